@@ -1,0 +1,43 @@
+# Five verbs run everything, the same on a laptop and in CI: demo, start, test, check, bench.
+# A fresh machine needs make, and Python 3.13 on PATH, among pyenv's versions or fetchable by uv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help demo start test check format lock setup
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) ## Run the whole analysis once on sample data and print a report
+	@$(PYTHON) -m devhost demo
+
+start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, DATA_DIR=)
+	@exec $(PYTHON) -m devhost start
+
+test: $(READY) ## Run every test
+	@scripts/ensure-redis || [ -z "$${CI:-}" ]
+	@$(PYTHON) -m pytest
+
+check: $(READY) ## Check format, lint and types
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+
+format: $(READY) ## Format, and mend what can be mended
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+setup: $(READY) ## Set up the virtual environment
+
+lock: $(READY) ## Compile the requirement files anew, with hashes
+	@scripts/compile-requirements
+
+$(READY): requirements-dev.txt scripts/setup
+	@scripts/setup $(VENV)
+	@touch $@
