@@ -1,0 +1,118 @@
+"""The app's settings: read once from the environment, checked, and frozen."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+type ProviderName = Literal["sample", "csv"]
+
+PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
+DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY"}
+
+
+class SettingsError(Exception):
+    """A setting is missing or ill-formed. The message is one line that begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the environment decides. Secrets never appear in ``repr``."""
+
+    key_vault_url: str | None
+    admin_secret: str | None = field(repr=False)
+    mongodb_url: str | None = field(repr=False)
+    mongodb_database: str
+    redis_url: str | None = field(repr=False)
+    market_data_provider: ProviderName
+    prices_dir: Path | None
+    benchmark_symbol: str
+    risk_free_rate: float
+    page_size: int
+    min_success_rate: float
+    lookback_days: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the settings of CONTRACT's table.
+
+        Raises:
+            SettingsError: naming the first setting that is missing or ill-formed.
+        """
+        values = {name: value.strip() for name, value in environment.items() if value.strip()}
+        key_vault_url = _url(values, "KEY_VAULT_URL", schemes=("https",))
+        mongodb_url = _url(values, "MONGODB_URL", schemes=("mongodb", "mongodb+srv"))
+        if mongodb_url is None and key_vault_url is None:
+            raise SettingsError("MONGODB_URL is missing: set it, or KEY_VAULT_URL where the vault holds mongodb-url")
+        _check_schedule(values)
+        provider, prices_dir = _market_data(values)
+        return cls(
+            key_vault_url=key_vault_url,
+            admin_secret=values.get("ADMIN_SECRET"),
+            mongodb_url=mongodb_url,
+            mongodb_database=values.get("MONGODB_DATABASE", "portfolio"),
+            redis_url=_url(values, "REDIS_URL", schemes=("redis", "rediss", "unix")),
+            market_data_provider=provider,
+            prices_dir=prices_dir,
+            benchmark_symbol=values.get("BENCHMARK_SYMBOL", DEFAULT_BENCHMARKS[provider]),
+            risk_free_rate=_number(values, "RISK_FREE_RATE", default=0.0, low=-0.5, high=1.0),
+            page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
+            min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
+            lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=20_000),
+        )
+
+
+def _url(values: Mapping[str, str], name: str, *, schemes: tuple[str, ...]) -> str | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    # The value may hold a password: the message names the rule, never the value.
+    if urlsplit(value).scheme not in schemes:
+        raise SettingsError(f"{name} must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+    return value
+
+
+def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
+    prices_dir = Path(values["PRICES_DIR"]) if "PRICES_DIR" in values else None
+    name = values.get("MARKET_DATA_PROVIDER")
+    if name is None and prices_dir is not None:
+        name = "csv"
+    elif name is None and values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development":
+        # Invented holdings on a laptop may be valued with sample prices; real ones in the cloud never by default.
+        name = "sample"
+    if name not in PROVIDERS:
+        raise SettingsError(f"MARKET_DATA_PROVIDER must be one of {', '.join(PROVIDERS)}, not {name or 'missing'}")
+    if name == "csv" and (prices_dir is None or not prices_dir.is_dir()):
+        raise SettingsError("PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv")
+    return cast("ProviderName", name), prices_dir
+
+
+_SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
+_SCHEDULE_FIELDS = 6
+
+
+def _check_schedule(values: Mapping[str, str]) -> None:
+    # The host reads this setting itself (%ANALYSIS_SCHEDULE%); a wrong one would only silence the nightly run.
+    fields = values.get("ANALYSIS_SCHEDULE", "0 0 1 * * *").split()
+    if len(fields) != _SCHEDULE_FIELDS or not all(_SCHEDULE_FIELD.fullmatch(field) for field in fields):
+        raise SettingsError("ANALYSIS_SCHEDULE must be a six-field NCRONTAB expression, seconds first: 0 0 1 * * *")
+
+
+def _number(values: Mapping[str, str], name: str, *, default: float, low: float, high: float) -> float:
+    try:
+        value = float(values.get(name, default))
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must be a number from {low:g} to {high:g}, not {values[name]}")
+    return value
+
+
+def _whole(values: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:
+    text = values.get(name, str(default))
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {text}")
+    return int(text)

@@ -1,0 +1,73 @@
+"""The real servers the tests run against."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from typing import Never
+
+import pytest
+import redis
+from secantus import SecantusDBServer
+
+from stores.mongo import DocumentDatabase, connect
+
+
+@pytest.fixture(scope="session")
+def mongodb_url() -> Iterator[str]:
+    with SecantusDBServer(storage_path=":memory:") as server:
+        yield f"mongodb://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def database(mongodb_url: str) -> Iterator[DocumentDatabase]:
+    client = connect(mongodb_url)
+    name = f"test_{secrets.token_hex(4)}"
+    yield client[name]
+    client.drop_database(name)
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    server = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if server is None:
+        missing_server("redis-server is not installed")
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+            stdout=subprocess.DEVNULL,
+        ) as process,
+    ):
+        url = f"redis://127.0.0.1:{port}"
+        _wait_until_it_answers(url)
+        yield url
+        process.terminate()
+
+
+def missing_server(reason: str) -> Never:
+    """Skip for want of a server on a laptop; in CI, where everything must be there, fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(url: str) -> None:
+    from redis.backoff import ConstantBackoff  # noqa: PLC0415 - used here only
+    from redis.retry import Retry  # noqa: PLC0415 - used here only
+
+    with redis.Redis.from_url(
+        url, retry=Retry(ConstantBackoff(0.05), 100), retry_on_error=[redis.ConnectionError]
+    ) as client:
+        client.ping()

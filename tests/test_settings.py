@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from settings import Settings, SettingsError
+
+LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = Settings.from_environment(LOCAL)
+    assert (settings.mongodb_database, settings.market_data_provider, settings.benchmark_symbol) == (
+        "portfolio",
+        "sample",
+        "SP500",
+    )
+    assert (settings.risk_free_rate, settings.page_size, settings.min_success_rate, settings.lookback_days) == (
+        0.0,
+        200,
+        0.7,
+        1260,
+    )
+    assert (settings.key_vault_url, settings.redis_url, settings.admin_secret) == (None, None, None)
+
+
+def test_a_folder_of_prices_means_the_csv_provider_and_the_usual_benchmark(tmp_path: Path) -> None:
+    settings = Settings.from_environment(LOCAL | {"PRICES_DIR": str(tmp_path)})
+    assert (settings.market_data_provider, settings.benchmark_symbol) == ("csv", "SPY")
+
+
+def test_the_database_may_be_named_by_the_vault() -> None:
+    environment = {"KEY_VAULT_URL": "https://vault.example", "MARKET_DATA_PROVIDER": "sample"}
+    assert Settings.from_environment(environment).mongodb_url is None
+
+
+def test_no_secret_is_shown() -> None:
+    secret = "do-not-show-me"  # noqa: S105 - invented
+    shown = repr(
+        Settings.from_environment(
+            LOCAL
+            | {
+                "ADMIN_SECRET": secret,
+                "MONGODB_URL": f"mongodb://u:{secret}@localhost",
+                "REDIS_URL": f"redis://:{secret}@localhost",
+            }
+        )
+    )
+    assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MONGODB_URL", ""),
+        ("MONGODB_URL", "postgres://u:pw@localhost"),
+        ("KEY_VAULT_URL", "http://vault.example"),
+        ("REDIS_URL", "localhost:6379"),
+        ("MARKET_DATA_PROVIDER", "yahoo"),
+        ("PRICES_DIR", "/does/not/exist"),
+        ("RISK_FREE_RATE", "five"),
+        ("RISK_FREE_RATE", "nan"),
+        ("ANALYSIS_PAGE_SIZE", "0"),
+        ("ANALYSIS_PAGE_SIZE", "1.5"),
+        ("ANALYSIS_MIN_SUCCESS_RATE", "1.1"),
+        ("ANALYSIS_LOOKBACK_DAYS", "-1"),
+        ("ANALYSIS_SCHEDULE", "0 1 * * *"),
+        ("ANALYSIS_SCHEDULE", "0 0 1 * * ?!"),
+    ],
+)
+def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(LOCAL | {name: value})
+    message = str(caught.value)
+    assert message.startswith(name)
+    assert "\n" not in message
+    assert "pw" not in message
+
+
+def test_sample_prices_are_never_a_default_in_the_cloud() -> None:
+    with pytest.raises(SettingsError, match=r"^MARKET_DATA_PROVIDER"):
+        Settings.from_environment({"MONGODB_URL": "mongodb://localhost"})
