@@ -1,0 +1,220 @@
+"""The records that flow through the analysis. Plain, frozen, without behaviour beyond their meaning.
+
+Conventions: money is in the account currency; weights, returns and risk figures are fractions (0.05 is 5 %) unless the
+name ends in ``_pct``; losses are negative; an undefined figure is ``None``, never NaN or infinity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only where it is looked into
+    import numpy as np
+    from numpy.typing import NDArray
+
+type Floats = NDArray[np.float64]
+type Integers = NDArray[np.int64]
+type Booleans = NDArray[np.bool_]
+type Dates = NDArray[np.datetime64]
+type Status = Literal["analyzed", "skipped", "failed"]
+type CheckStatus = Literal["ok", "warning", "breach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Daily bars of one symbol, oldest first, one row a date.
+
+    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive; all arrays have one shape
+    ``(days,)``. ``high`` and ``low`` are ``None`` where the source does not give both for every day.
+    """
+
+    dates: Dates
+    close: Floats
+    adj_close: Floats
+    high: Floats | None = None
+    low: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position: ``quantity`` shares (negative when short, may be fractional) bought at ``avg_price``."""
+
+    symbol: str
+    quantity: float
+    avg_price: float
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidHolding:
+    """A holding that was left out because its document breaks a rule, named by ``reason``."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """What one user owns and watches. Holdings are unique by symbol."""
+
+    user_id: str
+    holdings: tuple[Holding, ...] = ()
+    watchlist: tuple[str, ...] = ()
+    cash: float = 0.0
+    buying_power: float = 0.0
+    invalid_holdings: tuple[InvalidHolding, ...] = ()
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Research:
+    """What the price history of one symbol says, whoever holds it.
+
+    ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
+    252 to 21 trading days ago; ``annual_volatility_63d`` of the last 63 daily returns.
+    """
+
+    symbol: str
+    as_of: date
+    close: float
+    trend: int | None
+    momentum_12_1: float | None
+    annual_volatility_63d: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """What the holdings are worth at the last close; ``market_value`` is without cash, shorts count negative."""
+
+    market_value: float
+    cash: float
+    cost_basis: float
+    unrealized_pl: float
+    unrealized_pl_pct: float | None
+    day_change: float | None
+    day_change_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingReport:
+    """One holding, valued. ``weight`` is its share of market values plus cash."""
+
+    symbol: str
+    quantity: float
+    avg_price: float
+    price: float | None
+    price_date: date | None
+    market_value: float | None
+    weight: float | None
+    unrealized_pl: float | None
+    unrealized_pl_pct: float | None
+    return_1d: float | None
+    return_21d: float | None
+    return_252d: float | None
+    annual_volatility: float | None
+    beta: float | None
+    risk_contribution: float | None
+    research: Research | None
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How today's mix would have done from the close of ``start`` to the close of ``end``."""
+
+    start: date
+    end: date
+    observations: int
+    cumulative_return: float | None
+    cagr: float | None
+    return_1d: float | None
+    return_5d: float | None
+    return_21d: float | None
+    return_63d: float | None
+    return_ytd: float | None
+    return_252d: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Risk figures of today's mix over the window of :class:`Performance`."""
+
+    annual_volatility: float | None
+    downside_deviation: float | None
+    sharpe_ratio: float | None
+    sortino_ratio: float | None
+    calmar_ratio: float | None
+    omega_ratio: float | None
+    max_drawdown: float | None
+    max_drawdown_peak: date | None
+    max_drawdown_trough: date | None
+    max_drawdown_recovery: date | None
+    current_drawdown: float | None
+    value_at_risk_95: float | None
+    value_at_risk_99: float | None
+    gaussian_value_at_risk_95: float | None
+    gaussian_value_at_risk_99: float | None
+    conditional_value_at_risk_95: float | None
+    conditional_value_at_risk_99: float | None
+    skewness: float | None
+    excess_kurtosis: float | None
+    beta: float | None
+    alpha: float | None
+    correlation_to_benchmark: float | None
+    tracking_error: float | None
+    information_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diversification:
+    """How the money and the risk are spread."""
+
+    herfindahl_index: float | None
+    effective_holdings: float | None
+    largest_weight: float | None
+    diversification_ratio: float | None
+    average_correlation: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule, checked: ``threshold`` is the one crossed, or the warning one."""
+
+    rule: str
+    status: CheckStatus
+    value: float | None
+    threshold: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuality:
+    """What the figures rest on. ``coverage`` is the share of gross market value with enough history."""
+
+    coverage: float | None
+    missing_symbols: tuple[str, ...] = ()
+    stale_symbols: tuple[str, ...] = ()
+    short_history_symbols: tuple[str, ...] = ()
+    invalid_holdings: tuple[InvalidHolding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The analysis of one user's portfolio in one run.
+
+    ``reason`` names in one word why a report is not (wholly) analysed; ``error`` tells in a sentence why one failed.
+    """
+
+    run_id: str
+    user_id: str
+    as_of: date
+    currency: str
+    status: Status
+    reason: str | None = None
+    valuation: Valuation | None = None
+    holdings: tuple[HoldingReport, ...] = ()
+    performance: Performance | None = None
+    risk: Risk | None = None
+    diversification: Diversification | None = None
+    checks: tuple[Check, ...] = ()
+    data_quality: DataQuality | None = None
+    error: str | None = None

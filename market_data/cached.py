@@ -1,0 +1,44 @@
+"""Any provider behind a cache: a symbol is asked for only when no good copy is at hand."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from analysis.models import Bars
+from market_data.provider import FetchedBars, Provider
+
+
+class BarsCache(Protocol):
+    """A place that keeps bars by key for a while, and may forget them at any time."""
+
+    def get(self, keys: Sequence[str]) -> dict[str, Bars]:
+        """Give the bars of those ``keys`` that are cached."""
+        ...
+
+    def put(self, bars: Mapping[str, Bars]) -> None:
+        """Keep the bars for a while."""
+        ...
+
+
+class CachedProvider:
+    """A provider that remembers. Errors are never remembered."""
+
+    def __init__(self, provider: Provider, cache: BarsCache) -> None:
+        self._provider = provider
+        self._cache = cache
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`."""
+        keys = {
+            symbol: f"bars:{type(self._provider).__name__}:{symbol}:{self._provider.version(symbol)}:{start}:{end}"
+            for symbol in symbols
+        }
+        cached = self._cache.get(list(keys.values()))
+        known = {symbol: cached[key] for symbol, key in keys.items() if key in cached}
+        fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
+        self._cache.put({keys[symbol]: bars for symbol, bars in fetched.bars.items()})
+        return FetchedBars(bars=known | fetched.bars, errors=fetched.errors)
+
+    def version(self, symbol: str) -> str:
+        """As :meth:`Provider.version`."""
+        return self._provider.version(symbol)

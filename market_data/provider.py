@@ -1,0 +1,60 @@
+"""The one contract every source of daily prices fulfils, and the errors it may report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from analysis.models import Bars
+
+
+class PricesError(Exception):
+    """A symbol has no usable prices. ``error_type`` is what the run record shows."""
+
+    error_type = "prices_error"
+
+
+class MissingPrices(PricesError):
+    """The source does not know the symbol, or has no price for it in the range."""
+
+    error_type = "missing_prices"
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"{symbol}: no prices")
+
+
+class BadPrices(PricesError):
+    """The source's data for the symbol breaks a rule; ``where`` names the file and line, or the field of an answer."""
+
+    error_type = "bad_prices"
+
+    def __init__(self, symbol: str, where: str, rule: str) -> None:
+        super().__init__(f"{symbol}: {where}: {rule}")
+
+
+class ProviderUnavailable(Exception):
+    """The source as a whole cannot be reached or refuses to answer; worth a retry later."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedBars:
+    """The answer for a batch of symbols: each requested symbol is in exactly one of the two."""
+
+    bars: dict[str, Bars]
+    errors: dict[str, PricesError]
+
+
+class Provider(Protocol):
+    """A source of daily bars."""
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """Give the daily bars of ``symbols`` from ``start`` to ``end``, both included.
+
+        Raises:
+            ProviderUnavailable: nothing can be had from the source now.
+        """
+        ...
+
+    def version(self, symbol: str) -> str:
+        """Tell the state of the source's data for ``symbol``: a cached copy is good while this stays the same."""
+        ...

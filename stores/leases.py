@@ -1,0 +1,38 @@
+"""The run lease: one active run at a time, decided by one document with a fixed key."""
+
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from stores.mongo import DocumentDatabase
+
+_KEY = "portfolio-analysis"
+
+
+class RunLease:
+    """Held by at most one run. Taking it is one atomic insert; nothing is ever checked first and written later."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._leases = database["run_leases"]
+
+    def acquire(self, run_id: str, now: datetime) -> str | None:
+        """Take the lease for ``run_id``. Gives ``None`` on success, else the id of the run that holds it."""
+        while True:
+            try:
+                self._leases.insert_one({"_id": _KEY, "run_id": run_id, "acquired_at": now})
+            except DuplicateKeyError:
+                holder = self._leases.find_one({"_id": _KEY})
+                if holder is not None:
+                    return str(holder["run_id"])
+                # Released between the two calls: try again.
+            else:
+                return None
+
+    def take_over(self, holder: str, run_id: str, now: datetime) -> bool:
+        """Take the lease from ``holder``, whose run must be over; tell whether it still was the holder."""
+        update = {"$set": {"run_id": run_id, "acquired_at": now}}
+        return self._leases.update_one({"_id": _KEY, "run_id": holder}, update).matched_count == 1
+
+    def release(self, run_id: str) -> None:
+        """Give the lease back if ``run_id`` holds it."""
+        self._leases.delete_one({"_id": _KEY, "run_id": run_id})

@@ -1,0 +1,42 @@
+"""The connection to MongoDB and the few things every store of documents shares."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo import IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+type Document = dict[str, Any]
+type Documents = Collection[Document]
+type DocumentDatabase = Database[Document]
+
+_INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS = (85, 86)
+
+
+def connect(url: str) -> MongoClient[Document]:
+    """Make the process's one client; it connects on first use.
+
+    A server that is away is noticed after 5 s, so that a trigger answers 503 while its caller still waits; a query may
+    take a minute. The pool is larger than the worker's threads, so no thread waits for a connection.
+    """
+    return MongoClient(
+        url,
+        appname="portfolio-analysis",
+        tz_aware=True,
+        serverSelectionTimeoutMS=5_000,
+        connectTimeoutMS=5_000,
+        socketTimeoutMS=60_000,
+        maxPoolSize=50,
+    )
+
+
+def ensure_indexes(collection: Documents, indexes: Sequence[IndexModel]) -> None:
+    """Create the indexes that are not there. One the owner of the collection made over the same keys will do."""
+    for index in indexes:
+        try:
+            collection.create_indexes([index])
+        except OperationFailure as error:
+            if error.code not in _INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS:
+                raise

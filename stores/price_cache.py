@@ -1,0 +1,66 @@
+"""Daily bars in Redis: spares the source a second question within hours. The app works the same without it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+import redis
+
+from analysis.models import Bars
+from stores.bars import BarsDocument, bars_from_document, bars_to_document
+
+_log = logging.getLogger(__name__)
+_EXPIRY_SECONDS = 12 * 60 * 60
+_TIMEOUT_SECONDS = 2.0
+
+
+class PriceCache:
+    """Bars by key. A Redis that is away or slow is a miss, warned of once, never an error."""
+
+    def __init__(self, url: str) -> None:
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        )
+        self._warned = False
+
+    def get(self, keys: Sequence[str]) -> dict[str, Bars]:
+        """Give the bars of those ``keys`` that are cached."""
+        try:
+            blocks = cast("list[bytes | None]", self._redis.mget(keys) if keys else [])
+        except redis.RedisError as error:
+            self._warn(error)
+            return {}
+        return {key: _decode(block) for key, block in zip(keys, blocks, strict=True) if block is not None}
+
+    def put(self, bars: Mapping[str, Bars]) -> None:
+        """Keep the bars for half a day."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for key, series in bars.items():
+                    pipeline.set(key, msgspec.msgpack.encode(bars_to_document(series)), ex=_EXPIRY_SECONDS)
+                pipeline.execute()
+        except redis.RedisError as error:
+            self._warn(error)
+
+    def ping(self) -> None:
+        """Ask Redis for a sign of life.
+
+        Raises:
+            redis.RedisError: it gave none within two seconds.
+        """
+        self._redis.ping()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _warn(self, error: redis.RedisError) -> None:
+        if not self._warned:
+            self._warned = True
+            # The class only: a message of the driver may hold the URL with its password.
+            _log.warning("Redis cannot be used (%s): working without a price cache", type(error).__name__)
+
+
+def _decode(block: bytes) -> Bars:
+    return bars_from_document(msgspec.msgpack.decode(block, type=BarsDocument.__value__))

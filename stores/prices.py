@@ -1,0 +1,34 @@
+"""Daily bars by symbol: what all workers of a run share."""
+
+from collections.abc import Mapping, Sequence
+
+from pymongo import ASCENDING, IndexModel, ReplaceOne
+
+from analysis.models import Bars
+from stores.bars import bars_from_document, bars_to_document
+from stores.mongo import DocumentDatabase, ensure_indexes
+
+
+class PriceStore:
+    """The bars last fetched for each symbol, one document a symbol."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._prices = database["symbol_prices"]
+
+    def ensure_indexes(self) -> None:
+        """Create the index behind every query here."""
+        ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
+
+    def save(self, bars: Mapping[str, Bars]) -> None:
+        """Keep the bars of each symbol in place of what was there."""
+        writes = [
+            ReplaceOne({"symbol": symbol}, {"symbol": symbol, **bars_to_document(series)}, upsert=True)
+            for symbol, series in bars.items()
+        ]
+        if writes:
+            self._prices.bulk_write(writes, ordered=False)
+
+    def load(self, symbols: Sequence[str]) -> dict[str, Bars]:
+        """Give the bars of those ``symbols`` that have some."""
+        documents = self._prices.find({"symbol": {"$in": list(symbols)}})
+        return {document["symbol"]: bars_from_document(document) for document in documents}

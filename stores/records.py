@@ -1,0 +1,115 @@
+"""What the stores keep about runs, as frozen records. The JSON of the API is these records, member for member."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, get_args
+
+from analysis.models import Status
+
+type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
+type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
+type Figure = Literal["market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"]
+type SortField = Literal[
+    "user_id", "market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"
+]
+
+FIGURES: tuple[Figure, ...] = get_args(Figure.__value__)
+ACTIVE_STATUSES: tuple[RunStatus, ...] = ("queued", "running")
+PHASES: tuple[Phase, ...] = ("queued", "plan", "market_data", "research", "analyze", "finish", "done")
+MAX_ERRORS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Who asked for the run: ``actor`` is the name of the credential or timer, never the credential."""
+
+    source: Literal["http", "timer", "retry"]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the run stands; pages are pages of users."""
+
+    phase: Phase = "queued"
+    pages_done: int = 0
+    pages_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """One thing that went wrong. ``user_id`` is ``None`` where it concerns no single user."""
+
+    user_id: str | None
+    error_type: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Durations in seconds, ``None`` while unknown."""
+
+    total_duration_seconds: float | None = None
+    avg_duration_per_user_seconds: float | None = None
+    plan_duration_seconds: float | None = None
+    market_data_duration_seconds: float | None = None
+    research_duration_seconds: float | None = None
+    analyze_duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The record of one run. ``errors`` holds the first 100 of ``errors_count``."""
+
+    run_id: str
+    status: RunStatus
+    trigger: Trigger
+    requested_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    as_of: date | None = None
+    dry_run: bool = False
+    retry_of: str | None = None
+    users_to_analyze: int = 0
+    users_analyzed: int = 0
+    users_skipped: int = 0
+    users_failed: int = 0
+    portfolios_analyzed: int = 0
+    symbols: int = 0
+    symbols_failed: int = 0
+    progress: Progress = Progress()
+    errors: tuple[RunError, ...] = ()
+    errors_count: int = 0
+    metrics: Metrics = Metrics()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the run has not reached a final state."""
+        return self.status in ACTIVE_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many users of a page, or of a run, ended how."""
+
+    analyzed: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(self.analyzed + other.analyzed, self.skipped + other.skipped, self.failed + other.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line about a portfolio, for lists."""
+
+    user_id: str
+    status: Status
+    reason: str | None
+    market_value: float | None
+    annual_volatility: float | None
+    max_drawdown: float | None
+    value_at_risk_95: float | None
+    warnings: int
+    breaches: int

@@ -1,0 +1,124 @@
+"""The reports: one document a run and user."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+
+from analysis.models import Report, Status
+from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.records import FIGURES, Outcome, RunError, SortField, Summary
+
+
+class ReportStore:
+    """Reports by ``run_id`` and ``user_id``. Each document carries its summary, by which lists are sorted."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._reports = database["portfolio_analyses"]
+
+    def ensure_indexes(self) -> None:
+        """Create the key and one index for each way to sort."""
+        run, user = ("run_id", ASCENDING), ("user_id", ASCENDING)
+        indexes = [
+            IndexModel([run, user], name="run_id_user_id", unique=True),
+            IndexModel([run, ("status", ASCENDING), user], name="run_id_status_user_id"),
+        ]
+        indexes += [
+            IndexModel([run, (f"summary.{figure}", direction), user], name=f"run_id_{figure}_{order}")
+            for figure in FIGURES
+            for order, direction in (("asc", ASCENDING), ("desc", DESCENDING))
+        ]
+        ensure_indexes(self._reports, indexes)
+
+    def save(self, reports: Sequence[Report]) -> None:
+        """Keep the reports; doing it again replaces them."""
+        writes = [
+            ReplaceOne({"run_id": report.run_id, "user_id": report.user_id}, _to_document(report), upsert=True)
+            for report in reports
+        ]
+        if writes:
+            self._reports.bulk_write(writes, ordered=False)
+
+    def get(self, run_id: str, user_id: str) -> Document | None:
+        """Give a report as it is kept, or ``None`` where there is none."""
+        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False, "summary": False})
+
+    def outcome(self, run_id: str) -> Outcome:
+        """Count the reports of a run by status."""
+        counts = {
+            status: self._reports.count_documents({"run_id": run_id, "status": status})
+            for status in get_args(Status.__value__)
+        }
+        return Outcome(**counts)
+
+    def failures(self, run_id: str, limit: int) -> list[RunError]:
+        """Give the first ``limit`` failed users of a run, by user id."""
+        fields = {"user_id": True, "reason": True, "error": True}
+        documents = (
+            self._reports.find({"run_id": run_id, "status": "failed"}, fields).sort("user_id", ASCENDING).limit(limit)
+        )
+        return [RunError(d["user_id"], d["reason"], d["error"]) for d in documents]
+
+    def summaries(
+        self,
+        run_id: str,
+        *,
+        limit: int,
+        status: Status | None,
+        sort: SortField,
+        descending: bool,
+        after: Summary | None,
+    ) -> list[Summary]:
+        """Give up to ``limit`` summaries of a run in order, beginning after the one named.
+
+        Users without the figure come last, whatever the order; equals are ordered by user id.
+        """
+        base: Document = {"run_id": run_id} if status is None else {"run_id": run_id, "status": status}
+        if sort == "user_id":
+            if after is not None:
+                base["user_id"] = {"$lt" if descending else "$gt": after.user_id}
+            return self._find(base, [("user_id", DESCENDING if descending else ASCENDING)], limit)
+        field, value = f"summary.{sort}", None if after is None else getattr(after, sort)
+        found: list[Summary] = []
+        if after is None or value is not None:
+            order = [(field, DESCENDING if descending else ASCENDING), ("user_id", ASCENDING)]
+            found = self._find(base | _beyond(field, value, after, descending=descending), order, limit)
+        if len(found) < limit:
+            rest: Document = {field: None}
+            if after is not None and value is None:
+                rest["user_id"] = {"$gt": after.user_id}
+            found += self._find(base | rest, [("user_id", ASCENDING)], limit - len(found))
+        return found
+
+    def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
+        documents = self._reports.find(query, {"_id": False, "summary": True}).sort(order).limit(limit)
+        return [msgspec.convert(document["summary"], Summary) for document in documents]
+
+
+def _beyond(field: str, value: float | None, after: Summary | None, *, descending: bool) -> Document:
+    if after is None:
+        return {field: {"$ne": None}}
+    further: Document = {field: {"$lt" if descending else "$gt": value}}
+    return {"$or": [further, {field: value, "user_id": {"$gt": after.user_id}}]}
+
+
+def summarize(report: Report) -> Summary:
+    """Give the line of lists about a report."""
+    return Summary(
+        user_id=report.user_id,
+        status=report.status,
+        reason=report.reason,
+        market_value=report.valuation.market_value if report.valuation else None,
+        annual_volatility=report.risk.annual_volatility if report.risk else None,
+        max_drawdown=report.risk.max_drawdown if report.risk else None,
+        value_at_risk_95=report.risk.value_at_risk_95 if report.risk else None,
+        warnings=sum(check.status == "warning" for check in report.checks),
+        breaches=sum(check.status == "breach" for check in report.checks),
+    )
+
+
+def _to_document(report: Report) -> Document:
+    document: Document = msgspec.to_builtins(report)
+    document["summary"] = msgspec.to_builtins(summarize(report))
+    return document

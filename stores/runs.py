@@ -1,0 +1,114 @@
+"""The records of runs: one document a run, the truth about where it stands."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from pymongo import DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.records import ACTIVE_STATUSES, PHASES, Outcome, Phase, Run, RunError, RunStatus
+
+_ACTIVE = {"$in": list(ACTIVE_STATUSES)}
+
+
+class RunExists(Exception):
+    """A run of that id is recorded already."""
+
+
+class RunStore:
+    """Runs by ``run_id``. Every change of state is one conditional update, so that of two only one takes effect."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._runs = database["portfolio_analysis_runs"]
+
+    def ensure_indexes(self) -> None:
+        """Create the index behind every query here; ids begin with their time, so it also gives newest first."""
+        ensure_indexes(self._runs, [IndexModel([("run_id", DESCENDING)], name="run_id", unique=True)])
+
+    def create(self, run: Run, user_ids: Sequence[str] | None) -> None:
+        """Record a run that was asked for, over all users or only ``user_ids``.
+
+        Raises:
+            RunExists: the id is taken.
+        """
+        document = _to_document(run) | {"user_ids": list(user_ids) if user_ids is not None else None}
+        try:
+            self._runs.insert_one(document)
+        except DuplicateKeyError:
+            raise RunExists(run.run_id) from None
+
+    def delete_queued(self, run_id: str) -> None:
+        """Forget a run that was recorded but never got the lease."""
+        self._runs.delete_one({"run_id": run_id, "status": "queued"})
+
+    def get(self, run_id: str) -> Run | None:
+        """Give the run, or ``None`` where there is none."""
+        document = self._runs.find_one({"run_id": run_id}, _API_MEMBERS)
+        return None if document is None else msgspec.convert(document, Run)
+
+    def requested_user_ids(self, run_id: str) -> list[str] | None:
+        """Give the users the run was asked for, ``None`` for all."""
+        document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
+        return None if document is None else document["user_ids"]
+
+    def newest(self, limit: int, before: str | None) -> list[Run]:
+        """Give up to ``limit`` runs, newest first, older than the run ``before``."""
+        query: Document = {} if before is None else {"run_id": {"$lt": before}}
+        documents = self._runs.find(query, _API_MEMBERS).sort("run_id", DESCENDING).limit(limit)
+        return [msgspec.convert(document, Run) for document in documents]
+
+    def start(self, run_id: str, now: datetime) -> bool:
+        """Move the run from queued to running; tell whether this call did it."""
+        changes = {"status": "running", "started_at": now, "progress.phase": "plan"}
+        return self._update({"run_id": run_id, "status": "queued"}, changes)
+
+    def planned(
+        self, run_id: str, *, as_of: date, users: int, symbols: int, pages: int, errors: Sequence[RunError]
+    ) -> None:
+        """Record what the run set out to do."""
+        changes: Document = {
+            "as_of": as_of.isoformat(),
+            "users_to_analyze": users,
+            "symbols": symbols,
+            "progress.pages_total": pages,
+            "errors": [asdict(error) for error in errors],
+            "errors_count": len(errors),
+        }
+        self._update({"run_id": run_id, "status": _ACTIVE}, changes)
+
+    def reach(self, run_id: str, phase: Phase) -> None:
+        """Record that the run reached ``phase``. A late call cannot move it back."""
+        earlier = list(PHASES[: PHASES.index(phase)])
+        query = {"run_id": run_id, "status": _ACTIVE, "progress.phase": {"$in": earlier}}
+        self._update(query, {"progress.phase": phase})
+
+    def pages_done(self, run_id: str, pages: int, outcome: Outcome) -> None:
+        """Record how far the pages are. Calls may come twice and out of order: figures only grow."""
+        figures = {
+            "progress.pages_done": pages,
+            "users_analyzed": outcome.analyzed,
+            "portfolios_analyzed": outcome.analyzed,
+            "users_skipped": outcome.skipped,
+            "users_failed": outcome.failed,
+        }
+        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$max": figures})
+
+    def finish(self, run_id: str, status: RunStatus, changes: Document) -> bool:
+        """Move an active run to its final state; tell whether this call did it."""
+        return self._update({"run_id": run_id, "status": _ACTIVE}, {"status": status, **changes})
+
+    def _update(self, query: Document, changes: Document) -> bool:
+        return self._runs.update_one(query, {"$set": changes}).matched_count == 1
+
+
+_API_MEMBERS = {"_id": False, **dict.fromkeys(Run.__dataclass_fields__, True)}
+
+
+def _to_document(record: Any) -> Document:  # noqa: ANN401 - any record of ours
+    # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
+    document: Document = msgspec.to_builtins(record, builtin_types=(datetime,))
+    return document

@@ -1,0 +1,188 @@
+from typing import Any
+
+import pytest
+from bson import Decimal128
+
+from analysis.models import Holding, InvalidHolding, Portfolio
+from stores.mongo import DocumentDatabase
+from stores.portfolios import InvalidPortfolio, PortfolioStore
+
+
+@pytest.fixture
+def store(database: DocumentDatabase) -> PortfolioStore:
+    return PortfolioStore(database)
+
+
+def add_user(database: DocumentDatabase, user_id: Any = "u1", **fields: Any) -> None:  # noqa: ANN401 - anything may be stored
+    database.users.insert_one({"user_id": user_id, "username": "someone", "theme": "dark", **fields})
+
+
+def add_holding(database: DocumentDatabase, symbol: Any = "AAPL", **fields: Any) -> None:  # noqa: ANN401
+    document = {"user_id": "u1", "symbol": symbol, "quantity": 10, "avg_price": 5.0, "broker": {"id": 7}, **fields}
+    database.holdings.insert_one(document)
+
+
+def load_one(store: PortfolioStore) -> Portfolio | InvalidPortfolio:
+    (loaded,) = store.load(["u1"])
+    return loaded
+
+
+def test_an_absent_flag_means_active_and_only_false_ones_are_left_out(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    for user_id, fields in {
+        "a": {},
+        "b": {"is_active": True},
+        "c": {"is_active": False},
+        "d": {"is_active": None},
+    }.items():
+        add_user(database, user_id, **fields)
+    assert list(store.active_user_ids(None)) == [["a", "b", "d"]]
+
+
+def test_many_users_come_in_ascending_chunks_and_each_once(database: DocumentDatabase, store: PortfolioStore) -> None:
+    store.ensure_indexes()
+    ids = [f"u{i:05}" for i in range(2_345)]
+    database.users.insert_many([{"user_id": user_id} for user_id in reversed(ids)])
+    chunks = list(store.active_user_ids(None))
+    assert [user_id for chunk in chunks for user_id in chunk] == ids
+    assert len(chunks) == 3
+
+
+def test_only_those_asked_for_are_given_and_none_asked_for_is_none(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    for user_id in ("a", "b", "c"):
+        add_user(database, user_id)
+    assert list(store.active_user_ids(["c", "x", "a", "c"])) == [["a", "c"]]
+    assert list(store.active_user_ids([])) == []
+
+
+def test_users_without_a_usable_id_are_counted_not_given(database: DocumentDatabase, store: PortfolioStore) -> None:
+    for user_id in ("a", "", 7, None):
+        add_user(database, user_id)
+    database.users.insert_one({"username": "nameless"})
+    assert list(store.active_user_ids(None)) == [["a"]]
+    assert store.count_without_user_id() == 4
+
+
+def test_symbols_are_those_held_or_watched_and_users_with_neither_are_left_out(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, "AAPL")
+    database.watchlist.insert_one({"user_id": "u1", "symbol": "MSFT"})
+    database.watchlist.insert_one({"user_id": "u2", "symbol": {"$gt": ""}})
+    assert store.symbols(["u1", "u2", "u3"]) == {"u1": {"AAPL", "MSFT"}, "u2": set()}
+
+
+def test_a_portfolio_is_read_whatever_else_its_documents_hold(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_user(database, analysis_thresholds={"volatility": {"warning": 0.1, "breach": 0.2, "note": "mine"}})
+    add_holding(database, "MSFT", quantity=-2.5)
+    add_holding(database, "AAPL", quantity=Decimal128("1.5"))
+    database.watchlist.insert_many([{"user_id": "u1", "symbol": "XOM"}, {"user_id": "u1", "symbol": "XOM"}])
+    database.accounts.insert_one({"user_id": "u1", "cash": 100, "buying_power": 250.5})
+    assert load_one(store) == Portfolio(
+        user_id="u1",
+        holdings=(Holding("AAPL", 1.5, 5.0), Holding("MSFT", -2.5, 5.0)),
+        watchlist=("XOM",),
+        cash=100.0,
+        buying_power=250.5,
+        thresholds={"volatility": {"warning": 0.1, "breach": 0.2}},
+    )
+
+
+def test_buying_power_is_cash_where_it_is_not_told_and_both_are_zero_without_an_account(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    bare = load_one(store)
+    database.accounts.insert_one({"user_id": "u1", "cash": 40})
+    with_cash = load_one(store)
+    assert isinstance(bare, Portfolio)
+    assert isinstance(with_cash, Portfolio)
+    assert (bare.cash, bare.buying_power) == (0.0, 0.0)
+    assert (with_cash.cash, with_cash.buying_power) == (40.0, 40.0)
+
+
+def test_lots_of_one_symbol_become_one_holding_at_their_average_price(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, quantity=10, avg_price=4.0)
+    add_holding(database, quantity=30, avg_price=8.0)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", 40.0, 7.0),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"quantity": "ten"}, "quantity is not a number"),
+        ({"quantity": None}, "quantity is not a number"),
+        ({"quantity": True}, "quantity is not a number"),
+        ({"quantity": 0}, "quantity is zero"),
+        ({"quantity": float("nan")}, "quantity is not a number up to 1e+12"),
+        ({"quantity": float("inf")}, "quantity is not a number up to 1e+12"),
+        ({"quantity": 1e300}, "quantity is not a number up to 1e+12"),
+        ({"quantity": Decimal128("NaN")}, "quantity is not a number up to 1e+12"),
+        ({"avg_price": "5"}, "avg_price is not a number"),
+        ({"avg_price": 0}, "avg_price is not positive"),
+        ({"avg_price": -1}, "avg_price is not positive"),
+    ],
+)
+def test_a_holding_that_breaks_a_rule_is_left_out_by_name_and_the_others_stay(
+    database: DocumentDatabase, store: PortfolioStore, fields: dict[str, Any], reason: str
+) -> None:
+    add_holding(database, "GOOD")
+    add_holding(database, "BAD", **fields)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert [holding.symbol for holding in loaded.holdings] == ["GOOD"]
+    assert loaded.invalid_holdings == (InvalidHolding("BAD", reason),)
+
+
+@pytest.mark.parametrize("symbol", [None, 7, "", "../etc/passwd", "A B", "A\x00", "X" * 33, {"$gt": ""}])
+def test_a_holding_whose_symbol_cannot_be_one_is_left_out(
+    database: DocumentDatabase, store: PortfolioStore, symbol: object
+) -> None:
+    add_holding(database, "GOOD")
+    add_holding(database, symbol)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert [holding.reason for holding in loaded.invalid_holdings] == ["symbol is not one"]
+
+
+def test_a_user_whose_every_holding_is_invalid_is_invalid(database: DocumentDatabase, store: PortfolioStore) -> None:
+    add_holding(database, quantity="ten")
+    assert load_one(store) == InvalidPortfolio(
+        "u1", "invalid_holdings", "No holding can be read: AAPL: quantity is not a number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "user", "error_type"),
+    [
+        ({"cash": "much"}, {}, "invalid_account"),
+        ({"cash": 1, "buying_power": float("nan")}, {}, "invalid_account"),
+        ({}, {"analysis_thresholds": [1]}, "invalid_thresholds"),
+        ({}, {"analysis_thresholds": {"beta": {"warning": "high"}}}, "invalid_thresholds"),
+    ],
+)
+def test_an_unreadable_account_or_threshold_makes_the_user_invalid(
+    database: DocumentDatabase, store: PortfolioStore, account: dict[str, Any], user: dict[str, Any], error_type: str
+) -> None:
+    add_user(database, **user)
+    add_holding(database)
+    database.accounts.insert_one({"user_id": "u1", **account})
+    loaded = load_one(store)
+    assert isinstance(loaded, InvalidPortfolio)
+    assert loaded.error_type == error_type
+
+
+def test_an_index_that_the_backend_made_under_another_name_will_do(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    database.users.create_index("user_id", name="backend_users", unique=True)
+    store.ensure_indexes()
+    assert "backend_users" in database.users.index_information()

@@ -1,0 +1,110 @@
+"""Bars in MongoDB and in Redis: the same claims for both, then what is special to each."""
+
+import logging
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import fakeredis
+import numpy as np
+import pytest
+
+from analysis.models import Bars
+from stores.mongo import DocumentDatabase
+from stores.price_cache import PriceCache
+from stores.prices import PriceStore
+from tests.conftest import free_port
+
+FULL = Bars(
+    dates=np.array(["1969-12-31", "2024-02-29", "2026-01-02"], dtype="datetime64[D]"),
+    close=np.array([1.0, 1e-9, 1e12]),
+    adj_close=np.array([0.1, 0.2, 0.3]),
+    high=np.array([1.5, 2.5, 3.5]),
+    low=np.array([0.5, 0.25, 0.125]),
+)
+CLOSES_ONLY = Bars(dates=FULL.dates[:1], close=FULL.close[:1], adj_close=FULL.adj_close[:1])
+
+type Save = Callable[[dict[str, Bars]], None]
+type Load = Callable[[list[str]], dict[str, Bars]]
+
+
+@pytest.fixture(params=["mongodb", "redis", "fakeredis"])
+def keeper(request: pytest.FixtureRequest) -> Iterator[tuple[Save, Load]]:
+    if request.param == "mongodb":
+        store = PriceStore(request.getfixturevalue("database"))
+        store.ensure_indexes()
+        yield store.save, store.load
+        return
+    url = request.getfixturevalue("redis_url" if request.param == "redis" else "fake_redis_url")
+    cache = PriceCache(url)
+    yield cache.put, cache.get
+    cache.close()
+
+
+@pytest.fixture
+def fake_redis_url() -> Iterator[str]:
+    server = fakeredis.TcpFakeServer(("127.0.0.1", free_port()), server_type="redis")
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def same(one: Bars, other: Bars) -> bool:
+    columns = ("dates", "close", "adj_close", "high", "low")
+    return all(np.array_equal(getattr(one, column), getattr(other, column)) for column in columns if column)
+
+
+def test_bars_come_back_to_the_last_bit(keeper: tuple[Save, Load]) -> None:
+    save, load = keeper
+    save({"full": FULL, "closes": CLOSES_ONLY})
+    loaded = load(["full", "closes"])
+    assert same(loaded["full"], FULL)
+    assert loaded["closes"].high is None
+    assert loaded["closes"].low is None
+    assert np.array_equal(loaded["closes"].close, CLOSES_ONLY.close)
+
+
+def test_unknown_symbols_are_left_out(keeper: tuple[Save, Load]) -> None:
+    save, load = keeper
+    save({"known": FULL})
+    assert list(load(["unknown", "known"])) == ["known"]
+    assert load([]) == {}
+
+
+def test_saving_again_replaces(keeper: tuple[Save, Load]) -> None:
+    save, load = keeper
+    save({"X": FULL})
+    save({"X": CLOSES_ONLY})
+    assert len(load(["X"])["X"].dates) == 1
+
+
+def test_saving_nothing_is_nothing(keeper: tuple[Save, Load]) -> None:
+    save, load = keeper
+    save({})
+    assert load(["X-never"]) == {}
+
+
+def test_one_document_a_symbol(database: DocumentDatabase) -> None:
+    store = PriceStore(database)
+    store.save({"A": FULL})
+    store.save({"A": FULL, "B": FULL})
+    assert database.symbol_prices.count_documents({}) == 2
+
+
+def test_cached_bars_expire(redis_url: str) -> None:
+    cache = PriceCache(redis_url)
+    cache.put({"expiring": FULL})
+    assert 0 < cache._redis.ttl("expiring") <= 12 * 60 * 60  # noqa: SLF001 - the expiry is seen only from within
+    cache.close()
+
+
+def test_a_redis_that_is_away_is_a_miss_and_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    cache = PriceCache(f"redis://:hidden@127.0.0.1:{free_port()}")
+    with caplog.at_level(logging.WARNING):
+        cache.put({"X": FULL})
+        assert cache.get(["X"]) == {}
+        cache.put({"Y": FULL})
+    cache.close()
+    warnings = [record.getMessage() for record in caplog.records if record.name == "stores.price_cache"]
+    assert warnings == ["Redis cannot be used (ConnectionError): working without a price cache"]

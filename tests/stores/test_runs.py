@@ -1,0 +1,101 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from stores.mongo import DocumentDatabase
+from stores.records import Outcome, Progress, Run, RunError, Trigger
+from stores.runs import RunExists, RunStore
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def a_run(run_id: str = "run_20260102_030405_abcd") -> Run:
+    return Run(run_id=run_id, status="queued", trigger=Trigger("http", "admin-secret"), requested_at=NOW)
+
+
+@pytest.fixture
+def runs(database: DocumentDatabase) -> RunStore:
+    store = RunStore(database)
+    store.ensure_indexes()
+    return store
+
+
+def test_a_run_comes_back_as_it_was_recorded(runs: RunStore) -> None:
+    run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True)
+    runs.create(run, ["u1", "u2"])
+    assert runs.get(run.run_id) == run
+    assert runs.requested_user_ids(run.run_id) == ["u1", "u2"]
+
+
+def test_an_unknown_run_is_none(runs: RunStore) -> None:
+    assert runs.get("run_20260102_030405_ffff") is None
+
+
+def test_a_run_id_cannot_be_recorded_twice(runs: RunStore) -> None:
+    runs.create(a_run(), None)
+    with pytest.raises(RunExists):
+        runs.create(a_run(), None)
+
+
+def test_only_the_first_of_two_starts_takes_effect(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    assert [runs.start(run.run_id, NOW), runs.start(run.run_id, NOW)] == [True, False]
+    started = runs.get(run.run_id)
+    assert started is not None
+    assert (started.status, started.started_at, started.progress.phase) == ("running", NOW, "plan")
+
+
+def test_a_late_step_cannot_move_a_run_back(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    runs.reach(run.run_id, "analyze")
+    runs.reach(run.run_id, "market_data")
+    reached = runs.get(run.run_id)
+    assert reached is not None
+    assert reached.progress.phase == "analyze"
+
+
+def test_progress_only_grows_whatever_order_it_is_told_in(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=30, symbols=7, pages=3, errors=[RunError("u", "t", "e")])
+    runs.pages_done(run.run_id, 2, Outcome(analyzed=18, skipped=1, failed=1))
+    runs.pages_done(run.run_id, 1, Outcome(analyzed=9, skipped=1, failed=0))
+    now = runs.get(run.run_id)
+    assert now is not None
+    assert now.progress == Progress("queued", pages_done=2, pages_total=3)
+    assert (now.users_analyzed, now.users_skipped, now.users_failed, now.portfolios_analyzed) == (18, 1, 1, 18)
+    assert (now.users_to_analyze, now.symbols, now.as_of) == (30, 7, date(2025, 1, 2))
+    assert (now.errors, now.errors_count) == ((RunError("u", "t", "e"),), 1)
+
+
+def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    assert runs.finish(run.run_id, "completed", {"completed_at": NOW})
+    assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
+    runs.reach(run.run_id, "analyze")
+    runs.pages_done(run.run_id, 5, Outcome(analyzed=5))
+    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=1, symbols=1, pages=1, errors=[])
+    assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
+
+
+def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: RunStore) -> None:
+    ids = [f"run_20260102_03040{i}_abcd" for i in range(5)]
+    for run_id in ids:
+        runs.create(a_run(run_id), None)
+    first = [run.run_id for run in runs.newest(3, None)]
+    second = [run.run_id for run in runs.newest(3, first[-1])]
+    assert first + second == ids[::-1]
+
+
+def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:
+    queued, running = a_run("run_20260102_030405_0001"), a_run("run_20260102_030405_0002")
+    for run in (queued, running):
+        runs.create(run, None)
+    runs.start(running.run_id, NOW)
+    for run in (queued, running):
+        runs.delete_queued(run.run_id)
+    assert [run.run_id for run in runs.newest(10, None)] == [running.run_id]
