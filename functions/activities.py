@@ -1,0 +1,59 @@
+"""The steps of a run as the engine calls them. What each does stands in the module it delegates to.
+
+The engine delivers at least once: each step may run twice, or twice at the same time, and must leave the same result.
+"""
+
+from typing import Any
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.messages import BatchInput, FinishInput
+from functions.services import services
+
+blueprint = df.Blueprint()
+
+
+@blueprint.activity_trigger(input_name="message")
+def plan_run(message: dict[str, Any]) -> dict[str, Any]:
+    """Fix the as-of date and the batches of symbols and users."""
+    from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
+
+    return _wire(plan(services(), msgspec.convert(message, BatchInput).run_id))
+
+
+@blueprint.activity_trigger(input_name="message")
+def load_prices(message: dict[str, Any]) -> dict[str, Any]:
+    """Fetch and keep the daily prices of one batch of symbols."""
+    from functions.market import load_batch  # noqa: PLC0415
+
+    return _wire(load_batch(services(), msgspec.convert(message, BatchInput)))
+
+
+@blueprint.activity_trigger(input_name="message")
+def research_symbols(message: dict[str, Any]) -> int:
+    """Research one batch of symbols; gives how many."""
+    from functions.market import research_batch  # noqa: PLC0415
+
+    return research_batch(services(), msgspec.convert(message, BatchInput))
+
+
+@blueprint.activity_trigger(input_name="message")
+def analyze_page(message: dict[str, Any]) -> dict[str, Any]:
+    """Analyse one page of users."""
+    from functions.pages import analyze  # noqa: PLC0415
+
+    return _wire(analyze(services(), msgspec.convert(message, BatchInput)))
+
+
+@blueprint.activity_trigger(input_name="message")
+def finish_run(message: dict[str, Any]) -> str:
+    """Bring the run to its final state and free the lease; gives that state."""
+    from functions.finishing import finish  # noqa: PLC0415
+
+    return finish(services(), msgspec.convert(message, FinishInput))
+
+
+def _wire(message: msgspec.Struct) -> dict[str, Any]:
+    wire: dict[str, Any] = msgspec.to_builtins(message)
+    return wire

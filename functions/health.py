@@ -1,0 +1,50 @@
+"""Whether the app's dependencies answer. Open to everybody, so it says which one and no more."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import pymongo
+from pymongo.errors import PyMongoError
+from redis import RedisError
+
+from functions.services import secrets, services, settings
+from stores.secrets import SecretMissing, SecretsUnavailable
+
+type Answer = Literal["ok", "unavailable", "not_configured"]
+
+_PATIENCE_SECONDS = 3
+
+
+def check() -> dict[str, object]:
+    """Ask each dependency for a sign of life. The app works without Redis, so its absence only degrades."""
+    checks: dict[str, Answer] = {
+        "mongodb": _answer(_ping_mongodb),
+        "redis": _check_redis(),
+        "key_vault": "not_configured" if settings().key_vault_url is None else _answer(secrets().ping),
+    }
+    needed = checks["mongodb"], checks["key_vault"]
+    status = "unavailable" if "unavailable" in needed else "degraded" if checks["redis"] == "unavailable" else "ok"
+    return {"status": status, "checks": checks}
+
+
+def _ping_mongodb() -> None:
+    with pymongo.timeout(_PATIENCE_SECONDS):
+        services().mongodb.admin.command("ping")
+
+
+def _check_redis() -> Answer:
+    if settings().redis_url is None and settings().key_vault_url is None:
+        return "not_configured"
+    try:
+        cache = services().price_cache
+    except (PyMongoError, SecretMissing, SecretsUnavailable):
+        return "unavailable"
+    return "not_configured" if cache is None else _answer(cache.ping)
+
+
+def _answer(ping: Callable[[], None]) -> Answer:
+    try:
+        ping()
+    except (PyMongoError, RedisError, SecretMissing, SecretsUnavailable):
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,73 @@
+"""The fourth step of a run, per page of users: portfolios in, reports out."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.report import analyze_portfolios
+
+from analysis.models import Portfolio, Report
+from functions.messages import BatchInput, PageResult
+from functions.runs import active_run
+from functions.services import Services, settings
+from functions.universe import Universe, universe
+from stores.portfolios import InvalidPortfolio
+from stores.records import MAX_ERRORS, Outcome, Run, RunError
+
+_log = logging.getLogger(__name__)
+
+
+def analyze(services: Services, batch: BatchInput) -> PageResult:
+    """Analyse a page of users and keep the reports, unless the run is dry."""
+    run = active_run(services, batch.run_id)
+    services.runs.reach(run.run_id, "analyze")
+    user_ids = services.batches.members(run.run_id, "users", batch.number)
+    portfolios = services.portfolios.load(user_ids)
+    reports = _reports(portfolios, run, universe(services, run))
+    if not run.dry_run:
+        services.reports.save(reports)
+    counts = Counter(report.status for report in reports)
+    outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
+    services.runs.pages_done(run.run_id, *services.batches.record_page(run.run_id, batch.number, outcome))
+    return PageResult(outcome, _errors(reports) if run.dry_run else [])
+
+
+def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known: Universe) -> list[Report]:
+    valid = [portfolio for portfolio in portfolios if isinstance(portfolio, Portfolio)]
+    invalid = [portfolio for portfolio in portfolios if isinstance(portfolio, InvalidPortfolio)]
+    failed = [_failed(run, known, portfolio.user_id, portfolio.error_type, portfolio.error) for portfolio in invalid]
+    try:
+        return _analyze(valid, run, known) + failed
+    except Exception:  # noqa: BLE001 - whatever one user's data may bring about
+        _log.exception("A page could not be analysed at once; analysing user by user (run_id=%s)", run.run_id)
+        return [_alone(portfolio, run, known) for portfolio in valid] + failed
+
+
+def _alone(portfolio: Portfolio, run: Run, known: Universe) -> Report:
+    try:
+        return _analyze([portfolio], run, known)[0]
+    except Exception as error:  # noqa: BLE001 - one user's data never costs another's report
+        return _failed(
+            run, known, portfolio.user_id, "analysis_error", f"The analysis broke off: {type(error).__name__}"
+        )
+
+
+def _analyze(portfolios: Sequence[Portfolio], run: Run, known: Universe) -> list[Report]:
+    return analyze_portfolios(portfolios, known.table, known.research, run.run_id, settings().risk_free_rate)
+
+
+def _failed(run: Run, known: Universe, user_id: str, error_type: str, error: str) -> Report:
+    return Report(
+        run_id=run.run_id,
+        user_id=user_id,
+        as_of=known.table.as_of,
+        currency="USD",
+        status="failed",
+        reason=error_type,
+        error=error,
+    )
+
+
+def _errors(reports: Sequence[Report]) -> list[RunError]:
+    failed = [report for report in reports if report.status == "failed"]
+    return [RunError(report.user_id, report.reason or "", report.error or "") for report in failed[:MAX_ERRORS]]

@@ -1,0 +1,157 @@
+"""Errors, mapped once: what happened becomes a problem document (RFC 9457)."""
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import azure.functions as func
+import msgspec
+
+from functions.auth import AuthenticationUnavailable, Unauthorized
+from functions.requests import MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
+from functions.runs import EngineUnavailable, InvalidAsOf, RunActive
+from stores.secrets import SecretMissing, SecretsUnavailable
+
+_log = logging.getLogger(__name__)
+_RETRY_SOON = {"Retry-After": "10"}
+_RETRY_LATER = {"Retry-After": "30"}
+
+
+class NotFound(Exception):
+    """There is no such run or report; the message says which."""
+
+
+class MethodNotAllowed(Exception):
+    """The route knows only the method named."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(allowed)
+        self.allowed = allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem document: ``slug`` is the end of its ``type``, ``detail`` one sentence a person can act on."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+    detail: str
+    members: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def to_response(self) -> func.HttpResponse:
+        """Give the document as an answer."""
+        document = {
+            "type": f"urn:portfolio-analysis:problem:{self.slug}",
+            "title": self.title,
+            "status": self.status.value,
+            "detail": self.detail,
+            **self.members,
+        }
+        return func.HttpResponse(
+            msgspec.json.encode(document),
+            status_code=self.status.value,
+            headers=self.headers,
+            mimetype="application/problem+json",
+        )
+
+
+def problem_of(error: Exception) -> Problem:
+    """Give the problem that ``error`` is to a caller; an unforeseen one is logged and shows nothing of itself."""
+    match error:
+        case MethodNotAllowed():
+            return Problem(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+                f"Use {error.allowed} here.",
+                headers={"Allow": error.allowed},
+            )
+        case Unauthorized():
+            return Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "unauthorized",
+                "Not signed in",
+                "Send the admin secret in the header X-Admin-Secret.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        case AuthenticationUnavailable():
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "authentication-unavailable",
+                "Credentials cannot be checked",
+                "The admin secret is not configured or cannot be reached; an operator must look at the key vault.",
+                headers=_RETRY_LATER,
+            )
+        case RunActive():
+            return Problem(
+                HTTPStatus.CONFLICT,
+                "run-active",
+                "A run is active",
+                f"Run {error.run_id} is under way; wait until it is over or look at its status.",
+                members={"run_id": error.run_id},
+            )
+        case _:
+            return _problem_of_input(error) or _problem_of_dependency(error)
+
+
+def _problem_of_input(error: Exception) -> Problem | None:
+    match error:
+        case InvalidMember():
+            return _invalid(error.member, f"{error.member}: {error.rule}.")
+        case InvalidAsOf():
+            return _invalid("as_of", f"{error}.")
+        case MalformedId():
+            return Problem(
+                HTTPStatus.BAD_REQUEST, "malformed-id", "Malformed id", f"The {error} in the path cannot be one."
+            )
+        case NotFound():
+            return Problem(HTTPStatus.NOT_FOUND, "not-found", "Not found", str(error))
+        case BodyTooLarge():
+            return Problem(
+                HTTPStatus.CONTENT_TOO_LARGE,
+                "body-too-large",
+                "Body too large",
+                f"Send at most {MAX_BODY_BYTES} bytes.",
+            )
+    return None
+
+
+def _invalid(member: str, detail: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_CONTENT, "invalid-member", "Invalid request", detail, members={"member": member}
+    )
+
+
+def _problem_of_dependency(error: Exception) -> Problem:
+    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+
+    match error:
+        case SecretMissing() | SecretsUnavailable() | PyMongoError():
+            _log.error("The database cannot be used: %s", type(error).__name__)
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "database-unavailable",
+                "Database unavailable",
+                "The database cannot be reached now; try again.",
+                headers=_RETRY_SOON,
+            )
+        case EngineUnavailable() | RpcError():
+            _log.error("The orchestration engine cannot be used: %s", type(error).__name__)
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "engine-unavailable",
+                "Orchestration engine unavailable",
+                "The orchestration engine cannot be reached now; no run was started; try again.",
+                headers=_RETRY_SOON,
+            )
+        case _:
+            _log.error("Unforeseen error", exc_info=error)
+            return Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal-error",
+                "Internal error",
+                "Something unforeseen happened; the log has the details.",
+            )

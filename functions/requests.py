@@ -1,0 +1,139 @@
+"""The one place that validates what comes in over HTTP: bodies, query parameters and path members."""
+
+import base64
+import binascii
+import re
+from datetime import date
+from typing import Annotated, Literal
+
+import azure.functions as func
+import msgspec
+from msgspec import Meta, Struct
+
+from analysis.models import Status
+from stores.records import SortField
+
+MAX_BODY_BYTES = 64 * 1024
+
+# `$(?!\n)`: in Python `$` alone would also match before a final line break.
+type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
+type UserId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@|:+-]{0,127}$(?!\n)")]
+type Limit = Annotated[int, Meta(ge=1, le=100)]
+
+
+class InvalidMember(ValueError):
+    """A member of a body, query or path breaks a rule."""
+
+    def __init__(self, member: str, rule: str) -> None:
+        super().__init__(f"{member}: {rule}")
+        self.member = member
+        self.rule = rule
+
+
+class MalformedId(ValueError):
+    """An id in the path cannot be one."""
+
+
+class BodyTooLarge(ValueError):
+    """The body is over 64 KB."""
+
+
+class TriggerRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run may be asked for; every member may be left out."""
+
+    dry_run: bool = False
+    user_ids: Annotated[list[UserId], Meta(min_length=1, max_length=1000)] | None = None
+    as_of: date | None = None
+
+
+class RunsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of runs."""
+
+    limit: Limit = 20
+    before: Annotated[str, Meta(max_length=512)] | None = None
+
+
+class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of the portfolios of a run."""
+
+    limit: Limit = 20
+    after: Annotated[str, Meta(max_length=1024)] | None = None
+    status: Status | None = None
+    sort: SortField = "user_id"
+    order: Literal["asc", "desc"] = "asc"
+
+
+def read_body[T](request: func.HttpRequest, kind: type[T]) -> T:
+    """Give the body as ``kind``; an empty one means an empty object.
+
+    Raises:
+        BodyTooLarge, InvalidMember: the body breaks a rule.
+    """
+    body = request.get_body()
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    try:
+        return msgspec.json.decode(body.strip() or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid_member(error, "body") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidMember("body", "must be a JSON object") from None
+
+
+def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
+    """Give the query parameters as ``kind``.
+
+    Raises:
+        InvalidMember: a parameter breaks a rule.
+    """
+    try:
+        return msgspec.convert(dict(request.params), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid_member(error, "query") from None
+
+
+def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
+    """Give an id from the path.
+
+    Raises:
+        MalformedId: it cannot be one.
+    """
+    kind = RunId if name == "run_id" else UserId
+    try:
+        return msgspec.convert(request.route_params.get(name), kind.__value__)  # type: ignore[no-any-return] # Annotated[str]
+    except msgspec.ValidationError:
+        raise MalformedId(name) from None
+
+
+def encode_cursor(value: object) -> str:
+    """Make an opaque cursor of what the next page begins after."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
+    """Give back what :func:`encode_cursor` was given.
+
+    Raises:
+        InvalidMember: the cursor is not one of ours.
+    """
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
+    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
+        raise InvalidMember(member, "must be a cursor that an earlier page gave") from None
+
+
+_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_LONGEST_NAME = 64
+
+
+def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember:
+    """Take apart the library's message, the only place where it names the member."""
+    text = str(error)
+    path = ""
+    if place := _AT.search(text):
+        text, path = text[: place.start()], place["path"]
+    if unknown := _UNKNOWN.match(text):
+        name = unknown["name"][:_LONGEST_NAME]
+        return InvalidMember(f"{path}.{name}" if path else name, "is not a known member")
+    return InvalidMember(path or whole, text[0].lower() + text[1:])

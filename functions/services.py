@@ -1,0 +1,121 @@
+"""What the functions work with, made once a worker process: settings, stores, prices.
+
+Everything heavy (pymongo, redis, numpy, the Azure SDKs) is imported here on first use, not when the app is indexed.
+"""
+
+import atexit
+import functools
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from settings import Settings
+from stores.secrets import SecretMissing, Secrets
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    from market_data.provider import Provider
+    from stores.batches import BatchStore
+    from stores.leases import RunLease
+    from stores.mongo import Document
+    from stores.portfolios import PortfolioStore
+    from stores.price_cache import PriceCache
+    from stores.prices import PriceStore
+    from stores.reports import ReportStore
+    from stores.research import ResearchStore
+    from stores.runs import RunStore
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The worker's stores and its source of prices."""
+
+    mongodb: "MongoClient[Document]"
+    runs: "RunStore"
+    lease: "RunLease"
+    batches: "BatchStore"
+    portfolios: "PortfolioStore"
+    prices: "PriceStore"
+    research: "ResearchStore"
+    reports: "ReportStore"
+    price_cache: "PriceCache | None"
+    provider: "Provider"
+
+
+@functools.cache
+def settings() -> Settings:
+    """Give the settings; the first call checks them."""
+    return Settings.from_environment()
+
+
+@functools.cache
+def secrets() -> Secrets:
+    """Give the app's secrets."""
+    return Secrets(settings())
+
+
+_making = threading.Lock()
+
+
+def services() -> Services:
+    """Give the worker's services, making them on the first call.
+
+    Raises:
+        SecretsUnavailable, SecretMissing: the vault does not give the database's URL.
+        PyMongoError: the database cannot be reached to make sure of its indexes; the next call tries again.
+    """
+    with _making:  # functools.cache alone would let two threads make two connection pools
+        return _services()
+
+
+@functools.cache
+def _services() -> Services:
+    from market_data.providers import provider_from  # noqa: PLC0415
+
+    from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's text; so the others
+    from stores.batches import BatchStore  # noqa: PLC0415
+    from stores.leases import RunLease  # noqa: PLC0415
+    from stores.mongo import connect  # noqa: PLC0415
+    from stores.portfolios import PortfolioStore  # noqa: PLC0415
+    from stores.prices import PriceStore  # noqa: PLC0415
+    from stores.reports import ReportStore  # noqa: PLC0415
+    from stores.research import ResearchStore  # noqa: PLC0415
+    from stores.runs import RunStore  # noqa: PLC0415
+
+    mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"))
+    database = mongodb[settings().mongodb_database]
+    price_cache = _price_cache()
+    provider = provider_from(settings())
+    made = Services(
+        mongodb=mongodb,
+        runs=RunStore(database),
+        lease=RunLease(database),
+        batches=BatchStore(database),
+        portfolios=PortfolioStore(database),
+        prices=PriceStore(database),
+        research=ResearchStore(database),
+        reports=ReportStore(database),
+        price_cache=price_cache,
+        provider=provider if price_cache is None else CachedProvider(provider, price_cache),
+    )
+    for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports):
+        store.ensure_indexes()
+    atexit.register(mongodb.close)
+    return made
+
+
+def _price_cache() -> "PriceCache | None":
+    try:
+        url = settings().redis_url or secrets().get("redis-url")
+    except SecretMissing:
+        _log.warning("No REDIS_URL: working without a price cache")
+        return None
+    from stores.price_cache import PriceCache  # noqa: PLC0415
+
+    cache = PriceCache(url)
+    atexit.register(cache.close)
+    return cache

@@ -1,0 +1,45 @@
+"""The prices of all symbols of a run, prepared once a worker process and shared by its pages."""
+
+import threading
+from dataclasses import dataclass
+
+import msgspec
+
+from analysis.models import Research
+from analysis.returns import PriceTable, build_price_table
+from functions.services import Services, settings
+from stores.records import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """What is known about the symbols of a run."""
+
+    table: PriceTable
+    research: dict[str, Research]
+
+
+_lock = threading.Lock()
+_kept: dict[str, Universe] = {}
+
+
+def universe(services: Services, run: Run) -> Universe:
+    """Give the run's universe; the first page of a run in this process builds it, the others wait and share it."""
+    with _lock:
+        if run.run_id not in _kept:
+            _kept.clear()
+            _kept[run.run_id] = _build(services, run)
+        return _kept[run.run_id]
+
+
+def _build(services: Services, run: Run) -> Universe:
+    if run.as_of is None:
+        raise ValueError(f"{run.run_id} was never planned")
+    benchmark = settings().benchmark_symbol
+    symbols = services.batches.priced_symbols(run.run_id)
+    bars = services.prices.load([*symbols, benchmark])
+    table = build_price_table(
+        {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
+    )
+    research = msgspec.convert(services.batches.research(run.run_id), list[Research])
+    return Universe(table, {found.symbol: found for found in research})

@@ -1,0 +1,179 @@
+import json
+from datetime import date
+from typing import Any
+
+import azure.functions as func
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.requests import (
+    BodyTooLarge,
+    InvalidMember,
+    MalformedId,
+    PortfoliosQuery,
+    RunsQuery,
+    TriggerRequest,
+    decode_cursor,
+    encode_cursor,
+    read_body,
+    read_id,
+    read_query,
+)
+
+
+def a_request(
+    body: bytes = b"", params: dict[str, str] | None = None, path: dict[str, str] | None = None
+) -> func.HttpRequest:
+    return func.HttpRequest("POST", "http://localhost/", params=params, route_params=path, body=body)
+
+
+@pytest.mark.parametrize("body", [b"", b"  \r\n", b"{}"])
+def test_no_body_asks_for_everything(body: bytes) -> None:
+    assert read_body(a_request(body), TriggerRequest) == TriggerRequest()
+
+
+def test_a_body_is_read_member_by_member() -> None:
+    body = b'{"dry_run": true, "user_ids": ["u1", "auth0|7", "a.b@c.org"], "as_of": "2024-02-29"}'
+    assert read_body(a_request(body), TriggerRequest) == TriggerRequest(
+        dry_run=True, user_ids=["u1", "auth0|7", "a.b@c.org"], as_of=date(2024, 2, 29)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        (b"not json", "body"),
+        (b"{", "body"),
+        (b"\xff\xfe", "body"),
+        (b"[]", "body"),
+        (b"null", "body"),
+        (b'"text"', "body"),
+        (b"{" * 5_000, "body"),
+        (b"[" * 60_000, "body"),
+        (b'{"dryrun": true}', "dryrun"),
+        (b'{"$where": "1"}', "$where"),
+        (b'{"a`b": 1}', "a`b"),
+        (b'{"dry_run": "yes"}', "dry_run"),
+        (b'{"dry_run": 1}', "dry_run"),
+        (b'{"dry_run": null}', "dry_run"),
+        (b'{"as_of": "yesterday"}', "as_of"),
+        (b'{"as_of": "2023-02-29"}', "as_of"),
+        (b'{"as_of": "2024-01-02T00:00:00Z"}', "as_of"),
+        (b'{"as_of": 20240102}', "as_of"),
+        (b'{"user_ids": []}', "user_ids"),
+        (b'{"user_ids": "u1"}', "user_ids"),
+        (json.dumps({"user_ids": ["u"] * 1001}).encode(), "user_ids"),
+        (b'{"user_ids": ["u1", 2]}', "user_ids[1]"),
+        (b'{"user_ids": [{"$gt": ""}]}', "user_ids[0]"),
+        (b'{"user_ids": [""]}', "user_ids[0]"),
+        (b'{"user_ids": ["a b"]}', "user_ids[0]"),
+        (b'{"user_ids": ["a\\n"]}', "user_ids[0]"),
+        (b'{"user_ids": ["../x"]}', "user_ids[0]"),
+        (b'{"user_ids": ["a\\u0000"]}', "user_ids[0]"),
+        (json.dumps({"user_ids": ["u" * 129]}).encode(), "user_ids[0]"),
+    ],
+)
+def test_a_body_that_breaks_a_rule_is_refused_by_the_member(body: bytes, member: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        read_body(a_request(body), TriggerRequest)
+    assert caught.value.member == member
+
+
+def test_a_body_over_64_kilobytes_is_too_large_whatever_it_holds() -> None:
+    read_body(a_request(b" " * 65_536), TriggerRequest)
+    with pytest.raises(BodyTooLarge):
+        read_body(a_request(b" " * 65_537), TriggerRequest)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(
+        lambda value: json.dumps(value).encode()
+    )
+)
+def test_no_body_at_all_breaks_the_reader(body: bytes) -> None:
+    try:
+        read_body(a_request(body), TriggerRequest)
+    except InvalidMember as error:
+        assert error.member
+
+
+@pytest.mark.parametrize(
+    ("params", "member"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "101"}, "limit"),
+        ({"limit": "ten"}, "limit"),
+        ({"limit": "1.5"}, "limit"),
+        ({"limit": ""}, "limit"),
+        ({"page": "2"}, "page"),
+        ({"before": "x" * 513}, "before"),
+    ],
+)
+def test_a_query_that_breaks_a_rule_is_refused_by_the_parameter(params: dict[str, str], member: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        read_query(a_request(params=params), RunsQuery)
+    assert caught.value.member == member
+
+
+@pytest.mark.parametrize(
+    ("params", "member"),
+    [
+        ({"sort": "name"}, "sort"),
+        ({"order": "up"}, "order"),
+        ({"status": "lost"}, "status"),
+        ({"sort": "$where"}, "sort"),
+    ],
+)
+def test_a_list_cannot_be_sorted_or_filtered_by_anything_else(params: dict[str, str], member: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        read_query(a_request(params=params), PortfoliosQuery)
+    assert caught.value.member == member
+
+
+def test_a_query_is_read_from_text() -> None:
+    query = read_query(a_request(params={"limit": "5", "sort": "max_drawdown", "order": "desc"}), PortfoliosQuery)
+    assert query == PortfoliosQuery(limit=5, sort="max_drawdown", order="desc")
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "run_1",
+        "run_20260102_030405_ABCD",
+        "run_20260102_030405_abcd\n",
+        "run_20260102_030405_abcde",
+        "",
+        "../x",
+        "{$gt}",
+    ],
+)
+def test_a_run_id_that_cannot_be_one_is_malformed(run_id: str) -> None:
+    with pytest.raises(MalformedId):
+        read_id(a_request(path={"run_id": run_id}), "run_id")
+
+
+def test_ids_come_from_the_path() -> None:
+    request = a_request(path={"run_id": "run_20260102_030405_abcd", "user_id": "u-1"})
+    assert (read_id(request, "run_id"), read_id(request, "user_id")) == ("run_20260102_030405_abcd", "u-1")
+
+
+@given(st.text(max_size=100))
+def test_a_cursor_gives_back_what_it_was_made_of(value: str) -> None:
+    assert decode_cursor("before", encode_cursor(value), str) == value
+
+
+@pytest.mark.parametrize("cursor", ["?", "a", "é", "bm90IGpzb24", encode_cursor({"$gt": ""}), encode_cursor(7)])
+def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        decode_cursor("before", cursor, str)
+    assert caught.value.member == "before"
+
+
+def test_a_reader_of_the_library_message_would_notice_a_new_wording() -> None:
+    # The member's name comes out of the library's message: this is the shape all of the above rests on.
+    with pytest.raises(InvalidMember) as caught:
+        read_body(a_request(b'{"user_ids": ["u1", ""]}'), TriggerRequest)
+    rule: Any = caught.value.rule
+    assert rule.startswith("expected `str` matching regex")

@@ -1,0 +1,103 @@
+"""The shape of the code base, held by reading it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = {"analysis", "market_data", "stores", "functions", "settings", "devhost", "function_app"}
+# Who may import whom; everything points one way.
+MAY_IMPORT = {
+    "analysis": set(),
+    "settings": set(),
+    "market_data": {"analysis", "settings"},
+    "stores": {"analysis", "settings"},
+    "functions": {"analysis", "market_data", "stores", "settings"},
+    "function_app": {"functions"},
+}
+LIBRARIES_OF_ANALYSIS = {"numpy"}
+
+
+def modules(package: str) -> list[Path]:
+    folder = ROOT / package
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_imports_point_one_way(package: str) -> None:
+    for module in modules(package):
+        ours = {name.split(".")[0] for name in imports(module)} & PACKAGES
+        assert ours - {package} <= MAY_IMPORT[package], module
+
+
+def test_analysis_needs_numpy_and_the_standard_library_only() -> None:
+    from sys import stdlib_module_names  # noqa: PLC0415 - used here only
+
+    for module in modules("analysis"):
+        roots = {name.split(".")[0] for name in imports(module)}
+        assert roots - stdlib_module_names <= LIBRARIES_OF_ANALYSIS | {"analysis"}, module
+
+
+def test_only_functions_and_the_app_know_azure_functions() -> None:
+    for package in ("analysis", "settings", "market_data", "stores"):
+        for module in modules(package):
+            assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
+
+
+ORCHESTRATION = ROOT / "functions" / "orchestration.py"
+# What an orchestrator may name: the rest could read a clock, a random number, the environment, a store.
+ALLOWED_IMPORTS = {
+    "collections.abc",
+    "datetime",
+    "typing",
+    "azure.durable_functions",
+    "msgspec",
+    "durabletask.task",
+    "functions.messages",
+}
+FORBIDDEN_CALLS = {
+    "now", "utcnow", "today", "time", "monotonic", "sleep", "random", "uuid4", "uuid1", "token_hex", "getenv", "open",
+    "print", "input", "exec", "eval", "__import__", "get_event_loop", "run_until_complete", "set", "frozenset",
+}  # fmt: skip
+
+
+def test_the_orchestrator_imports_nothing_that_could_make_it_indeterministic() -> None:
+    assert imports(ORCHESTRATION) <= ALLOWED_IMPORTS
+
+
+def indeterminism(source: str) -> list[str]:
+    """Name what in ``source`` would give another result when it is replayed."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in FORBIDDEN_CALLS:
+                found.append(name)
+        elif isinstance(node, ast.Set | ast.SetComp | ast.Await | ast.AsyncFor | ast.AsyncWith | ast.Global):
+            found.append(type(node).__name__)
+        elif isinstance(node, ast.Attribute) and node.attr in {"environ", "logger"}:
+            found.append(node.attr)
+    return found
+
+
+def test_the_orchestrator_is_deterministic() -> None:
+    assert indeterminism(ORCHESTRATION.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["datetime.now()", "time.time()", "random.random()", "uuid.uuid4()", "os.environ['X']", "open('x')", "{1, 2}"],
+)
+def test_the_check_of_determinism_finds_what_it_is_for(line: str) -> None:
+    assert indeterminism(line) != []

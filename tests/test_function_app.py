@@ -1,0 +1,82 @@
+"""What the host sees of the app: exactly these functions, routes and triggers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+INDEX = """
+import json, sys, function_app
+functions = {}
+for function in function_app.app.get_functions():
+    trigger = function.get_trigger()
+    functions[function.get_function_name()] = [trigger.type, getattr(trigger, "route", None)]
+heavy = sorted({"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets"} & set(sys.modules))
+print(json.dumps({"functions": functions, "heavy": heavy}))
+"""
+
+
+def index(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", INDEX],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def indexed() -> dict[str, dict[str, list[str]]]:
+    done = index(MONGODB_URL="mongodb://localhost", AZURE_FUNCTIONS_ENVIRONMENT="Development")
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
+    return loaded
+
+
+def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[str, dict[str, list[str]]]) -> None:
+    base = "api/admin/portfolio"
+    assert indexed["functions"] == {
+        "trigger_analysis": ["httpTrigger", f"{base}/trigger-analysis"],
+        "get_analysis_status": ["httpTrigger", f"{base}/analysis-status/{{run_id}}"],
+        "list_analysis_runs": ["httpTrigger", f"{base}/analysis-runs"],
+        "list_portfolios": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios"],
+        "get_portfolio_report": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}"],
+        "health": ["httpTrigger", "api/health"],
+        "nightly_analysis": ["timerTrigger", None],
+        "portfolio_analysis": ["orchestrationTrigger", None],
+        "plan_run": ["activityTrigger", None],
+        "load_prices": ["activityTrigger", None],
+        "research_symbols": ["activityTrigger", None],
+        "analyze_page": ["activityTrigger", None],
+        "finish_run": ["activityTrigger", None],
+        # The Durable SDK brings these two to every app.
+        "BuiltIn__HttpActivity": ["activityTrigger", None],
+        "BuiltIn__HttpPollOrchestrator": ["orchestrationTrigger", None],
+    }
+
+
+def test_indexing_imports_nothing_heavy(indexed: dict[str, dict[str, list[str]]]) -> None:
+    assert indexed["heavy"] == []
+
+
+def test_a_missing_setting_stops_the_start_by_its_name() -> None:
+    done = index(AZURE_FUNCTIONS_ENVIRONMENT="Development")
+    assert done.returncode != 0
+    assert done.stderr.strip().splitlines()[-1].startswith("settings.SettingsError: MONGODB_URL is missing")
+
+
+def test_the_deployed_local_settings_hold_no_real_secret() -> None:
+    values = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    assert values["ADMIN_SECRET"].startswith("development-only")
+    assert "local.settings.json" in (ROOT / ".funcignore").read_text().splitlines()
+
+
+def test_the_route_prefix_is_empty_since_routes_carry_their_own() -> None:
+    assert json.loads((ROOT / "host.json").read_text())["extensions"]["http"]["routePrefix"] == ""
