@@ -4,6 +4,8 @@ Routes are spelled with their ``api/`` and host.json sets an empty prefix: the h
 ``admin``, and looks before it applies a prefix.
 """
 
+from datetime import datetime
+
 import azure.durable_functions as df
 import azure.functions as func
 
@@ -62,11 +64,13 @@ def get_analysis_status(req: func.HttpRequest) -> func.HttpResponse:
 def list_analysis_runs(req: func.HttpRequest) -> func.HttpResponse:
     """List runs, newest first."""
     query = read_query(req, RunsQuery)
-    before = decode_cursor("before", query.before, str) if query.before else None
+    before = decode_cursor("before", query.before, tuple[datetime, str]) if query.before else None
     runs = services().runs.newest(query.limit + 1, before)
     page = runs[: query.limit]
     more = len(runs) > len(page)
-    return json_response({"runs": page, "next": encode_cursor(page[-1].run_id) if more else None})
+    return json_response(
+        {"runs": page, "next": encode_cursor((page[-1].requested_at, page[-1].run_id)) if more else None}
+    )
 
 
 @blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/portfolios")

@@ -3,8 +3,8 @@
 from datetime import date
 
 import msgspec
-from analysis.research import research
 
+from analysis.research import research
 from functions.messages import BatchInput, PricesResult, SymbolError
 from functions.planning import history_start
 from functions.runs import active_run

@@ -4,9 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from analysis.report import analyze_portfolios
-
 from analysis.models import Portfolio, Report
+from analysis.report import analyze_portfolios
 from functions.messages import BatchInput, PageResult
 from functions.runs import active_run
 from functions.services import Services, settings

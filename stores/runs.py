@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from pymongo import DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
@@ -26,8 +26,13 @@ class RunStore:
         self._runs = database["portfolio_analysis_runs"]
 
     def ensure_indexes(self) -> None:
-        """Create the index behind every query here; ids begin with their time, so it also gives newest first."""
-        ensure_indexes(self._runs, [IndexModel([("run_id", DESCENDING)], name="run_id", unique=True)])
+        """Create the key and the index behind the list."""
+        newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
+        indexes = [
+            IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
+            IndexModel(newest, name="requested_at_run_id"),
+        ]
+        ensure_indexes(self._runs, indexes)
 
     def create(self, run: Run, user_ids: Sequence[str] | None) -> None:
         """Record a run that was asked for, over all users or only ``user_ids``.
@@ -55,10 +60,14 @@ class RunStore:
         document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
         return None if document is None else document["user_ids"]
 
-    def newest(self, limit: int, before: str | None) -> list[Run]:
-        """Give up to ``limit`` runs, newest first, older than the run ``before``."""
-        query: Document = {} if before is None else {"run_id": {"$lt": before}}
-        documents = self._runs.find(query, _API_MEMBERS).sort("run_id", DESCENDING).limit(limit)
+    def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
+        """Give up to ``limit`` runs, newest first, older than the run of that request time and id."""
+        query: Document = {}
+        if before is not None:
+            time, run_id = before
+            query = {"$or": [{"requested_at": {"$lt": time}}, {"requested_at": time, "run_id": {"$lt": run_id}}]}
+        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
+        documents = self._runs.find(query, _API_MEMBERS).sort(order).limit(limit)
         return [msgspec.convert(document, Run) for document in documents]
 
     def start(self, run_id: str, now: datetime) -> bool:

@@ -4,7 +4,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from settings import Settings
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 type SecretName = Literal["admin-secret", "mongodb-url", "redis-url"]
 
 _KEEP_SECONDS = 300.0
+# The SDK would try for minutes while an administrator waits for an answer.
+IMPATIENT: dict[str, Any] = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 3}
 
 
 class SecretMissing(Exception):
@@ -77,6 +79,6 @@ def _vault_client(settings: Settings) -> Callable[[], "SecretClient"]:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, only used with a vault
         from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
 
-        return SecretClient(settings.key_vault_url or "", DefaultAzureCredential())
+        return SecretClient(settings.key_vault_url or "", DefaultAzureCredential(), **IMPATIENT)
 
     return client

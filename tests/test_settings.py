@@ -34,7 +34,7 @@ def test_the_database_may_be_named_by_the_vault() -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    secret = "do-not-show-me"  # noqa: S105 - invented
+    secret = "do-not-show-me"
     shown = repr(
         Settings.from_environment(
             LOCAL

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from datetime import date
 from typing import Any
@@ -93,10 +94,8 @@ def test_a_body_over_64_kilobytes_is_too_large_whatever_it_holds() -> None:
     )
 )
 def test_no_body_at_all_breaks_the_reader(body: bytes) -> None:
-    try:
-        read_body(a_request(body), TriggerRequest)
-    except InvalidMember as error:
-        assert error.member
+    with contextlib.suppress(InvalidMember):
+        assert isinstance(read_body(a_request(body), TriggerRequest), TriggerRequest)
 
 
 @pytest.mark.parametrize(

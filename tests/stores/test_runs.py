@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -83,12 +83,15 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
 
 
 def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: RunStore) -> None:
-    ids = [f"run_20260102_03040{i}_abcd" for i in range(5)]
-    for run_id in ids:
-        runs.create(a_run(run_id), None)
-    first = [run.run_id for run in runs.newest(3, None)]
-    second = [run.run_id for run in runs.newest(3, first[-1])]
-    assert first + second == ids[::-1]
+    # Of one second and even of one moment; ids alone would order those of one second by chance.
+    moments = [NOW, NOW, NOW + timedelta(milliseconds=5), NOW + timedelta(milliseconds=9), NOW + timedelta(seconds=1)]
+    ids = [f"run_20260102_030405_{suffix}" for suffix in ("aaaa", "bbbb", "0000", "ffff", "1111")]
+    for run_id, moment in zip(ids, moments, strict=True):
+        runs.create(replace(a_run(run_id), requested_at=moment), None)
+    pages: list[list[Run]] = [runs.newest(2, None)]
+    while pages[-1]:
+        pages.append(runs.newest(2, (pages[-1][-1].requested_at, pages[-1][-1].run_id)))
+    assert [run.run_id for page in pages for run in page] == ids[::-1]
 
 
 def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:

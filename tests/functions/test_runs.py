@@ -1,0 +1,183 @@
+"""Starting runs against the real engine and a real database: who gets in, and what a crash leaves behind."""
+
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import cast
+
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.testing import create_test_backend
+
+from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, close_run, start_run
+from functions.services import Services
+from stores.batches import BatchStore
+from stores.leases import RunLease
+from stores.mongo import DocumentDatabase
+from stores.records import Run, RunError, Trigger
+from stores.runs import RunStore
+from tests.conftest import free_port
+
+BY_HTTP = Trigger("http", "admin-secret")
+LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[SyncDurableFunctionsClient]:
+    backend = create_test_backend(port=free_port())
+    address = backend.start()
+    yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+    backend.stop()
+
+
+class Stores:
+    """The part of the services that starting a run needs."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self.runs = RunStore(database)
+        self.lease = RunLease(database)
+        self.batches = BatchStore(database)
+        self.runs.ensure_indexes()
+
+
+@pytest.fixture
+def services(database: DocumentDatabase) -> Services:
+    return cast("Services", Stores(database))
+
+
+def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:
+    services.runs.create(Run(run_id=run_id, status="queued", trigger=BY_HTTP, requested_at=requested_at), None)
+    services.lease.acquire(run_id, requested_at)
+
+
+def test_a_started_run_is_recorded_under_the_id_the_engine_knows(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP, user_ids=["u"], as_of=date(2020, 1, 2), dry_run=True)
+    run, state = services.runs.get(run_id), engine.get_orchestration_state(run_id)
+    assert run is not None
+    assert state is not None
+    assert (run.status, run.trigger, run.as_of, run.dry_run) == ("queued", BY_HTTP, date(2020, 1, 2), True)
+    assert (state.instance_id, state.name) == (run_id, "portfolio_analysis")
+
+
+def test_the_trigger_is_logged_once_with_the_run_id(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "functions.runs"):
+        run_id = start_run(services, engine, BY_HTTP)
+        close_run(services, cast("Run", services.runs.get(run_id)), "completed", errors=[], errors_count=0)
+        timer_run_id = start_run(services, engine, Trigger("timer", "nightly_analysis"))
+    texts = [record.getMessage().split(" (")[0] for record in caplog.records if "triggered" in record.getMessage()]
+    assert texts == ["Portfolio analysis triggered via API", "Portfolio analysis triggered by timer"]
+    assert f"run_id={timer_run_id}" in caplog.text
+
+
+def test_a_second_trigger_while_a_run_is_active_is_refused_with_its_id_and_leaves_no_record(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    first = start_run(services, engine, BY_HTTP)
+    with pytest.raises(RunActive) as caught:
+        start_run(services, engine, BY_HTTP)
+    assert caught.value.run_id == first
+    assert [run.run_id for run in services.runs.newest(10, None)] == [first]
+
+
+def test_of_many_triggers_at_once_exactly_one_starts_a_run(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    def trigger(_: int) -> str | None:
+        try:
+            return start_run(services, engine, BY_HTTP)
+        except RunActive:
+            return None
+
+    with ThreadPoolExecutor(12) as pool:
+        for turn in range(20):
+            started = [run_id for run_id in pool.map(trigger, range(12)) if run_id]
+            assert len(started) == 1
+            assert len(services.runs.newest(100, None)) == turn + 1
+            close_run(services, cast("Run", services.runs.get(started[0])), "completed", errors=[], errors_count=0)
+
+
+def test_a_date_in_the_future_starts_nothing(services: Services, engine: SyncDurableFunctionsClient) -> None:
+    with pytest.raises(InvalidAsOf):
+        start_run(services, engine, BY_HTTP, as_of=datetime.now(UTC).date() + timedelta(days=2))
+    assert services.runs.newest(10, None) == []
+
+
+def test_an_engine_that_is_away_fails_the_run_and_frees_the_lease(services: Services) -> None:
+    nowhere = SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": f"localhost:{free_port()}"}))
+    with pytest.raises(EngineUnavailable) as caught:
+        start_run(services, nowhere, BY_HTTP)
+    run = services.runs.get(str(caught.value))
+    assert run is not None
+    assert (run.status, run.errors[0].error_type) == ("failed", "engine_unavailable")
+    assert services.lease.acquire("next", LONG_AGO) is None
+
+
+def test_the_lease_of_a_run_whose_orchestration_ended_is_taken_over_and_the_run_marked(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0000", requested_at=datetime.now(UTC))
+    engine.schedule_new_orchestration("portfolio_analysis", instance_id="run_20200102_000000_0000")
+    with pytest.raises(RunActive):
+        start_run(services, engine, BY_HTTP)
+    engine.terminate_orchestration("run_20200102_000000_0000")
+    _complete_terminated(engine, "run_20200102_000000_0000")
+    run_id = start_run(services, engine, BY_HTTP)
+    lost = services.runs.get("run_20200102_000000_0000")
+    assert lost is not None
+    assert (lost.status, lost.errors[0].error_type) == ("failed", "run_lost")
+    assert services.lease.acquire("next", LONG_AGO) == run_id
+
+
+def test_the_lease_of_a_run_that_the_engine_never_got_is_taken_over_only_after_a_while(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0001", requested_at=datetime.now(UTC))
+    with pytest.raises(RunActive):
+        start_run(services, engine, BY_HTTP)
+    services.lease.release("run_20200102_000000_0001")
+    hold_lease(services, "run_20200102_000000_0002", requested_at=LONG_AGO)
+    run_id = start_run(services, engine, BY_HTTP)
+    assert services.lease.acquire("next", LONG_AGO) == run_id
+
+
+def test_the_lease_that_a_finished_run_left_behind_is_taken_over(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0003", requested_at=LONG_AGO)
+    services.runs.finish("run_20200102_000000_0003", "completed", {})
+    run_id = start_run(services, engine, BY_HTTP)
+    assert services.lease.acquire("next", LONG_AGO) == run_id
+    finished = services.runs.get("run_20200102_000000_0003")
+    assert finished is not None
+    assert finished.status == "completed"
+
+
+def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    run = cast("Run", services.runs.get(run_id))
+    with caplog.at_level(logging.INFO, "functions.runs"):
+        close_run(services, run, "failed", errors=[RunError(None, "t", "e")] * 150, errors_count=150)
+        closed = services.runs.get(run_id)
+        close_run(services, run, "completed", errors=[], errors_count=0)
+    assert closed is not None
+    assert (closed.status, len(closed.errors), closed.errors_count) == ("failed", 100, 150)
+    assert services.runs.get(run_id) == closed
+    ends = [record.getMessage() for record in caplog.records if "triggered" not in record.getMessage()]
+    assert ends == [f"Portfolio analysis failed (run_id={run_id})"]
+
+
+def _complete_terminated(engine: SyncDurableFunctionsClient, run_id: str) -> None:
+    """Let a worker carry out the termination: the engine alone does not end an instance."""
+    from durabletask.worker import TaskHubGrpcWorker  # noqa: PLC0415 - used here only
+
+    with TaskHubGrpcWorker(host_address=engine.rpcBaseUrl) as worker:
+        worker.start()
+        engine.wait_for_orchestration_completion(run_id, timeout=10)
