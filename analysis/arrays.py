@@ -1,0 +1,25 @@
+"""The border between arrays, where an undefined figure is NaN, and records, where it is ``None``."""
+
+import numpy as np
+
+from analysis.models import Floats, Integers
+
+
+def optional(figures: Floats) -> list[float | None]:
+    """Give plain floats, and ``None`` for whatever is not finite."""
+    plain = figures.astype(object)
+    plain[~np.isfinite(figures)] = None
+    values: list[float | None] = plain.tolist()
+    return values
+
+
+def sum_by(owners: Integers, values: Floats, size: int) -> Floats:
+    """Sum the ``values`` of each of ``size`` owners, numbered from 0; a NaN reaches no sum but its owner's."""
+    return np.bincount(owners, weights=values, minlength=size)
+
+
+def largest_by(owners: Integers, values: Floats, size: int) -> Floats:
+    """Give the largest of the ``values`` of each of ``size`` owners; NaN for an owner of none."""
+    largest = np.full(size, np.nan)
+    np.fmax.at(largest, owners, values)
+    return largest

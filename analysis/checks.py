@@ -1,0 +1,93 @@
+"""The rules every portfolio is checked against."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from analysis.models import Check, CheckStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: ``warning`` and ``breach`` are the default thresholds.
+
+    A breach below the warning means that low values are bad. ``undefined`` says why a portfolio that was analysed in
+    full may still have no value here.
+    """
+
+    name: str
+    label: str
+    warning: float
+    breach: float
+    undefined: str
+    number_format: str = ".1%"
+    zero_is_ok: bool = False
+
+    @property
+    def low_is_bad(self) -> bool:
+        """Whether a value at or below a threshold has crossed it."""
+        return self.breach < self.warning
+
+
+_NO_VALUE = "no holding has a market value"
+_NO_VARIANCE = "its returns do not vary"
+_OUT_OF_RANGE = "its returns are out of any measurable range"
+
+RULES = (
+    Rule("largest_position", "The largest position", 0.15, 0.25, _NO_VALUE),
+    Rule("effective_holdings", "The effective number of holdings", 8, 4, _NO_VALUE, ".1f"),
+    Rule("risk_concentration", "The largest risk contribution", 0.30, 0.50, _NO_VARIANCE),
+    Rule("volatility", "Annual volatility", 0.25, 0.40, _OUT_OF_RANGE),
+    Rule("drawdown", "The current drawdown", -0.15, -0.30, "a day in its history lost more than everything"),
+    Rule("value_at_risk", "Daily value at risk (95 %)", -0.03, -0.05, _OUT_OF_RANGE),
+    Rule("beta", "Absolute beta", 1.3, 1.8, "the benchmark does not vary", ".2f"),
+    Rule(
+        "correlation", "Average correlation", 0.6, 0.8, "it takes two holdings or more, each with varying prices", ".2f"
+    ),
+    Rule("cash_share", "The share of cash", 0.3, 0.6, _OUT_OF_RANGE),
+    Rule("price_coverage", "The share without enough price history", 0.0, 0.1, _NO_VALUE, zero_is_ok=True),
+)
+
+_REASONS = {
+    "no_holdings": "there are no holdings",
+    "no_prices": "no holding has a price",
+    "low_coverage": "less than half of the market value has enough price history",
+    "undefined_weights": "the holdings with enough price history cancel out and cannot stand for the rest",
+}
+
+
+def check_portfolio(
+    values: Mapping[str, float | None], thresholds: Mapping[str, Mapping[str, float]], reason: str | None
+) -> tuple[Check, ...]:
+    """Check the ``values``, one for each rule by name, in the order of :data:`RULES`.
+
+    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be left out. ``reason`` is
+    the report's, why figures are undefined. A value at a threshold, give or take rounding, has crossed it.
+    """
+    return tuple(_check(rule, values[rule.name], thresholds.get(rule.name, {}), reason) for rule in RULES)
+
+
+def _check(rule: Rule, value: float | None, own: Mapping[str, float], reason: str | None) -> Check:
+    warning, breach = own.get("warning", rule.warning), own.get("breach", rule.breach)
+    if value is None:
+        why = _REASONS.get(reason or "", rule.undefined)
+        return Check(rule.name, "warning", None, warning, f"{rule.label} is unknown: {why}.")
+    if _crosses(rule, value, breach):
+        return _crossed(rule, "breach", value, breach)
+    if _crosses(rule, value, warning):
+        return _crossed(rule, "warning", value, warning)
+    shown = f"{value:{rule.number_format}}, within the limit of {warning:{rule.number_format}}"
+    return Check(rule.name, "ok", value, warning, f"{rule.label} is {shown}.")
+
+
+def _crosses(rule: Rule, value: float, threshold: float) -> bool:
+    if rule.zero_is_ok and value == 0:
+        return False
+    beyond = value < threshold if rule.low_is_bad else value > threshold
+    return beyond or math.isclose(value, threshold, rel_tol=1e-12)
+
+
+def _crossed(rule: Rule, status: CheckStatus, value: float, threshold: float) -> Check:
+    side = "at or below" if rule.low_is_bad else "at or above"
+    shown = f"{value:{rule.number_format}}, {side} the {status} threshold of {threshold:{rule.number_format}}"
+    return Check(rule.name, status, value, threshold, f"{rule.label} is {shown}.")

@@ -1,0 +1,249 @@
+"""The page of formulas: performance and risk measures, all portfolios at once.
+
+Unless a docstring says otherwise a measure takes daily simple returns of shape ``(observations, portfolios)`` and gives
+one figure a portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; losses are negative). Benchmarks are one
+column, ``(observations,)``. The definitions are those of empyrical-reloaded 0.7.1 where no other source is named.
+
+An undefined figure is NaN, and a NaN among the returns makes the figures of its own column NaN and no other's. Whether
+there is variance, downside or a drawdown to divide by is decided against :data:`NOISE`, never against zero: rounding
+leaves a deviation of some 1e-17 in a constant return, and dividing by that gives absurd ratios.
+"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from analysis.models import Booleans, Floats, Integers
+
+TRADING_DAYS = 252
+"""Trading days a year."""
+
+NOISE = 1e-14
+"""Daily deviations, mean losses and drawdowns up to this size are rounding, not information."""
+
+CANCELLED = 1e-12
+"""A sum of long and short parts (values, variances) this small beside the sum of their sizes is rounding, too."""
+
+LARGEST_TAIL = 0.05
+"""The largest tail probability that :func:`worst_returns` serves."""
+
+
+def daily_rate(annual_rate: float) -> float:
+    """Give the daily rate that compounds to ``annual_rate`` over a year."""
+    return float((1 + annual_rate) ** (1 / TRADING_DAYS) - 1)
+
+
+def cumulative_return(returns: Floats) -> Floats:
+    """prod(1 + r) - 1; undefined where a day lost more than everything, for nothing compounds from below zero."""
+    return np.where(_ruined(returns), np.nan, np.prod(1 + returns, axis=0)) - 1
+
+
+def cagr(returns: Floats) -> Floats:
+    """Compound annual growth rate: prod(1 + r)^(252/n) - 1; undefined as :func:`cumulative_return` is."""
+    return (1 + cumulative_return(returns)) ** (TRADING_DAYS / len(returns)) - 1
+
+
+def annual_volatility(returns: Floats) -> Floats:
+    """std(r, ddof 1) sqrt(252); of returns over a benchmark it is the tracking error."""
+    return standard_deviation(returns) * math.sqrt(TRADING_DAYS)
+
+
+def standard_deviation(returns: Floats) -> Floats:
+    """Daily sample standard deviation (ddof 1)."""
+    return np.std(returns, axis=0, ddof=1)
+
+
+def downside_deviation(excess: Floats) -> Floats:
+    """sqrt(mean(min(e, 0)^2)) sqrt(252) of returns ``excess`` over the target, the mean over all observations."""
+    return _daily_downside(excess) * math.sqrt(TRADING_DAYS)
+
+
+def sharpe_ratio(excess: Floats) -> Floats:
+    """mean(e) / std(e, ddof 1) sqrt(252): over the risk-free rate; over a benchmark it is the information ratio."""
+    return _quotient(excess.mean(axis=0), standard_deviation(excess)) * math.sqrt(TRADING_DAYS)
+
+
+def sortino_ratio(excess: Floats) -> Floats:
+    """mean(e) 252 / downside deviation(e)."""
+    return _quotient(excess.mean(axis=0), _daily_downside(excess)) * math.sqrt(TRADING_DAYS)
+
+
+def omega_ratio(excess: Floats) -> Floats:
+    """sum(max(e, 0)) / sum(max(-e, 0))."""
+    return _quotient(np.maximum(excess, 0).mean(axis=0), -np.minimum(excess, 0).mean(axis=0))
+
+
+def drawdowns(returns: Floats) -> Floats:
+    """V/peak(V) - 1 for each day, shape ``(observations + 1, portfolios)``: V starts at 1 before the first return.
+
+    Undefined where a day lost more than everything, as :func:`cumulative_return` is.
+    """
+    # In the memory order of the returns: the running products and maxima of a portfolio then stay in cache.
+    values = np.empty_like(returns, shape=(len(returns) + 1, *returns.shape[1:]))
+    values[0] = 1
+    np.cumprod(1 + returns, axis=0, out=values[1:])
+    values[:, _ruined(returns)] = np.nan
+    peaks = np.maximum.accumulate(values, axis=0, out=np.empty_like(values))
+    np.divide(values, peaks, out=values)
+    return np.subtract(values, 1, out=values)
+
+
+def max_drawdown(drawdown: Floats) -> Floats:
+    """Deepest of the :func:`drawdowns`, in [-1, 0]."""
+    return _without_noise(drawdown.min(axis=0))
+
+
+def current_drawdown(drawdown: Floats) -> Floats:
+    """Last of the :func:`drawdowns`, in [-1, 0]."""
+    return _without_noise(drawdown[-1])
+
+
+def drawdown_days(drawdown: Floats) -> tuple[Integers, Integers, Integers]:
+    """Row numbers in :func:`drawdowns` of the peak, the trough and the recovery of the deepest one; -1 is none.
+
+    The peak is the last day at the running maximum before the trough, the recovery the first one after it.
+    """
+    trough = drawdown.argmin(axis=0)
+    at_peak = drawdown >= -NOISE
+    after = np.arange(len(drawdown))[:, None] > trough
+    peak = len(drawdown) - 1 - np.argmax((at_peak & ~after)[::-1], axis=0)
+    recovered = at_peak & after
+    recovery = np.where(recovered.any(axis=0), recovered.argmax(axis=0), -1)
+    fell = max_drawdown(drawdown) < 0
+    return np.where(fell, peak, -1), np.where(fell, trough, -1), np.where(fell, recovery, -1)
+
+
+def calmar_ratio(growth_rate: Floats, deepest: Floats) -> Floats:
+    """Divide the :func:`cagr` by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
+    return _quotient(growth_rate, -deepest)
+
+
+def worst_returns(returns: Floats) -> Floats:
+    """Give the lowest returns, ascending, as many rows as a tail of :data:`LARGEST_TAIL` needs, for the next two."""
+    last = math.ceil((len(returns) - 1) * LARGEST_TAIL)
+    worst = np.sort(np.partition(returns, last, axis=0)[: last + 1], axis=0)
+    # Sorting puts a NaN last, out of the tail; it must not go unnoticed.
+    worst[:, np.isnan(returns).any(axis=0)] = np.nan
+    return worst
+
+
+def value_at_risk(worst: Floats, observations: int, tail: float) -> Floats:
+    """Percentile ``tail`` of the returns whose :func:`worst_returns` are given, linearly interpolated."""
+    position = (observations - 1) * tail
+    below = int(position)
+    above = math.ceil(position)
+    percentile: Floats = worst[below] + (worst[above] - worst[below]) * (position - below)
+    return percentile
+
+
+def conditional_value_at_risk(worst: Floats, observations: int, tail: float) -> Floats:
+    """Mean of the k + 1 lowest returns, k = int((n - 1) tail), from the :func:`worst_returns`."""
+    return worst[: int((observations - 1) * tail) + 1].mean(axis=0)
+
+
+def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floats:
+    """Give the percentile of normal returns, mean + std(ddof 1) z(tail); both arguments are ``(portfolios,)``."""
+    return mean + deviation * NormalDist().inv_cdf(tail)
+
+
+def standardized(returns: Floats) -> Floats:
+    """(r - mean(r)) / std(r, ddof 0), same shape; a column without variance is NaN."""
+    deviations = returns - returns.mean(axis=0)
+    return deviations * _quotient(1.0, np.sqrt(_mean_product(deviations, deviations)))
+
+
+def skewness(standard: Floats) -> Floats:
+    """Biased g1 of :func:`standardized` returns (scipy.stats.skew)."""
+    return _mean_product(standard * standard, standard)
+
+
+def excess_kurtosis(standard: Floats) -> Floats:
+    """Biased g2 of :func:`standardized` returns (scipy.stats.kurtosis)."""
+    squares = standard * standard
+    return _mean_product(squares, squares) - 3
+
+
+def correlation(standard: Floats, standard_benchmark: Floats) -> Floats:
+    """Pearson's correlation of :func:`standardized` returns with the standardized benchmark."""
+    return np.clip(standard_benchmark @ standard / len(standard), -1, 1)
+
+
+def beta(returns: Floats, benchmark: Floats) -> Floats:
+    """cov(r, b) / var(b)."""
+    deviations = benchmark - benchmark.mean()
+    variance = float(deviations @ deviations) / len(benchmark)
+    # The deviations sum to zero, so the returns need not be centred as well.
+    covariances = deviations @ returns / len(benchmark)
+    return covariances / (variance if variance > NOISE**2 else np.nan)
+
+
+def alpha(excess: Floats, excess_benchmark: Floats, betas: Floats) -> Floats:
+    """(1 + mean(e - beta e_b))^252 - 1 of returns over the risk-free rate; undefined where the base is negative."""
+    daily = 1 + excess.mean(axis=0) - betas * excess_benchmark.mean()
+    return np.where(daily < 0, np.nan, daily) ** TRADING_DAYS - 1
+
+
+def variance_parts(weights: Floats, covariance: Floats) -> Floats:
+    """w_i (S w)_i: what each symbol adds to the variance of each portfolio, shape ``(symbols, portfolios)``.
+
+    ``weights`` w are ``(symbols, portfolios)``, 0 if not held; ``covariance`` S is ``(symbols, symbols)``. Undefined
+    where the parts cancel out or none has any variance.
+    """
+    parts = weights * (covariance @ weights)
+    scale = _average_deviation(weights, covariance)
+    parts[:, ~((parts.sum(axis=0) > CANCELLED * scale**2) & (scale > NOISE))] = np.nan
+    return parts
+
+
+def risk_contributions(parts: Floats) -> Floats:
+    """w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
+    return parts / parts.sum(axis=0)
+
+
+def diversification_ratio(parts: Floats, weights: Floats, covariance: Floats) -> Floats:
+    """Sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
+    return _average_deviation(weights, covariance) / np.sqrt(parts.sum(axis=0))
+
+
+def average_correlation(held: Booleans, covariance: Floats) -> Floats:
+    """Mean of the pairwise correlations of what each portfolio holds; ``held`` is ``(symbols, portfolios)``.
+
+    Undefined for fewer than two symbols, or where one of them has no variance.
+    """
+    deviations = np.sqrt(np.diagonal(covariance))
+    moving = deviations > NOISE
+    scaled = held / np.where(moving, deviations, np.inf)[:, None]
+    count = held.sum(axis=0)
+    pairs = np.where((count > 1) & ~(held & ~moving[:, None]).any(axis=0), count * (count - 1), np.nan)
+    return ((scaled * (covariance @ scaled)).sum(axis=0) - count) / pairs
+
+
+def _average_deviation(weights: Floats, covariance: Floats) -> Floats:
+    deviations = np.sqrt(np.diagonal(covariance))
+    average: Floats = deviations @ np.abs(weights)
+    return average
+
+
+def _daily_downside(excess: Floats) -> Floats:
+    shortfall = np.minimum(excess, 0)
+    return np.sqrt(_mean_product(shortfall, shortfall))
+
+
+def _mean_product(left: Floats, right: Floats) -> Floats:
+    total: Floats = np.einsum("op,op->p", left, right)
+    return total / len(left)
+
+
+def _ruined(returns: Floats) -> Booleans:
+    return returns.min(axis=0) < -1
+
+
+def _without_noise(drawdown: Floats) -> Floats:
+    return np.where(drawdown >= -NOISE, 0.0, drawdown)
+
+
+def _quotient(numerator: Floats | float, denominator: Floats) -> Floats:
+    # An infinite denominator is an overflow: dividing by it would pass for a true zero.
+    usable = (denominator > NOISE) & np.isfinite(denominator)
+    return numerator / np.where(usable, denominator, np.nan)

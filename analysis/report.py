@@ -1,0 +1,201 @@
+"""The reports of a page of portfolios: value them all, measure them all, then write each down."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+
+from analysis.arrays import largest_by, optional
+from analysis.checks import check_portfolio
+from analysis.models import (
+    Check,
+    DataQuality,
+    Diversification,
+    HoldingReport,
+    Portfolio,
+    Report,
+    Research,
+    Valuation,
+)
+from analysis.returns import PriceTable
+from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
+from analysis.windows import PageFigures, measure_page
+
+_CURRENCY = "USD"
+_SKIPPED = ("non_finite_value", "non_positive_value")
+
+
+# However an undefined figure comes about, it is NaN in the arrays and None in the reports; numpy need not warn of it.
+@np.errstate(all="ignore")
+def analyze_portfolios(
+    portfolios: Sequence[Portfolio],
+    table: PriceTable,
+    research: Mapping[str, Research],
+    run_id: str,
+    risk_free_rate: float,
+) -> list[Report]:
+    """Analyse ``portfolios`` as of the table's date and give one report for each, in the same order.
+
+    ``research`` is by symbol and need not be complete; ``risk_free_rate`` is annual. Whatever is wrong with one
+    portfolio changes nothing in the report of another.
+    """
+    positions, totals = value_positions(portfolios, table)
+    exposure = expose(positions, totals, table)
+    reasons = _reasons(positions, totals, exposure)
+    measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
+    figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
+    diversifications = _diversifications(totals, figures)
+    rows = zip(
+        portfolios,
+        reasons,
+        _valuations(totals),
+        _holdings(portfolios, positions, totals, figures, table, research),
+        figures.performance,
+        figures.risk,
+        diversifications,
+        _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
+        _data_qualities(portfolios, positions, exposure, table),
+        strict=True,
+    )
+    return [
+        Report(run_id, portfolio.user_id, table.as_of, _CURRENCY, "skipped", reason, data_quality=parts[-1])
+        if reason in _SKIPPED
+        else Report(run_id, portfolio.user_id, table.as_of, _CURRENCY, "analyzed", reason, *parts)
+        for portfolio, reason, *parts in rows
+    ]
+
+
+def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
+    """Say why a portfolio is skipped or has no return-based figures; ``None`` where it has."""
+    missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
+    valued = totals.gross_value > 0
+    rules = (
+        (~totals.finite, "non_finite_value"),
+        (~(totals.total_value > 0), "non_positive_value"),
+        (~valued & missing, "no_prices"),
+        (~valued, "no_holdings"),
+        (~(1 - exposure.excluded_share >= MIN_COVERAGE), "low_coverage"),
+        (~exposure.balanced, "undefined_weights"),
+    )
+    named = np.select([applies for applies, _ in rules], [reason for _, reason in rules], "")
+    return [reason or None for reason in named.tolist()]
+
+
+def _valuations(totals: Totals) -> list[Valuation]:
+    rows = zip(
+        totals.market_value.tolist(),
+        totals.cash.tolist(),
+        totals.cost_basis.tolist(),
+        totals.unrealized_pl.tolist(),
+        optional(totals.unrealized_pl_pct),
+        optional(totals.day_change),
+        optional(totals.day_change_pct),
+        strict=True,
+    )
+    return [Valuation(*row) for row in rows]
+
+
+def _holdings(
+    portfolios: Sequence[Portfolio],
+    positions: Positions,
+    totals: Totals,
+    figures: PageFigures,
+    table: PriceTable,
+    research: Mapping[str, Research],
+) -> list[tuple[HoldingReport, ...]]:
+    owned = [holding for portfolio in portfolios for holding in portfolio.holdings]
+    symbols = [table.figures[column] if column >= 0 else None for column in positions.column.tolist()]
+    rows = map(
+        HoldingReport,
+        [holding.symbol for holding in owned],
+        [holding.quantity for holding in owned],
+        [holding.avg_price for holding in owned],
+        [symbol and symbol.price for symbol in symbols],
+        [symbol and symbol.price_date for symbol in symbols],
+        optional(positions.market_value),
+        optional(positions.market_value / totals.total_value[positions.owner]),
+        optional(positions.unrealized_pl),
+        optional(positions.unrealized_pl_pct),
+        [symbol and symbol.return_1d for symbol in symbols],
+        [symbol and symbol.return_21d for symbol in symbols],
+        [symbol and symbol.return_252d for symbol in symbols],
+        [symbol and symbol.annual_volatility for symbol in symbols],
+        [symbol and symbol.beta for symbol in symbols],
+        optional(figures.risk_contribution),
+        [research.get(holding.symbol) for holding in owned],
+    )
+    return [tuple(islice(rows, len(portfolio.holdings))) for portfolio in portfolios]
+
+
+def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversification]:
+    rows = zip(
+        optional(totals.herfindahl_index),
+        optional(1 / totals.herfindahl_index),
+        optional(totals.largest_value / totals.total_value),
+        optional(figures.diversification_ratio),
+        optional(figures.average_correlation),
+        strict=True,
+    )
+    return [Diversification(*row) for row in rows]
+
+
+def _checks(
+    portfolios: Sequence[Portfolio],
+    positions: Positions,
+    totals: Totals,
+    exposure: Exposure,
+    figures: PageFigures,
+    diversifications: Sequence[Diversification],
+    reasons: Sequence[str | None],
+) -> list[tuple[Check, ...]]:
+    largest_contribution = largest_by(positions.owner, figures.risk_contribution, len(portfolios))
+    rows = zip(
+        portfolios,
+        diversifications,
+        figures.risk,
+        optional(largest_contribution),
+        optional(totals.cash / totals.total_value),
+        optional(exposure.excluded_share),
+        reasons,
+        strict=True,
+    )
+    checks = []
+    for portfolio, diversification, risk, contribution, cash_share, excluded_share, reason in rows:
+        beta = risk.beta if risk else None
+        values = {
+            "largest_position": diversification.largest_weight,
+            "effective_holdings": diversification.effective_holdings,
+            "risk_concentration": contribution,
+            "volatility": risk.annual_volatility if risk else None,
+            "drawdown": risk.current_drawdown if risk else None,
+            "value_at_risk": risk.value_at_risk_95 if risk else None,
+            "beta": None if beta is None else abs(beta),
+            "correlation": diversification.average_correlation,
+            "cash_share": cash_share,
+            "price_coverage": excluded_share,
+        }
+        checks.append(check_portfolio(values, portfolio.thresholds, reason))
+    return checks
+
+
+def _data_qualities(
+    portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
+) -> list[DataQuality]:
+    histories = iter(
+        [table.figures[column].history if column >= 0 else "missing" for column in positions.column.tolist()]
+    )
+    qualities = []
+    for portfolio, coverage in zip(portfolios, optional(1 - exposure.excluded_share), strict=True):
+        flagged: dict[str, list[str]] = {"missing": [], "stale": [], "short": [], "enough": []}
+        for holding in portfolio.holdings:
+            flagged[next(histories)].append(holding.symbol)
+        qualities.append(
+            DataQuality(
+                coverage,
+                tuple(flagged["missing"]),
+                tuple(flagged["stale"]),
+                tuple(flagged["short"]),
+                portfolio.invalid_holdings,
+            )
+        )
+    return qualities

@@ -1,0 +1,221 @@
+"""From prices to returns: one aligned table of all symbols, built once and shared by every page of portfolios."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+
+from analysis import measures
+from analysis.arrays import optional
+from analysis.models import Bars, Booleans, Dates, Floats, Integers
+
+MAX_GAP = 5
+"""Trading days without a price that are carried forward, and the age at which a last price is not yet stale."""
+
+MIN_OBSERVATIONS = 63
+"""Returns a symbol must have to be part of return-based figures."""
+
+RETURN_HORIZONS = (1, 21, 252)
+"""Trading days of the returns given for each symbol."""
+
+# The square of a larger one overflows. In the products over all symbols an infinity, even where its weight is zero,
+# would reach every portfolio; so such a day ends the usable history before it, as a NaN does.
+_ABSURD_RETURN = 1e100
+
+type History = Literal["enough", "short", "stale"]
+
+
+class NoBenchmarkDateError(ValueError):
+    """The benchmark has no price on or before the requested date, so there is nothing to analyse as of."""
+
+    def __init__(self, requested: date | None) -> None:
+        super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}")
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFigures:
+    """What the table says of one symbol; ``price`` is the last raw close, however old, and ``price_date`` its date.
+
+    Volatility (annual) and beta are over the symbol's own usable history, and need 63 returns of it.
+    """
+
+    price: float
+    price_date: date
+    history: History
+    return_1d: float | None
+    return_21d: float | None
+    return_252d: float | None
+    annual_volatility: float | None
+    beta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """The prices of a run, aligned to the benchmark's trading days.
+
+    ``dates`` has one day more than there are observations: return ``i`` leads from day ``i`` to day ``i + 1``.
+    Column ``columns[symbol]`` belongs to a symbol in every array and in ``figures``; symbols without any price up to
+    ``as_of`` have none.
+
+    Attributes:
+        dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
+        benchmark_returns: ``(observations,)``.
+        returns: ``(observations, symbols)`` from adjusted closes; all finite, 0 before the usable history.
+        first_day: row of ``dates`` with the first usable price, ``(symbols,)``; the number of dates if there is none.
+        included: whether the symbol takes part in return-based figures, ``(symbols,)``.
+        close: last raw close, ``(symbols,)``.
+        previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
+    """
+
+    as_of: date
+    dates: Dates
+    benchmark_returns: Floats
+    columns: Mapping[str, int]
+    returns: Floats
+    first_day: Integers
+    included: Booleans
+    close: Floats
+    previous_close: Floats
+    figures: tuple[SymbolFigures, ...]
+
+
+def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
+    """Give the last benchmark date that is not after ``requested``, or the last there is.
+
+    Raises:
+        NoBenchmarkDateError: there is no such date.
+    """
+    days = len(benchmark.dates) if requested is None else _days_until(benchmark, requested)
+    if days == 0:
+        raise NoBenchmarkDateError(requested)
+    return _to_date(benchmark.dates[days - 1])
+
+
+# Prices that lie absurdly far apart overflow; what comes of that is kept out below.
+@np.errstate(over="ignore", invalid="ignore")
+def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lookback_days: int) -> PriceTable:
+    """Align the prices of all symbols to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
+
+    ``as_of`` is a benchmark date, as :func:`resolve_as_of` gives it. A gap of at most :data:`MAX_GAP` benchmark days
+    is carried forward, a longer one ends the usable history before it. Nothing is back-filled.
+
+    Raises:
+        NoBenchmarkDateError: the benchmark has no date up to ``as_of``.
+    """
+    trading_days = benchmark.dates[: _days_until(benchmark, as_of)]
+    if not len(trading_days):
+        raise NoBenchmarkDateError(as_of)
+    dates = trading_days[-lookback_days - 1 :]
+    priced = {symbol: own for symbol, own in bars.items() if _days_until(own, as_of)}
+    aligned = _align(priced.values(), trading_days, dates)
+    returns, first_day = _usable_returns(aligned)
+    benchmark_prices = _align([benchmark], trading_days, dates).prices[0]
+    benchmark_returns = benchmark_prices[1:] / benchmark_prices[:-1] - 1
+    included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
+    return PriceTable(
+        as_of=as_of,
+        dates=dates,
+        benchmark_returns=benchmark_returns,
+        columns={symbol: column for column, symbol in enumerate(priced)},
+        returns=returns,
+        first_day=first_day,
+        included=included,
+        close=aligned.close,
+        previous_close=aligned.previous_close,
+        figures=_figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """What every symbol's own bars say on each day of the calendar.
+
+    ``prices`` are adjusted closes carried forward without limit, and ``ages`` the number of trading days that has been
+    done for; both ``(symbols, days)``. Before the first price there is NaN, and an age past :data:`MAX_GAP`.
+    """
+
+    prices: Floats
+    ages: Integers
+    close: Floats
+    previous_close: Floats
+    price_dates: list[date]
+
+
+def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Aligned:
+    own_bars = list(symbols)
+    prices = np.full((len(own_bars), len(dates)), np.nan)
+    ages = np.full(prices.shape, MAX_GAP + 1)
+    close = np.empty(len(own_bars))
+    previous_close = np.full(len(own_bars), np.nan)
+    price_dates: list[date] = []
+    day_numbers = np.arange(len(trading_days) - len(dates), len(trading_days))
+    for symbol, own in enumerate(own_bars):
+        bars = own.dates.searchsorted(dates, "right") - 1
+        start = int(bars.searchsorted(0))
+        known = bars[start:]
+        prices[symbol, start:] = own.adj_close[known]
+        ages[symbol, start:] = day_numbers[start:] - (trading_days.searchsorted(own.dates[known], "right") - 1)
+        close[symbol] = own.close[bars[-1]]
+        if len(known) > 1:
+            previous_close[symbol] = own.close[known[-2]]
+        price_dates.append(_to_date(own.dates[bars[-1]]))
+    return _Aligned(prices, ages, close, previous_close, price_dates)
+
+
+def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
+    """Give the returns, ``(observations, symbols)``, 0 before the usable history, and the day of its first price."""
+    prices = aligned.prices
+    returns = prices[:, 1:] / prices[:, :-1] - 1
+    unusable = aligned.ages > MAX_GAP
+    unusable[:, :-1] |= ~(np.abs(returns) < _ABSURD_RETURN)
+    days = prices.shape[1]
+    first_day = np.where(unusable.any(axis=1), days - np.argmax(unusable[:, ::-1], axis=1), 0)
+    returns[np.arange(days - 1) < first_day[:, None]] = 0
+    return returns.T, first_day
+
+
+def _own_risk(
+    returns: Floats, benchmark_returns: Floats, first_day: Integers, included: Booleans
+) -> tuple[Floats, Floats]:
+    """Annual volatility and beta of each included symbol over its own usable history."""
+    volatility, beta = np.full((2, len(first_day)), np.nan)
+    for start in np.unique(first_day[included]):
+        alike = included & (first_day == start)
+        own_returns = returns[start:, alike]
+        volatility[alike] = measures.annual_volatility(own_returns)
+        beta[alike] = measures.beta(own_returns, benchmark_returns[start:])
+    return volatility, beta
+
+
+def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: Floats) -> tuple[SymbolFigures, ...]:
+    observations = aligned.prices.shape[1] - 1 - first_day
+    stale = aligned.ages[:, -1] > MAX_GAP
+    short = observations < MIN_OBSERVATIONS
+    return tuple(
+        map(
+            SymbolFigures,
+            aligned.close.tolist(),
+            aligned.price_dates,
+            np.select([stale, short], ["stale", "short"], "enough").tolist(),
+            *(optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
+            optional(volatility),
+            optional(beta),
+        )
+    )
+
+
+def _recent_return(prices: Floats, observations: Integers, days: int) -> Floats:
+    if days >= prices.shape[1]:
+        return np.full(len(prices), np.nan)
+    return np.where(observations >= days, prices[:, -1] / prices[:, -1 - days] - 1, np.nan)
+
+
+def _days_until(bars: Bars, last: date) -> int:
+    return int(bars.dates.searchsorted(np.datetime64(last, "D"), "right"))
+
+
+def _to_date(day: np.datetime64) -> date:
+    value: date = day.astype("datetime64[D]").item()
+    return value

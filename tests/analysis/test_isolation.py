@@ -1,0 +1,110 @@
+"""Whatever is wrong with one portfolio or one symbol stays there."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import pytest
+
+from analysis.models import Report, Research
+from analysis.report import analyze_portfolios
+from analysis.research import research_symbol
+from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars
+
+
+def floats_in(record: object) -> Iterator[float]:
+    if isinstance(record, float):
+        yield record
+    elif isinstance(record, tuple):
+        for entry in record:
+            yield from floats_in(entry)
+    elif is_dataclass(record):
+        for field in fields(record):
+            yield from floats_in(getattr(record, field.name))
+
+
+def classes_in(record: object) -> Iterator[type]:
+    yield type(record)
+    if isinstance(record, tuple):
+        for entry in record:
+            yield from classes_in(entry)
+    elif is_dataclass(record):
+        for field in fields(record):
+            yield from classes_in(getattr(record, field.name))
+
+
+AWKWARD = (
+    a_portfolio("nothing"),
+    a_portfolio("cash").cash(1),
+    a_portfolio("nan").holding("A", math.nan),
+    a_portfolio("infinite").holding("A", math.inf).holding("B", 1),
+    a_portfolio("missing").holding("NONE", 5).cash(3),
+    a_portfolio("huge").holding("A", 1e12).holding("B", 1e12),
+    a_portfolio("huge and cancelling").holding("A", 1e12).holding("B", -1e12).cash(1e14),
+    a_portfolio("overflowing").holding("A", 1e300).holding("B", 1e300),
+    a_portfolio("tiny").holding("A", 1e-300),
+    a_portfolio("leveraged").holding("A", 1).cash(1e-9 - price("A")),
+    a_portfolio("stale").holding("STALE", 5),
+    a_portfolio("flat").holding("FLAT", 5),
+    a_portfolio("short").holding("B", -5).cash(1e6),
+)
+SOUND = a_portfolio("sound").holding("A", 10).holding("B", 3.5).holding("YOUNG", 7).cash(100)
+
+
+def approximately(report: Report) -> list[object]:
+    return [pytest.approx(figure, rel=1e-9, abs=1e-12) for figure in floats_in((report,))]
+
+
+class TestIsolation:
+    @pytest.mark.parametrize("portfolio", AWKWARD, ids=lambda builder: builder.portfolio.user_id)
+    def test_no_figure_of_an_awkward_portfolio_is_nan_or_infinite(self, portfolio: PortfolioBuilder) -> None:
+        report = only(analyze(TABLE, portfolio))
+
+        assert all(math.isfinite(figure) for figure in floats_in((report,)))
+
+    def test_awkward_portfolios_change_nothing_for_the_one_beside_them(self) -> None:
+        alone = only(analyze(TABLE, SOUND))
+
+        beside = analyze(TABLE, *AWKWARD[:6], SOUND, *AWKWARD[6:])
+
+        assert [report.user_id for report in beside] == [
+            builder.portfolio.user_id for builder in (*AWKWARD[:6], SOUND, *AWKWARD[6:])
+        ]
+        assert list(floats_in((beside[6],))) == approximately(alone)
+        assert (beside[6].status, beside[6].reason) == ("analyzed", None)
+
+    def test_absurd_prices_of_one_symbol_reach_only_those_who_hold_it(self) -> None:
+        absurd = bars(DAYS, np.where(np.arange(600) % 2, 1e-150, 1e150))
+        table = a_table({**SYMBOLS, "ABSURD": absurd}, BENCHMARK)
+
+        hurt, sound = analyze(table, a_portfolio().holding("ABSURD", 1).holding("A", 1), SOUND)
+
+        assert list(floats_in((sound,))) == approximately(only(analyze(TABLE, SOUND)))
+        assert all(math.isfinite(figure) for figure in floats_in((hurt,)))
+
+    def test_an_empty_page_has_no_reports(self) -> None:
+        assert analyze(TABLE) == []
+
+    def test_without_any_prices_everybody_still_gets_a_report(self) -> None:
+        table = a_table({}, BENCHMARK)
+
+        skipped, cash = analyze(table, a_portfolio().holding("A", 1), a_portfolio().holding("A", 1).cash(5))
+
+        assert (skipped.reason, cash.reason) == ("non_positive_value", "no_prices")
+
+    def test_a_report_holds_plain_python_values_only(self) -> None:
+        research = {"A": research_symbol("A", SYMBOLS["A"], AS_OF)}
+        known = {symbol: found for symbol, found in research.items() if found}
+
+        reports = analyze_portfolios([SOUND.build(), *(b.build() for b in AWKWARD)], TABLE, known, "run", 0.01)
+
+        assert {cls for cls in classes_in(tuple(reports)) if cls.__module__.startswith("numpy")} == set()
+
+    def test_holdings_carry_the_research_of_their_symbol(self) -> None:
+        research = Research("A", AS_OF, 1.0, 1, 0.1, 0.2)
+
+        (report,) = analyze_portfolios([SOUND.build()], TABLE, {"A": research}, "run", 0.0)
+
+        assert [holding.research for holding in report.holdings] == [research, None, None]

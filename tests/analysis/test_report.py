@@ -1,0 +1,278 @@
+import math
+from dataclasses import fields
+
+import empyrical
+import numpy as np
+import pytest
+
+from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
+
+
+class TestWhatIsLeftOut:
+    def test_a_missing_symbol_keeps_its_quantity_and_counts_nowhere(self) -> None:
+        with_missing, without_it = analyze(
+            TABLE,
+            a_portfolio().holding("A", 10).holding("NONE", 5, 20.0),
+            a_portfolio().holding("A", 10),
+        )
+
+        assert with_missing.valuation == without_it.valuation
+        assert with_missing.performance == without_it.performance
+        assert with_missing.risk == without_it.risk
+        missing = with_missing.holdings[1]
+        assert (missing.symbol, missing.quantity, missing.avg_price) == ("NONE", 5, 20.0)
+        assert {getattr(missing, f.name) for f in fields(missing)} == {"NONE", 5, 20.0, None}
+        assert with_missing.data_quality is not None
+        assert with_missing.data_quality.missing_symbols == ("NONE",)
+        assert with_missing.data_quality.coverage == 1
+
+    @pytest.mark.parametrize(("symbol", "flag"), [("STALE", "stale_symbols"), ("SHORT", "short_history_symbols")])
+    def test_stale_and_short_are_valued_flagged_and_stood_for_by_the_others(self, symbol: str, flag: str) -> None:
+        value_a, value_b, value_c = 30 * price("A"), 20 * price("B"), 5 * price(symbol)
+        report = only(
+            analyze(TABLE, a_portfolio().holding("A", 30).holding("B", 20).holding(symbol, 5).cash(1000)),
+        )
+
+        assert report.valuation is not None
+        assert report.performance is not None
+        assert report.data_quality is not None
+        assert report.valuation.market_value == pytest.approx(value_a + value_b + value_c)
+        assert report.holdings[2].weight == pytest.approx(value_c / (value_a + value_b + value_c + 1000))
+        assert report.holdings[2].risk_contribution is None
+        assert getattr(report.data_quality, flag) == (symbol,)
+        assert report.data_quality.coverage == pytest.approx((value_a + value_b) / (value_a + value_b + value_c))
+        weights = np.array([value_a, value_b]) / (value_a + value_b)
+        weights *= (value_a + value_b + value_c) / (value_a + value_b + value_c + 1000)
+        returns = np.stack([returns_of(SYMBOLS["A"], 599), returns_of(SYMBOLS["B"], 599)], axis=1) @ weights
+        assert report.performance.observations == 599
+        assert report.performance.cumulative_return == pytest.approx(empyrical.cum_returns_final(returns), rel=1e-9)
+
+    def test_a_stale_price_has_its_date(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("STALE", 1)))
+
+        assert report.holdings[1].price_date == DAYS[589].item()
+        assert report.holdings[1].return_1d is None
+
+    def test_a_coverage_of_one_half_is_enough(self) -> None:
+        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", -10).cash(5000)))
+
+        assert report.data_quality is not None
+        assert report.data_quality.coverage == 0.5
+        assert report.reason == "undefined_weights"
+        long_only = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", 10)))
+        assert long_only.reason is None
+        assert long_only.performance is not None
+
+    def test_a_coverage_under_one_half_leaves_no_return_based_figures(self) -> None:
+        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", 11)))
+
+        assert (report.status, report.reason) == ("analyzed", "low_coverage")
+        assert report.performance is None
+        assert report.risk is None
+        assert report.diversification is not None
+        assert report.diversification.herfindahl_index is not None
+        assert report.diversification.diversification_ratio is None
+        assert report.diversification.average_correlation is None
+        assert [holding.risk_contribution for holding in report.holdings] == [None, None]
+        unknown = {check.rule for check in report.checks if check.value is None}
+        assert unknown == {"risk_concentration", "volatility", "drawdown", "value_at_risk", "beta", "correlation"}
+
+    def test_weights_that_cannot_be_scaled_up_leave_no_return_based_figures(self) -> None:
+        # What is included sums to -10 shares, all holdings together to +5.
+        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", -20).holding("SHORT", 25).cash(5000)))
+        assert report.reason == "low_coverage"
+
+        portfolio = a_portfolio().holding("MOVING", -30).holding("STEADY", 20).holding("SHORT", 25).cash(5000)
+        report = only(analyze(EVEN_TABLE, portfolio))
+
+        assert (report.status, report.reason) == ("analyzed", "undefined_weights")
+        assert report.performance is None
+        assert report.risk is None
+
+    @pytest.mark.parametrize("rest", [15, -15])
+    def test_weights_that_cancel_but_for_rounding_are_not_scaled_up(self, rest: float) -> None:
+        almost = math.nextafter(10, 0)
+        portfolio = a_portfolio().holding("MOVING", 10).holding("STEADY", -almost).holding("SHORT", rest).cash(5000)
+
+        assert only(analyze(EVEN_TABLE, portfolio)).reason == "undefined_weights"
+
+    def test_long_and_short_that_cancel_are_fine_where_everything_is_included(self) -> None:
+        portfolio = a_portfolio().holding("MOVING", 10).holding("STEADY", -10).cash(1000)
+
+        report = only(analyze(EVEN_TABLE, portfolio))
+
+        assert report.valuation is not None
+        assert report.valuation.market_value == 0
+        assert report.performance is not None
+        assert report.reason is None
+
+    def test_a_position_of_nothing_shortens_no_history(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("YOUNG", 0)))
+
+        assert report.performance is not None
+        assert report.performance.observations == 599
+        assert report.holdings[1].market_value == 0
+        assert report.holdings[1].risk_contribution is None
+
+    def test_invalid_holdings_are_passed_on(self) -> None:
+        portfolio = a_portfolio().holding("A", 1).invalid_holding("B", "quantity is text")
+
+        report = only(analyze(TABLE, portfolio))
+
+        assert report.data_quality is not None
+        assert report.data_quality.invalid_holdings == portfolio.build().invalid_holdings
+
+
+class TestWhoIsSkipped:
+    @pytest.mark.parametrize(
+        ("portfolio", "reason", "missing"),
+        [
+            (a_portfolio().watching("A"), "non_positive_value", ()),
+            (a_portfolio().holding("NONE", 5), "non_positive_value", ("NONE",)),
+            (a_portfolio().holding("A", -5), "non_positive_value", ()),
+            (a_portfolio().holding("A", 1).cash(-1e6), "non_positive_value", ()),
+            (a_portfolio().holding("A", 1e307).holding("B", 1e307), "non_finite_value", ()),
+            (a_portfolio().holding("A", math.nan), "non_finite_value", ()),
+            (a_portfolio().holding("A", 1, math.inf), "non_finite_value", ()),
+            (a_portfolio().holding("NONE", math.nan).cash(100), "non_finite_value", ("NONE",)),
+            (a_portfolio().holding("A", 1).cash(math.nan), "non_finite_value", ()),
+        ],
+    )
+    def test_a_portfolio_without_a_positive_finite_value_is_skipped_with_its_data_quality(
+        self, portfolio: PortfolioBuilder, reason: str, missing: tuple[str, ...]
+    ) -> None:
+        report = only(analyze(TABLE, portfolio))
+
+        assert (report.status, report.reason) == ("skipped", reason)
+        assert report.data_quality is not None
+        assert report.data_quality.missing_symbols == missing
+        assert (report.valuation, report.holdings, report.performance, report.risk) == (None, (), None, None)
+        assert (report.diversification, report.checks) == (None, ())
+
+    def test_cash_alone_is_analysed_and_has_no_holdings(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().cash(500)))
+
+        assert (report.status, report.reason) == ("analyzed", "no_holdings")
+        assert report.valuation is not None
+        assert report.valuation.market_value == 0
+        assert report.valuation.day_change is None
+        assert report.data_quality is not None
+        assert report.data_quality.coverage is None
+        assert (report.performance, report.risk) == (None, None)
+        cash_share = next(check for check in report.checks if check.rule == "cash_share")
+        assert (cash_share.value, cash_share.status) == (1.0, "breach")
+
+    def test_cash_beside_unknown_symbols_is_analysed_and_has_no_prices(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("NONE", 5).cash(500)))
+
+        assert (report.status, report.reason) == ("analyzed", "no_prices")
+        assert report.data_quality is not None
+        assert report.data_quality.coverage is None
+        assert report.diversification is not None
+        assert {getattr(report.diversification, field.name) for field in fields(report.diversification)} == {None}
+
+
+class TestUndefined:
+    def test_percentages_of_nothing_are_undefined(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("A", 10, 0.0)))
+
+        assert report.valuation is not None
+        assert report.valuation.unrealized_pl_pct is None
+        assert report.holdings[0].unrealized_pl_pct is None
+
+    def test_percentages_of_what_cancels_out_are_undefined(self) -> None:
+        portfolio = a_portfolio().holding("A", 0.3, 1.0).holding("B", -0.1, 1.0).holding("C", -0.2, 1.0).cash(1e6)
+
+        valuation = only(analyze(TABLE, portfolio)).valuation
+
+        assert valuation is not None
+        assert valuation.cost_basis == pytest.approx(0, abs=1e-12)
+        assert valuation.unrealized_pl_pct is None
+
+    def test_day_change_is_over_the_holdings_that_have_a_price_before(self) -> None:
+        table = a_table({"A": SYMBOLS["A"], "NEW": without(SYMBOLS["B"], slice(0, 599))}, BENCHMARK)
+        report, new = analyze(table, a_portfolio().holding("A", 10).holding("NEW", 5), a_portfolio().holding("NEW", 5))
+
+        before, now = SYMBOLS["A"].close[-2:]
+        assert report.valuation is not None
+        assert report.valuation.day_change == pytest.approx(10 * (now - before))
+        assert report.valuation.day_change_pct == pytest.approx(100 * (now / before - 1))
+        assert new.valuation is not None
+        assert (new.valuation.day_change, new.valuation.day_change_pct) == (None, None)
+
+    def test_year_to_date_needs_a_price_from_before_the_year(self) -> None:
+        year_start = next(i for i, day in enumerate(DAYS.tolist()) if day.year == AS_OF.year)
+        symbols = {
+            "BEFORE": without(SYMBOLS["A"], slice(0, year_start - 1)),
+            "IN": without(SYMBOLS["A"], slice(0, year_start)),
+        }
+
+        before, within = analyze(
+            a_table(symbols, BENCHMARK), a_portfolio().holding("BEFORE", 1), a_portfolio().holding("IN", 1)
+        )
+
+        assert before.performance is not None
+        assert within.performance is not None
+        assert before.performance.return_ytd == before.performance.cumulative_return is not None
+        assert within.performance.return_ytd is None
+
+    def test_returns_over_more_days_than_observed_are_undefined(self) -> None:
+        table = a_table({"A": without(SYMBOLS["A"], slice(0, 500))}, BENCHMARK)
+
+        performance = only(analyze(table, a_portfolio().holding("A", 1))).performance
+
+        assert performance is not None
+        assert performance.observations == 99
+        assert performance.return_63d is not None
+        assert performance.return_252d is None
+
+    def test_prices_that_never_move_give_zeros_and_no_ratios(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("FLAT", 10).holding("OTHER FLAT", 10)))
+
+        assert report.performance is not None
+        assert report.risk is not None
+        assert report.diversification is not None
+        assert (report.performance.cumulative_return, report.performance.cagr) == (0, 0)
+        known = {field.name for field in fields(report.risk) if getattr(report.risk, field.name) is not None}
+        assert known == {
+            *("annual_volatility", "downside_deviation", "max_drawdown", "current_drawdown", "beta", "alpha"),
+            *("value_at_risk_95", "value_at_risk_99", "gaussian_value_at_risk_95", "gaussian_value_at_risk_99"),
+            *("conditional_value_at_risk_95", "conditional_value_at_risk_99", "tracking_error", "information_ratio"),
+        }
+        assert report.risk.max_drawdown == 0
+        assert report.diversification.average_correlation is None
+        assert report.diversification.diversification_ratio is None
+        assert [holding.risk_contribution for holding in report.holdings] == [None, None]
+
+    def test_one_holding_has_all_of_the_risk_and_no_correlation(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("A", 10)))
+
+        assert report.holdings[0].risk_contribution == pytest.approx(1)
+        assert report.diversification is not None
+        assert report.diversification.average_correlation is None
+        assert report.diversification.diversification_ratio == pytest.approx(1)
+
+    def test_the_benchmark_held_alone_does_not_differ_from_the_benchmark(self) -> None:
+        table = a_table({"INDEX": BENCHMARK}, BENCHMARK)
+
+        risk = only(analyze(table, a_portfolio().holding("INDEX", 3))).risk
+
+        assert risk is not None
+        assert risk.beta == pytest.approx(1)
+        assert risk.correlation_to_benchmark == pytest.approx(1)
+        assert risk.alpha == pytest.approx(0, abs=1e-12)
+        assert risk.tracking_error == pytest.approx(0, abs=1e-12)
+        assert risk.information_ratio is None
+
+    def test_a_portfolio_that_would_have_lost_more_than_everything_has_no_compounded_figures(self) -> None:
+        # Hundredfold leverage: the long and the short position nearly cancel out.
+        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 100).holding("STEADY", -99)))
+
+        assert report.performance is not None
+        assert report.risk is not None
+        assert report.performance.cumulative_return is None
+        assert report.risk.max_drawdown is None
+        assert report.risk.annual_volatility is not None
+        drawdown = next(check for check in report.checks if check.rule == "drawdown")
+        assert "lost more than everything" in drawdown.message

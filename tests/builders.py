@@ -1,0 +1,86 @@
+"""Builders of the records that tests arrange: portfolios, bars, price tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report
+from analysis.report import analyze_portfolios
+from analysis.returns import PriceTable, build_price_table, resolve_as_of
+
+
+@dataclass(frozen=True)
+class PortfolioBuilder:
+    """Says what matters to a test and leaves the rest at a default; every step gives a new builder."""
+
+    portfolio: Portfolio
+
+    def holding(self, symbol: str, quantity: float, avg_price: float = 100.0) -> "PortfolioBuilder":
+        """Add a holding."""
+        holdings = (*self.portfolio.holdings, Holding(symbol, quantity, avg_price))
+        return PortfolioBuilder(replace(self.portfolio, holdings=holdings))
+
+    def invalid_holding(self, symbol: str, reason: str) -> "PortfolioBuilder":
+        """Add a holding that was left out."""
+        invalid = (*self.portfolio.invalid_holdings, InvalidHolding(symbol, reason))
+        return PortfolioBuilder(replace(self.portfolio, invalid_holdings=invalid))
+
+    def watching(self, *symbols: str) -> "PortfolioBuilder":
+        """Add symbols to the watchlist."""
+        return PortfolioBuilder(replace(self.portfolio, watchlist=(*self.portfolio.watchlist, *symbols)))
+
+    def cash(self, amount: float) -> "PortfolioBuilder":
+        """Set the cash."""
+        return PortfolioBuilder(replace(self.portfolio, cash=amount))
+
+    def thresholds(self, thresholds: Mapping[str, Mapping[str, float]]) -> "PortfolioBuilder":
+        """Set the user's own thresholds."""
+        return PortfolioBuilder(replace(self.portfolio, thresholds=thresholds))
+
+    def build(self) -> Portfolio:
+        """Give the portfolio."""
+        return self.portfolio
+
+
+def a_portfolio(user_id: str = "user-1") -> PortfolioBuilder:
+    """Start with a portfolio of nothing."""
+    return PortfolioBuilder(Portfolio(user_id))
+
+
+def weekdays(count: int, start: str = "2019-01-01") -> Dates:
+    """Give ``count`` dates from Monday to Friday, the first on or after ``start``."""
+    return np.busday_offset(start, np.arange(count), roll="forward").astype("datetime64[D]")
+
+
+def bars(dates: Dates, close: Floats | float, adj_close: Floats | None = None) -> Bars:
+    """Bars with these closes, or with one and the same every day."""
+    closes = np.broadcast_to(np.asarray(close, dtype=np.float64), dates.shape).copy()
+    return Bars(dates, closes, closes.copy() if adj_close is None else adj_close)
+
+
+def random_walk(dates: Dates, seed: int, volatility: float = 0.01, first: float = 100.0) -> Bars:
+    """Prices that wander as those of shares do; the adjusted closes pay a little dividend on top."""
+    generator = np.random.default_rng(seed)
+    close = first * np.exp(np.cumsum(generator.normal(0.0003, volatility, len(dates))))
+    return Bars(dates, close, close * np.exp(np.arange(len(dates)) * 0.0001 - 0.0001 * len(dates)))
+
+
+def without(own: Bars, dropped: slice) -> Bars:
+    """Bars with a stretch of days missing."""
+    keep = np.ones(len(own.dates), dtype=np.bool_)
+    keep[dropped] = False
+    return Bars(own.dates[keep], own.close[keep], own.adj_close[keep])
+
+
+def a_table(
+    symbols: Mapping[str, Bars], benchmark: Bars, *, as_of: date | None = None, lookback_days: int = 1260
+) -> PriceTable:
+    """Build the price table as a run does."""
+    return build_price_table(symbols, benchmark, resolve_as_of(benchmark, as_of), lookback_days)
+
+
+def analyze(table: PriceTable, *portfolios: PortfolioBuilder, risk_free_rate: float = 0.0) -> list[Report]:
+    """Analyse portfolios without any research."""
+    return analyze_portfolios([builder.build() for builder in portfolios], table, {}, "run", risk_free_rate)
