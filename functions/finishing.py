@@ -34,6 +34,7 @@ def finish(services: Services, message: FinishInput) -> RunStatus:
             "users_skipped": outcome.skipped,
             "users_failed": outcome.failed,
             "symbols_failed": message.symbols_failed,
+            "progress.pages_done": services.batches.count_pages_done(run.run_id),
             "metrics": asdict(_metrics(run, message)),
         },
     )

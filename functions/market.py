@@ -4,7 +4,7 @@ from datetime import date
 
 import msgspec
 
-from analysis.research import research
+from analysis.research import research_symbol
 from functions.messages import BatchInput, PricesResult, SymbolError
 from functions.planning import history_start
 from functions.runs import active_run
@@ -34,7 +34,8 @@ def research_batch(services: Services, batch: BatchInput) -> int:
     services.runs.reach(batch.run_id, "research")
     as_of = _as_of(services, batch.run_id)
     bars = services.prices.load(services.batches.priced_symbols(batch.run_id, batch.number))
-    found = [research(symbol, series, as_of) for symbol, series in bars.items()]
+    researched = (research_symbol(symbol, series, as_of) for symbol, series in bars.items())
+    found = [research for research in researched if research is not None]
     services.batches.record_research(batch.run_id, batch.number, msgspec.to_builtins(found))
     if not run.dry_run:
         services.research.save(found)

@@ -109,7 +109,7 @@ class _Planner:
 
     def _users(self) -> Iterable[str]:
         for user_ids in self._portfolios.active_user_ids(self._requested):
-            symbols = self._portfolios.symbols(user_ids)
+            symbols = self._portfolios.symbols(user_ids, contiguous=self._requested is None)
             self.symbols.update(*symbols.values())
             if self._requested is not None:
                 self._active.update(user_ids)

@@ -3,11 +3,11 @@
 import logging
 import secrets as random_source
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from stores.records import MAX_ERRORS, Run, RunError, RunStatus, Trigger
+from stores.records import MAX_ERRORS, Run, RunError, RunExists, RunStatus, Trigger
 
 if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
@@ -64,8 +64,7 @@ def start_run(
     now = datetime.now(UTC)
     if as_of is not None and as_of > now.date():
         raise InvalidAsOf(f"as_of must not lie in the future: today is {now.date()}")
-    run = Run(run_id=_new_run_id(now), status="queued", trigger=trigger, requested_at=now, as_of=as_of, dry_run=dry_run)
-    services.runs.create(run, user_ids)
+    run = _record(services, Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run), user_ids)
     try:
         _take_lease(services, engine, run.run_id, now)
     except BaseException:
@@ -113,8 +112,16 @@ def active_run(services: "Services", run_id: str) -> Run:
     return run
 
 
-def _new_run_id(now: datetime) -> str:
-    return f"run_{now:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}"
+def _record(services: "Services", run: Run, user_ids: Sequence[str] | None) -> Run:
+    while True:
+        run_id = f"run_{run.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}"
+        run = replace(run, run_id=run_id)
+        try:
+            services.runs.create(run, user_ids)
+        except RunExists:
+            # Four hex digits are few: of the triggers of one second two may well draw the same.
+            continue
+        return run
 
 
 def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str, now: datetime) -> None:

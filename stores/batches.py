@@ -63,12 +63,14 @@ class BatchStore:
         documents = self._batches.find({"run_id": run_id, "kind": "symbols"}, {"research": True})
         return [item for document in documents for item in document.get("research", [])]
 
-    def record_page(self, run_id: str, number: int, outcome: Outcome) -> tuple[int, Outcome]:
-        """Record a page's outcome; give the number of pages done so far and the sum of their outcomes."""
-        self._set(run_id, "users", number, {"outcome": asdict(outcome)})
-        query = {"run_id": run_id, "kind": "users", "outcome": {"$exists": True}}
-        done = [Outcome(**document["outcome"]) for document in self._batches.find(query, {"outcome": True})]
-        return len(done), sum(done, Outcome())
+    def record_page(self, run_id: str, number: int, outcome: Outcome) -> bool:
+        """Record a page's outcome; tell whether it is the first for this page."""
+        query = {"run_id": run_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
+        return self._batches.update_one(query, {"$set": {"outcome": asdict(outcome)}}).matched_count == 1
+
+    def count_pages_done(self, run_id: str) -> int:
+        """Count the pages whose outcome is recorded."""
+        return self._batches.count_documents({"run_id": run_id, "kind": "users", "outcome": {"$exists": True}})
 
     def delete(self, run_id: str) -> None:
         """Forget the plan of a run that is over."""

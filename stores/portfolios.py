@@ -16,7 +16,7 @@ from bson import Decimal128
 from pymongo import ASCENDING, IndexModel
 
 from analysis.models import Holding, InvalidHolding, Portfolio
-from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes
+from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, find_each
 
 _USERS_PER_QUERY = 1_000
 _LARGEST_NUMBER = 1e12
@@ -77,22 +77,29 @@ class PortfolioStore:
         """Count the user documents that have no usable id and so cannot be analysed."""
         return self._users.count_documents({"$or": [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": ""}]})
 
-    def symbols(self, user_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Give the symbols each user holds or watches; users with neither are left out."""
+    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
+        """Give the symbols each user holds or watches; users with neither are left out.
+
+        ``contiguous`` as in :meth:`load`.
+        """
         symbols: dict[str, set[str]] = defaultdict(set)
         for collection in (self._holdings, self._watchlist):
-            for document in _of_users(collection, user_ids, {"user_id": True, "symbol": True}):
+            for document in _of_users(collection, user_ids, contiguous, {"user_id": True, "symbol": True}):
                 found = symbols[document["user_id"]]
                 if _is_symbol(document.get("symbol")):
                     found.add(document["symbol"])
         return dict(symbols)
 
-    def load(self, user_ids: Sequence[str]) -> list[Portfolio | InvalidPortfolio]:
-        """Give the portfolios of ``user_ids``, in that order."""
-        users = {document["user_id"]: document for document in _of_users(self._users, user_ids)}
-        accounts = {document["user_id"]: document for document in _of_users(self._accounts, user_ids)}
-        holdings = _grouped(_of_users(self._holdings, user_ids))
-        watchlist = _grouped(_of_users(self._watchlist, user_ids))
+    def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
+        """Give the portfolios of ``user_ids``, which are ascending, in that order.
+
+        ``contiguous`` says that they are nearly all the users from the first to the last: then that range is read,
+        which is much quicker than looking for each.
+        """
+        users = {document["user_id"]: document for document in _of_users(self._users, user_ids, contiguous)}
+        accounts = {document["user_id"]: document for document in _of_users(self._accounts, user_ids, contiguous)}
+        holdings = _grouped(_of_users(self._holdings, user_ids, contiguous))
+        watchlist = _grouped(_of_users(self._watchlist, user_ids, contiguous))
         return [
             _portfolio(
                 user_id,
@@ -106,9 +113,16 @@ class PortfolioStore:
 
 
 def _of_users(
-    collection: Documents, user_ids: Sequence[str], fields: Mapping[str, bool] | None = None
+    collection: Documents,
+    user_ids: Sequence[str],
+    contiguous: bool,  # noqa: FBT001 - passed on
+    fields: Mapping[str, bool] | None = None,
 ) -> Iterator[Document]:
-    return iter(collection.find({"user_id": {"$in": list(user_ids)}}, fields))
+    if not (contiguous and user_ids):
+        return find_each(collection, "user_id", user_ids, fields)
+    wanted = set(user_ids)
+    documents = collection.find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}, fields)
+    return (document for document in documents if document["user_id"] in wanted)
 
 
 def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:

@@ -6,7 +6,7 @@ from pymongo import ASCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Bars
 from stores.bars import bars_from_document, bars_to_document
-from stores.mongo import DocumentDatabase, ensure_indexes
+from stores.mongo import DocumentDatabase, ensure_indexes, find_each
 
 
 class PriceStore:
@@ -30,5 +30,5 @@ class PriceStore:
 
     def load(self, symbols: Sequence[str]) -> dict[str, Bars]:
         """Give the bars of those ``symbols`` that have some."""
-        documents = self._prices.find({"symbol": {"$in": list(symbols)}})
+        documents = find_each(self._prices, "symbol", symbols)
         return {document["symbol"]: bars_from_document(document) for document in documents}

@@ -57,7 +57,7 @@ class Metrics:
     analyze_duration_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """The record of one run. ``errors`` holds the first 100 of ``errors_count``."""
 
@@ -86,6 +86,10 @@ class Run:
     def is_active(self) -> bool:
         """Whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES
+
+
+class RunExists(Exception):
+    """A run of that id is recorded already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import ACTIVE_STATUSES, PHASES, Outcome, Phase, Run, RunError, RunStatus
+from stores.records import ACTIVE_STATUSES, PHASES, Outcome, Phase, Run, RunError, RunExists, RunStatus
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
-
-
-class RunExists(Exception):
-    """A run of that id is recorded already."""
 
 
 class RunStore:
@@ -95,16 +91,16 @@ class RunStore:
         query = {"run_id": run_id, "status": _ACTIVE, "progress.phase": {"$in": earlier}}
         self._update(query, {"progress.phase": phase})
 
-    def pages_done(self, run_id: str, pages: int, outcome: Outcome) -> None:
-        """Record how far the pages are. Calls may come twice and out of order: figures only grow."""
+    def page_done(self, run_id: str, outcome: Outcome) -> None:
+        """Add a page to the progress shown; to be called once a page. The end of the run counts anew."""
         figures = {
-            "progress.pages_done": pages,
+            "progress.pages_done": 1,
             "users_analyzed": outcome.analyzed,
             "portfolios_analyzed": outcome.analyzed,
             "users_skipped": outcome.skipped,
             "users_failed": outcome.failed,
         }
-        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$max": figures})
+        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": figures})
 
     def finish(self, run_id: str, status: RunStatus, changes: Document) -> bool:
         """Move an active run to its final state; tell whether this call did it."""

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import cast
 
 import pytest
@@ -30,6 +30,14 @@ def engine() -> Iterator[SyncDurableFunctionsClient]:
     address = backend.start()
     yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
     backend.stop()
+
+
+class FrozenClock(datetime):
+    """A clock on which two runs fall into one second."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one is what is stored
+        return datetime(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
 class Stores:
@@ -100,6 +108,18 @@ def test_of_many_triggers_at_once_exactly_one_starts_a_run(
             assert len(started) == 1
             assert len(services.runs.newest(100, None)) == turn + 1
             close_run(services, cast("Run", services.runs.get(started[0])), "completed", errors=[], errors_count=0)
+
+
+def test_a_run_id_that_is_taken_is_drawn_again(
+    services: Services, engine: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["00aa", "00aa", "00bb"])
+    monkeypatch.setattr("functions.runs.random_source.token_hex", lambda _: next(drawn))
+    monkeypatch.setattr("functions.runs.datetime", FrozenClock)
+    first = start_run(services, engine, BY_HTTP)
+    close_run(services, cast("Run", services.runs.get(first)), "completed", errors=[], errors_count=0)
+    second = start_run(services, engine, BY_HTTP)
+    assert (first, second) == ("run_20260102_030405_00aa", "run_20260102_030405_00bb")
 
 
 def test_a_date_in_the_future_starts_nothing(services: Services, engine: SyncDurableFunctionsClient) -> None:
@@ -179,5 +199,5 @@ def _complete_terminated(engine: SyncDurableFunctionsClient, run_id: str) -> Non
     from durabletask.worker import TaskHubGrpcWorker  # noqa: PLC0415 - used here only
 
     with TaskHubGrpcWorker(host_address=engine.rpcBaseUrl) as worker:
-        worker.start()
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
         engine.wait_for_orchestration_completion(run_id, timeout=10)

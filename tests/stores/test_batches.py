@@ -35,16 +35,17 @@ def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchSt
 
 def test_a_page_recorded_twice_counts_once(batches: BatchStore) -> None:
     batches.write("run", "users", [["a", "b"], ["c"]])
-    assert batches.record_page("run", 0, Outcome(analyzed=2)) == (1, Outcome(analyzed=2))
-    assert batches.record_page("run", 0, Outcome(analyzed=2)) == (1, Outcome(analyzed=2))
-    assert batches.record_page("run", 1, Outcome(failed=1)) == (2, Outcome(analyzed=2, failed=1))
+    assert [batches.record_page("run", 0, Outcome(analyzed=2)) for _ in range(2)] == [True, False]
+    assert batches.count_pages_done("run") == 1
+    assert batches.record_page("run", 1, Outcome(failed=1))
+    assert batches.count_pages_done("run") == 2
 
 
 def test_a_page_of_a_run_that_is_over_leaves_nothing_behind(batches: BatchStore) -> None:
     batches.write("run", "users", [["a"]])
     batches.write("other", "users", [["b"]])
     batches.delete("run")
-    assert batches.record_page("run", 0, Outcome(analyzed=1)) == (0, Outcome())
+    assert not batches.record_page("run", 0, Outcome(analyzed=1))
     assert batches.members("run", "users", 0) == []
     assert batches.members("other", "users", 0) == ["b"]
 

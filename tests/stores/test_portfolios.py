@@ -23,20 +23,21 @@ def add_holding(database: DocumentDatabase, symbol: Any = "AAPL", **fields: Any)
 
 
 def load_one(store: PortfolioStore) -> Portfolio | InvalidPortfolio:
-    (loaded,) = store.load(["u1"])
+    (loaded,) = store.load(["u1"], contiguous=True)
     return loaded
 
 
 def test_an_absent_flag_means_active_and_only_false_ones_are_left_out(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
-    for user_id, fields in {
+    flags: dict[str, dict[str, bool | None]] = {
         "a": {},
         "b": {"is_active": True},
         "c": {"is_active": False},
         "d": {"is_active": None},
-    }.items():
-        add_user(database, user_id, **fields)
+    }
+    for user_id, flag in flags.items():
+        add_user(database, user_id, **flag)
     assert list(store.active_user_ids(None)) == [["a", "b", "d"]]
 
 
@@ -66,13 +67,14 @@ def test_users_without_a_usable_id_are_counted_not_given(database: DocumentDatab
     assert store.count_without_user_id() == 4
 
 
+@pytest.mark.parametrize("contiguous", [False, True])
 def test_symbols_are_those_held_or_watched_and_users_with_neither_are_left_out(
-    database: DocumentDatabase, store: PortfolioStore
+    database: DocumentDatabase, store: PortfolioStore, contiguous: bool
 ) -> None:
     add_holding(database, "AAPL")
     database.watchlist.insert_one({"user_id": "u1", "symbol": "MSFT"})
     database.watchlist.insert_one({"user_id": "u2", "symbol": {"$gt": ""}})
-    assert store.symbols(["u1", "u2", "u3"]) == {"u1": {"AAPL", "MSFT"}, "u2": set()}
+    assert store.symbols(["u1", "u2", "u3"], contiguous=contiguous) == {"u1": {"AAPL", "MSFT"}, "u2": set()}
 
 
 def test_a_portfolio_is_read_whatever_else_its_documents_hold(
@@ -113,6 +115,21 @@ def test_lots_of_one_symbol_become_one_holding_at_their_average_price(
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
     assert loaded.holdings == (Holding("AAPL", 40.0, 7.0),)
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+def test_portfolios_come_in_the_order_asked_for_and_without_those_between(
+    database: DocumentDatabase, store: PortfolioStore, contiguous: bool
+) -> None:
+    ids = [f"u{i:03}" for i in range(0, 240, 2)]
+    for i in range(240):
+        add_holding(database, user_id=f"u{i:03}", quantity=i + 1)
+    loaded = store.load(ids, contiguous=contiguous)
+    assert [portfolio.user_id for portfolio in loaded] == ids
+    assert [portfolio.holdings[0].quantity for portfolio in loaded if isinstance(portfolio, Portfolio)] == [
+        i + 1 for i in range(0, 240, 2)
+    ]
+    assert store.load([], contiguous=contiguous) == []
 
 
 @pytest.mark.parametrize(

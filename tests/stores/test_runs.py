@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from stores.mongo import DocumentDatabase
-from stores.records import Outcome, Progress, Run, RunError, Trigger
-from stores.runs import RunExists, RunStore
+from stores.records import Outcome, Progress, Run, RunError, RunExists, Trigger
+from stores.runs import RunStore
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -57,16 +57,16 @@ def test_a_late_step_cannot_move_a_run_back(runs: RunStore) -> None:
     assert reached.progress.phase == "analyze"
 
 
-def test_progress_only_grows_whatever_order_it_is_told_in(runs: RunStore) -> None:
+def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     runs.planned(run.run_id, as_of=date(2025, 1, 2), users=30, symbols=7, pages=3, errors=[RunError("u", "t", "e")])
-    runs.pages_done(run.run_id, 2, Outcome(analyzed=18, skipped=1, failed=1))
-    runs.pages_done(run.run_id, 1, Outcome(analyzed=9, skipped=1, failed=0))
+    runs.page_done(run.run_id, Outcome(analyzed=9, skipped=1, failed=0))
+    runs.page_done(run.run_id, Outcome(analyzed=8, skipped=1, failed=1))
     now = runs.get(run.run_id)
     assert now is not None
     assert now.progress == Progress("queued", pages_done=2, pages_total=3)
-    assert (now.users_analyzed, now.users_skipped, now.users_failed, now.portfolios_analyzed) == (18, 1, 1, 18)
+    assert (now.users_analyzed, now.users_skipped, now.users_failed, now.portfolios_analyzed) == (17, 2, 1, 17)
     assert (now.users_to_analyze, now.symbols, now.as_of) == (30, 7, date(2025, 1, 2))
     assert (now.errors, now.errors_count) == ((RunError("u", "t", "e"),), 1)
 
@@ -77,7 +77,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
     assert runs.finish(run.run_id, "completed", {"completed_at": NOW})
     assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
     runs.reach(run.run_id, "analyze")
-    runs.pages_done(run.run_id, 5, Outcome(analyzed=5))
+    runs.page_done(run.run_id, Outcome(analyzed=5))
     runs.planned(run.run_id, as_of=date(2025, 1, 2), users=1, symbols=1, pages=1, errors=[])
     assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
 
