@@ -1,0 +1,100 @@
+"""The whole app under test: the local host as a program of its own, talked to over HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent.parent
+BASE = "/api/admin/portfolio"
+SECRET = "end-to-end-secret"
+FINAL = {"completed", "completed_with_errors", "failed", "canceled"}
+_PATIENCE_SECONDS = 120
+
+
+@dataclass
+class App:
+    """A running app, its lines so far and a client that carries the admin secret."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    log: Path
+    output: list[str] = field(default_factory=list)
+
+    def trigger(self, **body: Any) -> httpx.Response:  # noqa: ANN401 - any JSON
+        return (
+            self.client.post(f"{BASE}/trigger-analysis", json=body)
+            if body
+            else self.client.post(f"{BASE}/trigger-analysis")
+        )
+
+    def status(self, run_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"{BASE}/analysis-status/{run_id}")
+        assert answer.status_code == 200, answer.text
+        run: dict[str, Any] = answer.json()
+        return run
+
+    def wait(self, run_id: str) -> dict[str, Any]:
+        """Give the run once it has ended."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while (run := self.status(run_id))["status"] not in FINAL:
+            assert time.monotonic() < deadline, f"{run_id} did not end: {run}\n{self.log.read_text()}"
+            time.sleep(0.05)
+        return run
+
+    def run(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        """Start a run and give it once it has ended."""
+        answer = self.trigger(**body)
+        assert answer.status_code == 202, answer.text
+        return self.wait(answer.json()["run_id"])
+
+    def report(self, run_id: str, user_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios/{user_id}")
+        assert answer.status_code == 200, answer.text
+        report: dict[str, Any] = answer.json()
+        return report
+
+    def printed(self, start: str) -> str:
+        """Give the rest of the line that begins with ``start``."""
+        (line,) = [line for line in self.output if line.startswith(start)]
+        return line.removeprefix(start).strip()
+
+
+@contextmanager
+def running_app(folder: Path, **environment: str) -> Iterator[App]:
+    """Start the app as ``make start`` does, on a free port; stop it as Ctrl-C does."""
+    log = folder / "app.log"
+    ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
+    with log.open("w") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "devhost", "start"],
+            cwd=ROOT,
+            env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET} | environment,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
+        )
+        output: list[str] = []
+        for line in process.stdout or ():
+            output.append(line.rstrip("\n"))
+            if line.startswith("Listening on "):
+                break
+        assert output, log.read_text()
+        assert output[-1].startswith("Listening on "), "\n".join(output) + log.read_text()
+        url = output[-1].removeprefix("Listening on ")
+        try:
+            with httpx.Client(base_url=url, headers={"X-Admin-Secret": SECRET}, timeout=30, trust_env=False) as client:
+                yield App(process, client, log, output)
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0, log.read_text()
+            if process.stdout:
+                process.stdout.close()

@@ -1,0 +1,132 @@
+"""What the API answers to what it cannot use, through HTTP."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.end_to_end.app import BASE, SECRET, App, running_app
+
+RUN = "run_20200101_000000_abcd"
+ROUTES = [
+    ("POST", f"{BASE}/trigger-analysis"),
+    ("GET", f"{BASE}/analysis-status/{RUN}"),
+    ("GET", f"{BASE}/analysis-runs"),
+    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios"),
+    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios/someone"),
+]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Give the problem document, once it is one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["status"] == status
+    assert document["type"].startswith("urn:portfolio-analysis:problem:")
+    assert document["title"]
+    assert document["detail"].endswith(".")
+    assert "Traceback" not in answer.text
+    return document
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + "x", SECRET[:-1], SECRET.upper(), "é"])
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_the_secret_nobody_gets_in(app: App, method: str, path: str, secret: str | None) -> None:
+    headers = {} if secret is None else {b"X-Admin-Secret": secret.encode()}
+    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anonymous:
+        answer = anonymous.request(method, path, headers=headers)
+    problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_secret_is_not_taken_from_the_query(app: App) -> None:
+    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anonymous:
+        problem(anonymous.post(f"{BASE}/trigger-analysis", params={"X-Admin-Secret": SECRET, "code": SECRET}), 401)
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/api/health")])
+def test_a_method_that_a_path_does_not_know_is_refused(app: App, method: str, path: str, verb: str) -> None:
+    if verb == method:
+        return
+    answer = app.client.request(verb, path)
+    problem(answer, 405)
+    assert answer.headers["Allow"] == method
+
+
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        (b"{", "body"),
+        (b"dry_run=true", "body"),
+        (b"[1]", "body"),
+        (b'{"dry_run": "yes"}', "dry_run"),
+        (b'{"everything": 1}', "everything"),
+        (b'{"as_of": "soon"}', "as_of"),
+        (b'{"user_ids": []}', "user_ids"),
+        (b'{"user_ids": ["ok", "not ok"]}', "user_ids[1]"),
+        (b'{"user_ids": {"$gt": ""}}', "user_ids"),
+    ],
+)
+def test_a_body_that_breaks_a_rule_is_refused_by_its_member_and_starts_nothing(
+    app: App, body: bytes, member: str
+) -> None:
+    document = problem(app.client.post(f"{BASE}/trigger-analysis", content=body), 422)
+    assert document["member"] == member
+    assert member in document["detail"]
+    assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
+
+
+def test_a_date_in_the_future_is_refused(app: App) -> None:
+    later = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    assert problem(app.trigger(as_of=later), 422)["member"] == "as_of"
+
+
+def test_more_than_a_thousand_users_at_once_are_refused(app: App) -> None:
+    assert problem(app.trigger(user_ids=[f"u{i}" for i in range(1001)]), 422)["member"] == "user_ids"
+
+
+def test_a_body_over_64_kilobytes_is_refused(app: App) -> None:
+    problem(app.client.post(f"{BASE}/trigger-analysis", content=b" " * 65_537), 413)
+
+
+@pytest.mark.parametrize("path", [path for _, path in ROUTES if RUN in path])
+def test_an_unknown_run_is_not_found(app: App, path: str) -> None:
+    problem(app.client.get(path), 404)
+
+
+@pytest.mark.parametrize(
+    "run_id", ["run_1", "latest", "run_20200101_000000_XYZW", "%00", "..%2f..%2fetc", "%7B%22$gt%22:%22%22%7D"]
+)
+def test_a_run_id_that_cannot_be_one_is_a_bad_request(app: App, run_id: str) -> None:
+    answer = app.client.get(f"{BASE}/analysis-status/{run_id}")
+    # A decoded slash makes it another path, which nobody serves.
+    assert answer.status_code in (400, 404)
+    if answer.status_code == 400:
+        problem(answer, 400)
+
+
+@pytest.mark.parametrize(
+    ("query", "member"), [("limit=0", "limit"), ("limit=many", "limit"), ("before=!", "before"), ("offset=3", "offset")]
+)
+def test_a_query_that_breaks_a_rule_is_refused_by_its_parameter(app: App, query: str, member: str) -> None:
+    assert problem(app.client.get(f"{BASE}/analysis-runs?{query}"), 422)["member"] == member
+
+
+def test_where_no_secret_is_configured_the_door_stays_shut(tmp_path: Path) -> None:
+    with running_app(tmp_path, ADMIN_SECRET=" ") as app:
+        for method, path in ROUTES:
+            answer = app.client.request(method, path, headers={"X-Admin-Secret": ""})
+            problem(answer, 503)
+            assert int(answer.headers["Retry-After"]) > 0
+        assert app.client.get("/api/health").status_code == 200

@@ -1,0 +1,252 @@
+"""Somebody else's database and price files, against figures that empyrical computes from the same files."""
+
+import csv
+import warnings
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stores.mongo import DocumentDatabase
+from tests.conftest import free_port
+from tests.end_to_end.app import App, running_app
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # empyrical warns of its own optional dependencies while it is imported
+    import empyrical
+
+DAYS, LOOKBACK = 900, 500
+SYMBOLS = [f"S{i:02}" for i in range(12)]
+RISK_FREE = 0.02
+
+
+def write_prices(folder: Path) -> None:
+    """Write random walks: adjusted and plain closes differ, columns come in another order and case, one is unknown."""
+    random = np.random.default_rng(7)
+    days = [date(2019, 1, 1) + timedelta(days=i) for i in range(2 * DAYS)]
+    trading = [day for day in days if day.weekday() < 5][:DAYS]
+    market = random.normal(0.0003, 0.01, DAYS)
+    for number, symbol in enumerate(["SPY", *SYMBOLS]):
+        own = market if symbol == "SPY" else 0.3 * number * market / 6 + random.normal(0.0002, 0.015, DAYS)
+        adjusted = 50 * np.cumprod(1 + own)
+        close = adjusted * np.linspace(1.2, 1, DAYS)  # dividends paid meanwhile
+        start = 0 if symbol == "SPY" else 40 * number
+        with (folder / f"{symbol}.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["Date", "Source", "Close", "Adj_Close", "Volume"])
+            rows.writerows(
+                [trading[i].isoformat(), "mine", repr(float(close[i])), repr(float(adjusted[i])), 1000 + i]
+                for i in range(start, DAYS)
+            )
+
+
+def fill(database: DocumentDatabase) -> None:
+    """Add users as another backend would have them, with fields of its own."""
+    random = np.random.default_rng(11)
+    for number in range(30):
+        user_id = f"auth0|{number:04}"
+        database.users.insert_one(
+            {"user_id": user_id, "username": f"name {number}", "email": "x@y.z", "prefs": {"a": [1, {"b": None}]}}
+        )
+        held = random.choice(SYMBOLS, size=1 + number % 11, replace=False)
+        database.holdings.insert_many(
+            {
+                "user_id": user_id,
+                "symbol": str(symbol),
+                "quantity": float(random.integers(1, 500)) * (-0.2 if number == 5 and position == 0 else 1),
+                "avg_price": float(random.uniform(10, 90)),
+                "lot": {"opened": "2020-01-01"},
+                "tags": ["x", 1],
+            }
+            for position, symbol in enumerate(held)
+        )
+        database.accounts.insert_one({"user_id": user_id, "cash": 1000.0 * (number % 4), "currency": "USD"})
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prices")
+    write_prices(folder)
+    return folder
+
+
+@pytest.fixture
+def settings(mongodb_url: str, redis_url: str, database: DocumentDatabase, prices: Path) -> dict[str, str]:
+    return {
+        "MONGODB_URL": mongodb_url,
+        "MONGODB_DATABASE": database.name,
+        "REDIS_URL": redis_url,
+        "MARKET_DATA_PROVIDER": "csv",
+        "PRICES_DIR": str(prices),
+        "ANALYSIS_LOOKBACK_DAYS": str(LOOKBACK),
+        "ANALYSIS_PAGE_SIZE": "7",
+        "RISK_FREE_RATE": str(RISK_FREE),
+    }
+
+
+@pytest.fixture
+def app(tmp_path: Path, settings: dict[str, str]) -> Iterator[App]:
+    with running_app(tmp_path, **settings) as running:
+        yield running
+
+
+def series(prices: Path, symbol: str, column: str) -> "pd.Series[float]":
+    table = pd.read_csv(prices / f"{symbol}.csv", index_col="Date")
+    return table[column]
+
+
+def expected(prices: Path, holdings: list[dict[str, Any]], cash: float) -> dict[str, float]:
+    """Compute a portfolio's figures the plain way, with pandas and empyrical."""
+    calendar = series(prices, "SPY", "Close").index[-(LOOKBACK + 1) :]
+    values = {h["symbol"]: h["quantity"] * series(prices, h["symbol"], "Close").iloc[-1] for h in holdings}
+    total = sum(values.values()) + cash
+    adjusted = (
+        pd.DataFrame({symbol: series(prices, symbol, "Adj_Close") for symbol in values}).loc[calendar[0] :].dropna()
+    )
+    returns = sum(adjusted[symbol].pct_change().iloc[1:] * value / total for symbol, value in values.items())
+    benchmark = series(prices, "SPY", "Adj_Close").pct_change().loc[returns.index]
+    daily = (1 + RISK_FREE) ** (1 / 252) - 1
+    return {
+        "observations": len(returns),
+        "cumulative_return": empyrical.cum_returns_final(returns),
+        "cagr": empyrical.cagr(returns),
+        "annual_volatility": empyrical.annual_volatility(returns),
+        "sharpe_ratio": empyrical.sharpe_ratio(returns, daily),
+        "sortino_ratio": empyrical.sortino_ratio(returns, daily),
+        "downside_deviation": empyrical.downside_risk(returns, daily),
+        "calmar_ratio": empyrical.calmar_ratio(returns),
+        "omega_ratio": empyrical.omega_ratio(returns, daily, required_return=0.0),
+        "max_drawdown": empyrical.max_drawdown(returns),
+        "value_at_risk_95": empyrical.value_at_risk(returns, 0.05),
+        "conditional_value_at_risk_95": empyrical.conditional_value_at_risk(returns, 0.05),
+        "conditional_value_at_risk_99": empyrical.conditional_value_at_risk(returns, 0.01),
+        "beta": empyrical.beta(returns, benchmark, daily),
+        "alpha": empyrical.alpha(returns, benchmark, daily),
+    }
+
+
+def test_figures_are_those_that_empyrical_computes_from_the_same_files(
+    app: App, database: DocumentDatabase, prices: Path
+) -> None:
+    fill(database)
+    run = app.run()
+    assert (run["status"], run["users_analyzed"], run["symbols"]) == ("completed", 30, len(SYMBOLS))
+    assert run["progress"]["pages_total"] == 5
+    for user in database.users.find():
+        holdings = list(database.holdings.find({"user_id": user["user_id"]}))
+        account = database.accounts.find_one({"user_id": user["user_id"]})
+        assert account is not None
+        report = app.report(run["run_id"], user["user_id"])
+        figures = report["performance"] | report["risk"]
+        wanted = expected(prices, holdings, account["cash"])
+        assert {name: figures[name] for name in wanted} == pytest.approx(wanted, rel=1e-9), user["user_id"]
+
+
+def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(
+    app: App, database: DocumentDatabase, prices: Path
+) -> None:
+    fill(database)
+    lines = (prices / "S03.csv").read_text().splitlines()
+    bad = {
+        "DUPLICATE": [*lines[:5], lines[4], *lines[5:]],
+        "UNORDERED": [lines[0], lines[2], lines[1], *lines[3:]],
+        "TEXT": [lines[0], lines[1].replace(lines[1].split(",")[2], "cheap"), *lines[2:]],
+    }
+    for symbol, content in bad.items():
+        (prices / f"{symbol}.csv").write_text("\n".join(content))
+        database.holdings.insert_one({"user_id": "auth0|0001", "symbol": symbol, "quantity": 1, "avg_price": 1})
+    run = app.run()
+    assert (run["status"], run["users_analyzed"], run["symbols_failed"]) == ("completed_with_errors", 30, 3)
+    errors = {e["error"].split(":")[0]: e["error"] for e in run["errors"] if e["error_type"] == "bad_prices"}
+    assert set(errors) == set(bad)
+    assert "DUPLICATE.csv line 6" in errors["DUPLICATE"]
+    assert "UNORDERED.csv line 3" in errors["UNORDERED"]
+    assert "TEXT.csv line 2" in errors["TEXT"]
+    assert app.report(run["run_id"], "auth0|0001")["data_quality"]["missing_symbols"] == sorted(bad)
+
+
+def test_a_file_that_changes_between_runs_is_read_again(app: App, database: DocumentDatabase, prices: Path) -> None:
+    fill(database)
+    database.holdings.insert_one({"user_id": "auth0|0000", "symbol": "NEW", "quantity": 10, "avg_price": 1})
+    for price in ("5.0", "7.5"):
+        days = series(prices, "SPY", "Close").index
+        (prices / "NEW.csv").write_text("date,close\n" + "".join(f"{day},{price}\n" for day in days))
+        run = app.run(user_ids=["auth0|0000"])
+        (holding,) = [h for h in app.report(run["run_id"], "auth0|0000")["holdings"] if h["symbol"] == "NEW"]
+        assert holding["price"] == float(price)
+
+
+def test_too_few_symbols_with_prices_fail_the_run_and_name_the_missing(app: App, database: DocumentDatabase) -> None:
+    fill(database)
+    database.holdings.insert_many(
+        {"user_id": "auth0|0000", "symbol": f"GONE{i}", "quantity": 1, "avg_price": 1} for i in range(8)
+    )
+    run = app.run()
+    assert run["status"] == "failed"
+    assert run["errors"][0]["error_type"] == "too_few_prices"
+    assert all(f"GONE{i}" in run["errors"][0]["error"] for i in range(8))
+    assert (run["users_analyzed"], database.portfolio_analyses.count_documents({})) == (0, 0)
+    assert database.run_leases.count_documents({}) == 0
+
+
+def test_without_its_benchmark_a_run_fails_and_names_the_setting(
+    tmp_path: Path, settings: dict[str, str], database: DocumentDatabase
+) -> None:
+    fill(database)
+    with running_app(tmp_path, **settings, BENCHMARK_SYMBOL="NONE") as app:
+        run = app.run()
+    assert run["status"] == "failed"
+    assert run["errors"][0]["error"].startswith("BENCHMARK_SYMBOL has no usable prices: NONE")
+
+
+def test_a_redis_that_is_away_costs_nothing_but_a_warning(
+    tmp_path: Path, settings: dict[str, str], database: DocumentDatabase
+) -> None:
+    fill(database)
+    settings["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}"
+    with running_app(tmp_path, **settings) as app:
+        assert app.run()["status"] == "completed"
+        health = app.client.get("/api/health")
+        assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        warnings_shown = app.log.read_text().count("working without a price cache")
+    assert 1 <= warnings_shown <= 2  # once a worker process
+
+
+def test_one_users_corrupt_documents_cost_nobody_else_a_report(app: App, database: DocumentDatabase) -> None:
+    fill(database)
+    database.users.insert_many([{"user_id": "zz-1"}, {"user_id": "zz-2"}, {"user_id": 7}, {"username": "nobody"}])
+    database.holdings.insert_many(
+        [
+            {"user_id": "zz-1", "symbol": "S01", "quantity": "ten", "avg_price": 1},
+            {"user_id": "zz-2", "symbol": "S01", "quantity": 10, "avg_price": 1},
+        ]
+    )
+    database.accounts.insert_one({"user_id": "zz-2", "cash": {"$numberDecimal": "1"}})
+    run = app.run()
+    assert (run["users_to_analyze"], run["users_analyzed"], run["users_failed"]) == (32, 30, 2)
+    assert {(e["user_id"], e["error_type"]) for e in run["errors"]} == {
+        (None, "invalid_user_id"),
+        ("zz-1", "invalid_holdings"),
+        ("zz-2", "invalid_account"),
+    }
+
+
+def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, database: DocumentDatabase) -> None:
+    fill(database)
+    theirs = ("users", "holdings", "watchlist", "accounts")
+    before = {name: list(database[name].find().sort("_id")) for name in theirs}
+    app.run()
+    assert {name: list(database[name].find().sort("_id")) for name in theirs} == before
+    assert set(database.list_collection_names()) - set(theirs) <= {
+        "portfolio_analysis_runs",
+        "portfolio_analyses",
+        "symbol_research",
+        "symbol_prices",
+        "run_leases",
+        "run_batches",
+    }
+    assert database.run_batches.count_documents({}) == 0

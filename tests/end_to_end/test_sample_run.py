@@ -1,0 +1,199 @@
+"""A whole run over the sample data, from the trigger to the last report, through HTTP."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.app import BASE, SECRET, App, running_app
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app"), REDIS_URL=redis_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(app: App) -> dict[str, Any]:
+    return app.run()
+
+
+def portfolios(app: App, run_id: str, **query: str | int) -> list[dict[str, Any]]:
+    """Give all summaries of a run, page by page."""
+    found: list[dict[str, Any]] = []
+    params: dict[str, str | int] = {"limit": 7, **query}
+    while True:
+        page = app.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios", params=params).json()
+        found += page["portfolios"]
+        if page["next"] is None:
+            return found
+        params["after"] = page["next"]
+
+
+def test_the_trigger_answers_as_an_operator_expects(app: App, run: dict[str, Any]) -> None:
+    assert run["trigger"] == {"source": "http", "actor": "admin-secret"}
+    answer = app.client.post(f"{BASE}/trigger-analysis", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 202
+    content = answer.json()
+    run_id = content["run_id"]
+    assert content == {
+        "status": "started",
+        "run_id": run_id,
+        "message": "Portfolio analysis running in background",
+        "status_url": f"{BASE}/analysis-status/{run_id}",
+    }
+    assert answer.headers["Location"] == content["status_url"]
+    assert int(answer.headers["Retry-After"]) > 0
+    assert app.client.get(answer.headers["Location"]).status_code == 200
+    app.wait(run_id)
+
+
+def test_every_planned_user_has_exactly_one_outcome(app: App, run: dict[str, Any]) -> None:
+    assert run["status"] == "completed_with_errors"
+    assert run["users_to_analyze"] == run["users_analyzed"] + run["users_skipped"] + run["users_failed"]
+    assert run["portfolios_analyzed"] == run["users_analyzed"]
+    assert min(run["users_analyzed"], run["users_skipped"], run["users_failed"]) > 0
+    listed = portfolios(app, run["run_id"])
+    assert [summary["user_id"] for summary in listed] == sorted({summary["user_id"] for summary in listed})
+    counts = {status: sum(s["status"] == status for s in listed) for status in ("analyzed", "skipped", "failed")}
+    assert counts == {
+        "analyzed": run["users_analyzed"],
+        "skipped": run["users_skipped"],
+        "failed": run["users_failed"],
+    }
+
+
+def test_a_finished_run_tells_its_dates_progress_and_durations(run: dict[str, Any]) -> None:
+    assert run["as_of"] == "2022-12-28"
+    assert run["progress"]["phase"] == "done"
+    assert run["progress"]["pages_done"] == run["progress"]["pages_total"] > 0
+    assert run["requested_at"] <= run["started_at"] <= run["completed_at"]
+    assert all(run[time].endswith("Z") for time in ("requested_at", "started_at", "completed_at"))
+    assert all(seconds > 0 for seconds in run["metrics"].values())
+    assert (run["dry_run"], run["retry_of"]) == (False, None)
+
+
+def test_each_failure_is_named_in_the_run(app: App, run: dict[str, Any]) -> None:
+    failed = {s["user_id"] for s in portfolios(app, run["run_id"], status="failed")}
+    assert {error["user_id"] for error in run["errors"]} - {None} == failed
+    unpriced = [error["error"] for error in run["errors"] if error["error_type"] == "missing_prices"]
+    assert len(unpriced) == run["symbols_failed"] > 0
+    assert run["errors_count"] == len(run["errors"])
+
+
+def test_a_report_holds_every_part(app: App, run: dict[str, Any]) -> None:
+    best = portfolios(app, run["run_id"], sort="market_value", order="desc")[0]
+    report = app.report(run["run_id"], best["user_id"])
+    assert report["run_id"] == run["run_id"]
+    assert (report["as_of"], report["status"], report["currency"]) == ("2022-12-28", "analyzed", "USD")
+    assert report["valuation"]["market_value"] == best["market_value"]
+    assert report["risk"]["annual_volatility"] == best["annual_volatility"] > 0
+    assert sum(holding["risk_contribution"] for holding in report["holdings"]) == pytest.approx(1)
+    assert report["performance"]["end"] == "2022-12-28"
+    assert report["diversification"]["effective_holdings"] > 1
+    assert report["data_quality"]["coverage"] > 0.5
+    assert {check["rule"] for check in report["checks"]} >= {"volatility", "drawdown", "beta"}
+    assert all(holding["research"]["symbol"] == holding["symbol"] for holding in report["holdings"])
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_lists_are_sorted_by_a_figure_with_the_missing_last(app: App, run: dict[str, Any], order: str) -> None:
+    values = [s["annual_volatility"] for s in portfolios(app, run["run_id"], sort="annual_volatility", order=order)]
+    known = [value for value in values if value is not None]
+    assert values == known + [None] * (len(values) - len(known))
+    assert all((one <= other) if order == "asc" else (one >= other) for one, other in pairwise(known))
+
+
+def test_runs_are_listed_newest_first_in_pages(app: App, run: dict[str, Any]) -> None:
+    newest = app.run(dry_run=True)
+    first = app.client.get(f"{BASE}/analysis-runs", params={"limit": 1}).json()
+    assert [listed["run_id"] for listed in first["runs"]] == [newest["run_id"]]
+    rest = app.client.get(f"{BASE}/analysis-runs", params={"limit": 100, "before": first["next"]}).json()
+    assert run["run_id"] in {listed["run_id"] for listed in rest["runs"]}
+    assert newest["run_id"] not in {listed["run_id"] for listed in rest["runs"]}
+    assert rest["next"] is None
+
+
+def test_a_run_again_gives_the_same_figures(app: App, run: dict[str, Any]) -> None:
+    again = app.run()
+    user_id = portfolios(app, run["run_id"], status="analyzed")[0]["user_id"]
+    one, other = app.report(run["run_id"], user_id), app.report(again["run_id"], user_id)
+    assert one | {"run_id": ""} == other | {"run_id": ""}
+
+
+def test_a_dry_run_counts_the_same_and_leaves_no_report(app: App, run: dict[str, Any]) -> None:
+    dry = app.run(dry_run=True)
+    assert dry["dry_run"] is True
+    same = ("users_to_analyze", "users_analyzed", "users_skipped", "users_failed", "symbols", "errors", "status")
+    assert {member: dry[member] for member in same} == {member: run[member] for member in same}
+    assert portfolios(app, dry["run_id"]) == []
+
+
+def test_a_run_for_chosen_users_reports_on_them_and_names_the_unknown(app: App, run: dict[str, Any]) -> None:
+    chosen = [s["user_id"] for s in portfolios(app, run["run_id"], status="analyzed")[:2]]
+    some = app.run(user_ids=[*chosen, "nobody"])
+    assert [s["user_id"] for s in portfolios(app, some["run_id"])] == sorted(chosen)
+    unknown = [error for error in some["errors"] if error["error_type"] == "unknown_user"]
+    assert [error["user_id"] for error in unknown] == ["nobody"]
+
+
+def test_an_earlier_date_means_the_last_trading_day_before_it_and_no_later_price(app: App) -> None:
+    run = app.run(as_of="2020-04-12")  # an Easter Sunday
+    assert run["as_of"] == "2020-04-09"
+    summary = portfolios(app, run["run_id"], status="analyzed", sort="market_value", order="desc")[0]
+    report = app.report(run["run_id"], summary["user_id"])
+    assert report["performance"]["end"] == "2020-04-09"
+    assert max(holding["price_date"] for holding in report["holdings"]) <= "2020-04-09"
+
+
+def test_a_date_before_the_first_price_fails_the_run_and_says_so(app: App) -> None:
+    run = app.run(as_of="1999-01-04")
+    assert (run["status"], run["errors"][0]["error_type"]) == ("failed", "benchmark_prices")
+    assert "SP500" in run["errors"][0]["error"]
+    assert app.run(dry_run=True)["status"] == "completed_with_errors"  # the lease is free again
+
+
+def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: App) -> None:
+    for _ in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: app.trigger(dry_run=True), range(8)))
+        (started,) = [answer for answer in answers if answer.status_code == 202]
+        run_id = started.json()["run_id"]
+        refused = [answer for answer in answers if answer is not started]
+        assert {answer.status_code for answer in refused} == {409}
+        assert {answer.json()["run_id"] for answer in refused} == {run_id}
+        app.wait(run_id)
+
+
+def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
+    answer = app.client.post("/admin/functions/nightly_analysis", json={"input": ""})
+    assert answer.status_code == 202
+    newest = None
+    while newest is None or newest["trigger"]["source"] != "timer":
+        newest = app.client.get(f"{BASE}/analysis-runs", params={"limit": 1}).json()["runs"][0]
+    assert newest["trigger"] == {"source": "timer", "actor": "nightly_analysis"}
+    assert app.wait(newest["run_id"])["status"] == "completed_with_errors"
+
+
+def test_each_log_line_of_a_run_appears_once_and_no_secret_ever(app: App, run: dict[str, Any]) -> None:
+    log = app.log.read_text()
+    for text in (
+        "Portfolio analysis triggered via API",
+        "Portfolio analysis background task started",
+        "Portfolio analysis completed with errors",
+    ):
+        lines = [line for line in log.splitlines() if text in line and run["run_id"] in line]
+        assert len(lines) == 1, text
+    assert SECRET not in log + "\n".join(app.output)
+
+
+def test_health_is_open_and_all_is_well(app: App) -> None:
+    answer = app.client.get("/api/health", headers={"X-Admin-Secret": ""})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "checks": {"mongodb": "ok", "redis": "ok", "key_vault": "not_configured"},
+    }
