@@ -7,7 +7,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
-from functions.services import secrets, services, settings
+from functions.services import connections, secrets, settings
 from stores.secrets import SecretMissing, SecretsUnavailable
 
 type Answer = Literal["ok", "unavailable", "not_configured"]
@@ -29,15 +29,15 @@ def check() -> dict[str, object]:
 
 def _ping_mongodb() -> None:
     with pymongo.timeout(_PATIENCE_SECONDS):
-        services().mongodb.admin.command("ping")
+        connections().mongodb.admin.command("ping")
 
 
 def _check_redis() -> Answer:
     if settings().redis_url is None and settings().key_vault_url is None:
         return "not_configured"
     try:
-        cache = services().price_cache
-    except (PyMongoError, SecretMissing, SecretsUnavailable):
+        cache = connections().price_cache
+    except (SecretMissing, SecretsUnavailable):
         return "unavailable"
     return "not_configured" if cache is None else _answer(cache.ping)
 

@@ -59,24 +59,34 @@ def secrets() -> Secrets:
 
 
 _making = threading.Lock()
+_indexed = threading.Event()
 
 
 def services() -> Services:
-    """Give the worker's services, making them on the first call.
+    """Give the worker's services, with every index in place.
 
     Raises:
         SecretsUnavailable, SecretMissing: the vault does not give the database's URL.
         PyMongoError: the database cannot be reached to make sure of its indexes; the next call tries again.
     """
+    made = connections()
+    if not _indexed.is_set():
+        for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports):
+            store.ensure_indexes()
+        _indexed.set()
+    return made
+
+
+def connections() -> Services:
+    """Give the worker's services without talking to the database; raises for secrets as :func:`services` does."""
     with _making:  # functools.cache alone would let two threads make two connection pools
-        return _services()
+        return _connections()
 
 
 @functools.cache
-def _services() -> Services:
-    from market_data.providers import provider_from  # noqa: PLC0415
-
+def _connections() -> Services:
     from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's text; so the others
+    from market_data.providers import provider_from  # noqa: PLC0415
     from stores.batches import BatchStore  # noqa: PLC0415
     from stores.leases import RunLease  # noqa: PLC0415
     from stores.mongo import connect  # noqa: PLC0415
@@ -90,7 +100,8 @@ def _services() -> Services:
     database = mongodb[settings().mongodb_database]
     price_cache = _price_cache()
     provider = provider_from(settings())
-    made = Services(
+    atexit.register(mongodb.close)
+    return Services(
         mongodb=mongodb,
         runs=RunStore(database),
         lease=RunLease(database),
@@ -102,10 +113,6 @@ def _services() -> Services:
         price_cache=price_cache,
         provider=provider if price_cache is None else CachedProvider(provider, price_cache),
     )
-    for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports):
-        store.ensure_indexes()
-    atexit.register(mongodb.close)
-    return made
 
 
 def _price_cache() -> "PriceCache | None":
