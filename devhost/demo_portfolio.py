@@ -1,0 +1,162 @@
+"""One portfolio in full, from its report to things that rich can print."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from devhost.demo_report import STATUS_STYLES, Document
+from devhost.formats import count, money, number, percent, percent_of_hundred, words
+
+type _Lines = tuple[tuple[str, str, Callable[[Any], Text]], ...]
+
+
+def _gain(fraction: float | None) -> Text:
+    return percent(fraction, sign=True)
+
+
+def _change(amount: float | None) -> Text:
+    return money(amount, sign=True)
+
+
+_VALUATION: _Lines = (
+    ("market_value", "Market value", money),
+    ("cash", "Cash", money),
+    ("cost_basis", "Cost basis", money),
+    ("unrealized_pl", "Unrealised gain", _change),
+    ("unrealized_pl_pct", "  of cost", percent_of_hundred),
+    ("day_change", "Change on the day", _change),
+    ("day_change_pct", "  in percent", percent_of_hundred),
+)
+_PERFORMANCE: _Lines = (
+    ("start", "From", words),
+    ("end", "To", words),
+    ("observations", "Trading days", count),
+    ("return_1d", "Last day", _gain),
+    ("return_5d", "Last 5 days", _gain),
+    ("return_21d", "Last 21 days", _gain),
+    ("return_63d", "Last 63 days", _gain),
+    ("return_252d", "Last 252 days", _gain),
+    ("return_ytd", "Year to date", _gain),
+    ("cumulative_return", "Whole period", _gain),
+    ("cagr", "  a year (CAGR)", _gain),
+)
+_DIVERSIFICATION: _Lines = (
+    ("effective_holdings", "Effective holdings", number),
+    ("herfindahl_index", "Herfindahl index", number),
+    ("largest_weight", "Largest weight", percent),
+    ("diversification_ratio", "Diversification ratio", number),
+    ("average_correlation", "Average correlation", number),
+)
+_RISK: _Lines = (
+    ("annual_volatility", "Annual volatility", percent),
+    ("downside_deviation", "Downside deviation", percent),
+    ("sharpe_ratio", "Sharpe ratio", number),
+    ("sortino_ratio", "Sortino ratio", number),
+    ("calmar_ratio", "Calmar ratio", number),
+    ("omega_ratio", "Omega ratio", number),
+    ("max_drawdown", "Maximum drawdown", percent),
+    ("max_drawdown_peak", "  from", words),
+    ("max_drawdown_trough", "  to", words),
+    ("max_drawdown_recovery", "  recovered", words),
+    ("current_drawdown", "Current drawdown", percent),
+    ("beta", "Beta", number),
+    ("alpha", "Alpha, a year", _gain),
+    ("correlation_to_benchmark", "Correlation to market", number),
+    ("tracking_error", "Tracking error", percent),
+    ("information_ratio", "Information ratio", number),
+)
+_TAILS: _Lines = (
+    ("value_at_risk_95", "VaR 95 %, a day", percent),
+    ("value_at_risk_99", "VaR 99 %", percent),
+    ("gaussian_value_at_risk_95", "Gaussian VaR 95 %", percent),
+    ("gaussian_value_at_risk_99", "Gaussian VaR 99 %", percent),
+    ("conditional_value_at_risk_95", "Beyond VaR 95 %", percent),
+    ("conditional_value_at_risk_99", "Beyond VaR 99 %", percent),
+    ("skewness", "Skewness", number),
+    ("excess_kurtosis", "Excess kurtosis", number),
+)
+_HOLDING: _Lines = (
+    ("quantity", "Shares", count),
+    ("price", "Price", money),
+    ("market_value", "Value", money),
+    ("weight", "Weight", percent),
+    ("unrealized_pl_pct", "Gain", percent_of_hundred),
+    ("return_21d", "21 d", _gain),
+    ("return_252d", "252 d", _gain),
+    ("annual_volatility", "Volat.", percent),
+    ("beta", "Beta", number),
+    ("risk_contribution", "Of risk", percent),
+)
+
+
+def render_portfolio(report: Document) -> RenderableType:
+    """Show one analysed portfolio with every part of its report."""
+    figures = Table.grid(expand=True, padding=(0, 2))
+    for _ in range(3):
+        figures.add_column(ratio=1)
+    figures.add_row(
+        Group(_figures("Valuation", report["valuation"], _VALUATION), _figures("Tails", report["risk"], _TAILS)),
+        Group(
+            _figures("Performance", report["performance"], _PERFORMANCE),
+            _figures("Diversification", report["diversification"], _DIVERSIFICATION),
+        ),
+        _figures("Risk", report["risk"], _RISK),
+    )
+    parts = (figures, _holdings(report["holdings"]), _checks(report["checks"]), _data_quality(report["data_quality"]))
+    return Panel(
+        Group(*parts),
+        title=f"{report['user_id']} in full, as of {report['as_of']}, in {report['currency']}",
+        title_align="left",
+    )
+
+
+def _figures(title: str, part: Document | None, lines: _Lines) -> RenderableType:
+    table = Table.grid(expand=True)
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_row(Text(title, style="bold"))
+    if part is None:
+        table.add_row(Text("not to be told", style="dim"))
+    else:
+        for member, label, shape in lines:
+            table.add_row(label, shape(part[member]))
+    table.add_row()
+    return table
+
+
+def _holdings(holdings: Iterable[Document]) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, expand=True)
+    table.add_column("Symbol", no_wrap=True)
+    for _, heading, _shape in _HOLDING:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for holding in sorted(holdings, key=lambda held: -abs(held["market_value"] or 0)):
+        table.add_row(holding["symbol"], *(shape(holding[member]) for member, _, shape in _HOLDING))
+    return Group(Text("Holdings", style="bold"), table, Text())
+
+
+def _checks(checks: Iterable[Document]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in checks:
+        table.add_row(Text(check["status"], style=STATUS_STYLES[check["status"]]), check["message"])
+    return Group(Text("Checks", style="bold"), table, Text())
+
+
+def _data_quality(quality: Document) -> RenderableType:
+    flagged = "; ".join(
+        f"{label}: {', '.join(quality[member])}"
+        for member, label in (
+            ("missing_symbols", "no price"),
+            ("stale_symbols", "stale price"),
+            ("short_history_symbols", "short history"),
+        )
+        if quality[member]
+    )
+    coverage = Text.assemble(percent(quality["coverage"]), " of the market value has enough history")
+    return Group(Text("Data quality", style="bold"), Text("; ").join([coverage, Text(flagged or "nothing flagged")]))

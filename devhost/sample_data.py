@@ -1,0 +1,164 @@
+"""Invented users with invented portfolios, most of them ordinary and some of them awkward.
+
+No person, account or trade is real. The symbols are those of ``market_data/sample``, but for one that no feed knows.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SampleHolding:
+    """A position. ``quantity`` is text where a document is to be corrupt."""
+
+    symbol: str
+    quantity: float | str
+    avg_price: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleUser:
+    """A user as the existing backend would keep one; ``cash`` is text where a document is to be corrupt."""
+
+    user_id: str
+    holdings: tuple[SampleHolding, ...] = ()
+    watchlist: tuple[str, ...] = ()
+    cash: float | str = 0.0
+    buying_power: float = 0.0
+    is_admin: bool = False
+    is_active: bool = True
+
+
+def _user(
+    user_id: str,
+    *positions: tuple[str, float | str, float],
+    watching: str = "",
+    cash: float | str = 0.0,
+    buying_power: float = 0.0,
+) -> SampleUser:
+    holdings = tuple(SampleHolding(*position) for position in positions)
+    return SampleUser(user_id, holdings, tuple(watching.split()), cash, buying_power)
+
+
+_ORDINARY = (
+    _user(
+        "ada-allrounder",
+        ("AAPL", 900, 41.2), ("MSFT", 260, 88.4), ("JNJ", 210, 128.9), ("JPM", 240, 97.1), ("KO", 600, 44.8),
+        ("PG", 190, 96.3), ("HD", 110, 172.5), ("UNH", 75, 246.0), ("XOM", 260, 61.7), ("WMT", 180, 92.4),
+        ("LLY", 90, 118.6), ("PEP", 140, 112.0), ("MRK", 230, 62.1), ("CVX", 95, 104.8),
+        watching="AMD PFE BBY", cash=64_000, buying_power=64_000,
+    ),
+    _user(
+        "ben-bluechip",
+        ("AAPL", 85, 124.8), ("JNJ", 60, 151.2), ("JPM", 70, 134.4), ("PG", 55, 139.0), ("MSFT", 40, 214.7),
+        ("WMT", 45, 131.6), ("KO", 150, 52.3), ("HD", 18, 289.5), ("MRK", 80, 71.9),
+        watching="UNH LLY", cash=9_500, buying_power=9_500,
+    ),
+    _user(
+        "cleo-chips", ("AMD", 350, 38.7), ("AAPL", 120, 96.1), ("MSFT", 60, 168.2),
+        watching="GE BBY", cash=4_200, buying_power=8_400,
+    ),
+    _user(
+        "dan-dividend",
+        ("KO", 420, 46.1), ("PEP", 130, 124.3), ("PG", 110, 118.8), ("JNJ", 95, 139.4), ("XOM", 240, 58.2),
+        ("CVX", 105, 98.7), ("PFE", 380, 34.6), ("MRK", 160, 69.5),
+        cash=18_750.5, buying_power=18_750.5,
+    ),
+    _user(
+        "eve-energy", ("XOM", 300, 66.4), ("CVX", 160, 109.2),
+        watching="RRC", cash=2_100, buying_power=2_100,
+    ),
+    _user(
+        "finn-fifties",
+        ("MSFT", 45, 251.3), ("UNH", 22, 468.7), ("LLY", 30, 248.1), ("HD", 28, 327.9), ("PEP", 50, 158.6),
+        watching="AAPL", cash=21_000, buying_power=21_000,
+    ),
+    _user(
+        "gus-garage", ("GE", 210, 92.6), ("BBY", 140, 88.3), ("WMT", 60, 121.7),
+        cash=650.25, buying_power=1_300.5,
+    ),
+    _user(
+        "hana-health",
+        ("JNJ", 80, 144.9), ("PFE", 260, 38.8), ("MRK", 120, 72.4), ("LLY", 35, 221.0), ("UNH", 25, 412.6),
+        watching="JNJ", cash=7_800, buying_power=7_800,
+    ),
+    _user(
+        "ivo-indexer",
+        ("AAPL", 30, 131.0), ("MSFT", 16, 242.0), ("JPM", 28, 126.5), ("JNJ", 22, 160.3), ("XOM", 32, 71.6),
+        ("UNH", 7, 455.0), ("PG", 23, 140.8), ("HD", 11, 301.2), ("CVX", 20, 128.3), ("LLY", 10, 270.4),
+        ("MRK", 32, 84.2), ("PEP", 20, 162.5), ("KO", 56, 57.9), ("BAC", 100, 36.8), ("WMT", 25, 138.0),
+        cash=1_000, buying_power=1_000,
+    ),
+    _user(
+        "jo-justbanks", ("JPM", 150, 118.3), ("BAC", 700, 31.5),
+        watching="JPM BAC", cash=3_300, buying_power=3_300,
+    ),
+    _user(
+        "kim-keepscash", ("KO", 40, 55.2), ("PG", 12, 141.7), ("JNJ", 10, 163.1),
+        watching="AAPL MSFT UNH", cash=96_000, buying_power=96_000,
+    ),
+    _user(
+        "leo-latecomer", ("AMD", 90, 131.4), ("AAPL", 60, 171.8), ("MSFT", 25, 321.5), ("BBY", 40, 112.6),
+        cash=480, buying_power=480,
+    ),
+    _user(
+        "mia-monthly",
+        ("PEP", 15, 149.6), ("WMT", 20, 129.9), ("HD", 6, 296.4), ("MRK", 25, 78.8), ("BAC", 60, 33.7),
+        ("CVX", 9, 121.0), ("AAPL", 18, 128.5), ("GE", 25, 70.2),
+        watching="LLY", cash=2_250, buying_power=2_250,
+    ),
+)  # fmt: skip
+
+_AWKWARD = (
+    # Nothing is held, something is watched: research and decisions, but nothing to value.
+    _user("nell-nothing-held", watching="AAPL LLY XOM", cash=25_000, buying_power=25_000),
+    # Neither holdings nor watchlist: never planned.
+    _user("otto-onlooker", cash=500, buying_power=500),
+    # One holding: no correlation, no diversification.
+    _user("pia-pepsi-only", ("PEP", 200, 141.3), cash=1_500, buying_power=1_500),
+    # A short position: negative weight.
+    _user(
+        "quinn-short",
+        ("MSFT", 50, 208.9),
+        ("JNJ", 70, 152.0),
+        ("AMD", -120, 94.6),
+        ("KO", 160, 53.3),
+        cash=14_000,
+        buying_power=6_000,
+    ),
+    # A symbol that no feed knows: out of the market value, and the run says so.
+    _user("rosa-rare", ("NOSUCH", 100, 12.5), ("WMT", 60, 126.2), ("PG", 40, 133.9), cash=2_000, buying_power=2_000),
+    # A stale price in a small part: valued, but out of the figures that rest on returns.
+    _user("sam-stale-share", ("RRC", 150, 18.4), ("XOM", 120, 63.8), ("CVX", 60, 112.9), ("AAPL", 50, 109.7), cash=900),
+    # A stale price in most of it: too little left for figures that rest on returns.
+    _user("tess-stale-mostly", ("RRC", 900, 21.7), ("KO", 100, 54.0), cash=1_200, buying_power=1_200),
+    # Fractions of shares, as savings plans buy them.
+    _user(
+        "uma-fractions",
+        ("AAPL", 3.14159, 148.2),
+        ("MSFT", 0.75, 262.9),
+        ("LLY", 1.2345, 301.6),
+        ("HD", 0.0625, 312.0),
+        cash=42.17,
+        buying_power=42.17,
+    ),
+    # Has left: never planned.
+    SampleUser("vic-vanished", (SampleHolding("AAPL", 10, 120.0),), is_active=False),
+    # Owes more than all is worth: no weights can be told.
+    _user("walt-underwater", ("PFE", 100, 51.8), cash=-12_000),
+    # The only holding's quantity is text.
+    _user("xena-corrupt-holding", ("AAPL", "ten", 130.0), cash=1_000, buying_power=1_000),
+    # The account's cash is text.
+    _user("yuri-corrupt-account", ("KO", 30, 56.1), cash="1.000,00", buying_power=1_000),
+)
+
+# The one who may look at everything, and has a portfolio too.
+_ADMINISTRATOR = SampleUser(
+    "zoe-admin",
+    (SampleHolding("MSFT", 12, 199.4), SampleHolding("UNH", 4, 388.1), SampleHolding("JPM", 25, 114.2)),
+    watchlist=("GE",),
+    cash=5_000,
+    buying_power=5_000,
+    is_admin=True,
+)
+
+SAMPLE_USERS = (*_ORDINARY, *_AWKWARD, _ADMINISTRATOR)

@@ -1,0 +1,81 @@
+"""Writes the sample users into a MongoDB, in the shape in which the existing backend keeps its users."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import MongoClient, UpdateOne
+from pymongo.collection import Collection
+
+from devhost.sample_data import SAMPLE_USERS, SampleUser
+
+type _Document = dict[str, Any]
+
+_CREATED = datetime(2022, 1, 3, 9, 30, tzinfo=UTC)
+
+
+def seed_sample_users(mongodb_url: str, database: str) -> int:
+    """Write the sample users and give their number. Doing it again changes nothing: every write is on its key.
+
+    Raises:
+        PyMongoError: the server cannot be reached or refuses.
+    """
+    with MongoClient[_Document](mongodb_url) as client:
+        collections = client[database]
+        _upsert(collections["users"], ("user_id",), [_user(user) for user in SAMPLE_USERS])
+        _upsert(collections["accounts"], ("user_id",), [_account(user) for user in SAMPLE_USERS])
+        holdings = [holding for user in SAMPLE_USERS for holding in _holdings(user)]
+        _upsert(collections["holdings"], ("user_id", "symbol"), holdings)
+        watched = [item for user in SAMPLE_USERS for item in _watchlist(user)]
+        _upsert(collections["watchlist"], ("user_id", "symbol"), watched)
+    return len(SAMPLE_USERS)
+
+
+def _upsert(collection: Collection[_Document], key: Sequence[str], documents: Sequence[_Document]) -> None:
+    collection.bulk_write(
+        [UpdateOne({name: document[name] for name in key}, {"$set": document}, upsert=True) for document in documents],
+        ordered=False,
+    )
+
+
+# Each document also has fields that this app does not know, as the backend's own have.
+def _user(user: SampleUser) -> _Document:
+    return {
+        "user_id": user.user_id,
+        "username": user.user_id.replace("-", " ").title(),
+        "email": f"{user.user_id}@sample.invalid",
+        "is_admin": user.is_admin,
+        "is_active": user.is_active,
+        "created_at": _CREATED,
+        "preferences": {"theme": "dark", "notifications": {"email": True, "push": False}},
+    }
+
+
+def _account(user: SampleUser) -> _Document:
+    return {
+        "user_id": user.user_id,
+        "cash": user.cash,
+        "buying_power": user.buying_power,
+        "currency": "USD",
+        "broker": {"name": "Sample Brokerage", "account": f"paper-{user.user_id}"},
+    }
+
+
+def _holdings(user: SampleUser) -> list[_Document]:
+    return [
+        {
+            "user_id": user.user_id,
+            "symbol": holding.symbol,
+            "quantity": holding.quantity,
+            "avg_price": holding.avg_price,
+            "asset_class": "equity",
+            "opened_at": _CREATED,
+        }
+        for holding in user.holdings
+    ]
+
+
+def _watchlist(user: SampleUser) -> list[_Document]:
+    return [
+        {"user_id": user.user_id, "symbol": symbol, "added_at": _CREATED, "alerts": []} for symbol in user.watchlist
+    ]

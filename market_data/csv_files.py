@@ -1,0 +1,60 @@
+"""Prices from a folder with one ``<SYMBOL>.csv`` per symbol."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from analysis.models import Bars
+from market_data.csv_bars import CsvFault, parse_bars
+from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError, ProviderUnavailable
+from market_data.selection import bars_between
+
+# A symbol comes from a user's document and becomes a file name: no separator, no drive letter, no leading dot.
+_FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
+
+
+class CsvProvider:
+    """The prices in a folder of CSV files, which may change at any time. What a file may hold: ``parse_bars``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`; a file that breaks a rule is named with its line."""
+        if not self._folder.is_dir():
+            raise ProviderUnavailable("The folder that PRICES_DIR names is not there.")
+        bars: dict[str, Bars] = {}
+        errors: dict[str, PricesError] = {}
+        for symbol in symbols:
+            try:
+                bars[symbol] = bars_between(self._read(symbol), symbol, start, end)
+            except PricesError as error:
+                errors[symbol] = error
+        return FetchedBars(bars, errors)
+
+    def version(self, symbol: str) -> str:
+        """As :meth:`Provider.version`: the time the file was written and its size."""
+        try:
+            state = self._file(symbol).stat()
+        except (OSError, MissingPrices):
+            return "missing"
+        return f"{state.st_mtime_ns}-{state.st_size}"
+
+    def _read(self, symbol: str) -> Bars:
+        file = self._file(symbol)
+        if not file.is_file():  # asked first: to open a pipe would wait for ever
+            raise MissingPrices(symbol)
+        try:
+            return parse_bars(file.read_bytes())
+        except FileNotFoundError:
+            raise MissingPrices(symbol) from None
+        except OSError as error:
+            raise BadPrices(symbol, file.name, f"the file cannot be read: {error.strerror}") from error
+        except CsvFault as fault:
+            raise BadPrices(symbol, f"{file.name} line {fault.line}", fault.rule) from None
+
+    def _file(self, symbol: str) -> Path:
+        if _FILE_SYMBOL.fullmatch(symbol) is None:
+            raise MissingPrices(symbol)
+        return self._folder / f"{symbol}.csv"

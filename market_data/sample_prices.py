@@ -1,0 +1,51 @@
+"""The sample prices: real ones of 20 companies and an index, for trying the app out. See ``sample/README.md``."""
+
+import functools
+import gzip
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from analysis.models import Bars
+from market_data.provider import FetchedBars, MissingPrices
+from market_data.selection import bars_between
+
+_FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
+# As if the feed of one company had stopped, so that there is a stale price to be seen.
+_LAST_DATES = {"RRC": date(2022, 10, 31)}
+
+
+class SampleProvider:
+    """Closes from 2010 to 2022; they are adjusted already, so ``close`` and ``adj_close`` are the same."""
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`."""
+        fetched = FetchedBars({}, {})
+        for symbol in symbols:
+            try:
+                bars = _all_bars().get(symbol)
+                if bars is None:
+                    raise MissingPrices(symbol)
+                fetched.bars[symbol] = bars_between(bars, symbol, start, min(end, _LAST_DATES.get(symbol, end)))
+            except MissingPrices as error:
+                fetched.errors[symbol] = error
+        return fetched
+
+    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
+        """As :meth:`Provider.version`: the sample never changes."""
+        return "2022-12-28"
+
+
+@functools.cache
+def _all_bars() -> dict[str, Bars]:
+    with gzip.open(_FILE, "rt", encoding="ascii") as file:
+        header, *rows = (line.rstrip("\n").split(",") for line in file)
+    days, *columns = zip(*rows, strict=True)
+    dates = np.array(days, dtype="datetime64[D]")
+    prices = (np.array(column, dtype=np.float64) for column in columns)
+    return {
+        symbol: Bars(dates=dates, close=closes, adj_close=closes)
+        for symbol, closes in zip(header[1:], prices, strict=True)
+    }

@@ -1,0 +1,28 @@
+"""Cutting bars to the days that were asked for."""
+
+from datetime import date
+
+import numpy as np
+
+from analysis.models import Bars
+from market_data.provider import MissingPrices
+
+
+def bars_between(bars: Bars, symbol: str, start: date, end: date) -> Bars:
+    """Give the bars from ``start`` to ``end``, both included.
+
+    Raises:
+        MissingPrices: there is none.
+    """
+    first = np.searchsorted(bars.dates, np.datetime64(start), side="left")
+    last = np.searchsorted(bars.dates, np.datetime64(end), side="right")
+    if first >= last:
+        raise MissingPrices(symbol)
+    days = slice(first, last)
+    return Bars(
+        dates=bars.dates[days],
+        close=bars.close[days],
+        adj_close=bars.adj_close[days],
+        high=None if bars.high is None else bars.high[days],
+        low=None if bars.low is None else bars.low[days],
+    )

@@ -1,0 +1,251 @@
+"""What the demo prints for the documents of the API, read as a person with a file of 100 columns would."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from analysis.models import Report
+from devhost.demo_portfolio import render_portfolio
+from devhost.demo_report import progress_of, remarks, render_portfolios, render_remarks, render_run
+from devhost.formats import count, money, number, percent, percent_of_hundred, seconds, words
+from stores.records import Metrics, Progress, Run, RunError, RunStatus, Trigger
+from stores.reports import summarize
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays
+
+DAYS = weekdays(400, "2021-01-01")
+AS_OF = DAYS[-1].item()
+MARKET = random_walk(DAYS, seed=1)
+TABLE = a_table(
+    {
+        "UP": random_walk(DAYS, seed=2),
+        "DOWN": random_walk(DAYS, seed=3),
+        "STALE": random_walk(DAYS[:-30], seed=4),
+        "YOUNG": random_walk(DAYS[-20:], seed=5),
+        "FLAT": bars(DAYS, 10.0),
+    },
+    MARKET,
+)
+
+
+def document(record: object) -> dict[str, Any]:
+    """Give a record as the API does."""
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    return decoded
+
+
+def report_on(portfolio: PortfolioBuilder) -> dict[str, Any]:
+    return document(analyze(TABLE, portfolio)[0])
+
+
+def a_run(status: RunStatus = "completed", **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a run
+    requested = datetime(2026, 1, 5, 1, tzinfo=UTC)
+    trigger = Trigger("http", "admin-secret")
+    return document(
+        Run(run_id="run_20260105_010000_abcd", status=status, trigger=trigger, requested_at=requested, **members)
+    )
+
+
+def printed(thing: RenderableType, width: int = 100) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(thing)
+    return capture.get()
+
+
+def line_with(text: str, output: str) -> str:
+    (line,) = [line for line in output.splitlines() if text in line]
+    return " ".join(line.strip("│ ").split())
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (money(1234567.891), "1,234,567.89"),
+        (money(-1234.5), "-1,234.50"),
+        (money(12.5, sign=True), "+12.50"),
+        (percent(0.0523), "5.2 %"),
+        (percent(-0.2, sign=True), "-20.0 %"),
+        (percent(-0.0001), "0.0 %"),
+        (percent(0.0, sign=True), "0.0 %"),
+        (percent_of_hundred(12.34), "+12.3 %"),
+        (number(-0.456), "-0.46"),
+        (count(1260), "1,260"),
+        (count(3.14159), "3.1416"),
+        (count(12345678), "12,345,678"),
+        (seconds(0.256), "0.26 s"),
+        (words("2020-02-19"), "2020-02-19"),
+    ],
+)
+def test_figures_are_shown_as_people_read_them(shown: Text, text: str) -> None:
+    assert shown.plain == text
+
+
+@pytest.mark.parametrize("shape", [money, percent, percent_of_hundred, number, count, seconds, words])
+def test_an_undefined_figure_is_a_dash(shape: Callable[[None], Text]) -> None:
+    assert shape(None).plain == "-"
+
+
+def test_losses_are_red_and_what_rounds_to_nothing_is_not() -> None:
+    assert percent(-0.01).style == "red"
+    assert percent(-0.0001).style == ""
+    assert percent(0.01).style == ""
+
+
+@pytest.mark.parametrize(
+    ("progress", "share", "label"),
+    [
+        (Progress("queued"), 0, "Waiting to start"),
+        (Progress("market_data", 0, 5), 2 / 6, "Fetching prices"),
+        (Progress("analyze", 0, 5), 4 / 6, "Analysing portfolios, page 1 of 5"),
+        (Progress("analyze", 4, 5), 4.8 / 6, "Analysing portfolios, page 5 of 5"),
+        (Progress("analyze", 5, 5), 5 / 6, "Analysing portfolios, page 5 of 5"),
+        (Progress("analyze", 0, 0), 4 / 6, "Analysing portfolios"),
+        (Progress("done", 5, 5), 1, "Done"),
+    ],
+)
+def test_progress_goes_by_phase_and_page(progress: Progress, share: float, label: str) -> None:
+    shown_share, shown_label = progress_of(a_run(progress=progress))
+    assert shown_share == pytest.approx(share)
+    assert shown_label == label
+
+
+def test_a_run_is_told_in_counts_and_durations() -> None:
+    run = a_run(
+        status="completed_with_errors",
+        as_of=date(2022, 12, 28),
+        users_to_analyze=1_024,
+        users_analyzed=1_021,
+        users_skipped=1,
+        users_failed=2,
+        symbols=21,
+        symbols_failed=1,
+        metrics=Metrics(total_duration_seconds=2.5, plan_duration_seconds=0.5),
+    )
+    output = printed(render_run(run))
+    assert line_with("Outcome", output) == "Outcome completed with errors"
+    assert line_with("Users", output) == "Users 1,024 planned: 1,021 analysed, 1 skipped, 2 failed"
+    assert line_with("Symbols", output) == "Symbols 21, of which 1 without prices"
+    assert line_with("Prices as of", output) == "Prices as of 2022-12-28"
+    assert line_with("Time", output) == "Time 2.50 s in all"
+    assert line_with("planning", output) == "planning 0.50 s"
+
+
+def test_a_run_that_broke_off_early_can_be_shown() -> None:
+    output = printed(render_run(a_run(status="failed")))
+    assert line_with("Outcome", output) == "Outcome failed"
+    assert line_with("Prices as of", output) == "Prices as of -"
+
+
+def test_every_portfolio_is_a_line_with_its_figures() -> None:
+    good = analyze(TABLE, a_portfolio("good").holding("UP", 10).holding("DOWN", 20))[0]
+    bad = Report("run", "bad", AS_OF, "USD", "failed", "invalid_holdings", error="No holding can be read")
+    output = printed(render_portfolios([document(summarize(report)) for report in (good, bad)]))
+    assert good.valuation
+    assert good.risk
+    shown = line_with("good", output).split()
+    assert shown[:3] == ["good", "analyzed", f"{good.valuation.market_value:,.2f}"]
+    assert f"{good.risk.annual_volatility:.1%}".rstrip("%") in shown
+    assert line_with("bad", output).split() == ["bad", "failed", *"------"]
+
+
+AWKWARD: Mapping[str, tuple[PortfolioBuilder, str]] = {
+    "no holdings": (a_portfolio().watching("UP").cash(10), "holds nothing, so there is nothing to value"),
+    "one holding": (a_portfolio().holding("UP", 1), "a single holding, UP"),
+    "short": (a_portfolio().holding("UP", 9).holding("DOWN", -1), "short in DOWN"),
+    "fractions": (a_portfolio().holding("UP", 0.5).holding("DOWN", 2), "fractions of shares of UP"),
+    "missing": (a_portfolio().holding("UP", 1).holding("NONE", 1), "no price for NONE"),
+    "all missing": (a_portfolio().holding("A", 1).holding("B", 1).cash(1), "no holding has a price; no price for A, B"),
+    "stale": (a_portfolio().holding("UP", 9).holding("STALE", 1), "stale price of STALE"),
+    "young": (a_portfolio().holding("UP", 9).holding("YOUNG", 1), "short history of YOUNG"),
+    "mostly stale": (
+        a_portfolio().holding("UP", 1).holding("STALE", 90),
+        "too little of it has enough price history for figures that rest on returns; stale price of STALE",
+    ),
+    "left out": (
+        a_portfolio().holding("UP", 9).holding("DOWN", 1).invalid_holding("ODD", "quantity is zero"),
+        "ODD left out: quantity is zero",
+    ),
+    "debts": (
+        a_portfolio().holding("UP", 9).holding("DOWN", 1).cash(-1e6),
+        "owes as much as all is worth or more, so no weights can be told",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_each_awkward_portfolio_is_explained(name: str) -> None:
+    portfolio, explanation = AWKWARD[name]
+    assert "; ".join(remarks(report_on(portfolio))) == explanation
+
+
+def test_an_ordinary_portfolio_needs_no_explanation() -> None:
+    assert remarks(report_on(a_portfolio().holding("UP", 1).holding("DOWN", 2).cash(5))) == []
+
+
+def test_a_failed_portfolio_is_explained_by_its_error() -> None:
+    failed = Report("run", "u", AS_OF, "USD", "failed", "invalid_account", error="cash is not a number")
+    assert remarks(document(failed)) == ["cash is not a number"]
+
+
+def test_a_reason_nobody_has_put_into_words_is_shown_as_it_is() -> None:
+    unknown = Report("run", "u", AS_OF, "USD", "skipped", "some_new_reason")
+    assert remarks(document(unknown)) == ["some new reason"]
+
+
+def test_users_not_planned_and_symbols_without_prices_have_their_lines() -> None:
+    run = a_run(errors=(RunError(None, "missing_prices", "NONE: no prices"), RunError("u1", "x", "in its report")))
+    others = a_run(errors=(RunError("gone", "unknown_user", "There is no active user of this id."),))
+    output = printed(render_remarks(run, [report_on(a_portfolio("u1").holding("UP", 1))], others))
+    assert line_with("u1", output) == "u1 analyzed a single holding, UP"
+    assert line_with("gone", output) == "gone not planned There is no active user of this id."
+    assert line_with("NONE", output) == "missing prices NONE: no prices"
+    assert "in its report" not in output
+
+
+def test_a_whole_portfolio_shows_every_part() -> None:
+    report = report_on(a_portfolio("ann").holding("UP", 10, 90).holding("DOWN", 1234).cash(1_000))
+    output = printed(render_portfolio(report))
+    assert f"ann in full, as of {AS_OF}, in USD" in output
+    for part in ("Valuation", "Performance", "Risk", "Tails", "Diversification", "Holdings", "Checks", "Data quality"):
+        assert f" {part} " in output
+    assert f"{report['valuation']['market_value']:,.2f}" in output
+    assert f"{100 * report['risk']['max_drawdown']:.1f} %" in output
+    held = {holding["symbol"]: holding for holding in report["holdings"]}
+    assert line_with("DOWN ", output).split()[:3] == ["DOWN", "1,234", f"{held['DOWN']['price']:,.2f}"]
+    for check in report["checks"]:
+        assert line_with(check["message"], output).startswith(check["status"])
+    assert "100.0 % of the market value has enough history; nothing flagged" in output
+
+
+def test_the_largest_holding_comes_first_also_when_it_is_short() -> None:
+    report = report_on(a_portfolio().holding("UP", 10).holding("DOWN", -500).cash(1e6))
+    output = printed(render_portfolio(report))
+    assert output.index("DOWN ") < output.index("UP ")
+
+
+def test_a_portfolio_without_figures_that_rest_on_returns_can_be_shown() -> None:
+    output = printed(render_portfolio(report_on(a_portfolio().holding("STALE", 90).holding("NONE", 1))))
+    assert "not to be told" in output
+    assert "no price: NONE; stale price: STALE" in output
+
+
+def test_undefined_figures_of_a_flat_price_are_dashes() -> None:
+    output = printed(render_portfolio(report_on(a_portfolio().holding("FLAT", 1))))
+    assert "nan" not in output.lower()
+    assert "None" not in output
+
+
+def test_a_file_of_100_columns_gets_no_longer_lines_and_no_control_characters() -> None:
+    wide = a_portfolio("a-rather-long-user-name").holding("UP", 123_456.75, 1.0).holding("DOWN", -9_999)
+    report = report_on(wide.cash(1e7))
+    summaries = [document(summarize(analyze(TABLE, wide.cash(1e7))[0]))]
+    for thing in (render_portfolio(report), render_portfolios(summaries), render_run(a_run())):
+        output = printed(thing)
+        assert max(map(len, output.splitlines())) <= 100
+        assert "…" not in output
+        assert output.replace("\n", "").isprintable()

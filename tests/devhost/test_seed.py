@@ -1,0 +1,88 @@
+"""The sample users in a real server, as the app finds them there."""
+
+from datetime import date
+
+from analysis.models import Portfolio
+from devhost.sample_data import SAMPLE_USERS
+from devhost.seed import seed_sample_users
+from market_data.sample_prices import SampleProvider
+from stores.mongo import DocumentDatabase
+from stores.portfolios import InvalidPortfolio, PortfolioStore
+
+COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
+
+
+def test_seeding_twice_doubles_nothing(mongodb_url: str, database: DocumentDatabase) -> None:
+    first = seed_sample_users(mongodb_url, database.name)
+    before = {name: list(database[name].find().sort("_id")) for name in COLLECTIONS}
+    assert seed_sample_users(mongodb_url, database.name) == first == len(before["users"])
+    assert {name: list(database[name].find().sort("_id")) for name in COLLECTIONS} == before
+
+
+def test_seeding_leaves_the_users_of_others_alone(mongodb_url: str, database: DocumentDatabase) -> None:
+    database.users.insert_one({"user_id": "someone-else"})
+    sample_users = seed_sample_users(mongodb_url, database.name)
+    assert database.users.count_documents({}) == sample_users + 1
+
+
+def test_documents_have_the_backends_fields_and_some_this_app_does_not_know(
+    mongodb_url: str, database: DocumentDatabase
+) -> None:
+    seed_sample_users(mongodb_url, database.name)
+    known = {
+        "users": {"_id", "user_id", "username", "is_admin", "is_active"},
+        "holdings": {"_id", "user_id", "symbol", "quantity", "avg_price"},
+        "watchlist": {"_id", "user_id", "symbol"},
+        "accounts": {"_id", "user_id", "cash", "buying_power"},
+    }
+    for name, fields in known.items():
+        for document in database[name].find():
+            assert document.keys() > fields
+
+
+def test_natural_keys_are_unique_and_there_is_one_administrator(mongodb_url: str, database: DocumentDatabase) -> None:
+    seed_sample_users(mongodb_url, database.name)
+    assert len({user.user_id for user in SAMPLE_USERS}) == len(SAMPLE_USERS)
+    for name in ("holdings", "watchlist"):
+        keys = [(document["user_id"], document["symbol"]) for document in database[name].find()]
+        assert len(set(keys)) == len(keys)
+    assert database.users.count_documents({"is_admin": True}) == 1
+
+
+def test_the_awkward_ones_are_among_those_the_app_finds(mongodb_url: str, database: DocumentDatabase) -> None:
+    seed_sample_users(mongodb_url, database.name)
+    store = PortfolioStore(database)
+    active = [user_id for page in store.active_user_ids(None) for user_id in page]
+    with_symbols = store.symbols(active, contiguous=True)
+    loaded = store.load(sorted(with_symbols), contiguous=True)
+    portfolios = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
+    holdings = [holding for portfolio in portfolios for holding in portfolio.holdings]
+    last_prices = SampleProvider().daily_bars([h.symbol for h in holdings], date(2010, 1, 1), date(2022, 12, 28)).bars
+
+    assert len(active) == len(SAMPLE_USERS) - 1  # one has left
+    assert len(set(active) - with_symbols.keys()) == 1  # one holds and watches nothing
+    assert {p.error_type for p in loaded if isinstance(p, InvalidPortfolio)} == {"invalid_holdings", "invalid_account"}
+    assert any(not portfolio.holdings for portfolio in portfolios)
+    assert any(len(portfolio.holdings) == 1 for portfolio in portfolios)
+    assert any(holding.quantity < 0 for holding in holdings)
+    assert any(holding.quantity % 1 for holding in holdings)
+    assert {holding.symbol for holding in holdings} - last_prices.keys() == {"NOSUCH"}
+    assert "RRC" in {holding.symbol for holding in holdings}
+    assert any(
+        sum(h.quantity * last_prices[h.symbol].close[-1] for h in p.holdings if h.symbol in last_prices) + p.cash <= 0
+        for p in portfolios
+    )
+
+
+def test_what_was_paid_is_plausible(mongodb_url: str, database: DocumentDatabase) -> None:
+    seed_sample_users(mongodb_url, database.name)
+    bars = (
+        SampleProvider()
+        .daily_bars(
+            sorted({h.symbol for user in SAMPLE_USERS for h in user.holdings}), date(2010, 1, 1), date(2022, 12, 28)
+        )
+        .bars
+    )
+    for holding in database.holdings.find({"symbol": {"$in": list(bars)}}):
+        closes = bars[holding["symbol"]].close
+        assert closes.min() <= holding["avg_price"] <= closes.max(), holding

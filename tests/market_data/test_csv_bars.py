@@ -1,0 +1,208 @@
+"""What a price file may hold, rule by rule."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from analysis.models import Bars
+from market_data.csv_bars import CsvFault, parse_bars
+
+FULL = """date,open,high,low,close,adj_close,volume
+2026-01-05,1,2.5,0.5,2,1.5,100
+2026-01-06,2,3.5,1.5,3,2.5,
+"""
+
+
+def closes(*rows: str) -> bytes:
+    """Give a file of dates and closes."""
+    return "\n".join(["date,close", *rows]).encode()
+
+
+def fault_of(content: bytes) -> tuple[int, str]:
+    with pytest.raises(CsvFault) as caught:
+        parse_bars(content)
+    return caught.value.line, caught.value.rule
+
+
+def test_a_full_file_gives_all_its_columns() -> None:
+    bars = parse_bars(FULL.encode())
+    assert bars.dates.astype(str).tolist() == ["2026-01-05", "2026-01-06"]
+    assert (bars.close.tolist(), bars.adj_close.tolist()) == ([2.0, 3.0], [1.5, 2.5])
+    assert bars.high is not None
+    assert bars.low is not None
+    assert (bars.high.tolist(), bars.low.tolist()) == ([2.5, 3.5], [0.5, 1.5])
+
+
+def test_without_adjusted_closes_the_closes_stand_for_them() -> None:
+    bars = parse_bars(closes("2026-01-05,2", "2026-01-06,3"))
+    assert bars.adj_close.tolist() == bars.close.tolist() == [2.0, 3.0]
+    assert (bars.high, bars.low) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        FULL.upper(),
+        FULL.replace("\n", "\r\n"),
+        "\ufeff" + FULL,
+        FULL + "\n\r\n  \n",
+        FULL.rstrip("\n"),
+        FULL.replace(",", ", "),
+        FULL.replace("2026-01-05", '"2026-01-05"').replace(",close,", ',"close",'),
+        FULL.replace("open", "Currency").replace(",1,2.5", ",EUR,2.5"),
+        FULL.replace(",2.5,0.5,", ",+2.5,.5,").replace("3,2.5", "3.,25e-1"),
+    ],
+    ids=["case", "crlf", "bom", "blank end", "no end", "spaces", "quotes", "extra column", "other notations"],
+)
+def test_what_other_programs_write_means_the_same(changed: str) -> None:
+    expected, bars = parse_bars(FULL.encode()), parse_bars(changed.encode())
+    assert bars.high is not None
+    assert bars.low is not None
+    assert expected.high is not None
+    assert expected.low is not None
+    for name in ("dates", "close", "adj_close", "high", "low"):
+        assert getattr(bars, name).tolist() == getattr(expected, name).tolist(), name
+
+
+def test_columns_may_come_in_any_order() -> None:
+    assert parse_bars(b"close,date\n2,2026-01-05").close.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("name", ["high", "low"])
+def test_one_day_without_high_or_low_leaves_out_both(name: str) -> None:
+    blank = {"high": FULL.replace("3.5,1.5", ",1.5"), "low": FULL.replace("3.5,1.5", "3.5,")}[name]
+    bars = parse_bars(blank.encode())
+    assert (bars.high, bars.low) == (None, None)
+    assert bars.close.tolist() == [2.0, 3.0]
+
+
+def test_a_high_without_lows_counts_for_nothing() -> None:
+    bars = parse_bars(b"date,high,close\n2026-01-05,nonsense,2")
+    assert (bars.high, bars.low) == (None, None)
+
+
+def test_a_header_without_prices_gives_none() -> None:
+    assert parse_bars(b"date,close\n").dates.tolist() == []
+
+
+ROWS = ("2026-01-05,2", "2026-01-06,3", "2026-01-07,4", "2026-01-08,5")
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ("2026-01-06,9", "the date repeats that of the line above"),
+        ("2026-01-02,9", "the date is before that of the line above"),
+        ("2026-02-30,9", "the date is not an ISO date such as 2026-01-31"),
+        ("07.01.2026,9", "the date is not an ISO date such as 2026-01-31"),
+        ("2026-01-07 00:00:00,9", "the date is not an ISO date such as 2026-01-31"),
+        ("NaT,9", "the date is not an ISO date such as 2026-01-31"),
+        (",9", "the date is not an ISO date such as 2026-01-31"),
+        ("2026-01-07,0", "close is not above zero"),
+        ("2026-01-07,-0.0", "close is not above zero"),
+        ("2026-01-07,-9", "close is not above zero"),
+        ("2026-01-07,1e-400", "close is not above zero"),
+        ("2026-01-07,1000000000001", "close is above 1e+12"),
+        ("2026-01-07,1e999", "close is above 1e+12"),
+        ("2026-01-07,", "close is not a number"),
+        ("2026-01-07,cheap", "close is not a number"),
+        ("2026-01-07,null", "close is not a number"),
+        ("2026-01-07,nan", "close is not a number"),
+        ("2026-01-07,inf", "close is not a number"),
+        ("2026-01-07,1_0", "close is not a number"),
+        ("2026-01-07,٣", "close is not a number"),
+        ("2026-01-07,$9", "close is not a number"),
+        ('2026-01-07,"9,5"', "close is not a number"),
+        ("2026-01-07", "it has 1 cells, the header has 2"),
+        ("2026-01-07,9,9", "it has 3 cells, the header has 2"),
+        ("", "it has 0 cells, the header has 2"),
+        ('2026-01-07,"9', "it is not CSV: unexpected end of data"),
+        ("2026-01-07,9\r9", "it is not CSV: new-line character seen in unquoted field - do you need to open the file"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line_and_rule(row: str, rule: str) -> None:
+    line, found = fault_of(closes(*ROWS[:2], row, ROWS[3]))
+    assert line == 4
+    assert found.startswith(rule)
+
+
+@pytest.mark.parametrize("name", ["high", "low", "adj_close"])
+def test_a_bad_price_is_named_by_its_column(name: str) -> None:
+    columns = dict.fromkeys(("close", "high", "low", "adj_close"), "5") | {name: "-1"}
+    content = f"date,{','.join(columns)}\n2026-01-05,1,1,1,1\n2026-01-06,{','.join(columns.values())}\n"
+    assert fault_of(content.encode()) == (3, f"{name} is not above zero")
+
+
+def test_a_blank_adjusted_close_is_no_number() -> None:
+    assert fault_of(FULL.replace("3,2.5", "3,").encode()) == (3, "adj_close is not a number")
+
+
+@pytest.mark.parametrize(
+    ("header", "rule"),
+    [
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
+        ("day,close\n2026-01-05,1", "the header has no column date"),
+        ("date,price\n2026-01-05,1", "the header has no column close"),
+        ("2026-01-05,1", "the header has no column date"),
+        ("date;close\n2026-01-05;1", "the header has no column date"),
+        ("date,close,Close\n2026-01-05,1,1", "the header has the column close more than once"),
+    ],
+)
+def test_a_bad_header_is_the_first_line(header: str, rule: str) -> None:
+    assert fault_of(header.encode()) == (1, rule)
+
+
+def test_bytes_that_are_no_text_are_named_by_their_line() -> None:
+    assert fault_of(closes(*ROWS[:2], "2026-01-07,4 \x80").replace(b"\xc2\x80", b"\x80")) == (4, "it is not UTF-8 text")
+
+
+CELLS = st.one_of(
+    st.sampled_from(["2026-01-05", "2026-01-06", "1", "0", "-1", "1e999", "nan", "", '"', "\r", "\x00", " ", "1,1"]),
+    st.dates().map(str),
+    st.floats().map(repr),
+    st.text(max_size=8),
+)
+HEADERS = st.lists(st.sampled_from(["date", "close", "adj_close", "high", "low", "x"]), min_size=2, max_size=6)
+TABLES = st.tuples(HEADERS, st.lists(st.lists(CELLS, min_size=1, max_size=6), max_size=5)).map(
+    lambda table: "\n".join(",".join(row) for row in [table[0], *table[1]]).encode(errors="replace")
+)
+GOOD_ROWS = st.lists(
+    st.tuples(st.dates(), st.floats(1e-300, 1e12, allow_subnormal=False)), unique_by=lambda row: row[0], min_size=1
+).map(sorted)
+
+
+@given(st.one_of(TABLES, st.binary(max_size=200)))
+@example(b"date,close\n0001-01-01,1e12\n9999-12-31,5e-324")
+def test_whatever_a_file_holds_the_outcome_is_sound_bars_or_a_fault_on_one_of_its_lines(content: bytes) -> None:
+    outcome = outcome_of(content)
+    if isinstance(outcome, Bars):
+        assert_sound(outcome)
+    else:
+        assert 1 <= outcome.line <= content.count(b"\n") + 1
+        assert outcome.rule
+
+
+def outcome_of(content: bytes) -> Bars | CsvFault:
+    try:
+        return parse_bars(content)
+    except CsvFault as fault:
+        return fault
+
+
+def assert_sound(bars: Bars) -> None:
+    assert (np.diff(bars.dates) > np.timedelta64(0, "D")).all()
+    assert (bars.high is None) == (bars.low is None)
+    for prices in (bars.close, bars.adj_close, bars.high, bars.low):
+        if prices is not None:
+            assert prices.shape == bars.dates.shape
+            assert all(math.isfinite(price) and 0 < price <= 1e12 for price in prices.tolist())
+
+
+@given(GOOD_ROWS)
+def test_a_good_file_gives_exactly_its_figures(rows: list[tuple[object, float]]) -> None:
+    bars = parse_bars(closes(*(f"{day},{price!r}" for day, price in rows)))
+    assert list(zip(bars.dates.tolist(), bars.close.tolist(), strict=True)) == rows

@@ -1,0 +1,91 @@
+"""The folder around the price files: which file a symbol may name, and what becomes of a bad one."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from market_data.csv_files import CsvProvider
+from market_data.provider import BadPrices, FetchedBars, MissingPrices, ProviderUnavailable
+
+GOOD = "date,close\n2026-01-05,2\n2026-01-06,3\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder of prices with a good file outside it."""
+    inside = tmp_path / "prices"
+    inside.mkdir()
+    (tmp_path / "OUTSIDE.csv").write_text(GOOD)
+    (inside / "GOOD.csv").write_text(GOOD)
+    return inside
+
+
+def fetch(folder: Path, *symbols: str) -> FetchedBars:
+    return CsvProvider(folder).daily_bars(symbols, date(2026, 1, 1), date(2026, 12, 31))
+
+
+def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(folder: Path) -> None:
+    (folder / "BAD.csv").write_text(GOOD + "2026-01-06,4\n")
+    fetched = fetch(folder, "BAD", "GOOD")
+    assert set(fetched.bars) == {"GOOD"}
+    error = fetched.errors["BAD"]
+    assert isinstance(error, BadPrices)
+    assert str(error) == "BAD: BAD.csv line 4: the date repeats that of the line above"
+
+
+def test_a_bad_line_outside_the_range_makes_the_file_bad_all_the_same(folder: Path) -> None:
+    (folder / "BAD.csv").write_text(GOOD + "2027-01-04,free\n")
+    assert isinstance(fetch(folder, "BAD").errors["BAD"], BadPrices)
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "../OUTSIDE", "x/../../OUTSIDE", "..", ".", "", ".hidden", "sub/GOOD", "sub\\GOOD", "C:GOOD", "GOOD\x00",
+        "GOOD\n", "A" * 33, "GOOD.csv", "*", "G\u00d6OD",
+    ],
+)  # fmt: skip
+def test_a_symbol_never_leads_out_of_the_folder(folder: Path, symbol: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "GOOD.csv").write_text(GOOD)
+    (folder / ".hidden.csv").write_text(GOOD)
+    fetched = fetch(folder, symbol)
+    assert isinstance(fetched.errors[symbol], MissingPrices)
+    assert CsvProvider(folder).version(symbol) == "missing"
+
+
+def test_an_absolute_path_is_no_symbol(folder: Path) -> None:
+    symbol = str(folder.parent / "OUTSIDE")
+    assert isinstance(fetch(folder, symbol).errors[symbol], MissingPrices)
+
+
+@pytest.mark.parametrize("symbol", ["BRK.B", "^GSPC", "RDS-A", "EURUSD=X", "0700.HK", "my_fund"])
+def test_symbols_of_other_markets_are_file_names(folder: Path, symbol: str) -> None:
+    (folder / f"{symbol}.csv").write_text(GOOD)
+    assert set(fetch(folder, symbol).bars) == {symbol}
+
+
+def test_what_is_no_file_has_no_prices(folder: Path) -> None:
+    (folder / "FOLDER.csv").mkdir()
+    os.mkfifo(folder / "PIPE.csv")
+    errors = fetch(folder, "FOLDER", "PIPE").errors
+    assert all(isinstance(errors[symbol], MissingPrices) for symbol in ("FOLDER", "PIPE"))
+
+
+def test_a_missing_folder_is_an_outage_and_not_a_market_without_prices(folder: Path) -> None:
+    with pytest.raises(ProviderUnavailable, match="PRICES_DIR"):
+        fetch(folder / "elsewhere", "GOOD")
+
+
+def test_a_file_written_again_has_another_version(folder: Path) -> None:
+    provider = CsvProvider(folder)
+    before = provider.version("GOOD")
+    os.utime(folder / "GOOD.csv", ns=(1, 1))
+    touched = provider.version("GOOD")
+    (folder / "GOOD.csv").write_text(GOOD + "2026-01-07,4\n")
+    os.utime(folder / "GOOD.csv", ns=(1, 1))
+    longer = provider.version("GOOD")
+    (folder / "GOOD.csv").unlink()
+    assert len({before, touched, longer, provider.version("GOOD")}) == 4
