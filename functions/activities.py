@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
-from functions.messages import BatchInput, FinishInput
+from functions.messages import BatchInput, FinishInput, PlanInput
 from functions.services import services
 
 blueprint = df.Blueprint()
@@ -19,7 +19,7 @@ def plan_run(message: dict[str, Any]) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
 
-    return _wire(plan(services(), msgspec.convert(message, BatchInput).run_id))
+    return _wire(plan(services(), msgspec.convert(message, PlanInput)))
 
 
 @blueprint.activity_trigger(input_name="message")

@@ -4,18 +4,27 @@ Everything here crosses the wire as JSON and stays in the engine's history, so i
 cut at 100 entries, each a line.
 """
 
+from datetime import datetime
+
 from msgspec import Struct, field
 
-from stores.records import MAX_ERRORS, Outcome, RunError
+from stores.records import Outcome, RunError
 
 _NAMED_SYMBOLS = 50
+
+
+class PlanInput(Struct, frozen=True):
+    """Which run to plan, and since when the engine carries it."""
+
+    run_id: str
+    started_at: datetime
 
 
 class BatchInput(Struct, frozen=True):
     """Which numbered batch of a run's plan an activity is to work on."""
 
     run_id: str
-    number: int = 0
+    number: int
 
 
 class SymbolError(Struct, frozen=True):
@@ -81,6 +90,3 @@ class FinishInput(Struct):
     outcome: Outcome = Outcome()
     user_errors: list[RunError] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
-
-
-__all__ = ["MAX_ERRORS", "BatchInput", "Failure", "FinishInput", "PageResult", "Plan", "PricesResult", "SymbolError"]

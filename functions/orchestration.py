@@ -5,14 +5,15 @@ no randomness, no environment, no I/O, no logging. A test holds that against its
 """
 
 from collections.abc import Generator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 import msgspec
 from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError
 
-from functions.messages import MAX_ERRORS, BatchInput, Failure, FinishInput, PageResult, Plan, PricesResult
+from functions.messages import BatchInput, Failure, FinishInput, PageResult, Plan, PlanInput, PricesResult
+from stores.records import MAX_ERRORS
 
 blueprint = df.Blueprint()
 
@@ -42,9 +43,9 @@ def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
 
 
 def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[None]:
-    started = context.current_utc_datetime
+    started = _now(context)
     context.set_custom_status({"phase": "plan"})
-    plan = msgspec.convert((yield _call(context, "plan_run", BatchInput(finish.run_id))), Plan)
+    plan = msgspec.convert((yield _call(context, "plan_run", PlanInput(finish.run_id, started))), Plan)
     started = _measure(context, finish, "plan", started)
     finish.dry_run, finish.failure = plan.dry_run, plan.failure
     if finish.failure:
@@ -89,12 +90,20 @@ def _for_each(context: OrchestrationContext, activity: str, batches: int, *, pha
 
 
 def _call(
-    context: OrchestrationContext, activity: str, message: BatchInput | FinishInput, retry: RetryPolicy = RETRY
+    context: OrchestrationContext,
+    activity: str,
+    message: PlanInput | BatchInput | FinishInput,
+    retry: RetryPolicy = RETRY,
 ) -> Task[Any]:
     return context.call_activity(activity, input=msgspec.to_builtins(message), retry_policy=retry)
 
 
 def _measure(context: OrchestrationContext, finish: FinishInput, phase: str, started: datetime) -> datetime:
-    now = context.current_utc_datetime
+    now = _now(context)
     finish.durations[phase] = (now - started).total_seconds()
     return now
+
+
+def _now(context: OrchestrationContext) -> datetime:
+    # The SDK gives the time of the history's event, in UTC but without saying so.
+    return context.current_utc_datetime.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
-from functions.messages import Failure, Plan
+from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
 from stores.records import Run, RunError
 
@@ -17,16 +17,16 @@ _SYMBOLS_PER_BATCH = 100
 _log = logging.getLogger(__name__)
 
 
-def plan(services: Services, run_id: str) -> Plan:
+def plan(services: Services, message: PlanInput) -> Plan:
     """Fix the as-of date, the users in pages and their symbols in batches, and record them."""
-    now = datetime.now(UTC)
-    if services.runs.start(run_id, now):
+    run_id = message.run_id
+    if services.runs.start(run_id, message.started_at):
         _log.info("Portfolio analysis background task started (run_id=%s)", run_id)
     run = services.runs.get(run_id)
     if run is None or not run.is_active:
         return Plan(failure=Failure("run_over", "The run ended before it could be planned."))
     try:
-        as_of = _load_benchmark(services, run, now.date())
+        as_of = _load_benchmark(services, run, datetime.now(UTC).date())
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
 

@@ -65,6 +65,7 @@ ALLOWED_IMPORTS = {
     "msgspec",
     "durabletask.task",
     "functions.messages",
+    "stores.records",
 }
 FORBIDDEN_CALLS = {
     "now", "utcnow", "today", "time", "monotonic", "sleep", "random", "uuid4", "uuid1", "token_hex", "getenv", "open",

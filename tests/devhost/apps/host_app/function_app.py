@@ -1,0 +1,195 @@
+"""A function app for the tests of the local host: one function for each thing the host has to carry."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Generator
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+from azure.functions.timer import TimerRequest
+from durabletask.task import OrchestrationContext, TaskFailedError, when_all
+
+type Steps = Generator[Any, Any, Any]
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+NOTES = Path(os.environ["NOTES_DIR"])
+RETRY = df.RetryPolicy(first_retry_interval=timedelta(milliseconds=50), max_number_of_attempts=3)
+
+
+def note(name: str, line: object) -> None:
+    with (NOTES / name).open("a") as file:
+        file.write(f"{line}\n")
+
+
+def count(name: str) -> int:
+    return len((NOTES / name).read_text().splitlines())
+
+
+def json_response(value: object) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(value), mimetype="application/json")
+
+
+@app.route("echo/{first}/{second}", methods=["GET", "POST", "PUT"])
+async def echo(req: func.HttpRequest) -> func.HttpResponse:
+    return json_response(
+        {
+            "method": req.method,
+            "url": req.url,
+            "headers": dict(req.headers),
+            "params": dict(req.params),
+            "route_params": dict(req.route_params),
+            "body": req.get_body().hex(),
+        }
+    )
+
+
+@app.route("echo/{first}/fixed", methods=["GET"])
+async def fixed(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(f"fixed after {req.route_params['first']}")
+
+
+@app.route("answer", methods=["GET"])
+async def answer(req: func.HttpRequest) -> func.HttpResponse:
+    response = func.HttpResponse(b"\x00\xff", status_code=HTTPStatus.IM_A_TEAPOT, mimetype="image/x-pot")
+    response.headers.add("Set-Cookie", "a=1; Path=/; HttpOnly")
+    response.headers.add("Set-Cookie", "b=2; Secure")
+    response.headers.add("X-Query", req.params.get("q", "-"))
+    return response
+
+
+@app.route("text")
+def text(req: func.HttpRequest, context: func.Context) -> str:
+    return f"{context.function_name} by {req.method}"
+
+
+@app.route("raise", methods=["GET"])
+def raises(req: func.HttpRequest) -> str:
+    raise ValueError(f"secret of {req.method}\nsecond line")
+
+
+@app.route("log", methods=["GET"])
+def logs(req: func.HttpRequest) -> str:
+    logging.getLogger("app").info("a line of %s", req.method)
+    logging.getLogger("azure.core").info("noise of a library")
+    print("printed by a function")  # noqa: T201 - where it goes is under test
+    return "logged"
+
+
+@app.route("pid", methods=["GET"])
+def pid(req: func.HttpRequest) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    return str(os.getpid())
+
+
+@app.route("sleep", methods=["GET"])
+def sleeps(req: func.HttpRequest) -> str:
+    note("sleep", os.getpid())
+    time.sleep(float(req.params["seconds"]))
+    return "slept"
+
+
+@app.route("runs/{name}", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def start_run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    run_id = await client.schedule_new_orchestration(req.route_params["name"], input=req.get_json())
+    return func.HttpResponse(run_id, status_code=HTTPStatus.ACCEPTED)
+
+
+@app.route("runs/{run_id}", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def run_status(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    state = await client.wait_for_orchestration_completion(req.route_params["run_id"], timeout=30)
+    assert state is not None
+    failure = state.failure_details.message if state.failure_details else None
+    output = json.loads(state.serialized_output or "null")
+    return json_response({"status": state.runtime_status.name, "output": output, "failure": failure})
+
+
+@app.orchestration_trigger(context_name="context")
+def fan_out(context: OrchestrationContext, width: int) -> Steps:
+    numbers = yield when_all([context.call_activity("double", input=number) for number in range(width)])
+    return sum(numbers)
+
+
+@app.activity_trigger(input_name="number")
+def double(number: int) -> int:
+    return 2 * number
+
+
+@app.orchestration_trigger(context_name="context")
+def calls(context: OrchestrationContext, request: dict[str, Any]) -> Steps:
+    policy = RETRY if request["retry"] else None
+    try:
+        result = yield context.call_activity(request["activity"], input=request["input"], retry_policy=policy)
+    except TaskFailedError as failure:
+        return {"error_type": failure.details.error_type, "message": failure.details.message}
+    return result
+
+
+@app.activity_trigger(input_name="outcome")
+def fails_twice(outcome: str) -> str:
+    note("attempts", outcome)
+    if count("attempts") < 3:
+        raise LookupError(f"{outcome} is not there yet\nsecond line")
+    return outcome
+
+
+@app.activity_trigger(input_name="_unused")
+def fails(_unused: None) -> None:
+    raise LookupError
+
+
+@app.activity_trigger(input_name="_unused")
+def fails_with_two_lines(_unused: None) -> None:
+    raise LookupError("first line\nsecond line")
+
+
+@app.activity_trigger(input_name="_unused", activity="other_name")
+async def has_another_name(_unused: None) -> str:
+    return "found"
+
+
+@app.activity_trigger(input_name="name")
+def slow_at_first(name: str) -> str:
+    note(name, os.getpid())
+    time.sleep(60 if count(name) == 1 else 0)
+    return f"attempt {count(name)}"
+
+
+@app.activity_trigger(input_name="seconds")
+def occupies(seconds: float) -> None:
+    started = time.monotonic()
+    time.sleep(seconds)
+    note("occupied", f"{started} {time.monotonic()}")
+
+
+@app.orchestration_trigger(context_name="context")
+def occupy_often(context: OrchestrationContext, times: int) -> Steps:
+    yield when_all([context.call_activity("occupies", input=0.1) for _ in range(times)])
+
+
+@app.orchestration_trigger(context_name="context")
+def dies_while_orchestrating(context: OrchestrationContext, number: int) -> Steps:
+    first = yield context.call_activity("double", input=number)
+    note("orchestrating", os.getpid())
+    if count("orchestrating") == 1:
+        time.sleep(30)
+    second = yield context.call_activity("double", input=first)
+    return second
+
+
+@app.timer_trigger(arg_name="timer", schedule="%TICK_SCHEDULE%")
+def tick(timer: TimerRequest) -> None:
+    note("ticks", json.dumps({"past_due": timer.past_due, **timer.schedule_status}))
+    if os.environ.get("TICK_SECONDS"):
+        time.sleep(float(os.environ["TICK_SECONDS"]))
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+async def yearly(timer: TimerRequest) -> None:
+    note("yearly", timer.past_due)

@@ -1,0 +1,125 @@
+"""The local host as a program of its own, started and stopped as a user would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).parent.parent.parent
+HOST_APP = Path(__file__).parent / "apps" / "host_app"
+OURS = {"MONGODB_URL", "REDIS_URL", "DATA_DIR", "SEED", "PORT", "ADMIN_SECRET", "FUNCTIONS_WORKER_PROCESS_COUNT"}
+NO_SERVICES = {"MONGODB_URL": "mongodb://user:hidden@127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1"}
+_PATIENCE_SECONDS = 30
+
+
+@dataclass
+class Host:
+    """A started host, what it printed until it listened, and a client for it."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+    folder: Path
+    client: httpx.Client
+
+    def workers(self) -> list[psutil.Process]:
+        return [child for child in self.children() if "devhost.worker" in child.cmdline()]
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def notes(self, name: str) -> list[str]:
+        file = self.folder / name
+        return file.read_text().splitlines() if file.exists() else []
+
+    def note(self, name: str, position: int) -> str:
+        """Give a line of the notes, empty while it is not there."""
+        return next(iter(self.notes(name)[position:]), "")
+
+    def log(self) -> str:
+        return (self.folder / "stderr").read_text()
+
+    def run(self, orchestrator: str, value: object) -> str:
+        return self.client.post(f"/runs/{orchestrator}", content=json.dumps(value)).raise_for_status().text
+
+    def outcome(self, run_id: str) -> dict[str, Any]:
+        outcome: dict[str, Any] = self.client.get(f"/runs/{run_id}").raise_for_status().json()
+        return outcome
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(_PATIENCE_SECONDS)
+
+
+def command(app: Path) -> list[str]:
+    return [sys.executable, "-m", "devhost", "start", "--script-root", str(app)]
+
+
+def environment(folder: Path, overrides: dict[str, str]) -> dict[str, str]:
+    outside = {name: value for name, value in os.environ.items() if name not in OURS}
+    settings = {
+        "NOTES_DIR": str(folder),
+        "TICK_SCHEDULE": "0 0 0 1 1 *",
+        "PORT": "0",
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
+    }
+    return outside | settings | overrides
+
+
+@contextmanager
+def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Iterator[Host]:
+    """Start the host on a free port, without embedded services unless told otherwise; kill what is left at the end."""
+    with (folder / "stderr").open("w") as stderr:
+        process = subprocess.Popen(
+            command(app),
+            cwd=ROOT,
+            env=environment(folder, NO_SERVICES | overrides),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    with process:
+        lines: list[str] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith("Listening on "):
+                break
+        try:
+            assert process.poll() is None, (folder / "stderr").read_text()
+            url = lines[-1].removeprefix("Listening on ")
+            with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS, trust_env=False) as client:
+                yield Host(process, lines, folder, client)
+        finally:
+            process.kill()
+
+
+def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.CompletedProcess[str]:
+    """Start a host that is expected to give up."""
+    return subprocess.run(
+        command(app),
+        cwd=ROOT,
+        env=environment(folder, NO_SERVICES | overrides),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def eventually[Value](look: Callable[[], Value]) -> Value:
+    """Give the first true value seen; fail if there is none for long."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (value := look()):
+        assert time.monotonic() < deadline, f"still {value!r}"
+        time.sleep(0.02)
+    return value

@@ -1,0 +1,76 @@
+import socket
+
+import pytest
+
+from tests.devhost.harness import Host
+
+
+def test_a_function_sees_every_part_of_the_request(host: Host) -> None:
+    answer = host.client.post(
+        "/echo/a%20b/c%2Fd?x=1&x=2&empty=&y=%C3%BC",
+        headers=[("X-Several", "1"), ("X-Several", "2")],
+        content=b"\x00body",
+    )
+    seen = answer.json()
+    assert seen["method"] == "POST"
+    assert seen["url"] == f"{host.client.base_url}/echo/a%20b/c%2Fd?x=1&x=2&empty=&y=%C3%BC"
+    assert seen["route_params"] == {"first": "a b", "second": "c%2Fd"}
+    assert seen["params"] == {"x": "1,2", "y": "ü"}, "as the host: joined, and empty ones dropped"
+    assert seen["headers"]["x-several"] == "1,2"
+    assert bytes.fromhex(seen["body"]) == b"\x00body"
+
+
+def test_a_body_without_a_length_arrives_whole(host: Host) -> None:
+    seen = host.client.put("/echo/a/b", content=iter([b"in ", b"chunks"])).json()
+    assert bytes.fromhex(seen["body"]) == b"in chunks"
+
+
+def test_status_headers_cookies_and_bytes_of_an_answer_pass_through(host: Host) -> None:
+    answer = host.client.get("/answer", params={"q": "5"})
+    assert answer.status_code == 418
+    assert answer.content == b"\x00\xff"
+    assert answer.headers["content-type"] == "image/x-pot"
+    assert answer.headers["x-query"] == "5"
+    assert answer.headers.get_list("set-cookie") == ["a=1; HttpOnly; Path=/", "b=2; Secure"]
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS"])
+def test_a_function_without_methods_answers_them_all_and_may_return_text(host: Host, method: str) -> None:
+    answer = host.client.request(method, "/text")
+    assert (answer.status_code, answer.text) == (200, f"text by {method}")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/unknown"), ("DELETE", "/echo/a/b"), ("HEAD", "/answer"), ("GET", "/runtime/webhooks")],
+)
+def test_an_unknown_path_or_method_is_404_as_under_the_real_host(host: Host, method: str, path: str) -> None:
+    assert host.client.request(method, path).status_code == 404
+
+
+def test_a_literal_route_wins_over_a_parameter(host: Host) -> None:
+    assert host.client.get("/echo/x/fixed").text == "fixed after x"
+
+
+def test_an_exception_is_a_500_without_detail_and_one_line_in_the_log(host: Host) -> None:
+    answer = host.client.get("/raise")
+    assert (answer.status_code, answer.content) == (500, b"")
+    (line,) = [line for line in host.log().splitlines() if "secret of GET" in line]
+    assert "ERROR   raises: failed: ValueError: secret of GET second line (function_app.py:" in line
+
+
+def test_the_log_has_the_apps_lines_with_function_and_level_but_no_noise_of_libraries(host: Host) -> None:
+    host.client.get("/log")
+    assert "INFO    logs: a line of GET\n" in host.log()
+    assert "printed by a function\n" in host.log()
+    assert "noise" not in host.log()
+
+
+def test_a_body_above_the_hosts_limit_is_413(host: Host) -> None:
+    head = f"POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: {100 * 1024**2 + 1}\r\n\r\n"
+    url = host.client.base_url
+    with socket.create_connection((url.host, url.port or 0)) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -1,0 +1,236 @@
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import redis
+from pymongo import MongoClient
+from secantus import SecantusDBServer
+
+from tests.devhost.harness import (
+    HOST_APP,
+    NO_SERVICES,
+    ROOT,
+    Host,
+    command,
+    environment,
+    eventually,
+    refused_start,
+    running_host,
+)
+
+HTTP_FUNCTION = """
+@app.route("{route}")
+def {name}(req: func.HttpRequest) -> str:
+    return "ok"
+"""
+
+
+def add(app: Path, code: str) -> None:
+    with (app / "function_app.py").open("a") as file:
+        file.write(code)
+
+
+def assert_refused(refused: subprocess.CompletedProcess[str], line: str) -> None:
+    assert refused.returncode == 1
+    assert refused.stderr == f"{line}\n"
+    assert "Listening" not in refused.stdout
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert not alive
+
+
+def url(host: Host, service: str) -> str:
+    (line,) = [line for line in host.lines if line.startswith(f"{service} at ")]
+    return line.removeprefix(f"{service} at ")
+
+
+def test_the_lines_come_in_order_with_passwords_masked(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        heads = [line.split(" at ")[0].split(" on ")[0] for line in host.lines if not line.startswith(" ")]
+        assert heads == ["MongoDB", "Redis", "Listening"]
+        assert url(host, "MongoDB") == "mongodb://user:***@127.0.0.1:1/"
+        assert host.lines[-1] == f"Listening on {str(host.client.base_url).rstrip('/')}"
+
+
+def test_the_development_secret_is_shown_only_where_it_is_in_use(app: Path, tmp_path: Path) -> None:
+    (app / "local.settings.json").write_text('{"Values": {"ADMIN_SECRET": "for development"}}')
+    with running_host(tmp_path, app) as host:
+        assert "Development admin secret: for development" in host.lines
+    with running_host(tmp_path, app, ADMIN_SECRET="real") as host:
+        assert not [line for line in host.lines if "secret" in line]
+
+
+def test_local_settings_reach_the_app_below_the_real_environment(app: Path, tmp_path: Path) -> None:
+    (app / "local.settings.json").write_text('{"Values": {"ONE": "file", "TWO": "file"}}')
+    add(
+        app,
+        HTTP_FUNCTION.format(name="seen", route="seen").replace('"ok"', "f\"{os.environ['ONE']} {os.environ['TWO']}\""),
+    )
+    add(app, "\nimport os\n")
+    with running_host(tmp_path, app, TWO="real") as host:
+        assert host.client.get("/api/seen").text == "file real"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_with_exit_code_0(tmp_path: Path, number: int) -> None:
+    with running_host(tmp_path) as host:
+        children = host.children()
+        assert host.stop(number) == 0
+        assert_gone(children)
+        assert host.log() == ""
+
+
+def test_a_signal_stops_a_host_whose_functions_and_clients_are_busy(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        children = host.children()
+        host.run("calls", {"activity": "slow_at_first", "input": "slow", "retry": True})
+        eventually(lambda: host.notes("slow"))
+        base_url = host.client.base_url
+        with socket.create_connection((base_url.host, base_url.port or 0)) as client:
+            client.sendall(b"GET /sleep?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: host.notes("sleep"))
+            host.process.send_signal(signal.SIGTERM)
+            assert host.process.wait(timeout=5) == 0
+        assert_gone(children)
+
+
+def test_a_second_signal_ends_a_slow_stop_at_once(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        children = host.children()
+        base_url = host.client.base_url
+        with socket.create_connection((base_url.host, base_url.port or 0)) as client:
+            client.sendall(b"GET /sleep?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: host.notes("sleep"))
+            host.process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            assert host.stop(signal.SIGINT) == 1
+        assert_gone(children)
+
+
+def test_a_signal_during_the_start_stops_it_with_exit_code_0(app: Path, tmp_path: Path) -> None:
+    add(app, "import time; time.sleep(60)\n")
+    with subprocess.Popen(command(app), env=environment(tmp_path, NO_SERVICES), cwd=ROOT) as process:
+        children = eventually(lambda: psutil.Process(process.pid).children())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
+        assert_gone(children)
+
+
+def test_a_killed_host_leaves_no_process_behind(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        children = host.children()
+        host.process.kill()
+        assert_gone(children)
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = refused_start(tmp_path, HOST_APP, PORT=str(port))
+    assert_refused(refused, f"port {port} cannot be used: Address already in use; choose another with PORT")
+
+
+def test_an_app_that_refuses_its_settings_is_one_line_and_exit_code_1(app: Path, tmp_path: Path) -> None:
+    add(app, "class SettingsError(Exception): ...\nraise SettingsError('PAGE_SIZE must be a\\nwhole number')\n")
+    assert_refused(refused_start(tmp_path, app), "SettingsError: PAGE_SIZE must be a whole number")
+
+
+def test_an_app_that_ends_its_process_is_refused(app: Path, tmp_path: Path) -> None:
+    add(app, "import os; os._exit(3)\n")
+    assert_refused(refused_start(tmp_path, app), "the app ended its process at import, exit code 3")
+
+
+def test_a_reserved_route_is_refused_at_start(app: Path, tmp_path: Path) -> None:
+    add(app, HTTP_FUNCTION.format(name="users", route="admin/users"))
+    assert_refused(
+        refused_start(tmp_path, app),
+        "function users: the route 'admin/users' starts with 'admin', which the Functions host keeps for itself",
+    )
+
+
+def test_a_duplicate_function_name_is_refused_at_start(app: Path, tmp_path: Path) -> None:
+    add(app, HTTP_FUNCTION.format(name="users", route="a") + HTTP_FUNCTION.format(name="users", route="b"))
+    refused = refused_start(tmp_path, app)
+    assert refused.returncode == 1
+    assert "users" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_trigger_the_local_host_does_not_know_is_refused_at_start(app: Path, tmp_path: Path) -> None:
+    add(app, HTTP_FUNCTION.format(name="users", route="users"))
+    add(app, "@app.queue_trigger('message', 'orders', 'Q')\ndef orders(message: func.QueueMessage) -> None: ...\n")
+    assert_refused(refused_start(tmp_path, app), "function orders: the local host does not know queueTrigger")
+
+
+def test_an_ill_formed_host_json_is_refused_at_start(app: Path, tmp_path: Path) -> None:
+    (app / "host.json").write_text('{"extensions": {"http": {"routePrefix": 7}}}')
+    refused = refused_start(tmp_path, app)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("host.json is ill-formed: Expected `str`, got `int`")
+
+
+def test_embedded_servers_keep_their_data_in_data_dir_and_die_with_the_host(tmp_path: Path) -> None:
+    embedded = {"MONGODB_URL": "", "REDIS_URL": "", "DATA_DIR": str(tmp_path / "data")}
+    with running_host(tmp_path, **embedded) as host:
+        with MongoClient[dict[str, object]](url(host, "MongoDB")) as mongodb:
+            mongodb["test"]["kept"].insert_one({"_id": "document"})
+        with redis.Redis.from_url(url(host, "Redis")) as cache:
+            cache.set("kept", "value")
+        children = host.children()
+        assert host.stop() == 0
+        assert_gone(children)
+    with running_host(tmp_path, **embedded) as host:
+        with MongoClient[dict[str, object]](url(host, "MongoDB")) as mongodb:
+            assert mongodb["test"]["kept"].find_one() == {"_id": "document"}
+            assert mongodb["portfolio"]["users"].find_one(), "sample users"
+        if any("redis-server" in line for line in host.lines):
+            with redis.Redis.from_url(url(host, "Redis")) as cache:
+                assert cache.get("kept") == b"value"
+        refused = refused_start(tmp_path, HOST_APP, **embedded)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("embedded MongoDB ended with exit code 1: "), "one DATA_DIR, one host"
+        children = host.children()
+        assert len(children) == 3, "MongoDB, Redis and a worker"
+        host.process.kill()
+        assert_gone(children)
+
+
+def test_somebody_elses_mongodb_is_seeded_only_on_demand(app: Path, tmp_path: Path) -> None:
+    with SecantusDBServer(storage_path=":memory:") as server, MongoClient[dict[str, object]](server.uri) as mongodb:
+        theirs = {"MONGODB_URL": server.uri, "MONGODB_DATABASE": "theirs"}
+        with running_host(tmp_path, app, **theirs):
+            assert not mongodb["theirs"].list_collection_names()
+        with running_host(tmp_path, app, SEED="1", **theirs):
+            assert mongodb["theirs"]["users"].find_one()
+
+
+def test_without_redis_server_on_path_a_stand_in_is_used_and_named(tmp_path: Path) -> None:
+    with running_host(tmp_path, REDIS_URL="", PATH=os.fspath(tmp_path)) as host:
+        with redis.Redis.from_url(url(host, "Redis")) as cache:
+            assert cache.ping()
+        assert any("fakeredis (no redis-server on PATH)" in line for line in host.lines)
+        assert host.stop() == 0
+
+
+def test_requests_during_the_start_wait_until_it_is_done(app: Path, tmp_path: Path) -> None:
+    add(app, "import time; time.sleep(0.5)\n" + HTTP_FUNCTION.format(name="ping", route="ping"))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+
+    def answer() -> str:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/api/ping", timeout=30, trust_env=False).text
+        except httpx.ConnectError:
+            return ""
+
+    with running_host(tmp_path, app, PORT=str(port)):
+        assert eventually(answer) == "ok"
