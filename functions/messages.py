@@ -54,7 +54,7 @@ class Plan(Struct, frozen=True):
 
     def too_few_prices(self, failed: int, errors: list[SymbolError]) -> Failure | None:
         """Give the reason to stop where the share of symbols with prices is below the limit."""
-        if self.symbols == 0 or self.symbols - failed >= self.min_success_rate * self.symbols:
+        if self.symbols == 0 or (self.symbols - failed) / self.symbols >= self.min_success_rate:
             return None
         missing = ", ".join(error.symbol for error in errors[:_NAMED_SYMBOLS])
         more = f" and {failed - _NAMED_SYMBOLS} more" if failed > _NAMED_SYMBOLS else ""

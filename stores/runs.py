@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import ACTIVE_STATUSES, PHASES, Outcome, Phase, Run, RunError, RunExists, RunStatus
+from stores.records import ACTIVE_STATUSES, MAX_ERRORS, PHASES, Outcome, Phase, Run, RunError, RunExists, RunStatus
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 
@@ -80,7 +80,7 @@ class RunStore:
             "users_to_analyze": users,
             "symbols": symbols,
             "progress.pages_total": pages,
-            "errors": [asdict(error) for error in errors],
+            "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
             "errors_count": len(errors),
         }
         self._update({"run_id": run_id, "status": _ACTIVE}, changes)

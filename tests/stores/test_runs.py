@@ -102,3 +102,13 @@ def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:
     for run in (queued, running):
         runs.delete_queued(run.run_id)
     assert [run.run_id for run in runs.newest(10, None)] == [running.run_id]
+
+
+def test_only_the_first_hundred_errors_of_a_plan_are_kept_and_all_are_counted(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    errors = [RunError(f"u{i}", "unknown_user", "There is none.") for i in range(150)]
+    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=0, symbols=0, pages=0, errors=errors)
+    planned = runs.get(run.run_id)
+    assert planned is not None
+    assert (len(planned.errors), planned.errors_count) == (100, 150)
