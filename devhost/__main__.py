@@ -1,0 +1,32 @@
+"""The function app on this machine, without Azure Functions Core Tools: ``python -m devhost start`` or ``demo``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from devhost.start import start
+
+
+def main() -> int:
+    """Parse the command line and run the command."""
+    parser = argparse.ArgumentParser(prog="devhost", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "start",
+        help="run the app until Ctrl-C",
+        epilog="Environment: PORT (default 7071, 0 for any free one), DATA_DIR keeps data between starts, "
+        "MONGODB_URL and REDIS_URL use servers of yours instead of embedded ones, SEED=1 seeds such a MongoDB too.",
+    )
+    command.add_argument("--script-root", type=Path, default=Path(__file__).parent.parent, help="folder of the app")
+    command.add_argument("--verbose", action="store_true", help="show tracebacks")
+    commands.add_parser("demo", help="run the whole analysis once on sample data and print a report")
+    arguments = parser.parse_args()
+    if arguments.command == "demo":
+        from devhost.demo import main as demo  # noqa: PLC0415 - its libraries would slow every start
+
+        return demo()
+    return start(arguments.script_root, verbose=arguments.verbose)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The local Functions host: everything between an app folder and a port."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devhost.background import background
+from devhost.durable import DurableBridge, durable_backend
+from devhost.errors import InvocationError, StartError
+from devhost.host_json import HostJson
+from devhost.http_server import HttpFrontend, http_server
+from devhost.messages import FunctionInfo, LoadApp
+from devhost.routes import Route, RouteTable
+from devhost.timers import Timer
+from devhost.worker_pool import WorkerPool, worker_pool
+
+_DEFAULT_WORKERS = 2
+_TRIGGERS = ("httpTrigger", "timerTrigger", "orchestrationTrigger", "activityTrigger")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHost:
+    """A host that serves."""
+
+    base_url: str
+    routes: tuple[Route, ...]
+
+
+@asynccontextmanager
+async def functions_host(
+    app_dir: Path,
+    environment: Mapping[str, str],
+    listener: socket.socket,
+    *,
+    data_dir: Path | None = None,
+    verbose: bool = False,
+) -> AsyncIterator[RunningHost]:
+    """Run the function app in ``app_dir``; the body runs while it serves, and is cancelled should the host break.
+
+    Raises:
+        StartError: the app, its host.json or one of its functions is not acceptable.
+    """
+    host_json = HostJson.read(app_dir)
+    base_url = "http://{}:{}".format(*listener.getsockname())
+    with durable_backend() as (backend, backend_address):
+        load = LoadApp(
+            app_dir=str(app_dir),
+            durable_client={
+                "taskHubName": host_json.extensions.durable_task.hub_name,
+                "rpcBaseUrl": f"http://{backend_address}",
+                "httpBaseUrl": f"{base_url}/runtime/webhooks/durabletask",
+            },
+            threads=_count(environment, "PYTHON_THREADPOOL_THREAD_COUNT"),
+            verbose=verbose,
+        )
+        workers = _count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT") or _DEFAULT_WORKERS
+        async with worker_pool(load, environment, workers) as pool:
+            _check_triggers(pool.functions)
+            routes = RouteTable(pool.functions, host_json.extensions.http.route_prefix)
+            timers = _timers(pool.functions, environment, data_dir)
+            bridge = DurableBridge(backend, pool.functions, pool.invoke, host_json.extensions.durable_task)
+            frontend = HttpFrontend(routes, pool.invoke, ManualInvocations(pool, timers).fire)
+            async with (
+                background(pool.keep_alive(), bridge.run(), *(timer.run(pool.invoke) for timer in timers)),
+                http_server(frontend, listener),
+            ):
+                yield RunningHost(base_url, tuple(routes.routes))
+
+
+class ManualInvocations:
+    """Fires timers and other functions without a route by hand."""
+
+    def __init__(self, pool: WorkerPool, timers: list[Timer]) -> None:
+        self._pool = pool
+        self._timers = {timer.function: timer for timer in timers}
+        self._others = {info.name for info in pool.functions if info.trigger_type != "httpTrigger"} - set(self._timers)
+        self._running: set[asyncio.Task[None]] = set()
+
+    def fire(self, function: str, text: str) -> bool:
+        """Start the function with ``text`` as its trigger, a timer with its usual one; False if there is none."""
+        if function in self._timers:
+            text = self._timers[function].payload()
+        elif function not in self._others:
+            return False
+        task = asyncio.create_task(self._invoke(function, text))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return True
+
+    async def _invoke(self, function: str, text: str) -> None:
+        with contextlib.suppress(InvocationError):  # logged by the worker
+            await self._pool.invoke(function, text)
+
+
+def _timers(functions: list[FunctionInfo], environment: Mapping[str, str], data_dir: Path | None) -> list[Timer]:
+    return [Timer(function, environment, data_dir) for function in functions if function.trigger_type == "timerTrigger"]
+
+
+def _check_triggers(functions: list[FunctionInfo]) -> None:
+    for function in functions:
+        if function.trigger_type not in _TRIGGERS:
+            raise StartError(f"function {function.name}: the local host does not know {function.trigger_type}")
+
+
+def _count(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name, "")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise StartError(f"{name} must be a whole number from 1, not {text}")
+    return int(text)

@@ -1,0 +1,152 @@
+"""``make start``: the app with everything it needs, until Ctrl-C."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from devhost import logs
+from devhost.children import kill_all
+from devhost.environment import app_environment, local_settings, masked
+from devhost.errors import StartError
+from devhost.host import RunningHost, functions_host
+from devhost.services import Service, embedded_mongodb, embedded_redis
+
+_say = partial(print, flush=True)  # also when piped
+_LAST_PORT = 65_535
+_ADDRESS = "127.0.0.1"
+_YOURS = "as the environment says"
+_WORTH_OPENING = ("api/admin/console", "api/openapi.json", "api/health")
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What ``python -m devhost start`` is told by its arguments and by the environment."""
+
+    app_dir: Path
+    port: int
+    data_dir: Path | None
+    seed: bool
+    verbose: bool
+
+    @classmethod
+    def read(cls, app_dir: Path, environment: Mapping[str, str], *, verbose: bool) -> "StartOptions":
+        """Read PORT, DATA_DIR and SEED.
+
+        Raises:
+            StartError: PORT is no port.
+        """
+        port = environment.get("PORT") or "7071"
+        if not port.isdecimal() or int(port) > _LAST_PORT:
+            raise StartError(f"PORT must be a whole number from 0 to 65535, not {port}")
+        data_dir = environment.get("DATA_DIR")
+        return cls(
+            app_dir=app_dir.resolve(),
+            port=int(port),
+            data_dir=Path(data_dir).resolve() if data_dir else None,
+            seed=environment.get("SEED") == "1",
+            verbose=verbose,
+        )
+
+
+def start(app_dir: Path, *, verbose: bool) -> int:
+    """Run until SIGINT or SIGTERM; the exit code."""
+    logs.configure(verbose=verbose)
+    try:
+        asyncio.run(_until_signal(StartOptions.read(app_dir, os.environ, verbose=verbose)))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        if verbose:
+            print(error.detail, file=sys.stderr)
+        return 1
+    except Exception:  # noqa: BLE001 - a defect of the host: say so in full and leave no child behind
+        traceback.print_exc()
+        return 1
+    finally:
+        kill_all()
+    return 0
+
+
+async def _until_signal(options: StartOptions) -> None:
+    serving = asyncio.create_task(_serve(options))
+    signals_seen = 0
+
+    def on_signal() -> None:
+        nonlocal signals_seen
+        signals_seen += 1
+        if signals_seen > 1:
+            kill_all()
+            os._exit(1)
+        serving.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(options: StartOptions) -> None:
+    local = local_settings(options.app_dir)
+    with _listening_socket(options.port) as listener:
+        # MongoDB first: it locks DATA_DIR, Redis does not.
+        async with _mongodb(options) as mongodb, _redis(options) as redis:
+            for name, service in (("MongoDB", mongodb), ("Redis", redis)):
+                _say(f"{name} at {masked(service.url)}")
+                _say(f"  {service.description}")
+            environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
+            await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
+            host = functions_host(
+                options.app_dir, environment, listener, data_dir=options.data_dir, verbose=options.verbose
+            )
+            async with host as running:
+                _announce(running, local)
+                await asyncio.Event().wait()
+
+
+@contextmanager
+def _listening_socket(port: int) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((_ADDRESS, port))
+    except OSError as error:
+        raise StartError(
+            f"port {port} cannot be used: {os.strerror(error.errno or 0)}; choose another with PORT"
+        ) from None
+    with listener:
+        yield listener
+
+
+def _mongodb(options: StartOptions) -> AbstractAsyncContextManager[Service]:
+    url = os.environ.get("MONGODB_URL")
+    return nullcontext(Service(url, _YOURS)) if url else embedded_mongodb(options.data_dir)
+
+
+def _redis(options: StartOptions) -> AbstractAsyncContextManager[Service]:
+    url = os.environ.get("REDIS_URL")
+    return nullcontext(Service(url, _YOURS)) if url else embedded_redis(options.data_dir)
+
+
+async def _seed(mongodb: Service, database: str, options: StartOptions) -> None:
+    """Sample users: into an embedded MongoDB that has none, into somebody's own only on demand."""
+    embedded = mongodb.description != _YOURS
+    if embedded or options.seed:
+        from devhost.mongodb import seed  # noqa: PLC0415 - the driver is slow to import and not always needed
+
+        await seed(mongodb.url, database, only_if_empty=embedded)
+
+
+def _announce(host: RunningHost, local: Mapping[str, str]) -> None:
+    templates = {route.template for route in host.routes}
+    for path in _WORTH_OPENING:
+        if path in templates:
+            _say(f"  {host.base_url}/{path}")
+    if "ADMIN_SECRET" in local and "ADMIN_SECRET" not in os.environ:
+        _say(f"Development admin secret: {local['ADMIN_SECRET']}")
+    _say(f"Listening on {host.base_url}")
