@@ -9,7 +9,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo start test check format lock setup
+.PHONY: help demo start test check bench format lock setup
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+
+bench: $(READY) ## Measure a whole run
+	@$(PYTHON) -m benchmarks.full_run
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .
