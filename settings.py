@@ -53,11 +53,13 @@ class Settings:
             key_vault_url=key_vault_url,
             admin_secret=values.get("ADMIN_SECRET"),
             mongodb_url=mongodb_url,
-            mongodb_database=values.get("MONGODB_DATABASE", "portfolio"),
+            mongodb_database=_matching(values, "MONGODB_DATABASE", default="portfolio", pattern=r"[\w-]{1,63}"),
             redis_url=_url(values, "REDIS_URL", schemes=("redis", "rediss", "unix")),
             market_data_provider=provider,
             prices_dir=prices_dir,
-            benchmark_symbol=values.get("BENCHMARK_SYMBOL", DEFAULT_BENCHMARKS[provider]),
+            benchmark_symbol=_matching(
+                values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
+            ),
             risk_free_rate=_number(values, "RISK_FREE_RATE", default=0.0, low=-0.5, high=1.0),
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
@@ -65,13 +67,30 @@ class Settings:
         )
 
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\s]+)(:[0-9]{1,5})?")
+
+
 def _url(values: Mapping[str, str], name: str, *, schemes: tuple[str, ...]) -> str | None:
     value = values.get(name)
     if value is None:
         return None
-    # The value may hold a password: the message names the rule, never the value.
-    if urlsplit(value).scheme not in schemes:
-        raise SettingsError(f"{name} must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    located = bool(parts.path) if parts.scheme == "unix" else all(map(_HOST.fullmatch, hosts))
+    if parts.scheme not in schemes or not located:
+        # The value may hold a password: the message names the rule, never the value.
+        forms = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise SettingsError(f"{name} must be a URL that starts with {forms} and names a host; encode what is special")
+    return value
+
+
+def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str) -> str:
+    value = values.get(name, default)
+    if not re.fullmatch(pattern, value):
+        raise SettingsError(f"{name} must match {pattern}, not {value}")
     return value
 
 

@@ -33,8 +33,11 @@ def app_environment(local: Mapping[str, str], real: Mapping[str, str], services:
 
 
 def masked(url: str) -> str:
-    """The URL with ``***`` for the password, if it has one."""
-    parts = urlsplit(url)
+    """The URL with ``***`` for the password, if it has one; nothing else of one that cannot be taken apart."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
     user, _, host = parts.netloc.rpartition("@")
     if ":" not in user:
         return url

@@ -22,6 +22,8 @@ from devhost.services import Service, embedded_mongodb, embedded_redis
 
 _say = partial(print, flush=True)  # also when piped
 _LAST_PORT = 65_535
+# One Ctrl-C may arrive twice: from the terminal, and relayed by make.
+_SAME_SIGNAL_SECONDS = 0.5
 _ADDRESS = "127.0.0.1"
 _YOURS = "as the environment says"
 _WORTH_OPENING = ("api/admin/console", "api/openapi.json", "api/health")
@@ -42,12 +44,17 @@ class StartOptions:
         """Read PORT, DATA_DIR and SEED.
 
         Raises:
-            StartError: PORT is no port.
+            StartError: PORT is no port, or DATA_DIR no folder.
         """
         port = environment.get("PORT") or "7071"
         if not port.isdecimal() or int(port) > _LAST_PORT:
             raise StartError(f"PORT must be a whole number from 0 to 65535, not {port}")
         data_dir = environment.get("DATA_DIR")
+        try:
+            if data_dir:
+                Path(data_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from None
         return cls(
             app_dir=app_dir.resolve(),
             port=int(port),
@@ -77,18 +84,20 @@ def start(app_dir: Path, *, verbose: bool) -> int:
 
 async def _until_signal(options: StartOptions) -> None:
     serving = asyncio.create_task(_serve(options))
-    signals_seen = 0
+    loop = asyncio.get_running_loop()
+    first_signal: float | None = None
 
     def on_signal() -> None:
-        nonlocal signals_seen
-        signals_seen += 1
-        if signals_seen > 1:
+        nonlocal first_signal
+        if first_signal is None:
+            first_signal = loop.time()
+            serving.cancel()
+        elif loop.time() - first_signal > _SAME_SIGNAL_SECONDS:
             kill_all()
             os._exit(1)
-        serving.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal)
     with contextlib.suppress(asyncio.CancelledError):
         await serving
 

@@ -23,7 +23,7 @@ from functions.requests import (
 )
 from functions.runs import start_run
 from functions.services import services
-from stores.records import Run, Summary, Trigger
+from stores.records import Run, SortField, Summary, Trigger
 
 BASE = "api/admin/portfolio"
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -84,11 +84,11 @@ def list_portfolios(req: func.HttpRequest) -> func.HttpResponse:
         status=query.status,
         sort=query.sort,
         descending=query.order == "desc",
-        after=decode_cursor("after", query.after, Summary) if query.after else None,
+        after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
     )
     page = summaries[: query.limit]
     more = len(summaries) > len(page)
-    return json_response({"portfolios": page, "next": encode_cursor(page[-1]) if more else None})
+    return json_response({"portfolios": page, "next": encode_cursor(_place(page[-1], query.sort)) if more else None})
 
 
 @blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}")
@@ -110,6 +110,10 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the ho
 
     state = check()
     return json_response(state, status_code=503 if state["status"] == "unavailable" else 200)
+
+
+def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
+    return None if sort == "user_id" else getattr(summary, sort), summary.user_id
 
 
 def _run(run_id: str) -> Run:

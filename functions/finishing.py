@@ -26,17 +26,10 @@ def finish(services: Services, message: FinishInput) -> RunStatus:
         services,
         run,
         status,
-        errors=[*failure, *run.errors, *user_errors, *symbol_errors],
+        outcome,
+        [*failure, *run.errors, *user_errors, *symbol_errors],
         errors_count=errors_count,
-        figures={
-            "users_analyzed": outcome.analyzed,
-            "portfolios_analyzed": outcome.analyzed,
-            "users_skipped": outcome.skipped,
-            "users_failed": outcome.failed,
-            "symbols_failed": message.symbols_failed,
-            "progress.pages_done": services.batches.count_pages_done(run.run_id),
-            "metrics": asdict(_metrics(run, message)),
-        },
+        figures={"symbols_failed": message.symbols_failed, "metrics": asdict(_metrics(run, message))},
     )
     return status if run.is_active else run.status
 

@@ -17,10 +17,10 @@ def load_batch(services: Services, batch: BatchInput) -> PricesResult:
     """Fetch the prices of a batch of symbols and keep them. A symbol without usable prices costs only itself."""
     as_of = _as_of(services, batch.run_id)
     services.runs.reach(batch.run_id, "market_data")
-    symbols = services.batches.members(batch.run_id, "symbols", batch.number)
+    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     fetched = services.provider.daily_bars(symbols, history_start(as_of), as_of)
     services.prices.save(fetched.bars)
-    services.batches.record_symbols(batch.run_id, batch.number, failed=sorted(fetched.errors))
+    services.batches.record_symbols(batch.plan_id, batch.number, failed=sorted(fetched.errors))
     errors = [
         SymbolError(symbol, error.error_type, str(error)[:_LONGEST_ERROR])
         for symbol, error in sorted(fetched.errors.items())
@@ -33,10 +33,10 @@ def research_batch(services: Services, batch: BatchInput) -> int:
     run = active_run(services, batch.run_id)
     services.runs.reach(batch.run_id, "research")
     as_of = _as_of(services, batch.run_id)
-    bars = services.prices.load(services.batches.priced_symbols(batch.run_id, batch.number))
+    bars = services.prices.load(services.batches.priced_symbols(batch.plan_id, batch.number))
     researched = (research_symbol(symbol, series, as_of) for symbol, series in bars.items())
     found = [research for research in researched if research is not None]
-    services.batches.record_research(batch.run_id, batch.number, msgspec.to_builtins(found))
+    services.batches.record_research(batch.plan_id, batch.number, msgspec.to_builtins(found))
     if not run.dry_run:
         services.research.save(found)
     return len(found)

@@ -24,6 +24,7 @@ class BatchInput(Struct, frozen=True):
     """Which numbered batch of a run's plan an activity is to work on."""
 
     run_id: str
+    plan_id: str
     number: int
 
 
@@ -45,6 +46,7 @@ class Failure(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """How much there is to do. Settings that decide the course of a run are part of it: they must not change midway."""
 
+    plan_id: str = ""
     symbols: int = 0
     symbol_batches: int = 0
     pages: int = 0

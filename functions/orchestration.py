@@ -37,6 +37,8 @@ def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
         yield from _analyze(context, finish)
     except TaskFailedError as error:
         finish.failure = Failure(error.details.error_type, error.details.message[:500])
+    except msgspec.ValidationError as error:  # a message of another version of the app
+        finish.failure = Failure("invalid_message", str(error))
     context.set_custom_status({"phase": "finish"})
     status: str = yield _call(context, "finish_run", finish, RETRY_FINISH)
     return status
@@ -51,7 +53,7 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[None]:
     if finish.failure:
         return
 
-    results = yield from _for_each(context, "load_prices", plan.symbol_batches, phase="market_data")
+    results = yield from _for_each(context, "load_prices", plan, plan.symbol_batches, phase="market_data")
     prices = msgspec.convert(results, list[PricesResult])
     started = _measure(context, finish, "market_data", started)
     finish.symbols_failed = sum(batch.failed for batch in prices)
@@ -60,23 +62,28 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[None]:
     if finish.failure:
         return
 
-    yield from _for_each(context, "research_symbols", plan.symbol_batches, phase="research")
+    yield from _for_each(context, "research_symbols", plan, plan.symbol_batches, phase="research")
     started = _measure(context, finish, "research", started)
 
-    results = yield from _for_each(context, "analyze_page", plan.pages, phase="analyze")
+    results = yield from _for_each(context, "analyze_page", plan, plan.pages, phase="analyze")
     pages = msgspec.convert(results, list[PageResult])
     _measure(context, finish, "analyze", started)
     finish.outcome = sum((page.outcome for page in pages), finish.outcome)
     finish.user_errors = [error for page in pages for error in page.errors][:MAX_ERRORS]
+    # The record holds a hundred errors in all, and the message must stay small.
+    finish.symbol_errors = finish.symbol_errors[: MAX_ERRORS - len(finish.user_errors)]
 
 
-def _for_each(context: OrchestrationContext, activity: str, batches: int, *, phase: str) -> Steps[list[Any]]:
+def _for_each(
+    context: OrchestrationContext, activity: str, plan: Plan, batches: int, *, phase: str
+) -> Steps[list[Any]]:
     """Run an activity for each batch of the plan, all at once; give the results in order.
 
     Every batch is awaited before a failure is raised, so that nothing is in flight when the run finishes.
     """
     context.set_custom_status({"phase": phase, "done": 0, "total": batches})
-    tasks = [_call(context, activity, BatchInput(context.instance_id, number)) for number in range(batches)]
+    batch_inputs = (BatchInput(context.instance_id, plan.plan_id, number) for number in range(batches))
+    tasks = [_call(context, activity, batch) for batch in batch_inputs]
     results, failure = [], None
     for done, task in enumerate(tasks, start=1):
         try:

@@ -20,15 +20,15 @@ def analyze(services: Services, batch: BatchInput) -> PageResult:
     """Analyse a page of users and keep the reports, unless the run is dry."""
     run = active_run(services, batch.run_id)
     services.runs.reach(run.run_id, "analyze")
-    user_ids = services.batches.members(run.run_id, "users", batch.number)
+    user_ids = services.batches.members(batch.plan_id, "users", batch.number)
     for_all = services.runs.requested_user_ids(run.run_id) is None
     portfolios = services.portfolios.load(user_ids, contiguous=for_all)
-    reports = _reports(portfolios, run, universe(services, run))
+    reports = _reports(portfolios, run, universe(services, run, batch.plan_id))
     if not run.dry_run:
         services.reports.save(reports)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
-    if services.batches.record_page(run.run_id, batch.number, outcome):
+    if services.batches.record_page(batch.plan_id, batch.number, outcome):
         services.runs.page_done(run.run_id, outcome)
     return PageResult(outcome, _errors(reports) if run.dry_run else [])
 

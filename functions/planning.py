@@ -1,18 +1,23 @@
 """The first step of a run: what is there to do?"""
 
 import logging
+import re
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 
+import msgspec
+
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
-from stores.records import Run, RunError
+from stores.records import USER_ID_PATTERN, Run, RunError
 
 # The named stress episodes begin in 2008; what a source has before that serves no figure.
 _HISTORY_START = date(2007, 1, 1)
 _SYMBOLS_PER_BATCH = 100
+_USER_ID = re.compile(USER_ID_PATTERN)
 
 _log = logging.getLogger(__name__)
 
@@ -25,31 +30,39 @@ def plan(services: Services, message: PlanInput) -> Plan:
     run = services.runs.get(run_id)
     if run is None or not run.is_active:
         return Plan(failure=Failure("run_over", "The run ended before it could be planned."))
+    if (recorded := services.runs.plan(run_id)) is not None:
+        # Delivered again: what others work by must not change under their hands.
+        return msgspec.convert(recorded, Plan)
     try:
         as_of = _load_benchmark(services, run, datetime.now(UTC).date())
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
+    made, counted = _write_plan(services, run, as_of)
+    return made if counted else plan(services, message)
 
+
+def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
+    """Write the batches; gives the plan, and whether it is the one that counts."""
     planner = _Planner(services, run)
     pages = list(planner.pages(settings().page_size))
     symbols = [list(batch) for batch in batched(sorted(planner.symbols), _SYMBOLS_PER_BATCH, strict=False)]
-    services.batches.write(run_id, "users", pages)
-    services.batches.write(run_id, "symbols", symbols)
-    services.runs.planned(
-        run_id,
-        as_of=as_of,
-        users=sum(map(len, pages)),
-        symbols=len(planner.symbols),
-        pages=len(pages),
-        errors=planner.errors(),
-    )
-    return Plan(
+    made = Plan(
+        plan_id=f"{run.run_id}-{secrets.token_hex(4)}",
         symbols=len(planner.symbols),
         symbol_batches=len(symbols),
         pages=len(pages),
         min_success_rate=settings().min_success_rate,
         dry_run=run.dry_run,
     )
+    services.batches.write(run.run_id, made.plan_id, "users", pages)
+    services.batches.write(run.run_id, made.plan_id, "symbols", symbols)
+    figures = {
+        "users_to_analyze": sum(map(len, pages)),
+        "symbols": len(planner.symbols),
+        "progress.pages_total": len(pages),
+    }
+    wire = msgspec.to_builtins(made)
+    return made, services.runs.planned(run.run_id, wire, as_of=as_of, figures=figures, errors=planner.errors())
 
 
 def history_start(as_of: date) -> date:
@@ -83,6 +96,7 @@ class _Planner:
         self._requested = services.runs.requested_user_ids(run.run_id)
         self._active: set[str] = set()
         self._planned: set[str] = set()
+        self._strange = 0
         self.symbols: set[str] = set()
 
     def pages(self, page_size: int) -> Iterator[list[str]]:
@@ -93,9 +107,9 @@ class _Planner:
     def errors(self) -> list[RunError]:
         """Give what was asked for, or stored, but cannot be analysed."""
         if self._requested is None:
-            nameless = self._portfolios.count_without_user_id()
-            text = f"{nameless} documents in users have no user_id that is text."
-            return [RunError(None, "invalid_user_id", text)] if nameless else []
+            unusable = self._portfolios.count_without_user_id() + self._strange
+            text = f"{unusable} documents in users have no user_id, or one that cannot be used."
+            return [RunError(None, "invalid_user_id", text)] if unusable else []
         requested = sorted(set(self._requested))
         return [
             RunError(user_id, "unknown_user", "There is no active user of this id.")
@@ -108,7 +122,9 @@ class _Planner:
         ]
 
     def _users(self) -> Iterable[str]:
-        for user_ids in self._portfolios.active_user_ids(self._requested):
+        for found in self._portfolios.active_user_ids(self._requested):
+            user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
+            self._strange += len(found) - len(user_ids)
             symbols = self._portfolios.symbols(user_ids, contiguous=self._requested is None)
             self.symbols.update(*symbols.values())
             if self._requested is not None:

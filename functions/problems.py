@@ -81,7 +81,7 @@ def problem_of(error: Exception) -> Problem:
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "authentication-unavailable",
                 "Credentials cannot be checked",
-                "The admin secret is not configured or cannot be reached; an operator must look at the key vault.",
+                "The admin secret is not set or cannot be reached; an operator must look at settings and key vault.",
                 headers=_RETRY_LATER,
             )
         case RunActive():

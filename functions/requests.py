@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from analysis.models import Status
-from stores.records import SortField
+from stores.records import USER_ID_PATTERN, SortField
 
 MAX_BODY_BYTES = 64 * 1024
 
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
 type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
-type UserId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@|:+-]{0,127}$(?!\n)")]
+type UserId = Annotated[str, Meta(pattern=USER_ID_PATTERN)]
 type Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -57,7 +57,7 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """A page of the portfolios of a run."""
 
     limit: Limit = 20
-    after: Annotated[str, Meta(max_length=1024)] | None = None
+    after: Annotated[str, Meta(max_length=512)] | None = None
     status: Status | None = None
     sort: SortField = "user_id"
     order: Literal["asc", "desc"] = "asc"
@@ -136,4 +136,6 @@ def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember
     if unknown := _UNKNOWN.match(text):
         name = unknown["name"][:_LONGEST_NAME]
         return InvalidMember(f"{path}.{name}" if path else name, "is not a known member")
+    if "matching regex" in text:
+        text = "Has characters that an id cannot have, or is empty or too long"
     return InvalidMember(path or whole, text[0].lower() + text[1:])

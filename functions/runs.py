@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from stores.records import MAX_ERRORS, Run, RunError, RunExists, RunStatus, Trigger
+from stores.records import MAX_ERRORS, Outcome, Run, RunError, RunExists, RunStatus, Trigger
 
 if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from functions.services import Services
 
 ORCHESTRATION = "portfolio_analysis"
-# A trigger that dies between taking the lease and starting the orchestration is over after this long.
+# A trigger that dies between recording its run and starting the orchestration is over after this long.
 _START_GRACE = timedelta(seconds=60)
+_EARLIEST_AS_OF = date(1900, 1, 1)
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class EngineUnavailable(Exception):
 
 
 class InvalidAsOf(ValueError):
-    """The date asked for lies in the future."""
+    """The date asked for cannot be analysed; the message says which can."""
 
 
 def start_run(
@@ -53,23 +54,25 @@ def start_run(
 ) -> str:
     """Record a run, take the lease and hand it to the orchestration engine; gives its id.
 
-    The order matters: a run is recorded before it holds the lease, and holds it before it starts, so whatever dies in
-    between leaves a record that :func:`_is_over` can judge.
+    The order matters: a run is recorded before it holds the lease, and holds it before it starts. What dies in between
+    leaves a queued record; whoever gets the lease later closes it.
 
     Raises:
-        InvalidAsOf: ``as_of`` lies in the future.
+        InvalidAsOf: ``as_of`` lies in the future, or before there were any prices.
         RunActive: another run holds the lease.
         EngineUnavailable: the engine did not take it.
     """
     now = datetime.now(UTC)
-    if as_of is not None and as_of > now.date():
-        raise InvalidAsOf(f"as_of must not lie in the future: today is {now.date()}")
+    if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
+        raise InvalidAsOf(f"as_of must be a date from {_EARLIEST_AS_OF} to today, {now.date()}")
     run = _record(services, Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run), user_ids)
     try:
         _take_lease(services, engine, run.run_id, now)
     except BaseException:
         services.runs.delete_queued(run.run_id)
         raise
+    for abandoned in services.runs.queued_before(now - _START_GRACE):
+        _close_lost(services, abandoned)
     _start_orchestration(services, engine, run.run_id)
     source = "by timer" if trigger.source == "timer" else "via API"
     _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
@@ -80,16 +83,21 @@ def close_run(
     services: "Services",
     run: Run,
     status: RunStatus,
-    *,
+    outcome: Outcome,
     errors: Sequence[RunError],
+    *,
     errors_count: int,
     figures: dict[str, object] | None = None,
 ) -> None:
     """Bring a run to its final state and free the lease. Doing it again changes nothing and logs nothing."""
-    now = datetime.now(UTC)
     changes = {
-        "completed_at": now,
+        "completed_at": datetime.now(UTC),
         "progress.phase": "done",
+        "progress.pages_done": services.batches.count_pages_done(run.run_id),
+        "users_analyzed": outcome.analyzed,
+        "portfolios_analyzed": outcome.analyzed,
+        "users_skipped": outcome.skipped,
+        "users_failed": outcome.failed,
         "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
         "errors_count": errors_count,
         **(figures or {}),
@@ -140,13 +148,17 @@ def _is_over(services: "Services", engine: "SyncDurableFunctionsClient", run_id:
         return True
     state = engine.get_orchestration_state(run_id, fetch_payloads=False)
     if state is None:
-        if datetime.now(UTC) - run.requested_at < _START_GRACE:
+        if run.status == "queued" and datetime.now(UTC) - run.requested_at < _START_GRACE:
             return False
     elif not _has_ended(state):
         return False
-    error = RunError(None, "run_lost", "The orchestration engine no longer carries this run; start it again.")
-    close_run(services, run, "failed", errors=[error], errors_count=1)
+    _close_lost(services, run)
     return True
+
+
+def _close_lost(services: "Services", run: Run) -> None:
+    error = RunError(None, "run_lost", "The orchestration engine does not carry this run; start it again.")
+    close_run(services, run, "failed", services.reports.outcome(run.run_id), [error], errors_count=1)
 
 
 def _has_ended(state: "OrchestrationState") -> bool:
@@ -165,7 +177,7 @@ def _start_orchestration(services: "Services", engine: "SyncDurableFunctionsClie
         run = services.runs.get(run_id)
         if run is not None:
             reason = RunError(None, "engine_unavailable", "The orchestration engine did not take the run.")
-            close_run(services, run, "failed", errors=[reason], errors_count=1)
+            close_run(services, run, "failed", Outcome(), [reason], errors_count=1)
         raise EngineUnavailable(run_id) from error
 
 

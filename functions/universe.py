@@ -23,23 +23,23 @@ _lock = threading.Lock()
 _kept: dict[str, Universe] = {}
 
 
-def universe(services: Services, run: Run) -> Universe:
+def universe(services: Services, run: Run, plan_id: str) -> Universe:
     """Give the run's universe; the first page of a run in this process builds it, the others wait and share it."""
     with _lock:
-        if run.run_id not in _kept:
+        if plan_id not in _kept:
             _kept.clear()
-            _kept[run.run_id] = _build(services, run)
-        return _kept[run.run_id]
+            _kept[plan_id] = _build(services, run, plan_id)
+        return _kept[plan_id]
 
 
-def _build(services: Services, run: Run) -> Universe:
+def _build(services: Services, run: Run, plan_id: str) -> Universe:
     if run.as_of is None:
         raise ValueError(f"{run.run_id} was never planned")
     benchmark = settings().benchmark_symbol
-    symbols = services.batches.priced_symbols(run.run_id)
+    symbols = services.batches.priced_symbols(plan_id)
     bars = services.prices.load([*symbols, benchmark])
     table = build_price_table(
         {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
     )
-    research = msgspec.convert(services.batches.research(run.run_id), list[Research])
+    research = msgspec.convert(services.batches.research(plan_id), list[Research])
     return Universe(table, {found.symbol: found for found in research})

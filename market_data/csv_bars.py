@@ -80,7 +80,7 @@ def _reader(lines: Iterable[str]) -> Iterator[list[str]]:
 def _column_names(header: _Row) -> list[str]:
     if not header:
         raise CsvFault(1, "the file is empty")
-    names = [name.strip().lower() for name in header]
+    names = [name.strip().lower().replace(" ", "_") for name in header]
     for name in ("date", "close"):
         if name not in names:
             raise CsvFault(1, f"the header has no column {name}")

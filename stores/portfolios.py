@@ -7,12 +7,12 @@ user nothing can be said about becomes an :class:`InvalidPortfolio`.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any, TypeIs
 
-from bson import Decimal128
+from bson import CodecOptions, DatetimeConversion, Decimal128
 from pymongo import ASCENDING, IndexModel
 
 from analysis.models import Holding, InvalidHolding, Portfolio
@@ -20,7 +20,18 @@ from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, 
 
 _USERS_PER_QUERY = 1_000
 _LARGEST_NUMBER = 1e12
+# Beside the sum of the lots' sizes, a net quantity this small is rounding.
+_ROUNDING = 1e-12
+# More would not fit a report into one document of MongoDB.
+_MOST_HOLDINGS = 5_000
+_MOST_INVALID_SHOWN = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
+
+
+# A date that Python cannot hold, or text that is not UTF-8, is the backend's own business until it is used here.
+_LENIENT: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
+)
 
 
 class InvalidField(ValueError):
@@ -40,10 +51,10 @@ class PortfolioStore:
     """Users with their holdings, watchlists and accounts."""
 
     def __init__(self, database: DocumentDatabase) -> None:
-        self._users = database["users"]
-        self._holdings = database["holdings"]
-        self._watchlist = database["watchlist"]
-        self._accounts = database["accounts"]
+        self._users, self._holdings, self._watchlist, self._accounts = (
+            database.get_collection(name, codec_options=_LENIENT)
+            for name in ("users", "holdings", "watchlist", "accounts")
+        )
 
     def ensure_indexes(self) -> None:
         """Create the index behind every query here; the backend may well have made it already."""
@@ -61,8 +72,11 @@ class PortfolioStore:
     def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
         last = ""
         while True:
-            # Paged by key: a cursor left open over a whole plan would not survive a restart of the server.
-            condition: Document = {"$gt": last} if selection is None else {"$gt": last, "$in": selection}
+            # Paged by key: a cursor left open over a whole plan would not survive a restart of the server. An array
+            # of texts would match as well.
+            condition: Document = {"$gt": last, "$not": {"$type": "array"}}
+            if selection is not None:
+                condition["$in"] = selection
             fields = {"_id": False, "user_id": True, "is_active": True}
             documents = list(
                 self._users.find({"user_id": condition}, fields).sort("user_id", ASCENDING).limit(_USERS_PER_QUERY)
@@ -75,7 +89,8 @@ class PortfolioStore:
 
     def count_without_user_id(self) -> int:
         """Count the user documents that have no usable id and so cannot be analysed."""
-        return self._users.count_documents({"$or": [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": ""}]})
+        unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
+        return self._users.count_documents({"$or": unusable})
 
     def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
         """Give the symbols each user holds or watches; users with neither are left out.
@@ -84,7 +99,7 @@ class PortfolioStore:
         """
         symbols: dict[str, set[str]] = defaultdict(set)
         for collection in (self._holdings, self._watchlist):
-            for document in _of_users(collection, user_ids, contiguous, {"user_id": True, "symbol": True}):
+            for document in _of_users(collection, user_ids, contiguous, ("symbol",)):
                 found = symbols[document["user_id"]]
                 if _is_symbol(document.get("symbol")):
                     found.add(document["symbol"])
@@ -96,15 +111,15 @@ class PortfolioStore:
         ``contiguous`` says that they are nearly all the users from the first to the last: then that range is read,
         which is much quicker than looking for each.
         """
-        users = {document["user_id"]: document for document in _of_users(self._users, user_ids, contiguous)}
-        accounts = {document["user_id"]: document for document in _of_users(self._accounts, user_ids, contiguous)}
-        holdings = _grouped(_of_users(self._holdings, user_ids, contiguous))
-        watchlist = _grouped(_of_users(self._watchlist, user_ids, contiguous))
+        users = _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",)))
+        accounts = _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power")))
+        holdings = _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price")))
+        watchlist = _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",)))
         return [
             _portfolio(
                 user_id,
-                users.get(user_id, {}),
-                accounts.get(user_id, {}),
+                users.get(user_id, ()),
+                accounts.get(user_id, ()),
                 holdings.get(user_id, ()),
                 watchlist.get(user_id, ()),
             )
@@ -116,13 +131,18 @@ def _of_users(
     collection: Documents,
     user_ids: Sequence[str],
     contiguous: bool,  # noqa: FBT001 - passed on
-    fields: Mapping[str, bool] | None = None,
+    fields: Sequence[str],
 ) -> Iterator[Document]:
-    if not (contiguous and user_ids):
-        return find_each(collection, "user_id", user_ids, fields)
+    projection = {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}
+    if contiguous and user_ids:
+        documents: Iterator[Document] = iter(
+            collection.find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}, projection)
+        )
+    else:
+        documents = find_each(collection, "user_id", user_ids, projection)
     wanted = set(user_ids)
-    documents = collection.find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}, fields)
-    return (document for document in documents if document["user_id"] in wanted)
+    # A query by value also finds arrays that hold the value.
+    return (d for d in documents if isinstance(d["user_id"], str) and d["user_id"] in wanted)
 
 
 def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
@@ -133,19 +153,24 @@ def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
 
 
 def _portfolio(
-    user_id: str, user: Document, account: Document, holdings: Sequence[Document], watchlist: Sequence[Document]
+    user_id: str,
+    users: Sequence[Document],
+    accounts: Sequence[Document],
+    holdings: Sequence[Document],
+    watchlist: Sequence[Document],
 ) -> Portfolio | InvalidPortfolio:
+    if len(holdings) > _MOST_HOLDINGS:
+        return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {_MOST_HOLDINGS} holdings.")
     valid, invalid = _holdings(holdings)
     if invalid and not valid:
-        named = "; ".join(f"{holding.symbol}: {holding.reason}" for holding in invalid[:5])
+        named = "; ".join(f"{holding.symbol}: {holding.reason}" for holding in invalid[:2])
         return InvalidPortfolio(user_id, "invalid_holdings", f"No holding can be read: {named}")
     try:
-        cash = _number(account, "cash", default=0.0)
-        buying_power = _number(account, "buying_power", default=cash)
+        cash, buying_power = _account(accounts)
     except InvalidField as error:
         return InvalidPortfolio(user_id, "invalid_account", f"The account cannot be read: {error}")
     try:
-        thresholds = _thresholds(user.get("analysis_thresholds"))
+        thresholds = _thresholds(users[0].get("analysis_thresholds") if users else None)
     except InvalidField as error:
         return InvalidPortfolio(user_id, "invalid_thresholds", f"analysis_thresholds cannot be read: {error}")
     return Portfolio(
@@ -154,13 +179,26 @@ def _portfolio(
         watchlist=tuple(sorted({item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))})),
         cash=cash,
         buying_power=buying_power,
-        invalid_holdings=tuple(invalid),
+        invalid_holdings=tuple(invalid[:_MOST_INVALID_SHOWN]),
         thresholds=thresholds,
     )
 
 
+def _account(documents: Sequence[Document]) -> tuple[float, float]:
+    """Read cash and buying power; absent or null cash is zero, absent or null buying power is the cash."""
+    if len(documents) > 1:
+        raise InvalidField("there are several")
+    document = {name: value for name, value in documents[0].items() if value is not None} if documents else {}
+    cash = _number(document, "cash", default=0.0)
+    return cash, _number(document, "buying_power", default=cash)
+
+
 def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[InvalidHolding]]:
-    """Read the holdings; several lots of one symbol become one holding at their average price."""
+    """Read the holdings; several lots of one symbol become one holding.
+
+    Its average price is that of the lots on the side that remains: what a short lot was sold for says nothing about
+    what the shares that are left were bought for.
+    """
     lots: dict[str, list[tuple[float, float]]] = defaultdict(list)
     invalid = []
     for document in documents:
@@ -176,11 +214,12 @@ def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[Invali
     valid = []
     for symbol, bought in lots.items():
         quantity = math.fsum(quantity for quantity, _ in bought)
-        if quantity == 0:
+        if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in bought):
             invalid.append(InvalidHolding(symbol, "quantity is zero"))
             continue
-        cost = math.fsum(quantity * price for quantity, price in bought)
-        valid.append(Holding(symbol, quantity, bought[0][1] if len(bought) == 1 else cost / quantity))
+        side = [lot for lot in bought if lot[0] * quantity > 0]
+        average = math.fsum(q * price for q, price in side) / math.fsum(q for q, _ in side)
+        valid.append(Holding(symbol, quantity, side[0][1] if len(side) == 1 else average))
     return sorted(valid, key=lambda holding: holding.symbol), invalid
 
 

@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 2.0
 
 
 class PriceCache:
-    """Bars by key. A Redis that is away or slow is a miss, warned of once, never an error."""
+    """Bars by key. A Redis that is away or slow, or holds something else, is a miss, warned of once, never an error."""
 
     def __init__(self, url: str) -> None:
         self._redis: redis.Redis = redis.Redis.from_url(
@@ -31,7 +31,8 @@ class PriceCache:
         except redis.RedisError as error:
             self._warn(error)
             return {}
-        return {key: _decode(block) for key, block in zip(keys, blocks, strict=True) if block is not None}
+        found = {key: self._decode(block) for key, block in zip(keys, blocks, strict=True) if block is not None}
+        return {key: bars for key, bars in found.items() if bars is not None}
 
     def put(self, bars: Mapping[str, Bars]) -> None:
         """Keep the bars for half a day."""
@@ -55,12 +56,15 @@ class PriceCache:
         """Close the connections."""
         self._redis.close()
 
-    def _warn(self, error: redis.RedisError) -> None:
+    def _decode(self, block: bytes) -> Bars | None:
+        try:
+            return bars_from_document(msgspec.msgpack.decode(block, type=BarsDocument.__value__))
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            self._warn(error)
+            return None
+
+    def _warn(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
             # The class only: a message of the driver may hold the URL with its password.
             _log.warning("Redis cannot be used (%s): working without a price cache", type(error).__name__)
-
-
-def _decode(block: bytes) -> Bars:
-    return bars_from_document(msgspec.msgpack.decode(block, type=BarsDocument.__value__))

@@ -17,6 +17,9 @@ FIGURES: tuple[Figure, ...] = get_args(Figure.__value__)
 ACTIVE_STATUSES: tuple[RunStatus, ...] = ("queued", "running")
 PHASES: tuple[Phase, ...] = ("queued", "plan", "market_data", "research", "analyze", "finish", "done")
 MAX_ERRORS = 100
+# Letters and digits of any script, then also `._@|:+=~-`. `$(?!\n)`: in Python `$` alone also matches before a final
+# line break.
+USER_ID_PATTERN = r"^\w[\w.@|:+=~-]{0,127}$(?!\n)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,26 +68,26 @@ class ReportStore:
         status: Status | None,
         sort: SortField,
         descending: bool,
-        after: Summary | None,
+        after: tuple[float | None, str] | None,
     ) -> list[Summary]:
-        """Give up to ``limit`` summaries of a run in order, beginning after the one named.
+        """Give up to ``limit`` summaries of a run in order, beginning after the one of that figure and user id.
 
         Users without the figure come last, whatever the order; equals are ordered by user id.
         """
         base: Document = {"run_id": run_id} if status is None else {"run_id": run_id, "status": status}
         if sort == "user_id":
             if after is not None:
-                base["user_id"] = {"$lt" if descending else "$gt": after.user_id}
+                base["user_id"] = {"$lt" if descending else "$gt": after[1]}
             return self._find(base, [("user_id", DESCENDING if descending else ASCENDING)], limit)
-        field, value = f"summary.{sort}", None if after is None else getattr(after, sort)
+        field = f"summary.{sort}"
         found: list[Summary] = []
-        if after is None or value is not None:
+        if after is None or after[0] is not None:
             order = [(field, DESCENDING if descending else ASCENDING), ("user_id", ASCENDING)]
-            found = self._find(base | _beyond(field, value, after, descending=descending), order, limit)
+            found = self._find(base | _beyond(field, after, descending=descending), order, limit)
         if len(found) < limit:
             rest: Document = {field: None}
-            if after is not None and value is None:
-                rest["user_id"] = {"$gt": after.user_id}
+            if after is not None and after[0] is None:
+                rest["user_id"] = {"$gt": after[1]}
             found += self._find(base | rest, [("user_id", ASCENDING)], limit - len(found))
         return found
 
@@ -96,11 +96,12 @@ class ReportStore:
         return [msgspec.convert(document["summary"], Summary) for document in documents]
 
 
-def _beyond(field: str, value: float | None, after: Summary | None, *, descending: bool) -> Document:
+def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
     if after is None:
         return {field: {"$ne": None}}
+    value, user_id = after
     further: Document = {field: {"$lt" if descending else "$gt": value}}
-    return {"$or": [further, {field: value, "user_id": {"$gt": after.user_id}}]}
+    return {"$or": [further, {field: value, "user_id": {"$gt": user_id}}]}
 
 
 def summarize(report: Report) -> Summary:

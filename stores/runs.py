@@ -22,11 +22,12 @@ class RunStore:
         self._runs = database["portfolio_analysis_runs"]
 
     def ensure_indexes(self) -> None:
-        """Create the key and the index behind the list."""
+        """Create the key and the indexes behind the queries here."""
         newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         indexes = [
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
             IndexModel(newest, name="requested_at_run_id"),
+            IndexModel([("status", ASCENDING), ("requested_at", ASCENDING)], name="status_requested_at"),
         ]
         ensure_indexes(self._runs, indexes)
 
@@ -66,24 +67,33 @@ class RunStore:
         documents = self._runs.find(query, _API_MEMBERS).sort(order).limit(limit)
         return [msgspec.convert(document, Run) for document in documents]
 
+    def queued_before(self, time: datetime) -> list[Run]:
+        """Give the runs that were asked for before ``time`` and never started."""
+        documents = self._runs.find({"status": "queued", "requested_at": {"$lt": time}}, _API_MEMBERS)
+        return [msgspec.convert(document, Run) for document in documents]
+
     def start(self, run_id: str, now: datetime) -> bool:
         """Move the run from queued to running; tell whether this call did it."""
         changes = {"status": "running", "started_at": now, "progress.phase": "plan"}
         return self._update({"run_id": run_id, "status": "queued"}, changes)
 
     def planned(
-        self, run_id: str, *, as_of: date, users: int, symbols: int, pages: int, errors: Sequence[RunError]
-    ) -> None:
-        """Record what the run set out to do."""
+        self, run_id: str, plan: Document, *, as_of: date, figures: Document, errors: Sequence[RunError]
+    ) -> bool:
+        """Record what the run set out to do, and ``plan`` for whoever plans again; tell whether this call did it."""
         changes: Document = {
+            "plan": plan,
             "as_of": as_of.isoformat(),
-            "users_to_analyze": users,
-            "symbols": symbols,
-            "progress.pages_total": pages,
+            **figures,
             "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
             "errors_count": len(errors),
         }
-        self._update({"run_id": run_id, "status": _ACTIVE}, changes)
+        return self._update({"run_id": run_id, "status": _ACTIVE, "plan": None}, changes)
+
+    def plan(self, run_id: str) -> Document | None:
+        """Give the plan that was recorded for the run, ``None`` before there is one."""
+        document = self._runs.find_one({"run_id": run_id}, {"plan": True})
+        return None if document is None else document.get("plan")
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record that the run reached ``phase``. A late call cannot move it back."""

@@ -53,8 +53,18 @@ def test_no_secret_is_shown() -> None:
     [
         ("MONGODB_URL", ""),
         ("MONGODB_URL", "postgres://u:pw@localhost"),
+        ("MONGODB_URL", "mongodb://"),
+        ("MONGODB_URL", "mongodb://u:pw@host:badport"),
+        ("MONGODB_URL", "mongodb://u:pw[ss@host"),
+        ("MONGODB_URL", "mongodb://u:p/pw@host"),
+        ("MONGODB_DATABASE", "a/b"),
+        ("BENCHMARK_SYMBOL", "../x"),
         ("KEY_VAULT_URL", "http://vault.example"),
+        ("KEY_VAULT_URL", "https://"),
+        ("KEY_VAULT_URL", "https://[abc"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://:pw/ss@127.0.0.1:6379"),
+        ("REDIS_URL", "unix://"),
         ("MARKET_DATA_PROVIDER", "yahoo"),
         ("PRICES_DIR", "/does/not/exist"),
         ("RISK_FREE_RATE", "five"),
@@ -79,3 +89,18 @@ def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name:
 def test_sample_prices_are_never_a_default_in_the_cloud() -> None:
     with pytest.raises(SettingsError, match=r"^MARKET_DATA_PROVIDER"):
         Settings.from_environment({"MONGODB_URL": "mongodb://localhost"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MONGODB_URL", "mongodb://a:27017,b.example:27018/db?replicaSet=rs"),
+        ("MONGODB_URL", "mongodb+srv://u:p%2Fw@cluster.example/?tls=true"),
+        ("MONGODB_URL", "mongodb://[::1]:27017"),
+        ("REDIS_URL", "rediss://:secret@cache.example:6380/0"),
+        ("REDIS_URL", "unix:///var/run/redis.sock"),
+    ],
+)
+def test_urls_of_every_usual_kind_are_taken(name: str, value: str) -> None:
+    settings = Settings.from_environment(LOCAL | {name: value})
+    assert value in (settings.mongodb_url, settings.redis_url)

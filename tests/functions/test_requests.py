@@ -1,7 +1,6 @@
 import contextlib
 import json
 from datetime import date
-from typing import Any
 
 import azure.functions as func
 import pytest
@@ -71,6 +70,7 @@ def test_a_body_is_read_member_by_member() -> None:
         (b'{"user_ids": ["a b"]}', "user_ids[0]"),
         (b'{"user_ids": ["a\\n"]}', "user_ids[0]"),
         (b'{"user_ids": ["../x"]}', "user_ids[0]"),
+        (b'{"user_ids": ["$gt"]}', "user_ids[0]"),
         (b'{"user_ids": ["a\\u0000"]}', "user_ids[0]"),
         (json.dumps({"user_ids": ["u" * 129]}).encode(), "user_ids[0]"),
     ],
@@ -170,9 +170,6 @@ def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> N
     assert caught.value.member == "before"
 
 
-def test_a_reader_of_the_library_message_would_notice_a_new_wording() -> None:
-    # The member's name comes out of the library's message: this is the shape all of the above rests on.
-    with pytest.raises(InvalidMember) as caught:
-        read_body(a_request(b'{"user_ids": ["u1", ""]}'), TriggerRequest)
-    rule: Any = caught.value.rule
-    assert rule.startswith("expected `str` matching regex")
+def test_the_rule_for_an_id_is_told_in_words() -> None:
+    with pytest.raises(InvalidMember, match="has characters that an id cannot have"):
+        read_body(a_request(b'{"user_ids": ["a b"]}'), TriggerRequest)

@@ -11,12 +11,14 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
+from analysis.models import Report
 from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, close_run, start_run
 from functions.services import Services
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.records import Run, RunError, Trigger
+from stores.records import Outcome, Run, RunError, Trigger
+from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
 
@@ -47,6 +49,7 @@ class Stores:
         self.runs = RunStore(database)
         self.lease = RunLease(database)
         self.batches = BatchStore(database)
+        self.reports = ReportStore(database)
         self.runs.ensure_indexes()
 
 
@@ -76,7 +79,7 @@ def test_the_trigger_is_logged_once_with_the_run_id(
 ) -> None:
     with caplog.at_level(logging.INFO, "functions.runs"):
         run_id = start_run(services, engine, BY_HTTP)
-        close_run(services, cast("Run", services.runs.get(run_id)), "completed", errors=[], errors_count=0)
+        close_run(services, cast("Run", services.runs.get(run_id)), "completed", Outcome(), [], errors_count=0)
         timer_run_id = start_run(services, engine, Trigger("timer", "nightly_analysis"))
     texts = [record.getMessage().split(" (")[0] for record in caplog.records if "triggered" in record.getMessage()]
     assert texts == ["Portfolio analysis triggered via API", "Portfolio analysis triggered by timer"]
@@ -107,7 +110,7 @@ def test_of_many_triggers_at_once_exactly_one_starts_a_run(
             started = [run_id for run_id in pool.map(trigger, range(12)) if run_id]
             assert len(started) == 1
             assert len(services.runs.newest(100, None)) == turn + 1
-            close_run(services, cast("Run", services.runs.get(started[0])), "completed", errors=[], errors_count=0)
+            close_run(services, cast("Run", services.runs.get(started[0])), "completed", Outcome(), [], errors_count=0)
 
 
 def test_a_run_id_that_is_taken_is_drawn_again(
@@ -117,14 +120,17 @@ def test_a_run_id_that_is_taken_is_drawn_again(
     monkeypatch.setattr("functions.runs.random_source.token_hex", lambda _: next(drawn))
     monkeypatch.setattr("functions.runs.datetime", FrozenClock)
     first = start_run(services, engine, BY_HTTP)
-    close_run(services, cast("Run", services.runs.get(first)), "completed", errors=[], errors_count=0)
+    close_run(services, cast("Run", services.runs.get(first)), "completed", Outcome(), [], errors_count=0)
     second = start_run(services, engine, BY_HTTP)
     assert (first, second) == ("run_20260102_030405_00aa", "run_20260102_030405_00bb")
 
 
-def test_a_date_in_the_future_starts_nothing(services: Services, engine: SyncDurableFunctionsClient) -> None:
+@pytest.mark.parametrize("as_of", [datetime.now(UTC).date() + timedelta(days=2), date(1, 1, 1), date(1899, 12, 31)])
+def test_a_date_in_the_future_or_before_all_prices_starts_nothing(
+    services: Services, engine: SyncDurableFunctionsClient, as_of: date
+) -> None:
     with pytest.raises(InvalidAsOf):
-        start_run(services, engine, BY_HTTP, as_of=datetime.now(UTC).date() + timedelta(days=2))
+        start_run(services, engine, BY_HTTP, as_of=as_of)
     assert services.runs.newest(10, None) == []
 
 
@@ -166,6 +172,28 @@ def test_the_lease_of_a_run_that_the_engine_never_got_is_taken_over_only_after_a
     assert services.lease.acquire("next", LONG_AGO) == run_id
 
 
+def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_and_its_reports_counted(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0004", requested_at=datetime.now(UTC))
+    services.runs.start("run_20200102_000000_0004", datetime.now(UTC))
+    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")])
+    start_run(services, engine, BY_HTTP)
+    lost = services.runs.get("run_20200102_000000_0004")
+    assert lost is not None
+    assert (lost.status, lost.errors[0].error_type, lost.users_analyzed) == ("failed", "run_lost", 1)
+
+
+def test_a_run_that_was_recorded_but_never_got_the_lease_is_closed_by_a_later_one(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    services.runs.create(Run("run_20200102_000000_0005", "queued", BY_HTTP, LONG_AGO), None)
+    start_run(services, engine, BY_HTTP)
+    abandoned = services.runs.get("run_20200102_000000_0005")
+    assert abandoned is not None
+    assert (abandoned.status, abandoned.errors[0].error_type) == ("failed", "run_lost")
+
+
 def test_the_lease_that_a_finished_run_left_behind_is_taken_over(
     services: Services, engine: SyncDurableFunctionsClient
 ) -> None:
@@ -184,9 +212,9 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     run_id = start_run(services, engine, BY_HTTP)
     run = cast("Run", services.runs.get(run_id))
     with caplog.at_level(logging.INFO, "functions.runs"):
-        close_run(services, run, "failed", errors=[RunError(None, "t", "e")] * 150, errors_count=150)
+        close_run(services, run, "failed", Outcome(analyzed=3), [RunError(None, "t", "e")] * 150, errors_count=150)
         closed = services.runs.get(run_id)
-        close_run(services, run, "completed", errors=[], errors_count=0)
+        close_run(services, run, "completed", Outcome(), [], errors_count=0)
     assert closed is not None
     assert (closed.status, len(closed.errors), closed.errors_count) == ("failed", 100, 150)
     assert services.runs.get(run_id) == closed

@@ -60,11 +60,24 @@ def test_only_those_asked_for_are_given_and_none_asked_for_is_none(
 
 
 def test_users_without_a_usable_id_are_counted_not_given(database: DocumentDatabase, store: PortfolioStore) -> None:
-    for user_id in ("a", "", 7, None):
+    for user_id in ("a", "", 7, None, ["a"], ["b", "c"], {"$gt": ""}):
         add_user(database, user_id)
     database.users.insert_one({"username": "nameless"})
     assert list(store.active_user_ids(None)) == [["a"]]
-    assert store.count_without_user_id() == 4
+    assert list(store.active_user_ids(["a", "b"])) == [["a"]]
+    assert store.count_without_user_id() == 7
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+def test_arrays_that_hold_a_user_id_belong_to_nobody(
+    database: DocumentDatabase, store: PortfolioStore, contiguous: bool
+) -> None:
+    add_holding(database)
+    for collection in (database.users, database.holdings, database.watchlist, database.accounts):
+        collection.insert_one({"user_id": ["u1"], "symbol": "ODD", "quantity": 1, "avg_price": 1, "cash": "much"})
+    assert store.symbols(["u1"], contiguous=contiguous) == {"u1": {"AAPL"}}
+    (loaded,) = store.load(["u1"], contiguous=contiguous)
+    assert loaded == Portfolio("u1", holdings=(Holding("AAPL", 10.0, 5.0),))
 
 
 @pytest.mark.parametrize("contiguous", [False, True])
@@ -115,6 +128,50 @@ def test_lots_of_one_symbol_become_one_holding_at_their_average_price(
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
     assert loaded.holdings == (Holding("AAPL", 40.0, 7.0),)
+
+
+def test_lots_of_both_signs_keep_the_average_price_of_the_side_that_remains(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, quantity=10, avg_price=10.0)
+    add_holding(database, quantity=-9, avg_price=100.0)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", 1.0, 10.0),)
+
+
+def test_lots_that_cancel_out_but_for_rounding_are_no_holding(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, "MSFT")
+    for quantity in (0.1, 0.2, -0.3):
+        add_holding(database, quantity=quantity)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert [holding.symbol for holding in loaded.holdings] == ["MSFT"]
+    assert loaded.invalid_holdings == (InvalidHolding("AAPL", "quantity is zero"),)
+
+
+def test_null_cash_and_buying_power_are_as_if_absent(database: DocumentDatabase, store: PortfolioStore) -> None:
+    add_holding(database)
+    database.accounts.insert_one({"user_id": "u1", "cash": None, "buying_power": None})
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert (loaded.cash, loaded.buying_power) == (0.0, 0.0)
+
+
+def test_a_user_with_several_accounts_is_invalid(database: DocumentDatabase, store: PortfolioStore) -> None:
+    database.accounts.insert_many([{"user_id": "u1", "cash": 1}, {"user_id": "u1", "cash": 2}])
+    assert load_one(store) == InvalidPortfolio("u1", "invalid_account", "The account cannot be read: there are several")
+
+
+def test_more_holdings_than_fit_a_report_make_the_user_invalid(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    database.holdings.insert_many({"user_id": "u1", "symbol": f"S{i}", "quantity": 1} for i in range(5_001))
+    loaded = load_one(store)
+    assert isinstance(loaded, InvalidPortfolio)
+    assert loaded.error_type == "too_many_holdings"
 
 
 @pytest.mark.parametrize("contiguous", [False, True])

@@ -108,3 +108,13 @@ def test_a_redis_that_is_away_is_a_miss_and_warned_of_once(caplog: pytest.LogCap
     cache.close()
     warnings = [record.getMessage() for record in caplog.records if record.name == "stores.price_cache"]
     assert warnings == ["Redis cannot be used (ConnectionError): working without a price cache"]
+
+
+def test_a_value_that_is_not_ours_is_a_miss(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    cache = PriceCache(redis_url)
+    cache.put({"good": FULL})
+    for key, value in {"garbage": b"garbage", "other": b"\x80", "odd": b"\x81\xa5dates\xc4\x03abc"}.items():
+        cache._redis.set(key, value)  # noqa: SLF001 - what somebody else may have written
+    assert list(cache.get(["garbage", "other", "odd", "good"])) == ["good"]
+    cache.close()
+    assert len([record for record in caplog.records if record.name == "stores.price_cache"]) == 1

@@ -30,10 +30,14 @@ def reports(database: DocumentDatabase) -> ReportStore:
     return store
 
 
+def place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
+    return None if sort == "user_id" else getattr(summary, sort), summary.user_id
+
+
 def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, status: Status | None = None) -> list[str]:
     found: list[Summary] = []
     while page := reports.summaries(
-        "run", limit=2, status=status, sort=sort, descending=descending, after=found[-1] if found else None
+        "run", limit=2, status=status, sort=sort, descending=descending, after=place(found[-1], sort) if found else None
     ):
         found += page
     return [summary.user_id for summary in found]

@@ -7,6 +7,7 @@ from stores.mongo import DocumentDatabase
 from stores.records import Outcome, Progress, Run, RunError, RunExists, Trigger
 from stores.runs import RunStore
 
+PLAN = {"plan_id": "first"}
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -60,7 +61,8 @@ def test_a_late_step_cannot_move_a_run_back(runs: RunStore) -> None:
 def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
-    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=30, symbols=7, pages=3, errors=[RunError("u", "t", "e")])
+    figures = {"users_to_analyze": 30, "symbols": 7, "progress.pages_total": 3}
+    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures=figures, errors=[RunError("u", "t", "e")])
     runs.page_done(run.run_id, Outcome(analyzed=9, skipped=1, failed=0))
     runs.page_done(run.run_id, Outcome(analyzed=8, skipped=1, failed=1))
     now = runs.get(run.run_id)
@@ -78,7 +80,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
     assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
     runs.reach(run.run_id, "analyze")
     runs.page_done(run.run_id, Outcome(analyzed=5))
-    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=1, symbols=1, pages=1, errors=[])
+    assert not runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=[])
     assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
 
 
@@ -108,7 +110,27 @@ def test_only_the_first_hundred_errors_of_a_plan_are_kept_and_all_are_counted(ru
     run = a_run()
     runs.create(run, None)
     errors = [RunError(f"u{i}", "unknown_user", "There is none.") for i in range(150)]
-    runs.planned(run.run_id, as_of=date(2025, 1, 2), users=0, symbols=0, pages=0, errors=errors)
+    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=errors)
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (len(planned.errors), planned.errors_count) == (100, 150)
+
+
+def test_of_two_plans_only_the_first_counts(runs: RunStore) -> None:
+    run = a_run()
+    runs.create(run, None)
+    assert runs.plan(run.run_id) is None
+    assert runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
+    assert not runs.planned(run.run_id, {"plan_id": "late"}, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
+    planned = runs.get(run.run_id)
+    assert planned is not None
+    assert (planned.as_of, planned.symbols, runs.plan(run.run_id)) == (date(2025, 1, 2), 1, PLAN)
+
+
+def test_queued_runs_are_found_by_their_age(runs: RunStore) -> None:
+    old, young, started = (a_run(f"run_20260102_030405_000{i}") for i in range(3))
+    runs.create(old, None)
+    runs.create(replace(young, requested_at=NOW + timedelta(minutes=5)), None)
+    runs.create(started, None)
+    runs.start(started.run_id, NOW)
+    assert runs.queued_before(NOW + timedelta(minutes=1)) == [old]
