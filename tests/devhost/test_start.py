@@ -103,6 +103,13 @@ def test_a_signal_stops_a_host_whose_functions_and_clients_are_busy(tmp_path: Pa
         assert_gone(children)
 
 
+def test_one_stop_that_is_signalled_twice_is_an_orderly_one(tmp_path: Path) -> None:
+    with running_host(tmp_path) as host:
+        host.process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+        assert host.stop(signal.SIGTERM) == 0
+
+
 def test_a_second_signal_ends_a_slow_stop_at_once(tmp_path: Path) -> None:
     with running_host(tmp_path) as host:
         children = host.children()
@@ -111,7 +118,7 @@ def test_a_second_signal_ends_a_slow_stop_at_once(tmp_path: Path) -> None:
             client.sendall(b"GET /sleep?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
             eventually(lambda: host.notes("sleep"))
             host.process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
+            time.sleep(0.7)
             assert host.stop(signal.SIGINT) == 1
         assert_gone(children)
 
