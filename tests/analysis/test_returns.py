@@ -244,3 +244,12 @@ class TestFigures:
 
         assert table.returns.shape == (0, 1)
         assert figures(table) == SymbolFigures(float(WALK.close[0]), day(0), "short", None, None, None, None, None)
+
+
+@pytest.mark.parametrize(("missing", "first_day"), [(5, 0), (6, 1)])
+def test_a_gap_that_begins_before_the_benchmark_is_as_long_as_its_weekdays(missing: int, first_day: int) -> None:
+    days = weekdays(300)
+    # The benchmark begins on day 100, on the last day of a gap in the symbol's prices.
+    own = without(random_walk(days, 1), slice(101 - missing, 101))
+    table = a_table({"X": own}, without(random_walk(days, 99), slice(0, 100)))
+    assert table.first_day[table.columns["X"]] == first_day
