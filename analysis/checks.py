@@ -28,13 +28,26 @@ class Rule:
         """Whether a value at or below a threshold has crossed it."""
         return self.breach < self.warning
 
+    def limits(self, thresholds: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
+        """Give the thresholds of warning and breach: the user's own where ``thresholds`` hold some."""
+        own = thresholds.get(self.name, {})
+        return own.get("warning", self.warning), own.get("breach", self.breach)
+
+    def crosses(self, value: float, threshold: float) -> bool:
+        """Tell whether ``value`` is at ``threshold``, give or take rounding, or beyond it."""
+        if self.zero_is_ok and value == 0:
+            return False
+        beyond = value < threshold if self.low_is_bad else value > threshold
+        return beyond or math.isclose(value, threshold, rel_tol=1e-12)
+
 
 _NO_VALUE = "no holding has a market value"
 _NO_VARIANCE = "its returns do not vary"
 _OUT_OF_RANGE = "its returns are out of any measurable range"
 
+LARGEST_POSITION = Rule("largest_position", "The largest position", 0.15, 0.25, _NO_VALUE)
 RULES = (
-    Rule("largest_position", "The largest position", 0.15, 0.25, _NO_VALUE),
+    LARGEST_POSITION,
     Rule("effective_holdings", "The effective number of holdings", 8, 4, _NO_VALUE, ".1f"),
     Rule("risk_concentration", "The largest risk contribution", 0.30, 0.50, _NO_VARIANCE),
     Rule("volatility", "Annual volatility", 0.25, 0.40, _OUT_OF_RANGE),
@@ -64,27 +77,20 @@ def check_portfolio(
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be left out. ``reason`` is
     the report's, why figures are undefined. A value at a threshold, give or take rounding, has crossed it.
     """
-    return tuple(_check(rule, values[rule.name], thresholds.get(rule.name, {}), reason) for rule in RULES)
+    return tuple(_check(rule, values[rule.name], rule.limits(thresholds), reason) for rule in RULES)
 
 
-def _check(rule: Rule, value: float | None, own: Mapping[str, float], reason: str | None) -> Check:
-    warning, breach = own.get("warning", rule.warning), own.get("breach", rule.breach)
+def _check(rule: Rule, value: float | None, limits: tuple[float, float], reason: str | None) -> Check:
+    warning, breach = limits
     if value is None:
         why = _REASONS.get(reason or "", rule.undefined)
         return Check(rule.name, "warning", None, warning, f"{rule.label} is unknown: {why}.")
-    if _crosses(rule, value, breach):
+    if rule.crosses(value, breach):
         return _crossed(rule, "breach", value, breach)
-    if _crosses(rule, value, warning):
+    if rule.crosses(value, warning):
         return _crossed(rule, "warning", value, warning)
     shown = f"{value:{rule.number_format}}, within the limit of {warning:{rule.number_format}}"
     return Check(rule.name, "ok", value, warning, f"{rule.label} is {shown}.")
-
-
-def _crosses(rule: Rule, value: float, threshold: float) -> bool:
-    if rule.zero_is_ok and value == 0:
-        return False
-    beyond = value < threshold if rule.low_is_bad else value > threshold
-    return beyond or math.isclose(value, threshold, rel_tol=1e-12)
 
 
 def _crossed(rule: Rule, status: CheckStatus, value: float, threshold: float) -> Check:

@@ -74,19 +74,32 @@ def omega_ratio(excess: Floats) -> Floats:
     return _quotient(np.maximum(excess, 0).mean(axis=0), -np.minimum(excess, 0).mean(axis=0))
 
 
-def drawdowns(returns: Floats) -> Floats:
-    """V/peak(V) - 1 for each day, shape ``(observations + 1, portfolios)``: V starts at 1 before the first return.
+def values(returns: Floats) -> Floats:
+    """V, what 1 before the first return grows to on each day, shape ``(observations + 1, portfolios)``.
 
     Undefined where a day lost more than everything, as :func:`cumulative_return` is.
     """
     # In the memory order of the returns: the running products and maxima of a portfolio then stay in cache.
-    values = np.empty_like(returns, shape=(len(returns) + 1, *returns.shape[1:]))
-    values[0] = 1
-    np.cumprod(1 + returns, axis=0, out=values[1:])
-    values[:, _ruined(returns)] = np.nan
-    peaks = np.maximum.accumulate(values, axis=0, out=np.empty_like(values))
-    np.divide(values, peaks, out=values)
-    return np.subtract(values, 1, out=values)
+    value = np.empty_like(returns, shape=(len(returns) + 1, *returns.shape[1:]))
+    value[0] = 1
+    np.cumprod(1 + returns, axis=0, out=value[1:])
+    value[:, _ruined(returns)] = np.nan
+    return value
+
+
+def worst_return(value: Floats, days: int) -> Floats:
+    """Lowest return over ``days`` days in a row, compounded: min(V_t / V_(t - days) - 1) of the :func:`values`."""
+    # There is no return on nothing (0 / 0), and fmin passes over it.
+    lowest: Floats = np.fmin.reduce(value[days:] / value[:-days], axis=0)
+    return lowest - 1
+
+
+def drawdowns(returns: Floats) -> Floats:
+    """V/peak(V) - 1 for each day, V the :func:`values`, shape ``(observations + 1, portfolios)``."""
+    value = values(returns)
+    peaks = np.maximum.accumulate(value, axis=0, out=np.empty_like(value))
+    np.divide(value, peaks, out=value)
+    return np.subtract(value, 1, out=value)
 
 
 def max_drawdown(drawdown: Floats) -> Floats:

@@ -19,14 +19,16 @@ type Booleans = NDArray[np.bool_]
 type Dates = NDArray[np.datetime64]
 type Status = Literal["analyzed", "skipped", "failed"]
 type CheckStatus = Literal["ok", "warning", "breach"]
+type Action = Literal["BUY", "SELL", "HOLD"]
+type Side = Literal["BUY", "SELL"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Daily bars of one symbol, oldest first, one row a date.
+    """Daily bars of one symbol, oldest first, one row a date, all arrays of shape ``(days,)``.
 
-    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive; all arrays have one shape
-    ``(days,)``. ``high`` and ``low`` are ``None`` where the source does not give both for every day.
+    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
+    ``None`` where the source does not give both for every day.
     """
 
     dates: Dates
@@ -68,18 +70,36 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True)
 class Research:
-    """What the price history of one symbol says, whoever holds it.
+    """What the price history of one symbol says, whoever holds it; prices but ``close`` are adjusted, as ``adj_close``.
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
-    252 to 21 trading days ago; ``annual_volatility_63d`` of the last 63 daily returns.
+    252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
+    the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1].
     """
 
     symbol: str
     as_of: date
     close: float
-    trend: int | None
-    momentum_12_1: float | None
+    adj_close: float
+    sma_50: float | None
+    sma_200: float | None
+    ema_12: float | None
+    ema_26: float | None
+    macd: float | None
+    macd_signal: float | None
+    macd_histogram: float | None
+    rsi_14: float | None
+    bollinger_percent_b: float | None
+    atr_14: float | None
+    distance_to_52_week_high: float | None
+    distance_to_52_week_low: float | None
     annual_volatility_63d: float | None
+    momentum_12_1: float | None
+    trend: int | None
+    support: float | None
+    resistance: float | None
+    score: float | None
+    fibonacci_levels: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,7 @@ class HoldingReport:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How today's mix would have done from the close of ``start`` to the close of ``end``."""
+    """How today's mix would have done from the close of ``start`` to that of ``end``."""
 
     start: date
     end: date
@@ -176,6 +196,15 @@ class Diversification:
 
 
 @dataclass(frozen=True, slots=True)
+class Stress:
+    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` where untold."""
+
+    scenario: str
+    return_: float | None
+    loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One rule, checked: ``threshold`` is the one crossed, or the warning one."""
 
@@ -184,6 +213,53 @@ class Check:
     value: float | None
     threshold: float
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a symbol, and why; ``confidence`` is from 1 to 10.
+
+    ``position_size_percent`` is of the buying power to spend, or of the position to sell or, if short, to buy back.
+    """
+
+    symbol: str
+    decision: Action
+    position_size_percent: int
+    confidence: int
+    reasoning_summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A planned order of whole ``shares``; none are ordered where ``skip_reason`` names why not.
+
+    ``original_size_percent`` is the decision's, ``adjusted_size_percent`` what scaling left of it; ``priority`` counts
+    from 1, the order to place first.
+    """
+
+    symbol: str
+    side: Side
+    shares: int
+    estimated_price: float | None
+    estimated_cost: float
+    original_size_percent: float
+    adjusted_size_percent: float
+    priority: int
+    skip_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlan:
+    """All orders of a portfolio in the order to place them; ``notes`` are sentences."""
+
+    orders: tuple[Order, ...]
+    total_sell_proceeds: float
+    total_buy_cost: float
+    available_buying_power: float
+    scaling_applied: bool
+    scaling_factor: float
+    orders_skipped: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +291,9 @@ class Report:
     performance: Performance | None = None
     risk: Risk | None = None
     diversification: Diversification | None = None
+    stress: tuple[Stress, ...] | None = None
     checks: tuple[Check, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    order_plan: OrderPlan | None = None
     data_quality: DataQuality | None = None
     error: str | None = None

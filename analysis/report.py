@@ -1,23 +1,32 @@
 """The reports of a page of portfolios: value them all, measure them all, then write each down."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from analysis.arrays import largest_by, optional
 from analysis.checks import check_portfolio
+from analysis.decisions import Adviser
 from analysis.models import (
+    Booleans,
     Check,
     DataQuality,
+    Decision,
     Diversification,
     HoldingReport,
+    OrderPlan,
     Portfolio,
     Report,
     Research,
+    Stress,
     Valuation,
 )
+from analysis.orders import plan_orders
 from analysis.returns import PriceTable
+from analysis.stress import SCENARIOS
 from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
 from analysis.windows import PageFigures, measure_page
 
@@ -45,24 +54,36 @@ def analyze_portfolios(
     measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
     figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
     diversifications = _diversifications(totals, figures)
+    holdings = _holdings(portfolios, positions, totals, figures, table, research)
+    decisions = _decisions(portfolios, reasons, holdings, research)
     rows = zip(
         portfolios,
         reasons,
         _valuations(totals),
-        _holdings(portfolios, positions, totals, figures, table, research),
+        holdings,
         figures.performance,
         figures.risk,
         diversifications,
+        _stresses(totals, figures, measurable),
         _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
+        decisions,
+        _order_plans(portfolios, decisions, table, research),
         _data_qualities(portfolios, positions, exposure, table),
         strict=True,
     )
-    return [
-        Report(run_id, portfolio.user_id, table.as_of, _CURRENCY, "skipped", reason, data_quality=parts[-1])
-        if reason in _SKIPPED
-        else Report(run_id, portfolio.user_id, table.as_of, _CURRENCY, "analyzed", reason, *parts)
-        for portfolio, reason, *parts in rows
-    ]
+    return [_report(run_id, table.as_of, *row) for row in rows]
+
+
+def _report(
+    run_id: str,
+    as_of: date,
+    portfolio: Portfolio,
+    reason: str | None,
+    *parts: Any,  # noqa: ANN401 - the members of a report from the valuation on, in order
+) -> Report:
+    if reason in _SKIPPED:
+        return Report(run_id, portfolio.user_id, as_of, _CURRENCY, "skipped", reason, data_quality=parts[-1])
+    return Report(run_id, portfolio.user_id, as_of, _CURRENCY, "analyzed", reason, *parts)
 
 
 def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
@@ -139,6 +160,12 @@ def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversificat
     return [Diversification(*row) for row in rows]
 
 
+def _stresses(totals: Totals, figures: PageFigures, measurable: Booleans) -> list[tuple[Stress, ...] | None]:
+    returns, losses = figures.stress.T, (figures.stress * totals.total_value).T
+    rows = zip(measurable.tolist(), map(optional, returns), map(optional, losses), strict=True)
+    return [tuple(map(Stress, SCENARIOS, *told)) if measured else None for measured, *told in rows]
+
+
 def _checks(
     portfolios: Sequence[Portfolio],
     positions: Positions,
@@ -176,6 +203,32 @@ def _checks(
         }
         checks.append(check_portfolio(values, portfolio.thresholds, reason))
     return checks
+
+
+def _decisions(
+    portfolios: Sequence[Portfolio],
+    reasons: Sequence[str | None],
+    holdings: Sequence[tuple[HoldingReport, ...]],
+    research: Mapping[str, Research],
+) -> list[tuple[Decision, ...]]:
+    adviser = Adviser(research)
+    return [
+        () if reason in _SKIPPED else adviser.decide(portfolio, valued)
+        for portfolio, reason, valued in zip(portfolios, reasons, holdings, strict=True)
+    ]
+
+
+def _order_plans(
+    portfolios: Sequence[Portfolio],
+    decisions: Sequence[tuple[Decision, ...]],
+    table: PriceTable,
+    research: Mapping[str, Research],
+) -> list[OrderPlan]:
+    quotes = {symbol: table.figures[column] for symbol, column in table.columns.items()}
+    return [
+        plan_orders(portfolio, decided, quotes, research)
+        for portfolio, decided in zip(portfolios, decisions, strict=True)
+    ]
 
 
 def _data_qualities(

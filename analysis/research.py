@@ -1,67 +1,122 @@
-"""What the price history of one symbol says, whoever holds it."""
+"""What the price history of each symbol says, whoever holds it: one batch of symbols at once."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
-from analysis import measures
+from analysis import indicators
 from analysis.arrays import optional
+from analysis.history import known_bars
 from analysis.models import Bars, Floats, Research
 
-_SHORT_AVERAGE, _LONG_AVERAGE = 50, 200
-_MONTH, _YEAR = 21, 252
-_VOLATILITY_DAYS = 63
+_MEMORY = 1_000
+"""Days of history looked at: in the slowest average here an older price weighs less than 1e-32, so none is missed."""
 
-# Averaging equal prices leaves rounding, which is no trend.
-_SAME_PRICE = 1e-12
+_SCORED_HISTORY = 200
+_STRONG_MOMENTUM = 0.30
+_OVERSOLD, _OVERBOUGHT = 30, 70
 
 
-def research_symbol(symbol: str, bars: Bars, as_of: date) -> Research | None:
-    """Research one symbol over its own ``bars`` up to ``as_of``; ``None`` if there are none.
+# However an undefined figure comes about, it is NaN in the arrays and None in the records; numpy need not warn of it.
+@np.errstate(all="ignore")
+def research_symbols(bars: Mapping[str, Bars], as_of: date) -> list[Research]:
+    """Research each symbol over its own ``bars`` up to ``as_of``; those without any are left out.
 
-    All figures but ``close`` are from adjusted closes, and each is ``None`` where the history is too short for it.
+    All figures but ``close`` are from adjusted closes, with highs and lows scaled alike; each is ``None`` where the
+    history is too short for it. What is in the batch changes nothing for any of its symbols.
     """
-    days = int(bars.dates.searchsorted(np.datetime64(as_of, "D"), "right"))
-    if days == 0:
-        return None
-    prices = bars.adj_close[:days]
-    return Research(
-        symbol=symbol,
-        as_of=as_of,
-        close=float(bars.close[days - 1]),
-        trend=_trend(prices),
-        momentum_12_1=_momentum(prices),
-        annual_volatility_63d=_recent_volatility(prices),
+    known = {symbol: known_bars(own, as_of) for symbol, own in bars.items()}
+    known = {symbol: own for symbol, own in known.items() if len(own.dates)}
+    if not known:
+        return []
+    figures = _figures(_align(list(known.values())))
+    rows = zip(*figures.values(), strict=True)
+    return [
+        Research(
+            symbol=symbol,
+            as_of=as_of,
+            close=float(own.close[-1]),
+            adj_close=float(own.adj_close[-1]),
+            **dict(zip(figures, row, strict=True)),
+        )
+        for (symbol, own), row in zip(known.items(), rows, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Histories:
+    """Adjusted prices, ``(days, symbols)``, each symbol's last day in the last row; NaN where there is no such day."""
+
+    prices: Floats
+    high: Floats
+    low: Floats
+
+
+def _align(symbols: Sequence[Bars]) -> _Histories:
+    prices, high, low = np.full((3, len(symbols), _MEMORY), np.nan)
+    for symbol, bars in enumerate(symbols):
+        days = min(len(bars.dates), _MEMORY)
+        adjusted = bars.adj_close[-days:]
+        prices[symbol, -days:] = adjusted
+        if bars.high is not None and bars.low is not None:
+            factor = adjusted / bars.close[-days:]
+            high[symbol, -days:] = bars.high[-days:] * factor
+            low[symbol, -days:] = bars.low[-days:] * factor
+    return _Histories(*(np.ascontiguousarray(values.T) for values in (prices, high, low)))
+
+
+def _figures(histories: _Histories) -> dict[str, Sequence[Any]]:
+    """Give the figures of all symbols by their names in a record."""
+    prices = histories.prices
+    last = prices[-1]
+    sma_50, sma_200 = indicators.simple_average(prices, 50), indicators.simple_average(prices, 200)
+    macd, macd_signal, macd_histogram = indicators.macd(prices)
+    below_high, above_low = indicators.distances_to_extremes(prices)
+    rsi = indicators.relative_strength_index(prices)
+    momentum = indicators.momentum_12_1(prices)
+    trend = indicators.trend(last, sma_50, sma_200)
+    levels = indicators.fibonacci_levels(prices)
+    support, resistance = indicators.nearest_levels(levels, last)
+    return {
+        "sma_50": optional(sma_50),
+        "sma_200": optional(sma_200),
+        "ema_12": optional(indicators.exponential_averages(prices, 12)[-1]),
+        "ema_26": optional(indicators.exponential_averages(prices, 26)[-1]),
+        "macd": optional(macd),
+        "macd_signal": optional(macd_signal),
+        "macd_histogram": optional(macd_histogram),
+        "rsi_14": optional(rsi),
+        "bollinger_percent_b": optional(indicators.bollinger_percent_b(prices)),
+        "atr_14": optional(indicators.average_true_range(histories.high, histories.low, prices)),
+        "distance_to_52_week_high": optional(below_high),
+        "distance_to_52_week_low": optional(above_low),
+        "annual_volatility_63d": optional(indicators.recent_volatility(prices, 63)),
+        "momentum_12_1": optional(momentum),
+        "trend": [None if direction is None else int(direction) for direction in optional(trend)],
+        "support": optional(support),
+        "resistance": optional(resistance),
+        "score": optional(_scores(prices, trend, momentum, macd_histogram, rsi)),
+        "fibonacci_levels": _levels(levels),
+    }
+
+
+def _scores(prices: Floats, trend: Floats, momentum: Floats, histogram: Floats, rsi: Floats) -> Floats:
+    """Weigh trend, momentum, MACD and mean reversion; a part that is undefined counts 0."""
+    rounding = np.abs(histogram) <= indicators.SAME_PRICE * prices[-1]
+    reversion = (rsi < _OVERSOLD).astype(np.float64) - (rsi > _OVERBOUGHT)
+    score = (
+        0.35 * np.nan_to_num(trend)
+        + 0.30 * np.nan_to_num(np.clip(momentum / _STRONG_MOMENTUM, -1, 1))
+        + 0.20 * np.nan_to_num(np.sign(np.where(rounding, 0, histogram)))
+        + 0.15 * reversion
     )
+    # Rounded so that 0.35 + 0.30 - 0.15 is the 0.5 of the rules; plus 0, which makes -0 a plain 0.
+    return np.where(np.isnan(prices[-_SCORED_HISTORY]), np.nan, np.round(score, 12) + 0.0)
 
 
-def _trend(prices: Floats) -> int | None:
-    if len(prices) < _LONG_AVERAGE:
-        return None
-    close, short, long = (
-        float(prices[-1]),
-        float(prices[-_SHORT_AVERAGE:].mean()),
-        float(prices[-_LONG_AVERAGE:].mean()),
-    )
-    if _above(close, short) and _above(short, long):
-        return 1
-    if _above(short, close) and _above(long, short):
-        return -1
-    return 0
-
-
-def _above(price: float, other: float) -> bool:
-    return price > other * (1 + _SAME_PRICE)
-
-
-def _momentum(prices: Floats) -> float | None:
-    if len(prices) <= _YEAR:
-        return None
-    return optional(prices[[-1 - _MONTH]] / prices[[-1 - _YEAR]] - 1)[0]
-
-
-def _recent_volatility(prices: Floats) -> float | None:
-    if len(prices) <= _VOLATILITY_DAYS:
-        return None
-    recent = prices[-1 - _VOLATILITY_DAYS :]
-    return optional(measures.annual_volatility((recent[1:] / recent[:-1] - 1)[:, None]))[0]
+def _levels(levels: Floats) -> list[tuple[float, ...] | None]:
+    known = np.isfinite(levels).all(axis=0).tolist()
+    return [tuple(own) if told else None for own, told in zip(levels.T.tolist(), known, strict=True)]

@@ -9,10 +9,9 @@ import numpy as np
 
 from analysis import measures
 from analysis.arrays import optional
+from analysis.history import MAX_GAP, days_until, known_bars
 from analysis.models import Bars, Booleans, Dates, Floats, Integers
-
-MAX_GAP = 5
-"""Trading days without a price that are carried forward, and the age at which a last price is not yet stale."""
+from analysis.stress import episode_returns
 
 MIN_OBSERVATIONS = 63
 """Returns a symbol must have to be part of return-based figures."""
@@ -67,6 +66,8 @@ class PriceTable:
         included: whether the symbol takes part in return-based figures, ``(symbols,)``.
         close: last raw close, ``(symbols,)``.
         previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
+        episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN where the symbol's
+            history does not reach back that far, ``(episodes, symbols)``.
     """
 
     as_of: date
@@ -78,6 +79,7 @@ class PriceTable:
     included: Booleans
     close: Floats
     previous_close: Floats
+    episode_returns: Floats
     figures: tuple[SymbolFigures, ...]
 
 
@@ -87,7 +89,7 @@ def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
     Raises:
         NoBenchmarkDateError: there is no such date.
     """
-    days = len(benchmark.dates) if requested is None else _days_until(benchmark, requested)
+    days = len(benchmark.dates) if requested is None else days_until(benchmark, requested)
     if days == 0:
         raise NoBenchmarkDateError(requested)
     return _to_date(benchmark.dates[days - 1])
@@ -104,11 +106,12 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
     Raises:
         NoBenchmarkDateError: the benchmark has no date up to ``as_of``.
     """
-    trading_days = benchmark.dates[: _days_until(benchmark, as_of)]
+    trading_days = benchmark.dates[: days_until(benchmark, as_of)]
     if not len(trading_days):
         raise NoBenchmarkDateError(as_of)
     dates = trading_days[-lookback_days - 1 :]
-    priced = {symbol: own for symbol, own in bars.items() if _days_until(own, as_of)}
+    known = {symbol: known_bars(own, as_of) for symbol, own in bars.items()}
+    priced = {symbol: own for symbol, own in known.items() if len(own.dates)}
     aligned = _align(priced.values(), trading_days, dates)
     returns, first_day = _usable_returns(aligned)
     benchmark_prices = _align([benchmark], trading_days, dates).prices[0]
@@ -124,6 +127,7 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
         included=included,
         close=aligned.close,
         previous_close=aligned.previous_close,
+        episode_returns=episode_returns(priced.values(), trading_days),
         figures=_figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included)),
     )
 
@@ -216,10 +220,6 @@ def _recent_return(prices: Floats, observations: Integers, days: int) -> Floats:
     if days >= prices.shape[1]:
         return np.full(len(prices), np.nan)
     return np.where(observations >= days, prices[:, -1] / prices[:, -1 - days] - 1, np.nan)
-
-
-def _days_until(bars: Bars, last: date) -> int:
-    return int(bars.dates.searchsorted(np.datetime64(last, "D"), "right"))
 
 
 def _to_date(day: np.datetime64) -> date:

@@ -95,6 +95,7 @@ def _totals(positions: Positions, portfolios: Sequence[Portfolio], cost: Floats,
     day_change, day_change_pct = _day_change(positions.owner, positions.market_value, previous_value, size)
     shares = np.abs(value) / gross[owner]
     cash = np.array([portfolio.cash for portfolio in portfolios], dtype=np.float64)
+    buying_power = np.array([portfolio.buying_power for portfolio in portfolios], dtype=np.float64)
     return Totals(
         market_value=market_value,
         cash=cash,
@@ -108,7 +109,7 @@ def _totals(positions: Positions, portfolios: Sequence[Portfolio], cost: Floats,
         largest_value=largest_by(owner, np.abs(value), size),
         herfindahl_index=np.where(gross > 0, sum_by(owner, shares * shares, size), np.nan),
         # Absolute sums bound every other one: if they are finite, all are. The cost is known without a price.
-        finite=np.isfinite(gross + sum_by(positions.owner, np.abs(cost), size) + np.abs(cash)),
+        finite=np.isfinite(gross + sum_by(positions.owner, np.abs(cost), size) + np.abs(cash) + np.abs(buying_power)),
     )
 
 

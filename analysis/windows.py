@@ -9,6 +9,7 @@ from analysis import measures
 from analysis.arrays import optional
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
+from analysis.stress import SCENARIOS, stress_returns
 from analysis.valuation import Exposure, Positions
 
 BLOCK = 128
@@ -19,11 +20,13 @@ BLOCK = 128
 class PageFigures:
     """What has been measured, one entry a portfolio, ``None`` or NaN where it was not or is undefined.
 
-    ``risk_contribution`` is ``(positions,)``, the last two arrays are ``(portfolios,)``.
+    ``stress`` are the returns in each scenario, ``(scenarios, portfolios)``; ``risk_contribution`` is ``(positions,)``,
+    the last two arrays are ``(portfolios,)``.
     """
 
     performance: list[Performance | None]
     risk: list[Risk | None]
+    stress: Floats
     risk_contribution: Floats
     diversification_ratio: Floats
     average_correlation: Floats
@@ -40,6 +43,7 @@ def measure_page(
     figures = PageFigures(
         performance=[None] * size,
         risk=[None] * size,
+        stress=np.full((len(SCENARIOS), size), np.nan),
         risk_contribution=np.full(len(positions.owner), np.nan),
         diversification_ratio=np.full(size, np.nan),
         average_correlation=np.full(size, np.nan),
@@ -68,6 +72,7 @@ def _measure_block(
     figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, window.covariance)
     figures.average_correlation[members] = measures.average_correlation(weights != 0, window.covariance)
     returns = (weights.T @ window.returns.T).T
+    figures.stress[:, members] = stress_returns(returns, window.betas(returns), weights, window.episode_returns)
     rows = zip(members.tolist(), window.performance(returns), window.risk(returns), strict=True)
     for portfolio, performance, risk in rows:
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
@@ -76,8 +81,8 @@ def _measure_block(
 class _Window:
     """The days from ``start`` to the end of the table, and the symbols held over them.
 
-    ``returns`` are ``(observations, symbols)``, ``covariance`` is their sample covariance; ``columns`` are the symbols'
-    columns in the table, ascending.
+    ``returns`` are ``(observations, symbols)``, ``covariance`` is their sample covariance, ``episode_returns`` are
+    ``(episodes, symbols)``; ``columns`` are the symbols' columns in the table, ascending.
     """
 
     def __init__(self, table: PriceTable, start: int, columns: Integers, risk_free_rate: float) -> None:
@@ -86,10 +91,15 @@ class _Window:
         self.returns = table.returns.T[columns, start:].T
         deviations = self.returns - self.returns.mean(axis=0)
         self.covariance = deviations.T @ deviations / (len(deviations) - 1)
+        self.episode_returns = table.episode_returns[:, columns]
         # One date more than there are observations.
         self._dates: list[date] = table.dates[start:].tolist()
         self._benchmark = table.benchmark_returns[start:]
         self._rate = measures.daily_rate(risk_free_rate)
+
+    def betas(self, returns: Floats) -> Floats:
+        """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
+        return measures.beta(returns, self._benchmark)
 
     def performance(self, returns: Floats) -> list[Performance]:
         """Give the performance of portfolios with daily ``returns``, ``(observations, portfolios)``."""
@@ -126,7 +136,7 @@ class _Window:
         worst = measures.worst_returns(returns)
         observations = len(returns)
         mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
-        betas = measures.beta(returns, benchmark)
+        betas = self.betas(returns)
         figures = zip(
             optional(measures.annual_volatility(returns)),
             optional(measures.downside_deviation(excess)),

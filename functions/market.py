@@ -4,7 +4,7 @@ from datetime import date
 
 import msgspec
 
-from analysis.research import research_symbol
+from analysis.research import research_symbols
 from functions.messages import BatchInput, PricesResult, SymbolError
 from functions.planning import history_start
 from functions.runs import active_run
@@ -34,8 +34,7 @@ def research_batch(services: Services, batch: BatchInput) -> int:
     services.runs.reach(batch.run_id, "research")
     as_of = _as_of(services, batch.run_id)
     bars = services.prices.load(services.batches.priced_symbols(batch.plan_id, batch.number))
-    researched = (research_symbol(symbol, series, as_of) for symbol, series in bars.items())
-    found = [research for research in researched if research is not None]
+    found = research_symbols(bars, as_of)
     services.batches.record_research(batch.plan_id, batch.number, msgspec.to_builtins(found))
     if not run.dry_run:
         services.research.save(found)

@@ -34,7 +34,11 @@ class ReportStore:
     def save(self, reports: Sequence[Report]) -> None:
         """Keep the reports; doing it again replaces them."""
         writes = [
-            ReplaceOne({"run_id": report.run_id, "user_id": report.user_id}, _to_document(report), upsert=True)
+            ReplaceOne(
+                {"run_id": report.run_id, "user_id": report.user_id},
+                report_document(report) | {"summary": msgspec.to_builtins(summarize(report))},
+                upsert=True,
+            )
             for report in reports
         ]
         if writes:
@@ -119,7 +123,9 @@ def summarize(report: Report) -> Summary:
     )
 
 
-def _to_document(report: Report) -> Document:
+def report_document(report: Report) -> Document:
+    """Give the report as the API shows it."""
     document: Document = msgspec.to_builtins(report)
-    document["summary"] = msgspec.to_builtins(summarize(report))
+    for entry in document["stress"] or ():
+        entry["return"] = entry.pop("return_")  # a word of Python's own, which no record can use
     return document

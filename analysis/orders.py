@@ -1,0 +1,148 @@
+"""From decisions to a plan of whole-share orders that spends no more than there is and sells no more than is held.
+
+Nothing here, or anywhere in this app, sends an order to a broker.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Literal
+
+from analysis.models import Decision, Order, OrderPlan, Portfolio, Research
+from analysis.returns import SymbolFigures
+
+type SkipReason = Literal["no_price", "stale_price", "too_many_shares", "no_buying_power", "less_than_one_share"]
+
+_MOST_SHARES = 1e12
+"""As many as a holding may have."""
+
+
+class _Kind(IntEnum):
+    """What an order does, in the order to do it: buy back short shares, sell, buy."""
+
+    COVER = 0
+    SELL = 1
+    BUY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An order that has not found its place yet; ``shares`` are 0 where ``skip_reason`` tells why."""
+
+    kind: _Kind
+    decision: Decision
+    price: float | None
+    shares: int
+    skip_reason: SkipReason | None
+
+    @property
+    def cost(self) -> float:
+        return self.shares * (self.price or 0.0)
+
+
+def plan_orders(
+    portfolio: Portfolio,
+    decisions: Sequence[Decision],
+    quotes: Mapping[str, SymbolFigures],
+    research: Mapping[str, Research],
+) -> OrderPlan:
+    """Plan the orders that follow from the ``decisions``: short positions are bought back, then sells, then buys.
+
+    Sells come in descending proceeds, what is bought back in descending cost, buys by descending score; equals by
+    symbol. Shares are whole, rounded down, at the last raw close in ``quotes``. If all that is to be bought, back or
+    anew, costs more than buying power and proceeds together, all of it is scaled by one factor.
+    """
+    held = {holding.symbol: holding.quantity for holding in portfolio.holdings}
+    drafts = [
+        _draft(decision, held.get(decision.symbol, 0.0), quotes.get(decision.symbol), portfolio.buying_power)
+        for decision in decisions
+        if decision.decision != "HOLD"
+    ]
+    drafts.sort(key=lambda draft: _place(draft, research))
+    proceeds = _total(draft for draft in drafts if draft.kind is _Kind.SELL)
+    available = portfolio.buying_power + proceeds
+    wanted = _total_bought(drafts)
+    factor = max(available, 0.0) / wanted if wanted > max(available, 0.0) else 1.0
+    if factor < 1:
+        drafts = _scaled(drafts, factor, available)
+    orders = tuple(_order(draft, factor, priority) for priority, draft in enumerate(drafts, start=1))
+    return OrderPlan(
+        orders=orders,
+        total_sell_proceeds=proceeds,
+        total_buy_cost=_total_bought(drafts),
+        available_buying_power=available,
+        scaling_applied=factor < 1,
+        scaling_factor=factor,
+        orders_skipped=sum(order.skip_reason is not None for order in orders),
+        notes=tuple(_notes(drafts, wanted, available, factor)),
+    )
+
+
+def _draft(decision: Decision, quantity: float, quote: SymbolFigures | None, buying_power: float) -> _Draft:
+    purchase = _Kind.COVER if quantity < 0 else _Kind.BUY
+    kind = _Kind.SELL if decision.decision == "SELL" else purchase
+    if quote is None:
+        return _Draft(kind, decision, None, 0, "no_price")
+    if quote.history == "stale":
+        return _Draft(kind, decision, quote.price, 0, "stale_price")
+    if kind is _Kind.BUY and buying_power <= 0:
+        return _Draft(kind, decision, quote.price, 0, "no_buying_power")
+    whole = buying_power / quote.price if kind is _Kind.BUY else abs(quantity)
+    shares = whole * decision.position_size_percent / 100
+    if shares > _MOST_SHARES:
+        return _Draft(kind, decision, quote.price, 0, "too_many_shares")
+    return _Draft(kind, decision, quote.price, math.floor(shares), None if shares >= 1 else "less_than_one_share")
+
+
+def _place(draft: _Draft, research: Mapping[str, Research]) -> tuple[_Kind, float, str]:
+    symbol = draft.decision.symbol
+    rank = research[symbol].score if draft.kind is _Kind.BUY else draft.cost
+    return draft.kind, -(rank or 0.0), symbol
+
+
+def _total(drafts: Iterable[_Draft]) -> float:
+    return math.fsum(draft.cost for draft in drafts)
+
+
+def _total_bought(drafts: Iterable[_Draft]) -> float:
+    return _total(draft for draft in drafts if draft.kind is not _Kind.SELL)
+
+
+def _scaled(drafts: Sequence[_Draft], factor: float, available: float) -> list[_Draft]:
+    scaled = [
+        draft if draft.kind is _Kind.SELL else replace(draft, shares=math.floor(draft.shares * factor))
+        for draft in drafts
+    ]
+    # A product rounded up to a whole number may cost a hair too much: the last of them then gets one share less.
+    while _total_bought(scaled) > max(available, 0.0):
+        last = max(place for place, draft in enumerate(scaled) if draft.kind is not _Kind.SELL and draft.shares)
+        scaled[last] = replace(scaled[last], shares=scaled[last].shares - 1)
+    reason: SkipReason = "less_than_one_share" if available > 0 else "no_buying_power"
+    return [draft if draft.shares else replace(draft, skip_reason=draft.skip_reason or reason) for draft in scaled]
+
+
+def _order(draft: _Draft, factor: float, priority: int) -> Order:
+    size = float(draft.decision.position_size_percent)
+    adjusted = size if draft.kind is _Kind.SELL else size * factor
+    return Order(
+        symbol=draft.decision.symbol,
+        side="SELL" if draft.kind is _Kind.SELL else "BUY",
+        shares=draft.shares,
+        estimated_price=draft.price,
+        estimated_cost=draft.cost,
+        original_size_percent=size,
+        adjusted_size_percent=0.0 if draft.skip_reason else adjusted,
+        priority=priority,
+        skip_reason=draft.skip_reason,
+    )
+
+
+def _notes(drafts: Sequence[_Draft], wanted: float, available: float, factor: float) -> Iterable[str]:
+    if not drafts:
+        yield "There is nothing to order."
+    if any(draft.kind is _Kind.COVER for draft in drafts):
+        yield "Short positions are bought back before anything is sold."
+    if factor < 1:
+        there = f"{max(available, 0.0):,.2f} is available"
+        yield f"What is to be bought costs {wanted:,.2f} and {there}: all of it is scaled to {factor:.1%}."

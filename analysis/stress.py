@@ -1,0 +1,86 @@
+"""What today's mix of holdings would lose: on its own worst days, if the market falls, and in bad times of the past."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from analysis import measures
+from analysis.history import MAX_GAP
+from analysis.models import Bars, Booleans, Dates, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A named fall of the market, from the close of ``start`` to the close of ``end``."""
+
+    name: str
+    start: date
+    end: date
+
+
+EPISODES = (
+    Episode("global_financial_crisis", date(2008, 9, 12), date(2009, 3, 9)),
+    Episode("covid_crash", date(2020, 2, 19), date(2020, 3, 23)),
+    Episode("inflation_bear_2022", date(2022, 1, 3), date(2022, 10, 12)),
+)
+SCENARIOS = (
+    *("worst_day", "worst_5_days", "worst_21_days"),
+    *("market_-10", "market_-20", "market_-30"),
+    *(episode.name for episode in EPISODES),
+)
+_SHOCKS = (-0.10, -0.20, -0.30)
+
+# Two rows, the starts and the ends.
+_EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]], dtype="datetime64[D]")
+
+
+def stress_returns(returns: Floats, betas: Floats, weights: Floats, episodes: Floats) -> Floats:
+    """Give the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN where it cannot be told.
+
+    ``returns`` are the portfolios' own, ``(observations, portfolios)``; ``betas`` ``(portfolios,)``; ``weights``
+    ``(symbols, portfolios)``, 0 if not held; ``episodes`` the symbols' :func:`episode_returns`.
+    """
+    values = measures.values(returns)
+    return np.stack(
+        [
+            returns.min(axis=0),
+            measures.worst_return(values, 5),
+            measures.worst_return(values, 21),
+            *(betas * shock for shock in _SHOCKS),
+            *_weighted(episodes, weights),
+        ]
+    )
+
+
+def _weighted(episodes: Floats, weights: Floats) -> Floats:
+    """Give each portfolio's return over each episode; undefined where one of its symbols' is."""
+    known: Booleans = np.isfinite(episodes)
+    # Zeros in place of the NaN, which would otherwise reach even those who do not hold the symbol.
+    totals: Floats = np.where(known, episodes, 0.0) @ weights
+    untold: Floats = (~known).astype(np.float64) @ (weights != 0)
+    return np.where(untold > 0, np.nan, totals)
+
+
+def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:
+    """Give the return of each symbol over each of :data:`EPISODES`, shape ``(episodes, symbols)``.
+
+    It leads from the last adjusted close up to the first day to the last one up to the end. Undefined where either is
+    more than :data:`MAX_GAP` trading days old by then, where a longer gap follows (what is before one is no usable
+    history), and where the ``trading_days`` do not span the episode.
+    """
+    columns = [_episode_returns(own, trading_days) for own in symbols]
+    return np.array(columns, dtype=np.float64).reshape(-1, len(EPISODES)).T
+
+
+def _episode_returns(own: Bars, trading_days: Dates) -> Floats:
+    day_numbers = trading_days.searchsorted(own.dates, "right")
+    gaps = np.flatnonzero(np.diff(day_numbers) > MAX_GAP + 1)
+    first = gaps[-1] + 1 if gaps.size else 0
+    last = own.dates.searchsorted(_EPISODE_DAYS, "right") - 1
+    ages = trading_days.searchsorted(_EPISODE_DAYS, "right") - day_numbers[last]
+    spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
+    told = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
+    start, end = own.adj_close[last]
+    return np.where(told, end / start - 1, np.nan)
