@@ -1,12 +1,12 @@
 """Builders of the records that tests arrange: portfolios, bars, price tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report
+from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, build_price_table, resolve_as_of
 
@@ -34,6 +34,10 @@ class PortfolioBuilder:
     def cash(self, amount: float) -> "PortfolioBuilder":
         """Set the cash."""
         return PortfolioBuilder(replace(self.portfolio, cash=amount))
+
+    def buying_power(self, amount: float) -> "PortfolioBuilder":
+        """Set the buying power."""
+        return PortfolioBuilder(replace(self.portfolio, buying_power=amount))
 
     def thresholds(self, thresholds: Mapping[str, Mapping[str, float]]) -> "PortfolioBuilder":
         """Set the user's own thresholds."""
@@ -74,6 +78,22 @@ def without(own: Bars, dropped: slice) -> Bars:
     return Bars(own.dates[keep], own.close[keep], own.adj_close[keep])
 
 
+def with_range(own: Bars, seed: int) -> Bars:
+    """Add a high and a low around each close, of the raw prices as the close is."""
+    generator = np.random.default_rng(seed)
+    up, down = np.abs(generator.normal(0, 0.01, (2, len(own.dates))))
+    return replace(own, high=own.close * (1 + up), low=own.close / (1 + down))
+
+
+def a_research(symbol: str, score: float | None) -> Research:
+    """Research of which only the score matters."""
+    others = {name: None for name in Research.__dataclass_fields__ if name not in _GIVEN_IN_RESEARCH}
+    return Research(symbol=symbol, as_of=date(2026, 1, 2), close=100.0, adj_close=100.0, score=score, **others)
+
+
+_GIVEN_IN_RESEARCH = ("symbol", "as_of", "close", "adj_close", "score")
+
+
 def a_table(
     symbols: Mapping[str, Bars], benchmark: Bars, *, as_of: date | None = None, lookback_days: int = 1260
 ) -> PriceTable:
@@ -81,6 +101,12 @@ def a_table(
     return build_price_table(symbols, benchmark, resolve_as_of(benchmark, as_of), lookback_days)
 
 
-def analyze(table: PriceTable, *portfolios: PortfolioBuilder, risk_free_rate: float = 0.0) -> list[Report]:
-    """Analyse portfolios without any research."""
-    return analyze_portfolios([builder.build() for builder in portfolios], table, {}, "run", risk_free_rate)
+def analyze(
+    table: PriceTable,
+    *portfolios: PortfolioBuilder,
+    research: Iterable[Research] = (),
+    risk_free_rate: float = 0.0,
+) -> list[Report]:
+    """Analyse portfolios, without any research unless some is given."""
+    known = {found.symbol: found for found in research}
+    return analyze_portfolios([builder.build() for builder in portfolios], table, known, "run", risk_free_rate)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analysis import measures
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
+from analysis.research import research_symbols
 from analysis.windows import BLOCK
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
@@ -24,6 +25,12 @@ SYMBOLS = {
     "FLAT": bars(DAYS, 25.0),
 }
 TABLE = a_table(SYMBOLS, random_walk(DAYS, 99))
+# Scores far from each other, so that there is something to order.
+SCORES = {"S0": 0.8, "S1": -0.7, "S2": 0.1, "S3": -0.9, "S4": 0.5, "YOUNG": 0.65, "STALE": 0.75}
+RESEARCH = {
+    found.symbol: replace(found, score=SCORES.get(found.symbol, found.score))
+    for found in research_symbols(SYMBOLS, TABLE.as_of)
+}
 
 quantities = st.floats(0.01, 1e4) | st.floats(-1e3, -0.01)
 portfolios = st.builds(
@@ -32,7 +39,9 @@ portfolios = st.builds(
     holdings=st.dictionaries(st.sampled_from([*SYMBOLS, "NONE"]), quantities, max_size=6).map(
         lambda held: tuple(Holding(symbol, quantity, 50.0) for symbol, quantity in held.items())
     ),
+    watchlist=st.sets(st.sampled_from([*SYMBOLS, "NONE"])).map(lambda watched: tuple(sorted(watched))),
     cash=st.floats(0, 1e6),
+    buying_power=st.floats(-1e4, 1e6),
 )
 pages = st.lists(portfolios, min_size=1, max_size=6)
 long_only = st.builds(
@@ -47,7 +56,10 @@ invariant: Callable[[Callable[..., None]], Callable[..., None]] = settings(deadl
 
 
 def analyze(page: list[Portfolio]) -> list[Report]:
-    return analyze_portfolios(page, TABLE, {}, "run", 0.01)
+    return analyze_portfolios(page, TABLE, RESEARCH, "run", 0.01)
+
+
+LABELS = ("symbol", "rule", "scenario")
 
 
 def flat(record: object, name: str = "") -> dict[str, object]:
@@ -55,7 +67,7 @@ def flat(record: object, name: str = "") -> dict[str, object]:
     if is_dataclass(record):
         return {k: v for f in fields(record) for k, v in flat(getattr(record, f.name), f"{name}.{f.name}").items()}
     if isinstance(record, tuple):
-        labels = [str(getattr(entry, "symbol", getattr(entry, "rule", entry))) for entry in record]
+        labels = [str(next((getattr(entry, a) for a in LABELS if hasattr(entry, a)), entry)) for entry in record]
         return {
             k: v for label, entry in zip(labels, record, strict=True) for k, v in flat(entry, f"{name}.{label}").items()
         }
@@ -121,17 +133,46 @@ def test_one_more_user_changes_no_other_report(page: list[Portfolio], newcomer: 
 
 @invariant
 @given(long_only, st.sampled_from([1e-3, 0.5, 3.0, 1e6]))
-def test_scaling_everything_owned_changes_no_ratio(portfolio: Portfolio, factor: float) -> None:
+def test_scaling_everything_owned_changes_no_ratio_and_no_decision(portfolio: Portfolio, factor: float) -> None:
     holdings = tuple(replace(holding, quantity=holding.quantity * factor) for holding in portfolio.holdings)
 
     (report,) = analyze([portfolio])
     (scaled,) = analyze([replace(portfolio, holdings=holdings, cash=portfolio.cash * factor)])
 
+    for entry, before in zip(scaled.stress or (), report.stress or (), strict=True):
+        assert entry.return_ == (before.return_ and pytest.approx(before.return_, rel=1e-6, abs=1e-9))
+    assert [d.position_size_percent for d in scaled.decisions] == [d.position_size_percent for d in report.decisions]
     for name in ("performance", "risk", "diversification", "data_quality", "reason"):
         assert flat(getattr(scaled, name)) == {
             key: pytest.approx(value, rel=1e-6, abs=1e-9) if isinstance(value, float) else value
             for key, value in flat(getattr(report, name)).items()
         }
+
+
+@invariant
+@given(pages)
+def test_order_plans_spend_no_more_than_is_available_and_sell_no_more_than_is_held(page: list[Portfolio]) -> None:
+    for portfolio, report in zip(page, analyze(page), strict=True):
+        if report.order_plan is None:
+            assert report.status == "skipped"
+            continue
+        held = {holding.symbol: holding.quantity for holding in portfolio.holdings}
+        plan = report.order_plan
+        assert plan.total_buy_cost <= max(plan.available_buying_power, 0)
+        for order in plan.orders:
+            if order.side == "SELL":
+                assert 0 <= order.shares <= held[order.symbol]
+            elif held.get(order.symbol, 0) < 0:
+                assert 0 <= order.shares <= -held[order.symbol]
+
+
+@invariant
+@given(pages)
+def test_everything_held_or_watched_is_decided_once(page: list[Portfolio]) -> None:
+    for portfolio, report in zip(page, analyze(page), strict=True):
+        known = {holding.symbol for holding in portfolio.holdings} | set(portfolio.watchlist)
+        decided = [decision.symbol for decision in report.decisions]
+        assert sorted(decided) == (sorted(known) if report.status == "analyzed" else [])
 
 
 @invariant

@@ -7,11 +7,10 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 import pytest
 
-from analysis.models import Report, Research
-from analysis.report import analyze_portfolios
-from analysis.research import research_symbol
+from analysis.models import Bars, Report
+from analysis.research import research_symbols
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
-from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars
+from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars
 
 
 def floats_in(record: object) -> Iterator[float]:
@@ -49,6 +48,8 @@ AWKWARD = (
     a_portfolio("stale").holding("STALE", 5),
     a_portfolio("flat").holding("FLAT", 5),
     a_portfolio("short").holding("B", -5).cash(1e6),
+    a_portfolio("absurd buying power").holding("A", 5).buying_power(math.nan),
+    a_portfolio("in debt").holding("A", 5).buying_power(-1e6),
 )
 SOUND = a_portfolio("sound").holding("A", 10).holding("B", 3.5).holding("YOUNG", 7).cash(100)
 
@@ -60,7 +61,7 @@ def approximately(report: Report) -> list[object]:
 class TestIsolation:
     @pytest.mark.parametrize("portfolio", AWKWARD, ids=lambda builder: builder.portfolio.user_id)
     def test_no_figure_of_an_awkward_portfolio_is_nan_or_infinite(self, portfolio: PortfolioBuilder) -> None:
-        report = only(analyze(TABLE, portfolio))
+        report = only(analyze(TABLE, portfolio, research=research_symbols(SYMBOLS, AS_OF)))
 
         assert all(math.isfinite(figure) for figure in floats_in((report,)))
 
@@ -79,10 +80,34 @@ class TestIsolation:
         absurd = bars(DAYS, np.where(np.arange(600) % 2, 1e-150, 1e150))
         table = a_table({**SYMBOLS, "ABSURD": absurd}, BENCHMARK)
 
-        hurt, sound = analyze(table, a_portfolio().holding("ABSURD", 1).holding("A", 1), SOUND)
+        research = research_symbols({**SYMBOLS, "ABSURD": absurd}, AS_OF)
 
-        assert list(floats_in((sound,))) == approximately(only(analyze(TABLE, SOUND)))
+        hurt, sound = analyze(
+            table, a_portfolio().holding("ABSURD", 1).holding("A", 1).watching("ABSURD"), SOUND, research=research
+        )
+
+        alone = only(analyze(TABLE, SOUND, research=research_symbols(SYMBOLS, AS_OF)))
+        assert list(floats_in((sound,))) == approximately(alone)
         assert all(math.isfinite(figure) for figure in floats_in((hurt,)))
+
+    def test_days_without_a_usable_price_are_no_days_at_all(self) -> None:
+        close = SYMBOLS["A"].close.copy()
+        close[[100, 300]] = math.nan, math.inf
+        close[301] = -1
+        broken = Bars(DAYS, close, SYMBOLS["A"].adj_close)
+        gaps = np.ones(600, dtype=np.bool_)
+        gaps[[100, 300, 301]] = False
+        sound = Bars(DAYS[gaps], SYMBOLS["A"].close[gaps], SYMBOLS["A"].adj_close[gaps])
+
+        portfolio = a_portfolio().holding("A", 5).holding("B", 1)
+        one, other = (
+            only(analyze(a_table(symbols, BENCHMARK), portfolio, research=research_symbols(symbols, AS_OF)))
+            for symbols in ({**SYMBOLS, "A": broken}, {**SYMBOLS, "A": sound})
+        )
+
+        assert one == other
+        assert one.data_quality is not None
+        assert one.data_quality.coverage == 1
 
     def test_an_empty_page_has_no_reports(self) -> None:
         assert analyze(TABLE) == []
@@ -95,16 +120,15 @@ class TestIsolation:
         assert (skipped.reason, cash.reason) == ("non_positive_value", "no_prices")
 
     def test_a_report_holds_plain_python_values_only(self) -> None:
-        research = {"A": research_symbol("A", SYMBOLS["A"], AS_OF)}
-        known = {symbol: found for symbol, found in research.items() if found}
+        research = research_symbols(SYMBOLS, AS_OF)
 
-        reports = analyze_portfolios([SOUND.build(), *(b.build() for b in AWKWARD)], TABLE, known, "run", 0.01)
+        reports = analyze(TABLE, SOUND, *AWKWARD, research=research, risk_free_rate=0.01)
 
         assert {cls for cls in classes_in(tuple(reports)) if cls.__module__.startswith("numpy")} == set()
 
     def test_holdings_carry_the_research_of_their_symbol(self) -> None:
-        research = Research("A", AS_OF, 1.0, 1, 0.1, 0.2)
+        research = a_research("A", 0.2)
 
-        (report,) = analyze_portfolios([SOUND.build()], TABLE, {"A": research}, "run", 0.0)
+        report = only(analyze(TABLE, SOUND, research=[research]))
 
         assert [holding.research for holding in report.holdings] == [research, None, None]

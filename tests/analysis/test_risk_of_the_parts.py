@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import skfolio
 from scipy import stats
 
 from analysis import measures
@@ -22,6 +23,26 @@ def test_contributions_agree_with_the_textbook() -> None:
         expected = [weights[k] * (COVARIANCE[k] @ weights) / variance for k in range(4)]
         assert contributions[:, i] == pytest.approx(expected, rel=1e-12)
     assert contributions.sum(axis=0) == pytest.approx([1, 1], rel=1e-12)
+
+
+@pytest.mark.parametrize("portfolio", [0, 1], ids=["long", "long and short"])
+def test_contributions_agree_with_skfolio(portfolio: int) -> None:
+    reference = skfolio.Portfolio(X=RETURNS, weights=WEIGHTS[:, portfolio])
+    # Its contributions are central differences, which are exact for the variance whatever the spacing.
+    shares = reference.contribution(measure=skfolio.RiskMeasure.VARIANCE, spacing=0.1, to_df=False)
+
+    parts = measures.variance_parts(WEIGHTS, COVARIANCE)
+
+    assert parts.sum(axis=0)[portfolio] == pytest.approx(reference.variance, rel=1e-9)
+    assert measures.risk_contributions(parts)[:, portfolio] == pytest.approx(shares / shares.sum(), rel=1e-9)
+
+
+def test_diversification_of_long_holdings_agrees_with_skfolio() -> None:
+    reference = skfolio.Portfolio(X=RETURNS, weights=WEIGHTS[:, 0])
+
+    ratio = measures.diversification_ratio(measures.variance_parts(WEIGHTS, COVARIANCE), WEIGHTS, COVARIANCE)[0]
+
+    assert ratio == pytest.approx(reference.diversification, rel=1e-9)
 
 
 def test_diversification_ratio_is_the_average_deviation_over_that_of_the_portfolio() -> None:

@@ -1,13 +1,12 @@
 """One portfolio with cash and a short position, worked out step by step with the reference libraries."""
 
-import math
-
 import empyrical
 import numpy as np
 import pytest
 from scipy import stats
 
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, YOUNG_DAYS, only, price, returns_of
+from tests.analysis.references import risk_of
 from tests.builders import a_portfolio, analyze
 
 RATE = 0.02
@@ -47,32 +46,8 @@ class TestAgainstTheTextbook:
         assert performance.return_ytd == pytest.approx(np.prod(1 + self.returns[this_year]) - 1, rel=1e-9)
 
     def test_risk(self) -> None:
-        r, b, f = self.returns, self.benchmark, self.daily_rate
-        mean, deviation = r.mean(), r.std(ddof=1)
-        expected = {
-            "annual_volatility": empyrical.annual_volatility(r),
-            "downside_deviation": empyrical.downside_risk(r, f),
-            "sharpe_ratio": empyrical.sharpe_ratio(r, f),
-            "sortino_ratio": empyrical.sortino_ratio(r, f),
-            "calmar_ratio": empyrical.calmar_ratio(r),
-            "omega_ratio": empyrical.omega_ratio(r, f),
-            "max_drawdown": empyrical.max_drawdown(r),
-            "value_at_risk_95": empyrical.value_at_risk(r, 0.05),
-            "value_at_risk_99": empyrical.value_at_risk(r, 0.01),
-            "gaussian_value_at_risk_95": stats.norm.ppf(0.05, mean, deviation),
-            "gaussian_value_at_risk_99": stats.norm.ppf(0.01, mean, deviation),
-            "conditional_value_at_risk_95": empyrical.conditional_value_at_risk(r, 0.05),
-            "conditional_value_at_risk_99": empyrical.conditional_value_at_risk(r, 0.01),
-            "skewness": stats.skew(r),
-            "excess_kurtosis": stats.kurtosis(r),
-            "beta": empyrical.beta_aligned(r, b),
-            "alpha": empyrical.alpha_aligned(r, b, f),
-            "correlation_to_benchmark": stats.pearsonr(r, b).statistic,
-            "tracking_error": empyrical.annual_volatility(r - b),
-            "information_ratio": empyrical.excess_sharpe(r, b) * math.sqrt(252),
-        }
-        for name, figure in expected.items():
-            assert getattr(self.report.risk, name) == pytest.approx(float(figure), rel=1e-9), name
+        for name, figure in risk_of(self.returns, self.benchmark, self.daily_rate).items():
+            assert getattr(self.report.risk, name) == pytest.approx(figure, rel=1e-9), name
 
     def test_drawdown(self) -> None:
         risk = self.report.risk

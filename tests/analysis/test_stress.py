@@ -1,0 +1,214 @@
+import math
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import measures
+from analysis.models import Bars, Report
+from analysis.stress import EPISODES, episode_returns
+from tests.analysis.market import EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays, without
+
+LONG_DAYS = weekdays(4200, "2007-01-01")
+LONG_BENCHMARK = random_walk(LONG_DAYS, seed=99)
+OLD, OTHER = random_walk(LONG_DAYS, seed=1), random_walk(LONG_DAYS, seed=2)
+
+
+def told(report: Report) -> dict[str, float | None]:
+    assert report.stress is not None
+    return {entry.scenario: entry.return_ for entry in report.stress}
+
+
+def row(day: date) -> int:
+    """The row of the last trading day up to ``day``."""
+    return int(LONG_DAYS.searchsorted(np.datetime64(day), "right")) - 1
+
+
+def over(own: Bars, start: date, end: date) -> float:
+    return float(own.adj_close[row(end)] / own.adj_close[row(start)] - 1)
+
+
+def test_every_report_with_figures_that_rest_on_returns_has_every_scenario_in_order() -> None:
+    report = only(analyze(TABLE, a_portfolio().holding("A", 10).cash(100)))
+
+    assert report.stress is not None
+    assert [entry.scenario for entry in report.stress] == [
+        *("worst_day", "worst_5_days", "worst_21_days", "market_-10", "market_-20", "market_-30"),
+        *("global_financial_crisis", "covid_crash", "inflation_bear_2022"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "portfolio",
+    [a_portfolio().cash(100), a_portfolio().holding("A", 1).holding("STALE", 1000), a_portfolio()],
+    ids=["no holdings", "low coverage", "skipped"],
+)
+def test_a_report_without_figures_that_rest_on_returns_has_no_stress(portfolio: PortfolioBuilder) -> None:
+    report = only(analyze(TABLE, portfolio))
+
+    assert report.reason is not None
+    assert report.stress is None
+
+
+@pytest.mark.parametrize(("scenario", "days"), [("worst_day", 1), ("worst_5_days", 5), ("worst_21_days", 21)])
+def test_the_worst_days_are_those_of_today_s_mix_over_its_own_window(scenario: str, days: int) -> None:
+    report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("YOUNG", -4).cash(2000)))
+
+    values = np.array([10 * price("A"), -4 * price("YOUNG")])
+    returns = np.stack([returns_of(SYMBOLS["A"], 299), returns_of(SYMBOLS["YOUNG"], 299)], axis=1)
+    mix = returns @ (values / (values.sum() + 2000))
+    worst = min(np.prod(1 + mix[first : first + days]) - 1 for first in range(299 - days + 1))
+    assert told(report)[scenario] == pytest.approx(worst, rel=1e-9)
+
+
+def test_a_market_shock_hits_in_proportion_to_beta() -> None:
+    report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("B", 5)))
+
+    assert report.risk is not None
+    assert report.risk.beta is not None
+    for scenario, shock in {"market_-10": -0.1, "market_-20": -0.2, "market_-30": -0.3}.items():
+        assert told(report)[scenario] == pytest.approx(report.risk.beta * shock, rel=1e-12)
+
+
+def test_a_loss_is_the_return_on_the_total_value() -> None:
+    report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("B", -5).cash(2000)))
+
+    total = 10 * price("A") - 5 * price("B") + 2000
+    assert report.stress is not None
+    for entry in report.stress:
+        assert entry.loss == (None if entry.return_ is None else pytest.approx(entry.return_ * total, rel=1e-12))
+
+
+def test_a_benchmark_that_never_moves_leaves_market_shocks_untold() -> None:
+    table = a_table(SYMBOLS, bars(SYMBOLS["FLAT"].dates, 100.0))
+
+    stress = told(only(analyze(table, a_portfolio().holding("A", 10))))
+
+    assert (stress["market_-10"], stress["market_-20"], stress["market_-30"]) == (None, None, None)
+    assert stress["worst_day"] is not None
+
+
+def test_a_mix_that_would_have_lost_more_than_everything_has_a_worst_day_but_none_compounded() -> None:
+    report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 100).holding("STEADY", -99)))
+
+    stress = told(report)
+    assert stress["worst_day"] is not None
+    assert stress["worst_day"] < -1
+    assert (stress["worst_5_days"], stress["worst_21_days"]) == (None, None)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1, 3), min_size=21, max_size=60), st.sampled_from([1, 5, 21]))
+def test_the_worst_compounded_return_is_that_of_a_plain_search(returns: list[float], days: int) -> None:
+    column = np.array(returns)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worst = measures.worst_return(measures.values(column), days)[0]
+
+    # What follows a total loss has no value left to lose.
+    ruin = next((day for day, value in enumerate(returns) if value == -1), len(returns))
+    starts = range(min(ruin, len(returns) - days) + 1)
+    expected = min(np.prod(1 + column[first : first + days]) - 1 for first in starts)
+    assert worst == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+class TestEpisodes:
+    table = a_table({"OLD": OLD, "OTHER": OTHER}, LONG_BENCHMARK, lookback_days=300)
+
+    def test_they_are_those_of_the_definition(self) -> None:
+        assert [(episode.name, episode.start, episode.end) for episode in EPISODES] == [
+            ("global_financial_crisis", date(2008, 9, 12), date(2009, 3, 9)),
+            ("covid_crash", date(2020, 2, 19), date(2020, 3, 23)),
+            ("inflation_bear_2022", date(2022, 1, 3), date(2022, 10, 12)),
+        ]
+
+    def test_each_holding_s_own_return_between_the_two_closes_is_weighted(self) -> None:
+        report = only(analyze(self.table, a_portfolio().holding("OLD", 10).holding("OTHER", -3).cash(500)))
+
+        values = np.array([10 * OLD.close[-1], -3 * OTHER.close[-1]])
+        weights = values / (values.sum() + 500)
+        for episode in EPISODES:
+            own = [over(bars, episode.start, episode.end) for bars in (OLD, OTHER)]
+            assert told(report)[episode.name] == pytest.approx(weights @ own, rel=1e-9)
+
+    def test_they_reach_back_beyond_the_lookback(self) -> None:
+        assert self.table.dates[0] > np.datetime64(EPISODES[0].end)
+        assert told(only(analyze(self.table, a_portfolio().holding("OLD", 1))))["global_financial_crisis"] is not None
+
+    def test_one_included_holding_that_does_not_reach_back_leaves_an_episode_untold_for_its_holders_only(self) -> None:
+        young = without(OTHER, slice(0, row(date(2015, 1, 1))))
+        table = a_table({"OLD": OLD, "YOUNG": young}, LONG_BENCHMARK)
+
+        with_it, without_it = analyze(
+            table, a_portfolio().holding("OLD", 1).holding("YOUNG", 1), a_portfolio().holding("OLD", 1)
+        )
+
+        crisis, crash, bear = (told(with_it)[episode.name] for episode in EPISODES)
+        assert crisis is None
+        assert crash is not None
+        assert bear is not None
+        assert told(without_it)["global_financial_crisis"] is not None
+
+    def test_a_holding_that_is_not_included_does_not_count(self) -> None:
+        short = without(OTHER, slice(0, 4200 - 30))
+        table = a_table({"OLD": OLD, "SHORT": short}, LONG_BENCHMARK)
+
+        report = only(analyze(table, a_portfolio().holding("OLD", 100).holding("SHORT", 1)))
+
+        assert report.data_quality is not None
+        assert report.data_quality.short_history_symbols == ("SHORT",)
+        assert told(report)["global_financial_crisis"] is not None
+
+    def test_an_episode_that_ends_after_as_of_is_untold(self) -> None:
+        table = a_table({"OLD": OLD}, LONG_BENCHMARK, as_of=date(2020, 3, 20))
+
+        stress = told(only(analyze(table, a_portfolio().holding("OLD", 1))))
+
+        assert stress["global_financial_crisis"] is not None
+        assert (stress["covid_crash"], stress["inflation_bear_2022"]) == (None, None)
+
+
+def crash_of(own: Bars, benchmark: Bars = LONG_BENCHMARK) -> float:
+    return float(episode_returns([own], benchmark.dates)[1, 0])
+
+
+class TestReachingBack:
+    start, end = row(date(2020, 2, 19)), row(date(2020, 3, 23))
+
+    def test_the_closes_are_the_last_up_to_the_two_days(self) -> None:
+        gappy = without(without(OLD, slice(self.end - 2, self.end + 1)), slice(self.start - 4, self.start + 1))
+
+        expected = OLD.adj_close[self.end - 3] / OLD.adj_close[self.start - 5] - 1
+        assert crash_of(gappy) == pytest.approx(expected, rel=1e-12)
+
+    def test_a_close_more_than_five_days_old_is_none(self) -> None:
+        assert math.isnan(crash_of(without(OLD, slice(self.start - 5, self.start + 1))))
+        assert math.isnan(crash_of(without(OLD, slice(self.end - 5, self.end + 1))))
+
+    def test_a_first_price_after_the_start_is_too_late(self) -> None:
+        assert not math.isnan(crash_of(without(OLD, slice(0, self.start))))
+        assert math.isnan(crash_of(without(OLD, slice(0, self.start + 1))))
+
+    def test_what_is_before_a_long_gap_is_no_history_of_today_s_symbol(self) -> None:
+        later = self.end + 200
+
+        assert not math.isnan(crash_of(without(OLD, slice(later, later + 5))))
+        assert math.isnan(crash_of(without(OLD, slice(later, later + 6))))
+        assert not math.isnan(crash_of(without(OLD, slice(100, 200))))
+
+    def test_a_calendar_that_begins_later_tells_no_earlier_episode(self) -> None:
+        assert math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start + 1))))
+        assert not math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start))))
+
+    def test_no_symbols_have_no_returns(self) -> None:
+        assert episode_returns([], LONG_DAYS).shape == (len(EPISODES), 0)
+
+
+def test_absurd_prices_of_a_symbol_leave_no_figure_infinite() -> None:
+    absurd = replace(OLD, adj_close=np.where(np.arange(4200) < row(date(2020, 3, 1)), 1e-300, 1e300))
+    table = a_table({"ABSURD": absurd}, LONG_BENCHMARK)
+
+    assert told(only(analyze(table, a_portfolio().holding("ABSURD", 1))))["covid_crash"] is None
