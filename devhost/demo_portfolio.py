@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from devhost.demo_advice import render_decisions, render_order_plan
 from devhost.demo_report import STATUS_STYLES, Document
 from devhost.formats import count, money, number, percent, percent_of_hundred, words
 
@@ -92,6 +93,17 @@ _HOLDING: _Lines = (
     ("beta", "Beta", number),
     ("risk_contribution", "Of risk", percent),
 )
+_SCENARIOS = {
+    "worst_day": "Its worst day",
+    "worst_5_days": "Its worst 5 days",
+    "worst_21_days": "Its worst 21 days",
+    "market_-10": "The market falls by 10 %",
+    "market_-20": "The market falls by 20 %",
+    "market_-30": "The market falls by 30 %",
+    "global_financial_crisis": "Global financial crisis, 2008-2009",
+    "covid_crash": "Covid crash, 2020",
+    "inflation_bear_2022": "Inflation bear market, 2022",
+}
 
 
 def render_portfolio(report: Document) -> RenderableType:
@@ -107,7 +119,15 @@ def render_portfolio(report: Document) -> RenderableType:
         ),
         _figures("Risk", report["risk"], _RISK),
     )
-    parts = (figures, _holdings(report["holdings"]), _checks(report["checks"]), _data_quality(report["data_quality"]))
+    parts = (
+        figures,
+        _holdings(report["holdings"]),
+        _stress(report["stress"]),
+        _checks(report["checks"]),
+        render_decisions(report["decisions"]),
+        render_order_plan(report["order_plan"]),
+        _data_quality(report["data_quality"]),
+    )
     return Panel(
         Group(*parts),
         title=f"{report['user_id']} in full, as of {report['as_of']}, in {report['currency']}",
@@ -137,6 +157,18 @@ def _holdings(holdings: Iterable[Document]) -> RenderableType:
     for holding in sorted(holdings, key=lambda held: -abs(held["market_value"] or 0)):
         table.add_row(holding["symbol"], *(shape(holding[member]) for member, _, shape in _HOLDING))
     return Group(Text("Holdings", style="bold"), table, Text())
+
+
+def _stress(scenarios: Iterable[Document] | None) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("Scenario", no_wrap=True)
+    table.add_column("Return", justify="right", no_wrap=True)
+    table.add_column("Gain or loss", justify="right", no_wrap=True)
+    for scenario in scenarios or ():
+        table.add_row(_SCENARIOS[scenario["scenario"]], _gain(scenario["return"]), _change(scenario["loss"]))
+    return Group(
+        Text("Stress", style="bold"), Text("not to be told", style="dim") if scenarios is None else table, Text()
+    )
 
 
 def _checks(checks: Iterable[Document]) -> RenderableType:

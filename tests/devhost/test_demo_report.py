@@ -10,12 +10,13 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from analysis.models import Report
+from devhost.demo_advice import render_order_plan
 from devhost.demo_portfolio import render_portfolio
 from devhost.demo_report import progress_of, remarks, render_portfolios, render_remarks, render_run
 from devhost.formats import count, money, number, percent, percent_of_hundred, seconds, words
 from stores.records import Metrics, Progress, Run, RunError, RunStatus, Trigger
-from stores.reports import summarize
-from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays
+from stores.reports import report_document, summarize
+from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars, random_walk, weekdays
 
 DAYS = weekdays(400, "2021-01-01")
 AS_OF = DAYS[-1].item()
@@ -38,8 +39,9 @@ def document(record: object) -> dict[str, Any]:
     return decoded
 
 
-def report_on(portfolio: PortfolioBuilder) -> dict[str, Any]:
-    return document(analyze(TABLE, portfolio)[0])
+def report_on(portfolio: PortfolioBuilder, scores: Mapping[str, float] | None = None) -> dict[str, Any]:
+    research = [a_research(symbol, score) for symbol, score in (scores or {}).items()]
+    return document(report_document(analyze(TABLE, portfolio, research=research)[0]))
 
 
 def a_run(status: RunStatus = "completed", **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a run
@@ -211,15 +213,59 @@ def test_a_whole_portfolio_shows_every_part() -> None:
     report = report_on(a_portfolio("ann").holding("UP", 10, 90).holding("DOWN", 1234).cash(1_000))
     output = printed(render_portfolio(report))
     assert f"ann in full, as of {AS_OF}, in USD" in output
-    for part in ("Valuation", "Performance", "Risk", "Tails", "Diversification", "Holdings", "Checks", "Data quality"):
+    parts = (
+        "Valuation",
+        "Performance",
+        "Risk",
+        "Tails",
+        "Diversification",
+        "Holdings",
+        "Stress",
+        "Checks",
+        "Decisions",
+    )
+    for part in (*parts, "Order plan, not sent", "Data quality"):
         assert f" {part} " in output
     assert f"{report['valuation']['market_value']:,.2f}" in output
     assert f"{100 * report['risk']['max_drawdown']:.1f} %" in output
     held = {holding["symbol"]: holding for holding in report["holdings"]}
-    assert line_with("DOWN ", output).split()[:3] == ["DOWN", "1,234", f"{held['DOWN']['price']:,.2f}"]
+    assert line_with("│ DOWN ", output).split()[:3] == ["DOWN", "1,234", f"{held['DOWN']['price']:,.2f}"]
     for check in report["checks"]:
         assert line_with(check["message"], output).startswith(check["status"])
     assert "100.0 % of the market value has enough history; nothing flagged" in output
+
+
+def test_stress_shows_each_scenario_with_what_it_would_cost() -> None:
+    report = report_on(a_portfolio().holding("UP", 10).cash(1_000))
+    output = printed(render_portfolio(report))
+    stress = {entry["scenario"]: entry for entry in report["stress"]}
+    worst = stress["worst_21_days"]
+    assert line_with("Its worst 21 days", output) == (
+        f"Its worst 21 days {100 * worst['return']:.1f} % {worst['loss']:,.2f}"
+    )
+    assert line_with("Global financial crisis", output) == "Global financial crisis, 2008-2009 - -"
+
+
+def test_decisions_to_act_on_are_explained_and_the_others_named() -> None:
+    portfolio = a_portfolio().holding("UP", 1).holding("DOWN", 1).watching("YOUNG").cash(1_000)
+    report = report_on(portfolio, {"UP": 0.6, "DOWN": -0.6})
+    output = printed(render_portfolio(report))
+    assert line_with("│ BUY ", output).startswith("BUY UP 6/10 Buy for 10% of the buying power:")
+    assert line_with("│ HOLD ", output) == "HOLD YOUNG"
+
+
+def test_an_order_plan_shows_every_order_and_why_some_are_skipped() -> None:
+    portfolio = a_portfolio().holding("DOWN", 100).watching("UP", "YOUNG").cash(100_000).buying_power(1e4)
+    report = report_on(portfolio, {"UP": 0.6, "DOWN": -0.6, "YOUNG": 0.9})
+    output = printed(render_order_plan(report["order_plan"]))
+    sell, *_ = report["order_plan"]["orders"]
+    assert line_with("SELL", output) == (
+        f"1 SELL DOWN 50 {sell['estimated_price']:,.2f} {sell['estimated_cost']:,.2f} 50.00"
+    )
+    assert f"Sells bring {sell['estimated_cost']:,.2f}, buys cost " in output
+
+    poor = report_on(a_portfolio().holding("DOWN", 1).watching("UP"), {"UP": 0.6})
+    assert "no buying power" in printed(render_order_plan(poor["order_plan"]))
 
 
 def test_the_largest_holding_comes_first_also_when_it_is_short() -> None:
@@ -236,13 +282,13 @@ def test_a_portfolio_without_figures_that_rest_on_returns_can_be_shown() -> None
 
 def test_undefined_figures_of_a_flat_price_are_dashes() -> None:
     output = printed(render_portfolio(report_on(a_portfolio().holding("FLAT", 1))))
-    assert "nan" not in output.lower()
+    assert " nan " not in output.lower()
     assert "None" not in output
 
 
 def test_a_file_of_100_columns_gets_no_longer_lines_and_no_control_characters() -> None:
     wide = a_portfolio("a-rather-long-user-name").holding("UP", 123_456.75, 1.0).holding("DOWN", -9_999)
-    report = report_on(wide.cash(1e7))
+    report = report_on(wide.cash(1e7).watching("YOUNG").buying_power(1e9), {"UP": 0.9, "DOWN": 0.7, "YOUNG": 0.8})
     summaries = [document(summarize(analyze(TABLE, wide.cash(1e7))[0]))]
     for thing in (render_portfolio(report), render_portfolios(summaries), render_run(a_run())):
         output = printed(thing)

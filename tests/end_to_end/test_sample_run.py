@@ -97,6 +97,44 @@ def test_a_report_holds_every_part(app: App, run: dict[str, Any]) -> None:
     assert report["data_quality"]["coverage"] > 0.5
     assert {check["rule"] for check in report["checks"]} >= {"volatility", "drawdown", "beta"}
     assert all(holding["research"]["symbol"] == holding["symbol"] for holding in report["holdings"])
+    assert all(-1 <= holding["research"]["score"] <= 1 for holding in report["holdings"])
+    stress = {entry["scenario"]: entry for entry in report["stress"]}
+    assert len(stress) == 9
+    assert stress["worst_21_days"]["return"] < stress["worst_day"]["return"] < 0
+    assert stress["market_-10"]["return"] == pytest.approx(-0.1 * report["risk"]["beta"])
+    assert stress["covid_crash"]["loss"] < 0
+    assert stress["global_financial_crisis"]["return"] is None  # the sample begins in 2010
+
+
+def test_every_holding_and_watched_symbol_is_decided_and_what_is_to_be_done_is_in_the_order_plan(
+    app: App, run: dict[str, Any]
+) -> None:
+    for summary in portfolios(app, run["run_id"], status="analyzed"):
+        report = app.report(run["run_id"], summary["user_id"])
+        held = {holding["symbol"]: holding["quantity"] for holding in report["holdings"]}
+        decisions = {decision["symbol"]: decision for decision in report["decisions"]}
+        assert held.keys() <= decisions.keys()
+        plan = report["order_plan"]
+        assert [order["priority"] for order in plan["orders"]] == list(range(1, len(plan["orders"]) + 1))
+        assert {order["symbol"] for order in plan["orders"]} == {
+            symbol for symbol, decision in decisions.items() if decision["decision"] != "HOLD"
+        }
+        assert plan["total_buy_cost"] <= max(plan["available_buying_power"], 0)
+        sold = {order["symbol"]: order["shares"] for order in plan["orders"] if order["side"] == "SELL"}
+        assert all(shares <= held[symbol] for symbol, shares in sold.items())
+
+
+def test_who_holds_nothing_is_advised_on_what_is_watched_at_real_prices(app: App, run: dict[str, Any]) -> None:
+    report = app.report(run["run_id"], "nell-nothing-held")
+    assert (report["reason"], report["stress"]) == ("no_holdings", None)
+    assert {decision["symbol"]: decision["decision"] for decision in report["decisions"]} == {
+        "AAPL": "HOLD",
+        "LLY": "HOLD",
+        "XOM": "BUY",
+    }
+    (order,) = report["order_plan"]["orders"]
+    assert (order["symbol"], order["side"], order["shares"]) == ("XOM", "BUY", 23)  # 2,500 at 106.627
+    assert order["estimated_cost"] == pytest.approx(23 * 106.627)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
