@@ -1,5 +1,7 @@
 """The border between arrays, where an undefined figure is NaN, and records, where it is ``None``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from analysis.models import Floats, Integers
@@ -7,9 +9,16 @@ from analysis.models import Floats, Integers
 
 def optional(figures: Floats) -> list[float | None]:
     """Give plain floats, and ``None`` for whatever is not finite."""
-    plain = figures.astype(object)
-    plain[~np.isfinite(figures)] = None
-    values: list[float | None] = plain.tolist()
+    (values,) = optional_rows([figures])
+    return values
+
+
+def optional_rows(figures: Sequence[Floats]) -> list[list[float | None]]:
+    """Do what :func:`optional` does for several arrays of one length, at once."""
+    rows = np.stack(figures)
+    plain = rows.astype(object)
+    plain[~np.isfinite(rows)] = None
+    values: list[list[float | None]] = plain.tolist()
     return values
 
 

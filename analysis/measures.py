@@ -39,34 +39,44 @@ def cumulative_return(returns: Floats) -> Floats:
     return np.where(_ruined(returns), np.nan, np.prod(1 + returns, axis=0)) - 1
 
 
-def cagr(returns: Floats) -> Floats:
-    """Compound annual growth rate: prod(1 + r)^(252/n) - 1; undefined as :func:`cumulative_return` is."""
-    return (1 + cumulative_return(returns)) ** (TRADING_DAYS / len(returns)) - 1
+def cagr(cumulative: Floats, observations: int) -> Floats:
+    """Compound annual growth rate, prod(1 + r)^(252/n) - 1, of a :func:`cumulative_return`, ``(portfolios,)``."""
+    return (1 + cumulative) ** (TRADING_DAYS / observations) - 1
 
 
 def annual_volatility(returns: Floats) -> Floats:
-    """std(r, ddof 1) sqrt(252); of returns over a benchmark it is the tracking error."""
-    return standard_deviation(returns) * math.sqrt(TRADING_DAYS)
+    """std(r, ddof 1) sqrt(252)."""
+    return annualized(standard_deviation(returns))
+
+
+def annualized(deviation: Floats) -> Floats:
+    """Give s sqrt(252): from a standard deviation the annual volatility, over a benchmark the tracking error."""
+    return deviation * math.sqrt(TRADING_DAYS)
 
 
 def standard_deviation(returns: Floats) -> Floats:
     """Daily sample standard deviation (ddof 1)."""
-    return np.std(returns, axis=0, ddof=1)
+    deviations = returns - returns.mean(axis=0)
+    return np.sqrt(_sum_of_products(deviations, deviations) / (len(returns) - 1))
 
 
 def downside_deviation(excess: Floats) -> Floats:
-    """sqrt(mean(min(e, 0)^2)) sqrt(252) of returns ``excess`` over the target, the mean over all observations."""
-    return _daily_downside(excess) * math.sqrt(TRADING_DAYS)
+    """Daily sqrt(mean(min(e, 0)^2)) of returns ``excess`` over the target, the mean over all observations."""
+    shortfall = np.minimum(excess, 0)
+    return np.sqrt(_mean_product(shortfall, shortfall))
 
 
-def sharpe_ratio(excess: Floats) -> Floats:
-    """mean(e) / std(e, ddof 1) sqrt(252): over the risk-free rate; over a benchmark it is the information ratio."""
-    return _quotient(excess.mean(axis=0), standard_deviation(excess)) * math.sqrt(TRADING_DAYS)
+def sharpe_ratio(mean: Floats, deviation: Floats) -> Floats:
+    """mean(e) / std(e, ddof 1) sqrt(252) of returns e over the risk-free rate; all arguments are ``(portfolios,)``.
+
+    Of returns over a benchmark it is the information ratio.
+    """
+    return _quotient(mean, deviation) * math.sqrt(TRADING_DAYS)
 
 
-def sortino_ratio(excess: Floats) -> Floats:
-    """mean(e) 252 / downside deviation(e)."""
-    return _quotient(excess.mean(axis=0), _daily_downside(excess)) * math.sqrt(TRADING_DAYS)
+def sortino_ratio(mean: Floats, downside: Floats) -> Floats:
+    """mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
+    return _quotient(mean, downside) * math.sqrt(TRADING_DAYS)
 
 
 def omega_ratio(excess: Floats) -> Floats:
@@ -118,11 +128,12 @@ def drawdown_days(drawdown: Floats) -> tuple[Integers, Integers, Integers]:
     The peak is the last day at the running maximum before the trough, the recovery the first one after it.
     """
     trough = drawdown.argmin(axis=0)
-    at_peak = drawdown >= -NOISE
-    after = np.arange(len(drawdown))[:, None] > trough
-    peak = len(drawdown) - 1 - np.argmax((at_peak & ~after)[::-1], axis=0)
+    # A portfolio a row, in the memory order of the drawdowns.
+    at_peak = drawdown.T >= -NOISE
+    after = np.arange(len(drawdown)) > trough[:, None]
+    peak = len(drawdown) - 1 - np.argmax((at_peak & ~after)[:, ::-1], axis=1)
     recovered = at_peak & after
-    recovery = np.where(recovered.any(axis=0), recovered.argmax(axis=0), -1)
+    recovery = np.where(recovered.any(axis=1), recovered.argmax(axis=1), -1)
     fell = max_drawdown(drawdown) < 0
     return np.where(fell, peak, -1), np.where(fell, trough, -1), np.where(fell, recovery, -1)
 
@@ -191,61 +202,76 @@ def beta(returns: Floats, benchmark: Floats) -> Floats:
     return covariances / (variance if variance > NOISE**2 else np.nan)
 
 
-def alpha(excess: Floats, excess_benchmark: Floats, betas: Floats) -> Floats:
-    """(1 + mean(e - beta e_b))^252 - 1 of returns over the risk-free rate; undefined where the base is negative."""
-    daily = 1 + excess.mean(axis=0) - betas * excess_benchmark.mean()
+def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
+    """(1 + mean(e) - beta mean(e_b))^252 - 1 of returns over the risk-free rate; undefined where the base is negative.
+
+    ``mean`` and ``betas`` are ``(portfolios,)``.
+    """
+    daily = 1 + mean - betas * benchmark_mean
     return np.where(daily < 0, np.nan, daily) ** TRADING_DAYS - 1
 
 
-def variance_parts(weights: Floats, covariance: Floats) -> Floats:
-    """w_i (S w)_i: what each symbol adds to the variance of each portfolio, shape ``(symbols, portfolios)``.
+def covariances(holding_returns: Floats, returns: Floats) -> Floats:
+    """Sample covariance (ddof 1) of each holding with its portfolio, shape ``(portfolios, holdings)``.
 
-    ``weights`` w are ``(symbols, portfolios)``, 0 if not held; ``covariance`` S is ``(symbols, symbols)``. Undefined
-    where the parts cancel out or none has any variance.
+    ``holding_returns`` are ``(portfolios, holdings, observations)``. With S the covariance matrix of the holdings and w
+    their weights it is (S w)_i, without the work of S.
     """
-    parts = weights * (covariance @ weights)
-    scale = _average_deviation(weights, covariance)
-    parts[:, ~((parts.sum(axis=0) > CANCELLED * scale**2) & (scale > NOISE))] = np.nan
+    # The deviations sum to zero, so the holdings' returns need not be centred as well.
+    deviations = returns - returns.mean(axis=0)
+    covariance: Floats = np.matvec(holding_returns, deviations.T) / (len(returns) - 1)
+    return covariance
+
+
+def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
+    """w_i (S w)_i: what each holding adds to the variance of its portfolio, shape ``(portfolios, holdings)``.
+
+    As all arguments: ``weights`` w are 0 if not held, ``covariance`` is that of :func:`covariances`, ``deviations`` are
+    the holdings' daily standard deviations. Undefined where the parts cancel out or none has any variance.
+    """
+    parts = weights * covariance
+    scale = _average_deviation(weights, deviations)
+    parts[~((parts.sum(axis=1) > CANCELLED * scale**2) & (scale > NOISE))] = np.nan
     return parts
 
 
 def risk_contributions(parts: Floats) -> Floats:
     """w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
-    return parts / parts.sum(axis=0)
+    return parts / parts.sum(axis=1, keepdims=True)
 
 
-def diversification_ratio(parts: Floats, weights: Floats, covariance: Floats) -> Floats:
+def diversification_ratio(parts: Floats, weights: Floats, deviations: Floats) -> Floats:
     """Sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
-    return _average_deviation(weights, covariance) / np.sqrt(parts.sum(axis=0))
+    return _average_deviation(weights, deviations) / np.sqrt(parts.sum(axis=1))
 
 
-def average_correlation(held: Booleans, covariance: Floats) -> Floats:
-    """Mean of the pairwise correlations of what each portfolio holds; ``held`` is ``(symbols, portfolios)``.
+def equal_risk_weights(held: Booleans, deviations: Floats) -> Floats:
+    """1/s_i for what is ``held`` and else 0, ``(portfolios, holdings)``; undefined for a holding without variance."""
+    return np.where(held, _quotient(1.0, deviations), 0.0)
 
-    Undefined for fewer than two symbols, or where one of them has no variance.
+
+def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
+    """Mean of the pairwise correlations of the ``count`` holdings of each portfolio; undefined for fewer than two.
+
+    ``equal_risk_returns`` are those with the :func:`equal_risk_weights`. Their variance is the sum of the correlations
+    of each holding with each, itself included.
     """
-    deviations = np.sqrt(np.diagonal(covariance))
-    moving = deviations > NOISE
-    scaled = held / np.where(moving, deviations, np.inf)[:, None]
-    count = held.sum(axis=0)
-    pairs = np.where((count > 1) & ~(held & ~moving[:, None]).any(axis=0), count * (count - 1), np.nan)
-    return ((scaled * (covariance @ scaled)).sum(axis=0) - count) / pairs
+    pairs = np.where(count > 1, count * (count - 1), np.nan)
+    return (standard_deviation(equal_risk_returns) ** 2 - count) / pairs
 
 
-def _average_deviation(weights: Floats, covariance: Floats) -> Floats:
-    deviations = np.sqrt(np.diagonal(covariance))
-    average: Floats = deviations @ np.abs(weights)
+def _average_deviation(weights: Floats, deviations: Floats) -> Floats:
+    average: Floats = np.vecdot(np.abs(weights), deviations)
     return average
 
 
-def _daily_downside(excess: Floats) -> Floats:
-    shortfall = np.minimum(excess, 0)
-    return np.sqrt(_mean_product(shortfall, shortfall))
-
-
 def _mean_product(left: Floats, right: Floats) -> Floats:
-    total: Floats = np.einsum("op,op->p", left, right)
-    return total / len(left)
+    return _sum_of_products(left, right) / len(left)
+
+
+def _sum_of_products(left: Floats, right: Floats) -> Floats:
+    total: Floats = np.vecdot(left.T, right.T)
+    return total
 
 
 def _ruined(returns: Floats) -> Booleans:

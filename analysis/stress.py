@@ -40,7 +40,8 @@ def stress_returns(returns: Floats, betas: Floats, weights: Floats, episodes: Fl
     """Give the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN where it cannot be told.
 
     ``returns`` are the portfolios' own, ``(observations, portfolios)``; ``betas`` ``(portfolios,)``; ``weights``
-    ``(symbols, portfolios)``, 0 if not held; ``episodes`` the symbols' :func:`episode_returns`.
+    ``(portfolios, holdings)``, 0 where there is none; ``episodes`` the :func:`episode_returns` of each holding,
+    ``(episodes, portfolios, holdings)``.
     """
     values = measures.values(returns)
     return np.stack(
@@ -55,12 +56,10 @@ def stress_returns(returns: Floats, betas: Floats, weights: Floats, episodes: Fl
 
 
 def _weighted(episodes: Floats, weights: Floats) -> Floats:
-    """Give each portfolio's return over each episode; undefined where one of its symbols' is."""
-    known: Booleans = np.isfinite(episodes)
-    # Zeros in place of the NaN, which would otherwise reach even those who do not hold the symbol.
-    totals: Floats = np.where(known, episodes, 0.0) @ weights
-    untold: Floats = (~known).astype(np.float64) @ (weights != 0)
-    return np.where(untold > 0, np.nan, totals)
+    """Give each portfolio's return over each episode; undefined where one of its holdings' is."""
+    held: Booleans = weights != 0
+    totals: Floats = np.where(held, episodes * weights, 0.0).sum(axis=2)
+    return totals
 
 
 def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:

@@ -1,19 +1,26 @@
 """Performance and risk of all portfolios of a page: those that share a window are measured together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional
+from analysis.arrays import optional_rows
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS, stress_returns
 from analysis.valuation import Exposure, Positions
 
 BLOCK = 128
-"""Portfolios measured together: enough for a matrix product to pay, few enough for what it gives to stay in cache."""
+"""Portfolios measured together: enough to make numpy's calls cheap, few enough for what they give to stay in cache."""
+
+BLOCK_HOLDINGS = 20 * BLOCK
+"""The holdings they may have in all, padding included."""
+
+GATHER = 8
+"""Portfolios whose holdings' returns are copied together: few enough for the copy to stay in the inner cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,120 +57,168 @@ def measure_page(
     )
     for start in np.unique(exposure.start[measurable]).tolist():
         sharing = measurable & (exposure.start == start)
-        held = np.flatnonzero(exposure.included & sharing[positions.owner])
-        window = _Window(table, start, np.unique(positions.column[held]), risk_free_rate)
-        members = np.flatnonzero(sharing)
-        for first in range(0, len(members), BLOCK):
-            _measure_block(window, members[first : first + BLOCK], positions, exposure, figures)
+        held = _Held(np.flatnonzero(exposure.included & sharing[positions.owner]), positions, exposure)
+        window = _Window(table, start, np.unique(held.columns), risk_free_rate)
+        for members in held.blocks():
+            _measure_block(window, held, members, figures)
     return figures
 
 
-def _measure_block(
-    window: "_Window", members: Integers, positions: Positions, exposure: Exposure, figures: PageFigures
-) -> None:
-    """Enter the figures of the portfolios ``members``, ascending, into ``figures``."""
-    held = np.flatnonzero(exposure.included & np.isin(positions.owner, members))
-    symbol = window.columns.searchsorted(positions.column[held])
-    member = members.searchsorted(positions.owner[held])
-    weights = np.zeros((len(window.columns), len(members)))
-    weights[symbol, member] = exposure.weight[held]
-    parts = measures.variance_parts(weights, window.covariance)
-    figures.risk_contribution[held] = measures.risk_contributions(parts)[symbol, member]
-    figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, window.covariance)
-    figures.average_correlation[members] = measures.average_correlation(weights != 0, window.covariance)
-    returns = (weights.T @ window.returns.T).T
-    figures.stress[:, members] = stress_returns(returns, window.betas(returns), weights, window.episode_returns)
-    rows = zip(members.tolist(), window.performance(returns), window.risk(returns), strict=True)
-    for portfolio, performance, risk in rows:
+def _measure_block(window: "_Window", held: "_Held", members: Integers, figures: PageFigures) -> None:
+    """Enter the figures of the portfolios ``members`` into ``figures``."""
+    rows, present = held.rows(members)
+    columns, weights = held.columns[rows], np.where(present, held.weights[rows], 0.0)
+    deviations = window.deviations[columns]
+    equal_risk_weights = measures.equal_risk_weights(present, deviations)
+    returns, equal_risk_returns, covariances = window.combine(columns, weights, equal_risk_weights)
+    parts = measures.variance_parts(weights, covariances, deviations)
+    figures.risk_contribution[held.positions[rows[present]]] = measures.risk_contributions(parts)[present]
+    figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, deviations)
+    figures.average_correlation[members] = measures.average_correlation(equal_risk_returns, present.sum(axis=1))
+    figures.stress[:, members] = stress_returns(
+        returns, window.betas(returns), weights, window.episode_returns[:, columns]
+    )
+    for portfolio, (performance, risk) in zip(members.tolist(), window.measure(returns), strict=True):
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
 
 
-class _Window:
-    """The days from ``start`` to the end of the table, and the symbols held over them.
+class _Held:
+    """The included holdings of the portfolios that share a window, ordered by portfolio, one row each.
 
-    ``returns`` are ``(observations, symbols)``, ``covariance`` is their sample covariance, ``episode_returns`` are
-    ``(episodes, symbols)``; ``columns`` are the symbols' columns in the table, ascending.
+    ``positions`` are their numbers among all holdings of the page, ``columns`` their symbols' columns in the table.
+    """
+
+    def __init__(self, included: Integers, positions: Positions, exposure: Exposure) -> None:
+        self.positions = included
+        self.columns = positions.column[included]
+        self.weights = exposure.weight[included]
+        self._counts = np.bincount(positions.owner[included])
+        self._first = np.cumsum(self._counts) - self._counts
+
+    def blocks(self) -> Iterator[Integers]:
+        """Cut the portfolios into blocks: those of one hold about as many symbols, so that little is padded."""
+        members = np.flatnonzero(self._counts)
+        members = members[np.argsort(-self._counts[members], kind="stable")]
+        while len(members):
+            size = max(1, min(BLOCK, BLOCK_HOLDINGS // int(self._counts[members[0]])))
+            yield members[:size]
+            members = members[size:]
+
+    def rows(self, members: Integers) -> tuple[Integers, Booleans]:
+        """Give the rows of each member's holdings, ``(members, holdings)``, and which of them are no padding."""
+        counts = self._counts[members][:, None]
+        slots = np.arange(counts.max())
+        return self._first[members][:, None] + np.minimum(slots, counts - 1), slots < counts
+
+
+class _Window:
+    """The days from ``start`` to the end of the table.
+
+    ``deviations`` are the daily standard deviations over these days of the symbols in ``columns``, ``(symbols,)``;
+    ``episode_returns`` those of the table.
     """
 
     def __init__(self, table: PriceTable, start: int, columns: Integers, risk_free_rate: float) -> None:
-        self.columns = columns
-        # Transposed twice, so that the days of a symbol, and then of a portfolio, lie side by side in memory.
-        self.returns = table.returns.T[columns, start:].T
-        deviations = self.returns - self.returns.mean(axis=0)
-        self.covariance = deviations.T @ deviations / (len(deviations) - 1)
-        self.episode_returns = table.episode_returns[:, columns]
+        # A symbol a row, as they lie in memory: the days of a symbol, and then of a portfolio, side by side.
+        self._returns = table.returns.T[:, start:]
+        self.deviations = np.full(len(self._returns), np.nan)
+        for some in np.array_split(columns, len(columns) // BLOCK + 1):
+            self.deviations[some] = measures.standard_deviation(self._returns[some].T)
+        self.episode_returns = table.episode_returns
         # One date more than there are observations.
-        self._dates: list[date] = table.dates[start:].tolist()
+        dates = table.dates[start:]
+        self._dates: list[date] = dates.tolist()
+        # With a first price in this year every day counts here, one more than there are returns.
+        self._days_this_year = int((dates >= dates[-1].astype("datetime64[Y]")).sum())
         self._benchmark = table.benchmark_returns[start:]
+        self._standard_benchmark = measures.standardized(self._benchmark[:, None])[:, 0]
         self._rate = measures.daily_rate(risk_free_rate)
+
+    def combine(self, columns: Integers, weights: Floats, other_weights: Floats) -> tuple[Floats, Floats, Floats]:
+        """Give the returns with either weights, ``(observations, portfolios)``, and the covariances with the first.
+
+        The covariances are :func:`measures.covariances`, ``(portfolios, holdings)`` as are all arguments.
+        """
+        portfolios, observations = len(columns), self._returns.shape[1]
+        both_weights = np.stack([weights, other_weights], axis=1)
+        both = np.empty((2, portfolios, observations))
+        covariances = np.empty(columns.shape)
+        for first in range(0, portfolios, GATHER):
+            some = slice(first, first + GATHER)
+            of_holdings = self._returns[columns[some]]
+            np.matmul(both_weights[some], of_holdings, out=both[:, some].swapaxes(0, 1))
+            covariances[some] = measures.covariances(of_holdings, both[0, some].T)
+        return both[0].T, both[1].T, covariances
 
     def betas(self, returns: Floats) -> Floats:
         """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
         return measures.beta(returns, self._benchmark)
 
-    def performance(self, returns: Floats) -> list[Performance]:
-        """Give the performance of portfolios with daily ``returns``, ``(observations, portfolios)``."""
+    def measure(self, returns: Floats) -> Iterator[tuple[Performance, Risk]]:
+        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``."""
+        cumulative = measures.cumulative_return(returns)
+        growth_rate = measures.cagr(cumulative, len(returns))
+        return zip(self._performance(returns, cumulative, growth_rate), self._risk(returns, growth_rate), strict=True)
+
+    def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
         start, end, observations = self._dates[0], self._dates[-1], len(returns)
-        this_year = sum(day.year == end.year for day in self._dates)
+        recent = [_last(returns, days) for days in (1, 5, 21, 63, self._days_this_year, 252)]
+        figures = optional_rows([cumulative, growth_rate, *recent])
+        return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
 
-        def last(days: int) -> list[float | None]:
-            if days > observations:
-                return [None] * returns.shape[1]
-            return optional(measures.cumulative_return(returns[-days:]))
-
-        figures = zip(
-            last(observations),
-            optional(measures.cagr(returns)),
-            last(1),
-            last(5),
-            last(21),
-            last(63),
-            # With a first price in this year every day counts here, one more than there are returns.
-            last(this_year),
-            last(252),
-            strict=True,
-        )
-        return [Performance(start, end, observations, *row) for row in figures]
-
-    def risk(self, returns: Floats) -> list[Risk]:
-        """Give the risk figures of portfolios with daily ``returns``, ``(observations, portfolios)``."""
-        benchmark, rate = self._benchmark, self._rate
-        excess = returns - rate
-        active = returns - benchmark[:, None]
-        standard = measures.standardized(returns)
+    def _risk(self, returns: Floats, growth_rate: Floats) -> Iterator[Risk]:
+        mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
+        excess = returns - self._rate
+        downside = measures.downside_deviation(excess)
         drawdown = measures.drawdowns(returns)
         deepest = measures.max_drawdown(drawdown)
-        worst = measures.worst_returns(returns)
-        observations = len(returns)
-        mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
-        betas = self.betas(returns)
-        figures = zip(
-            optional(measures.annual_volatility(returns)),
-            optional(measures.downside_deviation(excess)),
-            optional(measures.sharpe_ratio(excess)),
-            optional(measures.sortino_ratio(excess)),
-            optional(measures.calmar_ratio(measures.cagr(returns), deepest)),
-            optional(measures.omega_ratio(excess)),
-            optional(deepest),
-            *(_dates(self._dates, days) for days in measures.drawdown_days(drawdown)),
-            optional(measures.current_drawdown(drawdown)),
-            optional(measures.value_at_risk(worst, observations, 0.05)),
-            optional(measures.value_at_risk(worst, observations, 0.01)),
-            optional(measures.gaussian_value_at_risk(mean, deviation, 0.05)),
-            optional(measures.gaussian_value_at_risk(mean, deviation, 0.01)),
-            optional(measures.conditional_value_at_risk(worst, observations, 0.05)),
-            optional(measures.conditional_value_at_risk(worst, observations, 0.01)),
-            optional(measures.skewness(standard)),
-            optional(measures.excess_kurtosis(standard)),
-            optional(betas),
-            optional(measures.alpha(excess, benchmark - rate, betas)),
-            optional(measures.correlation(standard, measures.standardized(benchmark[:, None])[:, 0])),
-            optional(measures.annual_volatility(active)),
-            optional(measures.sharpe_ratio(active)),
-            strict=True,
+        ratios = (
+            measures.annualized(deviation),
+            measures.annualized(downside),
+            measures.sharpe_ratio(mean - self._rate, deviation),
+            measures.sortino_ratio(mean - self._rate, downside),
+            measures.calmar_ratio(growth_rate, deepest),
+            measures.omega_ratio(excess),
+            deepest,
         )
-        return [Risk(*row) for row in figures]
+        days = [self._dates_of(days) for days in measures.drawdown_days(drawdown)]
+        others = (
+            measures.current_drawdown(drawdown),
+            *_tails(returns, mean, deviation),
+            *self._against_benchmark(returns, mean),
+        )
+        return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
+
+    def _against_benchmark(self, returns: Floats, mean: Floats) -> Iterator[Floats]:
+        """Give the shape of the returns and what the benchmark has to do with them, as :class:`Risk` has them."""
+        standard = measures.standardized(returns)
+        yield measures.skewness(standard)
+        yield measures.excess_kurtosis(standard)
+        betas = measures.beta(returns, self._benchmark)
+        yield betas
+        benchmark_mean = float(self._benchmark.mean())
+        yield measures.alpha(mean - self._rate, benchmark_mean - self._rate, betas)
+        yield measures.correlation(standard, self._standard_benchmark)
+        tracking_error = measures.standard_deviation(returns - self._benchmark[:, None])
+        yield measures.annualized(tracking_error)
+        yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error)
+
+    def _dates_of(self, days: Integers) -> list[date | None]:
+        return [None if day < 0 else self._dates[day] for day in days.tolist()]
 
 
-def _dates(dates: list[date], days: Integers) -> list[date | None]:
-    return [None if day < 0 else dates[day] for day in days.tolist()]
+def _tails(returns: Floats, mean: Floats, deviation: Floats) -> Iterator[Floats]:
+    """Give the values at risk as :class:`Risk` has them."""
+    worst, observations = measures.worst_returns(returns), len(returns)
+    for tail in (0.05, 0.01):
+        yield measures.value_at_risk(worst, observations, tail)
+    for tail in (0.05, 0.01):
+        yield measures.gaussian_value_at_risk(mean, deviation, tail)
+    for tail in (0.05, 0.01):
+        yield measures.conditional_value_at_risk(worst, observations, tail)
+
+
+def _last(returns: Floats, days: int) -> Floats:
+    if days > len(returns):
+        return np.full(returns.shape[1], np.nan)
+    return measures.cumulative_return(returns[-days:])

@@ -66,8 +66,25 @@ def conditional_value_at_risk(returns: Floats, tail: float) -> Floats:
     return measures.conditional_value_at_risk(measures.worst_returns(returns), len(returns), tail)
 
 
+def cagr(returns: Floats) -> Floats:
+    return measures.cagr(measures.cumulative_return(returns), len(returns))
+
+
 def calmar_ratio(returns: Floats) -> Floats:
-    return measures.calmar_ratio(measures.cagr(returns), measures.max_drawdown(measures.drawdowns(returns)))
+    return measures.calmar_ratio(cagr(returns), measures.max_drawdown(measures.drawdowns(returns)))
+
+
+def sharpe_ratio(excess: Floats) -> Floats:
+    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(excess))
+
+
+def sortino_ratio(excess: Floats) -> Floats:
+    return measures.sortino_ratio(excess.mean(axis=0), measures.downside_deviation(excess))
+
+
+def alpha(returns: Floats, benchmark: Floats) -> Floats:
+    mean, benchmark_mean = returns.mean(axis=0) - DAILY_RATE, float(benchmark.mean()) - DAILY_RATE
+    return measures.alpha(mean, benchmark_mean, measures.beta(returns, benchmark))
 
 
 type Measure = Callable[[Floats], Floats]
@@ -75,18 +92,18 @@ type Reference = Callable[[Floats], float]
 
 REFERENCES: dict[str, tuple[Measure, Reference]] = {
     "cumulative return": (measures.cumulative_return, empyrical.cum_returns_final),
-    "cagr": (measures.cagr, empyrical.cagr),
+    "cagr": (cagr, empyrical.cagr),
     "annual volatility": (measures.annual_volatility, empyrical.annual_volatility),
     "downside deviation": (
-        lambda r: measures.downside_deviation(r - DAILY_RATE),
+        lambda r: measures.annualized(measures.downside_deviation(r - DAILY_RATE)),
         lambda r: empyrical.downside_risk(r, DAILY_RATE),
     ),
     "sharpe ratio": (
-        lambda r: measures.sharpe_ratio(r - DAILY_RATE),
+        lambda r: sharpe_ratio(r - DAILY_RATE),
         lambda r: empyrical.sharpe_ratio(r, DAILY_RATE),
     ),
     "sortino ratio": (
-        lambda r: measures.sortino_ratio(r - DAILY_RATE),
+        lambda r: sortino_ratio(r - DAILY_RATE),
         lambda r: empyrical.sortino_ratio(r, DAILY_RATE),
     ),
     "omega ratio": (lambda r: measures.omega_ratio(r - DAILY_RATE), lambda r: empyrical.omega_ratio(r, DAILY_RATE)),
@@ -116,7 +133,7 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
         lambda r: empyrical.beta_aligned(r, benchmark_for(r)),
     ),
     "alpha": (
-        lambda r: measures.alpha(r - DAILY_RATE, benchmark_for(r) - DAILY_RATE, measures.beta(r, benchmark_for(r))),
+        lambda r: alpha(r, benchmark_for(r)),
         lambda r: empyrical.alpha_aligned(r, benchmark_for(r), DAILY_RATE),
     ),
     "tracking error": (
@@ -124,7 +141,7 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
         lambda r: empyrical.annual_volatility(r - benchmark_for(r)),
     ),
     "information ratio": (
-        lambda r: measures.sharpe_ratio(r - column(benchmark_for(r))),
+        lambda r: sharpe_ratio(r - column(benchmark_for(r))),
         lambda r: empyrical.excess_sharpe(r, benchmark_for(r)) * math.sqrt(252),
     ),
     "correlation": (
@@ -231,26 +248,26 @@ def test_the_rounding_of_a_perfect_hedge_is_no_variance_no_downside_and_no_drawd
     returns = column(noise(500, 1) * 1e-16)
     drawdown = measures.drawdowns(returns)
 
-    assert math.isnan(measures.sharpe_ratio(returns)[0])
-    assert math.isnan(measures.sortino_ratio(returns)[0])
+    assert math.isnan(sharpe_ratio(returns)[0])
+    assert math.isnan(sortino_ratio(returns)[0])
     assert math.isnan(measures.omega_ratio(returns)[0])
     assert measures.max_drawdown(drawdown)[0] == 0
-    assert math.isnan(measures.calmar_ratio(measures.cagr(returns), measures.max_drawdown(drawdown))[0])
+    assert math.isnan(calmar_ratio(returns)[0])
 
 
 def test_a_deviation_that_overflows_makes_no_ratio_of_zero() -> None:
     returns = column(noise(100, 1) * 1e200)
 
     with np.errstate(over="ignore"):
-        assert math.isnan(measures.sharpe_ratio(returns)[0])
-        assert math.isnan(measures.sortino_ratio(returns)[0])
+        assert math.isnan(sharpe_ratio(returns)[0])
+        assert math.isnan(sortino_ratio(returns)[0])
         assert np.isnan(measures.standardized(returns)).all()
 
 
 def test_without_a_loss_the_ratios_over_the_downside_are_undefined() -> None:
     returns = column(np.abs(noise(100, 1)))
 
-    assert math.isnan(measures.sortino_ratio(returns)[0])
+    assert math.isnan(sortino_ratio(returns)[0])
     assert math.isnan(measures.omega_ratio(returns)[0])
     assert measures.downside_deviation(returns)[0] == 0
 
@@ -268,7 +285,7 @@ def test_nothing_compounds_after_a_day_that_lost_more_than_everything() -> None:
     returns = np.array([[0.1, 0.1], [-1.5, -0.5], [-3.0, 0.2]])
 
     assert math.isnan(measures.cumulative_return(returns)[0])
-    assert math.isnan(measures.cagr(returns)[0])
+    assert math.isnan(cagr(returns)[0])
     assert math.isnan(measures.max_drawdown(measures.drawdowns(returns))[0])
     assert measures.cumulative_return(returns)[1] == pytest.approx(1.1 * 0.5 * 1.2 - 1)
 
@@ -278,7 +295,7 @@ def test_a_day_that_lost_everything_is_a_total_loss() -> None:
     drawdown = measures.drawdowns(returns)
 
     assert measures.cumulative_return(returns)[0] == -1
-    assert measures.cagr(returns)[0] == -1
+    assert cagr(returns)[0] == -1
     assert measures.max_drawdown(drawdown)[0] == -1
     assert measures.current_drawdown(drawdown)[0] == -1
 
