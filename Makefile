@@ -8,6 +8,8 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 
 .PHONY: help demo start test check bench format lock setup
 
@@ -29,8 +31,8 @@ check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
-bench: $(READY) ## Measure a whole run
-	@$(PYTHON) -m benchmarks.full_run
+bench: $(READY) $(PEERS_READY) ## Measure everything, against peers and floors
+	@$(PYTHON) -m benchmarks
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .
@@ -43,4 +45,8 @@ lock: $(READY) ## Compile the requirement files anew, with hashes
 
 $(READY): requirements-dev.txt scripts/setup
 	@scripts/setup $(VENV)
+	@touch $@
+
+$(PEERS_READY): benchmarks/requirements-peers.txt benchmarks/setup-peers | $(READY)
+	@benchmarks/setup-peers $(PEERS)
 	@touch $@

@@ -3,60 +3,35 @@
 Says how long each phase took and in which processes the machine's time went.
 """
 
-import json
 import os
-import platform
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
-from pymongo import MongoClient
-from rich.console import Console
-from rich.table import Table
+
+from benchmarks.mongodb import fill
+from benchmarks.tables import Group, Row
+from benchmarks.workload import DAYS, portfolios, symbols, walks
+from stores.mongo import connect
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results.json"
-USERS, HOLDINGS, SYMBOLS, DAYS = 1_000, 20, 500, 1_261
+USERS, SYMBOLS = 1_000, 500
 SECRET = "benchmark"  # noqa: S105 - of a server that lives for a minute
 BASE = "/api/admin/portfolio"
 
 
-def write_prices(folder: Path) -> list[str]:
-    """Write a random walk for each symbol and for the benchmark; gives the symbols."""
-    random = np.random.default_rng(1)
-    weekdays = [day for i in range(2 * DAYS) if (day := date(2020, 1, 1) + timedelta(days=i)).weekday() < 5]  # noqa: PLR2004
-    symbols = [f"S{i:03}" for i in range(SYMBOLS)]
-    for symbol in ("SPY", *symbols):
-        prices = 50 * np.cumprod(1 + random.normal(0.0003, 0.015, DAYS))
-        rows = (f"{day},{price!r}" for day, price in zip(weekdays[:DAYS], prices.tolist(), strict=True))
+def write_prices(folder: Path) -> None:
+    """Write a random walk for each symbol and for the benchmark."""
+    for symbol, bars in zip(("SPY", *symbols(SYMBOLS)), walks(SYMBOLS + 1), strict=True):
+        rows = (f"{day},{close!r}" for day, close in zip(bars.dates, bars.close.tolist(), strict=True))
         (folder / f"{symbol}.csv").write_text("date,close\n" + "\n".join(rows))
-    return symbols
-
-
-def fill(mongodb_url: str, symbols: list[str]) -> None:
-    """Add the users with their holdings."""
-    random = np.random.default_rng(2)
-    with MongoClient[dict[str, Any]](mongodb_url) as client:
-        database = client["portfolio"]
-        for name in ("users", "holdings", "watchlist", "accounts"):
-            database[name].delete_many({})
-        ids = [f"user-{i:04}" for i in range(USERS)]
-        database.users.insert_many({"user_id": user_id} for user_id in ids)
-        database.accounts.insert_many({"user_id": user_id, "cash": 1_000.0} for user_id in ids)
-        database.holdings.insert_many(
-            {"user_id": user_id, "symbol": symbols[i], "quantity": float(random.integers(1, 100)), "avg_price": 40.0}
-            for user_id in ids
-            for i in random.choice(SYMBOLS, HOLDINGS, replace=False)
-        )
 
 
 def processor_seconds(host: psutil.Process) -> dict[str, float]:
@@ -81,10 +56,10 @@ def run_once(client: httpx.Client) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def measure() -> dict[str, Any]:
-    """Start the app, run twice (the second finds the prices in the cache), and stop it."""
+def measure() -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    """Start the app, run twice and stop it; gives both run documents and the processor seconds of the first run."""
     with tempfile.TemporaryDirectory() as folder:
-        symbols = write_prices(Path(folder))
+        write_prices(Path(folder))
         environment = os.environ | {"PORT": "0", "ADMIN_SECRET": SECRET, "PRICES_DIR": folder}
         for name in ("MONGODB_URL", "REDIS_URL", "DATA_DIR"):
             environment.pop(name, None)
@@ -97,7 +72,8 @@ def measure() -> dict[str, Any]:
                 lines[name] = rest.strip()
                 if name == "Listening":
                     break
-            fill(lines["MongoDB"], symbols)
+            with connect(lines["MongoDB"]) as client:
+                fill(client["portfolio"], portfolios(USERS, SYMBOLS))
             host = psutil.Process(process.pid)
             try:
                 with httpx.Client(
@@ -109,37 +85,30 @@ def measure() -> dict[str, Any]:
                     second = run_once(client)
             finally:
                 process.send_signal(signal.SIGINT)
-    return {
-        "users": USERS,
-        "holdings": HOLDINGS,
-        "symbols": SYMBOLS,
-        "days": DAYS,
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
-        "analyzed": [first["users_analyzed"], second["users_analyzed"]],
-        "seconds": first["metrics"],
-        "seconds_again": second["metrics"],
-        "processor_seconds": {kind: round(after[kind] - before.get(kind, 0), 2) for kind in after},
-    }
+    processors = {kind: after[kind] - before.get(kind, 0) for kind in after}
+    return first, second, processors
 
 
-def main() -> None:
-    """Measure, print a table and write the results."""
-    results = measure()
-    if results["analyzed"] != [USERS, USERS]:
-        sys.exit(f"not every user was analysed: {results['analyzed']}")
-    table = Table(title=f"{USERS:,} users x {HOLDINGS} holdings, {SYMBOLS} symbols, {DAYS - 1:,} days")
-    for column in ("phase", "first run, s", "again, s"):
-        table.add_column(column, justify="left" if column == "phase" else "right")
-    for name, seconds in results["seconds"].items():
-        digits = 4 if name.startswith("avg") else 2
-        table.add_row(
-            name.removesuffix("_seconds"), f"{seconds:.{digits}f}", f"{results['seconds_again'][name]:.{digits}f}"
-        )
-    for kind, seconds in sorted(results["processor_seconds"].items()):
-        table.add_row(f"processor time: {kind}", f"{seconds:.2f}", "")
-    Console().print(table)
-    RESULTS.write_text(json.dumps({"full_run": results}, indent=2) + "\n")
+def group() -> Group:
+    """Measure, and give the table.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        RuntimeError: not every user was analysed.
+    """
+    first, second, processors = measure()
+    analyzed = [first["users_analyzed"], second["users_analyzed"]]
+    if analyzed != [USERS, USERS]:
+        raise RuntimeError(f"not every user was analysed: {analyzed}")
+    rows = [
+        Row(name.removesuffix("_duration_seconds"), seconds, note=f"again: {second['metrics'][name]:.2f}")
+        for name, seconds in first["metrics"].items()
+        if not name.startswith("avg")
+    ]
+    rows += [Row(f"processor: {kind}", seconds) for kind, seconds in sorted(processors.items())]
+    return Group(
+        title=f"A whole run on the local host: {USERS:,} users, {SYMBOLS} symbols, {DAYS - 1:,} days",
+        unit="s",
+        ratio_to="",
+        rows=rows,
+        notes=["Again: a second run, which finds everything imported, connected and cached."],
+    )

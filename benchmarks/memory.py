@@ -1,0 +1,88 @@
+"""The memory that a page of 1,000 users over a universe of 5,000 symbols takes above an idle worker.
+
+A process of its own (``python -m benchmarks.memory <MongoDB URL>``) walks the real way, from documents to documents,
+and prints its peaks as JSON.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from analysis.models import Bars, Portfolio
+from benchmarks.mongodb import database, fill
+from benchmarks.tables import Group, Row
+from benchmarks.workload import DAYS, portfolios, symbols, walks
+from stores.mongo import connect
+from stores.prices import PriceStore
+
+ROOT = Path(__file__).parent.parent
+USERS, SYMBOLS = 1_000, 5_000
+_BENCHMARK = "SPY"
+_SAVED_TOGETHER = 250
+
+
+def group() -> Group:
+    """Measure, and give the table."""
+    with database() as mongodb:
+        prices = PriceStore(mongodb)
+        prices.ensure_indexes()
+        some: dict[str, Bars] = {}
+        for symbol, bars in zip((_BENCHMARK, *symbols(SYMBOLS)), walks(SYMBOLS + 1), strict=True):
+            some[symbol] = bars
+            if len(some) == _SAVED_TOGETHER:
+                prices.save(some)
+                some.clear()
+        prices.save(some)
+        fill(mongodb, portfolios(USERS, SYMBOLS))
+        host, port = mongodb.client.address or ("", 0)
+        command = [sys.executable, "-m", "benchmarks.memory", f"mongodb://{host}:{port}"]
+        result = subprocess.run(  # noqa: S603 - this very interpreter
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    peaks = json.loads(result.stdout)
+    idle = peaks["idle"]
+    return Group(
+        title=f"Memory of a page of {USERS:,} users, with a universe of {SYMBOLS:,} symbols",
+        unit="MB",
+        ratio_to="",
+        rows=[
+            Row("idle worker: app, driver and numpy imported", idle),
+            Row("prices read and aligned: peak above idle", peaks["table"] - idle),
+            Row("page read, analysed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
+        ],
+        notes=["Peak resident memory so far, as the system counts it."],
+    )
+
+
+def peaks(url: str) -> dict[str, float]:
+    """Do what a worker does for its first page; gives the peak memory in MB after each step."""
+    from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
+    from analysis.returns import build_price_table, resolve_as_of  # noqa: PLC0415
+    from stores.portfolios import PortfolioStore  # noqa: PLC0415
+    from stores.reports import ReportStore  # noqa: PLC0415
+
+    with connect(url) as client:
+        mongodb = client["portfolio"]
+        mongodb.command("ping")
+        found = {"idle": _peak()}
+        bars = PriceStore(mongodb).load([_BENCHMARK, *symbols(SYMBOLS)])
+        benchmark = bars.pop(_BENCHMARK)
+        table = build_price_table(bars, benchmark, resolve_as_of(benchmark), DAYS - 1)
+        del bars
+        found["table"] = _peak()
+        user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
+        loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
+        owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
+        ReportStore(mongodb).save(analyze_portfolios(owned, table, {}, "run", 0.0))
+        found["page"] = _peak()
+    return found
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    json.dump(peaks(sys.argv[1]), sys.stdout)

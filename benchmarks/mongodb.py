@@ -1,0 +1,40 @@
+"""A real MongoDB server in a process of its own, and users in it."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from analysis.models import Portfolio
+from devhost.services import embedded_mongodb
+from stores.mongo import DocumentDatabase, connect
+
+
+@contextmanager
+def database() -> Iterator[DocumentDatabase]:
+    """Start the embedded server, connect as the app does, and stop it at the end."""
+    with asyncio.Runner() as runner:
+        server = embedded_mongodb(None)
+        service = runner.run(server.__aenter__())
+        try:
+            with connect(service.url) as client:
+                yield client["portfolio"]
+        finally:
+            runner.run(server.__aexit__(None, None, None))
+
+
+def fill(mongodb: DocumentDatabase, owners: Sequence[Portfolio]) -> None:
+    """Write ``owners`` as the backend would, in place of the users there are."""
+    for name in ("users", "holdings", "watchlist", "accounts"):
+        mongodb[name].delete_many({})
+    mongodb["users"].insert_many({"user_id": owner.user_id} for owner in owners)
+    mongodb["accounts"].insert_many({"user_id": owner.user_id, "cash": owner.cash} for owner in owners)
+    mongodb["holdings"].insert_many(
+        {
+            "user_id": owner.user_id,
+            "symbol": holding.symbol,
+            "quantity": holding.quantity,
+            "avg_price": holding.avg_price,
+        }
+        for owner in owners
+        for holding in owner.holdings
+    )

@@ -1,0 +1,131 @@
+"""What a page of users costs, phase by phase, in processor time of the worker: the database server's is left out.
+
+Each phase has a floor: the least that anybody must do for it. SecantusDB runs in a process of its own.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import bson
+import msgspec
+import numpy as np
+from pymongo import ReplaceOne
+
+from analysis.models import Portfolio, Research
+from analysis.report import analyze_portfolios
+from analysis.research import research_symbol
+from analysis.returns import PriceTable
+from benchmarks.kernel import measured, page_of, task_of
+from benchmarks.mongodb import database, fill
+from benchmarks.peers import Task
+from benchmarks.tables import Group, Row
+from benchmarks.timing import interleaved
+from benchmarks.workload import portfolios, price_table, symbols, walks
+from stores.mongo import Document, DocumentDatabase
+from stores.portfolios import PortfolioStore
+from stores.reports import ReportStore
+
+USERS, SYMBOLS, ROUNDS = 200, 500, 21
+
+
+def group() -> Group:
+    """Measure, and give the table."""
+    with database() as mongodb:
+        fill(mongodb, portfolios(USERS, SYMBOLS))
+        phases = _phases(mongodb)
+        # What the benchmark itself keeps must not weigh on the garbage collector of what it measures.
+        gc.freeze()
+        seconds = interleaved(phases, ROUNDS, clock=time.process_time)
+        gc.unfreeze()
+    taken = {name: 1e6 * total / USERS for name, total in seconds.items()}
+    compute, build = taken["compute"], taken["analyze"] - taken["compute"]
+    whole = taken["read"] + taken["analyze"] + taken["write"]
+    rows = [
+        Row(
+            "read and decode", taken["read"], taken["read"] / taken["read, floor"], note="floor: the bare driver's find"
+        ),
+        Row("compute", compute, compute / taken["compute, floor"], note="floor: its sums and its tails alone"),
+        Row("build the reports", build, build / taken["build, floor"], note="floor: making the records alone"),
+        Row("encode", taken["encode"], taken["encode"] / taken["encode, floor"], note="floor: bare bson.encode"),
+        Row("encode and write", taken["write"], taken["write"] / taken["write, floor"], note="floor: bare bulk_write"),
+        Row("whole page", whole, goal="<= 350", note="read, compute, build, encode and write"),
+    ]
+    return Group(
+        title=f"A page of {USERS} users of 20 holdings out of {SYMBOLS} symbols and 1,260 days",
+        unit="µs a portfolio",
+        ratio_to="its floor",
+        rows=rows,
+        notes=["Processor time of the worker, medians."],
+    )
+
+
+def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
+    readers, writers = PortfolioStore(mongodb), ReportStore(mongodb)
+    readers.ensure_indexes()
+    writers.ensure_indexes()
+    table, research = price_table(SYMBOLS), _research()
+    user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
+    owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
+    page = page_of(owned, table)
+    reports = analyze_portfolios(owned, table, research, "run", 0.0)
+    records, documents = list(_records(tuple(reports))), [msgspec.to_builtins(report) for report in reports]
+    return {
+        "read": lambda: readers.load(user_ids, contiguous=True),
+        "read, floor": lambda: _find(mongodb, user_ids),
+        "compute": lambda: _compute(owned, table),
+        "compute, floor": lambda: _least(task_of(page, table)),
+        "analyze": lambda: analyze_portfolios(owned, table, research, "run", 0.0),
+        "build, floor": lambda: [make(*values) for make, values in records],
+        "encode": lambda: [bson.encode(msgspec.to_builtins(report)) for report in reports],
+        "encode, floor": lambda: [bson.encode(document) for document in documents],
+        "write": lambda: writers.save(reports),
+        "write, floor": lambda: _bulk_write(mongodb, documents),
+    }
+
+
+def _research() -> dict[str, Research]:
+    known = zip(symbols(SYMBOLS), walks(SYMBOLS), strict=True)
+    found = {symbol: research_symbol(symbol, bars, bars.dates[-1].item()) for symbol, bars in known}
+    return {symbol: research for symbol, research in found.items() if research}
+
+
+def _compute(owned: list[Portfolio], table: PriceTable) -> None:
+    measured(page_of(owned, table), table)
+
+
+def _least(task: Task) -> None:
+    """Give the portfolios their returns, and these what no library avoids: two running figures and a partition."""
+    weights = np.zeros((len(task.columns), task.returns.shape[1]))
+    np.put_along_axis(weights, task.columns, task.weights, axis=1)
+    returns = weights @ task.returns.T
+    np.maximum.accumulate(np.cumprod(1 + returns, axis=1), axis=1)
+    np.partition(returns, returns.shape[1] // 20, axis=1)
+
+
+def _find(mongodb: DocumentDatabase, user_ids: list[str]) -> None:
+    for name in ("users", "accounts", "holdings", "watchlist"):
+        list(mongodb[name].find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}))
+
+
+def _bulk_write(mongodb: DocumentDatabase, documents: list[Document]) -> None:
+    mongodb["portfolio_analyses"].bulk_write(
+        [
+            ReplaceOne({"run_id": document["run_id"], "user_id": document["user_id"]}, document, upsert=True)
+            for document in documents
+        ],
+        ordered=False,
+    )
+
+
+def _records(value: Any) -> Iterator[tuple[type, tuple[Any, ...]]]:  # noqa: ANN401 - any member of a report
+    """Give the class and the values of every record of some reports, but for research, which they share."""
+    if isinstance(value, tuple):
+        for entry in value:
+            yield from _records(entry)
+    elif is_dataclass(value) and not isinstance(value, type | Research):
+        values = tuple(getattr(value, field.name) for field in fields(value))
+        yield type(value), values
+        yield from _records(values)
