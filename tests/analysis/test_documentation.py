@@ -1,0 +1,139 @@
+"""The worked example of the documentation, recomputed from what stands on the page."""
+
+from datetime import date
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import measures
+from analysis.checks import RULES
+from analysis.models import Bars, Dates, Diversification, Floats, Performance, Report, Risk, Valuation
+from tests.builders import a_portfolio, a_table, analyze
+
+PAGE = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
+LINES = PAGE.splitlines()
+
+
+def table(*header: str) -> list[list[str]]:
+    """The rows of the table whose header begins so, cell by cell."""
+    start = next(i for i, line in enumerate(LINES) if line.startswith(f"| {' | '.join(header)} |"))
+    rows = takewhile(lambda line: line.startswith("|"), LINES[start + 2 :])
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def numbers(rows: list[list[str]], first: int) -> Floats:
+    return np.array([[float(cell) for cell in row[first:]] for row in rows])
+
+
+PRICES = table("day", "ALPHA", "BETA")
+HOLDINGS = table("holding", "quantity")
+DAILY = table("day", "return ALPHA")
+RESULTS = {name: float(result) for name, _, result in table("figure", "by hand")}
+
+DATES: Dates = np.array([date.fromisoformat(row[0]) for row in PRICES], dtype="datetime64[D]")
+CLOSES = numbers(PRICES, 1)
+RETURNS = CLOSES[1:] / CLOSES[:-1] - 1
+OF_SHARES, BENCHMARK = RETURNS[:, :2], RETURNS[:, 2]
+CASH = 181.50
+
+
+def report() -> Report:
+    alpha, beta, benchmark = (Bars(DATES, closes.copy(), closes.copy()) for closes in CLOSES.T)
+    owner = a_portfolio().cash(CASH)
+    for symbol, quantity, avg_price, *_ in HOLDINGS:
+        owner = owner.holding(symbol, float(quantity), float(avg_price))
+    (found,) = analyze(a_table({"ALPHA": alpha, "BETA": beta}, benchmark), owner)
+    return found
+
+
+WEIGHTS = np.array([[holding.weight for holding in report().holdings]], dtype=np.float64)
+PORTFOLIO = OF_SHARES @ WEIGHTS.T
+
+
+def figures() -> dict[str, float]:
+    """What the code says to every line of the table of results."""
+    observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
+    deviation, downside = measures.standard_deviation(PORTFOLIO), measures.downside_deviation(PORTFOLIO)
+    cumulative, drawdown = measures.cumulative_return(PORTFOLIO), measures.drawdowns(PORTFOLIO)
+    worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
+    standard_benchmark = measures.standardized(BENCHMARK[:, None])[:, 0]
+    deviations = measures.standard_deviation(OF_SHARES)[None]
+    covariances = measures.covariances(OF_SHARES.T[None], PORTFOLIO)
+    parts = measures.variance_parts(WEIGHTS, covariances, deviations)
+    contributions = measures.risk_contributions(parts)
+    equal_risk_returns = OF_SHARES @ measures.equal_risk_weights(np.array([[True, True]]), deviations).T
+    arrays = {
+        "cumulative_return": cumulative,
+        "cagr": measures.cagr(cumulative, observations),
+        "annual_volatility": measures.annualized(deviation),
+        "downside_deviation": measures.annualized(downside),
+        "sharpe_ratio": measures.sharpe_ratio(mean, deviation),
+        "sortino_ratio": measures.sortino_ratio(mean, downside),
+        "omega_ratio": measures.omega_ratio(PORTFOLIO),
+        "max_drawdown": measures.max_drawdown(drawdown),
+        "current_drawdown": measures.current_drawdown(drawdown),
+        "value_at_risk_95": measures.value_at_risk(worst, observations, 0.05),
+        "conditional_value_at_risk_95": measures.conditional_value_at_risk(worst, observations, 0.05),
+        "beta": beta,
+        "correlation_to_benchmark": measures.correlation(measures.standardized(PORTFOLIO), standard_benchmark),
+        "risk_contribution of ALPHA": contributions[:, 0],
+        "risk_contribution of BETA": contributions[:, 1],
+        "diversification_ratio": measures.diversification_ratio(parts, WEIGHTS, deviations),
+        "average_correlation": measures.average_correlation(equal_risk_returns, np.array([2])),
+        "worst_day": PORTFOLIO.min(axis=0),
+        "market_-10": beta * -0.10,
+    }
+    return {name: float(figure[0]) for name, figure in arrays.items()} | valued()
+
+
+def valued() -> dict[str, float]:
+    found = report()
+    assert found.valuation
+    assert found.diversification
+    names = ("market_value", "unrealized_pl", "unrealized_pl_pct", "day_change")
+    spread = ("herfindahl_index", "effective_holdings")
+    return {name: getattr(found.valuation, name) for name in names} | {
+        name: getattr(found.diversification, name) for name in spread
+    }
+
+
+@pytest.mark.parametrize("line", RESULTS)
+def test_a_result_of_the_worked_example_is_what_the_code_computes(line: str) -> None:
+    name = line.replace("`", "")
+    assert figures()[name] == pytest.approx(RESULTS[line], abs=5e-7)
+
+
+def test_the_worked_example_leaves_no_figure_out() -> None:
+    assert {line.replace("`", "") for line in RESULTS} == figures().keys()
+
+
+def test_the_values_and_weights_of_the_worked_example_are_what_the_code_computes() -> None:
+    valued_holdings = [(holding.market_value, holding.weight) for holding in report().holdings]
+    assert valued_holdings == [pytest.approx(row) for row in numbers(HOLDINGS, 3).tolist()]
+
+
+def test_the_days_of_the_worked_example_are_what_the_code_computes() -> None:
+    values = np.cumprod(1 + PORTFOLIO, axis=0)
+    days = np.hstack([OF_SHARES, PORTFOLIO, values, measures.drawdowns(PORTFOLIO)[1:]])
+    assert days == pytest.approx(numbers(DAILY, 1), abs=1e-12)
+
+
+def test_every_figure_of_a_report_is_explained() -> None:
+    described = {
+        name for record in (Valuation, Performance, Risk, Diversification) for name in record.__dataclass_fields__
+    }
+    short = {name: name for name in described}
+    # Those of one row share its first name: `value_at_risk_95`, `_99`.
+    short |= {name: f"_{name.rsplit('_', 1)[-1]}" for name in described if f"`{name}`" not in PAGE}
+    unexplained = [name for name, written in short.items() if f"`{written}`" not in PAGE and f".{name}`" not in PAGE]
+    assert unexplained == []
+
+
+def test_the_thresholds_of_the_checks_are_those_of_the_code() -> None:
+    written = {rule.strip("`"): (warning, breach) for rule, _, warning, breach in table("rule", "figure")}
+    assert written.keys() == {rule.name for rule in RULES}
+    for rule in RULES:
+        warning, breach = (float(cell.removeprefix("above ")) for cell in written[rule.name])
+        assert (warning, breach) == (rule.warning, rule.breach)
