@@ -190,7 +190,7 @@ def excess_kurtosis(standard: Floats) -> Floats:
 
 def correlation(standard: Floats, standard_benchmark: Floats) -> Floats:
     """Pearson's correlation of :func:`standardized` returns with the standardized benchmark."""
-    return np.clip(standard_benchmark @ standard / len(standard), -1, 1)
+    return np.clip(_mean_product(standard, standard_benchmark[:, None]), -1, 1)
 
 
 def beta(returns: Floats, benchmark: Floats) -> Floats:
@@ -198,8 +198,7 @@ def beta(returns: Floats, benchmark: Floats) -> Floats:
     deviations = benchmark - benchmark.mean()
     variance = float(deviations @ deviations) / len(benchmark)
     # The deviations sum to zero, so the returns need not be centred as well.
-    covariances = deviations @ returns / len(benchmark)
-    return covariances / (variance if variance > NOISE**2 else np.nan)
+    return _mean_product(returns, deviations[:, None]) / (variance if variance > NOISE**2 else np.nan)
 
 
 def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
@@ -219,7 +218,7 @@ def covariances(holding_returns: Floats, returns: Floats) -> Floats:
     """
     # The deviations sum to zero, so the holdings' returns need not be centred as well.
     deviations = returns - returns.mean(axis=0)
-    covariance: Floats = np.matvec(holding_returns, deviations.T) / (len(returns) - 1)
+    covariance: Floats = np.vecdot(holding_returns, deviations.T[:, None]) / (len(returns) - 1)
     return covariance
 
 

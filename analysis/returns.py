@@ -177,7 +177,8 @@ def _trading_day_numbers(dates: Dates, trading_days: Dates) -> Integers:
 def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
     """Give the returns, ``(observations, symbols)``, 0 before the usable history, and the day of its first price."""
     prices = aligned.prices
-    returns = prices[:, 1:] / prices[:, :-1] - 1
+    returns = prices[:, 1:] / prices[:, :-1]
+    returns -= 1
     unusable = aligned.ages > MAX_GAP
     unusable[:, :-1] |= ~(np.abs(returns) < _ABSURD_RETURN)
     days = prices.shape[1]

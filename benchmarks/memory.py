@@ -48,7 +48,7 @@ def group() -> Group:
         unit="MB",
         ratio_to="",
         rows=[
-            Row("idle worker: app, driver and numpy imported", idle),
+            Row("idle: our modules, the driver and numpy imported", idle),
             Row("prices read and aligned: peak above idle", peaks["table"] - idle),
             Row("page read, analysed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
         ],

@@ -22,7 +22,7 @@ def walks(count: int) -> Iterator[Bars]:
     dates = np.busday_offset("2020-01-01", np.arange(DAYS), roll="forward").astype("datetime64[D]")
     for _ in range(count):
         close = 50 * np.exp(np.cumsum(random.normal(0.0003, 0.015, DAYS)))
-        yield Bars(dates, close, close.copy())
+        yield Bars(dates, close, close.copy(), close * 1.01, close * 0.99)
 
 
 def price_table(count: int) -> PriceTable:
