@@ -56,20 +56,20 @@ def test_padding_contributes_nothing() -> None:
 
 @pytest.mark.parametrize("portfolio", [0, 1], ids=["long", "long and short"])
 def test_contributions_agree_with_skfolio(portfolio: int) -> None:
-    reference = skfolio.Portfolio(X=RETURNS, weights=WEIGHTS[:, portfolio])
+    reference = skfolio.Portfolio(X=RETURNS[:, SYMBOLS[portfolio]], weights=WEIGHTS[portfolio])
     # Its contributions are central differences, which are exact for the variance whatever the spacing.
     shares = reference.contribution(measure=skfolio.RiskMeasure.VARIANCE, spacing=0.1, to_df=False)
 
-    parts = measures.variance_parts(WEIGHTS, COVARIANCE)
+    parts = variance_parts(WEIGHTS)
 
-    assert parts.sum(axis=0)[portfolio] == pytest.approx(reference.variance, rel=1e-9)
-    assert measures.risk_contributions(parts)[:, portfolio] == pytest.approx(shares / shares.sum(), rel=1e-9)
+    assert parts.sum(axis=1)[portfolio] == pytest.approx(reference.variance, rel=1e-9)
+    assert measures.risk_contributions(parts)[portfolio] == pytest.approx(shares / shares.sum(), rel=1e-9, abs=1e-12)
 
 
 def test_diversification_of_long_holdings_agrees_with_skfolio() -> None:
-    reference = skfolio.Portfolio(X=RETURNS, weights=WEIGHTS[:, 0])
+    reference = skfolio.Portfolio(X=RETURNS[:, SYMBOLS[0]], weights=WEIGHTS[0])
 
-    ratio = measures.diversification_ratio(measures.variance_parts(WEIGHTS, COVARIANCE), WEIGHTS, COVARIANCE)[0]
+    ratio = measures.diversification_ratio(variance_parts(WEIGHTS), WEIGHTS, deviations())[0]
 
     assert ratio == pytest.approx(reference.diversification, rel=1e-9)
 
