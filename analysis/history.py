@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.models import Bars, Dates, Integers
 
 MAX_GAP = 5
 """Trading days without a price that are carried forward, and the age at which a last price is not yet stale."""
@@ -29,3 +29,11 @@ def known_bars(bars: Bars, as_of: date) -> Bars:
 def days_until(bars: Bars, last: date) -> int:
     """Count the days of ``bars`` up to ``last``."""
     return int(bars.dates.searchsorted(np.datetime64(last, "D"), "right"))
+
+
+def trading_day_numbers(dates: Dates, trading_days: Dates) -> Integers:
+    """Give the number of the last of ``trading_days`` up to each date; before the first, weekdays count downwards."""
+    numbers = trading_days.searchsorted(dates, "right") - 1
+    before = numbers < 0
+    numbers[before] = -np.busday_count(dates[before], trading_days[0])
+    return numbers

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import measures
 from analysis.arrays import optional
-from analysis.history import MAX_GAP, days_until, known_bars
+from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
 from analysis.models import Bars, Booleans, Dates, Floats, Integers
 from analysis.stress import episode_returns
 
@@ -160,18 +160,12 @@ def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Align
         start = int(bars.searchsorted(0))
         known = bars[start:]
         prices[symbol, start:] = own.adj_close[known]
-        ages[symbol, start:] = day_numbers[start:] - _trading_day_numbers(own.dates[known], trading_days)
+        ages[symbol, start:] = day_numbers[start:] - trading_day_numbers(own.dates[known], trading_days)
         close[symbol] = own.close[bars[-1]]
         if len(known) > 1:
             previous_close[symbol] = own.close[known[-2]]
         price_dates.append(_to_date(own.dates[bars[-1]]))
     return _Aligned(prices, ages, close, previous_close, price_dates)
-
-
-def _trading_day_numbers(dates: Dates, trading_days: Dates) -> Integers:
-    """Give the number of the last of ``trading_days`` up to each date; before the first, weekdays count downwards."""
-    numbers = trading_days.searchsorted(dates, "right") - 1
-    return np.where(numbers < 0, -np.busday_count(dates, trading_days[0]), numbers)
 
 
 def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.history import MAX_GAP
+from analysis.history import MAX_GAP, trading_day_numbers
 from analysis.models import Bars, Booleans, Dates, Floats
 
 
@@ -74,11 +74,11 @@ def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:
 
 
 def _episode_returns(own: Bars, trading_days: Dates) -> Floats:
-    day_numbers = trading_days.searchsorted(own.dates, "right")
+    day_numbers = trading_day_numbers(own.dates, trading_days)
     gaps = np.flatnonzero(np.diff(day_numbers) > MAX_GAP + 1)
     first = gaps[-1] + 1 if gaps.size else 0
     last = own.dates.searchsorted(_EPISODE_DAYS, "right") - 1
-    ages = trading_days.searchsorted(_EPISODE_DAYS, "right") - day_numbers[last]
+    ages = trading_day_numbers(_EPISODE_DAYS, trading_days) - day_numbers[last]
     spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
     told = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
     start, end = own.adj_close[last]

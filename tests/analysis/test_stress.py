@@ -203,6 +203,15 @@ class TestReachingBack:
         assert math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start + 1))))
         assert not math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start))))
 
+    @pytest.mark.parametrize(("missing", "told"), [(5, True), (6, False)])
+    def test_a_gap_that_begins_before_the_benchmark_is_as_long_as_its_weekdays(self, missing: int, told: bool) -> None:
+        # The benchmark begins on the first day of the episode, which is the last one of the gap.
+        gappy = without(OLD, slice(self.start + 1 - missing, self.start + 1))
+
+        crash = crash_of(gappy, without(LONG_BENCHMARK, slice(0, self.start)))
+
+        assert math.isfinite(crash) == told
+
     def test_no_symbols_have_no_returns(self) -> None:
         assert episode_returns([], LONG_DAYS).shape == (len(EPISODES), 0)
 
