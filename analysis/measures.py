@@ -145,8 +145,11 @@ def calmar_ratio(growth_rate: Floats, deepest: Floats) -> Floats:
 
 def worst_returns(returns: Floats) -> Floats:
     """Give the lowest returns, ascending, as many rows as a tail of :data:`LARGEST_TAIL` needs, for the next two."""
-    last = math.ceil((len(returns) - 1) * LARGEST_TAIL)
-    worst = np.sort(np.partition(returns, last, axis=0)[: last + 1], axis=0)
+    count = math.ceil((len(returns) - 1) * LARGEST_TAIL) + 1
+    # The lowest of all are among the lowest of each year: to partition several short rows takes half the time.
+    years = np.array_split(returns, math.ceil(len(returns) / TRADING_DAYS))
+    of_years = np.concatenate([_lowest(year, min(count, len(year))) for year in years])
+    worst = np.sort(_lowest(of_years, count), axis=0)
     # Sorting puts a NaN last, out of the tail; it must not go unnoticed.
     worst[:, np.isnan(returns).any(axis=0)] = np.nan
     return worst
@@ -275,6 +278,11 @@ def _sum_of_products(left: Floats, right: Floats) -> Floats:
 
 def _ruined(returns: Floats) -> Booleans:
     return returns.min(axis=0) < -1
+
+
+def _lowest(returns: Floats, count: int) -> Floats:
+    """Give the ``count`` lowest returns of each portfolio, in no order."""
+    return np.partition(returns, count - 1, axis=0)[:count]
 
 
 def _without_noise(drawdown: Floats) -> Floats:
