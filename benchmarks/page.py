@@ -10,13 +10,12 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import bson
-import msgspec
 import numpy as np
 from pymongo import ReplaceOne
 
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
-from analysis.research import research_symbol
+from analysis.research import research_symbols
 from analysis.returns import PriceTable
 from benchmarks.kernel import measured, page_of, task_of
 from benchmarks.mongodb import database, fill
@@ -26,7 +25,7 @@ from benchmarks.timing import interleaved
 from benchmarks.workload import portfolios, price_table, symbols, walks
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.reports import ReportStore
+from stores.reports import ReportStore, report_document
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
@@ -71,7 +70,7 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
     owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
     page = page_of(owned, table)
     reports = analyze_portfolios(owned, table, research, "run", 0.0)
-    records, documents = list(_records(tuple(reports))), [msgspec.to_builtins(report) for report in reports]
+    records, documents = list(_records(tuple(reports))), [report_document(report) for report in reports]
     return {
         "read": lambda: readers.load(user_ids, contiguous=True),
         "read, floor": lambda: _find(mongodb, user_ids),
@@ -79,7 +78,7 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
         "compute, floor": lambda: _least(task_of(page, table)),
         "analyze": lambda: analyze_portfolios(owned, table, research, "run", 0.0),
         "build, floor": lambda: [make(*values) for make, values in records],
-        "encode": lambda: [bson.encode(msgspec.to_builtins(report)) for report in reports],
+        "encode": lambda: [bson.encode(report_document(report)) for report in reports],
         "encode, floor": lambda: [bson.encode(document) for document in documents],
         "write": lambda: writers.save(reports),
         "write, floor": lambda: _bulk_write(mongodb, documents),
@@ -87,9 +86,9 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
 
 
 def _research() -> dict[str, Research]:
-    known = zip(symbols(SYMBOLS), walks(SYMBOLS), strict=True)
-    found = {symbol: research_symbol(symbol, bars, bars.dates[-1].item()) for symbol, bars in known}
-    return {symbol: research for symbol, research in found.items() if research}
+    histories = dict(zip(symbols(SYMBOLS), walks(SYMBOLS), strict=True))
+    as_of = next(iter(histories.values())).dates[-1].item()
+    return {research.symbol: research for research in research_symbols(histories, as_of)}
 
 
 def _compute(owned: list[Portfolio], table: PriceTable) -> None:
