@@ -1,6 +1,6 @@
 """The border between arrays, where an undefined figure is NaN, and records, where it is ``None``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,12 +13,12 @@ def optional(figures: Floats) -> list[float | None]:
     return values
 
 
-def optional_rows(figures: Sequence[Floats]) -> list[list[float | None]]:
+def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
     """Do what :func:`optional` does for several arrays of one length, at once."""
-    rows = np.stack(figures)
-    plain = rows.astype(object)
-    plain[~np.isfinite(rows)] = None
-    values: list[list[float | None]] = plain.tolist()
+    rows = np.stack(list(figures))
+    values: list[list[float | None]] = rows.tolist()
+    for row, place in np.argwhere(~np.isfinite(rows)).tolist():
+        values[row][place] = None
     return values
 
 

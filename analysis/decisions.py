@@ -26,7 +26,7 @@ class Adviser:
 
     def __init__(self, research: Mapping[str, Research]) -> None:
         self._research = research
-        self._alone: dict[str, Decision] = {}
+        self._known: dict[str, tuple[float | None, Decision]] = {}
 
     def decide(self, portfolio: Portfolio, holdings: Sequence[HoldingReport]) -> tuple[Decision, ...]:
         """Decide about the ``holdings``, those of the ``portfolio`` as valued, then about what is watched only."""
@@ -34,22 +34,21 @@ class Adviser:
         held = {holding.symbol for holding in holdings}
         watched = [symbol for symbol in portfolio.watchlist if symbol not in held]
         return (
-            *(self._about_holding(holding, breach) for holding in holdings),
-            *(self._about(symbol) for symbol in watched),
+            *[self._about_holding(holding, breach) for holding in holdings],
+            *[self._about(symbol)[1] for symbol in watched],
         )
 
     def _about_holding(self, holding: HoldingReport, breach: float) -> Decision:
-        alone = self._about(holding.symbol)
-        score = self._score(holding.symbol)
-        if holding.weight is None:
+        score, alone = self._about(holding.symbol)
+        weight = holding.weight
+        if weight is None:
             return _hold(holding.symbol, alone.confidence, "the position has no price")
-        short = holding.quantity < 0
-        against = score is not None and (score >= BUY_SCORE if short else score <= SELL_SCORE)
-        excess = _excess_percent(abs(holding.weight), breach)
+        against = score is not None and (score >= BUY_SCORE if holding.quantity < 0 else score <= SELL_SCORE)
+        excess = _excess_percent(abs(weight), breach)
         if against or excess:
             return self._close(holding, breach, excess, against=against)
-        if alone.decision == "BUY" and holding.weight >= _ROOM_UP_TO:
-            why = f"at {holding.weight:.1%} of the total value the position has no room below {_ROOM_UP_TO:.1%}"
+        if alone.decision == "BUY" and weight >= _ROOM_UP_TO:
+            why = f"at {weight:.1%} of the total value the position has no room below {_ROOM_UP_TO:.1%}"
             return _hold(holding.symbol, alone.confidence, f"{self._outlook(holding.symbol)} is good, but {why}")
         return alone
 
@@ -64,17 +63,20 @@ class Adviser:
             side = f"at or above {BUY_SCORE:g}" if short else f"at or below {SELL_SCORE:g}"
             reasons.append(f"{self._outlook(symbol)} is {side}")
         verb = f"Buy back {size}% of the short position" if short else f"Sell {size}%"
-        confidence = max(self._about(symbol).confidence, _FORCED_CONFIDENCE if excess else 0)
+        _, alone = self._about(symbol)
+        confidence = max(alone.confidence, _FORCED_CONFIDENCE if excess else 0)
         return Decision(symbol, "BUY" if short else "SELL", size, confidence, f"{verb}: {'; '.join(reasons)}.")
 
-    def _about(self, symbol: str) -> Decision:
-        """Decide about a symbol as if it were not held."""
-        if symbol not in self._alone:
-            self._alone[symbol] = self._decide_alone(symbol)
-        return self._alone[symbol]
+    def _about(self, symbol: str) -> tuple[float | None, Decision]:
+        """Give the score of a symbol, and what to do about it were it not held."""
+        known = self._known.get(symbol)
+        if known is None:
+            research = self._research.get(symbol)
+            score = research.score if research else None
+            known = self._known[symbol] = score, self._decide_alone(symbol, score)
+        return known
 
-    def _decide_alone(self, symbol: str) -> Decision:
-        score = self._score(symbol)
+    def _decide_alone(self, symbol: str, score: float | None) -> Decision:
         if score is None:
             why = "fewer than 200 closes are known" if symbol in self._research else "no price is known"
             return _hold(symbol, 1, f"there is no score, for {why}")
@@ -86,10 +88,6 @@ class Adviser:
         if score <= SELL_SCORE:
             return _hold(symbol, confidence, f"{outlook} is at or below {SELL_SCORE:g}, but there is nothing to sell")
         return _hold(symbol, confidence, f"{outlook} is between {SELL_SCORE:g} and {BUY_SCORE:g}")
-
-    def _score(self, symbol: str) -> float | None:
-        research = self._research.get(symbol)
-        return research.score if research else None
 
     def _outlook(self, symbol: str) -> str:
         seen = self._research[symbol]

@@ -34,9 +34,10 @@ def daily_rate(annual_rate: float) -> float:
     return float((1 + annual_rate) ** (1 / TRADING_DAYS) - 1)
 
 
-def cumulative_return(returns: Floats) -> Floats:
-    """prod(1 + r) - 1; undefined where a day lost more than everything, for nothing compounds from below zero."""
-    return np.where(_ruined(returns), np.nan, np.prod(1 + returns, axis=0)) - 1
+def cumulative_return(value: Floats) -> Floats:
+    """prod(1 + r) - 1, the last of the :func:`values`, less what they began with."""
+    last: Floats = value[-1]
+    return last - 1
 
 
 def cagr(cumulative: Floats, observations: int) -> Floats:
@@ -87,13 +88,13 @@ def omega_ratio(excess: Floats) -> Floats:
 def values(returns: Floats) -> Floats:
     """V, what 1 before the first return grows to on each day, shape ``(observations + 1, portfolios)``.
 
-    Undefined where a day lost more than everything, as :func:`cumulative_return` is.
+    Undefined where a day lost more than everything, for nothing compounds from below zero.
     """
     # In the memory order of the returns: the running products and maxima of a portfolio then stay in cache.
     value = np.empty_like(returns, shape=(len(returns) + 1, *returns.shape[1:]))
     value[0] = 1
     np.cumprod(1 + returns, axis=0, out=value[1:])
-    value[:, _ruined(returns)] = np.nan
+    value[:, returns.min(axis=0) < -1] = np.nan
     return value
 
 
@@ -104,12 +105,12 @@ def worst_return(value: Floats, days: int) -> Floats:
     return lowest - 1
 
 
-def drawdowns(returns: Floats) -> Floats:
+def drawdowns(value: Floats) -> Floats:
     """V/peak(V) - 1 for each day, V the :func:`values`, shape ``(observations + 1, portfolios)``."""
-    value = values(returns)
     peaks = np.maximum.accumulate(value, axis=0, out=np.empty_like(value))
-    np.divide(value, peaks, out=value)
-    return np.subtract(value, 1, out=value)
+    drawdown = np.divide(value, peaks, out=peaks)
+    drawdown -= 1
+    return drawdown
 
 
 def max_drawdown(drawdown: Floats) -> Floats:
@@ -221,8 +222,8 @@ def covariances(holding_returns: Floats, returns: Floats) -> Floats:
     """
     # The deviations sum to zero, so the holdings' returns need not be centred as well.
     deviations = returns - returns.mean(axis=0)
-    covariance: Floats = np.vecdot(holding_returns, deviations.T[:, None]) / (len(returns) - 1)
-    return covariance
+    products: Floats = np.matmul(holding_returns, deviations.T[:, :, None])
+    return products[:, :, 0] / (len(returns) - 1)
 
 
 def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
@@ -274,10 +275,6 @@ def _mean_product(left: Floats, right: Floats) -> Floats:
 def _sum_of_products(left: Floats, right: Floats) -> Floats:
     total: Floats = np.vecdot(left.T, right.T)
     return total
-
-
-def _ruined(returns: Floats) -> Booleans:
-    return returns.min(axis=0) < -1
 
 
 def _lowest(returns: Floats, count: int) -> Floats:

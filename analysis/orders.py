@@ -5,11 +5,11 @@ Nothing here, or anywhere in this app, sends an order to a broker.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Literal
 
-from analysis.models import Decision, Order, OrderPlan, Portfolio, Research
+from analysis.models import Decision, Order, OrderPlan, Portfolio, Research, record
 from analysis.returns import SymbolFigures
 
 type SkipReason = Literal["no_price", "stale_price", "too_many_shares", "no_buying_power", "less_than_one_share"]
@@ -26,7 +26,7 @@ class _Kind(IntEnum):
     BUY = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Draft:
     """An order that has not found its place yet; ``shares`` are 0 where ``skip_reason`` tells why."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import largest_by, optional
+from analysis.arrays import largest_by, optional, optional_rows
 from analysis.checks import check_portfolio
 from analysis.decisions import Adviser
 from analysis.models import (
@@ -54,7 +54,7 @@ def analyze_portfolios(
     measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
     figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
     diversifications = _diversifications(totals, figures)
-    holdings = _holdings(portfolios, positions, totals, figures, table, research)
+    holdings = _holdings(portfolios, positions, totals, figures, table)
     decisions = _decisions(portfolios, reasons, holdings, research)
     rows = zip(
         portfolios,
@@ -122,7 +122,6 @@ def _holdings(
     totals: Totals,
     figures: PageFigures,
     table: PriceTable,
-    research: Mapping[str, Research],
 ) -> list[tuple[HoldingReport, ...]]:
     owned = [holding for portfolio in portfolios for holding in portfolio.holdings]
     symbols = [table.figures[column] if column >= 0 else None for column in positions.column.tolist()]
@@ -143,7 +142,6 @@ def _holdings(
         [symbol and symbol.annual_volatility for symbol in symbols],
         [symbol and symbol.beta for symbol in symbols],
         optional(figures.risk_contribution),
-        [research.get(holding.symbol) for holding in owned],
     )
     return [tuple(islice(rows, len(portfolio.holdings))) for portfolio in portfolios]
 
@@ -161,8 +159,8 @@ def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversificat
 
 
 def _stresses(totals: Totals, figures: PageFigures, measurable: Booleans) -> list[tuple[Stress, ...] | None]:
-    returns, losses = figures.stress.T, (figures.stress * totals.total_value).T
-    rows = zip(measurable.tolist(), map(optional, returns), map(optional, losses), strict=True)
+    returns, losses = optional_rows(figures.stress), optional_rows(figures.stress * totals.total_value)
+    rows = zip(measurable.tolist(), zip(*returns, strict=True), zip(*losses, strict=True), strict=True)
     return [tuple(map(Stress, SCENARIOS, *told)) if measured else None for measured, *told in rows]
 
 
@@ -234,21 +232,20 @@ def _order_plans(
 def _data_qualities(
     portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
 ) -> list[DataQuality]:
-    histories = iter(
-        [table.figures[column].history if column >= 0 else "missing" for column in positions.column.tolist()]
-    )
-    qualities = []
-    for portfolio, coverage in zip(portfolios, optional(1 - exposure.excluded_share), strict=True):
-        flagged: dict[str, list[str]] = {"missing": [], "stale": [], "short": [], "enough": []}
-        for holding in portfolio.holdings:
-            flagged[next(histories)].append(holding.symbol)
-        qualities.append(
-            DataQuality(
-                coverage,
-                tuple(flagged["missing"]),
-                tuple(flagged["stale"]),
-                tuple(flagged["short"]),
-                portfolio.invalid_holdings,
-            )
+    symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
+    flagged: dict[tuple[int, str], tuple[str, ...]] = {}
+    for owner, column, symbol in zip(positions.owner.tolist(), positions.column.tolist(), symbols, strict=True):
+        history = table.figures[column].history if column >= 0 else "missing"
+        if history != "enough":
+            flagged[owner, history] = (*flagged.get((owner, history), ()), symbol)
+    rows = zip(portfolios, optional(1 - exposure.excluded_share), strict=True)
+    return [
+        DataQuality(
+            coverage,
+            missing_symbols=flagged.get((owner, "missing"), ()),
+            stale_symbols=flagged.get((owner, "stale"), ()),
+            short_history_symbols=flagged.get((owner, "short"), ()),
+            invalid_holdings=portfolio.invalid_holdings,
         )
-    return qualities
+        for owner, (portfolio, coverage) in enumerate(rows)
+    ]

@@ -36,14 +36,13 @@ _SHOCKS = (-0.10, -0.20, -0.30)
 _EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]], dtype="datetime64[D]")
 
 
-def stress_returns(returns: Floats, betas: Floats, weights: Floats, episodes: Floats) -> Floats:
+def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floats, episodes: Floats) -> Floats:
     """Give the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN where it cannot be told.
 
-    ``returns`` are the portfolios' own, ``(observations, portfolios)``; ``betas`` ``(portfolios,)``; ``weights``
-    ``(portfolios, holdings)``, 0 where there is none; ``episodes`` the :func:`episode_returns` of each holding,
-    ``(episodes, portfolios, holdings)``.
+    ``returns`` are the portfolios' own, ``(observations, portfolios)``, and ``values`` their :func:`measures.values`;
+    ``betas`` ``(portfolios,)``; ``weights`` ``(portfolios, holdings)``, 0 where there is none; ``episodes`` the
+    :func:`episode_returns` of each holding, ``(episodes, portfolios, holdings)``.
     """
-    values = measures.values(returns)
     return np.stack(
         [
             returns.min(axis=0),

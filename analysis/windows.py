@@ -75,10 +75,11 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     figures.risk_contribution[held.positions[rows[present]]] = measures.risk_contributions(parts)[present]
     figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, deviations)
     figures.average_correlation[members] = measures.average_correlation(equal_risk_returns, present.sum(axis=1))
+    values = measures.values(returns)
     figures.stress[:, members] = stress_returns(
-        returns, window.betas(returns), weights, window.episode_returns[:, columns]
+        returns, values, window.betas(returns), weights, window.episode_returns[:, columns]
     )
-    for portfolio, (performance, risk) in zip(members.tolist(), window.measure(returns), strict=True):
+    for portfolio, (performance, risk) in zip(members.tolist(), window.measure(returns, values), strict=True):
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
 
 
@@ -141,24 +142,25 @@ class _Window:
         """
         portfolios, observations = len(columns), self._returns.shape[1]
         both_weights = np.stack([weights, other_weights], axis=1)
-        both = np.empty((2, portfolios, observations))
+        both = np.empty((portfolios, 2, observations))
         covariances = np.empty(columns.shape)
         for first in range(0, portfolios, GATHER):
             some = slice(first, first + GATHER)
             of_holdings = self._returns[columns[some]]
-            np.matmul(both_weights[some], of_holdings, out=both[:, some].swapaxes(0, 1))
-            covariances[some] = measures.covariances(of_holdings, both[0, some].T)
-        return both[0].T, both[1].T, covariances
+            np.matmul(both_weights[some], of_holdings, out=both[some])
+            covariances[some] = measures.covariances(of_holdings, both[some, 0].T)
+        return both[:, 0].T, both[:, 1].T, covariances
 
     def betas(self, returns: Floats) -> Floats:
         """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
         return measures.beta(returns, self._benchmark)
 
-    def measure(self, returns: Floats) -> Iterator[tuple[Performance, Risk]]:
-        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``."""
-        cumulative = measures.cumulative_return(returns)
+    def measure(self, returns: Floats, values: Floats) -> Iterator[tuple[Performance, Risk]]:
+        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`."""
+        cumulative = measures.cumulative_return(values)
         growth_rate = measures.cagr(cumulative, len(returns))
-        return zip(self._performance(returns, cumulative, growth_rate), self._risk(returns, growth_rate), strict=True)
+        performance = self._performance(returns, cumulative, growth_rate)
+        return zip(performance, self._risk(returns, values, growth_rate), strict=True)
 
     def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
         start, end, observations = self._dates[0], self._dates[-1], len(returns)
@@ -166,11 +168,11 @@ class _Window:
         figures = optional_rows([cumulative, growth_rate, *recent])
         return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
 
-    def _risk(self, returns: Floats, growth_rate: Floats) -> Iterator[Risk]:
+    def _risk(self, returns: Floats, values: Floats, growth_rate: Floats) -> Iterator[Risk]:
         mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
         excess = returns - self._rate
         downside = measures.downside_deviation(excess)
-        drawdown = measures.drawdowns(returns)
+        drawdown = measures.drawdowns(values)
         deepest = measures.max_drawdown(drawdown)
         ratios = (
             measures.annualized(deviation),
@@ -221,4 +223,4 @@ def _tails(returns: Floats, mean: Floats, deviation: Floats) -> Iterator[Floats]
 def _last(returns: Floats, days: int) -> Floats:
     if days > len(returns):
         return np.full(returns.shape[1], np.nan)
-    return measures.cumulative_return(returns[-days:])
+    return measures.cumulative_return(measures.values(returns[-days:]))

@@ -75,7 +75,7 @@ def peaks(url: str) -> dict[str, float]:
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
         loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
-        ReportStore(mongodb).save(analyze_portfolios(owned, table, {}, "run", 0.0))
+        ReportStore(mongodb).save(analyze_portfolios(owned, table, {}, "run", 0.0), {})
         found["page"] = _peak()
     return found
 

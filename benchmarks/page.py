@@ -26,6 +26,7 @@ from benchmarks.workload import portfolios, price_table, symbols, walks
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
 from stores.reports import ReportStore, report_document
+from stores.research import encoded
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
@@ -66,11 +67,12 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
     readers.ensure_indexes()
     writers.ensure_indexes()
     table, research = price_table(SYMBOLS), _research()
+    embedded = encoded(research.values())
     user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
     owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
     page = page_of(owned, table)
     reports = analyze_portfolios(owned, table, research, "run", 0.0)
-    records, documents = list(_records(tuple(reports))), [report_document(report) for report in reports]
+    records, documents = list(_records(tuple(reports))), [report_document(report, embedded) for report in reports]
     return {
         "read": lambda: readers.load(user_ids, contiguous=True),
         "read, floor": lambda: _find(mongodb, user_ids),
@@ -78,9 +80,9 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
         "compute, floor": lambda: _least(task_of(page, table)),
         "analyze": lambda: analyze_portfolios(owned, table, research, "run", 0.0),
         "build, floor": lambda: [make(*values) for make, values in records],
-        "encode": lambda: [bson.encode(report_document(report)) for report in reports],
+        "encode": lambda: [bson.encode(report_document(report, embedded)) for report in reports],
         "encode, floor": lambda: [bson.encode(document) for document in documents],
-        "write": lambda: writers.save(reports),
+        "write": lambda: writers.save(reports, embedded),
         "write, floor": lambda: _bulk_write(mongodb, documents),
     }
 

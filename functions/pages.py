@@ -23,9 +23,10 @@ def analyze(services: Services, batch: BatchInput) -> PageResult:
     user_ids = services.batches.members(batch.plan_id, "users", batch.number)
     for_all = services.runs.requested_user_ids(run.run_id) is None
     portfolios = services.portfolios.load(user_ids, contiguous=for_all)
-    reports = _reports(portfolios, run, universe(services, run, batch.plan_id))
+    known = universe(services, run, batch.plan_id)
+    reports = _reports(portfolios, run, known)
     if not run.dry_run:
-        services.reports.save(reports)
+        services.reports.save(reports, known.encoded_research)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
     if services.batches.record_page(batch.plan_id, batch.number, outcome):

@@ -7,10 +7,10 @@ user nothing can be said about becomes an :class:`InvalidPortfolio`.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import Any, TypeIs
+from typing import TypeIs
 
 from bson import CodecOptions, DatetimeConversion, Decimal128
 from pymongo import ASCENDING, IndexModel
@@ -135,9 +135,8 @@ def _of_users(
 ) -> Iterator[Document]:
     projection = {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}
     if contiguous and user_ids:
-        documents: Iterator[Document] = iter(
-            collection.find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}, projection)
-        )
+        of_range = {"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}
+        documents: Iterable[Document] = collection.find(of_range, projection).to_list()
     else:
         documents = find_each(collection, "user_id", user_ids, projection)
     wanted = set(user_ids)
@@ -194,7 +193,7 @@ def _account(documents: Sequence[Document]) -> tuple[float, float]:
 
 
 def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[InvalidHolding]]:
-    """Read the holdings; several lots of one symbol become one holding.
+    """Read the holdings, by symbol; several lots of one symbol become one holding.
 
     Its average price is that of the lots on the side that remains: what a short lot was sold for says nothing about
     what the shares that are left were bought for.
@@ -212,15 +211,25 @@ def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[Invali
             shown = symbol if isinstance(symbol, str) else "?"
             invalid.append(InvalidHolding(shown[:32], str(error)))
     valid = []
-    for symbol, bought in lots.items():
-        quantity = math.fsum(quantity for quantity, _ in bought)
-        if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in bought):
+    for symbol in sorted(lots):
+        quantity, average = _net(lots[symbol])
+        if quantity:
+            valid.append(Holding(symbol, quantity, average))
+        else:
             invalid.append(InvalidHolding(symbol, "quantity is zero"))
-            continue
-        side = [lot for lot in bought if lot[0] * quantity > 0]
-        average = math.fsum(q * price for q, price in side) / math.fsum(q for q, _ in side)
-        valid.append(Holding(symbol, quantity, side[0][1] if len(side) == 1 else average))
-    return sorted(valid, key=lambda holding: holding.symbol), invalid
+    return valid, invalid
+
+
+def _net(lots: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Give the quantity that is left of some lots, and what one share of it was bought for on average."""
+    if len(lots) == 1:
+        return lots[0]
+    quantity = math.fsum(quantity for quantity, _ in lots)
+    if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in lots):
+        return 0.0, 0.0
+    side = [lot for lot in lots if lot[0] * quantity > 0]
+    average = math.fsum(q * price for q, price in side) / math.fsum(q for q, _ in side)
+    return quantity, side[0][1] if len(side) == 1 else average
 
 
 def _thresholds(value: object) -> dict[str, dict[str, float]]:
@@ -246,12 +255,17 @@ def _positive(document: Document, name: str) -> float:
 
 
 def _number(document: Document, name: str, *, default: float | None = None) -> float:
-    value: Any = document.get(name, default)
-    if isinstance(value, Decimal128):
-        value = value.to_decimal()
-        value = float(value) if value.is_finite() else math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidField(f"{name} is not a number")
-    if not abs(value) <= _LARGEST_NUMBER:
+    found = document.get(name, default)
+    value = found if isinstance(found, float) else _as_float(found, name)
+    if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
         raise InvalidField(f"{name} is not a number up to {_LARGEST_NUMBER:g}")
+    return value
+
+
+def _as_float(value: object, name: str) -> float:
+    if isinstance(value, Decimal128):
+        decimal = value.to_decimal()
+        return float(decimal) if decimal.is_finite() else math.nan
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidField(f"{name} is not a number")
     return float(value)

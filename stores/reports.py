@@ -1,7 +1,7 @@
 """The reports: one document a run and user."""
 
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
@@ -31,14 +31,10 @@ class ReportStore:
         ]
         ensure_indexes(self._reports, indexes)
 
-    def save(self, reports: Sequence[Report]) -> None:
-        """Keep the reports; doing it again replaces them."""
+    def save(self, reports: Sequence[Report], research: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep the reports, each holding with the ``research`` of its symbol; doing it again replaces them."""
         writes = [
-            ReplaceOne(
-                {"run_id": report.run_id, "user_id": report.user_id},
-                report_document(report) | {"summary": msgspec.to_builtins(summarize(report))},
-                upsert=True,
-            )
+            ReplaceOne({"run_id": report.run_id, "user_id": report.user_id}, _kept(report, research), upsert=True)
             for report in reports
         ]
         if writes:
@@ -100,6 +96,12 @@ class ReportStore:
         return [msgspec.convert(document["summary"], Summary) for document in documents]
 
 
+def _kept(report: Report, research: Mapping[str, Mapping[str, Any]]) -> Document:
+    document = report_document(report, research)
+    document["summary"] = msgspec.to_builtins(summarize(report))
+    return document
+
+
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
     if after is None:
         return {field: {"$ne": None}}
@@ -123,9 +125,11 @@ def summarize(report: Report) -> Summary:
     )
 
 
-def report_document(report: Report) -> Document:
-    """Give the report as the API shows it."""
+def report_document(report: Report, research: Mapping[str, Mapping[str, Any]]) -> Document:
+    """Give the report as the API shows it: each holding with the ``research`` of its symbol, if there is any."""
     document: Document = msgspec.to_builtins(report)
+    for holding in document["holdings"]:
+        holding["research"] = research.get(holding["symbol"])
     for entry in document["stress"] or ():
         entry["return"] = entry.pop("return_")  # a word of Python's own, which no record can use
     return document

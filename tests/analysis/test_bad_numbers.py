@@ -14,6 +14,7 @@ from analysis.models import Bars, Floats, Holding, Portfolio
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from stores.reports import report_document
+from stores.research import encoded
 from tests.builders import a_table, bars, random_walk, weekdays
 
 DAYS = weekdays(270)
@@ -77,9 +78,9 @@ def test_every_report_can_be_written_as_bson_and_json(
     reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), research, "run", 0.01)
 
     for report in reports:
-        document = report_document(report)
-        plain = json.loads(json.dumps(document, allow_nan=False))
-        assert bson.decode(bson.encode(document)) == plain
+        document = report_document(report, encoded(research.values()))
+        plain = bson.decode(bson.encode(document))
+        assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert np.isfinite(list(floats_in(plain))).all()
         assert (report.status == "analyzed") or report.reason in ("non_finite_value", "non_positive_value")
     assert (reports[1].status, reports[1].reason) == ("analyzed", None)
@@ -106,5 +107,5 @@ def test_a_stress_entry_says_return_in_documents() -> None:
         0.0,
     )
 
-    entries = report_document(report)["stress"]
+    entries = report_document(report, {})["stress"]
     assert {tuple(sorted(entry)) for entry in entries} == {("loss", "return", "scenario")}

@@ -56,7 +56,10 @@ def figures() -> dict[str, float]:
     """What the code says to every line of the table of results."""
     observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
     deviation, downside = measures.standard_deviation(PORTFOLIO), measures.downside_deviation(PORTFOLIO)
-    cumulative, drawdown = measures.cumulative_return(PORTFOLIO), measures.drawdowns(PORTFOLIO)
+    cumulative, drawdown = (
+        measures.cumulative_return(measures.values(PORTFOLIO)),
+        measures.drawdowns(measures.values(PORTFOLIO)),
+    )
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
     standard_benchmark = measures.standardized(BENCHMARK[:, None])[:, 0]
     deviations = measures.standard_deviation(OF_SHARES)[None]
@@ -116,7 +119,7 @@ def test_the_values_and_weights_of_the_worked_example_are_what_the_code_computes
 
 def test_the_days_of_the_worked_example_are_what_the_code_computes() -> None:
     values = np.cumprod(1 + PORTFOLIO, axis=0)
-    days = np.hstack([OF_SHARES, PORTFOLIO, values, measures.drawdowns(PORTFOLIO)[1:]])
+    days = np.hstack([OF_SHARES, PORTFOLIO, values, measures.drawdowns(measures.values(PORTFOLIO))[1:]])
     assert days == pytest.approx(numbers(DAILY, 1), abs=1e-12)
 
 

@@ -10,7 +10,7 @@ import pytest
 from analysis.models import Bars, Report
 from analysis.research import research_symbols
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
-from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars
 
 
 def floats_in(record: object) -> Iterator[float]:
@@ -125,10 +125,3 @@ class TestIsolation:
         reports = analyze(TABLE, SOUND, *AWKWARD, research=research, risk_free_rate=0.01)
 
         assert {cls for cls in classes_in(tuple(reports)) if cls.__module__.startswith("numpy")} == set()
-
-    def test_holdings_carry_the_research_of_their_symbol(self) -> None:
-        research = a_research("A", 0.2)
-
-        report = only(analyze(TABLE, SOUND, research=[research]))
-
-        assert [holding.research for holding in report.holdings] == [research, None, None]

@@ -67,11 +67,11 @@ def conditional_value_at_risk(returns: Floats, tail: float) -> Floats:
 
 
 def cagr(returns: Floats) -> Floats:
-    return measures.cagr(measures.cumulative_return(returns), len(returns))
+    return measures.cagr(measures.cumulative_return(measures.values(returns)), len(returns))
 
 
 def calmar_ratio(returns: Floats) -> Floats:
-    return measures.calmar_ratio(cagr(returns), measures.max_drawdown(measures.drawdowns(returns)))
+    return measures.calmar_ratio(cagr(returns), measures.max_drawdown(measures.drawdowns(measures.values(returns))))
 
 
 def sharpe_ratio(excess: Floats) -> Floats:
@@ -91,7 +91,7 @@ type Measure = Callable[[Floats], Floats]
 type Reference = Callable[[Floats], float]
 
 REFERENCES: dict[str, tuple[Measure, Reference]] = {
-    "cumulative return": (measures.cumulative_return, empyrical.cum_returns_final),
+    "cumulative return": (lambda r: measures.cumulative_return(measures.values(r)), empyrical.cum_returns_final),
     "cagr": (cagr, empyrical.cagr),
     "annual volatility": (measures.annual_volatility, empyrical.annual_volatility),
     "downside deviation": (
@@ -108,7 +108,7 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     ),
     "omega ratio": (lambda r: measures.omega_ratio(r - DAILY_RATE), lambda r: empyrical.omega_ratio(r, DAILY_RATE)),
     "calmar ratio": (calmar_ratio, empyrical.calmar_ratio),
-    "max drawdown": (lambda r: measures.max_drawdown(measures.drawdowns(r)), empyrical.max_drawdown),
+    "max drawdown": (lambda r: measures.max_drawdown(measures.drawdowns(measures.values(r))), empyrical.max_drawdown),
     "value at risk 95": (lambda r: value_at_risk(r, 0.05), lambda r: empyrical.value_at_risk(r, 0.05)),
     "value at risk 99": (lambda r: value_at_risk(r, 0.01), lambda r: empyrical.value_at_risk(r, 0.01)),
     "conditional value at risk 95": (
@@ -246,7 +246,7 @@ def test_what_divides_by_the_variance_is_undefined_for_a_constant_return(
 
 def test_the_rounding_of_a_perfect_hedge_is_no_variance_no_downside_and_no_drawdown() -> None:
     returns = column(noise(500, 1) * 1e-16)
-    drawdown = measures.drawdowns(returns)
+    drawdown = measures.drawdowns(measures.values(returns))
 
     assert math.isnan(sharpe_ratio(returns)[0])
     assert math.isnan(sortino_ratio(returns)[0])
@@ -284,17 +284,17 @@ def test_a_benchmark_that_never_moves_leaves_beta_and_correlation_undefined() ->
 def test_nothing_compounds_after_a_day_that_lost_more_than_everything() -> None:
     returns = np.array([[0.1, 0.1], [-1.5, -0.5], [-3.0, 0.2]])
 
-    assert math.isnan(measures.cumulative_return(returns)[0])
+    assert math.isnan(measures.cumulative_return(measures.values(returns))[0])
     assert math.isnan(cagr(returns)[0])
-    assert math.isnan(measures.max_drawdown(measures.drawdowns(returns))[0])
-    assert measures.cumulative_return(returns)[1] == pytest.approx(1.1 * 0.5 * 1.2 - 1)
+    assert math.isnan(measures.max_drawdown(measures.drawdowns(measures.values(returns)))[0])
+    assert measures.cumulative_return(measures.values(returns))[1] == pytest.approx(1.1 * 0.5 * 1.2 - 1)
 
 
 def test_a_day_that_lost_everything_is_a_total_loss() -> None:
     returns = np.array([[0.1], [-1.0], [0.5]])
-    drawdown = measures.drawdowns(returns)
+    drawdown = measures.drawdowns(measures.values(returns))
 
-    assert measures.cumulative_return(returns)[0] == -1
+    assert measures.cumulative_return(measures.values(returns))[0] == -1
     assert cagr(returns)[0] == -1
     assert measures.max_drawdown(drawdown)[0] == -1
     assert measures.current_drawdown(drawdown)[0] == -1
@@ -316,13 +316,13 @@ def test_a_drawdown_runs_from_the_last_peak_before_the_trough_to_the_first_after
     returns: list[float], days: tuple[int, int, int]
 ) -> None:
     # One row more than there are returns: row 0 is the day before the first.
-    drawdown = measures.drawdowns(column(np.array(returns)))
+    drawdown = measures.drawdowns(measures.values(column(np.array(returns))))
     assert tuple(int(day[0]) for day in measures.drawdown_days(drawdown)) == days
 
 
 def test_the_days_of_a_drawdown_agree_with_a_plain_search() -> None:
     returns = np.stack([noise(400, seed) for seed in range(20)], axis=1)
-    drawdown = measures.drawdowns(returns)
+    drawdown = measures.drawdowns(measures.values(returns))
 
     peaks, troughs, recoveries = measures.drawdown_days(drawdown)
 

@@ -41,7 +41,8 @@ def document(record: object) -> dict[str, Any]:
 
 def report_on(portfolio: PortfolioBuilder, scores: Mapping[str, float] | None = None) -> dict[str, Any]:
     research = [a_research(symbol, score) for symbol, score in (scores or {}).items()]
-    return document(report_document(analyze(TABLE, portfolio, research=research)[0]))
+    embedded = {found.symbol: msgspec.to_builtins(found) for found in research}
+    return document(report_document(analyze(TABLE, portfolio, research=research)[0], embedded))
 
 
 def a_run(status: RunStatus = "completed", **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a run

@@ -177,7 +177,7 @@ def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_a
 ) -> None:
     hold_lease(services, "run_20200102_000000_0004", requested_at=datetime.now(UTC))
     services.runs.start("run_20200102_000000_0004", datetime.now(UTC))
-    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")])
+    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")], {})
     start_run(services, engine, BY_HTTP)
     lost = services.runs.get("run_20200102_000000_0004")
     assert lost is not None

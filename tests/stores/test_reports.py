@@ -2,12 +2,15 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
+import msgspec
 import pytest
 
-from analysis.models import Check, Report, Risk, Status, Valuation
+from analysis.models import Check, HoldingReport, Report, Risk, Status, Valuation
 from stores.mongo import DocumentDatabase
 from stores.records import Outcome, RunError, SortField, Summary
 from stores.reports import ReportStore, summarize
+from stores.research import encoded
+from tests.builders import a_research
 
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
 
@@ -44,8 +47,8 @@ def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, status
 
 
 def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
-    reports.save([a_report("u1", value=1.0)])
-    reports.save([a_report("u1", value=2.0)])
+    reports.save([a_report("u1", value=1.0)], {})
+    reports.save([a_report("u1", value=2.0)], {})
     assert reports.outcome("run") == Outcome(analyzed=1)
     report = reports.get("run", "u1")
     assert report is not None
@@ -54,19 +57,28 @@ def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
     assert "summary" not in report
 
 
+def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportStore) -> None:
+    research = a_research("A", 0.2)
+    holdings = tuple(HoldingReport(symbol, 1.0, 2.0, *[None] * 12) for symbol in ("A", "B"))
+    reports.save([replace(a_report("u1"), holdings=holdings)], encoded([research]))
+    report = reports.get("run", "u1")
+    assert report is not None
+    assert [holding["research"] for holding in report["holdings"]] == [msgspec.to_builtins(research), None]
+
+
 def test_a_report_that_is_not_there_is_none(reports: ReportStore) -> None:
     assert reports.get("run", "nobody") is None
 
 
 def test_an_outcome_counts_by_status_and_run(reports: ReportStore) -> None:
     statuses: list[Status] = ["analyzed", "analyzed", "skipped", "failed"]
-    reports.save([a_report(f"u{i}", status=status) for i, status in enumerate(statuses)])
-    reports.save([replace(a_report("u1"), run_id="other")])
+    reports.save([a_report(f"u{i}", status=status) for i, status in enumerate(statuses)], {})
+    reports.save([replace(a_report("u1"), run_id="other")], {})
     assert reports.outcome("run") == Outcome(analyzed=2, skipped=1, failed=1)
 
 
 def test_failures_are_the_failed_by_user_id_up_to_the_limit(reports: ReportStore) -> None:
-    reports.save([replace(a_report(u, status="failed"), reason="bad", error="It is.") for u in ("c", "a", "b")])
+    reports.save([replace(a_report(u, status="failed"), reason="bad", error="It is.") for u in ("c", "a", "b")], {})
     assert reports.failures("run", 2) == [RunError("a", "bad", "It is."), RunError("b", "bad", "It is.")]
 
 
@@ -78,7 +90,7 @@ def test_the_summary_counts_warnings_and_breaches() -> None:
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_pages_by_user_id_neither_repeat_nor_miss_anyone(reports: ReportStore, descending: bool) -> None:
-    reports.save([a_report(f"u{i}") for i in (3, 1, 5, 2, 4)])
+    reports.save([a_report(f"u{i}") for i in (3, 1, 5, 2, 4)], {})
     expected = sorted((f"u{i}" for i in range(1, 6)), reverse=descending)
     assert all_pages(reports, "user_id", descending=descending) == expected
 
@@ -96,18 +108,18 @@ def test_pages_by_a_figure_put_those_without_it_last_and_equals_by_user_id(
     expected: list[str],
 ) -> None:
     volatilities = {"high": 0.9, "low": 0.1, "even2": 0.5, "even1": 0.5, "none2": None, "none1": None, "none3": None}
-    reports.save([a_report(user_id, volatility=volatility) for user_id, volatility in volatilities.items()])
+    reports.save([a_report(user_id, volatility=volatility) for user_id, volatility in volatilities.items()], {})
     assert all_pages(reports, "annual_volatility", descending=descending) == expected
 
 
 def test_a_status_limits_the_list(reports: ReportStore) -> None:
-    reports.save([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)])
+    reports.save([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)], {})
     assert all_pages(reports, "market_value", descending=True, status="analyzed") == ["c", "a"]
     assert all_pages(reports, "user_id", descending=False, status="failed") == ["b"]
 
 
 def test_many_equal_figures_are_paged_in_order(reports: ReportStore) -> None:
-    reports.save([a_report(f"u{i:02}", value=float(i % 3)) for i in range(30)])
+    reports.save([a_report(f"u{i:02}", value=float(i % 3)) for i in range(30)], {})
     listed = all_pages(reports, "market_value", descending=False)
     assert len(set(listed)) == 30
     keys = [(int(user_id[1:]) % 3, user_id) for user_id in listed]
