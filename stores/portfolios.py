@@ -227,7 +227,7 @@ def _net(lots: Sequence[tuple[float, float]]) -> tuple[float, float]:
     quantity = math.fsum(quantity for quantity, _ in lots)
     if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in lots):
         return 0.0, 0.0
-    side = [lot for lot in lots if lot[0] * quantity > 0]
+    side = [lot for lot in lots if (lot[0] > 0) == (quantity > 0)]
     average = math.fsum(q * price for q, price in side) / math.fsum(q for q, _ in side)
     return quantity, side[0][1] if len(side) == 1 else average
 

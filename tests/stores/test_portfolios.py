@@ -140,6 +140,14 @@ def test_lots_of_both_signs_keep_the_average_price_of_the_side_that_remains(
     assert loaded.holdings == (Holding("AAPL", 1.0, 10.0),)
 
 
+def test_lots_too_small_to_be_multiplied_cost_nobody_a_run(database: DocumentDatabase, store: PortfolioStore) -> None:
+    for _ in range(2):
+        add_holding(database, quantity=1e-200, avg_price=3.0)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", 2e-200, 3.0),)
+
+
 def test_lots_that_cancel_out_but_for_rounding_are_no_holding(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
