@@ -34,6 +34,8 @@ class Settings:
     page_size: int
     min_success_rate: float
     lookback_days: int
+    stall_seconds: int
+    retention_days: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -64,6 +66,8 @@ class Settings:
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=20_000),
+            stall_seconds=_whole(values, "ANALYSIS_STALL_SECONDS", default=1800, low=1, high=86_400),
+            retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
         )
 
 

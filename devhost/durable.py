@@ -26,13 +26,26 @@ type Invoke = Callable[[str, str], Awaitable[Any]]
 type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partly typed
 
 
+class _VersioningBackend(InMemoryOrchestrationBackend):
+    """Gives orchestrations that are started without a version the default one, as the extension does."""
+
+    def __init__(self, default_version: str | None) -> None:
+        super().__init__(max_history_size=_HISTORY_EVENTS)
+        self._default_version = default_version
+
+    def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:  # noqa: ANN401, N802 - a call of gRPC's
+        if self._default_version and not request.version.value:
+            request.version.value = self._default_version
+        return super().StartInstance(request, context)
+
+
 @contextmanager
-def durable_backend() -> Iterator[tuple[Backend, str]]:
+def durable_backend(default_version: str | None) -> Iterator[tuple[Backend, str]]:
     """An empty task hub, served to durable clients on a free loopback port; gives the backend and its address.
 
     The SDK's ``create_test_backend`` serves the same class, but on all interfaces, on a port to be guessed free.
     """
-    backend: Backend = InMemoryOrchestrationBackend(max_history_size=_HISTORY_EVENTS)
+    backend: Backend = _VersioningBackend(default_version)
     server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="durable"), options=_UNLIMITED)
     _register(backend, server)
     port = server.add_insecure_port("127.0.0.1:0")

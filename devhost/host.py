@@ -46,7 +46,7 @@ async def functions_host(
     """
     host_json = HostJson.read(app_dir)
     base_url = "http://{}:{}".format(*listener.getsockname())
-    with durable_backend() as (backend, backend_address):
+    with durable_backend(host_json.extensions.durable_task.default_version) as (backend, backend_address):
         load = LoadApp(
             app_dir=str(app_dir),
             durable_client={

@@ -14,6 +14,7 @@ class DurableTask(msgspec.Struct, frozen=True, rename="camel"):
     """Settings of the Durable extension; the defaults are the extension's own."""
 
     hub_name: str = "TestHubName"
+    default_version: str | None = None
     max_concurrent_activity_functions: int = 10 * (os.cpu_count() or 1)
     max_concurrent_orchestrator_functions: int = 10 * (os.cpu_count() or 1)
 

@@ -3,15 +3,17 @@
 The engine delivers at least once: each step may run twice, or twice at the same time, and must leave the same result.
 """
 
+import logging
 from typing import Any
 
 import azure.durable_functions as df
 import msgspec
 
-from functions.messages import BatchInput, FinishInput, PlanInput
+from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInput, to_wire
 from functions.services import services
 
 blueprint = df.Blueprint()
+_log = logging.getLogger(__name__)
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -31,11 +33,11 @@ def load_prices(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.activity_trigger(input_name="message")
-def research_symbols(message: dict[str, Any]) -> int:
-    """Research one batch of symbols; gives how many."""
+def research_symbols(message: dict[str, Any]) -> dict[str, Any]:
+    """Research one batch of symbols."""
     from functions.market import research_batch  # noqa: PLC0415
 
-    return research_batch(services(), msgspec.convert(message, BatchInput))
+    return _wire(research_batch(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -55,5 +57,9 @@ def finish_run(message: dict[str, Any]) -> str:
 
 
 def _wire(message: msgspec.Struct) -> dict[str, Any]:
-    wire: dict[str, Any] = msgspec.to_builtins(message)
+    try:
+        wire: dict[str, Any] = to_wire(message)
+    except MessageTooLarge as error:
+        _log.error("A step's answer is refused: %s", error)
+        raise
     return wire

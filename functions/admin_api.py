@@ -20,12 +20,14 @@ from functions.requests import (
     read_body,
     read_id,
     read_query,
+    read_request_key,
 )
-from functions.runs import start_run
+from functions.runs import cancel_run, retry_run, start_run
 from functions.services import services
 from stores.records import Run, SortField, Summary, Trigger
 
 BASE = "api/admin/portfolio"
+_ACTOR = "admin-secret"
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
@@ -38,18 +40,32 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
     run_id = start_run(
         services(),
         client,
-        Trigger(source="http", actor="admin-secret"),
+        Trigger(source="http", actor=_ACTOR),
         user_ids=asked.user_ids,
         as_of=asked.as_of,
         dry_run=asked.dry_run,
+        request=read_request_key(req, _ACTOR, asked),
     )
-    status_url = f"/{BASE}/analysis-status/{run_id}"
-    message = "Portfolio analysis running in background"
-    return json_response(
-        {"status": "started", "run_id": run_id, "message": message, "status_url": status_url},
-        status_code=202,
-        headers={"Location": status_url, "Retry-After": "5"},
-    )
+    return _accepted("started", run_id, "Portfolio analysis running in background")
+
+
+@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/retry")
+@blueprint.durable_client_input(client_name="client")
+@endpoint("POST")
+def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    """Start a run over the users who failed in an earlier one."""
+    run_id = retry_run(services(), client, _run(read_id(req, "run_id")), Trigger(source="retry", actor=_ACTOR))
+    return _accepted("started", run_id, "Portfolio analysis running in background")
+
+
+@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/cancel")
+@blueprint.durable_client_input(client_name="client")
+@endpoint("POST")
+def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+    """End a run early."""
+    run = _run(read_id(req, "run_id"))
+    cancel_run(services(), client, run, _ACTOR)
+    return _accepted("canceling", run.run_id, "Portfolio analysis ends at its next step; what is stored stays")
 
 
 @blueprint.route(f"{BASE}/analysis-status/{{run_id}}")
@@ -110,6 +126,15 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the ho
 
     state = check()
     return json_response(state, status_code=503 if state["status"] == "unavailable" else 200)
+
+
+def _accepted(status: str, run_id: str, message: str) -> func.HttpResponse:
+    status_url = f"/{BASE}/analysis-status/{run_id}"
+    return json_response(
+        {"status": status, "run_id": run_id, "message": message, "status_url": status_url},
+        status_code=202,
+        headers={"Location": status_url, "Retry-After": "5"},
+    )
 
 
 def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:

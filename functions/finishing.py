@@ -1,44 +1,116 @@
-"""The last step of a run: counts, errors and durations into its record, the lease released."""
+"""How runs end: by their last step, or closed by somebody who found that nobody works for them any more."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime
+import logging
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from functions.messages import FinishInput
-from functions.runs import close_run
-from functions.services import Services
-from stores.records import Metrics, Run, RunError, RunStatus
+from functions.messages import Failure, FinishInput
+from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
+
+if TYPE_CHECKING:
+    from azure.durable_functions import SyncDurableFunctionsClient
+
+    from functions.services import Services
+
+START_GRACE = timedelta(seconds=60)
+"""A trigger that dies between recording its run and starting the orchestration is over after this long."""
+
+_ENDED = ("COMPLETED", "FAILED", "TERMINATED")
+
+_log = logging.getLogger(__name__)
 
 
-def finish(services: Services, message: FinishInput) -> RunStatus:
-    """Bring a run to its final state; gives the state, also when it had one already."""
+def finish(services: "Services", message: FinishInput) -> RunStatus:
+    """Bring a run to its final state and free the lease; gives the state, also when it had one already."""
     run = services.runs.get(message.run_id)
     if run is None:
         services.lease.release(message.run_id)
         return "failed"
-    # What is stored is the truth about a run; only a dry one, which stores nothing, is counted on the way.
-    outcome = message.outcome if message.dry_run else services.reports.outcome(run.run_id)
-    user_errors = message.user_errors if message.dry_run else services.reports.failures(run.run_id, limit=100)
-    failure = [RunError(None, message.failure.error_type, message.failure.error)] if message.failure else []
-    symbol_errors = [RunError(None, error.error_type, error.error) for error in message.symbol_errors]
-    errors_count = len(failure) + run.errors_count + outcome.failed + message.symbols_failed
+    return close_run(services, run, message.failure, message.durations)
+
+
+def close_run(
+    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float] | None = None
+) -> RunStatus:
+    """Bring a run to its final state, because of ``failure`` if there is one, and free the lease; gives the state.
+
+    Counts and errors are those of what is stored; nothing is added up on the way. Doing it again changes nothing and
+    logs nothing, but completes what a crash left half done.
+    """
+    while run.is_active:
+        status, changes = _end_of(services, run, failure, durations or {})
+        if services.runs.finish(run.run_id, status, changes):
+            _log_end(run.run_id, status)
+        # Else somebody was faster, or asked meanwhile to cancel the run: look again.
+        run = services.runs.get(run.run_id) or replace(run, status=status)
+    services.lease.release(run.run_id)
+    services.batches.delete(run.run_id)
+    return run.status
+
+
+def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", run: Run) -> bool:
+    """Close an active run whose orchestration has ended without it, or was never there; tell whether it was so."""
+    state = engine.get_orchestration_state(run.run_id, fetch_payloads=False)
+    if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
+        return False
+    if state is not None and state.runtime_status.name not in _ENDED:
+        return False
+    _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
+    close_run(services, run, Failure("run_lost", "The orchestration engine does not carry this run; start it again."))
+    return True
+
+
+def recount_if_over(services: "Services", run: Run) -> None:
+    """Correct the counts of a run that was closed while a page of it was still being worked on."""
+    now = services.runs.get(run.run_id)
+    if now is not None and not now.is_active and not run.dry_run:
+        services.runs.recount(run.run_id, services.reports.outcome(run.run_id))
+
+
+def _end_of(
+    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]
+) -> tuple[RunStatus, dict[str, object]]:
+    """Give the final state of a run, and what changes in its record with it."""
+    plan_id = (services.runs.plan(run.run_id) or {}).get("plan_id", "")
+    if run.dry_run:  # the only trace it leaves
+        outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
+    else:
+        outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
+    symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
+    failures = [RunError(None, failure.error_type, failure.error)] if failure else []
+    errors = [*failures, *run.errors, *user_errors, *symbol_errors]
+    errors_count = len(failures) + run.errors_count + outcome.failed + symbols_failed
     status: RunStatus = "failed" if failure else "completed_with_errors" if errors_count else "completed"
-    close_run(
-        services,
-        run,
-        status,
-        outcome,
-        [*failure, *run.errors, *user_errors, *symbol_errors],
-        errors_count=errors_count,
-        figures={"symbols_failed": message.symbols_failed, "metrics": asdict(_metrics(run, message))},
-    )
-    return status if run.is_active else run.status
+    changes = {
+        "completed_at": datetime.now(UTC),
+        "progress.phase": "done",
+        "progress.pages_done": services.batches.count_pages_done(run.run_id),
+        **user_counts(outcome),
+        "symbols_failed": symbols_failed,
+        "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
+        "errors_count": errors_count,
+        "metrics": asdict(_metrics(run, durations)),
+    }
+    return "canceled" if run.cancel_requested_at else status, changes
 
 
-def _metrics(run: Run, message: FinishInput) -> Metrics:
+def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     total = (datetime.now(UTC) - (run.started_at or run.requested_at)).total_seconds()
-    durations = {f"{phase}_duration_seconds": seconds for phase, seconds in message.durations.items()}
+    durations = {f"{phase}_duration_seconds": seconds for phase, seconds in phases.items()}
     return Metrics(
         total_duration_seconds=total,
         avg_duration_per_user_seconds=total / run.users_to_analyze if run.users_to_analyze else None,
         **durations,
     )
+
+
+def _log_end(run_id: str, status: RunStatus) -> None:
+    texts = {
+        "completed": (logging.INFO, "completed successfully"),
+        "completed_with_errors": (logging.WARNING, "completed with errors"),
+        "failed": (logging.ERROR, "failed"),
+        "canceled": (logging.WARNING, "canceled"),
+    }
+    level, text = texts[status]
+    _log.log(level, "Portfolio analysis %s (run_id=%s)", text, run_id)

@@ -5,44 +5,48 @@ from datetime import date
 import msgspec
 
 from analysis.research import research_symbols
-from functions.messages import BatchInput, PricesResult, SymbolError
+from functions.messages import BatchInput, BatchResult
 from functions.planning import history_start
-from functions.runs import active_run
 from functions.services import Services
+from functions.steps import wanted_run
+from stores.records import Run, RunError
 
 _LONGEST_ERROR = 200
 
 
-def load_batch(services: Services, batch: BatchInput) -> PricesResult:
+def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     """Fetch the prices of a batch of symbols and keep them. A symbol without usable prices costs only itself."""
-    as_of = _as_of(services, batch.run_id)
-    services.runs.reach(batch.run_id, "market_data")
+    run = wanted_run(services, batch.run_id)
+    if run is None:
+        return BatchResult()
+    services.runs.reach(run.run_id, "market_data")
+    as_of = _as_of(run)
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     fetched = services.provider.daily_bars(symbols, history_start(as_of), as_of)
     services.prices.save(fetched.bars)
-    services.batches.record_symbols(batch.plan_id, batch.number, failed=sorted(fetched.errors))
-    errors = [
-        SymbolError(symbol, error.error_type, str(error)[:_LONGEST_ERROR])
-        for symbol, error in sorted(fetched.errors.items())
-    ]
-    return PricesResult(failed=len(errors), errors=errors)
+    errors = {
+        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR])
+        for symbol, error in fetched.errors.items()
+    }
+    services.batches.record_symbols(batch.plan_id, batch.number, errors)
+    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
 
 
-def research_batch(services: Services, batch: BatchInput) -> int:
+def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     """Research the priced symbols of a batch for the pages of this run, and publish it unless the run is dry."""
-    run = active_run(services, batch.run_id)
-    services.runs.reach(batch.run_id, "research")
-    as_of = _as_of(services, batch.run_id)
+    run = wanted_run(services, batch.run_id)
+    if run is None:
+        return BatchResult()
+    services.runs.reach(run.run_id, "research")
     bars = services.prices.load(services.batches.priced_symbols(batch.plan_id, batch.number))
-    found = research_symbols(bars, as_of)
+    found = research_symbols(bars, _as_of(run))
     services.batches.record_research(batch.plan_id, batch.number, msgspec.to_builtins(found))
     if not run.dry_run:
         services.research.save(found)
-    return len(found)
+    return BatchResult()
 
 
-def _as_of(services: Services, run_id: str) -> date:
-    as_of = active_run(services, run_id).as_of
-    if as_of is None:
-        raise ValueError(f"{run_id} was never planned")
-    return as_of
+def _as_of(run: Run) -> date:
+    if run.as_of is None:
+        raise ValueError(f"{run.run_id} was never planned")
+    return run.as_of

@@ -1,10 +1,11 @@
 """The run, step by step. Read this first.
 
 The engine replays this code from its history after every step, so it must be deterministic: no clock but the context's,
-no randomness, no environment, no I/O, no logging. A test holds that against its syntax tree.
+no randomness, no environment, no I/O, no logging. A test holds that against its syntax tree, another replays recorded
+histories; `docs/operations.md` says how to change it while runs are under way.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,17 @@ import azure.durable_functions as df
 import msgspec
 from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError
 
-from functions.messages import BatchInput, Failure, FinishInput, PageResult, Plan, PlanInput, PricesResult
-from stores.records import MAX_ERRORS
+from functions.messages import (
+    BatchInput,
+    BatchResult,
+    Failure,
+    FinishInput,
+    GroupInput,
+    MessageTooLarge,
+    Plan,
+    PlanInput,
+    to_wire,
+)
 
 blueprint = df.Blueprint()
 
@@ -26,74 +36,104 @@ RETRY_FINISH = RetryPolicy(
     max_retry_interval=timedelta(minutes=5),
 )
 
+MAX_FAN_OUT = 200
+"""Batches one orchestration runs: each that ends replays those before it, which grows with their square."""
+
+_LONGEST_ERROR = 500
+
 type Steps[T] = Generator[Task[Any], Any, T]
 
 
 @blueprint.orchestration_trigger(context_name="context")
 def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
-    """Plan, fetch prices, research symbols, analyse users page by page; then finish, whatever happened."""
+    """Plan, fetch prices, research symbols, analyse users page by page; then finish, whatever happened.
+
+    A run that is canceled goes through the same steps: what is left of them does nothing.
+    """
     finish = FinishInput(run_id=context.instance_id)
     try:
-        yield from _analyze(context, finish)
+        finish.failure = yield from _analyze(context, finish)
     except TaskFailedError as error:
-        finish.failure = Failure(error.details.error_type, error.details.message[:500])
+        finish.failure = _failure(error)
+    except MessageTooLarge as error:
+        finish.failure = Failure("message_too_large", str(error))
     except msgspec.ValidationError as error:  # a message of another version of the app
-        finish.failure = Failure("invalid_message", str(error))
+        finish.failure = Failure("invalid_message", str(error)[:_LONGEST_ERROR])
     context.set_custom_status({"phase": "finish"})
     status: str = yield _call(context, "finish_run", finish, RETRY_FINISH)
     return status
 
 
-def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[None]:
+def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failure | None]:
+    """Go through all steps but the last; gives the reason why the run could not."""
     started = _now(context)
     context.set_custom_status({"phase": "plan"})
     plan = msgspec.convert((yield _call(context, "plan_run", PlanInput(finish.run_id, started))), Plan)
     started = _measure(context, finish, "plan", started)
-    finish.dry_run, finish.failure = plan.dry_run, plan.failure
-    if finish.failure:
-        return
+    if plan.failure:
+        return plan.failure
 
-    results = yield from _for_each(context, "load_prices", plan, plan.symbol_batches, phase="market_data")
-    prices = msgspec.convert(results, list[PricesResult])
+    loaded = yield from _for_each(context, "load_prices", plan, plan.symbol_batches, phase="market_data")
     started = _measure(context, finish, "market_data", started)
-    finish.symbols_failed = sum(batch.failed for batch in prices)
-    finish.symbol_errors = [error for batch in prices for error in batch.errors][:MAX_ERRORS]
-    finish.failure = plan.too_few_prices(finish.symbols_failed, finish.symbol_errors)
-    if finish.failure:
-        return
+    if failure := loaded.failure or plan.too_few_prices(loaded):
+        return failure
 
-    yield from _for_each(context, "research_symbols", plan, plan.symbol_batches, phase="research")
+    researched = yield from _for_each(context, "research_symbols", plan, plan.symbol_batches, phase="research")
     started = _measure(context, finish, "research", started)
+    if researched.failure:
+        return researched.failure
 
-    results = yield from _for_each(context, "analyze_page", plan, plan.pages, phase="analyze")
-    pages = msgspec.convert(results, list[PageResult])
+    analyzed = yield from _for_each(context, "analyze_page", plan, plan.pages, phase="analyze")
     _measure(context, finish, "analyze", started)
-    finish.outcome = sum((page.outcome for page in pages), finish.outcome)
-    finish.user_errors = [error for page in pages for error in page.errors][:MAX_ERRORS]
-    # The record holds a hundred errors in all, and the message must stay small.
-    finish.symbol_errors = finish.symbol_errors[: MAX_ERRORS - len(finish.user_errors)]
+    return analyzed.failure
 
 
 def _for_each(
     context: OrchestrationContext, activity: str, plan: Plan, batches: int, *, phase: str
-) -> Steps[list[Any]]:
-    """Run an activity for each batch of the plan, all at once; give the results in order.
+) -> Steps[BatchResult]:
+    """Run an activity for each batch of the plan, all at once, many of them by way of sub-orchestrations."""
+    groups = [
+        GroupInput(context.instance_id, plan.plan_id, activity, first, min(MAX_FAN_OUT, batches - first))
+        for first in range(0, batches, MAX_FAN_OUT)
+    ]
+    if len(groups) == 1:
+        return (yield from _gather(context, _activities(context, groups[0]), phase=phase))
+    # The sub-orchestration belongs to the run: to its version as well.
+    tasks: list[Task[Any]] = [
+        context.call_sub_orchestrator("batch_group", input=to_wire(group), version=context.version) for group in groups
+    ]
+    return (yield from _gather(context, tasks, phase=phase))
 
-    Every batch is awaited before a failure is raised, so that nothing is in flight when the run finishes.
-    """
-    context.set_custom_status({"phase": phase, "done": 0, "total": batches})
-    batch_inputs = (BatchInput(context.instance_id, plan.plan_id, number) for number in range(batches))
-    tasks = [_call(context, activity, batch) for batch in batch_inputs]
-    results, failure = [], None
+
+@blueprint.orchestration_trigger(context_name="context")
+def batch_group(context: OrchestrationContext, message: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Run an activity for some of the batches of a plan, all at once."""
+    group = msgspec.convert(message, GroupInput)
+    result = yield from _gather(context, _activities(context, group), phase=group.activity)
+    wire: dict[str, Any] = to_wire(result)
+    return wire
+
+
+def _activities(context: OrchestrationContext, group: GroupInput) -> list[Task[Any]]:
+    return [
+        _call(context, group.activity, BatchInput(group.run_id, group.plan_id, number))
+        for number in range(group.first, group.first + group.count)
+    ]
+
+
+def _gather(context: OrchestrationContext, tasks: Sequence[Task[Any]], *, phase: str) -> Steps[BatchResult]:
+    """Await all ``tasks``, also after one of them failed, so that nothing is in flight when the run finishes."""
+    total = BatchResult()
+    context.set_custom_status({"phase": phase, "done": 0, "total": len(tasks)})
     for done, task in enumerate(tasks, start=1):
         try:
-            results.append((yield task))
+            result = yield task
+            # Before runs had versions, research told a bare number.
+            total += msgspec.convert(result, BatchResult) if isinstance(result, dict) else BatchResult()
         except TaskFailedError as error:
-            failure = failure or error
-        context.set_custom_status({"phase": phase, "done": done, "total": batches})
-    if failure:
-        raise failure
-    return results
+            total += BatchResult(failure=_failure(error))
+        context.set_custom_status({"phase": phase, "done": done, "total": len(tasks)})
+    return total
 
 
 def _call(
@@ -102,7 +142,11 @@ def _call(
     message: PlanInput | BatchInput | FinishInput,
     retry: RetryPolicy = RETRY,
 ) -> Task[Any]:
-    return context.call_activity(activity, input=msgspec.to_builtins(message), retry_policy=retry)
+    return context.call_activity(activity, input=to_wire(message), retry_policy=retry)
+
+
+def _failure(error: TaskFailedError) -> Failure:
+    return Failure(error.details.error_type, error.details.message[:_LONGEST_ERROR])
 
 
 def _measure(context: OrchestrationContext, finish: FinishInput, phase: str, started: datetime) -> datetime:

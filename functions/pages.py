@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from analysis.models import Portfolio, Report
 from analysis.report import analyze_portfolios
-from functions.messages import BatchInput, PageResult
-from functions.runs import active_run
+from functions.finishing import recount_if_over
+from functions.messages import BatchInput, BatchResult
 from functions.services import Services, settings
+from functions.steps import wanted_run
 from functions.universe import Universe, universe
 from stores.portfolios import InvalidPortfolio
 from stores.records import MAX_ERRORS, Outcome, Run, RunError
@@ -16,12 +17,14 @@ from stores.records import MAX_ERRORS, Outcome, Run, RunError
 _log = logging.getLogger(__name__)
 
 
-def analyze(services: Services, batch: BatchInput) -> PageResult:
+def analyze(services: Services, batch: BatchInput) -> BatchResult:
     """Analyse a page of users and keep the reports, unless the run is dry."""
-    run = active_run(services, batch.run_id)
+    run = wanted_run(services, batch.run_id)
+    if run is None:
+        return BatchResult()
     services.runs.reach(run.run_id, "analyze")
     user_ids = services.batches.members(batch.plan_id, "users", batch.number)
-    for_all = services.runs.requested_user_ids(run.run_id) is None
+    for_all = run.retry_of is None and services.runs.requested_user_ids(run.run_id) is None
     portfolios = services.portfolios.load(user_ids, contiguous=for_all)
     known = universe(services, run, batch.plan_id)
     reports = _reports(portfolios, run, known)
@@ -29,9 +32,12 @@ def analyze(services: Services, batch: BatchInput) -> PageResult:
         services.reports.save(reports, known.encoded_research)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
-    if services.batches.record_page(batch.plan_id, batch.number, outcome):
+    # The reports tell the errors of a run that is not dry.
+    errors = _errors(reports) if run.dry_run else []
+    if services.batches.record_page(batch.plan_id, batch.number, outcome, errors):
         services.runs.page_done(run.run_id, outcome)
-    return PageResult(outcome, _errors(reports) if run.dry_run else [])
+    recount_if_over(services, run)
+    return BatchResult(failed=outcome.failed)
 
 
 def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known: Universe) -> list[Report]:

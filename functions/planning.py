@@ -12,6 +12,7 @@ import msgspec
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
+from functions.steps import wanted_run
 from stores.records import USER_ID_PATTERN, Run, RunError
 
 # The named stress episodes begin in 2008; what a source has before that serves no figure.
@@ -27,9 +28,9 @@ def plan(services: Services, message: PlanInput) -> Plan:
     run_id = message.run_id
     if services.runs.start(run_id, message.started_at):
         _log.info("Portfolio analysis background task started (run_id=%s)", run_id)
-    run = services.runs.get(run_id)
-    if run is None or not run.is_active:
-        return Plan(failure=Failure("run_over", "The run ended before it could be planned."))
+    run = wanted_run(services, run_id)
+    if run is None:
+        return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:
         # Delivered again: what others work by must not change under their hands.
         return msgspec.convert(recorded, Plan)
@@ -52,7 +53,6 @@ def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
         symbol_batches=len(symbols),
         pages=len(pages),
         min_success_rate=settings().min_success_rate,
-        dry_run=run.dry_run,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
     services.batches.write(run.run_id, made.plan_id, "symbols", symbols)
@@ -93,7 +93,11 @@ class _Planner:
 
     def __init__(self, services: Services, run: Run) -> None:
         self._portfolios = services.portfolios
-        self._requested = services.runs.requested_user_ids(run.run_id)
+        self._requested = (
+            list(services.reports.failed_user_ids(run.retry_of))
+            if run.retry_of
+            else services.runs.requested_user_ids(run.run_id)
+        )
         self._active: set[str] = set()
         self._planned: set[str] = set()
         self._strange = 0

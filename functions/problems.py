@@ -8,8 +8,8 @@ import azure.functions as func
 import msgspec
 
 from functions.auth import AuthenticationUnavailable, Unauthorized
-from functions.requests import MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
-from functions.runs import EngineUnavailable, InvalidAsOf, RunActive
+from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
+from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from stores.secrets import SecretMissing, SecretsUnavailable
 
 _log = logging.getLogger(__name__)
@@ -84,16 +84,42 @@ def problem_of(error: Exception) -> Problem:
                 "The admin secret is not set or cannot be reached; an operator must look at settings and key vault.",
                 headers=_RETRY_LATER,
             )
+        case _:
+            return _problem_of_state(error) or _problem_of_input(error) or _problem_of_dependency(error)
+
+
+def _problem_of_state(error: Exception) -> Problem | None:
+    match error:
         case RunActive():
-            return Problem(
-                HTTPStatus.CONFLICT,
+            return _conflict(
                 "run-active",
                 "A run is active",
                 f"Run {error.run_id} is under way; wait until it is over or look at its status.",
-                members={"run_id": error.run_id},
+                error.run_id,
             )
-        case _:
-            return _problem_of_input(error) or _problem_of_dependency(error)
+        case RunOver():
+            return _conflict(
+                "run-over",
+                "The run is over",
+                f"Run {error.run_id} has ended, there is nothing to cancel.",
+                error.run_id,
+            )
+        case NothingFailed():
+            return _conflict(
+                "nothing-failed",
+                "Nothing failed",
+                f"Run {error.run_id} has no failed user whose report is kept; start a new run instead.",
+                error.run_id,
+            )
+        case KeyReused():
+            return _invalid(
+                IDEMPOTENCY_KEY, f"{IDEMPOTENCY_KEY}: was used within a day for another request; use a new one."
+            )
+    return None
+
+
+def _conflict(slug: str, title: str, detail: str, run_id: str) -> Problem:
+    return Problem(HTTPStatus.CONFLICT, slug, title, detail, members={"run_id": run_id})
 
 
 def _problem_of_input(error: Exception) -> Problem | None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import re
 from datetime import date
 from typing import Annotated, Literal
@@ -11,9 +12,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from analysis.models import Status
-from stores.records import USER_ID_PATTERN, SortField
+from stores.records import USER_ID_PATTERN, RequestKey, SortField
 
 MAX_BODY_BYTES = 64 * 1024
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
 type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
@@ -103,6 +106,24 @@ def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> st
         return msgspec.convert(request.route_params.get(name), kind.__value__)  # type: ignore[no-any-return] # Annotated[str]
     except msgspec.ValidationError:
         raise MalformedId(name) from None
+
+
+def read_request_key(request: func.HttpRequest, actor: str, asked: Struct) -> RequestKey | None:
+    """Give what makes this request the same as an earlier one of ``actor``, where a header Idempotency-Key says so.
+
+    Raises:
+        InvalidMember: the header breaks a rule.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidMember(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    return RequestKey(f"http:{_digest(f'{actor}:{key}'.encode())}", _digest(msgspec.json.encode(asked)))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def encode_cursor(value: object) -> str:

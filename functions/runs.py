@@ -1,23 +1,27 @@
-"""The one way in: whoever asks for a run, asks here."""
+"""The one way in: whoever asks for a run, or for the end of one, asks here."""
 
 import logging
 import secrets as random_source
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from stores.records import MAX_ERRORS, Outcome, Run, RunError, RunExists, RunStatus, Trigger
+from functions.finishing import START_GRACE, close_if_lost, close_run
+from functions.messages import Failure
+from stores.records import KeyTaken, RequestKey, Run, RunExists, Trigger
 
 if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
-    from durabletask.client import OrchestrationState
 
     from functions.services import Services
 
 ORCHESTRATION = "portfolio_analysis"
-# A trigger that dies between recording its run and starting the orchestration is over after this long.
-_START_GRACE = timedelta(seconds=60)
+_KEY_LIFETIME = timedelta(hours=24)
+# How long a request waits for an earlier one of its key to get the lease or to be refused.
+_TWIN_SECONDS, _TWIN_POLL_SECONDS = 10.0, 0.05
 _EARLIEST_AS_OF = date(1900, 1, 1)
 
 _log = logging.getLogger(__name__)
@@ -32,7 +36,23 @@ class RunActive(Exception):
 
 
 class RunOver(Exception):
-    """The run has reached a final state."""
+    """The run has reached a final state, so there is nothing to cancel."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class NothingFailed(Exception):
+    """No user failed in the run, so there is nothing to retry."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class KeyReused(Exception):
+    """The key of the request was used within a day, for a request that asked for something else."""
 
 
 class EngineUnavailable(Exception):
@@ -43,7 +63,7 @@ class InvalidAsOf(ValueError):
     """The date asked for cannot be analysed; the message says which can."""
 
 
-def start_run(
+def start_run(  # noqa: PLR0913 - each by its name
     services: "Services",
     engine: "SyncDurableFunctionsClient",
     trigger: Trigger,
@@ -51,85 +71,100 @@ def start_run(
     user_ids: Sequence[str] | None = None,
     as_of: date | None = None,
     dry_run: bool = False,
+    retry_of: str | None = None,
+    request: RequestKey | None = None,
 ) -> str:
     """Record a run, take the lease and hand it to the orchestration engine; gives its id.
 
     The order matters: a run is recorded before it holds the lease, and holds it before it starts. What dies in between
-    leaves a queued record; whoever gets the lease later closes it.
+    leaves a queued record; whoever gets the lease later, or the watchdog, closes it. A ``request`` that was answered
+    within a day is given the same id again, and starts nothing.
 
     Raises:
         InvalidAsOf: ``as_of`` lies in the future, or before there were any prices.
+        KeyReused: ``request`` has the key of another one.
         RunActive: another run holds the lease.
         EngineUnavailable: the engine did not take it.
     """
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
         raise InvalidAsOf(f"as_of must be a date from {_EARLIEST_AS_OF} to today, {now.date()}")
-    run = _record(services, Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run), user_ids)
+    wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
+    run = _record(services, wanted, user_ids, request)
+    if isinstance(run, str):
+        _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
+        return run
     try:
         _take_lease(services, engine, run.run_id, now)
     except BaseException:
         services.runs.delete_queued(run.run_id)
         raise
-    for abandoned in services.runs.queued_before(now - _START_GRACE):
-        _close_lost(services, abandoned)
-    _start_orchestration(services, engine, run.run_id)
+    for abandoned in services.runs.queued_before(now - START_GRACE):
+        close_if_lost(services, engine, abandoned)
+    _start_orchestration(services, engine, run)
     source = "by timer" if trigger.source == "timer" else "via API"
     _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
     return run.run_id
 
 
-def close_run(
-    services: "Services",
-    run: Run,
-    status: RunStatus,
-    outcome: Outcome,
-    errors: Sequence[RunError],
-    *,
-    errors_count: int,
-    figures: dict[str, object] | None = None,
-) -> None:
-    """Bring a run to its final state and free the lease. Doing it again changes nothing and logs nothing."""
-    changes = {
-        "completed_at": datetime.now(UTC),
-        "progress.phase": "done",
-        "progress.pages_done": services.batches.count_pages_done(run.run_id),
-        "users_analyzed": outcome.analyzed,
-        "portfolios_analyzed": outcome.analyzed,
-        "users_skipped": outcome.skipped,
-        "users_failed": outcome.failed,
-        "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
-        "errors_count": errors_count,
-        **(figures or {}),
-    }
-    if services.runs.finish(run.run_id, status, changes):
-        _log_end(run.run_id, status)
-    services.lease.release(run.run_id)
-    services.batches.delete(run.run_id)
-
-
-def active_run(services: "Services", run_id: str) -> Run:
-    """Give a run that is under way.
+def retry_run(services: "Services", engine: "SyncDurableFunctionsClient", run: Run, trigger: Trigger) -> str:
+    """Start a new run over the users who failed in ``run``, as of the same date; gives its id.
 
     Raises:
-        RunOver: it has ended; whoever still works for it may stop.
+        RunActive: ``run`` is under way, or another one.
+        NothingFailed: there are no such users; a dry run keeps nobody's.
+        EngineUnavailable: the engine did not take it.
     """
-    run = services.runs.get(run_id)
-    if run is None or not run.is_active:
-        raise RunOver(run_id)
-    return run
+    if run.is_active:
+        raise RunActive(run.run_id)
+    if next(services.reports.failed_user_ids(run.run_id), None) is None:
+        raise NothingFailed(run.run_id)
+    return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
 
 
-def _record(services: "Services", run: Run, user_ids: Sequence[str] | None) -> Run:
+def cancel_run(services: "Services", engine: "SyncDurableFunctionsClient", run: Run, actor: str) -> None:
+    """Have an active run end early: steps under way finish, the others do nothing, and what is stored stays.
+
+    Raises:
+        RunOver: it has ended already.
+    """
+    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
+
+    if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
+        raise RunOver(run.run_id)
+    _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
+    with suppress(RpcError):  # then the watchdog will see
+        close_if_lost(services, engine, run)
+
+
+def _record(services: "Services", wanted: Run, user_ids: Sequence[str] | None, request: RequestKey | None) -> Run | str:
+    """Record a run under a new id, or give the id of the one that the same request got before."""
     while True:
-        run_id = f"run_{run.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}"
-        run = replace(run, run_id=run_id)
+        run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
         try:
-            services.runs.create(run, user_ids)
+            services.runs.create(run, user_ids, request)
         except RunExists:
             # Four hex digits are few: of the triggers of one second two may well draw the same.
             continue
+        except KeyTaken as earlier:
+            if wanted.requested_at - earlier.requested_at >= _KEY_LIFETIME:
+                services.runs.forget_key(earlier.run_id)
+            elif request and earlier.body != request.body:
+                raise KeyReused from None
+            elif _was_accepted(services, earlier.run_id):
+                return earlier.run_id
+            continue
         return run
+
+
+def _was_accepted(services: "Services", run_id: str) -> bool:
+    """Wait until a run that was just recorded gets the lease, or is forgotten since it does not; tell which."""
+    deadline = time.monotonic() + _TWIN_SECONDS
+    while (run := services.runs.get(run_id)) is not None:
+        if run.status != "queued" or services.lease.holder() == run_id or time.monotonic() > deadline:
+            return True
+        time.sleep(_TWIN_POLL_SECONDS)
+    return False
 
 
 def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str, now: datetime) -> None:
@@ -144,49 +179,15 @@ def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_
 def _is_over(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str) -> bool:
     """Tell whether a run that holds the lease has verifiably ended; where only the engine knows, record it."""
     run = services.runs.get(run_id)
-    if run is None or not run.is_active:
-        return True
-    state = engine.get_orchestration_state(run_id, fetch_payloads=False)
-    if state is None:
-        if run.status == "queued" and datetime.now(UTC) - run.requested_at < _START_GRACE:
-            return False
-    elif not _has_ended(state):
-        return False
-    _close_lost(services, run)
-    return True
+    return run is None or not run.is_active or close_if_lost(services, engine, run)
 
 
-def _close_lost(services: "Services", run: Run) -> None:
-    error = RunError(None, "run_lost", "The orchestration engine does not carry this run; start it again.")
-    close_run(services, run, "failed", services.reports.outcome(run.run_id), [error], errors_count=1)
-
-
-def _has_ended(state: "OrchestrationState") -> bool:
-    from durabletask.client import OrchestrationStatus  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
-
-    ended = (OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
-    return state.runtime_status in ended
-
-
-def _start_orchestration(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str) -> None:
+def _start_orchestration(services: "Services", engine: "SyncDurableFunctionsClient", run: Run) -> None:
     from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
 
     try:
-        engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+        engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run.run_id)
     except RpcError as error:
-        run = services.runs.get(run_id)
-        if run is not None:
-            reason = RunError(None, "engine_unavailable", "The orchestration engine did not take the run.")
-            close_run(services, run, "failed", Outcome(), [reason], errors_count=1)
-        raise EngineUnavailable(run_id) from error
-
-
-def _log_end(run_id: str, status: RunStatus) -> None:
-    texts = {
-        "completed": (logging.INFO, "completed successfully"),
-        "completed_with_errors": (logging.WARNING, "completed with errors"),
-        "failed": (logging.ERROR, "failed"),
-        "canceled": (logging.WARNING, "canceled"),
-    }
-    level, text = texts[status]
-    _log.log(level, "Portfolio analysis %s (run_id=%s)", text, run_id)
+        close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not take the run."))
+        services.runs.forget_key(run.run_id)  # who asks again is to get a run
+        raise EngineUnavailable(run.run_id) from error

@@ -1,16 +1,20 @@
-"""The timer: the nightly run, in place of a CronJob."""
+"""The timers: the nightly run, in place of a CronJob, and the watchdog."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from functions.runs import RunActive, start_run
 from functions.services import services
-from stores.records import Trigger
+from stores.records import RequestKey, Trigger
 
 blueprint = df.Blueprint()
 _log = logging.getLogger(__name__)
+
+_EARLY = timedelta(minutes=1)  # a host's clock may be a little ahead
+_EVERY_FIVE_MINUTES = "0 */5 * * * *"
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="%ANALYSIS_SCHEDULE%", run_on_startup=False)
@@ -19,7 +23,29 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
     """Start the nightly run over all users. One that is under way already does tonight's work."""
     if timer.past_due:
         _log.warning("The timer fires late")
+    key = f"timer:{_scheduled(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
     try:
-        start_run(services(), client, Trigger(source="timer", actor="nightly_analysis"))
+        start_run(services(), client, Trigger("timer", "nightly_analysis"), request=RequestKey(key, ""))
     except RunActive as active:
         _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES, run_on_startup=False)
+@blueprint.durable_client_input(client_name="client")
+def watchdog(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:  # noqa: ARG001 - the host binds it
+    """Close runs that nobody works for, then purge what was kept for long enough."""
+    from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not while indexing
+
+    close_stuck_runs(services(), client)
+    purge_old_runs(services(), client)
+
+
+def _scheduled(timer: func.TimerRequest, now: datetime) -> datetime:
+    """Give the time a firing was due, the same for each firing of one night.
+
+    The host writes a timer's status after it fired, so ``Next`` still is what fires now, however late. One fired by
+    hand is due now: its ``Next`` lies ahead.
+    """
+    following = timer.schedule_status.get("Next")  # type: ignore[attr-defined] # untold by the SDK's interface
+    due = datetime.fromisoformat(following).replace(tzinfo=UTC) if following else now
+    return min(due, now) if due <= now + _EARLY else now

@@ -5,14 +5,14 @@ users there are, and a page means the same users each time it runs. Each attempt
 own; the run record says which one counts, so a late attempt changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
 from pymongo import ASCENDING, IndexModel
 
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import Outcome
+from stores.records import Outcome, RunError
 
 type BatchKind = Literal["symbols", "users"]
 
@@ -43,9 +43,14 @@ class BatchStore:
         document = self._batches.find_one({"plan_id": plan_id, "kind": kind, "number": number}, {"members": True})
         return [] if document is None else document["members"]
 
-    def record_symbols(self, plan_id: str, number: int, *, failed: list[str]) -> None:
-        """Record which symbols of a batch have no usable prices in this run."""
-        self._set(plan_id, "symbols", number, {"failed": failed})
+    def record_symbols(self, plan_id: str, number: int, errors: Mapping[str, RunError]) -> None:
+        """Record which symbols of a batch have no usable prices in this run, and why."""
+        values = {"failed": sorted(errors), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
+        self._set(plan_id, "symbols", number, values)
+
+    def symbol_errors(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
+        """Count the symbols without usable prices, and give up to ``limit`` of the reasons, in order."""
+        return self._errors({"plan_id": plan_id, "kind": "symbols"}, limit)
 
     def priced_symbols(self, plan_id: str, number: int | None = None) -> list[str]:
         """Give the symbols with usable prices in this run: of one batch, or of all.
@@ -70,10 +75,22 @@ class BatchStore:
         documents = self._batches.find({"plan_id": plan_id, "kind": "symbols"}, {"research": True})
         return [item for document in documents for item in document.get("research", [])]
 
-    def record_page(self, plan_id: str, number: int, outcome: Outcome) -> bool:
-        """Record a page's outcome; tell whether it is the first for this page."""
+    def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
+        """Record a page's outcome and errors; tell whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
-        return self._batches.update_one(query, {"$set": {"outcome": asdict(outcome)}}).matched_count == 1
+        values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
+        return self._batches.update_one(query, {"$set": values}).matched_count == 1
+
+    def outcome(self, plan_id: str) -> Outcome:
+        """Add up the recorded outcomes of all pages."""
+        pages = self._batches.find(
+            {"plan_id": plan_id, "kind": "users", "outcome": {"$exists": True}}, {"outcome": True}
+        )
+        return sum((Outcome(**page["outcome"]) for page in pages), Outcome())
+
+    def user_errors(self, plan_id: str, limit: int) -> list[RunError]:
+        """Give the first ``limit`` errors recorded of pages, in order."""
+        return self._errors({"plan_id": plan_id, "kind": "users"}, limit)[1]
 
     def count_pages_done(self, run_id: str) -> int:
         """Count the pages whose outcome is recorded."""
@@ -82,6 +99,15 @@ class BatchStore:
     def delete(self, run_id: str) -> None:
         """Forget the plans of a run that is over."""
         self._batches.delete_many({"run_id": run_id})
+
+    def _errors(self, query: Document, limit: int) -> tuple[int, list[RunError]]:
+        count = 0
+        first: list[RunError] = []
+        for batch in self._batches.find(query, {"errors": True}).sort("number", ASCENDING):
+            errors = batch.get("errors", [])
+            count += len(errors)
+            first += [RunError(**error) for error in errors[: limit - len(first)]]
+        return count, first
 
     def _set(self, plan_id: str, kind: BatchKind, number: int, values: Document) -> None:
         self._batches.update_one({"plan_id": plan_id, "kind": kind, "number": number}, {"$set": values})

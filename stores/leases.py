@@ -21,12 +21,16 @@ class RunLease:
             try:
                 self._leases.insert_one({"_id": _KEY, "run_id": run_id, "acquired_at": now})
             except DuplicateKeyError:
-                holder = self._leases.find_one({"_id": _KEY})
-                if holder is not None:
-                    return str(holder["run_id"])
+                if (holder := self.holder()) is not None:
+                    return holder
                 # Released between the two calls: try again.
             else:
                 return None
+
+    def holder(self) -> str | None:
+        """Give the id of the run that holds the lease, if any."""
+        document = self._leases.find_one({"_id": _KEY})
+        return None if document is None else str(document["run_id"])
 
     def take_over(self, holder: str, run_id: str, now: datetime) -> bool:
         """Take the lease from ``holder``, whose run must be over; tell whether it still was the holder."""

@@ -1,6 +1,7 @@
 """Daily bars in Redis: spares the source a second question within hours. The app works the same without it."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -13,36 +14,45 @@ from stores.bars import BarsDocument, bars_from_document, bars_to_document
 _log = logging.getLogger(__name__)
 _EXPIRY_SECONDS = 12 * 60 * 60
 _TIMEOUT_SECONDS = 2.0
+_AWAY_SECONDS = 30.0
 
 
 class PriceCache:
-    """Bars by key. A Redis that is away or slow, or holds something else, is a miss, warned of once, never an error."""
+    """Bars by key. A Redis that is away or slow, or holds something else, is a miss, warned of once, never an error.
+
+    One that did not answer is left alone for a while: to wait for it again and again would slow the run.
+    """
 
     def __init__(self, url: str) -> None:
         self._redis: redis.Redis = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
         )
         self._warned = False
+        self._away_until = 0.0
 
     def get(self, keys: Sequence[str]) -> dict[str, Bars]:
         """Give the bars of those ``keys`` that are cached."""
+        if not keys or self._is_away():
+            return {}
         try:
-            blocks = cast("list[bytes | None]", self._redis.mget(keys) if keys else [])
+            blocks = cast("list[bytes | None]", self._redis.mget(keys))
         except redis.RedisError as error:
-            self._warn(error)
+            self._leave_alone(error)
             return {}
         found = {key: self._decode(block) for key, block in zip(keys, blocks, strict=True) if block is not None}
         return {key: bars for key, bars in found.items() if bars is not None}
 
     def put(self, bars: Mapping[str, Bars]) -> None:
         """Keep the bars for half a day."""
+        if not bars or self._is_away():
+            return
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
                 for key, series in bars.items():
                     pipeline.set(key, msgspec.msgpack.encode(bars_to_document(series)), ex=_EXPIRY_SECONDS)
                 pipeline.execute()
         except redis.RedisError as error:
-            self._warn(error)
+            self._leave_alone(error)
 
     def ping(self) -> None:
         """Ask Redis for a sign of life.
@@ -62,6 +72,13 @@ class PriceCache:
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             self._warn(error)
             return None
+
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def _leave_alone(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + _AWAY_SECONDS
+        self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:

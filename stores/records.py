@@ -62,7 +62,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The record of one run. ``errors`` holds the first 100 of ``errors_count``."""
+    """The record of one run. ``errors`` holds the first 100 of ``errors_count``.
+
+    Since ``cancel_requested_at`` an active run is being canceled: no further step does anything.
+    """
 
     run_id: str
     status: RunStatus
@@ -70,6 +73,7 @@ class Run:
     requested_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
     as_of: date | None = None
     dry_run: bool = False
     retry_of: str | None = None
@@ -96,6 +100,24 @@ class RunExists(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes a request for a run the same as an earlier one: its ``key``; ``body`` tells what was asked for."""
+
+    key: str
+    body: str
+
+
+class KeyTaken(Exception):
+    """The run ``run_id`` was recorded under the same key, for the same or another ``body``."""
+
+    def __init__(self, run_id: str, body: str, requested_at: datetime) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+        self.body = body
+        self.requested_at = requested_at
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How many users of a page, or of a run, ended how."""
 
@@ -105,6 +127,16 @@ class Outcome:
 
     def __add__(self, other: "Outcome") -> "Outcome":
         return Outcome(self.analyzed + other.analyzed, self.skipped + other.skipped, self.failed + other.failed)
+
+
+def user_counts(outcome: Outcome) -> dict[str, int]:
+    """Give the members of a run document that say how its users fared."""
+    return {
+        "users_analyzed": outcome.analyzed,
+        "portfolios_analyzed": outcome.analyzed,
+        "users_skipped": outcome.skipped,
+        "users_failed": outcome.failed,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The reports: one document a run and user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -59,6 +59,19 @@ class ReportStore:
             self._reports.find({"run_id": run_id, "status": "failed"}, fields).sort("user_id", ASCENDING).limit(limit)
         )
         return [RunError(d["user_id"], d["reason"], d["error"]) for d in documents]
+
+    def failed_user_ids(self, run_id: str) -> Iterator[str]:
+        """Give the users who failed in a run, by id."""
+        failed = self._reports.find({"run_id": run_id, "status": "failed"}, {"_id": False, "user_id": True})
+        return (document["user_id"] for document in failed.sort("user_id", ASCENDING))
+
+    def purge(self, run_id: str, limit: int) -> int:
+        """Delete up to ``limit`` reports of a run; gives how many."""
+        some = self._reports.find({"run_id": run_id}, {"_id": False, "user_id": True}).sort("user_id", ASCENDING)
+        user_ids = [document["user_id"] for document in some.limit(limit)]
+        if user_ids:
+            self._reports.delete_many({"run_id": run_id, "user_id": {"$lte": user_ids[-1]}})
+        return len(user_ids)
 
     def summaries(
         self,

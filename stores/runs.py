@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -10,7 +10,20 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import ACTIVE_STATUSES, MAX_ERRORS, PHASES, Outcome, Phase, Run, RunError, RunExists, RunStatus
+from stores.records import (
+    ACTIVE_STATUSES,
+    MAX_ERRORS,
+    PHASES,
+    KeyTaken,
+    Outcome,
+    Phase,
+    RequestKey,
+    Run,
+    RunError,
+    RunExists,
+    RunStatus,
+    user_counts,
+)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 
@@ -26,22 +39,38 @@ class RunStore:
         newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         indexes = [
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
+            IndexModel([("request.key", ASCENDING)], name="request_key", unique=True, sparse=True),
             IndexModel(newest, name="requested_at_run_id"),
             IndexModel([("status", ASCENDING), ("requested_at", ASCENDING)], name="status_requested_at"),
+            IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
         ]
         ensure_indexes(self._runs, indexes)
 
-    def create(self, run: Run, user_ids: Sequence[str] | None) -> None:
+    def create(self, run: Run, user_ids: Sequence[str] | None, request: RequestKey | None = None) -> None:
         """Record a run that was asked for, over all users or only ``user_ids``.
 
         Raises:
+            KeyTaken: a run is recorded under the same key of ``request``.
             RunExists: the id is taken.
         """
-        document = _to_document(run) | {"user_ids": list(user_ids) if user_ids is not None else None}
+        document = _to_document(run) | {
+            "user_ids": list(user_ids) if user_ids is not None else None,
+            "progressed_at": run.requested_at,
+            "purged": False,
+        }
+        if request is not None:
+            document["request"] = asdict(request)
         try:
             self._runs.insert_one(document)
         except DuplicateKeyError:
+            earlier = request and self._runs.find_one({"request.key": request.key})
+            if earlier:
+                raise KeyTaken(earlier["run_id"], earlier["request"]["body"], earlier["requested_at"]) from None
             raise RunExists(run.run_id) from None
+
+    def forget_key(self, run_id: str) -> None:
+        """Let the key that the run was asked for under stand for another one from now on."""
+        self._runs.update_one({"run_id": run_id}, {"$unset": {"request": ""}})
 
     def delete_queued(self, run_id: str) -> None:
         """Forget a run that was recorded but never got the lease."""
@@ -69,12 +98,30 @@ class RunStore:
 
     def queued_before(self, time: datetime) -> list[Run]:
         """Give the runs that were asked for before ``time`` and never started."""
-        documents = self._runs.find({"status": "queued", "requested_at": {"$lt": time}}, _API_MEMBERS)
-        return [msgspec.convert(document, Run) for document in documents]
+        return self._find({"status": "queued", "requested_at": {"$lt": time}})
+
+    def active_before(self, time: datetime) -> list[Run]:
+        """Give the active runs that were asked for before ``time``."""
+        return self._find({"status": _ACTIVE, "requested_at": {"$lt": time}})
+
+    def progressed_at(self, run_id: str) -> datetime | None:
+        """Tell when the run last got any further, ``None`` where there is no such run."""
+        document = self._runs.find_one({"run_id": run_id}, {"progressed_at": True})
+        return None if document is None else document["progressed_at"]
+
+    def to_purge(self, before: datetime, limit: int) -> list[str]:
+        """Give up to ``limit`` runs that ended before a time and have not been purged, the oldest first."""
+        query = {"purged": False, "completed_at": {"$lt": before}}
+        documents = self._runs.find(query, {"run_id": True}).sort("completed_at", ASCENDING).limit(limit)
+        return [document["run_id"] for document in documents]
+
+    def purged(self, run_id: str) -> None:
+        """Record that nothing is kept of the run but its record."""
+        self._runs.update_one({"run_id": run_id}, {"$set": {"purged": True}})
 
     def start(self, run_id: str, now: datetime) -> bool:
         """Move the run from queued to running; tell whether this call did it."""
-        changes = {"status": "running", "started_at": now, "progress.phase": "plan"}
+        changes = {"status": "running", "started_at": now, "progress.phase": "plan", **_progress()}
         return self._update({"run_id": run_id, "status": "queued"}, changes)
 
     def planned(
@@ -96,28 +143,44 @@ class RunStore:
         return None if document is None else document.get("plan")
 
     def reach(self, run_id: str, phase: Phase) -> None:
-        """Record that the run reached ``phase``. A late call cannot move it back."""
+        """Record that a step of ``phase`` begins. A late call cannot move the run back."""
         earlier = list(PHASES[: PHASES.index(phase)])
-        query = {"run_id": run_id, "status": _ACTIVE, "progress.phase": {"$in": earlier}}
-        self._update(query, {"progress.phase": phase})
+        query: Document = {"run_id": run_id, "status": _ACTIVE}
+        if not self._update(query | {"progress.phase": {"$in": earlier}}, {"progress.phase": phase, **_progress()}):
+            self._update(query, _progress())
 
     def page_done(self, run_id: str, outcome: Outcome) -> None:
         """Add a page to the progress shown; to be called once a page. The end of the run counts anew."""
-        figures = {
-            "progress.pages_done": 1,
-            "users_analyzed": outcome.analyzed,
-            "portfolios_analyzed": outcome.analyzed,
-            "users_skipped": outcome.skipped,
-            "users_failed": outcome.failed,
-        }
-        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": figures})
+        added = {"progress.pages_done": 1, **user_counts(outcome)}
+        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()})
+
+    def request_cancel(self, run_id: str, now: datetime) -> bool:
+        """Ask an active run to end early; tell whether there was an active one."""
+        return self._update({"run_id": run_id, "status": _ACTIVE}, {"cancel_requested_at": now})
 
     def finish(self, run_id: str, status: RunStatus, changes: Document) -> bool:
-        """Move an active run to its final state; tell whether this call did it."""
-        return self._update({"run_id": run_id, "status": _ACTIVE}, {"status": status, **changes})
+        """Move an active run to its final state; tell whether this call did it.
+
+        A run that is being canceled takes no other final state, whoever asked for which first.
+        """
+        query: Document = {"run_id": run_id, "status": _ACTIVE}
+        if status != "canceled":
+            query["cancel_requested_at"] = None
+        return self._update(query, {"status": status, **changes})
+
+    def recount(self, run_id: str, outcome: Outcome) -> None:
+        """Correct the counts of a run that is over."""
+        self._update({"run_id": run_id, "status": {"$nin": list(ACTIVE_STATUSES)}}, user_counts(outcome))
+
+    def _find(self, query: Document) -> list[Run]:
+        return [msgspec.convert(document, Run) for document in self._runs.find(query, _API_MEMBERS)]
 
     def _update(self, query: Document, changes: Document) -> bool:
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
+
+
+def _progress() -> Document:
+    return {"progressed_at": datetime.now(UTC)}
 
 
 _API_MEMBERS = {"_id": False, **dict.fromkeys(Run.__dataclass_fields__, True)}

@@ -47,11 +47,15 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "trigger_analysis": ["httpTrigger", f"{base}/trigger-analysis"],
         "get_analysis_status": ["httpTrigger", f"{base}/analysis-status/{{run_id}}"],
         "list_analysis_runs": ["httpTrigger", f"{base}/analysis-runs"],
+        "cancel_analysis": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/cancel"],
+        "retry_analysis": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/retry"],
         "list_portfolios": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios"],
         "get_portfolio_report": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}"],
         "health": ["httpTrigger", "api/health"],
         "nightly_analysis": ["timerTrigger", None],
+        "watchdog": ["timerTrigger", None],
         "portfolio_analysis": ["orchestrationTrigger", None],
+        "batch_group": ["orchestrationTrigger", None],
         "plan_run": ["activityTrigger", None],
         "load_prices": ["activityTrigger", None],
         "research_symbols": ["activityTrigger", None],
@@ -81,3 +85,17 @@ def test_the_deployed_local_settings_hold_no_real_secret() -> None:
 
 def test_the_route_prefix_is_empty_since_routes_carry_their_own() -> None:
     assert json.loads((ROOT / "host.json").read_text())["extensions"]["http"]["routePrefix"] == ""
+
+
+def test_workers_threads_and_concurrent_activities_fit_together() -> None:
+    settings = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    threads = int(settings["FUNCTIONS_WORKER_PROCESS_COUNT"]) * int(settings["PYTHON_THREADPOOL_THREAD_COUNT"])
+    busy = durable["maxConcurrentActivityFunctions"] + durable["maxConcurrentOrchestratorFunctions"]
+    assert busy < threads, "no thread would be left for HTTP and timers"
+
+
+def test_orchestrations_have_a_version_and_newer_ones_are_left_to_newer_workers() -> None:
+    durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    assert durable["defaultVersion"] == "1.0"
+    assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

@@ -1,14 +1,16 @@
+import json
+
 import pytest
 
-from functions.messages import Plan, SymbolError
+from functions.messages import MAX_MESSAGE_BYTES, BatchResult, Failure, FinishInput, MessageTooLarge, Plan, to_wire
 
 
-def errors(number: int) -> list[SymbolError]:
-    return [SymbolError(f"S{i:03}", "missing_prices", f"S{i:03}: no prices") for i in range(number)]
+def failed(number: int, named: int | None = None) -> BatchResult:
+    return BatchResult(number, tuple(f"S{i:03}" for i in range(number if named is None else named)))
 
 
 @pytest.mark.parametrize(
-    ("symbols", "failed", "rate", "enough"),
+    ("symbols", "missing", "rate", "enough"),
     [
         (10, 3, 0.7, True),
         (10, 4, 0.7, False),
@@ -19,14 +21,27 @@ def errors(number: int) -> list[SymbolError]:
     ],
 )
 def test_a_run_goes_on_while_the_share_of_symbols_with_prices_is_not_below_the_limit(
-    symbols: int, failed: int, rate: float, enough: bool
+    symbols: int, missing: int, rate: float, enough: bool
 ) -> None:
-    failure = Plan(symbols=symbols, min_success_rate=rate).too_few_prices(failed, errors(failed))
-    assert (failure is None) == enough
+    assert (Plan(symbols=symbols, min_success_rate=rate).too_few_prices(failed(missing)) is None) == enough
 
 
 def test_the_reason_names_the_missing_and_counts_those_it_does_not_name() -> None:
-    failure = Plan(symbols=200, min_success_rate=0.7).too_few_prices(120, errors(100))
+    failure = Plan(symbols=200, min_success_rate=0.7).too_few_prices(failed(120, named=50))
     assert failure is not None
     assert failure.error.startswith("Only 80 of 200 symbols have prices, 70% are needed; without prices: S000, S001,")
     assert failure.error.endswith("S049 and 70 more.")
+
+
+def test_results_add_up_name_fifty_symbols_at_most_and_keep_the_first_failure() -> None:
+    first, second = Failure("first", "one"), Failure("second", "two")
+    total = failed(40) + BatchResult(failure=first) + failed(40) + BatchResult(failure=second)
+    assert (total.failed, len(total.failed_symbols), total.failure) == (80, 50, first)
+
+
+def test_a_message_over_48_kb_is_refused_and_one_below_is_not() -> None:
+    # Outside ASCII a character takes six bytes on the wire.
+    room = MAX_MESSAGE_BYTES - len(json.dumps(to_wire(FinishInput("r", Failure("t", "")))))
+    assert to_wire(FinishInput("r", Failure("t", "\u00e9" * (room // 6))))
+    with pytest.raises(MessageTooLarge, match="FinishInput has 49153 bytes, 49152 are allowed"):
+        to_wire(FinishInput("r", Failure("t", "x" * (room + 1))))

@@ -12,12 +12,14 @@ from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
 from analysis.models import Report
-from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, close_run, start_run
+from functions.finishing import close_run
+from functions.messages import Failure
+from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, start_run
 from functions.services import Services
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.records import Outcome, Run, RunError, Trigger
+from stores.records import Run, RunError, Trigger
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
@@ -79,7 +81,7 @@ def test_the_trigger_is_logged_once_with_the_run_id(
 ) -> None:
     with caplog.at_level(logging.INFO, "functions.runs"):
         run_id = start_run(services, engine, BY_HTTP)
-        close_run(services, cast("Run", services.runs.get(run_id)), "completed", Outcome(), [], errors_count=0)
+        close_run(services, cast("Run", services.runs.get(run_id)), None)
         timer_run_id = start_run(services, engine, Trigger("timer", "nightly_analysis"))
     texts = [record.getMessage().split(" (")[0] for record in caplog.records if "triggered" in record.getMessage()]
     assert texts == ["Portfolio analysis triggered via API", "Portfolio analysis triggered by timer"]
@@ -110,7 +112,7 @@ def test_of_many_triggers_at_once_exactly_one_starts_a_run(
             started = [run_id for run_id in pool.map(trigger, range(12)) if run_id]
             assert len(started) == 1
             assert len(services.runs.newest(100, None)) == turn + 1
-            close_run(services, cast("Run", services.runs.get(started[0])), "completed", Outcome(), [], errors_count=0)
+            close_run(services, cast("Run", services.runs.get(started[0])), None)
 
 
 def test_a_run_id_that_is_taken_is_drawn_again(
@@ -120,7 +122,7 @@ def test_a_run_id_that_is_taken_is_drawn_again(
     monkeypatch.setattr("functions.runs.random_source.token_hex", lambda _: next(drawn))
     monkeypatch.setattr("functions.runs.datetime", FrozenClock)
     first = start_run(services, engine, BY_HTTP)
-    close_run(services, cast("Run", services.runs.get(first)), "completed", Outcome(), [], errors_count=0)
+    close_run(services, cast("Run", services.runs.get(first)), None)
     second = start_run(services, engine, BY_HTTP)
     assert (first, second) == ("run_20260102_030405_00aa", "run_20260102_030405_00bb")
 
@@ -211,14 +213,21 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     run = cast("Run", services.runs.get(run_id))
-    with caplog.at_level(logging.INFO, "functions.runs"):
-        close_run(services, run, "failed", Outcome(analyzed=3), [RunError(None, "t", "e")] * 150, errors_count=150)
+    failed = [
+        Report(run_id, f"u{i:03}", date(2020, 1, 2), "USD", "failed", "invalid_account", error="no") for i in range(150)
+    ]
+    services.reports.save(failed, {})
+    with caplog.at_level(logging.INFO):
+        assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
         closed = services.runs.get(run_id)
-        close_run(services, run, "completed", Outcome(), [], errors_count=0)
+        # As somebody who read the record before, and somebody who reads it now.
+        assert close_run(services, run, None) == "failed"
+        assert close_run(services, cast("Run", closed), None) == "failed"
     assert closed is not None
-    assert (closed.status, len(closed.errors), closed.errors_count) == ("failed", 100, 150)
+    assert (len(closed.errors), closed.errors_count, closed.users_failed) == (100, 151, 150)
+    assert closed.errors[0] == RunError(None, "gave_up", "It gave up.")
     assert services.runs.get(run_id) == closed
-    ends = [record.getMessage() for record in caplog.records if "triggered" not in record.getMessage()]
+    ends = [record.getMessage() for record in caplog.records]
     assert ends == [f"Portfolio analysis failed (run_id={run_id})"]
 
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from functions.finishing import finish
+from functions.finishing import close_run, finish
 from functions.market import load_batch, research_batch
-from functions.messages import BatchInput, FinishInput, PageResult, Plan, PlanInput
+from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, PlanInput, to_wire
 from functions.pages import analyze
 from functions.planning import plan
 from functions.services import Services, settings
@@ -71,7 +72,7 @@ def prepare(services: Services) -> Plan:
     return made
 
 
-def analyze_all(services: Services, made: Plan) -> list[PageResult]:
+def analyze_all(services: Services, made: Plan) -> list[BatchResult]:
     return [analyze(services, BatchInput(RUN_ID, made.plan_id, number)) for number in range(made.pages)]
 
 
@@ -84,7 +85,8 @@ def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(
     database.holdings.insert_one({"user_id": "late", "symbol": "MSFT", "quantity": 1, "avg_price": 1})
     assert make_plan(services) == made
     assert services.batches.priced_symbols(made.plan_id) == ["AAPL"]
-    assert sum((page.outcome for page in analyze_all(services, made)), Outcome()) == Outcome(analyzed=3)
+    analyze_all(services, made)
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
 
 
 def test_every_step_delivered_twice_leaves_the_same_result(services: Services, database: DocumentDatabase) -> None:
@@ -110,8 +112,8 @@ def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_repor
     for user_id in (["u0"], ["x"], 7, "with space", "a/b", "$gt", "x" * 200):
         database.users.insert_one({"user_id": user_id})
         database.holdings.insert_one({"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1})
-    made = prepare(services)
-    assert sum((page.outcome for page in analyze_all(services, made)), Outcome()) == Outcome(analyzed=3)
+    analyze_all(services, prepare(services))
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert [error.error for error in run.errors] == [
@@ -133,16 +135,100 @@ def test_messages_stay_small_however_bad_the_data(services: Services, database: 
         patch.setenv("ANALYSIS_MIN_SUCCESS_RATE", "0")
         made = prepare(services)
         (page,) = analyze_all(services, made)
-    assert page.outcome == Outcome(failed=200)
-    assert len(json.dumps([[error.user_id, error.error_type, error.error] for error in page.errors])) < 48 * 1024
+    assert page == BatchResult(failed=200)
+    assert services.batches.outcome(made.plan_id) == Outcome(failed=200)
+    assert len(json.dumps(to_wire(page))) < 100
+    finish(services, FinishInput(RUN_ID))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    # Every user, and the five symbols they share.
+    assert (run.status, run.users_failed, len(run.errors), run.errors_count) == ("completed_with_errors", 200, 100, 205)
 
 
-def test_a_page_of_a_run_that_is_over_analyses_nobody(services: Services, database: DocumentDatabase) -> None:
-    from functions.runs import RunOver  # noqa: PLC0415 - used here only
-
+def test_steps_of_a_run_that_is_over_do_nothing(services: Services, database: DocumentDatabase) -> None:
     start(services, database)
     made = prepare(services)
     finish(services, FinishInput(RUN_ID))
-    with pytest.raises(RunOver):
-        analyze_all(services, made)
+    before = services.runs.get(RUN_ID)
+    assert make_plan(services) == Plan()
+    assert load_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert research_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert analyze_all(services, made) == [BatchResult()] * 2
     assert database.portfolio_analyses.count_documents({}) == 0
+    assert services.runs.get(RUN_ID) == before
+
+
+def test_steps_of_a_run_that_is_being_canceled_do_nothing_more_and_what_is_stored_stays(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    assert services.runs.request_cancel(RUN_ID, NOW)
+    assert make_plan(services) == Plan()
+    assert analyze_all(services, made) == [BatchResult()] * 2
+    assert finish(services, FinishInput(RUN_ID)) == "canceled"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == ("canceled", 3, 2, 1)
+    assert database.portfolio_analyses.count_documents({}) == 2
+    assert database.run_leases.count_documents({}) == 0
+
+
+def test_a_cancel_that_arrives_while_the_run_finishes_decides_its_state(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    seen = services.runs.get(RUN_ID)
+    assert seen is not None
+    assert services.runs.request_cancel(RUN_ID, NOW)
+    # As the last step does that read the record just before.
+    assert close_run(services, seen, Failure("gave_up", "It gave up.")) == "canceled"
+    assert not services.runs.request_cancel(RUN_ID, NOW)
+
+
+def test_the_end_of_a_run_counts_what_is_stored_and_not_what_was_told_on_the_way(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$set": {"users_analyzed": 99, "users_failed": 7}})
+    finish(services, FinishInput(RUN_ID))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.portfolios_analyzed, run.users_failed) == (3, 3, 0)
+
+
+def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    save = services.reports.save
+
+    def close_meanwhile(*reports: Any) -> None:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        save(*reports)
+
+    monkeypatch.setattr(services.reports, "save", close_meanwhile)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_analyzed) == ("failed", 2)
+    assert database.portfolio_analyses.count_documents({}) == 2
+
+
+def test_a_dry_run_counts_everything_and_writes_no_report_and_no_research(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database, dry_run=True)
+    database.users.insert_one({"user_id": "broken"})
+    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    analyze_all(services, prepare(services))
+    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
+    assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
+    assert set(database.list_collection_names()).isdisjoint({"portfolio_analyses", "symbol_research"})

@@ -2,7 +2,9 @@ import pytest
 
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
-from stores.records import Outcome
+from stores.records import Outcome, RunError
+
+MISSING = RunError(None, "missing_prices", "no prices")
 
 
 @pytest.fixture
@@ -28,20 +30,20 @@ def test_another_attempt_at_planning_leaves_the_first_as_it_is(batches: BatchSto
 
 def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchStore) -> None:
     batches.write("run", "plan", "symbols", [["A", "B"], ["C", "D"], ["E"]])
-    batches.record_symbols("plan", 0, failed=["B"])
-    batches.record_symbols("plan", 1, failed=[])
+    batches.record_symbols("plan", 0, {"B": MISSING})
+    batches.record_symbols("plan", 1, {})
     assert batches.priced_symbols("plan", 0) == ["A"]
     with pytest.raises(LookupError):  # never taken for a batch without prices
         batches.priced_symbols("plan")
-    batches.record_symbols("plan", 2, failed=["E"])
+    batches.record_symbols("plan", 2, {"E": MISSING})
     assert batches.priced_symbols("plan") == ["A", "C", "D"]
 
 
 def test_a_page_recorded_twice_counts_once(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"]])
-    assert [batches.record_page("plan", 0, Outcome(analyzed=2)) for _ in range(2)] == [True, False]
+    assert [batches.record_page("plan", 0, Outcome(analyzed=2), []) for _ in range(2)] == [True, False]
     assert batches.count_pages_done("run") == 1
-    assert batches.record_page("plan", 1, Outcome(failed=1))
+    assert batches.record_page("plan", 1, Outcome(failed=1), [])
     assert batches.count_pages_done("run") == 2
 
 
@@ -49,7 +51,7 @@ def test_a_page_of_a_run_that_is_over_leaves_nothing_behind(batches: BatchStore)
     batches.write("run", "plan", "users", [["a"]])
     batches.write("other", "other-plan", "users", [["b"]])
     batches.delete("run")
-    assert not batches.record_page("plan", 0, Outcome(analyzed=1))
+    assert not batches.record_page("plan", 0, Outcome(analyzed=1), [])
     assert batches.members("plan", "users", 0) == []
     assert batches.members("other-plan", "users", 0) == ["b"]
 
@@ -59,3 +61,22 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     batches.record_research("plan", 0, [{"symbol": "A"}])
     batches.record_research("plan", 1, [{"symbol": "B"}])
     assert sorted(item["symbol"] for item in batches.research("plan")) == ["A", "B"]
+
+
+def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(batches: BatchStore) -> None:
+    batches.write("run", "plan", "symbols", [["A", "B"], ["C"]])
+    errors = {symbol: RunError(None, "missing_prices", f"{symbol}: no prices") for symbol in "ABC"}
+    batches.record_symbols("plan", 1, {"C": errors["C"]})
+    batches.record_symbols("plan", 0, {"B": errors["B"], "A": errors["A"]})
+    assert batches.symbol_errors("plan", 2) == (3, [errors["A"], errors["B"]])
+    assert batches.symbol_errors("plan", 9) == (3, [errors["A"], errors["B"], errors["C"]])
+    assert batches.symbol_errors("no-plan", 9) == (0, [])
+
+
+def test_outcomes_and_errors_of_pages_add_up(batches: BatchStore) -> None:
+    batches.write("run", "plan", "users", [["a", "b"], ["c"], ["d"]])
+    failed = RunError("c", "invalid_account", "no")
+    batches.record_page("plan", 0, Outcome(analyzed=1, skipped=1), [])
+    batches.record_page("plan", 1, Outcome(failed=1), [failed])
+    assert batches.outcome("plan") == Outcome(analyzed=1, skipped=1, failed=1)
+    assert batches.user_errors("plan", 5) == [failed]

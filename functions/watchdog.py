@@ -1,0 +1,59 @@
+"""What becomes of runs that nobody works for any more, and of what has been kept for long enough."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from functions.finishing import START_GRACE, close_if_lost, close_run
+from functions.messages import Failure
+from functions.services import Services, settings
+from stores.records import Run
+
+if TYPE_CHECKING:
+    from azure.durable_functions import SyncDurableFunctionsClient
+
+# What one call purges at most, so that it ends in time; the next call goes on.
+_RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
+
+_log = logging.getLogger(__name__)
+
+
+def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
+    """Close every active run that the engine does not carry, or that gets no further; free the lease of no run."""
+    for run in services.runs.active_before(datetime.now(UTC) - START_GRACE):
+        if not close_if_lost(services, engine, run) and _is_stalled(services, run):
+            _stop_stalled(services, engine, run)
+    holder = services.lease.holder()
+    if holder is None:
+        return
+    held_by = services.runs.get(holder)
+    if held_by is None or not held_by.is_active:
+        _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
+        services.lease.release(holder)
+
+
+def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
+    """Delete reports and engine history of runs that ended longer ago than they are to be kept; records stay."""
+    before = datetime.now(UTC) - timedelta(days=settings().retention_days)
+    left = _REPORTS_PURGED
+    for run_id in services.runs.to_purge(before, _RUNS_PURGED):
+        while left > 0 and (deleted := services.reports.purge(run_id, _REPORTS_PER_DELETE)):
+            left -= deleted
+        if left <= 0:
+            return
+        engine.purge_orchestration(run_id)
+        services.runs.purged(run_id)
+        _log.info("Reports and engine history purged (run_id=%s)", run_id)
+
+
+def _is_stalled(services: Services, run: Run) -> bool:
+    progressed_at = services.runs.progressed_at(run.run_id)
+    return progressed_at is not None and datetime.now(UTC) - progressed_at > timedelta(seconds=settings().stall_seconds)
+
+
+def _stop_stalled(services: Services, engine: "SyncDurableFunctionsClient", run: Run) -> None:
+    limit = settings().stall_seconds
+    _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
+    engine.terminate_orchestration(run.run_id)
+    text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
+    close_run(services, run, Failure("run_stalled", text))
