@@ -23,7 +23,7 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
     """Start the nightly run over all users. One that is under way already does tonight's work."""
     if timer.past_due:
         _log.warning("The timer fires late")
-    key = f"timer:{_scheduled(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
+    key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
     try:
         start_run(services(), client, Trigger("timer", "nightly_analysis"), request=RequestKey(key, ""))
     except RunActive as active:
@@ -40,7 +40,7 @@ def watchdog(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) ->
     purge_old_runs(services(), client)
 
 
-def _scheduled(timer: func.TimerRequest, now: datetime) -> datetime:
+def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:
     """Give the time a firing was due, the same for each firing of one night.
 
     The host writes a timer's status after it fired, so ``Next`` still is what fires now, however late. One fired by
@@ -48,4 +48,4 @@ def _scheduled(timer: func.TimerRequest, now: datetime) -> datetime:
     """
     following = timer.schedule_status.get("Next")  # type: ignore[attr-defined] # untold by the SDK's interface
     due = datetime.fromisoformat(following).replace(tzinfo=UTC) if following else now
-    return min(due, now) if due <= now + _EARLY else now
+    return due if due <= now + _EARLY else now

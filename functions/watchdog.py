@@ -37,10 +37,10 @@ def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> 
     before = datetime.now(UTC) - timedelta(days=settings().retention_days)
     left = _REPORTS_PURGED
     for run_id in services.runs.to_purge(before, _RUNS_PURGED):
-        while left > 0 and (deleted := services.reports.purge(run_id, _REPORTS_PER_DELETE)):
+        while deleted := services.reports.purge(run_id, min(left, _REPORTS_PER_DELETE)):
             left -= deleted
-        if left <= 0:
-            return
+            if left == 0:
+                return
         engine.purge_orchestration(run_id)
         services.runs.purged(run_id)
         _log.info("Reports and engine history purged (run_id=%s)", run_id)

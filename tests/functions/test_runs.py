@@ -2,38 +2,24 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import cast
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
-from durabletask.testing import create_test_backend
 
 from analysis.models import Report
 from functions.finishing import close_run
 from functions.messages import Failure
 from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, start_run
 from functions.services import Services
-from stores.batches import BatchStore
-from stores.leases import RunLease
-from stores.mongo import DocumentDatabase
 from stores.records import Run, RunError, Trigger
-from stores.reports import ReportStore
-from stores.runs import RunStore
 from tests.conftest import free_port
+from tests.functions.engine import carry_out, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")
 LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[SyncDurableFunctionsClient]:
-    backend = create_test_backend(port=free_port())
-    address = backend.start()
-    yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
-    backend.stop()
 
 
 class FrozenClock(datetime):
@@ -42,27 +28,6 @@ class FrozenClock(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one is what is stored
         return datetime(2026, 1, 2, 3, 4, 5, tzinfo=tz)
-
-
-class Stores:
-    """The part of the services that starting a run needs."""
-
-    def __init__(self, database: DocumentDatabase) -> None:
-        self.runs = RunStore(database)
-        self.lease = RunLease(database)
-        self.batches = BatchStore(database)
-        self.reports = ReportStore(database)
-        self.runs.ensure_indexes()
-
-
-@pytest.fixture
-def services(database: DocumentDatabase) -> Services:
-    return cast("Services", Stores(database))
-
-
-def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:
-    services.runs.create(Run(run_id=run_id, status="queued", trigger=BY_HTTP, requested_at=requested_at), None)
-    services.lease.acquire(run_id, requested_at)
 
 
 def test_a_started_run_is_recorded_under_the_id_the_engine_knows(
@@ -154,7 +119,7 @@ def test_the_lease_of_a_run_whose_orchestration_ended_is_taken_over_and_the_run_
     with pytest.raises(RunActive):
         start_run(services, engine, BY_HTTP)
     engine.terminate_orchestration("run_20200102_000000_0000")
-    _complete_terminated(engine, "run_20200102_000000_0000")
+    carry_out(engine, "run_20200102_000000_0000")
     run_id = start_run(services, engine, BY_HTTP)
     lost = services.runs.get("run_20200102_000000_0000")
     assert lost is not None
@@ -229,12 +194,3 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert services.runs.get(run_id) == closed
     ends = [record.getMessage() for record in caplog.records]
     assert ends == [f"Portfolio analysis failed (run_id={run_id})"]
-
-
-def _complete_terminated(engine: SyncDurableFunctionsClient, run_id: str) -> None:
-    """Let a worker carry out the termination: the engine alone does not end an instance."""
-    from durabletask.worker import TaskHubGrpcWorker  # noqa: PLC0415 - used here only
-
-    with TaskHubGrpcWorker(host_address=engine.rpcBaseUrl) as worker:
-        worker.start()  # type: ignore[no-untyped-call] # the SDK's
-        engine.wait_for_orchestration_completion(run_id, timeout=10)

@@ -1,0 +1,150 @@
+"""The same request again: a caller who got no answer, or a timer that fires twice, starts one run."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import azure.functions as func
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+
+from functions.finishing import close_run
+from functions.requests import InvalidMember, TriggerRequest, read_request_key
+from functions.runs import EngineUnavailable, KeyReused, RunActive, start_run
+from functions.schedule import scheduled_time
+from functions.services import Services
+from stores.records import RequestKey, Run, Trigger
+from tests.conftest import free_port
+from tests.functions.engine import run_of
+
+BY_HTTP = Trigger("http", "admin-secret")
+KEY = RequestKey("key", "body")
+NOW = datetime(2026, 11, 24, 1, 0, 3, tzinfo=UTC)
+
+
+def runs_recorded(services: Services) -> list[str]:
+    return [run.run_id for run in services.runs.newest(100, None)]
+
+
+def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_over(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    first = start_run(services, engine, BY_HTTP, request=KEY)
+    assert start_run(services, engine, BY_HTTP, request=KEY) == first
+    close_run(services, run_of(services, first), None)
+    assert start_run(services, engine, BY_HTTP, request=KEY) == first
+    assert runs_recorded(services) == [first]
+
+
+def test_a_key_that_was_used_for_something_else_is_refused(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    start_run(services, engine, BY_HTTP, request=KEY)
+    with pytest.raises(KeyReused):
+        start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body"))
+
+
+def test_another_key_is_another_request(services: Services, engine: SyncDurableFunctionsClient) -> None:
+    first = start_run(services, engine, BY_HTTP, request=KEY)
+    with pytest.raises(RunActive):
+        start_run(services, engine, BY_HTTP, request=RequestKey("other", "body"))
+    close_run(services, run_of(services, first), None)
+    assert start_run(services, engine, BY_HTTP, request=RequestKey("other", "body")) != first
+
+
+def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: SyncDurableFunctionsClient) -> None:
+    yesterday = datetime.now(UTC) - timedelta(hours=24)
+    old = Run("run_20200101_000000_0000", "completed", BY_HTTP, yesterday, completed_at=yesterday)
+    services.runs.create(old, None, KEY)
+    started = start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body"))
+    assert started != old.run_id
+    assert start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body")) == started
+
+
+def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: SyncDurableFunctionsClient) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(10):
+            request = RequestKey(f"key {turn}", "body")
+            ids = set(pool.map(lambda _, same=request: start_run(services, engine, BY_HTTP, request=same), range(16)))
+            assert len(ids) == 1
+            assert len(runs_recorded(services)) == turn + 1
+            close_run(services, run_of(services, ids.pop()), None)
+
+
+def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    active = start_run(services, engine, BY_HTTP)
+    together = threading.Barrier(8)
+
+    def trigger(_: int) -> str:
+        together.wait()
+        try:
+            return start_run(services, engine, BY_HTTP, request=KEY)
+        except RunActive as refused:
+            return f"refused by {refused.run_id}"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(trigger, range(8))) == {f"refused by {active}"}
+    close_run(services, run_of(services, active), None)
+    assert start_run(services, engine, BY_HTTP, request=KEY) != active
+
+
+def test_a_request_that_the_engine_did_not_take_may_be_repeated(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    nowhere = SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": f"localhost:{free_port()}"}))
+    with pytest.raises(EngineUnavailable) as caught:
+        start_run(services, nowhere, BY_HTTP, request=KEY)
+    assert start_run(services, engine, BY_HTTP, request=KEY) != str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "line\nbreak", "nul\0", "tab\t", "schlüssel", "\x7f"])
+def test_a_key_that_cannot_be_one_is_refused_by_name(key: str) -> None:
+    request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": key}, body=b"")
+    with pytest.raises(InvalidMember) as caught:
+        read_request_key(request, "admin", TriggerRequest())
+    assert caught.value.member == "Idempotency-Key"
+
+
+def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is_spelled() -> None:
+    request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": "k"}, body=b"")
+    same = read_request_key(request, "admin", TriggerRequest())
+    assert same == read_request_key(request, "admin", TriggerRequest(dry_run=False, user_ids=None))
+    other_body, other_caller = (
+        read_request_key(request, "admin", TriggerRequest(dry_run=True)),
+        read_request_key(request, "somebody else", TriggerRequest()),
+    )
+    assert same is not None
+    assert other_body is not None
+    assert other_caller is not None
+    assert (same.key, same.body == other_body.body) == (other_body.key, False)
+    assert same.key != other_caller.key
+    assert "k" not in (same.key.removeprefix("http:"), same.body)
+
+
+def test_a_request_without_a_key_is_like_no_other() -> None:
+    assert read_request_key(func.HttpRequest("POST", "/", body=b""), "admin", TriggerRequest()) is None
+
+
+def a_firing(following: str | None) -> func.TimerRequest:
+    from azure.functions.timer import TimerRequest  # noqa: PLC0415 - the class the host's payload becomes
+
+    return TimerRequest(schedule_status={"Next": following} if following else None)
+
+
+@pytest.mark.parametrize(
+    ("following", "due"),
+    [
+        ("2026-11-24T01:00:00+00:00", "2026-11-24T01:00:00+00:00"),  # on time, or late by hours
+        ("2026-11-24T01:00:00.0000000Z", "2026-11-24T01:00:00+00:00"),  # as .NET writes it
+        ("2026-11-24T01:00:00", "2026-11-24T01:00:00+00:00"),
+        ("2026-11-22T01:00:00+00:00", "2026-11-22T01:00:00+00:00"),  # nights late
+        ("2026-11-24T01:00:10+00:00", "2026-11-24T01:00:10+00:00"),  # early, by a clock that is ahead
+        ("2026-11-25T01:00:00+00:00", NOW.isoformat()),  # by hand
+        (None, NOW.isoformat()),  # a timer without a monitor
+    ],
+)
+def test_all_firings_of_a_night_have_one_scheduled_time(following: str | None, due: str) -> None:
+    assert scheduled_time(a_firing(following), NOW).isoformat() == due

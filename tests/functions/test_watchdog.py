@@ -1,0 +1,185 @@
+"""The watchdog: runs that nobody works for are closed, and what is old is deleted, bit by bit."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+
+from analysis.models import Report
+from functions.finishing import close_run
+from functions.runs import ORCHESTRATION, start_run
+from functions.services import Services, settings
+from functions.watchdog import close_stuck_runs, purge_old_runs
+from stores.mongo import DocumentDatabase
+from stores.records import Run, Trigger
+from tests.functions.engine import carry_out, hold_lease, run_of
+
+BY_HTTP = Trigger("http", "admin-secret")
+RUN_ID = "run_20200102_000000_0000"
+NOW = datetime.now(UTC)
+A_WHILE_AGO = NOW - timedelta(minutes=10)
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MONGODB_URL", "mongodb://not-used")
+    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_STALL_SECONDS", "300")
+    monkeypatch.setenv("ANALYSIS_RETENTION_DAYS", "30")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def progressed(database: DocumentDatabase, run_id: str, moment: datetime) -> None:
+    database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": {"progressed_at": moment}})
+
+
+def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logged(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    services.runs.start(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    run = run_of(services, RUN_ID)
+    assert (run.status, run.errors[0].error_type) == ("failed", "run_lost")
+    assert services.lease.holder() is None
+    assert [record.levelno for record in caplog.records if RUN_ID in record.getMessage()] == [logging.ERROR] * 2
+
+
+def test_a_run_whose_orchestration_ended_without_it_is_failed(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0001", requested_at=A_WHILE_AGO)
+    engine.schedule_new_orchestration(ORCHESTRATION, instance_id="run_20200102_000000_0001")
+    engine.terminate_orchestration("run_20200102_000000_0001")
+    carry_out(engine, "run_20200102_000000_0001")
+    close_stuck_runs(services, engine)
+    assert run_of(services, "run_20200102_000000_0001").errors[0].error_type == "run_lost"
+
+
+def test_a_run_that_gets_no_further_is_stopped_and_failed(
+    services: Services, engine: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = "run_20200102_000000_0002"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    progressed(database, run_id, NOW - timedelta(seconds=301))
+    close_stuck_runs(services, engine)
+    run = run_of(services, run_id)
+    assert (run.status, run.errors[0].error_type) == ("failed", "run_stalled")
+    assert "300 s, in phase queued" in run.errors[0].error
+    assert services.lease.holder() is None
+    carry_out(engine, run_id)
+    events = [type(event).__name__ for event in engine.get_orchestration_history(run_id)]
+    assert "ExecutionTerminatedEvent" in events
+
+
+def test_a_run_that_got_further_within_the_limit_is_left_alone(
+    services: Services, engine: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = "run_20200102_000000_0003"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    progressed(database, run_id, NOW - timedelta(seconds=200))
+    close_stuck_runs(services, engine)
+    assert run_of(services, run_id).is_active
+    assert services.lease.holder() == run_id
+
+
+@pytest.mark.parametrize("step", ["start", "reach", "reach again", "page_done"])
+def test_every_step_of_a_run_counts_as_getting_further(
+    services: Services, database: DocumentDatabase, step: str
+) -> None:
+    from stores.records import Outcome  # noqa: PLC0415 - used here only
+
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    if step == "reach again":
+        services.runs.reach(RUN_ID, "analyze")
+    progressed(database, RUN_ID, A_WHILE_AGO)
+    match step:
+        case "start":
+            services.runs.start(RUN_ID, A_WHILE_AGO)
+        case "page_done":
+            services.runs.page_done(RUN_ID, Outcome(analyzed=1))
+        case _:
+            services.runs.reach(RUN_ID, "analyze")
+    moment = services.runs.progressed_at(RUN_ID)
+    assert moment is not None
+    assert moment > A_WHILE_AGO + timedelta(minutes=5)
+
+
+def test_a_run_that_was_just_asked_for_is_left_alone_until_it_had_time_to_start(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, RUN_ID, requested_at=datetime.now(UTC))
+    close_stuck_runs(services, engine)
+    assert run_of(services, RUN_ID).status == "queued"
+
+
+def test_a_lost_run_that_is_to_be_canceled_ends_canceled(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    services.runs.request_cancel(RUN_ID, NOW)
+    close_stuck_runs(services, engine)
+    assert run_of(services, RUN_ID).status == "canceled"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_lease_that_a_run_left_behind_is_freed(
+    services: Services, engine: SyncDurableFunctionsClient, *, recorded: bool
+) -> None:
+    if recorded:
+        services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=NOW), None)
+    services.lease.acquire(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    assert services.lease.holder() is None
+
+
+def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> None:
+    moment = NOW - timedelta(days=days_ago)
+    services.runs.create(Run(run_id, "completed", BY_HTTP, moment, completed_at=moment), None)
+    services.reports.save(
+        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)], {}
+    )
+
+
+def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    old = start_run(services, engine, BY_HTTP)
+    engine.terminate_orchestration(old)
+    carry_out(engine, old)
+    close_run(services, run_of(services, old), None)
+    services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], {})
+    services.runs.recount(old, services.reports.outcome(old))
+    _set(services, old, {"completed_at": NOW - timedelta(days=31)})
+    ended(services, "run_20200102_000000_0005", days_ago=29, reports=3)
+    before = run_of(services, old)
+    purge_old_runs(services, engine)
+    assert services.reports.get(old, "u") is None
+    assert engine.get_orchestration_state(old) is None
+    assert run_of(services, old) == before
+    assert services.reports.outcome("run_20200102_000000_0005").analyzed == 3
+    assert services.runs.to_purge(NOW, 10) == ["run_20200102_000000_0005"]
+
+
+def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
+    services: Services, engine: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.watchdog._REPORTS_PURGED", 40)
+    monkeypatch.setattr("functions.watchdog._REPORTS_PER_DELETE", 20)
+    for number in range(2):
+        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=30)
+    left = []
+    while services.runs.to_purge(NOW, 10):
+        purge_old_runs(services, engine)
+        left.append([services.reports.outcome(f"run_20200102_000000_000{number}").analyzed for number in range(2)])
+    assert left == [[0, 20], [0, 0]]
+
+
+def _set(services: Services, run_id: str, values: dict[str, object]) -> None:
+    services.runs._runs.update_one({"run_id": run_id}, {"$set": values})  # noqa: SLF001 - as if time had passed
