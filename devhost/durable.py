@@ -26,17 +26,22 @@ type Invoke = Callable[[str, str], Awaitable[Any]]
 type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partly typed
 
 
-class _VersioningBackend(InMemoryOrchestrationBackend):
-    """Gives orchestrations that are started without a version the default one, as the extension does."""
+class LocalBackend(InMemoryOrchestrationBackend):
+    """The SDK's backend; orchestrations started without a version get the default one, as the extension does it."""
 
     def __init__(self, default_version: str | None) -> None:
         super().__init__(max_history_size=_HISTORY_EVENTS)
         self._default_version = default_version
 
     def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:  # noqa: ANN401, N802 - a call of gRPC's
+        """Start an orchestration."""
         if self._default_version and not request.version.value:
             request.version.value = self._default_version
         return super().StartInstance(request, context)
+
+    def _wait_for_state(self, instance_id: str, predicate: Callable[[Any], bool], timeout: float | None) -> Any:  # noqa: ANN401 - partly typed
+        # The SDK takes "no time-out" for 30 s: a parent would never hear of a sub-orchestration that took longer.
+        return super()._wait_for_state(instance_id, predicate, timeout or threading.TIMEOUT_MAX)
 
 
 @contextmanager
@@ -45,7 +50,7 @@ def durable_backend(default_version: str | None) -> Iterator[tuple[Backend, str]
 
     The SDK's ``create_test_backend`` serves the same class, but on all interfaces, on a port to be guessed free.
     """
-    backend: Backend = _VersioningBackend(default_version)
+    backend: Backend = LocalBackend(default_version)
     server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="durable"), options=_UNLIMITED)
     _register(backend, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from durabletask.testing import InMemoryOrchestrationBackend
 
-from tests.devhost.harness import Host, running_host
+from devhost.durable import LocalBackend
+from tests.devhost.harness import Host, eventually, running_host
 
 
 def test_a_thousand_activities_fan_out_and_in(host: Host) -> None:
@@ -51,3 +53,13 @@ def test_no_more_activities_run_at_once_than_host_json_allows(tmp_path: Path) ->
         spans = [tuple(map(float, line.split())) for line in host.notes("occupied")]
     assert len(spans) == 12
     assert 1 < max(sum(start <= moment < end for start, end in spans) for moment, _ in spans) <= 4
+
+
+def test_a_parent_waits_for_a_sub_orchestration_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    monkeypatch.setattr(InMemoryOrchestrationBackend, "_wait_for_state", lambda *given: waited.append(given[-1]))
+    backend = LocalBackend(default_version=None)
+    backend._watch_sub_orchestration("parent", "child", 1)  # noqa: SLF001 - where the SDK waits
+    eventually(lambda: waited)
+    assert waited[0] is not None
+    assert waited[0] > 24 * 60 * 60

@@ -1,0 +1,84 @@
+"""Record the engine's history of a run, and of a run in groups, for ``test_replay``.
+
+``python -m tests.functions.record_histories`` writes them into the folder of the version that host.json names; to be
+run for a version once, before it is deployed.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from pathlib import Path
+from unittest import mock
+
+import httpx
+from durabletask.internal import orchestrator_service_pb2 as pb
+from google.protobuf import json_format
+
+from devhost.durable import DurableBridge
+from devhost.environment import app_environment, local_settings
+from devhost.host import functions_host
+from devhost.services import embedded_mongodb, embedded_redis
+from functions.orchestration import MAX_FAN_OUT
+from stores.mongo import connect
+
+ROOT = Path(__file__).parent.parent.parent
+HISTORIES = Path(__file__).parent / "histories"
+
+
+async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest]:
+    """Run over ``users`` and give the last request to each orchestration, which holds its whole history."""
+    requests: dict[str, pb.OrchestratorRequest] = {}
+    answer = DurableBridge._orchestrator_response  # noqa: SLF001 - where each request passes
+
+    async def listen(bridge: DurableBridge, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
+        requests[request.instanceId] = request
+        return await answer(bridge, request)
+
+    with (
+        mock.patch.object(DurableBridge, "_orchestrator_response", listen),
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        async with embedded_mongodb(None) as mongodb, embedded_redis(None) as redis:
+            _fill(mongodb.url, users)
+            own = {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url}
+            local = local_settings(ROOT) | {"ANALYSIS_PAGE_SIZE": str(page_size)}
+            async with functions_host(ROOT, app_environment(local, os.environ, own), listener) as host:
+                await _run(host.base_url, local["ADMIN_SECRET"])
+    return requests
+
+
+def _fill(url: str, users: int) -> None:
+    with connect(url) as client:
+        user_ids = [f"u{number:03}" for number in range(users)]
+        client["portfolio"].users.insert_many({"user_id": user_id} for user_id in user_ids)
+        client["portfolio"].holdings.insert_many(
+            {"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1} for user_id in user_ids
+        )
+
+
+async def _run(base_url: str, secret: str) -> None:
+    async with httpx.AsyncClient(
+        base_url=base_url, headers={"X-Admin-Secret": secret}, timeout=60, trust_env=False
+    ) as client:
+        started = await client.post("/api/admin/portfolio/trigger-analysis")
+        while (await client.get(started.json()["status_url"])).json()["status"] in ("queued", "running"):  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.2)
+
+
+def main() -> None:
+    """Record and write."""
+    version = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]["defaultVersion"]
+    folder = HISTORIES / version
+    folder.mkdir(parents=True, exist_ok=True)
+    small = asyncio.run(record(users=12, page_size=5))
+    grouped = asyncio.run(record(users=MAX_FAN_OUT + 3, page_size=1))
+    by_size = sorted((request.ByteSize(), request) for request in grouped.values() if ":" in request.instanceId)
+    parent = next(request for request in grouped.values() if ":" not in request.instanceId)
+    named = {"run": next(iter(small.values())), "grouped_run": parent, "group": by_size[0][1]}
+    for name, request in named.items():
+        (folder / f"{name}.json").write_text(json_format.MessageToJson(request) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Recorded histories, replayed step by step against the orchestrators of today.
+
+A run that began under an older version goes on under this one after a deployment: at every point of its history today's
+code must ask for what was asked for then.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import azure.durable_functions as df
+import pytest
+from durabletask.internal import orchestrator_service_pb2 as pb
+from google.protobuf import json_format
+
+from functions import orchestration
+
+RECORDED = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
+ASKED = {
+    "taskScheduled": "scheduleTask",
+    "subOrchestrationInstanceCreated": "createSubOrchestration",
+    "timerCreated": "createTimer",
+}
+
+type Orchestrator = Callable[[str], Coroutine[Any, Any, str]]
+
+
+@pytest.fixture(scope="module")
+def orchestrators() -> dict[str, Orchestrator]:
+    app = df.DFApp()
+    app.register_functions(orchestration.blueprint)
+    return {str(function.get_function_name()): function.get_user_function() for function in app.get_functions()}
+
+
+def history_of(file: Path) -> list[pb.HistoryEvent]:
+    request = json_format.Parse(file.read_text(), pb.OrchestratorRequest())
+    return [*request.pastEvents, *request.newEvents]
+
+
+def steps(events: list[pb.HistoryEvent]) -> Iterator[tuple[pb.OrchestratorRequest, list[tuple[str, str]]]]:
+    """Give each request the engine made, with the kinds and names of what was asked for in answer to it."""
+    starts = [number for number, event in enumerate(events) if event.HasField("orchestratorStarted")]
+    for start, end in zip(starts, [*starts[1:], len(events)], strict=True):
+        step = events[start:end]
+        asked = [event for event in step if event.WhichOneof("eventType") in ASKED]
+        given = [event for event in step if event not in asked and not event.HasField("orchestratorCompleted")]
+        yield (
+            pb.OrchestratorRequest(instanceId="replayed", pastEvents=events[:start], newEvents=given),
+            [_asked(event) for event in asked],
+        )
+
+
+def _asked(event: pb.HistoryEvent) -> tuple[str, str]:
+    kind = str(event.WhichOneof("eventType"))
+    return ASKED[kind], getattr(getattr(event, kind), "name", "")
+
+
+def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.OrchestratorAction]:
+    response = pb.OrchestratorResponse()
+    encoded = asyncio.run(function(base64.b64encode(request.SerializeToString()).decode()))
+    response.ParseFromString(base64.b64decode(encoded))
+    return list(response.actions)
+
+
+def test_histories_of_this_version_and_those_before_are_recorded() -> None:
+    assert {f"{file.parent.name}/{file.stem}" for file in RECORDED} >= {
+        *("unversioned/run", "1.0/run", "1.0/grouped_run", "1.0/group")
+    }
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_recorded_history_replays_step_by_step_to_its_end(file: Path, orchestrators: dict[str, Orchestrator]) -> None:
+    events = history_of(file)
+    (started,) = [event.executionStarted for event in events if event.HasField("executionStarted")]
+    assert started.version.value == ("" if file.parent.name == "unversioned" else file.parent.name)
+    actions: list[pb.OrchestratorAction] = []
+    for request, asked in steps(events):
+        actions = answer(orchestrators[started.name], request)
+        kinds = [str(action.WhichOneof("orchestratorActionType")) for action in actions]
+        if asked:
+            names = [getattr(getattr(action, kind), "name", "") for action, kind in zip(actions, kinds, strict=True)]
+            assert list(zip(kinds, names, strict=True)) == asked
+    assert [action.completeOrchestration.orchestrationStatus for action in actions] == [
+        pb.ORCHESTRATION_STATUS_COMPLETED
+    ]
+
+
+def test_a_history_that_does_not_fit_fails_the_replay(orchestrators: dict[str, Orchestrator]) -> None:
+    events = history_of(Path(__file__).parent / "histories" / "1.0" / "run.json")
+    for event in events:
+        if event.taskScheduled.name == "load_prices":
+            event.taskScheduled.name = "load_something_else"
+    *_, (request, _) = steps(events)
+    (action,) = answer(orchestrators["portfolio_analysis"], request)
+    assert action.completeOrchestration.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
+    assert "NonDeterminism" in action.completeOrchestration.failureDetails.errorType
