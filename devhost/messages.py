@@ -28,10 +28,11 @@ class HttpResponse(msgspec.Struct, frozen=True, tag=True):
 
 
 class FunctionInfo(msgspec.Struct, frozen=True):
-    """One indexed function: its name and its bindings as they would stand in function.json."""
+    """One indexed function: its name, its bindings as they would stand in function.json, and its retry policy."""
 
     name: str
     bindings: list[dict[str, Any]]
+    retry_policy: dict[str, str] | None = None
 
     @property
     def trigger(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Timer triggers: six-field NCRONTAB schedules in UTC, and the status that makes a missed one past due."""
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from devhost.messages import FunctionInfo
 
 _FIELDS = 6
 _SETTING = re.compile(r"%([^%]+)%")
+_INTERVAL = re.compile(r"(\d\d):(\d\d):(\d\d)")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 type Invoke = Callable[[str, str], Awaitable[Any]]
@@ -33,10 +33,11 @@ class Timer:
     """One timer function, fired when it is due and never twice at once."""
 
     def __init__(self, function: FunctionInfo, environment: Mapping[str, str], data_dir: Path | None) -> None:
-        """Resolve and check the schedule.
+        """Resolve and check the schedule and the retry policy.
 
         Raises:
-            StartError: the setting it names is missing, or the expression is no six-field NCRONTAB.
+            StartError: the setting it names is missing, the expression is no six-field NCRONTAB, or the policy is not
+                the one known here.
         """
         self.function = function.name
         self._schedule = _resolved(function, environment)
@@ -44,6 +45,7 @@ class Timer:
             raise StartError(
                 f"function {self.function}: the schedule '{self._schedule}' is no six-field NCRONTAB expression"
             )
+        self._retries, self._delay_seconds = _retry_policy(function)
         self._file = data_dir / "timers" / f"{self.function}.json" if data_dir else None
         self._status = self._read_status() or ScheduleStatus(_NEVER, self._after(_now()), _now())
 
@@ -65,8 +67,13 @@ class Timer:
 
     async def _fire(self, invoke: Invoke, *, past_due: bool) -> None:
         due = self._status.next
-        with contextlib.suppress(InvocationError):  # logged by the worker, and not retried
-            await invoke(self.function, self.payload(past_due=past_due))
+        for left in range(self._retries, -1, -1):
+            try:
+                await invoke(self.function, self.payload(past_due=past_due))
+                break
+            except InvocationError:  # logged by the worker
+                if left:
+                    await asyncio.sleep(self._delay_seconds)
         # Only now, so that a crash meanwhile makes it past due at the next start.
         fired = _now() if past_due else max(due, _now())
         self._write_status(ScheduleStatus(fired, self._after(fired), fired))
@@ -89,6 +96,18 @@ class Timer:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _retry_policy(function: FunctionInfo) -> tuple[int, float]:
+    """Give the number of retries, and the seconds between them. Without a policy an exception is not retried."""
+    policy = function.retry_policy
+    if policy is None:
+        return 0, 0.0
+    interval = _INTERVAL.fullmatch(policy.get("delay_interval", ""))
+    if policy["strategy"] != "fixed_delay" or interval is None or not policy["max_retry_count"].isdecimal():
+        raise StartError(f"function {function.name}: the local host knows retries of fixed_delay hh:mm:ss only")
+    hours, minutes, seconds = map(int, interval.groups())
+    return int(policy["max_retry_count"]), float(3600 * hours + 60 * minutes + seconds)
 
 
 def _resolved(function: FunctionInfo, environment: Mapping[str, str]) -> str:

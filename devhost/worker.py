@@ -35,7 +35,8 @@ def load_app(app_dir: Path) -> dict[str, LoadedFunction]:
         raise ImportError(f"function_app.py must define exactly one function app, not {len(apps)}")
     functions = {}
     for function in apps[0].get_functions():
-        info = FunctionInfo(str(function.get_function_name()), [json.loads(raw) for raw in function.get_raw_bindings()])
+        bindings = [json.loads(raw) for raw in function.get_raw_bindings()]
+        info = FunctionInfo(str(function.get_function_name()), bindings, function.get_settings_dict("retry_policy"))
         functions[info.name] = LoadedFunction(info, function.get_user_function(), str(app_dir))
     return functions
 

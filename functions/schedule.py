@@ -5,12 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
+from azure.functions.decorators.function_app import SettingsApi
 
 from functions.runs import RunActive, start_run
 from functions.services import services
 from stores.records import RequestKey, Trigger
 
-blueprint = df.Blueprint()
+
+class _Blueprint(df.Blueprint, SettingsApi):
+    """The Durable SDK's blueprint, with the retry policies that it leaves out."""
+
+
+blueprint = _Blueprint()
 _log = logging.getLogger(__name__)
 
 _EARLY = timedelta(minutes=1)  # a host's clock may be a little ahead
@@ -18,6 +24,8 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="%ANALYSIS_SCHEDULE%", run_on_startup=False)
+# The database or engine may be away at one in the morning, and the next night is too late.
+@blueprint.retry(strategy="fixed_delay", max_retry_count="20", delay_interval="00:01:00")
 @blueprint.durable_client_input(client_name="client")
 def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
     """Start the nightly run over all users. One that is under way already does tonight's work."""

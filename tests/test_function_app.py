@@ -17,8 +17,10 @@ functions = {}
 for function in function_app.app.get_functions():
     trigger = function.get_trigger()
     functions[function.get_function_name()] = [trigger.type, getattr(trigger, "route", None)]
+    if policy := function.get_settings_dict("retry_policy"):
+        retried = function.get_function_name(), policy["strategy"]
 heavy = sorted({"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets"} & set(sys.modules))
-print(json.dumps({"functions": functions, "heavy": heavy}))
+print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried}))
 """
 
 
@@ -65,6 +67,10 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "BuiltIn__HttpActivity": ["activityTrigger", None],
         "BuiltIn__HttpPollOrchestrator": ["orchestrationTrigger", None],
     }
+
+
+def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:
+    assert indexed["retried"] == ["nightly_analysis", "fixed_delay"]
 
 
 def test_indexing_imports_nothing_heavy(indexed: dict[str, Any]) -> None:

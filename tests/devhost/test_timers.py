@@ -15,9 +15,9 @@ from tests.devhost.harness import eventually, running_host
 YEARLY = "0 0 0 1 1 *"
 
 
-def timer(schedule: str, data_dir: Path | None = None, **settings: str) -> Timer:
+def timer(schedule: str, data_dir: Path | None = None, policy: dict[str, str] | None = None, **settings: str) -> Timer:
     binding = {"type": "timerTrigger", "direction": "IN", "name": "timer", "schedule": schedule}
-    return Timer(FunctionInfo("nightly", [binding]), settings, data_dir)
+    return Timer(FunctionInfo("nightly", [binding], policy), settings, data_dir)
 
 
 def payload(of: Timer) -> dict[str, Any]:
@@ -90,7 +90,37 @@ def test_a_crash_during_the_invocation_makes_it_past_due_again(tmp_path: Path) -
     assert len(fired) == 2
 
 
-def test_an_exception_is_not_retried(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (1, 2), (2, 3), (9, 3)])
+def test_a_timer_with_a_retry_policy_is_tried_again_until_it_succeeds(
+    tmp_path: Path, failures: int, calls: int
+) -> None:
+    remember_a_missed_occurrence(tmp_path)
+    fired: list[str] = []
+
+    async def fail_at_first(_: str, text: str) -> None:
+        fired.append(text)
+        if len(fired) <= failures:
+            raise InvocationError("ValueError", "no")
+
+    policy = {"strategy": "fixed_delay", "max_retry_count": "2", "delay_interval": "00:00:00"}
+    run_briefly(timer(YEARLY, tmp_path, policy), fail_at_first)
+    assert fired == fired[:1] * calls
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"strategy": "exponential_backoff", "max_retry_count": "2"},
+        {"strategy": "fixed_delay", "max_retry_count": "2", "delay_interval": "a minute"},
+        {"strategy": "fixed_delay", "max_retry_count": "-1", "delay_interval": "00:01:00"},
+    ],
+)
+def test_a_retry_policy_the_host_does_not_know_is_refused_naming_the_function(policy: dict[str, str]) -> None:
+    with pytest.raises(StartError, match="function nightly: the local host knows retries of fixed_delay"):
+        timer(YEARLY, policy=policy)
+
+
+def test_an_exception_is_not_retried_without_a_policy(tmp_path: Path) -> None:
     remember_a_missed_occurrence(tmp_path)
     fired: list[str] = []
 
