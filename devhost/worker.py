@@ -4,17 +4,20 @@ Started by the host with the file descriptor of a socket; ends when the host clo
 """
 
 import asyncio
+import atexit
 import contextvars
 import importlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import azure.functions as func
 
@@ -99,14 +102,20 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ru
         task.add_done_callback(running.discard)
 
 
+def _leave() -> NoReturn:
+    atexit._run_exitfuncs()  # noqa: SLF001 - the app closes its connections
+    sys.stdout.flush()
+    # Not a return: the interpreter would wait for threads that still run functions nobody waits for.
+    os._exit(0)
+
+
 def main() -> None:
     """Entry point of the process."""
 
     async def run() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _leave)
         await serve(socket.socket(fileno=int(sys.argv[1])))
-        # Not a return: the interpreter would wait for threads that still run functions nobody waits for.
-        sys.stdout.flush()
-        os._exit(0)
+        _leave()
 
     asyncio.run(run())
 

@@ -31,6 +31,7 @@ def connect(url: str) -> MongoClient[Document]:
         connectTimeoutMS=5_000,
         socketTimeoutMS=60_000,
         maxPoolSize=50,
+        waitQueueTimeoutMS=5_000,
     )
 
 

@@ -113,3 +113,10 @@ def test_an_orchestrator_whose_worker_is_killed_goes_on_elsewhere(host: Host) ->
 def test_the_number_of_workers_is_a_setting(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="3") as host:
         assert len(host.workers()) == 3
+
+
+def test_what_the_app_registered_for_its_end_runs_when_the_host_stops(tmp_path: Path) -> None:
+    with running_host(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="2") as host:
+        pids = {str(worker.pid) for worker in both_workers(host)}
+        assert host.stop() == 0
+        assert set(host.notes("closed")) == pids

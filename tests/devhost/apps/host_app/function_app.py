@@ -1,5 +1,6 @@
 """A function app for the tests of the local host: one function for each thing the host has to carry."""
 
+import atexit
 import json
 import logging
 import os
@@ -25,6 +26,9 @@ RETRY = df.RetryPolicy(first_retry_interval=timedelta(milliseconds=50), max_numb
 def note(name: str, line: object) -> None:
     with (NOTES / name).open("a") as file:
         file.write(f"{line}\n")
+
+
+atexit.register(note, "closed", os.getpid())
 
 
 def count(name: str) -> int:
