@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import against_peers, full_run, growth, imports, memory, page
+from benchmarks import against_peers, full_run, growth, imports, memory, page, scale
 from benchmarks.tables import Group
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -20,6 +20,7 @@ GROUPS: Mapping[str, Callable[[], Group]] = {
     "memory": memory.group,
     "growth": growth.group,
     "full_run": full_run.group,
+    "scale": scale.group,
 }
 
 

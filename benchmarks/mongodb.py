@@ -26,6 +26,8 @@ def fill(mongodb: DocumentDatabase, owners: Sequence[Portfolio]) -> None:
     """Write ``owners`` as the backend would, in place of the users there are."""
     for name in ("users", "holdings", "watchlist", "accounts"):
         mongodb[name].delete_many({})
+    if not owners:
+        return
     mongodb["users"].insert_many({"user_id": owner.user_id} for owner in owners)
     mongodb["accounts"].insert_many({"user_id": owner.user_id, "cash": owner.cash} for owner in owners)
     mongodb["holdings"].insert_many(

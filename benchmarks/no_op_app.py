@@ -1,0 +1,53 @@
+"""The real orchestration with steps that do nothing: what is left is the cost of engine, bridge and messages."""
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+
+from functions import orchestration
+from functions.messages import BatchResult, Plan
+
+# The steps of 10,000 users in pages of 200, over 500 symbols in batches of 100.
+PLAN = Plan("plan", symbols=500, symbol_batches=5, pages=50)
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app.register_functions(orchestration.blueprint)
+
+
+@app.activity_trigger(input_name="message")
+def plan_run(message: dict[str, object]) -> object:  # noqa: ARG001 - the host binds it; so the others
+    """Plan nothing."""
+    return msgspec.to_builtins(PLAN)
+
+
+@app.activity_trigger(input_name="message")
+def load_prices(message: dict[str, object]) -> object:  # noqa: ARG001
+    """Load nothing."""
+    return msgspec.to_builtins(BatchResult())
+
+
+@app.activity_trigger(input_name="message")
+def research_symbols(message: dict[str, object]) -> object:  # noqa: ARG001
+    """Research nothing."""
+    return msgspec.to_builtins(BatchResult())
+
+
+@app.activity_trigger(input_name="message")
+def analyze_page(message: dict[str, object]) -> object:  # noqa: ARG001
+    """Analyse nobody."""
+    return msgspec.to_builtins(BatchResult())
+
+
+@app.activity_trigger(input_name="message")
+def finish_run(message: dict[str, object]) -> str:  # noqa: ARG001
+    """Finish nothing."""
+    return "completed"
+
+
+@app.route("run", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:  # noqa: ARG001
+    """Run to the end, then answer."""
+    instance_id = client.schedule_new_orchestration("portfolio_analysis")
+    state = client.wait_for_orchestration_completion(instance_id, timeout=60)
+    return func.HttpResponse(str(state and state.runtime_status.name))

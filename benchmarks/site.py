@@ -1,0 +1,125 @@
+"""The app on the local host with invented users and prices, talked to over HTTP as an operator would."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.mongodb import fill
+from benchmarks.workload import portfolios, symbols, walks
+from stores.mongo import connect
+
+ROOT = Path(__file__).parent.parent
+BASE = "/api/admin/portfolio"
+_SECRET = "benchmark"  # noqa: S105 - of a server that lives for minutes
+_KINDS = {"devhost.worker": "workers", "secantus": "MongoDB server", "redis": "Redis server"}
+_SAMPLE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A started app: its process and a client that carries the admin secret."""
+
+    host: psutil.Process
+    client: httpx.Client
+
+    def run_once(self) -> dict[str, Any]:
+        """Start a run and give it once it has ended."""
+        answer = self.client.post(f"{BASE}/trigger-analysis").raise_for_status().json()
+        while True:
+            run: dict[str, Any] = self.client.get(answer["status_url"]).raise_for_status().json()
+            if run["status"] not in {"queued", "running"}:
+                return run
+            time.sleep(_SAMPLE_SECONDS)
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Give the processor time so far by kind of process."""
+        seconds: dict[str, float] = defaultdict(float)
+        for kind, process in self._processes():
+            times = process.cpu_times()
+            seconds[kind] += times.user + times.system
+        return dict(seconds)
+
+    def memory(self) -> dict[str, float]:
+        """Give the resident memory now in MB, by kind of process; of several the largest."""
+        megabytes: dict[str, float] = defaultdict(float)
+        for kind, process in self._processes():
+            megabytes[kind] = max(megabytes[kind], process.memory_info().rss / 1e6)
+        return dict(megabytes)
+
+    @contextmanager
+    def peak_memory(self) -> Iterator[dict[str, float]]:
+        """Watch :meth:`memory`; what is given holds the peaks once the body has ended."""
+        peaks: dict[str, float] = defaultdict(float)
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_SAMPLE_SECONDS):
+                for kind, megabytes in self.memory().items():
+                    peaks[kind] = max(peaks[kind], megabytes)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield peaks
+        finally:
+            over.set()
+            watcher.join()
+
+    def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
+        for process in [self.host, *self.host.children(recursive=True)]:
+            command = " ".join(process.cmdline())
+            yield next((kind for mark, kind in _KINDS.items() if mark in command), "host and engine"), process
+
+
+@contextmanager
+def running_site(users: int, universe: int, app: Path = ROOT) -> Iterator[Site]:
+    """Start the app over ``users`` of 20 holdings out of ``universe`` symbols; stop it at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_prices(Path(folder), universe)
+        environment = os.environ | {"PORT": "0", "ADMIN_SECRET": _SECRET, "PRICES_DIR": folder}
+        for name in ("MONGODB_URL", "REDIS_URL", "DATA_DIR"):
+            environment.pop(name, None)
+        command = [sys.executable, "-m", "devhost", "start", "--script-root", str(app)]
+        with subprocess.Popen(  # noqa: S603 - this very interpreter
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            try:
+                said = _read_start(process)
+                with connect(said["MongoDB"]) as mongodb:
+                    fill(mongodb["portfolio"], portfolios(users, universe))
+                with httpx.Client(
+                    base_url=said["Listening"], headers={"X-Admin-Secret": _SECRET}, timeout=120, trust_env=False
+                ) as client:
+                    yield Site(psutil.Process(process.pid), client)
+            finally:
+                process.send_signal(signal.SIGINT)
+
+
+def _read_start(process: subprocess.Popen[str]) -> Mapping[str, str]:
+    """Give what stands behind the first word of each line, up to the one that says it listens."""
+    said: dict[str, str] = {}
+    for line in process.stdout or ():
+        name, _, rest = line.partition(" at " if " at " in line else " on ")
+        said[name] = rest.strip()
+        if name == "Listening":
+            return said
+    raise RuntimeError("the app did not start")
+
+
+def _write_prices(folder: Path, universe: int) -> None:
+    for symbol, bars in zip(("SPY", *symbols(universe)), walks(universe + 1), strict=True):
+        rows = (f"{day},{close!r}" for day, close in zip(bars.dates, bars.close.tolist(), strict=True))
+        (folder / f"{symbol}.csv").write_text("date,close\n" + "\n".join(rows))
