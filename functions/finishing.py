@@ -41,11 +41,13 @@ def close_run(
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations or {})
         if services.runs.finish(run.run_id, status, changes):
-            _log_end(run.run_id, status)
+            _log_end(run.run_id, status, failure)
         # Else somebody was faster, or asked meanwhile to cancel the run: look again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
-    services.lease.release(run.run_id)
     services.batches.delete(run.run_id)
+    if run.dry_run:
+        services.prices.apart(run.run_id).drop()
+    services.lease.release(run.run_id)
     return run.status
 
 
@@ -105,7 +107,7 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def _log_end(run_id: str, status: RunStatus) -> None:
+def _log_end(run_id: str, status: RunStatus, failure: Failure | None) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
         "completed_with_errors": (logging.WARNING, "completed with errors"),
@@ -113,4 +115,5 @@ def _log_end(run_id: str, status: RunStatus) -> None:
         "canceled": (logging.WARNING, "canceled"),
     }
     level, text = texts[status]
-    _log.log(level, "Portfolio analysis %s (run_id=%s)", text, run_id)
+    why = f", error_type={failure.error_type}" if failure else ""
+    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run_id, why)

@@ -8,7 +8,7 @@ from analysis.research import research_symbols
 from functions.messages import BatchInput, BatchResult
 from functions.planning import history_start
 from functions.services import Services
-from functions.steps import wanted_run
+from functions.steps import prices_of, wanted_run
 from stores.records import Run, RunError
 
 _LONGEST_ERROR = 200
@@ -23,7 +23,7 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     as_of = _as_of(run)
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     fetched = services.provider.daily_bars(symbols, history_start(as_of), as_of)
-    services.prices.save(fetched.bars)
+    prices_of(services, run).save(fetched.bars)
     errors = {
         symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR])
         for symbol, error in fetched.errors.items()
@@ -38,7 +38,7 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(run.run_id, "research")
-    bars = services.prices.load(services.batches.priced_symbols(batch.plan_id, batch.number))
+    bars = prices_of(services, run).load(services.batches.priced_symbols(batch.plan_id, batch.number))
     found = research_symbols(bars, _as_of(run))
     services.batches.record_research(batch.plan_id, batch.number, msgspec.to_builtins(found))
     if not run.dry_run:

@@ -12,7 +12,7 @@ import msgspec
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
-from functions.steps import wanted_run
+from functions.steps import prices_of, wanted_run
 from stores.records import USER_ID_PATTERN, Run, RunError
 
 # The named stress episodes begin in 2008; what a source has before that serves no figure.
@@ -81,7 +81,9 @@ def _load_benchmark(services: Services, run: Run, today: date) -> date:
     fetched = services.provider.daily_bars([symbol], history_start(end), end)
     if symbol not in fetched.bars:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {fetched.errors[symbol]}")
-    services.prices.save(fetched.bars)
+    prices = prices_of(services, run)
+    prices.ensure_indexes()  # those of a dry run are new
+    prices.save(fetched.bars)
     try:
         return resolve_as_of(fetched.bars[symbol], requested)
     except NoBenchmarkDateError as error:

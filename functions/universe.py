@@ -9,6 +9,7 @@ from bson.raw_bson import RawBSONDocument
 from analysis.models import Research
 from analysis.returns import PriceTable, build_price_table
 from functions.services import Services, settings
+from functions.steps import prices_of
 from stores.records import Run
 from stores.research import encoded
 
@@ -40,7 +41,7 @@ def _build(services: Services, run: Run, plan_id: str) -> Universe:
         raise ValueError(f"{run.run_id} was never planned")
     benchmark = settings().benchmark_symbol
     symbols = services.batches.priced_symbols(plan_id)
-    bars = services.prices.load([*symbols, benchmark])
+    bars = prices_of(services, run).load([*symbols, benchmark])
     table = build_price_table(
         {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
     )

@@ -12,8 +12,17 @@ from stores.mongo import DocumentDatabase, ensure_indexes, find_each
 class PriceStore:
     """The bars last fetched for each symbol, one document a symbol."""
 
-    def __init__(self, database: DocumentDatabase) -> None:
-        self._prices = database["symbol_prices"]
+    def __init__(self, database: DocumentDatabase, collection: str = "symbol_prices") -> None:
+        self._database = database
+        self._prices = database[collection]
+
+    def apart(self, run_id: str) -> "PriceStore":
+        """Give a store of this run's own, for a run that is to leave no trace; to be dropped when it is over."""
+        return PriceStore(self._database, f"symbol_prices_of_{run_id}")
+
+    def drop(self) -> None:
+        """Forget everything."""
+        self._prices.drop()
 
     def ensure_indexes(self) -> None:
         """Create the index behind every query here."""

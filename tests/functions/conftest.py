@@ -12,6 +12,7 @@ from functions.services import Services
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
+from stores.prices import PriceStore
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
@@ -33,6 +34,7 @@ class Stores:
         self.lease = RunLease(database)
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
+        self.prices = PriceStore(database)
         self.runs.ensure_indexes()
 
 

@@ -193,4 +193,4 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert closed.errors[0] == RunError(None, "gave_up", "It gave up.")
     assert services.runs.get(run_id) == closed
     ends = [record.getMessage() for record in caplog.records]
-    assert ends == [f"Portfolio analysis failed (run_id={run_id})"]
+    assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=gave_up)"]

@@ -219,16 +219,19 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     assert database.portfolio_analyses.count_documents({}) == 2
 
 
-def test_a_dry_run_counts_everything_and_writes_no_report_and_no_research(
+def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database, dry_run=True)
     database.users.insert_one({"user_id": "broken"})
     database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    before = {name: list(database[name].find()) for name in ("users", "holdings")}
     analyze_all(services, prepare(services))
     assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
-    assert set(database.list_collection_names()).isdisjoint({"portfolio_analyses", "symbol_research"})
+    after = {name: list(database[name].find()) for name in database.list_collection_names()}
+    assert len(after.pop("portfolio_analysis_runs")) == 1
+    assert {name: documents for name, documents in after.items() if documents} == before
