@@ -40,9 +40,13 @@ def cumulative_return(value: Floats) -> Floats:
     return last - 1
 
 
-def cagr(cumulative: Floats, observations: int) -> Floats:
-    """Compound annual growth rate, prod(1 + r)^(252/n) - 1, of a :func:`cumulative_return`, ``(portfolios,)``."""
-    return (1 + cumulative) ** (TRADING_DAYS / observations) - 1
+def cagr(value: Floats) -> Floats:
+    """Compound annual growth rate, prod(1 + r)^(252/n) - 1, of the :func:`values`.
+
+    Not from the cumulative return: where nearly everything was lost, that has rounded away what is left.
+    """
+    growth: Floats = value[-1] ** (TRADING_DAYS / (len(value) - 1))
+    return growth - 1
 
 
 def annual_volatility(returns: Floats) -> Floats:

@@ -158,7 +158,7 @@ class _Window:
     def measure(self, returns: Floats, values: Floats) -> Iterator[tuple[Performance, Risk]]:
         """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`."""
         cumulative = measures.cumulative_return(values)
-        growth_rate = measures.cagr(cumulative, len(returns))
+        growth_rate = measures.cagr(values)
         performance = self._performance(returns, cumulative, growth_rate)
         return zip(performance, self._risk(returns, values, growth_rate), strict=True)
 

@@ -56,10 +56,8 @@ def figures() -> dict[str, float]:
     """What the code says to every line of the table of results."""
     observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
     deviation, downside = measures.standard_deviation(PORTFOLIO), measures.downside_deviation(PORTFOLIO)
-    cumulative, drawdown = (
-        measures.cumulative_return(measures.values(PORTFOLIO)),
-        measures.drawdowns(measures.values(PORTFOLIO)),
-    )
+    values = measures.values(PORTFOLIO)
+    drawdown = measures.drawdowns(values)
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
     standard_benchmark = measures.standardized(BENCHMARK[:, None])[:, 0]
     deviations = measures.standard_deviation(OF_SHARES)[None]
@@ -68,8 +66,8 @@ def figures() -> dict[str, float]:
     contributions = measures.risk_contributions(parts)
     equal_risk_returns = OF_SHARES @ measures.equal_risk_weights(np.array([[True, True]]), deviations).T
     arrays = {
-        "cumulative_return": cumulative,
-        "cagr": measures.cagr(cumulative, observations),
+        "cumulative_return": measures.cumulative_return(values),
+        "cagr": measures.cagr(values),
         "annual_volatility": measures.annualized(deviation),
         "downside_deviation": measures.annualized(downside),
         "sharpe_ratio": measures.sharpe_ratio(mean, deviation),

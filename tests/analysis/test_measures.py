@@ -41,6 +41,7 @@ SERIES: dict[str, Floats] = {
     "one drop": jump(-0.3),
     "ends at the bottom": np.concatenate([noise(100, 6), np.full(20, -0.02)]),
     "up and down by the same": np.tile([0.01, -0.01], 60),
+    "loses nearly everything": np.concatenate([noise(1200, 8), np.full(60, -0.4)]),
     "still": np.zeros(100),
     "constant gain": np.full(100, 0.001),
     "constant loss": np.full(100, -0.001),
@@ -67,7 +68,7 @@ def conditional_value_at_risk(returns: Floats, tail: float) -> Floats:
 
 
 def cagr(returns: Floats) -> Floats:
-    return measures.cagr(measures.cumulative_return(measures.values(returns)), len(returns))
+    return measures.cagr(measures.values(returns))
 
 
 def calmar_ratio(returns: Floats) -> Floats:
