@@ -10,6 +10,7 @@ import numpy as np
 from analysis.arrays import largest_by, optional, optional_rows
 from analysis.checks import check_portfolio
 from analysis.decisions import Adviser
+from analysis.measures import CANCELLED
 from analysis.models import (
     Booleans,
     Check,
@@ -90,9 +91,11 @@ def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[s
     """Say why a portfolio is skipped or has no return-based figures; ``None`` where it has."""
     missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
     valued = totals.gross_value > 0
+    # Weights against what rounding left of a total that cancels out would be absurd.
+    rounding = CANCELLED * (totals.gross_value + np.abs(totals.cash))
     rules = (
         (~totals.finite, "non_finite_value"),
-        (~(totals.total_value > 0), "non_positive_value"),
+        (~(totals.total_value > rounding), "non_positive_value"),
         (~valued & missing, "no_prices"),
         (~valued, "no_holdings"),
         (~(1 - exposure.excluded_share >= MIN_COVERAGE), "low_coverage"),

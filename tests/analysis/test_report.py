@@ -150,6 +150,28 @@ class TestWhoIsSkipped:
         assert (report.valuation, report.holdings, report.performance, report.risk) == (None, (), None, None)
         assert (report.diversification, report.checks) == (None, ())
 
+    @pytest.mark.parametrize(
+        "portfolio",
+        [
+            a_portfolio().holding("MOVING", 10).cash(-math.nextafter(1000, 0)),
+            a_portfolio().holding("MOVING", 0.1 + 0.2).holding("STEADY", -0.3),
+            a_portfolio().holding("MOVING", 0.1 + 0.2).holding("STEADY", -0.2).cash(-10),
+        ],
+        ids=["holdings and debt", "long and short", "all of them"],
+    )
+    def test_a_value_that_is_zero_but_for_rounding_is_none(self, portfolio: PortfolioBuilder) -> None:
+        report = only(analyze(EVEN_TABLE, portfolio))
+
+        assert (report.status, report.reason) == ("skipped", "non_positive_value")
+
+    def test_a_small_value_that_is_no_rounding_is_analysed(self) -> None:
+        leveraged, tiny = analyze(
+            EVEN_TABLE, a_portfolio().holding("MOVING", 10).cash(-999.9999), a_portfolio().cash(1e-300)
+        )
+
+        assert (leveraged.status, leveraged.reason) == ("analyzed", None)
+        assert (tiny.status, tiny.reason) == ("analyzed", "no_holdings")
+
     def test_cash_alone_is_analysed_and_has_no_holdings(self) -> None:
         report = only(analyze(TABLE, a_portfolio().cash(500)))
 
