@@ -5,8 +5,9 @@ one figure a portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; los
 column, ``(observations,)``. The definitions are those of empyrical-reloaded 0.7.1 where no other source is named.
 
 An undefined figure is NaN, and a NaN among the returns makes the figures of its own column NaN and no other's. Whether
-there is variance, downside or a drawdown to divide by is decided against :data:`NOISE`, never against zero: rounding
-leaves a deviation of some 1e-17 in a constant return, and dividing by that gives absurd ratios.
+there is variance, downside or a drawdown to divide by is decided against ``noise``, never against zero: rounding
+leaves a deviation of some 1e-17 in a constant return, and dividing by that gives absurd ratios. It is the :data:`NOISE`
+of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
 """
 
 import math
@@ -27,6 +28,12 @@ CANCELLED = 1e-12
 
 LARGEST_TAIL = 0.05
 """The largest tail probability that :func:`worst_returns` serves."""
+
+
+def rounding(weights: Floats) -> Floats:
+    """Give the :data:`NOISE` in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies it."""
+    gross: Floats = np.abs(weights).sum(axis=1)
+    return NOISE * np.maximum(gross, 1)
 
 
 def daily_rate(annual_rate: float) -> float:
@@ -71,22 +78,22 @@ def downside_deviation(excess: Floats) -> Floats:
     return np.sqrt(_mean_product(shortfall, shortfall))
 
 
-def sharpe_ratio(mean: Floats, deviation: Floats) -> Floats:
+def sharpe_ratio(mean: Floats, deviation: Floats, noise: Floats | float = NOISE) -> Floats:
     """mean(e) / std(e, ddof 1) sqrt(252) of returns e over the risk-free rate; all arguments are ``(portfolios,)``.
 
     Of returns over a benchmark it is the information ratio.
     """
-    return _quotient(mean, deviation) * math.sqrt(TRADING_DAYS)
+    return _quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
 
 
-def sortino_ratio(mean: Floats, downside: Floats) -> Floats:
+def sortino_ratio(mean: Floats, downside: Floats, noise: Floats | float = NOISE) -> Floats:
     """mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
-    return _quotient(mean, downside) * math.sqrt(TRADING_DAYS)
+    return _quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
 
 
-def omega_ratio(excess: Floats) -> Floats:
+def omega_ratio(excess: Floats, noise: Floats | float = NOISE) -> Floats:
     """sum(max(e, 0)) / sum(max(-e, 0))."""
-    return _quotient(np.maximum(excess, 0).mean(axis=0), -np.minimum(excess, 0).mean(axis=0))
+    return _quotient(np.maximum(excess, 0).mean(axis=0), -np.minimum(excess, 0).mean(axis=0), noise)
 
 
 def values(returns: Floats) -> Floats:
@@ -117,35 +124,35 @@ def drawdowns(value: Floats) -> Floats:
     return drawdown
 
 
-def max_drawdown(drawdown: Floats) -> Floats:
+def max_drawdown(drawdown: Floats, noise: Floats | float = NOISE) -> Floats:
     """Deepest of the :func:`drawdowns`, in [-1, 0]."""
-    return _without_noise(drawdown.min(axis=0))
+    return _without_noise(drawdown.min(axis=0), noise)
 
 
-def current_drawdown(drawdown: Floats) -> Floats:
+def current_drawdown(drawdown: Floats, noise: Floats | float = NOISE) -> Floats:
     """Last of the :func:`drawdowns`, in [-1, 0]."""
-    return _without_noise(drawdown[-1])
+    return _without_noise(drawdown[-1], noise)
 
 
-def drawdown_days(drawdown: Floats) -> tuple[Integers, Integers, Integers]:
+def drawdown_days(drawdown: Floats, noise: Floats | float = NOISE) -> tuple[Integers, Integers, Integers]:
     """Row numbers in :func:`drawdowns` of the peak, the trough and the recovery of the deepest one; -1 is none.
 
     The peak is the last day at the running maximum before the trough, the recovery the first one after it.
     """
     trough = drawdown.argmin(axis=0)
     # A portfolio a row, in the memory order of the drawdowns.
-    at_peak = drawdown.T >= -NOISE
+    at_peak = (drawdown >= -noise).T
     after = np.arange(len(drawdown)) > trough[:, None]
     peak = len(drawdown) - 1 - np.argmax((at_peak & ~after)[:, ::-1], axis=1)
     recovered = at_peak & after
     recovery = np.where(recovered.any(axis=1), recovered.argmax(axis=1), -1)
-    fell = max_drawdown(drawdown) < 0
+    fell = max_drawdown(drawdown, noise) < 0
     return np.where(fell, peak, -1), np.where(fell, trough, -1), np.where(fell, recovery, -1)
 
 
-def calmar_ratio(growth_rate: Floats, deepest: Floats) -> Floats:
+def calmar_ratio(growth_rate: Floats, deepest: Floats, noise: Floats | float = NOISE) -> Floats:
     """Divide the :func:`cagr` by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
-    return _quotient(growth_rate, -deepest)
+    return _quotient(growth_rate, -deepest, noise)
 
 
 def worst_returns(returns: Floats) -> Floats:
@@ -179,10 +186,10 @@ def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floa
     return mean + deviation * NormalDist().inv_cdf(tail)
 
 
-def standardized(returns: Floats) -> Floats:
+def standardized(returns: Floats, noise: Floats | float = NOISE) -> Floats:
     """(r - mean(r)) / std(r, ddof 0), same shape; a column without variance is NaN."""
     deviations = returns - returns.mean(axis=0)
-    return deviations * _quotient(1.0, np.sqrt(_mean_product(deviations, deviations)))
+    return deviations * _quotient(1.0, np.sqrt(_mean_product(deviations, deviations)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
@@ -238,7 +245,7 @@ def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> F
     """
     parts = weights * covariance
     scale = _average_deviation(weights, deviations)
-    parts[~((parts.sum(axis=1) > CANCELLED * scale**2) & (scale > NOISE))] = np.nan
+    parts[~((parts.sum(axis=1) > CANCELLED * scale**2) & (scale > rounding(weights)))] = np.nan
     return parts
 
 
@@ -286,11 +293,11 @@ def _lowest(returns: Floats, count: int) -> Floats:
     return np.partition(returns, count - 1, axis=0)[:count]
 
 
-def _without_noise(drawdown: Floats) -> Floats:
-    return np.where(drawdown >= -NOISE, 0.0, drawdown)
+def _without_noise(drawdown: Floats, noise: Floats | float) -> Floats:
+    return np.where(drawdown >= -noise, 0.0, drawdown)
 
 
-def _quotient(numerator: Floats | float, denominator: Floats) -> Floats:
+def _quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
     # An infinite denominator is an overflow: dividing by it would pass for a true zero.
-    usable = (denominator > NOISE) & np.isfinite(denominator)
+    usable = (denominator > noise) & np.isfinite(denominator)
     return numerator / np.where(usable, denominator, np.nan)

@@ -79,7 +79,9 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     figures.stress[:, members] = stress_returns(
         returns, values, window.betas(returns), weights, window.episode_returns[:, columns]
     )
-    for portfolio, (performance, risk) in zip(members.tolist(), window.measure(returns, values), strict=True):
+    for portfolio, (performance, risk) in zip(
+        members.tolist(), window.measure(returns, values, measures.rounding(weights)), strict=True
+    ):
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
 
 
@@ -155,12 +157,15 @@ class _Window:
         """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
         return measures.beta(returns, self._benchmark)
 
-    def measure(self, returns: Floats, values: Floats) -> Iterator[tuple[Performance, Risk]]:
-        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`."""
+    def measure(self, returns: Floats, values: Floats, noise: Floats) -> Iterator[tuple[Performance, Risk]]:
+        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`.
+
+        ``noise`` is the :func:`measures.rounding` in them.
+        """
         cumulative = measures.cumulative_return(values)
         growth_rate = measures.cagr(values)
         performance = self._performance(returns, cumulative, growth_rate)
-        return zip(performance, self._risk(returns, values, growth_rate), strict=True)
+        return zip(performance, self._risk(returns, values, growth_rate, noise), strict=True)
 
     def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
         start, end, observations = self._dates[0], self._dates[-1], len(returns)
@@ -168,32 +173,32 @@ class _Window:
         figures = optional_rows([cumulative, growth_rate, *recent])
         return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
 
-    def _risk(self, returns: Floats, values: Floats, growth_rate: Floats) -> Iterator[Risk]:
+    def _risk(self, returns: Floats, values: Floats, growth_rate: Floats, noise: Floats) -> Iterator[Risk]:
         mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
         excess = returns - self._rate
         downside = measures.downside_deviation(excess)
         drawdown = measures.drawdowns(values)
-        deepest = measures.max_drawdown(drawdown)
+        deepest = measures.max_drawdown(drawdown, noise)
         ratios = (
             measures.annualized(deviation),
             measures.annualized(downside),
-            measures.sharpe_ratio(mean - self._rate, deviation),
-            measures.sortino_ratio(mean - self._rate, downside),
-            measures.calmar_ratio(growth_rate, deepest),
-            measures.omega_ratio(excess),
+            measures.sharpe_ratio(mean - self._rate, deviation, noise),
+            measures.sortino_ratio(mean - self._rate, downside, noise),
+            measures.calmar_ratio(growth_rate, deepest, noise),
+            measures.omega_ratio(excess, noise),
             deepest,
         )
-        days = [self._dates_of(days) for days in measures.drawdown_days(drawdown)]
+        days = [self._dates_of(days) for days in measures.drawdown_days(drawdown, noise)]
         others = (
-            measures.current_drawdown(drawdown),
+            measures.current_drawdown(drawdown, noise),
             *_tails(returns, mean, deviation),
-            *self._against_benchmark(returns, mean),
+            *self._against_benchmark(returns, mean, noise),
         )
         return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
 
-    def _against_benchmark(self, returns: Floats, mean: Floats) -> Iterator[Floats]:
+    def _against_benchmark(self, returns: Floats, mean: Floats, noise: Floats) -> Iterator[Floats]:
         """Give the shape of the returns and what the benchmark has to do with them, as :class:`Risk` has them."""
-        standard = measures.standardized(returns)
+        standard = measures.standardized(returns, noise)
         yield measures.skewness(standard)
         yield measures.excess_kurtosis(standard)
         betas = measures.beta(returns, self._benchmark)
@@ -203,7 +208,7 @@ class _Window:
         yield measures.correlation(standard, self._standard_benchmark)
         tracking_error = measures.standard_deviation(returns - self._benchmark[:, None])
         yield measures.annualized(tracking_error)
-        yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error)
+        yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error, noise)
 
     def _dates_of(self, days: Integers) -> list[date | None]:
         return [None if day < 0 else self._dates[day] for day in days.tolist()]
