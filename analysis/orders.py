@@ -17,6 +17,9 @@ type SkipReason = Literal["no_price", "stale_price", "too_many_shares", "no_buyi
 _MOST_SHARES = 1e12
 """As many as a holding may have."""
 
+_ROUNDING = 1e-15
+"""By so much of it a division and a product may miss a whole number."""
+
 
 class _Kind(IntEnum):
     """What an order does, in the order to do it: buy back short shares, sell, buy."""
@@ -89,10 +92,17 @@ def _draft(decision: Decision, quantity: float, quote: SymbolFigures | None, buy
     if kind is _Kind.BUY and buying_power <= 0:
         return _Draft(kind, decision, quote.price, 0, "no_buying_power")
     whole = buying_power / quote.price if kind is _Kind.BUY else abs(quantity)
-    shares = whole * decision.position_size_percent / 100
-    if shares > _MOST_SHARES:
+    wanted = whole * decision.position_size_percent / 100
+    if wanted > _MOST_SHARES:
         return _Draft(kind, decision, quote.price, 0, "too_many_shares")
-    return _Draft(kind, decision, quote.price, math.floor(shares), None if shares >= 1 else "less_than_one_share")
+    shares = _whole(wanted) if kind is _Kind.BUY else min(_whole(wanted), math.floor(whole))
+    return _Draft(kind, decision, quote.price, shares, None if shares else "less_than_one_share")
+
+
+def _whole(shares: float) -> int:
+    """Round down to whole shares, but none is lost to the rounding of what is a whole number."""
+    nearest = round(shares)
+    return nearest if math.isclose(shares, nearest, rel_tol=_ROUNDING) else math.floor(shares)
 
 
 def _place(draft: _Draft, research: Mapping[str, Research]) -> tuple[_Kind, float, str]:
@@ -111,10 +121,9 @@ def _total_bought(drafts: Iterable[_Draft]) -> float:
 
 def _scaled(drafts: Sequence[_Draft], factor: float, available: float) -> list[_Draft]:
     scaled = [
-        draft if draft.kind is _Kind.SELL else replace(draft, shares=math.floor(draft.shares * factor))
-        for draft in drafts
+        draft if draft.kind is _Kind.SELL else replace(draft, shares=_whole(draft.shares * factor)) for draft in drafts
     ]
-    # A product rounded up to a whole number may cost a hair too much: the last of them then gets one share less.
+    # What was rounded up to a whole number may cost a hair too much: the last of them then gets one share less.
     while _total_bought(scaled) > max(available, 0.0):
         last = max(place for place, draft in enumerate(scaled) if draft.kind is not _Kind.SELL and draft.shares)
         scaled[last] = replace(scaled[last], shares=scaled[last].shares - 1)

@@ -56,6 +56,11 @@ class TestSells:
         assert (found.total_sell_proceeds, found.available_buying_power, found.total_buy_cost) == (150, 150, 0)
         assert (found.scaling_applied, found.scaling_factor, found.orders_skipped) == (False, 1, 0)
 
+    def test_no_more_is_sold_than_is_held_to_the_last_digit(self) -> None:
+        held = math.nextafter(10, 0)
+
+        assert only(plan(a_portfolio().holding("A", held), sell("A", 100))).shares == 9
+
     def test_sells_come_in_descending_proceeds(self) -> None:
         portfolio = a_portfolio().holding("A", 10).holding("B", 10).holding("C", 10).holding("D", 10)
 
@@ -103,6 +108,20 @@ class TestBuys:
             0,
         )
 
+    @pytest.mark.parametrize(
+        ("buying_power", "price", "shares"),
+        [(1_000, 100, 1), (333, 33.3, 1), (242_392, 295.6, 82), (79_966.06, 420.874, 19), (52_787.2, 329.92, 16)],
+    )
+    def test_no_share_is_lost_to_rounding(self, buying_power: float, price: float, shares: int) -> None:
+        found = plan(a_portfolio().buying_power(buying_power), buy("A"), prices={"A": price})
+
+        assert (only(found).shares, only(found).skip_reason) == (shares, None)
+
+    def test_a_hair_less_than_a_share_s_worth_buys_none(self) -> None:
+        found = plan(a_portfolio().buying_power(999.999_999), buy("A"), prices={"A": 100})
+
+        assert only(found).skip_reason == "less_than_one_share"
+
     def test_debts_are_paid_before_anything_is_bought(self) -> None:
         found = plan(a_portfolio().holding("S", 10).buying_power(-400), sell("S"), buy("A"))
 
@@ -147,6 +166,15 @@ class TestScaling:
         )
 
         assert (only(found).shares, found.total_buy_cost) == (1, 29.45)
+
+    def test_shares_that_cost_a_hair_too_much_are_one_less_and_not_one_of_each(self) -> None:
+        symbols = "ABCDEFGHIJ"
+
+        # Each is three shares for 0.3, and thrice 0.1 is more than 0.3 to a computer.
+        found = plan(a_portfolio().buying_power(3), *map(buy, symbols), prices=dict.fromkeys(symbols, 0.1))
+
+        assert [order.shares for order in found.orders] == [3] * 9 + [2]
+        assert found.total_buy_cost <= 3
 
 
 class TestShortPositions:
