@@ -18,12 +18,14 @@ from pymongo import ASCENDING, IndexModel
 from analysis.models import Holding, InvalidHolding, Portfolio
 from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, find_each
 
+MOST_HOLDINGS = 5_000
+MOST_WATCHED = 5_000
+"""With as many of both a report has some 10 of the 16 MB that a document of MongoDB may have."""
+
 _USERS_PER_QUERY = 1_000
 _LARGEST_NUMBER = 1e12
 # Beside the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
-# More would not fit a report into one document of MongoDB.
-_MOST_HOLDINGS = 5_000
 _MOST_INVALID_SHOWN = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
@@ -158,8 +160,11 @@ def _portfolio(
     holdings: Sequence[Document],
     watchlist: Sequence[Document],
 ) -> Portfolio | InvalidPortfolio:
-    if len(holdings) > _MOST_HOLDINGS:
-        return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {_MOST_HOLDINGS} holdings.")
+    if len(holdings) > MOST_HOLDINGS:
+        return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
+    watched = {item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))}
+    if len(watched) > MOST_WATCHED:
+        return InvalidPortfolio(user_id, "too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     valid, invalid = _holdings(holdings)
     if invalid and not valid:
         named = "; ".join(f"{holding.symbol}: {holding.reason}" for holding in invalid[:2])
@@ -175,7 +180,7 @@ def _portfolio(
     return Portfolio(
         user_id=user_id,
         holdings=tuple(valid),
-        watchlist=tuple(sorted({item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))})),
+        watchlist=tuple(sorted(watched)),
         cash=cash,
         buying_power=buying_power,
         invalid_holdings=tuple(invalid[:_MOST_INVALID_SHOWN]),

@@ -182,6 +182,18 @@ def test_more_holdings_than_fit_a_report_make_the_user_invalid(
     assert loaded.error_type == "too_many_holdings"
 
 
+def test_more_watched_symbols_than_fit_a_report_make_the_user_invalid_and_as_many_as_fit_do_not(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    # Some of them twice.
+    database.watchlist.insert_many({"user_id": "u1", "symbol": f"S{i % 5_000}"} for i in range(6_000))
+    fitting = load_one(store)
+    database.watchlist.insert_one({"user_id": "u1", "symbol": "S5000"})
+    assert isinstance(fitting, Portfolio)
+    assert len(fitting.watchlist) == 5_000
+    assert load_one(store) == InvalidPortfolio("u1", "too_many_watched", "There are more than 5000 symbols watched.")
+
+
 @pytest.mark.parametrize("contiguous", [False, True])
 def test_portfolios_come_in_the_order_asked_for_and_without_those_between(
     database: DocumentDatabase, store: PortfolioStore, contiguous: bool

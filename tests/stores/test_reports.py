@@ -2,15 +2,29 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
+import bson
 import msgspec
 import pytest
 
-from analysis.models import Check, HoldingReport, Report, Risk, Status, Valuation
+from analysis.models import (
+    Check,
+    Holding,
+    HoldingReport,
+    InvalidHolding,
+    Portfolio,
+    Report,
+    Risk,
+    Status,
+    Valuation,
+)
+from analysis.report import analyze_portfolios
+from analysis.research import research_symbols
 from stores.mongo import DocumentDatabase
+from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import Outcome, RunError, SortField, Summary
 from stores.reports import ReportStore, summarize
 from stores.research import encoded
-from tests.builders import a_research
+from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
 
@@ -64,6 +78,34 @@ def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportSto
     report = reports.get("run", "u1")
     assert report is not None
     assert [holding["research"] for holding in report["holdings"]] == [msgspec.to_builtins(research), None]
+
+
+def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportStore) -> None:
+    days = weekdays(300)
+    symbols = [f"SYMBOL-OF-THIRTY-TWO-LETTERS{i:04}" for i in range(MOST_HOLDINGS + MOST_WATCHED)]
+    held, watched = symbols[:MOST_HOLDINGS], symbols[MOST_HOLDINGS:]
+    walk = with_range(random_walk(days, 1), 2)
+    (found,) = research_symbols({"A": walk}, days[-1].item())
+    # Everything held is far beyond a breach, and its score is against it as well: the longest of sentences.
+    research = {symbol: replace(found, symbol=symbol, score=-0.987654321) for symbol in held}
+    research |= {symbol: replace(found, symbol=symbol, score=0.987654321) for symbol in watched}
+    owner = Portfolio(
+        "u" * 128,
+        tuple(Holding(symbol, 1.23456789, 98.7654321) for symbol in held),
+        tuple(watched),
+        cash=1 - 1.23456789 * float(walk.close[-1]) * MOST_HOLDINGS,
+        buying_power=1e12,
+        invalid_holdings=tuple(InvalidHolding("X" * 32, "quantity is not a number up to 1e+12") for _ in range(100)),
+    )
+    table = a_table(dict.fromkeys(symbols, walk), random_walk(days, 3), lookback_days=70)
+
+    (report,) = analyze_portfolios([owner], table, research, "run", 0.0)
+    reports.save([report], encoded(research.values()))
+
+    assert [decision.decision for decision in report.decisions] == ["SELL"] * MOST_HOLDINGS + ["BUY"] * MOST_WATCHED
+    kept = reports.get("run", "u" * 128)
+    assert kept is not None
+    assert len(bson.encode(kept)) < 12 * 2**20
 
 
 def test_a_report_that_is_not_there_is_none(reports: ReportStore) -> None:
