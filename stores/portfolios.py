@@ -4,8 +4,10 @@ Their documents may hold anything. What breaks a rule is named here, once: a bad
 user nothing can be said about becomes an :class:`InvalidPortfolio`.
 """
 
+import logging
 import math
 import re
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ _ROUNDING = 1e-12
 _MOST_INVALID_SHOWN = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
+_log = logging.getLogger(__name__)
 
 # A date that Python cannot hold, or text that is not UTF-8, is the backend's own business until it is used here.
 _LENIENT: CodecOptions[Document] = CodecOptions(
@@ -118,7 +121,7 @@ class PortfolioStore:
         holdings = _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price")))
         watchlist = _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",)))
         return [
-            _portfolio(
+            _read(
                 user_id,
                 users.get(user_id, ()),
                 accounts.get(user_id, ()),
@@ -151,6 +154,17 @@ def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
     for document in documents:
         groups[document["user_id"]].append(document)
     return groups
+
+
+def _read(user_id: str, *documents: Sequence[Document]) -> Portfolio | InvalidPortfolio:
+    try:
+        return _portfolio(user_id, *documents)
+    except Exception as error:  # noqa: BLE001 - whatever no rule here foresees costs this user's report only
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        name = type(error).__name__
+        # Without its message, which may hold what the user owns.
+        _log.error("The documents of %s cannot be read: %s in %s:%s", user_id, name, where.name, where.lineno)
+        return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
 
 
 def _portfolio(

@@ -274,6 +274,27 @@ def test_an_unreadable_account_or_threshold_makes_the_user_invalid(
     assert loaded.error_type == error_type
 
 
+def test_documents_that_no_rule_foresees_cost_their_user_s_report_only_and_their_values_stay_unsaid(
+    database: DocumentDatabase, store: PortfolioStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble_over_several(lots: list[tuple[float, float]]) -> tuple[float, float]:
+        (lot,) = lots
+        return lot
+
+    # No such documents are known, so some are made up.
+    monkeypatch.setattr("stores.portfolios._net", stumble_over_several)
+    for user_id, lots in (("u1", 1), ("u2", 2), ("u3", 1)):
+        for _ in range(lots):
+            add_holding(database, user_id=user_id, quantity=12.5)
+
+    first, strange, last = store.load(["u1", "u2", "u3"], contiguous=True)
+
+    assert strange == InvalidPortfolio("u2", "unreadable_documents", "The documents cannot be read: ValueError")
+    assert [type(first), type(last)] == [Portfolio, Portfolio]
+    assert "The documents of u2 cannot be read: ValueError" in caplog.text
+    assert "12.5" not in caplog.text
+
+
 def test_an_index_that_the_backend_made_under_another_name_will_do(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
