@@ -29,7 +29,7 @@ def analyze(services: Services, batch: BatchInput) -> BatchResult:
     known = universe(services, run, batch.plan_id)
     reports = _reports(portfolios, run, known)
     if not run.dry_run:
-        services.reports.save(reports, known.encoded_research)
+        reports = _save(services, reports, run, known)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
     # The reports tell the errors of a run that is not dry.
@@ -49,6 +49,16 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
     except Exception:  # noqa: BLE001 - whatever one user's data may bring about
         _log.exception("A page could not be analysed at once; analysing user by user (run_id=%s)", run.run_id)
         return [_alone(portfolio, run, known) for portfolio in valid] + failed
+
+
+def _save(services: Services, reports: Sequence[Report], run: Run, known: Universe) -> list[Report]:
+    """Keep the reports; one that no document can hold becomes a failed one."""
+    refused = services.reports.save(reports, known.encoded_research)
+    if not refused:
+        return list(reports)
+    failed = [_failed(run, known, user_id, "unwritable_report", why) for user_id, why in refused.items()]
+    services.reports.save(failed, {})
+    return [report for report in reports if report.user_id not in refused] + failed
 
 
 def _alone(portfolio: Portfolio, run: Run, known: Universe) -> Report:

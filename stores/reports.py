@@ -3,12 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
+import bson
 import msgspec
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Report, Status
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
 from stores.records import FIGURES, Outcome, RunError, SortField, Summary
+
+# The 16 MB that MongoDB allows, less some room for the key it adds.
+_LARGEST_DOCUMENT = 16 * 2**20 - 1024
+
+
+class Unwritable(Exception):
+    """No document can hold the report. The message says why, without any value."""
 
 
 class ReportStore:
@@ -31,14 +40,24 @@ class ReportStore:
         ]
         ensure_indexes(self._reports, indexes)
 
-    def save(self, reports: Sequence[Report], research: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep the reports, each holding with the ``research`` of its symbol; doing it again replaces them."""
-        writes = [
-            ReplaceOne({"run_id": report.run_id, "user_id": report.user_id}, _kept(report, research), upsert=True)
-            for report in reports
-        ]
+    def save(self, reports: Sequence[Report], research: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Keep the reports, each holding with the ``research`` of its symbol; doing it again replaces them.
+
+        Gives why, by user id, where a report cannot be kept: that must not cost the others theirs.
+        """
+        writes: list[ReplaceOne[Any]] = []
+        refused: dict[str, str] = {}
+        for report in reports:
+            try:
+                document = _encoded(report, research)
+            except Unwritable as error:
+                refused[report.user_id] = str(error)
+            else:
+                key = {"run_id": report.run_id, "user_id": report.user_id}
+                writes.append(ReplaceOne(key, document, upsert=True))
         if writes:
             self._reports.bulk_write(writes, ordered=False)
+        return refused
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
@@ -109,10 +128,16 @@ class ReportStore:
         return [msgspec.convert(document["summary"], Summary) for document in documents]
 
 
-def _kept(report: Report, research: Mapping[str, Mapping[str, Any]]) -> Document:
-    document = report_document(report, research)
-    document["summary"] = msgspec.to_builtins(summarize(report))
-    return document
+def _encoded(report: Report, research: Mapping[str, Mapping[str, Any]]) -> RawBSONDocument:
+    try:
+        document = report_document(report, research)
+        document["summary"] = msgspec.to_builtins(summarize(report))
+        encoded = bson.encode(document)
+    except Exception as error:
+        raise Unwritable(f"The report cannot be written as a document: {type(error).__name__}") from error
+    if len(encoded) > _LARGEST_DOCUMENT:
+        raise Unwritable("The report is too large for a document.")
+    return RawBSONDocument(encoded)
 
 
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from analysis.models import Report
+from analysis.report import analyze_portfolios
 from functions.finishing import close_run, finish
 from functions.market import load_batch, research_batch
 from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, PlanInput, to_wire
@@ -19,7 +22,7 @@ from stores.leases import RunLease
 from stores.mongo import DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
 from stores.prices import PriceStore
-from stores.records import Outcome, Run, Trigger
+from stores.records import Outcome, Run, RunError, Trigger
 from stores.reports import ReportStore
 from stores.research import ResearchStore
 from stores.runs import RunStore
@@ -121,6 +124,25 @@ def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_repor
     ]
 
 
+def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_report(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_too_large(*arguments: Any) -> list[Report]:  # noqa: ANN401 - passed on
+        large, *others = analyze_portfolios(*arguments)
+        return [replace(large, currency="x" * 17 * 2**20), *others]
+
+    start(services, database, users=2)
+    made = prepare(services)
+    monkeypatch.setattr("functions.pages.analyze_portfolios", with_one_too_large)
+
+    assert analyze_all(services, made) == [BatchResult(failed=1)]
+    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.users_failed) == (1, 1)
+    assert run.errors == (RunError("u0", "unwritable_report", "The report is too large for a document."),)
+
+
 def test_messages_stay_small_however_bad_the_data(services: Services, database: DocumentDatabase) -> None:
     start(services, database, users=0, dry_run=True)
     for number in range(200):
@@ -207,9 +229,9 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     made = prepare(services)
     save = services.reports.save
 
-    def close_meanwhile(*reports: Any) -> None:  # noqa: ANN401 - passed on
+    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
         finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
-        save(*reports)
+        return save(*reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
     analyze(services, BatchInput(RUN_ID, made.plan_id, 0))

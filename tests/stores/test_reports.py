@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import bson
 import msgspec
@@ -106,6 +107,32 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     kept = reports.get("run", "u" * 128)
     assert kept is not None
     assert len(bson.encode(kept)) < 12 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("impossible", "why"),
+    [
+        ({"error": "x" * 17 * 2**20}, "The report is too large for a document."),
+        ({"error": "\ud800"}, "The report cannot be written as a document: UnicodeEncodeError"),
+        ({"valuation": Valuation(2**70, *[0.0] * 6)}, "The report cannot be written as a document: OverflowError"),
+        ({"currency": object()}, "The report cannot be written as a document: TypeError"),
+    ],
+    ids=["too large", "no text", "no number", "no value"],
+)
+def test_a_report_that_no_document_can_hold_is_named_and_the_others_are_kept(
+    reports: ReportStore, impossible: dict[str, Any], why: str
+) -> None:
+    refused = reports.save([a_report("u1"), replace(a_report("u2"), **impossible), a_report("u3")], {})
+
+    assert refused == {"u2": why}
+    assert all_pages(reports, "user_id", descending=False) == ["u1", "u3"]
+
+
+def test_a_report_just_small_enough_is_kept(reports: ReportStore) -> None:
+    report = replace(a_report("u" * 128), error="x" * (16 * 2**20 - 3_000))
+
+    assert reports.save([report], {}) == {}
+    assert reports.get("run", "u" * 128) is not None
 
 
 def test_a_report_that_is_not_there_is_none(reports: ReportStore) -> None:
