@@ -275,13 +275,17 @@ class OrderPlan:
 
 @record
 class DataQuality:
-    """What the figures rest on. ``coverage`` is the share of gross market value with enough history."""
+    """What the figures rest on. ``coverage`` is the share of gross market value with enough history.
+
+    ``notes`` are sentences that say why figures are ``None``.
+    """
 
     coverage: float | None
     missing_symbols: tuple[str, ...] = ()
     stale_symbols: tuple[str, ...] = ()
     short_history_symbols: tuple[str, ...] = ()
     invalid_holdings: tuple[InvalidHolding, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @record

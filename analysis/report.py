@@ -25,6 +25,7 @@ from analysis.models import (
     Stress,
     Valuation,
 )
+from analysis.notes import Explainer
 from analysis.orders import plan_orders
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
@@ -54,22 +55,28 @@ def analyze_portfolios(
     reasons = _reasons(positions, totals, exposure)
     measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
     figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
-    diversifications = _diversifications(totals, figures)
+    valuations, diversifications = _valuations(totals), _diversifications(totals, figures)
     holdings = _holdings(portfolios, positions, totals, figures, table)
+    stresses = _stresses(totals, figures, measurable)
+    notes = _notes(
+        Explainer(table, research),
+        reasons,
+        *(valuations, holdings, figures.performance, figures.risk, diversifications, stresses),
+    )
     decisions = _decisions(portfolios, reasons, holdings, research)
     rows = zip(
         portfolios,
         reasons,
-        _valuations(totals),
+        valuations,
         holdings,
         figures.performance,
         figures.risk,
         diversifications,
-        _stresses(totals, figures, measurable),
+        stresses,
         _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
         decisions,
         _order_plans(portfolios, decisions, table, research),
-        _data_qualities(portfolios, positions, exposure, table),
+        _data_qualities(portfolios, positions, exposure, table, notes),
         strict=True,
     )
     return [_report(run_id, table.as_of, *row) for row in rows]
@@ -232,8 +239,17 @@ def _order_plans(
     ]
 
 
+def _notes(explainer: Explainer, reasons: Sequence[str | None], *parts: Sequence[Any]) -> list[tuple[str, ...]]:
+    rows = zip(reasons, *parts, strict=True)
+    return [() if reason in _SKIPPED else explainer.notes(*row) for reason, *row in rows]
+
+
 def _data_qualities(
-    portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
+    portfolios: Sequence[Portfolio],
+    positions: Positions,
+    exposure: Exposure,
+    table: PriceTable,
+    notes: Sequence[tuple[str, ...]],
 ) -> list[DataQuality]:
     symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
     flagged: dict[tuple[int, str], tuple[str, ...]] = {}
@@ -241,7 +257,7 @@ def _data_qualities(
         history = table.figures[column].history if column >= 0 else "missing"
         if history != "enough":
             flagged[owner, history] = (*flagged.get((owner, history), ()), symbol)
-    rows = zip(portfolios, optional(1 - exposure.excluded_share), strict=True)
+    rows = zip(portfolios, optional(1 - exposure.excluded_share), notes, strict=True)
     return [
         DataQuality(
             coverage,
@@ -249,6 +265,7 @@ def _data_qualities(
             stale_symbols=flagged.get((owner, "stale"), ()),
             short_history_symbols=flagged.get((owner, "short"), ()),
             invalid_holdings=portfolio.invalid_holdings,
+            notes=why,
         )
-        for owner, (portfolio, coverage) in enumerate(rows)
+        for owner, (portfolio, coverage, why) in enumerate(rows)
     ]
