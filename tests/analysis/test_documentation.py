@@ -1,16 +1,22 @@
 """The worked example of the documentation, recomputed from what stands on the page."""
 
+from dataclasses import fields
 from datetime import date
 from itertools import takewhile
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from analysis import measures
 from analysis.checks import RULES
-from analysis.models import Bars, Dates, Diversification, Floats, Performance, Report, Risk, Valuation
-from tests.builders import a_portfolio, a_table, analyze
+from analysis.models import Bars, Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
+from analysis.orders import SkipReason
+from analysis.returns import PriceTable
+from analysis.stress import SCENARIOS
+from tests.builders import a_portfolio, a_research, a_table, analyze
 
 PAGE = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text()
 LINES = PAGE.splitlines()
@@ -39,12 +45,16 @@ OF_SHARES, BENCHMARK = RETURNS[:, :2], RETURNS[:, 2]
 CASH = 181.50
 
 
-def report() -> Report:
+def priced() -> PriceTable:
     alpha, beta, benchmark = (Bars(DATES, closes.copy(), closes.copy()) for closes in CLOSES.T)
+    return a_table({"ALPHA": alpha, "BETA": beta}, benchmark)
+
+
+def report() -> Report:
     owner = a_portfolio().cash(CASH)
     for symbol, quantity, avg_price, *_ in HOLDINGS:
         owner = owner.holding(symbol, float(quantity), float(avg_price))
-    (found,) = analyze(a_table({"ALPHA": alpha, "BETA": beta}, benchmark), owner)
+    (found,) = analyze(priced(), owner)
     return found
 
 
@@ -138,3 +148,54 @@ def test_the_thresholds_of_the_checks_are_those_of_the_code() -> None:
     for rule in RULES:
         warning, breach = (float(cell.removeprefix("above ")) for cell in written[rule.name])
         assert (warning, breach) == (rule.warning, rule.breach)
+
+
+def section(title: str) -> str:
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_every_figure_that_may_be_null_is_told_why() -> None:
+    records = (Valuation, HoldingReport, Performance, Risk, Diversification)
+    nullable = {f.name for record in records for f in fields(record) if NoneType in get_args(f.type)}
+    nullable |= {scenario for scenario in SCENARIOS if scenario not in ("worst_day", *nullable)}
+
+    # What measures every series of returns is null by overflow alone.
+    always = {name for name in nullable if name.startswith(("value_at", "gaussian", "conditional"))}
+    always |= {"downside_deviation", "tracking_error"}
+
+    told = section("When a figure is null")
+    assert {name for name in nullable if f"`{name}`" not in told} == always
+
+
+def test_every_reason_to_skip_an_order_is_explained() -> None:
+    assert {reason for reason in get_args(SkipReason.__value__) if f"`{reason}`" not in section("Order plan")} == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "quantity", "score", "decision"),
+    [
+        ("a long position", 10, -0.5, "SELL"),
+        ("a long position", 10, 0.5, "BUY"),
+        ("a short position", -10, 0.5, "BUY, to buy it back"),
+        ("a short position", -10, -0.5, None),
+        ("a watched symbol", 0, 0.5, "BUY"),
+        ("a watched symbol", 0, -0.5, None),
+    ],
+)
+def test_the_scores_of_the_table_of_decisions_are_those_of_the_code(
+    what: str, quantity: float, score: float, decision: str | None
+) -> None:
+    rows = table("what", "when")
+    start = next(i for i, row in enumerate(rows) if row[0] == what)
+    own = [rows[start], *takewhile(lambda row: not row[0], rows[start + 1 :])]
+    written = {row[1].removesuffix(" and weight < 0.15"): row[2:] for row in own}
+    owner = a_portfolio().watching("ALPHA").cash(1e6)
+    owner = owner.holding("ALPHA", quantity) if quantity else owner
+
+    (found,) = analyze(priced(), owner, research=[a_research("ALPHA", score)])
+
+    (decided,) = found.decisions
+    row = written.get(f"score {'<=' if score < 0 else '>='} {score:g}")
+    assert (row[0] if row else None) == decision
+    assert decided.decision == (decision or "HOLD").split(",")[0]
+    assert f"{decided.position_size_percent}" == (row[1].split()[0] if row else "0")
