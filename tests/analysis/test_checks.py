@@ -78,6 +78,11 @@ def test_full_price_coverage_is_ok_and_any_gap_in_it_a_warning() -> None:
     assert check("price_coverage", 0.001).threshold == 0
 
 
+def test_zero_is_at_a_threshold_of_zero_as_any_value_is() -> None:
+    assert check("drawdown", 0.0, {"drawdown": {"warning": 0.0}}).status == "warning"
+    assert check("cash_share", 0.0, {"cash_share": {"warning": 0.0}}).status == "warning"
+
+
 def test_a_user_s_own_thresholds_replace_the_defaults_one_by_one() -> None:
     own = {"largest_position": {"breach": 0.5}, "drawdown": {"warning": -0.02, "breach": -0.04}}
 

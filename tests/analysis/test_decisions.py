@@ -185,6 +185,14 @@ class TestReasoning:
         assert self.reason(0.1, 0.25) == f"Hold: the score of 0.250 {self.outlook} is between -0.5 and 0.5."
         assert self.reason(0.1, None) == "Hold: there is no score, for fewer than 200 closes are known."
 
+    @pytest.mark.parametrize("score", [-0.5, -0.65])
+    def test_it_tells_that_what_is_only_watched_cannot_be_sold(self, score: float) -> None:
+        decision = decide(a_portfolio().watching("A").cash(100), replace(self.known, score=score))["A"]
+
+        assert decision.reasoning_summary == (
+            f"Hold: the score of {score:.3f} {self.outlook} is at or below -0.5, but there is nothing to sell."
+        )
+
     def test_it_is_one_sentence(self) -> None:
         for share in (0.1, 0.2, 0.5):
             for score in (None, -0.9, 0.0, 0.9):

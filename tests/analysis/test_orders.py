@@ -122,6 +122,9 @@ class TestBuys:
 
         assert only(found).skip_reason == "less_than_one_share"
 
+    def test_the_smallest_buying_power_buys_what_it_can(self) -> None:
+        assert only(plan(a_portfolio().buying_power(0.5), buy("A"), prices={"A": 0.01})).shares == 5
+
     def test_debts_are_paid_before_anything_is_bought(self) -> None:
         found = plan(a_portfolio().holding("S", 10).buying_power(-400), sell("S"), buy("A"))
 
@@ -230,7 +233,13 @@ class TestWhatCannotBeOrdered:
     def test_without_a_price_an_order_is_skipped(self) -> None:
         found = plan_orders(a_portfolio().buying_power(1_000).build(), [buy("A")], {}, {"A": a_research("A", 0.9)})
 
-        assert (only(found).skip_reason, only(found).estimated_price) == ("no_price", None)
+        assert only(found) == Order("A", "BUY", 0, None, 0.0, 10.0, 0.0, 1, "no_price")
+
+    def test_as_many_shares_as_anybody_can_hold_are_ordered(self) -> None:
+        assert only(plan(a_portfolio().buying_power(1e13), buy("A"), prices={"A": 1})).shares == 10**12
+        assert (
+            only(plan(a_portfolio().buying_power(1.01e13), buy("A"), prices={"A": 1})).skip_reason == "too_many_shares"
+        )
 
     @pytest.mark.parametrize("price", [1e-12, 5e-324])
     def test_more_shares_than_anybody_can_hold_are_skipped(self, price: float) -> None:
