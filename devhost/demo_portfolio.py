@@ -191,4 +191,5 @@ def _data_quality(quality: Document) -> RenderableType:
         if quality[member]
     )
     coverage = Text.assemble(percent(quality["coverage"]), " of the market value has enough history")
-    return Group(Text("Data quality", style="bold"), Text("; ").join([coverage, Text(flagged or "nothing flagged")]))
+    summary = Text("; ").join([coverage, Text(flagged or "nothing flagged")])
+    return Group(Text("Data quality", style="bold"), summary, *map(Text, quality["notes"]))

@@ -236,6 +236,14 @@ def test_a_whole_portfolio_shows_every_part() -> None:
     assert "100.0 % of the market value has enough history; nothing flagged" in output
 
 
+def test_what_is_unknown_is_explained() -> None:
+    report = report_on(a_portfolio().holding("UP", 10))
+    output = " ".join(printed(render_portfolio(report)).replace("│", "").split())
+    assert report["data_quality"]["notes"]
+    for note in report["data_quality"]["notes"]:
+        assert note in output
+
+
 def test_stress_shows_each_scenario_with_what_it_would_cost() -> None:
     report = report_on(a_portfolio().holding("UP", 10).cash(1_000))
     output = printed(render_portfolio(report))
