@@ -162,6 +162,11 @@ class TestEpisodes:
         assert report.data_quality.short_history_symbols == ("SHORT",)
         assert told(report)["global_financial_crisis"] is not None
 
+    def test_an_episode_that_ends_as_of_the_day_is_told(self) -> None:
+        table = a_table({"OLD": OLD}, LONG_BENCHMARK, as_of=date(2020, 3, 23))
+
+        assert told(only(analyze(table, a_portfolio().holding("OLD", 1))))["covid_crash"] is not None
+
     def test_an_episode_that_ends_after_as_of_is_untold(self) -> None:
         table = a_table({"OLD": OLD}, LONG_BENCHMARK, as_of=date(2020, 3, 20))
 
@@ -198,6 +203,16 @@ class TestReachingBack:
         assert not math.isnan(crash_of(without(OLD, slice(later, later + 5))))
         assert math.isnan(crash_of(without(OLD, slice(later, later + 6))))
         assert not math.isnan(crash_of(without(OLD, slice(100, 200))))
+
+    @pytest.mark.parametrize(("missing", "told"), [(5, True), (6, False)])
+    def test_a_long_gap_on_the_way_from_start_to_end_leaves_the_episode_untold(self, missing: int, told: bool) -> None:
+        after_the_start, until_the_end = (
+            slice(self.start + 1, self.start + 1 + missing),
+            slice(self.end - missing, self.end),
+        )
+
+        for gap in (after_the_start, until_the_end):
+            assert math.isfinite(crash_of(without(OLD, gap))) == told
 
     def test_a_calendar_that_begins_later_tells_no_earlier_episode(self) -> None:
         assert math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start + 1))))
