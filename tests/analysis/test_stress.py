@@ -152,6 +152,13 @@ class TestEpisodes:
         assert bear is not None
         assert told(without_it)["global_financial_crisis"] is not None
 
+    def test_who_holds_more_beside_it_changes_nothing(self) -> None:
+        few = a_portfolio().holding("OLD", 10).cash(500)
+
+        _, beside = analyze(self.table, a_portfolio().holding("OLD", 1).holding("OTHER", 1), few)
+
+        assert told(beside) == pytest.approx(told(only(analyze(self.table, few))), rel=1e-9)
+
     def test_a_holding_that_is_not_included_does_not_count(self) -> None:
         short = without(OTHER, slice(0, 4200 - 30))
         table = a_table({"OLD": OLD, "SHORT": short}, LONG_BENCHMARK)
@@ -203,6 +210,9 @@ class TestReachingBack:
         assert not math.isnan(crash_of(without(OLD, slice(later, later + 5))))
         assert math.isnan(crash_of(without(OLD, slice(later, later + 6))))
         assert not math.isnan(crash_of(without(OLD, slice(100, 200))))
+
+    def test_the_first_day_after_a_long_gap_is_early_enough(self) -> None:
+        assert not math.isnan(crash_of(without(OLD, slice(self.start - 10, self.start))))
 
     @pytest.mark.parametrize(("missing", "told"), [(5, True), (6, False)])
     def test_a_long_gap_on_the_way_from_start_to_end_leaves_the_episode_untold(self, missing: int, told: bool) -> None:
