@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars, Dates, Integers
+from analysis.models import Bars, Booleans, Dates, Floats, Integers
 
 MAX_GAP = 5
 """Trading days without a price that are carried forward, and the age at which a last price is not yet stale."""
@@ -17,13 +17,17 @@ def known_bars(bars: Bars, as_of: date) -> Bars:
     """
     days = days_until(bars, as_of)
     close, adj_close = bars.close[:days], bars.adj_close[:days]
-    known = (close > 0) & (close < np.inf) & (adj_close > 0) & (adj_close < np.inf)
+    known = _are_prices(close) & _are_prices(adj_close)
     kept = slice(days) if known.all() else np.flatnonzero(known)
     high = None if bars.high is None else bars.high[kept]
     low = None if bars.low is None else bars.low[kept]
-    if high is None or low is None or not (np.isfinite(high).all() and np.isfinite(low).all() and (low > 0).all()):
+    if high is None or low is None or not (_are_prices(high) & _are_prices(low)).all():
         high = low = None
     return Bars(bars.dates[kept], bars.close[kept], bars.adj_close[kept], high, low)
+
+
+def _are_prices(numbers: Floats) -> Booleans:
+    return (numbers > 0) & (numbers < np.inf)
 
 
 def days_until(bars: Bars, last: date) -> int:

@@ -103,6 +103,19 @@ def test_without_highs_and_lows_there_is_no_true_range() -> None:
     assert research_of(replace(WALK, high=None)).atr_14 is None
 
 
+@pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -1.0])
+@pytest.mark.parametrize("side", ["high", "low"])
+def test_a_low_or_high_that_is_no_price_leaves_the_average_true_range_unknown_and_nothing_else(
+    side: str, price: float
+) -> None:
+    odd = with_range(random_walk(DAYS, seed=1), seed=2)
+    assert odd.high is not None
+    assert odd.low is not None
+    (odd.high if side == "high" else odd.low)[50] = price
+
+    assert research_of(odd) == replace(research_of(WALK), atr_14=None)
+
+
 def test_a_symbol_without_a_price_up_to_as_of_is_left_out() -> None:
     found = research_symbols({"A": WALK, "LATE": without(WALK, slice(0, 200))}, DAYS[100].item())
 
