@@ -206,6 +206,11 @@ class TestShortPositions:
         assert found.scaling_factor == 0.5
         assert [(order.symbol, order.shares) for order in found.orders] == [("X", 7), ("N", 2)]
 
+    def test_with_too_little_money_for_a_share_it_is_skipped_for_that(self) -> None:
+        found = plan(a_portfolio().holding("X", -20).buying_power(0.5), buy("X", 50))
+
+        assert only(found).skip_reason == "less_than_one_share"
+
     def test_without_any_money_it_is_skipped(self) -> None:
         assert only(plan(a_portfolio().holding("X", -20), buy("X", 50))).skip_reason == "no_buying_power"
 
