@@ -1,6 +1,7 @@
 """The fourth step of a run, per page of users: portfolios in, reports out."""
 
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 
@@ -46,8 +47,11 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
     failed = [_failed(run, known, portfolio.user_id, portfolio.error_type, portfolio.error) for portfolio in invalid]
     try:
         return _analyze(valid, run, known) + failed
-    except Exception:  # noqa: BLE001 - whatever one user's data may bring about
-        _log.exception("A page could not be analysed at once; analysing user by user (run_id=%s)", run.run_id)
+    except Exception as error:  # noqa: BLE001 - whatever one user's data may bring about
+        # Where, but not the message, which may hold what a user owns.
+        name, place = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        text = "A page could not be analysed at once; analysing user by user (run_id=%s): %s\n%s"
+        _log.error(text, run.run_id, name, place)  # noqa: TRY400 - see above
         return [_alone(portfolio, run, known) for portfolio in valid] + failed
 
 

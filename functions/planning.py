@@ -13,6 +13,7 @@ from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
 from functions.steps import prices_of, wanted_run
+from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import USER_ID_PATTERN, Run, RunError
 
 # The named stress episodes begin in 2008; what a source has before that serves no figure.
@@ -132,7 +133,8 @@ class _Planner:
             user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
             self._strange += len(found) - len(user_ids)
             symbols = self._portfolios.symbols(user_ids, contiguous=self._requested is None)
-            self.symbols.update(*symbols.values())
+            # Whoever has more symbols than a report can hold fails, and must not cost everybody their prices.
+            self.symbols.update(*(own for own in symbols.values() if len(own) <= MOST_HOLDINGS + MOST_WATCHED))
             if self._requested is not None:
                 self._active.update(user_ids)
                 self._planned.update(symbols)

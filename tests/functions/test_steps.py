@@ -257,3 +257,15 @@ def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
     after = {name: list(database[name].find()) for name in database.list_collection_names()}
     assert len(after.pop("portfolio_analysis_runs")) == 1
     assert {name: documents for name, documents in after.items() if documents} == before
+
+
+def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    database.users.insert_one({"user_id": "hoarder"})
+    database.watchlist.insert_many({"user_id": "hoarder", "symbol": f"X{number}"} for number in range(10_001))
+    made = prepare(services)
+    assert made.symbols == 1
+    analyze_all(services, made)
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3, failed=1)
