@@ -51,7 +51,7 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
         # Where, but not the message, which may hold what a user owns.
         name, place = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
         text = "A page could not be analysed at once; analysing user by user (run_id=%s): %s\n%s"
-        _log.error(text, run.run_id, name, place)  # noqa: TRY400 - see above
+        _log.error(text, run.run_id, name, place)
         return [_alone(portfolio, run, known) for portfolio in valid] + failed
 
 
