@@ -9,6 +9,7 @@ from datetime import datetime
 import azure.durable_functions as df
 import azure.functions as func
 
+from functions.auth import current_admin
 from functions.endpoint import endpoint, json_response
 from functions.problems import NotFound
 from functions.requests import (
@@ -27,7 +28,6 @@ from functions.services import services
 from stores.records import Run, SortField, Summary, Trigger
 
 BASE = "api/admin/portfolio"
-_ACTOR = "admin-secret"
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
@@ -36,15 +36,15 @@ blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint("POST")
 def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     """Start a run."""
-    asked = read_body(req, TriggerRequest)
+    asked, actor = read_body(req, TriggerRequest), current_admin.get().actor
     run_id = start_run(
         services(),
         client,
-        Trigger(source="http", actor=_ACTOR),
+        Trigger(source="http", actor=actor),
         user_ids=asked.user_ids,
         as_of=asked.as_of,
         dry_run=asked.dry_run,
-        request=read_request_key(req, _ACTOR, asked),
+        request=read_request_key(req, actor, asked),
     )
     return _accepted("started", run_id, "Portfolio analysis running in background")
 
@@ -54,7 +54,8 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
 @endpoint("POST")
 def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     """Start a run over the users who failed in an earlier one."""
-    run_id = retry_run(services(), client, _run(read_id(req, "run_id")), Trigger(source="retry", actor=_ACTOR))
+    trigger = Trigger(source="retry", actor=current_admin.get().actor)
+    run_id = retry_run(services(), client, _run(read_id(req, "run_id")), trigger)
     return _accepted("started", run_id, "Portfolio analysis running in background")
 
 
@@ -64,7 +65,7 @@ def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient)
 def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     """End a run early."""
     run = _run(read_id(req, "run_id"))
-    cancel_run(services(), client, run, _ACTOR)
+    cancel_run(services(), client, run, current_admin.get().actor)
     return _accepted("canceling", run.run_id, "Portfolio analysis ends at its next step; what is stored stays")
 
 

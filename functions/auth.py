@@ -2,6 +2,9 @@
 
 import hashlib
 import hmac
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal
 
 import azure.functions as func
 
@@ -17,8 +20,24 @@ class AuthenticationUnavailable(Exception):
     """Credentials cannot be checked now: nobody comes in."""
 
 
-def require_admin(request: func.HttpRequest) -> str:
-    """Give the name under which the administrator acts.
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """An administrator who came in: the name they act under, and by which credential, never the credential itself.
+
+    ``credential_id`` tells which one of its kind: the version of the secret, or the subject of the token.
+    """
+
+    actor: str
+    credential: Literal["admin-secret", "bearer"]
+    credential_id: str | None = None
+
+
+current_admin: ContextVar[Admin] = ContextVar("current_admin")
+"""The administrator whose request is being answered. No parameter: the host would take it for a binding."""
+
+
+def require_admin(request: func.HttpRequest) -> Admin:
+    """Give the administrator whose credentials the request carries.
 
     Raises:
         Unauthorized: no valid credentials.
@@ -30,7 +49,7 @@ def require_admin(request: func.HttpRequest) -> str:
         raise AuthenticationUnavailable from error
     if not _same(request.headers.get("X-Admin-Secret", ""), expected):
         raise Unauthorized
-    return "admin-secret"
+    return Admin("admin-secret", "admin-secret")
 
 
 def _same(given: str, expected: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import azure.functions as func
 import msgspec
 
-from functions.auth import require_admin
+from functions.auth import current_admin, require_admin
 from functions.problems import MethodNotAllowed, problem_of
 
 
@@ -26,7 +26,7 @@ def endpoint(
                 if req.method != method:
                     raise MethodNotAllowed(method)
                 if not public:
-                    require_admin(req)
+                    current_admin.set(require_admin(req))
                 return handler(req, *bindings, **named_bindings)
             except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
                 return problem_of(error).to_response()
