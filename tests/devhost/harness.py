@@ -116,9 +116,9 @@ def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.Compl
     )
 
 
-def eventually[Value](look: Callable[[], Value]) -> Value:
+def eventually[Value](look: Callable[[], Value], patience_seconds: float = _PATIENCE_SECONDS) -> Value:
     """Give the first true value seen; fail if there is none for long."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (value := look()):
         assert time.monotonic() < deadline, f"still {value!r}"
         time.sleep(0.02)

@@ -62,18 +62,25 @@ class App:
         report: dict[str, Any] = answer.json()
         return report
 
+    def stop(self, number: signal.Signals) -> None:
+        """End the app's process by a signal."""
+        self.client.close()
+        self.process.send_signal(number)
+        self.process.wait(timeout=10)
+        if self.process.stdout:
+            self.process.stdout.close()
+
     def printed(self, start: str) -> str:
         """Give the rest of the line that begins with ``start``."""
         (line,) = [line for line in self.output if line.startswith(start)]
         return line.removeprefix(start).strip()
 
 
-@contextmanager
-def running_app(folder: Path, **environment: str) -> Iterator[App]:
-    """Start the app as ``make start`` does, on a free port; stop it as Ctrl-C does."""
+def start_app(folder: Path, **environment: str) -> App:
+    """Start the app as ``make start`` does, on a free port; its log goes on where an earlier one in ``folder`` ended."""
     log = folder / "app.log"
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
-    with log.open("w") as log_file:
+    with log.open("a") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost", "start"],
             cwd=ROOT,
@@ -82,19 +89,24 @@ def running_app(folder: Path, **environment: str) -> Iterator[App]:
             stderr=log_file,
             text=True,
         )
-        output: list[str] = []
-        for line in process.stdout or ():
-            output.append(line.rstrip("\n"))
-            if line.startswith("Listening on "):
-                break
-        assert output, log.read_text()
-        assert output[-1].startswith("Listening on "), "\n".join(output) + log.read_text()
-        url = output[-1].removeprefix("Listening on ")
-        try:
-            with httpx.Client(base_url=url, headers={"X-Admin-Secret": SECRET}, timeout=30, trust_env=False) as client:
-                yield App(process, client, log, output)
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=10) == 0, log.read_text()
-            if process.stdout:
-                process.stdout.close()
+    output: list[str] = []
+    for line in process.stdout or ():
+        output.append(line.rstrip("\n"))
+        if line.startswith("Listening on "):
+            break
+    assert output, log.read_text()
+    assert output[-1].startswith("Listening on "), "\n".join(output) + log.read_text()
+    url = output[-1].removeprefix("Listening on ")
+    client = httpx.Client(base_url=url, headers={"X-Admin-Secret": SECRET}, timeout=30, trust_env=False)
+    return App(process, client, log, output)
+
+
+@contextmanager
+def running_app(folder: Path, **environment: str) -> Iterator[App]:
+    """Start the app, and stop it as Ctrl-C does."""
+    app = start_app(folder, **environment)
+    try:
+        yield app
+    finally:
+        app.stop(signal.SIGINT)
+        assert app.process.returncode == 0, app.log.read_text()
