@@ -36,18 +36,22 @@ def close_run(
     """Bring a run to its final state, because of ``failure`` if there is one, and free the lease; gives the state.
 
     Counts and errors are those of what is stored; nothing is added up on the way. Doing it again changes nothing and
-    logs nothing, but completes what a crash left half done.
+    logs nothing, but completes what a crash left half done: operators rather read of an end twice than never.
     """
+    to_log = not run.is_active and services.runs.closing(run.run_id) == "recorded"
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations or {})
-        if services.runs.finish(run.run_id, status, changes):
-            _log_end(run.run_id, status, failure)
-        # Else somebody was faster, or asked meanwhile to cancel the run: look again.
+        to_log = services.runs.finish(run.run_id, status, changes)
+        # If not, somebody was faster, or asked meanwhile to cancel the run: look again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
+    if to_log:
+        _log_end(run, failure)
+        services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
     if run.dry_run:
         services.prices.apart(run.run_id).drop()
     services.lease.release(run.run_id)
+    services.runs.set_closing(run.run_id, None)
     return run.status
 
 
@@ -107,13 +111,15 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def _log_end(run_id: str, status: RunStatus, failure: Failure | None) -> None:
+def _log_end(run: Run, failure: Failure | None) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
         "completed_with_errors": (logging.WARNING, "completed with errors"),
         "failed": (logging.ERROR, "failed"),
         "canceled": (logging.WARNING, "canceled"),
     }
-    level, text = texts[status]
-    why = f", error_type={failure.error_type}" if failure else ""
-    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run_id, why)
+    level, text = texts[run.status]
+    # Whoever completes an end that somebody else recorded knows the reason from the record.
+    reason = failure or (run.errors[0] if run.status == "failed" and run.errors else None)
+    why = f", error_type={reason.error_type}" if reason else ""
+    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, why)

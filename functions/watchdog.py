@@ -19,8 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
-    """Close every active run that the engine does not carry, or that gets no further; free the lease of no run."""
-    for run in services.runs.active_before(datetime.now(UTC) - START_GRACE):
+    """Close every active run that the engine does not carry, or that gets no further; free the lease of no run.
+
+    Where closing a run broke off after its final state was recorded, the rest is done.
+    """
+    before = datetime.now(UTC) - START_GRACE
+    for run in services.runs.half_closed(before):
+        close_run(services, run, None)
+    for run in services.runs.active_before(before):
         if not close_if_lost(services, engine, run) and _is_stalled(services, run):
             _stop_stalled(services, engine, run)
     holder = services.lease.holder()

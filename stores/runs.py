@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -14,6 +14,7 @@ from stores.records import (
     ACTIVE_STATUSES,
     MAX_ERRORS,
     PHASES,
+    Closing,
     KeyTaken,
     Outcome,
     Phase,
@@ -43,6 +44,7 @@ class RunStore:
             IndexModel(newest, name="requested_at_run_id"),
             IndexModel([("status", ASCENDING), ("requested_at", ASCENDING)], name="status_requested_at"),
             IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
+            IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         ]
         ensure_indexes(self._runs, indexes)
 
@@ -166,7 +168,21 @@ class RunStore:
         query: Document = {"run_id": run_id, "status": _ACTIVE}
         if status != "canceled":
             query["cancel_requested_at"] = None
-        return self._update(query, {"status": status, **changes})
+        return self._update(query, {"status": status, "closing": "recorded", **changes})
+
+    def closing(self, run_id: str) -> Closing | None:
+        """Tell what has been done of closing a run that is over, ``None`` where nothing is left to do."""
+        document = self._runs.find_one({"run_id": run_id}, {"closing": True})
+        return None if document is None else document.get("closing")
+
+    def set_closing(self, run_id: str, closing: Closing | None) -> None:
+        """Record what has been done of closing a run that is over, ``None`` for all of it."""
+        change: Document = {"$unset": {"closing": ""}} if closing is None else {"$set": {"closing": closing}}
+        self._runs.update_one({"run_id": run_id}, change)
+
+    def half_closed(self, before: datetime) -> list[Run]:
+        """Give the runs that reached their final state before a time, and whose closing broke off then."""
+        return self._find({"closing": {"$in": list(get_args(Closing.__value__))}, "completed_at": {"$lt": before}})
 
     def recount(self, run_id: str, outcome: Outcome) -> None:
         """Correct the counts of a run that is over."""
