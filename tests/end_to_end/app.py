@@ -77,7 +77,7 @@ class App:
 
 
 def start_app(folder: Path, **environment: str) -> App:
-    """Start the app as ``make start`` does, on a free port; its log goes on where an earlier one in ``folder`` ended."""
+    """Start the app as ``make start`` does, on a free port; its log goes on where one in ``folder`` ended."""
     log = folder / "app.log"
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:

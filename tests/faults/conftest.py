@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.site import Site
+from tests.faults.truth import Figures, check, figures
+
+
+@pytest.fixture(scope="session")
+def standing_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def site(standing_site: Site) -> Site:
+    """A site in good health, whatever the test before did to it."""
+    standing_site.heal()
+    return standing_site
+
+
+@pytest.fixture(scope="session")
+def undisturbed(standing_site: Site) -> Figures:
+    """The figures of every user, as a run has them that nothing disturbs."""
+    standing_site.heal()
+    run_id = standing_site.trigger()
+    check(standing_site, run_id, states=("completed",))
+    return figures(standing_site, run_id)

@@ -1,0 +1,36 @@
+"""Whom the runs under test analyse: users with a few holdings each, and the prices of what they hold."""
+
+from pathlib import Path
+
+from analysis.models import Portfolio
+from tests.builders import a_portfolio, random_walk, weekdays
+
+SYMBOLS = [f"S{number:02}" for number in range(12)]
+BENCHMARK = "SPY"
+LOOKBACK_DAYS = 250
+_DAYS = 300
+_HOLDINGS = 3
+
+
+def write_prices(folder: Path) -> None:
+    """Write a random walk for each symbol and for the benchmark."""
+    for seed, symbol in enumerate([BENCHMARK, *SYMBOLS]):
+        write_price_file(folder, symbol, seed)
+
+
+def write_price_file(folder: Path, symbol: str, seed: int) -> None:
+    bars = random_walk(weekdays(_DAYS), seed)
+    rows = (f"{day},{close!r}" for day, close in zip(bars.dates, bars.close.tolist(), strict=True))
+    (folder / f"{symbol}.csv").write_text("\n".join(["date,close", *rows]))
+
+
+def people(count: int) -> list[Portfolio]:
+    """Invent users, each with other holdings than the one before."""
+    return [_person(number) for number in range(count)]
+
+
+def _person(number: int) -> Portfolio:
+    builder = a_portfolio(f"user-{number:05}").cash(100.0 * (number % 7))
+    for place in range(_HOLDINGS):
+        builder = builder.holding(SYMBOLS[(number + 5 * place) % len(SYMBOLS)], 1.0 + number % 13 + place, 40.0)
+    return builder.build()

@@ -1,0 +1,67 @@
+"""Rounds of triggers at once, at the one way in, with the real engine and a real database."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.testing import create_test_backend
+
+from functions.finishing import close_run
+from functions.runs import RunActive, start_run
+from stores.batches import BatchStore
+from stores.leases import RunLease
+from stores.mongo import DocumentDatabase
+from stores.records import Trigger
+from stores.reports import ReportStore
+from stores.runs import RunStore
+from tests.conftest import free_port
+
+if TYPE_CHECKING:
+    from functions.services import Services
+
+TRIGGERS = 50
+
+
+class _Stores:
+    """The part of the services that starting and closing a run needs."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self.runs = RunStore(database)
+        self.lease = RunLease(database)
+        self.batches = BatchStore(database)
+        self.reports = ReportStore(database)
+        for store in (self.runs, self.batches, self.reports):
+            store.ensure_indexes()
+
+
+@contextmanager
+def engine_without_worker() -> Iterator[SyncDurableFunctionsClient]:
+    """Run the SDK's engine; what is started in it stays where it is."""
+    backend = create_test_backend(port=free_port())
+    address = backend.start()
+    try:
+        yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+    finally:
+        backend.stop()
+
+
+def started_in_rounds(database: DocumentDatabase, rounds: int) -> Iterator[list[str]]:
+    """Trigger 50 times at once in each round, and close what started; gives the ids of each round's runs."""
+    services = cast("Services", _Stores(database))
+    with engine_without_worker() as engine, ThreadPoolExecutor(TRIGGERS) as threads:
+
+        def trigger(_: int) -> str | None:
+            try:
+                return start_run(services, engine, Trigger("http", "admin-secret"))
+            except RunActive:
+                return None
+
+        for _ in range(rounds):
+            started = [run_id for run_id in threads.map(trigger, range(TRIGGERS)) if run_id]
+            for run_id in started:
+                if run := services.runs.get(run_id):
+                    close_run(services, run, None)
+            yield started

@@ -1,0 +1,116 @@
+"""Real servers as processes of their own, which a test stops, kills, pauses and starts again on the same port."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import override
+
+import psutil
+import redis
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from tests.conftest import free_port, missing_server
+from tests.devhost.harness import ROOT, eventually
+
+# So that a server does not outlive a test run that was killed itself.
+_LAUNCHER = (sys.executable, "-I", "-S", str(ROOT / "devhost" / "launcher.py"))
+
+
+class Server(ABC):
+    """A server on a port of its own; what it keeps in its folder is there again after it was stopped or killed."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Give the command that runs it."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Tell whether it answers."""
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it, if it does not run, and wait until it answers."""
+        if self._process is None:
+            with (self.folder / "server.log").open("ab") as log:
+                command = [*_LAUNCHER, str(os.getpid()), *self.command()]
+                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        eventually(self.answers)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it by a signal, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a loss of power would."""
+        self.stop(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it keep its connections and fall silent."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        process = psutil.Process(self._process.pid)
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+
+    def resume(self) -> None:
+        """Let it go on, if it was paused."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+
+class MongoDB(Server):
+    """SecantusDB, a MongoDB-compatible server; what it has acknowledged survives a kill."""
+
+    @override
+    def command(self) -> list[str]:
+        kept = ["--sync-on-commit", "--storage-path", str(self.folder / "data")]
+        return [sys.executable, "-m", "secantus", "--port", str(self.port), "--log-level", "ERROR", *kept]
+
+    @override
+    def answers(self) -> bool:
+        url = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        try:
+            with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=250) as client:
+                client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+
+class Redis(Server):
+    """A redis-server that keeps nothing."""
+
+    @override
+    def command(self) -> list[str]:
+        program = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        if program is None:
+            missing_server("redis-server is not installed")
+        return [program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    @override
+    def answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False

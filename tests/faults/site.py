@@ -1,0 +1,265 @@
+"""The app with everything around it: real servers, worker processes, price files and users, each of which can fail."""
+
+import re
+import shutil
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from analysis.models import Portfolio
+from benchmarks.mongodb import fill
+from stores.mongo import Document, DocumentDatabase, connect
+from tests.devhost.harness import eventually
+from tests.end_to_end.app import App, start_app
+from tests.faults.people import LOOKBACK_DAYS, people, write_prices
+from tests.faults.servers import MongoDB, Redis
+from tests.faults.wire import Wire
+
+FINAL = ("completed", "completed_with_errors", "failed", "canceled")
+PATIENCE_SECONDS = 120
+_USERS = 40
+_DATABASE = "portfolio"
+_END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with errors|failed|canceled) \(run_id=%s\)"
+
+
+class Site:
+    """Everything a run depends on. Its methods are named for what they break, and for what they mend."""
+
+    def __init__(self, folder: Path, *, users: int = _USERS, **settings: str) -> None:
+        self._folder = folder
+        self._standard_people = people(users)
+        self._settings = settings
+        self._started: dict[str, str] = {}
+        self.prices = folder / "prices"
+        self.mongodb = MongoDB(folder / "mongodb")
+        self.redis = Redis(folder / "redis")
+        self.wire = Wire(self.mongodb.port)
+        # Not by way of the wire: whoever looks must not be held.
+        self._client = connect(f"mongodb://127.0.0.1:{self.mongodb.port}/?directConnection=true")
+        self.database: DocumentDatabase = self._client[_DATABASE]
+        self.user_ids: list[str] = []
+        self._app: App | None = None
+        self._log_begins = 0
+
+    @property
+    def app(self) -> App:
+        assert self._app is not None, "the app does not run"
+        return self._app
+
+    def heal(self) -> None:
+        """Bring everything into the state that each test begins with."""
+        if self._app is not None:
+            self.resume_workers()
+        self.restore_prices()
+        self.redis.resume()
+        self.redis.start()
+        self.mongodb.resume()
+        self.start_mongodb()
+        self.forget_runs()
+        self.wire.garbled.clear()
+        self.populate(self._standard_people)
+        if self._app is None or self._started != self._environment():
+            self.start_app()
+        self.wait_for_workers()
+        self._log_begins = len(self._whole_log())
+
+    def close(self) -> None:
+        if self._app is not None:
+            self.kill_app()
+        self._client.close()
+        self.wire.close()
+        self.mongodb.kill()
+        self.redis.kill()
+
+    # The app.
+
+    def start_app(self, **settings: str) -> None:
+        """Start the app, or start it anew with other settings."""
+        if self._app is not None:
+            self._app.stop(signal.SIGINT)
+        self._started = self._environment(**settings)
+        self._app = start_app(self._folder, **self._started)
+
+    def kill_app(self) -> None:
+        """Kill -9 of the host; its workers and the engine with all it holds end with it."""
+        workers = self.workers()
+        self.app.stop(signal.SIGKILL)
+        self._app = None
+        psutil.wait_procs(workers, timeout=PATIENCE_SECONDS)
+
+    def workers(self) -> list[psutil.Process]:
+        """Give the worker processes, the oldest first."""
+        children = psutil.Process(self.app.process.pid).children(recursive=True)
+        found = []
+        for child in children:
+            try:
+                if "devhost.worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+            except psutil.NoSuchProcess:
+                continue
+        return sorted(found, key=lambda process: process.create_time())
+
+    def wait_for_workers(self) -> list[psutil.Process]:
+        """Give the workers once there are as many as there should be, and each of them answers."""
+        count = int(self._started.get("FUNCTIONS_WORKER_PROCESS_COUNT", "2"))
+        with ThreadPoolExecutor(count) as threads:
+            return eventually(partial(self._ready_workers, count, threads), PATIENCE_SECONDS)
+
+    def _ready_workers(self, count: int, threads: ThreadPoolExecutor) -> list[psutil.Process]:
+        # As many requests at once as there are workers reach each that has loaded the app; the first one connects it.
+        answers = list(threads.map(self.app.client.get, ["/api/health"] * count))
+        workers = self.workers()
+        ready = all(self._is_connected(worker) for worker in workers) and len(workers) == count
+        return workers if ready and all(answer.status_code == 200 for answer in answers) else []
+
+    def _is_connected(self, worker: psutil.Process) -> bool:
+        return any(connection.raddr[1:] == (self.wire.port,) for connection in worker.net_connections("tcp"))
+
+    def kill_workers(self) -> None:
+        """Kill -9 of every worker process."""
+        for worker in self.workers():
+            self.kill_worker(worker)
+
+    def kill_worker(self, worker: psutil.Process) -> None:
+        worker.kill()
+        eventually(lambda: not psutil.pid_exists(worker.pid))  # until the host has noticed
+
+    def pause_worker(self, worker: psutil.Process) -> None:
+        """Stop a worker process where it is, as a machine that swaps or a debugger does."""
+        worker.suspend()
+        eventually(lambda: worker.status() == psutil.STATUS_STOPPED)
+
+    def resume_workers(self) -> None:
+        for worker in self.workers():
+            worker.resume()
+
+    def worker_of(self, client_port: int) -> psutil.Process:
+        """Give the worker that talks to MongoDB from this port."""
+        for worker in self.workers():
+            if any(connection.laddr.port == client_port for connection in worker.net_connections("tcp")):
+                return worker
+        raise AssertionError(f"no worker has a connection from port {client_port}")
+
+    def log(self) -> str:
+        """Give what the app logged since everything was healed, all its starts together."""
+        return self._whole_log()[self._log_begins :]
+
+    def _whole_log(self) -> str:
+        log = self._folder / "app.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def wait_for_log(self, pattern: str, times: int = 1) -> None:
+        """Wait until the log has so many lines with this pattern."""
+        eventually(lambda: len(re.findall(pattern, self.log())) >= times, PATIENCE_SECONDS)
+
+    def ends_logged(self, run_id: str) -> int:
+        """Count the lines that tell operators how a run ended."""
+        return len(re.findall(_END_OF_RUN % run_id, self.log()))
+
+    # What it depends on.
+
+    def start_mongodb(self) -> None:
+        self.mongodb.start()
+        self.wire.open()
+
+    def stop_mongodb(self) -> None:
+        self.wire.close()
+        self.mongodb.stop()
+
+    def kill_mongodb(self) -> None:
+        self.wire.close()
+        self.mongodb.kill()
+
+    def restore_prices(self) -> None:
+        shutil.rmtree(self.prices, ignore_errors=True)
+        shutil.rmtree(self._hidden_prices, ignore_errors=True)
+        self.prices.mkdir()
+        write_prices(self.prices)
+
+    def hide_prices(self) -> None:
+        """Take the folder of prices away."""
+        self.prices.rename(self._hidden_prices)
+
+    def show_prices(self) -> None:
+        self._hidden_prices.rename(self.prices)
+
+    @property
+    def _hidden_prices(self) -> Path:
+        return self._folder / "hidden-prices"
+
+    def populate(self, owners: Sequence[Portfolio]) -> None:
+        """Put users in place of those there are."""
+        fill(self.database, owners)
+        self.user_ids = [owner.user_id for owner in owners]
+
+    # Runs.
+
+    def trigger(self, **body: Any) -> str:  # noqa: ANN401 - any JSON
+        """Start a run and give its id."""
+        answer = self.app.trigger(**body)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["run_id"])
+
+    def record(self, run_id: str) -> Document:
+        """Give a run's record as it is stored: it can be had while no worker answers."""
+        document = self.database.portfolio_analysis_runs.find_one({"run_id": run_id})
+        assert document is not None
+        return document
+
+    def wait(self, run_id: str) -> Document:
+        """Give a run's record once the run has ended and given back what it held."""
+        eventually(lambda: self.record(run_id)["status"] in FINAL, PATIENCE_SECONDS)
+        eventually(partial(self._is_cleared_up, run_id), PATIENCE_SECONDS)
+        return self.record(run_id)
+
+    def _is_cleared_up(self, run_id: str) -> bool:
+        held = {"run_id": run_id}
+        left = (self.database[name].count_documents(held) for name in ("run_leases", "run_batches"))
+        return self.ends_logged(run_id) > 0 and not any(left)
+
+    def wait_for(self, run_id: str, **members: Any) -> None:  # noqa: ANN401 - any value
+        """Wait until a run's record has these members."""
+        eventually(lambda: members.items() <= self.record(run_id).items(), PATIENCE_SECONDS)
+
+    def wait_for_pages(self, run_id: str, pages: int) -> None:
+        """Wait until so many pages of a run are done."""
+        eventually(lambda: self.record(run_id)["progress"]["pages_done"] >= pages, PATIENCE_SECONDS)
+
+    def forget_runs(self) -> None:
+        """Wait until no run is active: what one test leaves behind is not to disturb the next."""
+        active = {"status": {"$nin": list(FINAL)}}
+        if self._app is not None:
+            eventually(lambda: self.database.portfolio_analysis_runs.count_documents(active) == 0, PATIENCE_SECONDS)
+        for name in ("portfolio_analysis_runs", "portfolio_analyses", "run_leases", "run_batches"):
+            self.database[name].delete_many({})
+
+    def age(self, run_id: str, seconds: int) -> None:
+        """Let so much time have passed since a run was asked for and ended: the watchdog leaves alone what is young."""
+        times = {name: self.record(run_id).get(name) for name in ("requested_at", "started_at", "completed_at")}
+        earlier = {name: time - timedelta(seconds=seconds) for name, time in times.items() if time}
+        self.database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": earlier})
+
+    def fire_watchdog(self) -> None:
+        self.app.client.post("/admin/functions/watchdog", json={"input": ""}).raise_for_status()
+
+    def _environment(self, **settings: str) -> dict[str, str]:
+        return {
+            "MONGODB_URL": f"mongodb://127.0.0.1:{self.wire.port}/?directConnection=true",
+            "MONGODB_DATABASE": _DATABASE,
+            "REDIS_URL": self.redis.url,
+            "MARKET_DATA_PROVIDER": "csv",
+            "PRICES_DIR": str(self.prices),
+            "ANALYSIS_PAGE_SIZE": "5",
+            "ANALYSIS_LOOKBACK_DAYS": str(LOOKBACK_DAYS),
+            "ANALYSIS_STALL_SECONDS": "2",
+            "ANALYSIS_SCHEDULE": "0 0 0 1 1 *",  # no nightly run in the middle of a test
+            "OPENBLAS_NUM_THREADS": "1",
+            **self._settings,
+            **settings,
+        }

@@ -1,0 +1,51 @@
+"""Kill -9 of the whole host in the middle of a run: the engine with all it knew is gone, the record is not."""
+
+import pytest
+
+from tests.faults.moments import FINISH, LEASE_GIVEN_BACK, OF_ACTIVITIES
+from tests.faults.site import Site
+from tests.faults.truth import check, figures
+from tests.faults.wire import Moment
+
+MOMENTS = {"plan": OF_ACTIVITIES["plan_run"], "page": OF_ACTIVITIES["analyze_page"]}
+UNDER_WAY = r"The orchestration engine does not carry an active run \(run_id=%s\)"
+
+
+def lose_a_run(site: Site, moment: Moment) -> str:
+    """Start a run, kill the host at a moment of it, start the host again, and give the run's id."""
+    with site.wire.holding(moment) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        site.kill_app()
+    site.start_app()
+    return run_id
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_next_trigger_closes_a_run_that_was_lost_with_its_host(site: Site, moment: str) -> None:
+    lost = lose_a_run(site, MOMENTS[moment])
+    assert site.record(lost)["status"] == "running"
+    check(site, site.trigger(), states=("completed",))
+    run = check(site, lost, states=("failed",))
+    assert run["errors"][0]["error_type"] == "run_lost"
+    site.wait_for_log(r"ERROR +trigger_analysis: " + UNDER_WAY % lost)
+
+
+def test_the_watchdog_closes_a_run_that_was_lost_with_its_host_and_what_it_had_stays(site: Site) -> None:
+    lost = lose_a_run(site, MOMENTS["page"])
+    site.age(lost, seconds=120)
+    site.fire_watchdog()
+    run = check(site, lost, states=("failed",))
+    assert run["errors"][0]["error_type"] == "run_lost"
+    assert len(figures(site, lost)) == run["users_analyzed"]
+    site.wait_for_log(r"ERROR +watchdog: " + UNDER_WAY % lost)
+    check(site, site.trigger(), states=("completed",))
+
+
+@pytest.mark.parametrize("moment", [FINISH, LEASE_GIVEN_BACK], ids=["its state recorded", "its lease given back"])
+def test_the_watchdog_completes_the_end_of_a_run_whose_host_died_at_it(site: Site, moment: Moment) -> None:
+    lost = lose_a_run(site, moment)  # what the dead had sent still arrives
+    site.wait_for(lost, status="completed")
+    site.age(lost, seconds=120)
+    site.fire_watchdog()
+    check(site, lost, states=("completed",))

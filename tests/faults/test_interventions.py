@@ -1,0 +1,55 @@
+"""Administrators intervene while things fail: cancel, and retry of what failed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.end_to_end.app import BASE
+from tests.faults.moments import PAGE
+from tests.faults.site import Site
+from tests.faults.truth import Figures, check, figures
+
+
+def cancel(site: Site, run_id: str) -> httpx.Response:
+    return site.app.client.post(f"{BASE}/analysis-runs/{run_id}/cancel")
+
+
+def test_a_canceled_run_keeps_the_reports_it_has_and_counts_them(site: Site, undisturbed: Figures) -> None:
+    run_id = site.trigger()
+    site.wait_for_pages(run_id, 2)
+    assert cancel(site, run_id).status_code == 202
+    run = check(site, run_id, states=("canceled",))
+    kept = figures(site, run_id)
+    assert 0 < len(kept) == run["users_analyzed"] < len(site.user_ids)
+    assert kept == {user_id: undisturbed[user_id] for user_id in kept}
+
+
+def test_of_two_cancels_at_once_both_are_accepted_and_the_run_ends_once(site: Site) -> None:
+    with site.wire.holding(PAGE) as hold, ThreadPoolExecutor() as threads:
+        run_id = site.trigger()
+        hold.wait()
+        answers = list(threads.map(cancel, [site] * 2, [run_id] * 2))
+    assert [answer.status_code for answer in answers] == [202, 202]
+    check(site, run_id, states=("canceled",))
+    assert cancel(site, run_id).status_code == 409
+
+
+def test_a_cancel_while_mongodb_is_away_is_answered_503_and_the_run_completes(site: Site, undisturbed: Figures) -> None:
+    with site.wire.holding(PAGE) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        site.stop_mongodb()
+        answer = cancel(site, run_id)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    site.start_mongodb()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == undisturbed
+
+
+def test_a_cancel_is_obeyed_though_every_worker_dies_of_it(site: Site) -> None:
+    with site.wire.holding(PAGE) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        assert cancel(site, run_id).status_code == 202
+        site.kill_workers()
+    check(site, run_id, states=("canceled",))

@@ -1,0 +1,41 @@
+"""A worker that neither works nor dies: the watchdog stops its run."""
+
+from dataclasses import replace
+
+from tests.devhost.harness import eventually
+from tests.faults.moments import PAGE
+from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
+from tests.faults.truth import check, figures
+
+
+def test_the_watchdog_stops_a_run_that_stalls_in_a_page_and_the_counts_agree_once_it_goes_on(site: Site) -> None:
+    with site.wire.holding(replace(PAGE, carried_out=True)) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        stuck = site.worker_of(hold.client_ports[0])
+        site.pause_worker(stuck)
+    site.age(run_id, seconds=120)
+
+    def is_over() -> bool:
+        # By and by: it may go to the worker that is stuck, and leaves alone a run that only just got further.
+        site.fire_watchdog()
+        return site.record(run_id)["status"] in FINAL
+
+    eventually(is_over, PATIENCE_SECONDS)
+    stalled = check(site, run_id, states=("failed",))
+    assert stalled["errors"][0]["error_type"] == "run_stalled"
+    site.wait_for_log(rf"ERROR +watchdog: A run got no further for 2 s and is stopped \(run_id={run_id}\)")
+
+    stuck.resume()
+    site.wait_for_workers()
+    check(site, site.trigger(), states=("completed",))  # the stuck worker has done its page before it can do this
+    assert check(site, run_id, states=("failed",))["users_analyzed"] == len(figures(site, run_id))
+
+
+def test_a_run_that_is_slow_but_gets_on_is_left_alone_by_the_watchdog(site: Site) -> None:
+    with site.wire.holding(PAGE) as hold:
+        run_id = site.trigger()
+        hold.wait()
+    site.age(run_id, seconds=120)
+    site.fire_watchdog()
+    check(site, run_id, states=("completed",))

@@ -1,0 +1,99 @@
+"""Kill -9 of worker processes: in each step of a run, in the orchestrator, in a trigger, and at random."""
+
+import os
+import random
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from stores.mongo import Document
+from tests.devhost.harness import eventually
+from tests.faults.moments import CLEARED_UP, LEASE_GIVEN_BACK, LEASE_TAKEN, OF_ACTIVITIES, RECORDED
+from tests.faults.people import people
+from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
+from tests.faults.truth import Figures, check, figures
+from tests.faults.wire import Moment
+
+AFTER_THE_END = {"before the lease is given back": LEASE_GIVEN_BACK, "before the plan is cleared up": CLEARED_UP}
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before its write", "after its write"])
+@pytest.mark.parametrize("activity", OF_ACTIVITIES)
+def test_a_run_survives_the_death_of_every_worker_in_a_step(
+    site: Site, undisturbed: Figures, activity: str, carried_out: bool
+) -> None:
+    with site.wire.holding(replace(OF_ACTIVITIES[activity], carried_out=carried_out)) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        site.kill_workers()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == undisturbed
+    site.wait_for_log(r"exited with code -9, [1-9]\d* invocations lost")
+
+
+@pytest.mark.parametrize("moment", AFTER_THE_END)
+def test_what_a_dying_worker_leaves_of_a_run_that_has_ended_is_cleared_up(
+    site: Site, undisturbed: Figures, moment: str
+) -> None:
+    with site.wire.holding(AFTER_THE_END[moment]) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        assert site.record(run_id)["status"] == "completed"
+        site.kill_workers()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == undisturbed
+
+
+def test_a_run_whose_orchestrator_dies_goes_on_elsewhere(site: Site, undisturbed: Figures) -> None:
+    # The least busy worker gets the next invocation, the oldest of several: the trigger goes to the older one, and
+    # while that is under way the orchestrator goes to the newer one.
+    site.kill_worker(site.workers()[0])
+    newer = site.wait_for_workers()[1]
+    site.pause_worker(newer)
+    run_id = site.trigger()
+    assert site.record(run_id)["status"] == "queued"
+    site.kill_worker(newer)
+    site.wait_for_log(f"worker {newer.pid} exited with code -9, 1 invocations lost")
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == undisturbed
+
+
+@pytest.mark.parametrize("moment", [RECORDED, LEASE_TAKEN], ids=["recorded", "lease taken"])
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
+def test_a_trigger_whose_worker_dies_blocks_nobody_for_long(site: Site, moment: Moment, carried_out: bool) -> None:
+    with ThreadPoolExecutor() as threads, site.wire.holding(replace(moment, carried_out=carried_out)) as hold:
+        answer = threads.submit(site.app.trigger)
+        hold.wait()
+        site.kill_workers()
+    assert answer.result().status_code == 500
+    site.wait_for_workers()
+    for left in site.database.portfolio_analysis_runs.find():
+        site.age(left["run_id"], seconds=120)
+    check(site, site.trigger(), states=("completed",))
+    for left in site.database.portfolio_analysis_runs.find({"status": {"$ne": "completed"}}):
+        run = check(site, left["run_id"], planned=[], states=("failed",))
+        assert run["errors"][0]["error_type"] == "run_lost"
+
+
+def test_a_run_over_2000_users_completes_however_often_its_workers_are_killed(site: Site) -> None:
+    seed = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(1_000_000))
+    print(f"FAULTS_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
+    random_source = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    site.populate(people(2_000))
+    site.start_app(ANALYSIS_PAGE_SIZE="50")
+    run_id = site.trigger()
+
+    def reached(pages: int) -> Document | None:
+        run = site.record(run_id)
+        return run if run["status"] in FINAL or run["progress"]["pages_done"] >= pages else None
+
+    kills, next_kill = 0, 0
+    while (run := eventually(partial(reached, next_kill), PATIENCE_SECONDS)) and run["status"] not in FINAL:
+        site.kill_worker(random_source.choice(site.workers()))
+        kills += 1
+        next_kill = run["progress"]["pages_done"] + random_source.randint(1, 5)
+    check(site, run_id, states=("completed",))
+    assert kills > 5

@@ -1,0 +1,86 @@
+"""What must be true after every run, whatever failed meanwhile: the record and what is stored tell the same."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from stores.mongo import Document
+from tests.faults.site import FINAL, Site
+
+type Figures = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Verdict:
+    """What is wrong with a run: users whose result is lost or doubled, and what else is not true."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.lost or self.doubled or self.wrong)
+
+
+def check(site: Site, run_id: str, *, planned: list[str] | None = None, states: tuple[str, ...] = FINAL) -> Document:
+    """Give the record of a run that has ended, after comparing it with all that is stored and logged."""
+    run = site.wait(run_id)
+    verdict = judge(site, run, planned=planned, states=states)
+    assert verdict.is_clean, f"{verdict}\n{run}\n{site.log()}"
+    return run
+
+
+def judge(site: Site, run: Document, *, planned: list[str] | None = None, states: tuple[str, ...] = FINAL) -> Verdict:
+    """Compare a run's record with what is stored and logged; ``planned`` are the users it was to analyse, or all."""
+    expected = set(site.user_ids if planned is None else planned)
+    reports = list(site.database.portfolio_analyses.find({"run_id": run["run_id"]}))
+    found = Counter(report["user_id"] for report in reports)
+    verdict = Verdict(doubled=sorted(user_id for user_id, number in found.items() if number > 1))
+    if run["status"].startswith("completed"):
+        verdict.lost = sorted(expected - set(found))
+    claims = _claims(site, run, reports) | {
+        f"only planned users have reports, not {set(found) - expected}": set(found) <= expected,
+        f"the state is one of {states}": run["status"] in states,
+    }
+    verdict.wrong = [claim for claim, is_true in claims.items() if not is_true]
+    return verdict
+
+
+def _claims(site: Site, run: Document, reports: list[Document]) -> dict[str, bool]:
+    by_status = Counter(report["status"] for report in reports)
+    errors = {(error["user_id"], error["error_type"]) for error in run["errors"]}
+    failed = {(report["user_id"], report["reason"]) for report in reports if report["status"] == "failed"}
+    completed = run["status"].startswith("completed")
+    return {
+        "the counts are those of the reports": _counts(run) == tuple(by_status[s] for s in _STATUSES),
+        "portfolios_analyzed is users_analyzed": run["portfolios_analyzed"] == run["users_analyzed"],
+        "a completed run accounts for every user": not completed or sum(_counts(run)) == run["users_to_analyze"],
+        "a completed run has done every page": not completed or run["progress"]["pages_done"] == _pages_total(run),
+        "completed means without errors": (run["status"] == "completed") == (completed and not run["errors_count"]),
+        "every failed user is named": failed <= errors or run["errors_count"] > len(run["errors"]),
+        "the errors are counted": run["errors_count"] >= len(run["errors"]),
+        "a failed run says why": run["status"] != "failed" or run["errors"][0]["user_id"] is None,
+        "the phase is done": run["progress"]["phase"] == "done",
+        "the times are in order": run["requested_at"] <= run["completed_at"],
+        "no lease is held": site.database.run_leases.count_documents({}) == 0,
+        "no batches are left": site.database.run_batches.count_documents({}) == 0,
+        "its end is logged once": site.ends_logged(run["run_id"]) == 1,
+    }
+
+
+_STATUSES = ("analyzed", "skipped", "failed")
+
+
+def _counts(run: Document) -> tuple[int, ...]:
+    return tuple(run[f"users_{status}"] for status in _STATUSES)
+
+
+def _pages_total(run: Document) -> int:
+    return int(run["progress"]["pages_total"])
+
+
+def figures(site: Site, run_id: str) -> Figures:
+    """Give each user's report in a run, without what is different in each run."""
+    without = {"_id": False, "run_id": False}
+    return {report["user_id"]: report for report in site.database.portfolio_analyses.find({"run_id": run_id}, without)}

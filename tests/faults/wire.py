@@ -1,0 +1,167 @@
+"""The network between the app and MongoDB: carries every message, and can hold one at an exact moment of a run.
+
+What was sent before its sender died still arrives when it is let go, as on a real network.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import bson
+
+from tests.devhost.harness import eventually
+
+_HEADER_BYTES = 16
+_OP_MSG = 2013
+_BEGIN_OF_BODY = _HEADER_BYTES + 4 + 1  # flags, kind of the first section
+_ADDRESS = "127.0.0.1"
+
+type _Look = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A command on a collection that holds ``text``: when it is sent, or once the server has ``carried`` it ``out``."""
+
+    command: str
+    collection: str
+    text: bytes = b""
+    carried_out: bool = False
+
+    def is_it(self, message: bytes) -> bool:
+        if int.from_bytes(message[12:16], "little") != _OP_MSG or message[_BEGIN_OF_BODY - 1] != 0:
+            return False
+        length = int.from_bytes(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + 4], "little")
+        body = bson.decode(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + length])
+        command, collection = next(iter(body.items()))
+        return (command, collection) == (self.command, self.collection) and self.text in message
+
+
+@dataclass
+class Hold:
+    """The messages of one moment, held until they are let go."""
+
+    moment: Moment
+    let_go: threading.Event = field(default_factory=threading.Event)
+    client_ports: list[int] = field(default_factory=list)
+
+    def wait(self, messages: int = 1) -> None:
+        """Wait until so many messages are held."""
+        eventually(lambda: len(self.client_ports) >= messages)
+
+
+class Wire:
+    """Listens on a port of its own and carries each connection on to the server's."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._listener: socket.socket | None = socket.create_server((_ADDRESS, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._holds: list[Hold] = []
+        # What to make of some bytes in answers, of the same length: no server here stores what some do.
+        self.garbled: dict[bytes, bytes] = {}
+        self._accept_in_background(self._listener)
+
+    def close(self) -> None:
+        """Refuse connections, as the port of a server that is not there does."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)  # or the thread that accepts would keep it open
+            self._listener.close()
+            self._listener = None
+
+    def open(self) -> None:
+        """Accept connections again."""
+        if self._listener is None:
+            self._listener = socket.create_server((_ADDRESS, self.port))
+            self._accept_in_background(self._listener)
+
+    @contextmanager
+    def holding(self, moment: Moment) -> Iterator[Hold]:
+        """Hold every message of a moment while the body runs."""
+        hold = Hold(moment)
+        self._holds.append(hold)
+        try:
+            yield hold
+        finally:
+            self._holds.remove(hold)
+            hold.let_go.set()
+
+    def _accept_in_background(self, listener: socket.socket) -> None:
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, (_, port) = listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection((_ADDRESS, self._server_port))
+            except OSError:
+                client.close()
+                continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _Connection(client, server, port, self._holds, self.garbled).carry()
+
+
+class _Connection:
+    def __init__(
+        self, client: socket.socket, server: socket.socket, port: int, holds: list[Hold], garbled: dict[bytes, bytes]
+    ) -> None:
+        self._client, self._server, self._port = client, server, port
+        self._holds, self._garbled = holds, garbled
+        self._held_answers: dict[bytes, Hold] = {}
+
+    def carry(self) -> None:
+        ways = ((self._client, self._server, self._sent), (self._server, self._client, self._answered))
+        for source, target, look in ways:
+            threading.Thread(target=self._carry, args=(source, target, look), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, look: _Look) -> None:
+        try:
+            while header := _read(source, _HEADER_BYTES):
+                message = header + _read(source, int.from_bytes(header[:4], "little") - _HEADER_BYTES)
+                target.sendall(look(message))
+        except OSError:
+            pass
+        finally:
+            for end in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+
+    def _sent(self, message: bytes) -> bytes:
+        for hold in tuple(self._holds):
+            if hold.moment.is_it(message):
+                if hold.moment.carried_out:
+                    self._held_answers[message[4:8]] = hold
+                else:
+                    self._keep(hold)
+        return message
+
+    def _answered(self, message: bytes) -> bytes:
+        if hold := self._held_answers.pop(message[8:12], None):
+            self._keep(hold)
+        for original, garbled in tuple(self._garbled.items()):
+            message = message.replace(original, garbled)
+        return message
+
+    def _keep(self, hold: Hold) -> None:
+        hold.client_ports.append(self._port)
+        hold.let_go.wait()
+
+
+def _read(source: socket.socket, size: int) -> bytes:
+    """Give exactly so many bytes, none at the end of the connection."""
+    blocks = bytearray()
+    while len(blocks) < size:
+        block = source.recv(size - len(blocks))
+        if not block:
+            return b""
+        blocks += block
+    return bytes(blocks)
