@@ -24,13 +24,13 @@ def write_price_file(folder: Path, symbol: str, seed: int) -> None:
     (folder / f"{symbol}.csv").write_text("\n".join(["date,close", *rows]))
 
 
-def people(count: int) -> list[Portfolio]:
+def people(count: int, holdings: int = _HOLDINGS) -> list[Portfolio]:
     """Invent users, each with other holdings than the one before."""
-    return [_person(number) for number in range(count)]
+    return [_person(number, holdings) for number in range(count)]
 
 
-def _person(number: int) -> Portfolio:
+def _person(number: int, holdings: int) -> Portfolio:
     builder = a_portfolio(f"user-{number:05}").cash(100.0 * (number % 7))
-    for place in range(_HOLDINGS):
+    for place in range(holdings):
         builder = builder.holding(SYMBOLS[(number + 5 * place) % len(SYMBOLS)], 1.0 + number % 13 + place, 40.0)
     return builder.build()

@@ -25,7 +25,7 @@ FINAL = ("completed", "completed_with_errors", "failed", "canceled")
 PATIENCE_SECONDS = 120
 _USERS = 40
 _DATABASE = "portfolio"
-_END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with errors|failed|canceled) \(run_id=%s\)"
+_END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with errors|failed|canceled) \(run_id=%s[,)]"
 
 
 class Site:
@@ -52,8 +52,8 @@ class Site:
         assert self._app is not None, "the app does not run"
         return self._app
 
-    def heal(self) -> None:
-        """Bring everything into the state that each test begins with."""
+    def heal(self, **settings: str) -> None:
+        """Bring everything into the state that each test begins with, the app with these settings."""
         if self._app is not None:
             self.resume_workers()
         self.restore_prices()
@@ -64,8 +64,8 @@ class Site:
         self.forget_runs()
         self.wire.garbled.clear()
         self.populate(self._standard_people)
-        if self._app is None or self._started != self._environment():
-            self.start_app()
+        if self._app is None or self._started != self._environment(**settings):
+            self.start_app(**settings)
         self.wait_for_workers()
         self._log_begins = len(self._whole_log())
 

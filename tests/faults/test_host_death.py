@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.moments import FINISH, LEASE_GIVEN_BACK, OF_ACTIVITIES
+from tests.faults.moments import CLEARED_UP, FINISH, OF_ACTIVITIES
 from tests.faults.site import Site
 from tests.faults.truth import check, figures
 from tests.faults.wire import Moment
@@ -42,7 +42,7 @@ def test_the_watchdog_closes_a_run_that_was_lost_with_its_host_and_what_it_had_s
     check(site, site.trigger(), states=("completed",))
 
 
-@pytest.mark.parametrize("moment", [FINISH, LEASE_GIVEN_BACK], ids=["its state recorded", "its lease given back"])
+@pytest.mark.parametrize("moment", [FINISH, CLEARED_UP], ids=["its state recorded", "its plan cleared up"])
 def test_the_watchdog_completes_the_end_of_a_run_whose_host_died_at_it(site: Site, moment: Moment) -> None:
     lost = lose_a_run(site, moment)  # what the dead had sent still arrives
     site.wait_for(lost, status="completed")

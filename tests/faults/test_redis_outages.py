@@ -10,9 +10,15 @@ _WARNING = "Redis cannot be used"
 
 
 @pytest.fixture
-def one_worker(site: Site) -> Site:
-    site.start_app(FUNCTIONS_WORKER_PROCESS_COUNT="1")
-    return site
+def site(standing_site: Site) -> Site:
+    """A site with one worker process, which is to give one warning, and has not given it yet."""
+    standing_site.heal(FUNCTIONS_WORKER_PROCESS_COUNT="1")
+    return standing_site
+
+
+def replace_the_worker(site: Site) -> None:
+    site.kill_workers()
+    site.wait_for_workers()
 
 
 def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
@@ -24,22 +30,24 @@ def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
         assert site.log().count(_WARNING) == 1
 
 
-def test_a_redis_that_is_killed_during_a_run_costs_one_warning(one_worker: Site, undisturbed: Figures) -> None:
-    with one_worker.wire.holding(PLAN) as hold:
-        run_id = one_worker.trigger()
+def test_a_redis_that_is_killed_during_a_run_costs_one_warning(site: Site, undisturbed: Figures) -> None:
+    replace_the_worker(site)
+    with site.wire.holding(PLAN) as hold:
+        run_id = site.trigger()
         hold.wait()
-        assert _WARNING not in one_worker.log()
-        one_worker.redis.kill()
-    check_twice(one_worker, run_id, undisturbed)
+        assert _WARNING not in site.log()
+        site.redis.kill()
+    check_twice(site, run_id, undisturbed)
 
 
 def test_a_redis_that_never_was_there_costs_one_warning(site: Site, undisturbed: Figures) -> None:
     site.redis.kill()
-    site.start_app(FUNCTIONS_WORKER_PROCESS_COUNT="1")
+    replace_the_worker(site)
     check_twice(site, site.trigger(), undisturbed)
 
 
-def test_a_redis_that_is_connected_but_silent_costs_one_warning(one_worker: Site, undisturbed: Figures) -> None:
-    check(one_worker, one_worker.trigger(), states=("completed",))  # connects
-    one_worker.redis.pause()
-    check_twice(one_worker, one_worker.trigger(), undisturbed)
+def test_a_redis_that_is_connected_but_silent_costs_one_warning(site: Site, undisturbed: Figures) -> None:
+    replace_the_worker(site)
+    check(site, site.trigger(), states=("completed",))  # connects
+    site.redis.pause()
+    check_twice(site, site.trigger(), undisturbed)
