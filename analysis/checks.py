@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from analysis.models import Check, CheckStatus
+from analysis.models import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Rule:
     undefined: str
     number_format: str = ".1%"
     zero_is_ok: bool = False
+    low_is_bad: bool = field(init=False)
+    """Whether a value at or below a threshold has crossed it."""
 
-    @property
-    def low_is_bad(self) -> bool:
-        """Whether a value at or below a threshold has crossed it."""
-        return self.breach < self.warning
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low_is_bad", self.breach < self.warning)
 
     def limits(self, thresholds: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
         """Give the thresholds of warning and breach: the user's own where ``thresholds`` hold some."""
@@ -69,6 +69,35 @@ _REASONS = {
 }
 
 
+class _Scale:
+    """A rule with its thresholds, the default ones or a user's own, and what messages say of them, in words already."""
+
+    def __init__(self, rule: Rule, warning: float, breach: float) -> None:
+        self.rule, self.warning, self.breach = rule, warning, breach
+        shape = rule.number_format
+        side = "at or below" if rule.low_is_bad else "at or above"
+        self._is = f"{rule.label} is "
+        self._within = f", within the limit of {warning:{shape}}."
+        self._at_warning = f", {side} the warning threshold of {warning:{shape}}."
+        self._at_breach = f", {side} the breach threshold of {breach:{shape}}."
+
+    def check(self, value: float | None, reason: str | None) -> Check:
+        """Check one value; ``reason`` as in :func:`check_portfolio`."""
+        rule = self.rule
+        if value is None:
+            why = _REASONS.get(reason or "", rule.undefined)
+            return Check(rule.name, "warning", None, self.warning, f"{self._is}unknown: {why}.")
+        shown = f"{self._is}{value:{rule.number_format}}"
+        if rule.crosses(value, self.breach):
+            return Check(rule.name, "breach", value, self.breach, shown + self._at_breach)
+        if rule.crosses(value, self.warning):
+            return Check(rule.name, "warning", value, self.warning, shown + self._at_warning)
+        return Check(rule.name, "ok", value, self.warning, shown + self._within)
+
+
+_DEFAULT_SCALES = tuple(_Scale(rule, rule.warning, rule.breach) for rule in RULES)
+
+
 def check_portfolio(
     values: Mapping[str, float | None], thresholds: Mapping[str, Mapping[str, float]], reason: str | None
 ) -> tuple[Check, ...]:
@@ -77,23 +106,5 @@ def check_portfolio(
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be left out. ``reason`` is
     the report's, why figures are undefined. A value at a threshold, give or take rounding, has crossed it.
     """
-    return tuple(_check(rule, values[rule.name], rule.limits(thresholds), reason) for rule in RULES)
-
-
-def _check(rule: Rule, value: float | None, limits: tuple[float, float], reason: str | None) -> Check:
-    warning, breach = limits
-    if value is None:
-        why = _REASONS.get(reason or "", rule.undefined)
-        return Check(rule.name, "warning", None, warning, f"{rule.label} is unknown: {why}.")
-    if rule.crosses(value, breach):
-        return _crossed(rule, "breach", value, breach)
-    if rule.crosses(value, warning):
-        return _crossed(rule, "warning", value, warning)
-    shown = f"{value:{rule.number_format}}, within the limit of {warning:{rule.number_format}}"
-    return Check(rule.name, "ok", value, warning, f"{rule.label} is {shown}.")
-
-
-def _crossed(rule: Rule, status: CheckStatus, value: float, threshold: float) -> Check:
-    side = "at or below" if rule.low_is_bad else "at or above"
-    shown = f"{value:{rule.number_format}}, {side} the {status} threshold of {threshold:{rule.number_format}}"
-    return Check(rule.name, status, value, threshold, f"{rule.label} is {shown}.")
+    scales = tuple(_Scale(rule, *rule.limits(thresholds)) for rule in RULES) if thresholds else _DEFAULT_SCALES
+    return tuple([scale.check(values[scale.rule.name], reason) for scale in scales])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Literal
 
-from analysis.models import Decision, Order, OrderPlan, Portfolio, Research, record
+from analysis.models import Decision, Order, OrderPlan, Portfolio, Research, Side, record
 from analysis.returns import SymbolFigures
 
 type SkipReason = Literal["no_price", "stale_price", "too_many_shares", "no_buying_power", "less_than_one_share"]
@@ -37,11 +37,12 @@ class _Draft:
     decision: Decision
     price: float | None
     shares: int
+    cost: float
     skip_reason: SkipReason | None
 
-    @property
-    def cost(self) -> float:
-        return self.shares * (self.price or 0.0)
+    def of(self, shares: int) -> "_Draft":
+        """Give the same order of fewer shares."""
+        return replace(self, shares=shares, cost=shares * (self.price or 0.0))
 
 
 def plan_orders(
@@ -56,20 +57,20 @@ def plan_orders(
     symbol. Shares are whole, rounded down, at the last raw close in ``quotes``. If all that is to be bought, back or
     anew, costs more than buying power and proceeds together, all of it is scaled by one factor.
     """
-    held = {holding.symbol: holding.quantity for holding in portfolio.holdings}
+    actions = [decision for decision in decisions if decision.decision != "HOLD"]
+    held = {holding.symbol: holding.quantity for holding in portfolio.holdings} if actions else {}
     drafts = [
         _draft(decision, held.get(decision.symbol, 0.0), quotes.get(decision.symbol), portfolio.buying_power)
-        for decision in decisions
-        if decision.decision != "HOLD"
+        for decision in actions
     ]
     drafts.sort(key=lambda draft: _place(draft, research))
-    proceeds = _total(draft for draft in drafts if draft.kind is _Kind.SELL)
+    proceeds = math.fsum([draft.cost for draft in drafts if draft.kind is _Kind.SELL])
     available = portfolio.buying_power + proceeds
     wanted = _total_bought(drafts)
     factor = max(available, 0.0) / wanted if wanted > max(available, 0.0) else 1.0
     if factor < 1:
         drafts = _scaled(drafts, factor, available)
-    orders = tuple(_order(draft, factor, priority) for priority, draft in enumerate(drafts, start=1))
+    orders = tuple([_order(draft, factor, priority) for priority, draft in enumerate(drafts, start=1)])
     return OrderPlan(
         orders=orders,
         total_sell_proceeds=proceeds,
@@ -86,17 +87,18 @@ def _draft(decision: Decision, quantity: float, quote: SymbolFigures | None, buy
     purchase = _Kind.COVER if quantity < 0 else _Kind.BUY
     kind = _Kind.SELL if decision.decision == "SELL" else purchase
     if quote is None:
-        return _Draft(kind, decision, None, 0, "no_price")
+        return _Draft(kind, decision, None, 0, 0.0, "no_price")
+    price = quote.price
     if quote.history == "stale":
-        return _Draft(kind, decision, quote.price, 0, "stale_price")
+        return _Draft(kind, decision, price, 0, 0.0, "stale_price")
     if kind is _Kind.BUY and buying_power <= 0:
-        return _Draft(kind, decision, quote.price, 0, "no_buying_power")
-    whole = buying_power / quote.price if kind is _Kind.BUY else abs(quantity)
+        return _Draft(kind, decision, price, 0, 0.0, "no_buying_power")
+    whole = buying_power / price if kind is _Kind.BUY else abs(quantity)
     wanted = whole * decision.position_size_percent / 100
     if wanted > _MOST_SHARES:
-        return _Draft(kind, decision, quote.price, 0, "too_many_shares")
+        return _Draft(kind, decision, price, 0, 0.0, "too_many_shares")
     shares = _whole(wanted) if kind is _Kind.BUY else min(_whole(wanted), math.floor(whole))
-    return _Draft(kind, decision, quote.price, shares, None if shares else "less_than_one_share")
+    return _Draft(kind, decision, price, shares, shares * price, None if shares else "less_than_one_share")
 
 
 def _whole(shares: float) -> int:
@@ -111,39 +113,34 @@ def _place(draft: _Draft, research: Mapping[str, Research]) -> tuple[_Kind, floa
     return draft.kind, -(rank or 0.0), symbol
 
 
-def _total(drafts: Iterable[_Draft]) -> float:
-    return math.fsum(draft.cost for draft in drafts)
-
-
 def _total_bought(drafts: Iterable[_Draft]) -> float:
-    return _total(draft for draft in drafts if draft.kind is not _Kind.SELL)
+    return math.fsum([draft.cost for draft in drafts if draft.kind is not _Kind.SELL])
 
 
 def _scaled(drafts: Sequence[_Draft], factor: float, available: float) -> list[_Draft]:
-    scaled = [
-        draft if draft.kind is _Kind.SELL else replace(draft, shares=_whole(draft.shares * factor)) for draft in drafts
-    ]
+    scaled = [draft if draft.kind is _Kind.SELL else draft.of(_whole(draft.shares * factor)) for draft in drafts]
     # What was rounded up to a whole number may cost a hair too much: the last of them then gets one share less.
     while _total_bought(scaled) > max(available, 0.0):
         last = max(place for place, draft in enumerate(scaled) if draft.kind is not _Kind.SELL and draft.shares)
-        scaled[last] = replace(scaled[last], shares=scaled[last].shares - 1)
+        scaled[last] = scaled[last].of(scaled[last].shares - 1)
     reason: SkipReason = "less_than_one_share" if available > 0 else "no_buying_power"
     return [draft if draft.shares else replace(draft, skip_reason=draft.skip_reason or reason) for draft in scaled]
 
 
 def _order(draft: _Draft, factor: float, priority: int) -> Order:
-    size = float(draft.decision.position_size_percent)
-    adjusted = size if draft.kind is _Kind.SELL else size * factor
+    sells, size = draft.kind is _Kind.SELL, float(draft.decision.position_size_percent)
+    adjusted = 0.0 if draft.skip_reason else size if sells else size * factor
+    side: Side = "SELL" if sells else "BUY"
     return Order(
-        symbol=draft.decision.symbol,
-        side="SELL" if draft.kind is _Kind.SELL else "BUY",
-        shares=draft.shares,
-        estimated_price=draft.price,
-        estimated_cost=draft.cost,
-        original_size_percent=size,
-        adjusted_size_percent=0.0 if draft.skip_reason else adjusted,
-        priority=priority,
-        skip_reason=draft.skip_reason,
+        draft.decision.symbol,
+        side,
+        draft.shares,
+        draft.price,
+        draft.cost,
+        size,
+        adjusted,
+        priority,
+        draft.skip_reason,
     )
 
 
