@@ -7,10 +7,10 @@ purchase, and more of it is never sold.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.checks import LARGEST_POSITION
-from analysis.models import Decision, HoldingReport, Portfolio, Research
+from analysis.models import Decision, HoldingReport, Portfolio, Research, record
 
 BUY_SCORE, SELL_SCORE = 0.5, -0.5
 _ROOM_UP_TO = 0.15
@@ -21,81 +21,107 @@ _FORCED_CONFIDENCE = 8
 _TRENDS = {1: "up", 0: "none", -1: "down", None: "unknown"}
 
 
+@record
+class _Opinion:
+    """What its research says about a symbol, whoever holds it.
+
+    ``outlook`` is that in words, where there is a score. ``alone`` is for who does not hold the symbol, ``closing`` for
+    who has a position that it speaks against: a long one if it is ``bad``, a short one if it is ``good``.
+    """
+
+    outlook: str
+    good: bool
+    bad: bool
+    alone: Decision
+    closing: Decision
+
+
 class Adviser:
-    """Decides for all portfolios of a page; what it makes of a symbol alone is worked out once."""
+    """Decides for all portfolios of a run; what there is to say about a symbol alone is worked out once, here."""
 
     def __init__(self, research: Mapping[str, Research]) -> None:
-        self._research = research
-        self._known: dict[str, tuple[float | None, Decision]] = {}
+        self.research = research
+        self._opinions = {symbol: _opinion(symbol, seen) for symbol, seen in research.items()}
+
+    def standing(self) -> Iterator[Decision]:
+        """Give the decisions that do not depend on a portfolio; most of those about one are among them."""
+        for opinion in self._opinions.values():
+            yield from (opinion.alone, opinion.closing) if opinion.closing is not opinion.alone else (opinion.alone,)
 
     def decide(self, portfolio: Portfolio, holdings: Sequence[HoldingReport]) -> tuple[Decision, ...]:
         """Decide about the ``holdings``, those of the ``portfolio`` as valued, then about what is watched only."""
         _, breach = LARGEST_POSITION.limits(portfolio.thresholds)
-        held = {holding.symbol for holding in holdings}
-        watched = [symbol for symbol in portfolio.watchlist if symbol not in held]
-        return (
-            *[self._about_holding(holding, breach) for holding in holdings],
-            *[self._about(symbol)[1] for symbol in watched],
-        )
+        decisions = [self._about_holding(holding, breach) for holding in holdings]
+        if portfolio.watchlist:
+            held = {holding.symbol for holding in holdings}
+            decisions += [self._about(symbol).alone for symbol in portfolio.watchlist if symbol not in held]
+        return tuple(decisions)
 
     def _about_holding(self, holding: HoldingReport, breach: float) -> Decision:
-        score, alone = self._about(holding.symbol)
-        weight = holding.weight
+        opinion, weight = self._about(holding.symbol), holding.weight
         if weight is None:
-            return _hold(holding.symbol, alone.confidence, "the position has no price")
-        against = score is not None and (score >= BUY_SCORE if holding.quantity < 0 else score <= SELL_SCORE)
+            return _hold(holding.symbol, opinion.alone.confidence, "the position has no price")
+        against = opinion.good if holding.quantity < 0 else opinion.bad
         excess = _excess_percent(abs(weight), breach)
-        if against or excess:
-            return self._close(holding, breach, excess, against=against)
-        if alone.decision == "BUY" and weight >= _ROOM_UP_TO:
-            why = f"at {weight:.1%} of the total value the position has no room below {_ROOM_UP_TO:.1%}"
-            return _hold(holding.symbol, alone.confidence, f"{self._outlook(holding.symbol)} is good, but {why}")
-        return alone
-
-    def _close(self, holding: HoldingReport, breach: float, excess: int, *, against: bool) -> Decision:
-        symbol, short, weight = holding.symbol, holding.quantity < 0, abs(holding.weight or 0)
-        size = max(excess, _HALF if against else 0)
-        reasons = []
         if excess:
-            limit = f"the breach threshold of {breach:.1%}, and {_LARGE_POSITION_TARGET:.1%} is to be left"
-            reasons.append(f"at {weight:.1%} of the total value the position is at or above {limit}")
+            return _reduced(holding, opinion, breach, excess, against=against)
         if against:
-            side = f"at or above {BUY_SCORE:g}" if short else f"at or below {SELL_SCORE:g}"
-            reasons.append(f"{self._outlook(symbol)} is {side}")
-        verb = f"Buy back {size}% of the short position" if short else f"Sell {size}%"
-        _, alone = self._about(symbol)
-        confidence = max(alone.confidence, _FORCED_CONFIDENCE if excess else 0)
-        return Decision(symbol, "BUY" if short else "SELL", size, confidence, f"{verb}: {'; '.join(reasons)}.")
+            return opinion.closing
+        if opinion.good and weight >= _ROOM_UP_TO:
+            why = f"at {weight:.1%} of the total value the position has no room below {_ROOM_UP_TO:.1%}"
+            return _hold(holding.symbol, opinion.alone.confidence, f"{opinion.outlook} is good, but {why}")
+        return opinion.alone
 
-    def _about(self, symbol: str) -> tuple[float | None, Decision]:
-        """Give the score of a symbol, and what to do about it were it not held."""
-        known = self._known.get(symbol)
-        if known is None:
-            research = self._research.get(symbol)
-            score = research.score if research else None
-            known = self._known[symbol] = score, self._decide_alone(symbol, score)
-        return known
+    def _about(self, symbol: str) -> _Opinion:
+        return self._opinions.get(symbol) or _opinion(symbol, None)
 
-    def _decide_alone(self, symbol: str, score: float | None) -> Decision:
-        if score is None:
-            why = "fewer than 200 closes are known" if symbol in self._research else "no price is known"
-            return _hold(symbol, 1, f"there is no score, for {why}")
-        confidence = max(1, math.floor(10 * abs(score) + 0.5))
-        outlook = self._outlook(symbol)
-        if score >= BUY_SCORE:
-            text = f"Buy for {_BUY_PERCENT}% of the buying power: {outlook} is at or above {BUY_SCORE:g}."
-            return Decision(symbol, "BUY", _BUY_PERCENT, confidence, text)
-        if score <= SELL_SCORE:
-            return _hold(symbol, confidence, f"{outlook} is at or below {SELL_SCORE:g}, but there is nothing to sell")
-        return _hold(symbol, confidence, f"{outlook} is between {SELL_SCORE:g} and {BUY_SCORE:g}")
 
-    def _outlook(self, symbol: str) -> str:
-        seen = self._research[symbol]
-        return (
-            f"the score of {_shown(seen.score, '.3f')} (trend {_TRENDS[seen.trend]}, "
-            f"momentum {_shown(seen.momentum_12_1, '.1%')}, MACD histogram {_shown(seen.macd_histogram, '.3g')}, "
-            f"RSI {_shown(seen.rsi_14, '.0f')})"
-        )
+def _opinion(symbol: str, seen: Research | None) -> _Opinion:
+    if seen is None or seen.score is None:
+        why = "fewer than 200 closes are known" if seen else "no price is known"
+        alone = _hold(symbol, 1, f"there is no score, for {why}")
+        return _Opinion("", good=False, bad=False, alone=alone, closing=alone)
+    outlook = _outlook(seen)
+    confidence = max(1, math.floor(10 * abs(seen.score) + 0.5))
+    if seen.score >= BUY_SCORE:
+        text = f"Buy for {_BUY_PERCENT}% of the buying power: {outlook} is at or above {BUY_SCORE:g}."
+        alone = Decision(symbol, "BUY", _BUY_PERCENT, confidence, text)
+        closing = _closing(symbol, _HALF, confidence, [_against(outlook, short=True)], short=True)
+        return _Opinion(outlook, good=True, bad=False, alone=alone, closing=closing)
+    if seen.score <= SELL_SCORE:
+        why = f"{outlook} is at or below {SELL_SCORE:g}, but there is nothing to sell"
+        closing = _closing(symbol, _HALF, confidence, [_against(outlook, short=False)], short=False)
+        return _Opinion(outlook, good=False, bad=True, alone=_hold(symbol, confidence, why), closing=closing)
+    alone = _hold(symbol, confidence, f"{outlook} is between {SELL_SCORE:g} and {BUY_SCORE:g}")
+    return _Opinion(outlook, good=False, bad=False, alone=alone, closing=alone)
+
+
+def _outlook(seen: Research) -> str:
+    return (
+        f"the score of {_shown(seen.score, '.3f')} (trend {_TRENDS[seen.trend]}, "
+        f"momentum {_shown(seen.momentum_12_1, '.1%')}, MACD histogram {_shown(seen.macd_histogram, '.3g')}, "
+        f"RSI {_shown(seen.rsi_14, '.0f')})"
+    )
+
+
+def _reduced(holding: HoldingReport, opinion: _Opinion, breach: float, excess: int, *, against: bool) -> Decision:
+    """Close ``excess`` percent of a position that is too large, more if its symbol's score is ``against`` it."""
+    short = holding.quantity < 0
+    limit = f"the breach threshold of {breach:.1%}, and {_LARGE_POSITION_TARGET:.1%} is to be left"
+    reasons = [f"at {abs(holding.weight or 0):.1%} of the total value the position is at or above {limit}"]
+    if against:
+        reasons.append(_against(opinion.outlook, short=short))
+    size = max(excess, _HALF if against else 0)
+    return _closing(holding.symbol, size, max(opinion.alone.confidence, _FORCED_CONFIDENCE), reasons, short=short)
+
+
+def _against(outlook: str, *, short: bool) -> str:
+    return f"{outlook} is {f'at or above {BUY_SCORE:g}' if short else f'at or below {SELL_SCORE:g}'}"
+
+
+def _closing(symbol: str, size: int, confidence: int, reasons: Sequence[str], *, short: bool) -> Decision:
+    verb = f"Buy back {size}% of the short position" if short else f"Sell {size}%"
+    return Decision(symbol, "BUY" if short else "SELL", size, confidence, f"{verb}: {'; '.join(reasons)}.")
 
 
 def _shown(figure: float | None, shape: str) -> str:

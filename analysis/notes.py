@@ -109,9 +109,9 @@ class Explainer:
     def _find(self, symbol: str) -> list[str]:
         """Give the figures that are unknown of a symbol, whoever holds it."""
         unknown: list[str] = []
-        column = self._table.columns.get(symbol)
-        if column is not None and self._table.figures[column].history == "enough":
-            unknown += _unknown("holdings", self._table.figures[column])
+        figures = self._table.figures.get(symbol)
+        if figures is not None and figures.history == "enough":
+            unknown += _unknown("holdings", figures)
         if (research := self._research.get(symbol)) is not None:
             unknown += _unknown("holdings.research", research)
         return unknown

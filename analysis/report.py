@@ -41,13 +41,13 @@ _SKIPPED = ("non_finite_value", "non_positive_value")
 def analyze_portfolios(
     portfolios: Sequence[Portfolio],
     table: PriceTable,
-    research: Mapping[str, Research],
+    adviser: Adviser,
     run_id: str,
     risk_free_rate: float,
 ) -> list[Report]:
     """Analyse ``portfolios`` as of the table's date and give one report for each, in the same order.
 
-    ``research`` is by symbol and need not be complete; ``risk_free_rate`` is annual. Whatever is wrong with one
+    ``adviser`` need not know of every symbol; ``risk_free_rate`` is annual. Whatever is wrong with one
     portfolio changes nothing in the report of another.
     """
     positions, totals = value_positions(portfolios, table)
@@ -59,11 +59,11 @@ def analyze_portfolios(
     holdings = _holdings(portfolios, positions, totals, figures, table)
     stresses = _stresses(totals, figures, measurable)
     notes = _notes(
-        Explainer(table, research),
+        Explainer(table, adviser.research),
         reasons,
         *(valuations, holdings, figures.performance, figures.risk, diversifications, stresses),
     )
-    decisions = _decisions(portfolios, reasons, holdings, research)
+    decisions = _decisions(portfolios, reasons, holdings, adviser)
     rows = zip(
         portfolios,
         reasons,
@@ -75,7 +75,7 @@ def analyze_portfolios(
         stresses,
         _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
         decisions,
-        _order_plans(portfolios, decisions, table, research),
+        _order_plans(portfolios, decisions, table, adviser.research),
         _data_qualities(portfolios, positions, exposure, table, notes),
         strict=True,
     )
@@ -134,24 +134,30 @@ def _holdings(
     table: PriceTable,
 ) -> list[tuple[HoldingReport, ...]]:
     owned = [holding for portfolio in portfolios for holding in portfolio.holdings]
-    symbols = [table.figures[column] if column >= 0 else None for column in positions.column.tolist()]
+    market_value, weight, profit, profit_pct, risk_contribution = optional_rows(
+        [
+            positions.market_value,
+            positions.market_value / totals.total_value[positions.owner],
+            positions.unrealized_pl,
+            positions.unrealized_pl_pct,
+            figures.risk_contribution,
+        ]
+    )
+    # Column -1, a symbol without any price, finds the None at the end.
+    price, price_date, *of_symbol = table.told[:, positions.column].tolist()
     rows = map(
         HoldingReport,
         [holding.symbol for holding in owned],
         [holding.quantity for holding in owned],
         [holding.avg_price for holding in owned],
-        [symbol and symbol.price for symbol in symbols],
-        [symbol and symbol.price_date for symbol in symbols],
-        optional(positions.market_value),
-        optional(positions.market_value / totals.total_value[positions.owner]),
-        optional(positions.unrealized_pl),
-        optional(positions.unrealized_pl_pct),
-        [symbol and symbol.return_1d for symbol in symbols],
-        [symbol and symbol.return_21d for symbol in symbols],
-        [symbol and symbol.return_252d for symbol in symbols],
-        [symbol and symbol.annual_volatility for symbol in symbols],
-        [symbol and symbol.beta for symbol in symbols],
-        optional(figures.risk_contribution),
+        price,
+        price_date,
+        market_value,
+        weight,
+        profit,
+        profit_pct,
+        *of_symbol,
+        risk_contribution,
     )
     return [tuple(islice(rows, len(portfolio.holdings))) for portfolio in portfolios]
 
@@ -217,9 +223,8 @@ def _decisions(
     portfolios: Sequence[Portfolio],
     reasons: Sequence[str | None],
     holdings: Sequence[tuple[HoldingReport, ...]],
-    research: Mapping[str, Research],
+    adviser: Adviser,
 ) -> list[tuple[Decision, ...]]:
-    adviser = Adviser(research)
     return [
         () if reason in _SKIPPED else adviser.decide(portfolio, valued)
         for portfolio, reason, valued in zip(portfolios, reasons, holdings, strict=True)
@@ -232,9 +237,8 @@ def _order_plans(
     table: PriceTable,
     research: Mapping[str, Research],
 ) -> list[OrderPlan]:
-    quotes = {symbol: table.figures[column] for symbol, column in table.columns.items()}
     return [
-        plan_orders(portfolio, decided, quotes, research)
+        plan_orders(portfolio, decided, table.figures, research)
         for portfolio, decided in zip(portfolios, decisions, strict=True)
     ]
 
@@ -253,10 +257,12 @@ def _data_qualities(
 ) -> list[DataQuality]:
     symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
     flagged: dict[tuple[int, str], tuple[str, ...]] = {}
-    for owner, column, symbol in zip(positions.owner.tolist(), positions.column.tolist(), symbols, strict=True):
-        history = table.figures[column].history if column >= 0 else "missing"
-        if history != "enough":
-            flagged[owner, history] = (*flagged.get((owner, history), ()), symbol)
+    # Column -1, a symbol without any price, finds the False at the end.
+    lacking = ~np.append(table.included, False)[positions.column]
+    for row in np.flatnonzero(lacking).tolist():
+        owner, figures = int(positions.owner[row]), table.figures.get(symbols[row])
+        history = figures.history if figures else "missing"
+        flagged[owner, history] = (*flagged.get((owner, history), ()), symbols[row])
     rows = zip(portfolios, optional(1 - exposure.excluded_share), notes, strict=True)
     return [
         DataQuality(

@@ -10,7 +10,7 @@ import numpy as np
 from analysis import measures
 from analysis.arrays import optional
 from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats, Integers
+from analysis.models import Bars, Booleans, Dates, Floats, Integers, Objects
 from analysis.stress import episode_returns
 
 MIN_OBSERVATIONS = 63
@@ -55,8 +55,8 @@ class PriceTable:
     """The prices of a run, aligned to the benchmark's trading days.
 
     ``dates`` has one day more than there are observations: return ``i`` leads from day ``i`` to day ``i + 1``.
-    Column ``columns[symbol]`` belongs to a symbol in every array and in ``figures``; symbols without any price up to
-    ``as_of`` have none.
+    Column ``columns[symbol]`` belongs to a symbol in every array; symbols without any price up to ``as_of`` have none,
+    nor ``figures``.
 
     Attributes:
         dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
@@ -68,6 +68,9 @@ class PriceTable:
         previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
         episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN where the symbol's
             history does not reach back that far, ``(episodes, symbols)``.
+        told: members of the figures that reports tell, from price and date to beta but for the history, as Python's own
+            objects, ready to be looked up for many holdings at once; ``(members, symbols + 1)``, with ``None`` at the
+            end, for a symbol that has no column.
     """
 
     as_of: date
@@ -80,7 +83,8 @@ class PriceTable:
     close: Floats
     previous_close: Floats
     episode_returns: Floats
-    figures: tuple[SymbolFigures, ...]
+    figures: Mapping[str, SymbolFigures]
+    told: Objects
 
 
 def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
@@ -117,6 +121,7 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
     benchmark_prices = _align([benchmark], trading_days, dates).prices[0]
     benchmark_returns = benchmark_prices[1:] / benchmark_prices[:-1] - 1
     included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
+    figures = _figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included))
     return PriceTable(
         as_of=as_of,
         dates=dates,
@@ -128,7 +133,8 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
         close=aligned.close,
         previous_close=aligned.previous_close,
         episode_returns=episode_returns(priced.values(), trading_days),
-        figures=_figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included)),
+        figures=dict(zip(priced, figures, strict=True)),
+        told=np.array([_told(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
     )
 
 
@@ -209,6 +215,11 @@ def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: F
             optional(beta),
         )
     )
+
+
+def _told(own: SymbolFigures) -> tuple[object, ...]:
+    recent = (own.return_1d, own.return_21d, own.return_252d)
+    return own.price, own.price_date, *recent, own.annual_volatility, own.beta
 
 
 def _recent_return(prices: Floats, observations: Integers, days: int) -> Floats:

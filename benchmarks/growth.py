@@ -2,6 +2,7 @@
 
 import time
 
+from analysis.decisions import Adviser
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable
 from benchmarks.tables import Group, Row
@@ -39,6 +40,6 @@ def _analyze(size: int, table: PriceTable) -> float:
     for first in range(0, size, PAGE):
         page = portfolios(min(PAGE, size - first), SYMBOLS, seed=first)
         start = time.process_time()
-        analyze_portfolios(page, table, {}, "run", 0.0)
+        analyze_portfolios(page, table, Adviser({}), "run", 0.0)
         seconds += time.process_time() - start
     return seconds

@@ -58,10 +58,12 @@ def group() -> Group:
 
 def peaks(url: str) -> dict[str, float]:
     """Do what a worker does for its first page; gives the peak memory in MB after each step."""
+    from analysis.decisions import Adviser  # noqa: PLC0415
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
     from analysis.returns import build_price_table, resolve_as_of  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415
     from stores.reports import ReportStore  # noqa: PLC0415
+    from stores.shared import Shared  # noqa: PLC0415
 
     with connect(url) as client:
         mongodb = client["portfolio"]
@@ -75,7 +77,7 @@ def peaks(url: str) -> dict[str, float]:
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
         loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
-        ReportStore(mongodb).save(analyze_portfolios(owned, table, {}, "run", 0.0), {})
+        ReportStore(mongodb).save(analyze_portfolios(owned, table, Adviser({}), "run", 0.0), Shared())
         found["page"] = _peak()
     return found
 

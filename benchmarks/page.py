@@ -13,6 +13,7 @@ import bson
 import numpy as np
 from pymongo import ReplaceOne
 
+from analysis.decisions import Adviser
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -26,7 +27,7 @@ from benchmarks.workload import portfolios, price_table, symbols, walks
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
 from stores.reports import ReportStore, report_document
-from stores.research import encoded
+from stores.shared import Shared
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
@@ -67,22 +68,23 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
     readers.ensure_indexes()
     writers.ensure_indexes()
     table, research = price_table(SYMBOLS), _research()
-    embedded = encoded(research.values())
+    adviser = Adviser(research)
+    shared = Shared(research.values(), adviser.standing())
     user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
     owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
     page = page_of(owned, table)
-    reports = analyze_portfolios(owned, table, research, "run", 0.0)
-    records, documents = list(_records(tuple(reports))), [report_document(report, embedded) for report in reports]
+    reports = analyze_portfolios(owned, table, adviser, "run", 0.0)
+    records, documents = list(_records(tuple(reports))), [report_document(report, shared) for report in reports]
     return {
         "read": lambda: readers.load(user_ids, contiguous=True),
         "read, floor": lambda: _find(mongodb, user_ids),
         "compute": lambda: _compute(owned, table),
         "compute, floor": lambda: _least(task_of(page, table)),
-        "analyze": lambda: analyze_portfolios(owned, table, research, "run", 0.0),
+        "analyze": lambda: analyze_portfolios(owned, table, adviser, "run", 0.0),
         "build, floor": lambda: [make(*values) for make, values in records],
-        "encode": lambda: [bson.encode(report_document(report, embedded)) for report in reports],
+        "encode": lambda: [bson.encode(report_document(report, shared)) for report in reports],
         "encode, floor": lambda: [bson.encode(document) for document in documents],
-        "write": lambda: writers.save(reports, embedded),
+        "write": lambda: writers.save(reports, shared),
         "write, floor": lambda: _bulk_write(mongodb, documents),
     }
 

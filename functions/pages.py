@@ -57,11 +57,11 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
 
 def _save(services: Services, reports: Sequence[Report], run: Run, known: Universe) -> list[Report]:
     """Keep the reports; one that no document can hold becomes a failed one."""
-    refused = services.reports.save(reports, known.encoded_research)
+    refused = services.reports.save(reports, known.shared)
     if not refused:
         return list(reports)
     failed = [_failed(run, known, user_id, "unwritable_report", why) for user_id, why in refused.items()]
-    services.reports.save(failed, {})
+    services.reports.save(failed, known.shared)
     return [report for report in reports if report.user_id not in refused] + failed
 
 
@@ -75,7 +75,7 @@ def _alone(portfolio: Portfolio, run: Run, known: Universe) -> Report:
 
 
 def _analyze(portfolios: Sequence[Portfolio], run: Run, known: Universe) -> list[Report]:
-    return analyze_portfolios(portfolios, known.table, known.research, run.run_id, settings().risk_free_rate)
+    return analyze_portfolios(portfolios, known.table, known.adviser, run.run_id, settings().risk_free_rate)
 
 
 def _failed(run: Run, known: Universe, user_id: str, error_type: str, error: str) -> Report:

@@ -4,23 +4,23 @@ import threading
 from dataclasses import dataclass
 
 import msgspec
-from bson.raw_bson import RawBSONDocument
 
+from analysis.decisions import Adviser
 from analysis.models import Research
 from analysis.returns import PriceTable, build_price_table
 from functions.services import Services, settings
 from functions.steps import prices_of
 from stores.records import Run
-from stores.research import encoded
+from stores.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """What is known about the symbols of a run; ``encoded_research`` is the research as reports embed it."""
+    """What is known about the symbols of a run; ``shared`` is what reports embed of it."""
 
     table: PriceTable
-    research: dict[str, Research]
-    encoded_research: dict[str, RawBSONDocument]
+    adviser: Adviser
+    shared: Shared
 
 
 _lock = threading.Lock()
@@ -46,4 +46,5 @@ def _build(services: Services, run: Run, plan_id: str) -> Universe:
         {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
     )
     research = msgspec.convert(services.batches.research(plan_id), list[Research])
-    return Universe(table, {found.symbol: found for found in research}, encoded(research))
+    adviser = Adviser({found.symbol: found for found in research})
+    return Universe(table, adviser, Shared(research, adviser.standing()))

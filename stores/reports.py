@@ -1,6 +1,7 @@
 """The reports: one document a run and user."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any, get_args
 
 import bson
@@ -11,13 +12,22 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from analysis.models import Report, Status
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
 from stores.records import FIGURES, Outcome, RunError, SortField, Summary
+from stores.shared import Shared
 
+_MEMBERS = tuple(member.name for member in fields(Report))
 # The 16 MB that MongoDB allows, less some room for the key it adds.
 _LARGEST_DOCUMENT = 16 * 2**20 - 1024
 
 
 class Unwritable(Exception):
     """No document can hold the report. The message says why, without any value."""
+
+
+class _Encoded(RawBSONDocument):
+    """A document in the driver's wire format. Whether it is empty, as the driver asks, would decode all of it."""
+
+    def __bool__(self) -> bool:
+        return True
 
 
 class ReportStore:
@@ -40,8 +50,8 @@ class ReportStore:
         ]
         ensure_indexes(self._reports, indexes)
 
-    def save(self, reports: Sequence[Report], research: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """Keep the reports, each holding with the ``research`` of its symbol; doing it again replaces them.
+    def save(self, reports: Sequence[Report], shared: Shared) -> dict[str, str]:
+        """Keep the reports, each holding with the research of its symbol; doing it again replaces them.
 
         Gives why, by user id, where a report cannot be kept: that must not cost the others theirs.
         """
@@ -49,7 +59,7 @@ class ReportStore:
         refused: dict[str, str] = {}
         for report in reports:
             try:
-                document = _encoded(report, research)
+                document = _encoded(report, shared)
             except Unwritable as error:
                 refused[report.user_id] = str(error)
             else:
@@ -128,16 +138,16 @@ class ReportStore:
         return [msgspec.convert(document["summary"], Summary) for document in documents]
 
 
-def _encoded(report: Report, research: Mapping[str, Mapping[str, Any]]) -> RawBSONDocument:
+def _encoded(report: Report, shared: Shared) -> _Encoded:
     try:
-        document = report_document(report, research)
+        document = report_document(report, shared)
         document["summary"] = msgspec.to_builtins(summarize(report))
         encoded = bson.encode(document)
     except Exception as error:
         raise Unwritable(f"The report cannot be written as a document: {type(error).__name__}") from error
     if len(encoded) > _LARGEST_DOCUMENT:
         raise Unwritable("The report is too large for a document.")
-    return RawBSONDocument(encoded)
+    return _Encoded(encoded)
 
 
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
@@ -150,6 +160,7 @@ def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: b
 
 def summarize(report: Report) -> Summary:
     """Give the line of lists about a report."""
+    statuses = [check.status for check in report.checks]
     return Summary(
         user_id=report.user_id,
         status=report.status,
@@ -158,16 +169,18 @@ def summarize(report: Report) -> Summary:
         annual_volatility=report.risk.annual_volatility if report.risk else None,
         max_drawdown=report.risk.max_drawdown if report.risk else None,
         value_at_risk_95=report.risk.value_at_risk_95 if report.risk else None,
-        warnings=sum(check.status == "warning" for check in report.checks),
-        breaches=sum(check.status == "breach" for check in report.checks),
+        warnings=statuses.count("warning"),
+        breaches=statuses.count("breach"),
     )
 
 
-def report_document(report: Report, research: Mapping[str, Mapping[str, Any]]) -> Document:
-    """Give the report as the API shows it: each holding with the ``research`` of its symbol, if there is any."""
-    document: Document = msgspec.to_builtins(report)
+def report_document(report: Report, shared: Shared) -> Document:
+    """Give the report as the API shows it: each holding with the research of its symbol, if there is any."""
+    own = {name: getattr(report, name) for name in _MEMBERS}
+    document: Document = msgspec.to_builtins(own | {"decisions": ()})
+    document["decisions"] = shared.decisions(report.decisions)
     for holding in document["holdings"]:
-        holding["research"] = research.get(holding["symbol"])
+        holding["research"] = shared.research.get(holding["symbol"])
     for entry in document["stress"] or ():
         entry["return"] = entry.pop("return_")  # a word of Python's own, which no record can use
     return document

@@ -1,10 +1,8 @@
 """What each symbol's price history says, published for the existing backend by date and symbol."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import bson
 import msgspec
-from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Research
@@ -31,8 +29,3 @@ class ResearchStore:
         ]
         if writes:
             self._research.bulk_write(writes, ordered=False)
-
-
-def encoded(research: Iterable[Research]) -> dict[str, RawBSONDocument]:
-    """Give the research of each symbol in the driver's wire format: encoded once, however many reports embed it."""
-    return {found.symbol: RawBSONDocument(bson.encode(msgspec.to_builtins(found))) for found in research}

@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from analysis.decisions import Adviser
 from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, build_price_table, resolve_as_of
@@ -108,5 +109,5 @@ def analyze(
     risk_free_rate: float = 0.0,
 ) -> list[Report]:
     """Analyse portfolios, without any research unless some is given."""
-    known = {found.symbol: found for found in research}
-    return analyze_portfolios([builder.build() for builder in portfolios], table, known, "run", risk_free_rate)
+    adviser = Adviser({found.symbol: found for found in research})
+    return analyze_portfolios([builder.build() for builder in portfolios], table, adviser, "run", risk_free_rate)

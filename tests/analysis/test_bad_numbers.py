@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.decisions import Adviser
 from analysis.models import Bars, Floats, Holding, Portfolio
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from stores.reports import report_document
-from stores.research import encoded
+from stores.shared import Shared
 from tests.builders import a_table, bars, random_walk, weekdays
 
 DAYS = weekdays(270)
@@ -75,10 +76,10 @@ def test_every_report_can_be_written_as_bson_and_json(
     sound = Portfolio("sound", (Holding("SOUND", 10, 100.0),), ("ABSURD",), 1e3, 1e3)
     research = {found.symbol: found for found in research_symbols(symbols, AS_OF)}
 
-    reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), research, "run", 0.01)
+    reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), Adviser(research), "run", 0.01)
 
     for report in reports:
-        document = report_document(report, encoded(research.values()))
+        document = report_document(report, Shared(research.values()))
         plain = bson.decode(bson.encode(document))
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert np.isfinite(list(floats_in(plain))).all()
@@ -91,7 +92,7 @@ def test_a_symbol_whose_prices_are_none_is_missing(price: float) -> None:
     table = a_table({"A": bars(DAYS, price), "B": random_walk(DAYS, 1)}, BENCHMARK)
 
     (report,) = analyze_portfolios(
-        [Portfolio("user", (Holding("A", 1, 1.0), Holding("B", 1, 1.0)))], table, {}, "run", 0.0
+        [Portfolio("user", (Holding("A", 1, 1.0), Holding("B", 1, 1.0)))], table, Adviser({}), "run", 0.0
     )
 
     assert report.data_quality is not None
@@ -102,10 +103,10 @@ def test_a_stress_entry_says_return_in_documents() -> None:
     (report,) = analyze_portfolios(
         [Portfolio("user", (Holding("A", 1, 1.0),))],
         a_table({"A": random_walk(DAYS, 1)}, BENCHMARK),
-        {},
+        Adviser({}),
         "run",
         0.0,
     )
 
-    entries = report_document(report, {})["stress"]
+    entries = report_document(report, Shared())["stress"]
     assert {tuple(sorted(entry)) for entry in entries} == {("loss", "return", "scenario")}

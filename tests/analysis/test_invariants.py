@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import measures
+from analysis.decisions import Adviser
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -27,10 +28,12 @@ SYMBOLS = {
 TABLE = a_table(SYMBOLS, random_walk(DAYS, 99))
 # Scores far from each other, so that there is something to order.
 SCORES = {"S0": 0.8, "S1": -0.7, "S2": 0.1, "S3": -0.9, "S4": 0.5, "YOUNG": 0.65, "STALE": 0.75}
-RESEARCH = {
-    found.symbol: replace(found, score=SCORES.get(found.symbol, found.score))
-    for found in research_symbols(SYMBOLS, TABLE.as_of)
-}
+ADVISER = Adviser(
+    {
+        found.symbol: replace(found, score=SCORES.get(found.symbol, found.score))
+        for found in research_symbols(SYMBOLS, TABLE.as_of)
+    }
+)
 
 quantities = st.floats(0.01, 1e4) | st.floats(-1e3, -0.01)
 portfolios = st.builds(
@@ -56,7 +59,7 @@ invariant: Callable[[Callable[..., None]], Callable[..., None]] = settings(deadl
 
 
 def analyze(page: list[Portfolio]) -> list[Report]:
-    return analyze_portfolios(page, TABLE, RESEARCH, "run", 0.01)
+    return analyze_portfolios(page, TABLE, ADVISER, "run", 0.01)
 
 
 LABELS = ("symbol", "rule", "scenario")

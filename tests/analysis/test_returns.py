@@ -22,7 +22,7 @@ def day(index: int) -> date:
 
 
 def figures(table: PriceTable, symbol: str = "A") -> SymbolFigures:
-    return table.figures[table.columns[symbol]]
+    return table.figures[symbol]
 
 
 def usable(table: PriceTable, symbol: str = "A") -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+import bson
 import msgspec
 import pytest
 from rich.console import Console, RenderableType
@@ -16,6 +17,7 @@ from devhost.demo_report import progress_of, remarks, render_portfolios, render_
 from devhost.formats import count, money, number, percent, percent_of_hundred, seconds, words
 from stores.records import Metrics, Progress, Run, RunError, RunStatus, Trigger
 from stores.reports import report_document, summarize
+from stores.shared import Shared
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars, random_walk, weekdays
 
 DAYS = weekdays(400, "2021-01-01")
@@ -41,8 +43,8 @@ def document(record: object) -> dict[str, Any]:
 
 def report_on(portfolio: PortfolioBuilder, scores: Mapping[str, float] | None = None) -> dict[str, Any]:
     research = [a_research(symbol, score) for symbol, score in (scores or {}).items()]
-    embedded = {found.symbol: msgspec.to_builtins(found) for found in research}
-    return document(report_document(analyze(TABLE, portfolio, research=research)[0], embedded))
+    report = analyze(TABLE, portfolio, research=research)[0]
+    return document(bson.decode(bson.encode(report_document(report, Shared(research)))))
 
 
 def a_run(status: RunStatus = "completed", **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a run

@@ -12,6 +12,7 @@ from functions.messages import Failure
 from functions.runs import NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
 from functions.services import Services
 from stores.records import RunError, Trigger
+from stores.shared import Shared
 from tests.functions.engine import carry_out, hold_lease, run_of
 
 BY_HTTP, RETRY = Trigger("http", "admin-secret"), Trigger("retry", "admin-secret")
@@ -20,7 +21,7 @@ AS_OF = date(2020, 1, 2)
 
 def report_failures(services: Services, run_id: str, *user_ids: str) -> None:
     failed = [Report(run_id, user_id, AS_OF, "USD", "failed", "invalid_account", error="no") for user_id in user_ids]
-    services.reports.save([*failed, Report(run_id, "good", AS_OF, "USD", "analyzed")], {})
+    services.reports.save([*failed, Report(run_id, "good", AS_OF, "USD", "analyzed")], Shared())
 
 
 def test_a_run_that_the_engine_carries_is_marked_and_left_to_its_orchestration(

@@ -15,6 +15,7 @@ from functions.messages import Failure
 from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, start_run
 from functions.services import Services
 from stores.records import Run, RunError, Trigger
+from stores.shared import Shared
 from tests.conftest import free_port
 from tests.functions.engine import carry_out, hold_lease
 
@@ -144,7 +145,7 @@ def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_a
 ) -> None:
     hold_lease(services, "run_20200102_000000_0004", requested_at=datetime.now(UTC))
     services.runs.start("run_20200102_000000_0004", datetime.now(UTC))
-    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")], {})
+    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
     start_run(services, engine, BY_HTTP)
     lost = services.runs.get("run_20200102_000000_0004")
     assert lost is not None
@@ -181,7 +182,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     failed = [
         Report(run_id, f"u{i:03}", date(2020, 1, 2), "USD", "failed", "invalid_account", error="no") for i in range(150)
     ]
-    services.reports.save(failed, {})
+    services.reports.save(failed, Shared())
     with caplog.at_level(logging.INFO):
         assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
         closed = services.runs.get(run_id)

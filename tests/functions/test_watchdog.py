@@ -14,6 +14,7 @@ from functions.services import Services, settings
 from functions.watchdog import close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
 from stores.records import Run, Trigger
+from stores.shared import Shared
 from tests.functions.engine import carry_out, hold_lease, run_of
 
 BY_HTTP = Trigger("http", "admin-secret")
@@ -143,7 +144,7 @@ def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> No
     moment = NOW - timedelta(days=days_ago)
     services.runs.create(Run(run_id, "completed", BY_HTTP, moment, completed_at=moment), None)
     services.reports.save(
-        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)], {}
+        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)], Shared()
     )
 
 
@@ -154,7 +155,7 @@ def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
     engine.terminate_orchestration(old)
     carry_out(engine, old)
     close_run(services, run_of(services, old), None)
-    services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], {})
+    services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
     services.runs.recount(old, services.reports.outcome(old))
     _set(services, old, {"completed_at": NOW - timedelta(days=31)})
     ended(services, "run_20200102_000000_0005", days_ago=29, reports=3)

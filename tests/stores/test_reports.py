@@ -7,8 +7,10 @@ import bson
 import msgspec
 import pytest
 
+from analysis.decisions import Adviser
 from analysis.models import (
     Check,
+    Decision,
     Holding,
     HoldingReport,
     InvalidHolding,
@@ -24,7 +26,7 @@ from stores.mongo import DocumentDatabase
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import Outcome, RunError, SortField, Summary
 from stores.reports import ReportStore, summarize
-from stores.research import encoded
+from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
@@ -62,8 +64,8 @@ def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, status
 
 
 def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
-    reports.save([a_report("u1", value=1.0)], {})
-    reports.save([a_report("u1", value=2.0)], {})
+    reports.save([a_report("u1", value=1.0)], Shared())
+    reports.save([a_report("u1", value=2.0)], Shared())
     assert reports.outcome("run") == Outcome(analyzed=1)
     report = reports.get("run", "u1")
     assert report is not None
@@ -75,10 +77,20 @@ def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
 def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportStore) -> None:
     research = a_research("A", 0.2)
     holdings = tuple(HoldingReport(symbol, 1.0, 2.0, *[None] * 12) for symbol in ("A", "B"))
-    reports.save([replace(a_report("u1"), holdings=holdings)], encoded([research]))
+    reports.save([replace(a_report("u1"), holdings=holdings)], Shared([research]))
     report = reports.get("run", "u1")
     assert report is not None
     assert [holding["research"] for holding in report["holdings"]] == [msgspec.to_builtins(research), None]
+
+
+def test_a_decision_reads_the_same_whether_or_not_it_is_shared(reports: ReportStore) -> None:
+    shared, own = Decision("A", "BUY", 10, 7, "Buy."), Decision("B", "HOLD", 0, 1, "Hold.")
+
+    reports.save([replace(a_report("u1"), decisions=(shared, own))], Shared(decisions=[shared]))
+
+    report = reports.get("run", "u1")
+    assert report is not None
+    assert report["decisions"] == msgspec.to_builtins([shared, own])
 
 
 def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportStore) -> None:
@@ -100,8 +112,8 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     )
     table = a_table(dict.fromkeys(symbols, walk), random_walk(days, 3), lookback_days=70)
 
-    (report,) = analyze_portfolios([owner], table, research, "run", 0.0)
-    reports.save([report], encoded(research.values()))
+    (report,) = analyze_portfolios([owner], table, Adviser(research), "run", 0.0)
+    reports.save([report], Shared(research.values()))
 
     assert [decision.decision for decision in report.decisions] == ["SELL"] * MOST_HOLDINGS + ["BUY"] * MOST_WATCHED
     kept = reports.get("run", "u" * 128)
@@ -122,7 +134,7 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
 def test_a_report_that_no_document_can_hold_is_named_and_the_others_are_kept(
     reports: ReportStore, impossible: dict[str, Any], why: str
 ) -> None:
-    refused = reports.save([a_report("u1"), replace(a_report("u2"), **impossible), a_report("u3")], {})
+    refused = reports.save([a_report("u1"), replace(a_report("u2"), **impossible), a_report("u3")], Shared())
 
     assert refused == {"u2": why}
     assert all_pages(reports, "user_id", descending=False) == ["u1", "u3"]
@@ -131,7 +143,7 @@ def test_a_report_that_no_document_can_hold_is_named_and_the_others_are_kept(
 def test_a_report_just_small_enough_is_kept(reports: ReportStore) -> None:
     report = replace(a_report("u" * 128), error="x" * (16 * 2**20 - 3_000))
 
-    assert reports.save([report], {}) == {}
+    assert reports.save([report], Shared()) == {}
     assert reports.get("run", "u" * 128) is not None
 
 
@@ -141,13 +153,15 @@ def test_a_report_that_is_not_there_is_none(reports: ReportStore) -> None:
 
 def test_an_outcome_counts_by_status_and_run(reports: ReportStore) -> None:
     statuses: list[Status] = ["analyzed", "analyzed", "skipped", "failed"]
-    reports.save([a_report(f"u{i}", status=status) for i, status in enumerate(statuses)], {})
-    reports.save([replace(a_report("u1"), run_id="other")], {})
+    reports.save([a_report(f"u{i}", status=status) for i, status in enumerate(statuses)], Shared())
+    reports.save([replace(a_report("u1"), run_id="other")], Shared())
     assert reports.outcome("run") == Outcome(analyzed=2, skipped=1, failed=1)
 
 
 def test_failures_are_the_failed_by_user_id_up_to_the_limit(reports: ReportStore) -> None:
-    reports.save([replace(a_report(u, status="failed"), reason="bad", error="It is.") for u in ("c", "a", "b")], {})
+    reports.save(
+        [replace(a_report(u, status="failed"), reason="bad", error="It is.") for u in ("c", "a", "b")], Shared()
+    )
     assert reports.failures("run", 2) == [RunError("a", "bad", "It is."), RunError("b", "bad", "It is.")]
 
 
@@ -159,7 +173,7 @@ def test_the_summary_counts_warnings_and_breaches() -> None:
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_pages_by_user_id_neither_repeat_nor_miss_anyone(reports: ReportStore, descending: bool) -> None:
-    reports.save([a_report(f"u{i}") for i in (3, 1, 5, 2, 4)], {})
+    reports.save([a_report(f"u{i}") for i in (3, 1, 5, 2, 4)], Shared())
     expected = sorted((f"u{i}" for i in range(1, 6)), reverse=descending)
     assert all_pages(reports, "user_id", descending=descending) == expected
 
@@ -177,18 +191,18 @@ def test_pages_by_a_figure_put_those_without_it_last_and_equals_by_user_id(
     expected: list[str],
 ) -> None:
     volatilities = {"high": 0.9, "low": 0.1, "even2": 0.5, "even1": 0.5, "none2": None, "none1": None, "none3": None}
-    reports.save([a_report(user_id, volatility=volatility) for user_id, volatility in volatilities.items()], {})
+    reports.save([a_report(user_id, volatility=volatility) for user_id, volatility in volatilities.items()], Shared())
     assert all_pages(reports, "annual_volatility", descending=descending) == expected
 
 
 def test_a_status_limits_the_list(reports: ReportStore) -> None:
-    reports.save([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)], {})
+    reports.save([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)], Shared())
     assert all_pages(reports, "market_value", descending=True, status="analyzed") == ["c", "a"]
     assert all_pages(reports, "user_id", descending=False, status="failed") == ["b"]
 
 
 def test_many_equal_figures_are_paged_in_order(reports: ReportStore) -> None:
-    reports.save([a_report(f"u{i:02}", value=float(i % 3)) for i in range(30)], {})
+    reports.save([a_report(f"u{i:02}", value=float(i % 3)) for i in range(30)], Shared())
     listed = all_pages(reports, "market_value", descending=False)
     assert len(set(listed)) == 30
     keys = [(int(user_id[1:]) % 3, user_id) for user_id in listed]
