@@ -41,6 +41,13 @@ def daily_rate(annual_rate: float) -> float:
     return float((1 + annual_rate) ** (1 / TRADING_DAYS) - 1)
 
 
+def compounded(returns: Floats) -> Floats:
+    """prod(1 + r) - 1, undefined where a day lost more than everything: a :func:`cumulative_return` by itself."""
+    growth: Floats = np.prod(1 + returns, axis=0)
+    growth[returns.min(axis=0) < -1] = np.nan
+    return growth - 1
+
+
 def cumulative_return(value: Floats) -> Floats:
     """prod(1 + r) - 1, the last of the :func:`values`, less what they began with."""
     last: Floats = value[-1]
@@ -58,7 +65,7 @@ def cagr(value: Floats) -> Floats:
 
 def annual_volatility(returns: Floats) -> Floats:
     """std(r, ddof 1) sqrt(252)."""
-    return annualized(standard_deviation(returns))
+    return annualized(standard_deviation(centred(returns)))
 
 
 def annualized(deviation: Floats) -> Floats:
@@ -66,15 +73,23 @@ def annualized(deviation: Floats) -> Floats:
     return deviation * math.sqrt(TRADING_DAYS)
 
 
-def standard_deviation(returns: Floats) -> Floats:
-    """Daily sample standard deviation (ddof 1)."""
-    deviations = returns - returns.mean(axis=0)
-    return np.sqrt(_sum_of_products(deviations, deviations) / (len(returns) - 1))
+def centred(returns: Floats) -> Floats:
+    """Give r - mean(r), same shape: what several measures begin with."""
+    return returns - returns.mean(axis=0)
 
 
-def downside_deviation(excess: Floats) -> Floats:
-    """Daily sqrt(mean(min(e, 0)^2)) of returns ``excess`` over the target, the mean over all observations."""
-    shortfall = np.minimum(excess, 0)
+def standard_deviation(centred_returns: Floats) -> Floats:
+    """Daily sample standard deviation (ddof 1) of :func:`centred` returns."""
+    return np.sqrt(_sum_of_products(centred_returns, centred_returns) / (len(centred_returns) - 1))
+
+
+def shortfalls(excess: Floats) -> Floats:
+    """min(e, 0) of returns ``excess`` over the target, same shape."""
+    return np.minimum(excess, 0)
+
+
+def downside_deviation(shortfall: Floats) -> Floats:
+    """Daily sqrt(mean(min(e, 0)^2)) of the :func:`shortfalls`, the mean over all observations."""
     return np.sqrt(_mean_product(shortfall, shortfall))
 
 
@@ -91,9 +106,9 @@ def sortino_ratio(mean: Floats, downside: Floats, noise: Floats | float = NOISE)
     return _quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
 
 
-def omega_ratio(excess: Floats, noise: Floats | float = NOISE) -> Floats:
-    """sum(max(e, 0)) / sum(max(-e, 0))."""
-    return _quotient(np.maximum(excess, 0).mean(axis=0), -np.minimum(excess, 0).mean(axis=0), noise)
+def omega_ratio(excess: Floats, shortfall: Floats, noise: Floats | float = NOISE) -> Floats:
+    """sum(max(e, 0)) / sum(max(-e, 0)), the latter from the :func:`shortfalls`."""
+    return _quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
 
 
 def values(returns: Floats) -> Floats:
@@ -158,10 +173,7 @@ def calmar_ratio(growth_rate: Floats, deepest: Floats, noise: Floats | float = N
 def worst_returns(returns: Floats) -> Floats:
     """Give the lowest returns, ascending, as many rows as a tail of :data:`LARGEST_TAIL` needs, for the next two."""
     count = math.ceil((len(returns) - 1) * LARGEST_TAIL) + 1
-    # The lowest of all are among the lowest of each year: to partition several short rows takes half the time.
-    years = np.array_split(returns, math.ceil(len(returns) / TRADING_DAYS))
-    of_years = np.concatenate([_lowest(year, min(count, len(year))) for year in years])
-    worst = np.sort(_lowest(of_years, count), axis=0)
+    worst = np.sort(np.partition(returns, count - 1, axis=0)[:count], axis=0)
     # Sorting puts a NaN last, out of the tail; it must not go unnoticed.
     worst[:, np.isnan(returns).any(axis=0)] = np.nan
     return worst
@@ -186,10 +198,9 @@ def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floa
     return mean + deviation * NormalDist().inv_cdf(tail)
 
 
-def standardized(returns: Floats, noise: Floats | float = NOISE) -> Floats:
-    """(r - mean(r)) / std(r, ddof 0), same shape; a column without variance is NaN."""
-    deviations = returns - returns.mean(axis=0)
-    return deviations * _quotient(1.0, np.sqrt(_mean_product(deviations, deviations)), noise)
+def standardized(centred_returns: Floats, noise: Floats | float = NOISE) -> Floats:
+    """(r - mean(r)) / std(r, ddof 0) of :func:`centred` returns, same shape; a column without variance is NaN."""
+    return centred_returns * _quotient(1.0, np.sqrt(_mean_product(centred_returns, centred_returns)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
@@ -232,9 +243,8 @@ def covariances(holding_returns: Floats, returns: Floats) -> Floats:
     their weights it is (S w)_i, without the work of S.
     """
     # The deviations sum to zero, so the holdings' returns need not be centred as well.
-    deviations = returns - returns.mean(axis=0)
-    products: Floats = np.matmul(holding_returns, deviations.T[:, :, None])
-    return products[:, :, 0] / (len(returns) - 1)
+    products: Floats = np.matvec(holding_returns, centred(returns).T)
+    return products / (len(returns) - 1)
 
 
 def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
@@ -271,7 +281,7 @@ def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
     of each holding with each, itself included.
     """
     pairs = np.where(count > 1, count * (count - 1), np.nan)
-    return (standard_deviation(equal_risk_returns) ** 2 - count) / pairs
+    return (standard_deviation(centred(equal_risk_returns)) ** 2 - count) / pairs
 
 
 def _average_deviation(weights: Floats, deviations: Floats) -> Floats:
@@ -286,11 +296,6 @@ def _mean_product(left: Floats, right: Floats) -> Floats:
 def _sum_of_products(left: Floats, right: Floats) -> Floats:
     total: Floats = np.vecdot(left.T, right.T)
     return total
-
-
-def _lowest(returns: Floats, count: int) -> Floats:
-    """Give the ``count`` lowest returns of each portfolio, in no order."""
-    return np.partition(returns, count - 1, axis=0)[:count]
 
 
 def _without_noise(drawdown: Floats, noise: Floats | float) -> Floats:

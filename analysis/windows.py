@@ -76,12 +76,10 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, deviations)
     figures.average_correlation[members] = measures.average_correlation(equal_risk_returns, present.sum(axis=1))
     values = measures.values(returns)
-    figures.stress[:, members] = stress_returns(
-        returns, values, window.betas(returns), weights, window.episode_returns[:, columns]
-    )
-    for portfolio, (performance, risk) in zip(
-        members.tolist(), window.measure(returns, values, measures.rounding(weights)), strict=True
-    ):
+    betas = window.betas(returns)
+    figures.stress[:, members] = stress_returns(returns, values, betas, weights, window.episode_returns[:, columns])
+    measured = window.measure(returns, values, betas, measures.rounding(weights))
+    for portfolio, (performance, risk) in zip(members.tolist(), measured, strict=True):
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
 
 
@@ -126,7 +124,7 @@ class _Window:
         self._returns = table.returns.T[:, start:]
         self.deviations = np.full(len(self._returns), np.nan)
         for some in np.array_split(columns, len(columns) // BLOCK + 1):
-            self.deviations[some] = measures.standard_deviation(self._returns[some].T)
+            self.deviations[some] = measures.standard_deviation(measures.centred(self._returns[some].T))
         self.episode_returns = table.episode_returns
         # One date more than there are observations.
         dates = table.dates[start:]
@@ -134,7 +132,8 @@ class _Window:
         # With a first price in this year every day counts here, one more than there are returns.
         self._days_this_year = int((dates >= dates[-1].astype("datetime64[Y]")).sum())
         self._benchmark = table.benchmark_returns[start:]
-        self._standard_benchmark = measures.standardized(self._benchmark[:, None])[:, 0]
+        self._centred_benchmark = measures.centred(self._benchmark)
+        self._standard_benchmark = measures.standardized(self._centred_benchmark[:, None])[:, 0]
         self._rate = measures.daily_rate(risk_free_rate)
 
     def combine(self, columns: Integers, weights: Floats, other_weights: Floats) -> tuple[Floats, Floats, Floats]:
@@ -143,21 +142,24 @@ class _Window:
         The covariances are :func:`measures.covariances`, ``(portfolios, holdings)`` as are all arguments.
         """
         portfolios, observations = len(columns), self._returns.shape[1]
-        both_weights = np.stack([weights, other_weights], axis=1)
-        both = np.empty((portfolios, 2, observations))
+        returns, other_returns = np.empty((2, portfolios, observations))
         covariances = np.empty(columns.shape)
         for first in range(0, portfolios, GATHER):
             some = slice(first, first + GATHER)
             of_holdings = self._returns[columns[some]]
-            np.matmul(both_weights[some], of_holdings, out=both[some])
-            covariances[some] = measures.covariances(of_holdings, both[some, 0].T)
-        return both[:, 0].T, both[:, 1].T, covariances
+            # A vector by a matrix each: for two vectors at once BLAS would copy the matrix, which takes twice as long.
+            np.vecmat(weights[some], of_holdings, out=returns[some])
+            np.vecmat(other_weights[some], of_holdings, out=other_returns[some])
+            covariances[some] = measures.covariances(of_holdings, returns[some].T)
+        return returns.T, other_returns.T, covariances
 
     def betas(self, returns: Floats) -> Floats:
         """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
         return measures.beta(returns, self._benchmark)
 
-    def measure(self, returns: Floats, values: Floats, noise: Floats) -> Iterator[tuple[Performance, Risk]]:
+    def measure(
+        self, returns: Floats, values: Floats, betas: Floats, noise: Floats
+    ) -> Iterator[tuple[Performance, Risk]]:
         """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`.
 
         ``noise`` is the :func:`measures.rounding` in them.
@@ -165,7 +167,7 @@ class _Window:
         cumulative = measures.cumulative_return(values)
         growth_rate = measures.cagr(values)
         performance = self._performance(returns, cumulative, growth_rate)
-        return zip(performance, self._risk(returns, values, growth_rate, noise), strict=True)
+        return zip(performance, self._risk(returns, values, betas, growth_rate, noise), strict=True)
 
     def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
         start, end, observations = self._dates[0], self._dates[-1], len(returns)
@@ -173,10 +175,13 @@ class _Window:
         figures = optional_rows([cumulative, growth_rate, *recent])
         return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
 
-    def _risk(self, returns: Floats, values: Floats, growth_rate: Floats, noise: Floats) -> Iterator[Risk]:
-        mean, deviation = returns.mean(axis=0), measures.standard_deviation(returns)
-        excess = returns - self._rate
-        downside = measures.downside_deviation(excess)
+    def _risk(
+        self, returns: Floats, values: Floats, betas: Floats, growth_rate: Floats, noise: Floats
+    ) -> Iterator[Risk]:
+        mean, centred = returns.mean(axis=0), measures.centred(returns)
+        deviation, excess = measures.standard_deviation(centred), returns - self._rate
+        shortfall = measures.shortfalls(excess)
+        downside = measures.downside_deviation(shortfall)
         drawdown = measures.drawdowns(values)
         deepest = measures.max_drawdown(drawdown, noise)
         ratios = (
@@ -185,28 +190,27 @@ class _Window:
             measures.sharpe_ratio(mean - self._rate, deviation, noise),
             measures.sortino_ratio(mean - self._rate, downside, noise),
             measures.calmar_ratio(growth_rate, deepest, noise),
-            measures.omega_ratio(excess, noise),
+            measures.omega_ratio(excess, shortfall, noise),
             deepest,
         )
         days = [self._dates_of(days) for days in measures.drawdown_days(drawdown, noise)]
         others = (
             measures.current_drawdown(drawdown, noise),
             *_tails(returns, mean, deviation),
-            *self._against_benchmark(returns, mean, noise),
+            *self._against_benchmark(centred, mean, betas, noise),
         )
         return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
 
-    def _against_benchmark(self, returns: Floats, mean: Floats, noise: Floats) -> Iterator[Floats]:
+    def _against_benchmark(self, centred: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
         """Give the shape of the returns and what the benchmark has to do with them, as :class:`Risk` has them."""
-        standard = measures.standardized(returns, noise)
+        standard = measures.standardized(centred, noise)
         yield measures.skewness(standard)
         yield measures.excess_kurtosis(standard)
-        betas = measures.beta(returns, self._benchmark)
         yield betas
         benchmark_mean = float(self._benchmark.mean())
         yield measures.alpha(mean - self._rate, benchmark_mean - self._rate, betas)
         yield measures.correlation(standard, self._standard_benchmark)
-        tracking_error = measures.standard_deviation(returns - self._benchmark[:, None])
+        tracking_error = measures.standard_deviation(centred - self._centred_benchmark[:, None])
         yield measures.annualized(tracking_error)
         yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error, noise)
 
@@ -228,4 +232,4 @@ def _tails(returns: Floats, mean: Floats, deviation: Floats) -> Iterator[Floats]
 def _last(returns: Floats, days: int) -> Floats:
     if days > len(returns):
         return np.full(returns.shape[1], np.nan)
-    return measures.cumulative_return(measures.values(returns[-days:]))
+    return measures.compounded(returns[-days:])

@@ -65,12 +65,15 @@ PORTFOLIO = OF_SHARES @ WEIGHTS.T
 def figures() -> dict[str, float]:
     """What the code says to every line of the table of results."""
     observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
-    deviation, downside = measures.standard_deviation(PORTFOLIO), measures.downside_deviation(PORTFOLIO)
+    deviation, downside = (
+        measures.standard_deviation(measures.centred(PORTFOLIO)),
+        measures.downside_deviation(measures.shortfalls(PORTFOLIO)),
+    )
     values = measures.values(PORTFOLIO)
     drawdown = measures.drawdowns(values)
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
-    standard_benchmark = measures.standardized(BENCHMARK[:, None])[:, 0]
-    deviations = measures.standard_deviation(OF_SHARES)[None]
+    standard_benchmark = measures.standardized(measures.centred(BENCHMARK[:, None]))[:, 0]
+    deviations = measures.standard_deviation(measures.centred(OF_SHARES))[None]
     covariances = measures.covariances(OF_SHARES.T[None], PORTFOLIO)
     parts = measures.variance_parts(WEIGHTS, covariances, deviations)
     contributions = measures.risk_contributions(parts)
@@ -82,13 +85,15 @@ def figures() -> dict[str, float]:
         "downside_deviation": measures.annualized(downside),
         "sharpe_ratio": measures.sharpe_ratio(mean, deviation),
         "sortino_ratio": measures.sortino_ratio(mean, downside),
-        "omega_ratio": measures.omega_ratio(PORTFOLIO),
+        "omega_ratio": measures.omega_ratio(PORTFOLIO, measures.shortfalls(PORTFOLIO)),
         "max_drawdown": measures.max_drawdown(drawdown),
         "current_drawdown": measures.current_drawdown(drawdown),
         "value_at_risk_95": measures.value_at_risk(worst, observations, 0.05),
         "conditional_value_at_risk_95": measures.conditional_value_at_risk(worst, observations, 0.05),
         "beta": beta,
-        "correlation_to_benchmark": measures.correlation(measures.standardized(PORTFOLIO), standard_benchmark),
+        "correlation_to_benchmark": measures.correlation(
+            measures.standardized(measures.centred(PORTFOLIO)), standard_benchmark
+        ),
         "risk_contribution of ALPHA": contributions[:, 0],
         "risk_contribution of BETA": contributions[:, 1],
         "diversification_ratio": measures.diversification_ratio(parts, WEIGHTS, deviations),

@@ -76,11 +76,11 @@ def calmar_ratio(returns: Floats) -> Floats:
 
 
 def sharpe_ratio(excess: Floats) -> Floats:
-    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(excess))
+    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(measures.centred(excess)))
 
 
 def sortino_ratio(excess: Floats) -> Floats:
-    return measures.sortino_ratio(excess.mean(axis=0), measures.downside_deviation(excess))
+    return measures.sortino_ratio(excess.mean(axis=0), measures.downside_deviation(measures.shortfalls(excess)))
 
 
 def alpha(returns: Floats, benchmark: Floats) -> Floats:
@@ -96,7 +96,7 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     "cagr": (cagr, empyrical.cagr),
     "annual volatility": (measures.annual_volatility, empyrical.annual_volatility),
     "downside deviation": (
-        lambda r: measures.annualized(measures.downside_deviation(r - DAILY_RATE)),
+        lambda r: measures.annualized(measures.downside_deviation(measures.shortfalls(r - DAILY_RATE))),
         lambda r: empyrical.downside_risk(r, DAILY_RATE),
     ),
     "sharpe ratio": (
@@ -107,7 +107,10 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
         lambda r: sortino_ratio(r - DAILY_RATE),
         lambda r: empyrical.sortino_ratio(r, DAILY_RATE),
     ),
-    "omega ratio": (lambda r: measures.omega_ratio(r - DAILY_RATE), lambda r: empyrical.omega_ratio(r, DAILY_RATE)),
+    "omega ratio": (
+        lambda r: measures.omega_ratio(r - DAILY_RATE, measures.shortfalls(r - DAILY_RATE)),
+        lambda r: empyrical.omega_ratio(r, DAILY_RATE),
+    ),
     "calmar ratio": (calmar_ratio, empyrical.calmar_ratio),
     "max drawdown": (lambda r: measures.max_drawdown(measures.drawdowns(measures.values(r))), empyrical.max_drawdown),
     "value at risk 95": (lambda r: value_at_risk(r, 0.05), lambda r: empyrical.value_at_risk(r, 0.05)),
@@ -121,12 +124,17 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
         lambda r: empyrical.conditional_value_at_risk(r, 0.01),
     ),
     "gaussian value at risk 95": (
-        lambda r: measures.gaussian_value_at_risk(r.mean(axis=0), measures.standard_deviation(r), 0.05),
+        lambda r: measures.gaussian_value_at_risk(
+            r.mean(axis=0), measures.standard_deviation(measures.centred(r)), 0.05
+        ),
         lambda r: float(stats.norm.ppf(0.05, r.mean(), r.std(ddof=1))),
     ),
-    "skewness": (lambda r: measures.skewness(measures.standardized(r)), lambda r: float(stats.skew(r))),
+    "skewness": (
+        lambda r: measures.skewness(measures.standardized(measures.centred(r))),
+        lambda r: float(stats.skew(r)),
+    ),
     "excess kurtosis": (
-        lambda r: measures.excess_kurtosis(measures.standardized(r)),
+        lambda r: measures.excess_kurtosis(measures.standardized(measures.centred(r))),
         lambda r: float(stats.kurtosis(r)),
     ),
     "beta": (
@@ -146,7 +154,10 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
         lambda r: empyrical.excess_sharpe(r, benchmark_for(r)) * math.sqrt(252),
     ),
     "correlation": (
-        lambda r: measures.correlation(measures.standardized(r), measures.standardized(column(benchmark_for(r)))[:, 0]),
+        lambda r: measures.correlation(
+            measures.standardized(measures.centred(r)),
+            measures.standardized(measures.centred(column(benchmark_for(r))))[:, 0],
+        ),
         lambda r: float(stats.pearsonr(r, benchmark_for(r)).statistic),
     ),
 }
@@ -251,7 +262,7 @@ def test_the_rounding_of_a_perfect_hedge_is_no_variance_no_downside_and_no_drawd
 
     assert math.isnan(sharpe_ratio(returns)[0])
     assert math.isnan(sortino_ratio(returns)[0])
-    assert math.isnan(measures.omega_ratio(returns)[0])
+    assert math.isnan(measures.omega_ratio(returns, measures.shortfalls(returns))[0])
     assert measures.max_drawdown(drawdown)[0] == 0
     assert math.isnan(calmar_ratio(returns)[0])
 
@@ -262,15 +273,15 @@ def test_a_deviation_that_overflows_makes_no_ratio_of_zero() -> None:
     with np.errstate(over="ignore"):
         assert math.isnan(sharpe_ratio(returns)[0])
         assert math.isnan(sortino_ratio(returns)[0])
-        assert np.isnan(measures.standardized(returns)).all()
+        assert np.isnan(measures.standardized(measures.centred(returns))).all()
 
 
 def test_without_a_loss_the_ratios_over_the_downside_are_undefined() -> None:
     returns = column(np.abs(noise(100, 1)))
 
     assert math.isnan(sortino_ratio(returns)[0])
-    assert math.isnan(measures.omega_ratio(returns)[0])
-    assert measures.downside_deviation(returns)[0] == 0
+    assert math.isnan(measures.omega_ratio(returns, measures.shortfalls(returns))[0])
+    assert measures.downside_deviation(measures.shortfalls(returns))[0] == 0
 
 
 def test_a_benchmark_that_never_moves_leaves_beta_and_correlation_undefined() -> None:
@@ -278,8 +289,8 @@ def test_a_benchmark_that_never_moves_leaves_beta_and_correlation_undefined() ->
     benchmark = np.full(100, 0.001)
 
     assert math.isnan(measures.beta(returns, benchmark)[0])
-    standard_benchmark = measures.standardized(column(benchmark))[:, 0]
-    assert math.isnan(measures.correlation(measures.standardized(returns), standard_benchmark)[0])
+    standard_benchmark = measures.standardized(measures.centred(column(benchmark)))[:, 0]
+    assert math.isnan(measures.correlation(measures.standardized(measures.centred(returns)), standard_benchmark)[0])
 
 
 def test_nothing_compounds_after_a_day_that_lost_more_than_everything() -> None:
