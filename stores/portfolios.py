@@ -224,14 +224,17 @@ def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[Invali
         try:
             if not _is_symbol(symbol):
                 raise InvalidField("symbol is not one")
-            lot = _number(document, "quantity"), _positive(document, "avg_price")
-            lots[symbol].append(lot)
+            quantity, price = _number(document, "quantity"), _number(document, "avg_price")
+            if price <= 0:
+                raise InvalidField("avg_price is not positive")
+            lots[symbol].append((quantity, price))
         except InvalidField as error:
             shown = symbol if isinstance(symbol, str) else "?"
             invalid.append(InvalidHolding(shown[:32], str(error)))
     valid = []
     for symbol in sorted(lots):
-        quantity, average = _net(lots[symbol])
+        own = lots[symbol]
+        quantity, average = own[0] if len(own) == 1 else _net(own)
         if quantity:
             valid.append(Holding(symbol, quantity, average))
         else:
@@ -240,9 +243,7 @@ def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[Invali
 
 
 def _net(lots: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Give the quantity that is left of some lots, and what one share of it was bought for on average."""
-    if len(lots) == 1:
-        return lots[0]
+    """Give the quantity that is left of several lots, and what one share of it was bought for on average."""
     quantity = math.fsum(quantity for quantity, _ in lots)
     if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in lots):
         return 0.0, 0.0
@@ -264,13 +265,6 @@ def _thresholds(value: object) -> dict[str, dict[str, float]]:
 
 def _is_symbol(value: object) -> TypeIs[str]:
     return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
-
-
-def _positive(document: Document, name: str) -> float:
-    value = _number(document, name)
-    if value <= 0:
-        raise InvalidField(f"{name} is not positive")
-    return value
 
 
 def _number(document: Document, name: str, *, default: float | None = None) -> float:
