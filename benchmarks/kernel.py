@@ -6,9 +6,10 @@ numpy; it prints its results as JSON.
 
 import importlib
 import json
+import multiprocessing
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -95,18 +96,37 @@ def available() -> tuple[list[Peer], list[str]]:
     return found, missing
 
 
+def _halves(owned: list[Portfolio]) -> list[list[Portfolio]]:
+    return [owned[: PORTFOLIOS // 2], owned[PORTFOLIOS // 2 :]]
+
+
+def _prepare() -> None:
+    """Do in a worker process what is done once."""
+    table = price_table(SYMBOLS)
+    _worker.extend((page_of(half, table), table) for half in _halves(portfolios(PORTFOLIOS, SYMBOLS)))
+
+
+_worker: list[tuple[Page, PriceTable]] = []
+
+
+def _measure_half(number: int) -> None:
+    measured(*_worker[number])
+
+
 def measure() -> dict[str, Any]:
     """Check that all agree, then time them in turn; seconds are per portfolio."""
     table, owned = price_table(SYMBOLS), portfolios(PORTFOLIOS, SYMBOLS)
     page = page_of(owned, table)
-    halves = [page_of(owned[: PORTFOLIOS // 2], table), page_of(owned[PORTFOLIOS // 2 :], table)]
+    halves = [page_of(half, table) for half in _halves(owned)]
     task, figures = task_of(page, table), measured(page, table)
     found, missing = available()
     agreed = {peer.name: check_agreement(peer, task, figures) for peer in found}
-    with ThreadPoolExecutor(len(halves)) as threads:
+    spawned = multiprocessing.get_context("spawn")
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, spawned, _prepare) as processes:
         contestants: dict[str, Work] = {
             "ours": partial(measured, page, table),
-            "ours, two pages at once": lambda: list(threads.map(lambda half: measured(half, table), halves)),
+            "ours, two threads": lambda: list(threads.map(lambda half: measured(half, table), halves)),
+            "ours, two processes": lambda: list(processes.map(_measure_half, range(2))),
         }
         for peer in found:
             contestants[peer.name] = partial(peer.measure, task.first(peer.portfolios))
