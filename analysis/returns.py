@@ -23,6 +23,9 @@ RETURN_HORIZONS = (1, 21, 252)
 # would reach every portfolio; so such a day ends the usable history before it, as a NaN does.
 _ABSURD_RETURN = 1e100
 
+# Symbols measured together: few enough for copies of their returns to be small beside all prices.
+_TOGETHER = 128
+
 type History = Literal["enough", "short", "stale"]
 
 
@@ -142,12 +145,12 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
 class _Aligned:
     """What every symbol's own bars say on each day of the calendar.
 
-    ``prices`` are adjusted closes carried forward without limit, and ``ages`` the number of trading days that has been
-    done for; both ``(symbols, days)``. Before the first price there is NaN, and an age past :data:`MAX_GAP`.
+    ``prices`` are adjusted closes carried forward without limit, and ``outdated`` those for which that has been done
+    longer than :data:`MAX_GAP`; both ``(symbols, days)``. Before the first price there is NaN, outdated as well.
     """
 
     prices: Floats
-    ages: Integers
+    outdated: Booleans
     close: Floats
     previous_close: Floats
     price_dates: list[date]
@@ -156,7 +159,7 @@ class _Aligned:
 def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Aligned:
     own_bars = list(symbols)
     prices = np.full((len(own_bars), len(dates)), np.nan)
-    ages = np.full(prices.shape, MAX_GAP + 1)
+    outdated = np.ones(prices.shape, dtype=np.bool_)
     close = np.empty(len(own_bars))
     previous_close = np.full(len(own_bars), np.nan)
     price_dates: list[date] = []
@@ -166,12 +169,13 @@ def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Align
         start = int(bars.searchsorted(0))
         known = bars[start:]
         prices[symbol, start:] = own.adj_close[known]
-        ages[symbol, start:] = day_numbers[start:] - trading_day_numbers(own.dates[known], trading_days)
+        ages = day_numbers[start:] - trading_day_numbers(own.dates[known], trading_days)
+        outdated[symbol, start:] = ages > MAX_GAP
         close[symbol] = own.close[bars[-1]]
         if len(known) > 1:
             previous_close[symbol] = own.close[known[-2]]
         price_dates.append(_to_date(own.dates[bars[-1]]))
-    return _Aligned(prices, ages, close, previous_close, price_dates)
+    return _Aligned(prices, outdated, close, previous_close, price_dates)
 
 
 def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
@@ -179,8 +183,9 @@ def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
     prices = aligned.prices
     returns = prices[:, 1:] / prices[:, :-1]
     returns -= 1
-    unusable = aligned.ages > MAX_GAP
-    unusable[:, :-1] |= ~(np.abs(returns) < _ABSURD_RETURN)
+    unusable = aligned.outdated.copy()
+    # Not by their absolute values: a third copy of all prices would be the largest part of the memory this takes.
+    unusable[:, :-1] |= ~((returns > -_ABSURD_RETURN) & (returns < _ABSURD_RETURN))
     days = prices.shape[1]
     first_day = np.where(unusable.any(axis=1), days - np.argmax(unusable[:, ::-1], axis=1), 0)
     returns[np.arange(days - 1) < first_day[:, None]] = 0
@@ -193,16 +198,17 @@ def _own_risk(
     """Annual volatility and beta of each included symbol over its own usable history."""
     volatility, beta = np.full((2, len(first_day)), np.nan)
     for start in np.unique(first_day[included]):
-        alike = included & (first_day == start)
-        own_returns = returns[start:, alike]
-        volatility[alike] = measures.annual_volatility(own_returns)
-        beta[alike] = measures.beta(own_returns, benchmark_returns[start:])
+        alike = np.flatnonzero(included & (first_day == start))
+        for some in np.array_split(alike, len(alike) // _TOGETHER + 1):
+            own_returns = returns[start:, some]
+            volatility[some] = measures.annual_volatility(own_returns)
+            beta[some] = measures.beta(own_returns, benchmark_returns[start:])
     return volatility, beta
 
 
 def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: Floats) -> tuple[SymbolFigures, ...]:
     observations = aligned.prices.shape[1] - 1 - first_day
-    stale = aligned.ages[:, -1] > MAX_GAP
+    stale = aligned.outdated[:, -1]
     short = observations < MIN_OBSERVATIONS
     return tuple(
         map(

@@ -8,6 +8,7 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.models import Bars, Portfolio
@@ -60,6 +61,7 @@ def peaks(url: str) -> dict[str, float]:
     """Do what a worker does for its first page; gives the peak memory in MB after each step."""
     from analysis.decisions import Adviser  # noqa: PLC0415
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
+    from analysis.research import research_symbols  # noqa: PLC0415
     from analysis.returns import build_price_table, resolve_as_of  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415
     from stores.reports import ReportStore  # noqa: PLC0415
@@ -69,20 +71,32 @@ def peaks(url: str) -> dict[str, float]:
         mongodb = client["portfolio"]
         mongodb.command("ping")
         found = {"idle": _peak()}
-        bars = PriceStore(mongodb).load([_BENCHMARK, *symbols(SYMBOLS)])
+        bars = PriceStore(mongodb).load([_BENCHMARK, *symbols(SYMBOLS)], ranges=False)
         benchmark = bars.pop(_BENCHMARK)
         table = build_price_table(bars, benchmark, resolve_as_of(benchmark), DAYS - 1)
+        # Any research weighs the same.
+        (anyone_s,) = research_symbols({"": benchmark}, table.as_of)
+        research = {symbol: replace(anyone_s, symbol=symbol) for symbol in bars}
+        adviser = Adviser(research)
+        shared = Shared(research.values(), adviser.standing())
         del bars
         found["table"] = _peak()
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
         loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
-        ReportStore(mongodb).save(analyze_portfolios(owned, table, Adviser({}), "run", 0.0), Shared())
+        reports = ReportStore(mongodb)
+        reports.ensure_indexes()
+        reports.save(analyze_portfolios(owned, table, adviser, "run", 0.0), shared)
         found["page"] = _peak()
     return found
 
 
 def _peak() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage tells on Linux begins with the memory of the process that started this one.
+        (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

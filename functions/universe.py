@@ -41,7 +41,7 @@ def _build(services: Services, run: Run, plan_id: str) -> Universe:
         raise ValueError(f"{run.run_id} was never planned")
     benchmark = settings().benchmark_symbol
     symbols = services.batches.priced_symbols(plan_id)
-    bars = prices_of(services, run).load([*symbols, benchmark])
+    bars = prices_of(services, run).load([*symbols, benchmark], ranges=False)
     table = build_price_table(
         {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
     )

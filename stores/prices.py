@@ -37,7 +37,7 @@ class PriceStore:
         if writes:
             self._prices.bulk_write(writes, ordered=False)
 
-    def load(self, symbols: Sequence[str]) -> dict[str, Bars]:
-        """Give the bars of those ``symbols`` that have some."""
-        documents = find_each(self._prices, "symbol", symbols)
+    def load(self, symbols: Sequence[str], *, ranges: bool = True) -> dict[str, Bars]:
+        """Give the bars of those ``symbols`` that have some, without highs and lows unless ``ranges`` are wanted."""
+        documents = find_each(self._prices, "symbol", symbols, None if ranges else {"high": False, "low": False})
         return {document["symbol"]: bars_from_document(document) for document in documents}
