@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any, get_args
+from typing import get_args
 
 import bson
 import msgspec
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+from pymongo.errors import BulkWriteError
 
 from analysis.models import Report, Status
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
@@ -15,12 +16,17 @@ from stores.records import FIGURES, Outcome, RunError, SortField, Summary
 from stores.shared import Shared
 
 _MEMBERS = tuple(member.name for member in fields(Report))
+_DUPLICATE_KEY = 11000
 # The 16 MB that MongoDB allows, less some room for the key it adds.
 _LARGEST_DOCUMENT = 16 * 2**20 - 1024
 
 
 class Unwritable(Exception):
     """No document can hold the report. The message says why, without any value."""
+
+
+class WriteRefused(Exception):
+    """The database took some reports and refused others. The message gives their number and the server's codes."""
 
 
 class _Encoded(RawBSONDocument):
@@ -37,16 +43,14 @@ class ReportStore:
         self._reports = database["portfolio_analyses"]
 
     def ensure_indexes(self) -> None:
-        """Create the key and one index for each way to sort."""
+        """Create the key and one index for each figure to sort by, read forwards or backwards."""
         run, user = ("run_id", ASCENDING), ("user_id", ASCENDING)
         indexes = [
             IndexModel([run, user], name="run_id_user_id", unique=True),
             IndexModel([run, ("status", ASCENDING), user], name="run_id_status_user_id"),
         ]
         indexes += [
-            IndexModel([run, (f"summary.{figure}", direction), user], name=f"run_id_{figure}_{order}")
-            for figure in FIGURES
-            for order, direction in (("asc", ASCENDING), ("desc", DESCENDING))
+            IndexModel([run, (f"summary.{figure}", ASCENDING), user], name=f"run_id_{figure}") for figure in FIGURES
         ]
         ensure_indexes(self._reports, indexes)
 
@@ -55,7 +59,7 @@ class ReportStore:
 
         Gives why, by user id, where a report cannot be kept: that must not cost the others theirs.
         """
-        writes: list[ReplaceOne[Any]] = []
+        documents: list[tuple[Document, _Encoded]] = []
         refused: dict[str, str] = {}
         for report in reports:
             try:
@@ -63,11 +67,23 @@ class ReportStore:
             except Unwritable as error:
                 refused[report.user_id] = str(error)
             else:
-                key = {"run_id": report.run_id, "user_id": report.user_id}
-                writes.append(ReplaceOne(key, document, upsert=True))
-        if writes:
-            self._reports.bulk_write(writes, ordered=False)
+                documents.append(({"run_id": report.run_id, "user_id": report.user_id}, document))
+        if documents:
+            self._write(documents)
         return refused
+
+    def _write(self, documents: Sequence[tuple[Document, _Encoded]]) -> None:
+        """Insert what is new, as nearly always all is, at half the cost of looking first; replace what is there."""
+        try:
+            self._reports.insert_many([document for _, document in documents], ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            codes = {failed["code"] for failed in errors}
+            if codes != {_DUPLICATE_KEY}:
+                # Without the driver's message, which holds the documents.
+                raise WriteRefused(f"The database refused {len(errors)} reports: {sorted(codes)}") from None
+            there = [documents[failed["index"]] for failed in errors]
+            self._reports.bulk_write([ReplaceOne(key, document) for key, document in there], ordered=False)
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
@@ -114,7 +130,7 @@ class ReportStore:
     ) -> list[Summary]:
         """Give up to ``limit`` summaries of a run in order, beginning after the one of that figure and user id.
 
-        Users without the figure come last, whatever the order; equals are ordered by user id.
+        Equals are ordered by user id, the same way round; users without the figure come last, whatever the order.
         """
         base: Document = {"run_id": run_id} if status is None else {"run_id": run_id, "status": status}
         if sort == "user_id":
@@ -124,7 +140,8 @@ class ReportStore:
         field = f"summary.{sort}"
         found: list[Summary] = []
         if after is None or after[0] is not None:
-            order = [(field, DESCENDING if descending else ASCENDING), ("user_id", ASCENDING)]
+            direction = DESCENDING if descending else ASCENDING
+            order = [(field, direction), ("user_id", direction)]
             found = self._find(base | _beyond(field, after, descending=descending), order, limit)
         if len(found) < limit:
             rest: Document = {field: None}
@@ -154,8 +171,8 @@ def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: b
     if after is None:
         return {field: {"$ne": None}}
     value, user_id = after
-    further: Document = {field: {"$lt" if descending else "$gt": value}}
-    return {"$or": [further, {field: value, "user_id": {"$gt": user_id}}]}
+    beyond = "$lt" if descending else "$gt"
+    return {"$or": [{field: {beyond: value}}, {field: value, "user_id": {beyond: user_id}}]}
 
 
 def summarize(report: Report) -> Summary:

@@ -38,6 +38,8 @@ def services(database: DocumentDatabase, mongodb_url: str, monkeypatch: pytest.M
     monkeypatch.setenv("ANALYSIS_PAGE_SIZE", "2")
     settings.cache_clear()
     client = connect(mongodb_url)
+    reports = ReportStore(database)
+    reports.ensure_indexes()
     yield Services(
         mongodb=client,
         runs=RunStore(database),
@@ -46,7 +48,7 @@ def services(database: DocumentDatabase, mongodb_url: str, monkeypatch: pytest.M
         portfolios=PortfolioStore(database),
         prices=PriceStore(database),
         research=ResearchStore(database),
-        reports=ReportStore(database),
+        reports=reports,
         price_cache=None,
         provider=SampleProvider(),
     )

@@ -25,7 +25,7 @@ from analysis.research import research_symbols
 from stores.mongo import DocumentDatabase
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import Outcome, RunError, SortField, Summary
-from stores.reports import ReportStore, summarize
+from stores.reports import ReportStore, WriteRefused, summarize
 from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
@@ -182,7 +182,7 @@ def test_pages_by_user_id_neither_repeat_nor_miss_anyone(reports: ReportStore, d
     ("descending", "expected"),
     [
         (False, ["low", "even1", "even2", "high", "none1", "none2", "none3"]),
-        (True, ["high", "even1", "even2", "low", "none1", "none2", "none3"]),
+        (True, ["high", "even2", "even1", "low", "none1", "none2", "none3"]),
     ],
 )
 def test_pages_by_a_figure_put_those_without_it_last_and_equals_by_user_id(
@@ -193,6 +193,27 @@ def test_pages_by_a_figure_put_those_without_it_last_and_equals_by_user_id(
     volatilities = {"high": 0.9, "low": 0.1, "even2": 0.5, "even1": 0.5, "none2": None, "none1": None, "none3": None}
     reports.save([a_report(user_id, volatility=volatility) for user_id, volatility in volatilities.items()], Shared())
     assert all_pages(reports, "annual_volatility", descending=descending) == expected
+
+
+def test_a_page_delivered_again_replaces_what_is_there_and_adds_what_is_not(
+    reports: ReportStore, database: DocumentDatabase
+) -> None:
+    reports.save([a_report("a", value=1.0), a_report("b", value=2.0)], Shared())
+    kept = database.portfolio_analyses.find_one({"user_id": "a"}, {"_id": True})
+    reports.save([a_report("c", value=3.0), a_report("a", value=9.0)], Shared())
+    assert all_pages(reports, "market_value", descending=False) == ["b", "c", "a"]
+    assert database.portfolio_analyses.find_one({"user_id": "a"}, {"_id": True}) == kept
+
+
+def test_a_refusal_of_the_database_tells_its_codes_and_nothing_of_the_reports(
+    reports: ReportStore, database: DocumentDatabase
+) -> None:
+    validator = {"$jsonSchema": {"properties": {"user_id": {"enum": ["a"]}}}}
+    database.command("collMod", "portfolio_analyses", validator=validator)
+    with pytest.raises(WriteRefused) as caught:
+        reports.save([a_report("a", value=12345.0), a_report("b", value=67890.0)], Shared())
+    assert str(caught.value) == "The database refused 1 reports: [121]"
+    assert caught.value.__suppress_context__
 
 
 def test_a_status_limits_the_list(reports: ReportStore) -> None:
