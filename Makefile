@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo start test check bench format lock setup
+.PHONY: help demo start test check bench soak format lock setup
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ check: $(READY) ## Check format, lint and types
 
 bench: $(READY) $(PEERS_READY) ## Measure everything, against peers and floors
 	@$(PYTHON) -m benchmarks
+
+soak: $(READY) ## Break everything at random for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
+	@scripts/ensure-redis
+	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import override
 
@@ -19,6 +20,10 @@ from tests.devhost.harness import ROOT, eventually
 
 # So that a server does not outlive a test run that was killed itself.
 _LAUNCHER = (sys.executable, "-I", "-S", str(ROOT / "devhost" / "launcher.py"))
+
+# Linux takes the thread that started a process for its parent: this one lives as long as the test run.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
+_PATIENCE_SECONDS = 10
 
 
 class Server(ABC):
@@ -45,16 +50,23 @@ class Server(ABC):
     def start(self) -> None:
         """Start it, if it does not run, and wait until it answers."""
         if self._process is None:
-            with (self.folder / "server.log").open("ab") as log:
-                command = [*_LAUNCHER, str(os.getpid()), *self.command()]
-                self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            self._process = _starter.submit(self._start).result()
         eventually(self.answers)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [*_LAUNCHER, str(os.getpid()), *self.command()]
+        with (self.folder / "server.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it by a signal, if it runs."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            try:
+                self._process.wait(_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:  # as whoever supervises a server does
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def kill(self) -> None:

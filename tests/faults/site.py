@@ -32,9 +32,10 @@ class Site:
     """Everything a run depends on. Its methods are named for what they break, and for what they mend."""
 
     def __init__(self, folder: Path, *, users: int = _USERS, **settings: str) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._standard_people = people(users)
-        self._settings = settings
+        self.settings = settings
         self._started: dict[str, str] = {}
         self.prices = folder / "prices"
         self.mongodb = MongoDB(folder / "mongodb")
@@ -54,6 +55,17 @@ class Site:
 
     def heal(self, **settings: str) -> None:
         """Bring everything into the state that each test begins with, the app with these settings."""
+        self.mend()
+        self.forget_runs()
+        self.wire.garbled.clear()
+        self.populate(self._standard_people)
+        if self._app is None or self._started != self._environment(**settings):
+            self.start_app(**settings)
+        self.wait_for_workers()
+        self.forget_log()
+
+    def mend(self) -> None:
+        """Let everything go on or start again, and put the prices back."""
         if self._app is not None:
             self.resume_workers()
         self.restore_prices()
@@ -61,13 +73,6 @@ class Site:
         self.redis.start()
         self.mongodb.resume()
         self.start_mongodb()
-        self.forget_runs()
-        self.wire.garbled.clear()
-        self.populate(self._standard_people)
-        if self._app is None or self._started != self._environment(**settings):
-            self.start_app(**settings)
-        self.wait_for_workers()
-        self._log_begins = len(self._whole_log())
 
     def close(self) -> None:
         if self._app is not None:
@@ -147,12 +152,15 @@ class Site:
         raise AssertionError(f"no worker has a connection from port {client_port}")
 
     def log(self) -> str:
-        """Give what the app logged since everything was healed, all its starts together."""
+        """Give what the app logged since it was forgotten, all its starts together."""
         return self._whole_log()[self._log_begins :]
 
     def _whole_log(self) -> str:
         log = self._folder / "app.log"
         return log.read_text(errors="replace") if log.exists() else ""
+
+    def forget_log(self) -> None:
+        self._log_begins = len(self._whole_log())
 
     def wait_for_log(self, pattern: str, times: int = 1) -> None:
         """Wait until the log has so many lines with this pattern."""
@@ -215,10 +223,11 @@ class Site:
     def wait(self, run_id: str) -> Document:
         """Give a run's record once the run has ended and given back what it held."""
         eventually(lambda: self.record(run_id)["status"] in FINAL, PATIENCE_SECONDS)
-        eventually(partial(self._is_cleared_up, run_id), PATIENCE_SECONDS)
+        eventually(partial(self.is_cleared_up, run_id), PATIENCE_SECONDS)
         return self.record(run_id)
 
-    def _is_cleared_up(self, run_id: str) -> bool:
+    def is_cleared_up(self, run_id: str) -> bool:
+        """Tell whether a run that has ended is logged and holds nothing any more."""
         held = {"run_id": run_id}
         left = (self.database[name].count_documents(held) for name in ("run_leases", "run_batches"))
         return self.ends_logged(run_id) > 0 and not any(left)
@@ -260,6 +269,6 @@ class Site:
             "ANALYSIS_STALL_SECONDS": "2",
             "ANALYSIS_SCHEDULE": "0 0 0 1 1 *",  # no nightly run in the middle of a test
             "OPENBLAS_NUM_THREADS": "1",
-            **self._settings,
+            **self.settings,
             **settings,
         }

@@ -61,6 +61,7 @@ class Wire:
         self._listener: socket.socket | None = socket.create_server((_ADDRESS, 0))
         self.port: int = self._listener.getsockname()[1]
         self._holds: list[Hold] = []
+        self._connections: set[_Connection] = set()
         # What to make of some bytes in answers, of the same length: no server here stores what some do.
         self.garbled: dict[bytes, bytes] = {}
         self._accept_in_background(self._listener)
@@ -78,6 +79,11 @@ class Wire:
         if self._listener is None:
             self._listener = socket.create_server((_ADDRESS, self.port))
             self._accept_in_background(self._listener)
+
+    def cut(self) -> None:
+        """Lose every connection, as when a router between both sides restarts."""
+        for connection in tuple(self._connections):
+            connection.close()
 
     @contextmanager
     def holding(self, moment: Moment) -> Iterator[Hold]:
@@ -106,7 +112,9 @@ class Wire:
                 continue
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _Connection(client, server, port, self._holds, self.garbled).carry()
+            connection = _Connection(client, server, port, self._holds, self.garbled)
+            self._connections = {other for other in self._connections if not other.is_closed} | {connection}
+            connection.carry()
 
 
 class _Connection:
@@ -116,6 +124,7 @@ class _Connection:
         self._client, self._server, self._port = client, server, port
         self._holds, self._garbled = holds, garbled
         self._held_answers: dict[bytes, Hold] = {}
+        self.is_closed = False
 
     def carry(self) -> None:
         ways = ((self._client, self._server, self._sent), (self._server, self._client, self._answered))
@@ -130,10 +139,14 @@ class _Connection:
         except OSError:
             pass
         finally:
-            for end in (source, target):
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
+            self.close()
+
+    def close(self) -> None:
+        self.is_closed = True
+        for end in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _sent(self, message: bytes) -> bytes:
         for hold in tuple(self._holds):

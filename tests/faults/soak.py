@@ -1,0 +1,145 @@
+"""``make soak``: random faults of all kinds at random moments, over runs of thousands of users, for an hour.
+
+Ends with exit code 1 if a single user's result was lost or doubled, or a single run ended in a wrong state.
+"""
+
+import argparse
+import random
+import secrets
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pymongo.errors import PyMongoError
+
+from stores.mongo import connect
+from tests.devhost.harness import eventually
+from tests.faults.chaos import STALL_SECONDS, Story, plan_faults
+from tests.faults.poison import GARBLED, Poison, poisons
+from tests.faults.rounds import started_in_rounds
+from tests.faults.servers import MongoDB
+from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
+from tests.faults.tally import Tally, write_into_the_documentation
+from tests.faults.truth import Figures, Verdict, figures, judge
+
+_USERS, _PAGE_SIZE = 2_000, 50
+_MOST_FAULTS = 6
+_ROUNDS = 200
+
+
+class Soak:
+    """Runs, one after the other, each with faults of its own; what they were and what came of it is in ``tally``."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self._site = site
+        self._source = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.tally = Tally(seed)
+        self._poisons: list[Poison] = []
+        self._planned: list[str] = []
+        self._undisturbed: Figures = {}
+        self._run_seconds = 0.0
+
+    def prepare(self) -> None:
+        """Bring in the users, of whom some are poisonous, and learn how a run goes that nothing disturbs."""
+        self._site.heal()
+        self._site.wire.garbled.update(GARBLED)
+        self._poisons = list(poisons())
+        for poison in self._poisons:
+            poison.write(self._site.database)
+        self._planned = [*self._site.user_ids, *(poison.user_id for poison in self._poisons)]
+        story = Story(self._site, self._site.trigger())
+        self._judge(story)
+        self._run_seconds = self._site.record(story.run_id)["metrics"]["total_duration_seconds"]
+
+    def one_run(self) -> None:
+        """Start a run, have it meet its faults, wait for its end, and compare what it says with what is stored."""
+        self._recover()
+        story = Story(self._site, self._site.trigger())
+        faults = plan_faults(self._source, _MOST_FAULTS, self._run_seconds)
+        with ThreadPoolExecutor(_MOST_FAULTS) as threads:
+            happening = [threads.submit(fault.happen, story) for fault in faults]
+        for future in happening:
+            future.result()
+        self._site.mend()
+        for run_id in story.further_runs:
+            self._judge(Story(self._site, run_id, same_figures=story.same_figures))
+        self._judge(story)
+
+    def _recover(self) -> None:
+        """Begin anew: everything works, and no run holds the lease."""
+        self._site.mend()
+        self._site.wait_for_workers()
+        active = {"status": {"$nin": list(FINAL)}}
+        runs = self._site.database.portfolio_analysis_runs
+
+        def none_is_active() -> bool:
+            # What a trigger left behind that died before it answered.
+            for left in runs.find(active):
+                self._site.age(left["run_id"], seconds=120)
+                self._site.fire_watchdog()
+            return runs.count_documents(active) == 0
+
+        eventually(none_is_active, PATIENCE_SECONDS)
+        for name in ("portfolio_analysis_runs", "portfolio_analyses"):
+            self._site.database[name].delete_many({})
+        self._site.forget_log()
+
+    def _judge(self, story: Story) -> None:
+        try:
+            run = self._site.wait(story.run_id)
+        except (AssertionError, PyMongoError) as error:
+            self.tally.add(story, "never over", 0, Verdict(wrong=[str(error)]))
+            return
+        verdict = judge(self._site, run, planned=self._planned, states=story.may_end_in())
+        found = figures(self._site, story.run_id)
+        if run["status"].startswith("completed"):
+            reasons = {user_id: report["reason"] for user_id, report in found.items() if report["status"] == "failed"}
+            if reasons != {poison.user_id: poison.reason for poison in self._poisons if poison.reason}:
+                verdict.wrong.append("those fail who have to, by name")
+        self._undisturbed = self._undisturbed or found
+        if story.same_figures and any(report != self._undisturbed[user_id] for user_id, report in found.items()):
+            verdict.wrong.append("the figures are those of an undisturbed run")
+        self.tally.add(story, run["status"], len(self._planned), verdict)
+        if not verdict.is_clean:
+            print(self._site.log(), file=sys.stderr)
+
+
+def main() -> int:
+    """Parse the command line, run for so long, and write down what came of it."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"ANALYSIS_PAGE_SIZE": str(_PAGE_SIZE), "ANALYSIS_STALL_SECONDS": str(STALL_SECONDS)}
+        site = Site(Path(folder) / "site", users=_USERS, **settings)
+        try:
+            soak = Soak(site, arguments.seed)
+            soak.prepare()
+            while time.monotonic() - started < 60 * arguments.minutes:
+                soak.one_run()
+        finally:
+            site.close()
+        soak.tally.minutes = (time.monotonic() - started) / 60
+        soak.tally.rounds = _rounds(Path(folder) / "rounds")
+    write_into_the_documentation(soak.tally)
+    return 0 if soak.tally.is_clean else 1
+
+
+def _rounds(folder: Path) -> list[int]:
+    """Trigger 50 times at once, 200 times over; gives how many runs started each time."""
+    server = MongoDB(folder)
+    server.start()
+    try:
+        with connect(f"mongodb://127.0.0.1:{server.port}/?directConnection=true") as client:
+            return [len(started) for started in started_in_rounds(client["portfolio"], _ROUNDS)]
+    finally:
+        server.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
