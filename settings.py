@@ -14,8 +14,21 @@ PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
 DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY"}
 
 
+SHORTEST_JWT_SECRET_BYTES = 32
+"""As long as the digest of HS256 (RFC 7518, 3.2): a shorter one could be found by trying, without asking the app."""
+
+
 class SettingsError(Exception):
     """A setting is missing or ill-formed. The message is one line that begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """Whose tokens are accepted, for which application, and the role in them that makes an administrator."""
+
+    issuer: str
+    audience: str
+    admin_role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,10 @@ class Settings:
 
     key_vault_url: str | None
     admin_secret: str | None = field(repr=False)
+    jwt_secret: str | None = field(repr=False)
+    jwt_issuer: str | None
+    jwt_audience: str | None
+    oidc: Oidc | None
     mongodb_url: str | None = field(repr=False)
     mongodb_database: str
     redis_url: str | None = field(repr=False)
@@ -54,6 +71,10 @@ class Settings:
         return cls(
             key_vault_url=key_vault_url,
             admin_secret=values.get("ADMIN_SECRET"),
+            jwt_secret=_jwt_secret(values),
+            jwt_issuer=values.get("JWT_ISSUER"),
+            jwt_audience=values.get("JWT_AUDIENCE"),
+            oidc=_oidc(values),
             mongodb_url=mongodb_url,
             mongodb_database=_matching(values, "MONGODB_DATABASE", default="portfolio", pattern=r"[\w-]{1,63}"),
             redis_url=_url(values, "REDIS_URL", schemes=("redis", "rediss", "unix")),
@@ -89,6 +110,38 @@ def _url(values: Mapping[str, str], name: str, *, schemes: tuple[str, ...]) -> s
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
         raise SettingsError(f"{name} must be a URL that starts with {forms} and names a host; encode what is special")
     return value
+
+
+def _jwt_secret(values: Mapping[str, str]) -> str | None:
+    secret = values.get("JWT_SECRET")
+    if secret is not None and len(secret.encode()) < SHORTEST_JWT_SECRET_BYTES:
+        raise SettingsError(f"JWT_SECRET must have at least {SHORTEST_JWT_SECRET_BYTES} bytes")
+    return secret
+
+
+def _oidc(values: Mapping[str, str]) -> Oidc | None:
+    names = ("OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ADMIN_ROLE")
+    missing = [name for name in names if name not in values]
+    if len(missing) == len(names):
+        return None
+    if missing:
+        raise SettingsError(f"{missing[0]} is missing: set all of {', '.join(names)}, or none")
+    development = values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
+    if not is_issuer_url(values["OIDC_ISSUER"], loopback=development):
+        raise SettingsError("OIDC_ISSUER must be a URL that starts with https://, without user, query and fragment")
+    return Oidc(*(values[name] for name in names))
+
+
+def is_issuer_url(url: str, *, loopback: bool, query: bool = False) -> bool:
+    """Tell whether what ``url`` serves can be trusted to come from there: over TLS, or from this very machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (loopback and parts.scheme == "http" and host in ("127.0.0.1", "localhost"))
+    plain = url.isascii() and url.isprintable() and " " not in url and not parts.fragment and (query or not parts.query)
+    return secure and plain and _HOST.fullmatch(parts.netloc) is not None
 
 
 def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str) -> str:

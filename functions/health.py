@@ -8,7 +8,8 @@ from pymongo.errors import PyMongoError
 from redis import RedisError
 
 from functions.services import connections, secrets, settings
-from stores.secrets import SecretMissing, SecretsUnavailable
+from stores.secrets import SecretMissing
+from stores.vault import SecretsUnavailable
 
 type Answer = Literal["ok", "unavailable", "not_configured"]
 
@@ -16,14 +17,21 @@ _PATIENCE_SECONDS = 3
 
 
 def check() -> dict[str, object]:
-    """Ask each dependency for a sign of life. The app works without Redis, so its absence only degrades."""
+    """Ask each dependency for a sign of life.
+
+    The app works without Redis, so its absence only degrades. So does the vault's while the admin secret is known: an
+    instance taken out for it would come back without one.
+    """
     checks: dict[str, Answer] = {
         "mongodb": _answer(_ping_mongodb),
         "redis": _check_redis(),
         "key_vault": "not_configured" if settings().key_vault_url is None else _answer(secrets().ping),
     }
-    needed = checks["mongodb"], checks["key_vault"]
-    status = "unavailable" if "unavailable" in needed else "degraded" if checks["redis"] == "unavailable" else "ok"
+    secret_known = checks["key_vault"] == "not_configured" or _answer(lambda: secrets().get("admin-secret")) == "ok"
+    if checks["mongodb"] == "unavailable" or not secret_known:
+        status = "unavailable"
+    else:
+        status = "degraded" if "unavailable" in checks.values() else "ok"
     return {"status": status, "checks": checks}
 
 
@@ -42,7 +50,7 @@ def _check_redis() -> Answer:
     return "not_configured" if cache is None else _answer(cache.ping)
 
 
-def _answer(ping: Callable[[], None]) -> Answer:
+def _answer(ping: Callable[[], object]) -> Answer:
     try:
         ping()
     except (PyMongoError, RedisError, SecretMissing, SecretsUnavailable):

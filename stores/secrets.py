@@ -1,84 +1,112 @@
 """The app's secrets: from Key Vault where one is named, from the settings otherwise."""
 
-import functools
-import threading
+import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, get_args
 
-from settings import Settings
+from settings import SHORTEST_JWT_SECRET_BYTES, Settings
+from stores.kept import Kept
+from stores.vault import SecretsUnavailable, SecretVersion, Vault, vault_client
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
-type SecretName = Literal["admin-secret", "mongodb-url", "redis-url"]
+type SecretName = Literal["admin-secret", "jwt-secret", "mongodb-url", "redis-url"]
+type Versions = tuple[SecretVersion, ...]
 
-_KEEP_SECONDS = 300.0
-# The SDK would try for minutes while an administrator waits for an answer.
-IMPATIENT: dict[str, Any] = {"retry_total": 1, "connection_timeout": 3, "read_timeout": 3}
+_ACCEPTED_VERSIONS = 2
+"""The current one and the one before it, so that nobody is refused while a secret is replaced."""
+_ROTATING = ("admin-secret", "jwt-secret")
+
+_log = logging.getLogger(__name__)
 
 
 class SecretMissing(Exception):
     """There is no such secret: not in the vault, or not in the settings."""
 
 
-class SecretsUnavailable(Exception):
-    """The vault cannot be reached or refuses to answer."""
-
-
 class Secrets:
-    """Secrets by their vault name, kept for five minutes. Values leave this class only as return values."""
+    """Secrets by their vault name. Values leave this class only as return values, and to who looks for one of them."""
 
-    def __init__(self, settings: Settings, client: Callable[[], "SecretClient"] | None = None) -> None:
-        self._settings = settings
-        self._client = client or _vault_client(settings)
-        self._kept: dict[str, tuple[float, str]] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        settings: Settings,
+        client: Callable[[], "SecretClient"] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
+        if settings.key_vault_url is None:
+            source = _from(settings)
+        else:
+            source = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
+        names: tuple[SecretName, ...] = get_args(SecretName.__value__)
+        self._kept = {name: Kept(name, source(name), clock) for name in names}
 
     def get(self, name: SecretName) -> str:
         """Give the secret's current value.
 
         Raises:
-            SecretMissing: nobody set it.
-            SecretsUnavailable: the vault did not answer.
+            SecretMissing: nobody set it, or every version is disabled, expired or not valid yet.
+            SecretsUnavailable: the vault did not answer, and what it said last is too old.
         """
-        if self._settings.key_vault_url is None:
-            if name != "admin-secret" or self._settings.admin_secret is None:
-                raise SecretMissing(name)
-            return self._settings.admin_secret
-        with self._lock:
-            fetched_at, value = self._kept.get(name, (0.0, ""))
-            if not value or time.monotonic() - fetched_at > _KEEP_SECONDS:
-                value = self._from_vault(name)
-                self._kept[name] = (time.monotonic(), value)
-            return value
+        return self.accepted(name)[0].value
+
+    def accepted(self, name: SecretName) -> Versions:
+        """Give the versions that are accepted now, newest first, never none; raises as :meth:`get`."""
+        found = self._kept[name].find(lambda versions: self._valid(versions) or None)
+        if found is None:
+            raise SecretMissing(name)
+        return found
+
+    def find[R](self, name: SecretName, match: Callable[[Versions], R | None]) -> R | None:
+        """Give what ``match`` finds among the accepted versions; where it finds nothing, look for newer ones.
+
+        Raises as :meth:`get`.
+        """
+        self.accepted(name)
+        return self._kept[name].find(lambda versions: match(self._valid(versions)))
 
     def ping(self) -> None:
         """Make sure that the vault answers, if there is one; raises as :meth:`get`."""
-        if self._settings.key_vault_url is not None:
-            self.get("admin-secret")
+        self.accepted("admin-secret")
+        if self._kept["admin-secret"].failing:
+            raise SecretsUnavailable
 
-    def _from_vault(self, name: SecretName) -> str:
-        from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - slow, not always needed
-
-        try:
-            value = self._client().get_secret(name).value
-        except ResourceNotFoundError:
-            value = None
-        except AzureError as error:
-            # The class only: the message may quote the request.
-            raise SecretsUnavailable(type(error).__name__) from None
-        if not value:
-            raise SecretMissing(name)
-        return value
+    def _valid(self, versions: Versions) -> Versions:
+        # The rest was looked at when they were fetched; this may have come about since.
+        return tuple(version for version in versions if self._now() < version.not_after)
 
 
-def _vault_client(settings: Settings) -> Callable[[], "SecretClient"]:
-    @functools.cache
-    def client() -> "SecretClient":
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, only used with a vault
-        from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
+type _Source = Callable[[SecretName], Callable[[], Versions]]
 
-        return SecretClient(settings.key_vault_url or "", DefaultAzureCredential(), **IMPATIENT)
 
-    return client
+def _from(settings: Settings) -> _Source:
+    values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret}
+
+    def source(name: SecretName) -> Callable[[], Versions]:
+        value = values.get(name)
+        return lambda: () if value is None else (SecretVersion(None, value),)
+
+    return source
+
+
+def _from_vault(vault: Vault) -> _Source:
+    def source(name: SecretName) -> Callable[[], Versions]:
+        if name in _ROTATING:
+            return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
+        return lambda: vault.current(name)
+
+    return source
+
+
+def _long_enough(name: SecretName, versions: Versions) -> Versions:
+    """Leave out keys that could be found by trying; the setting of the same purpose is checked at the start."""
+    if name != "jwt-secret":
+        return versions
+    kept = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
+    if len(kept) < len(versions):
+        _log.error("%s has versions of less than %s bytes: they are refused", name, SHORTEST_JWT_SECRET_BYTES)
+    return kept

@@ -1,5 +1,6 @@
 """A Key Vault for tests: an HTTPS server of our own that answers as the REST API's documentation describes."""
 
+import hashlib
 import json
 import ssl
 import threading
@@ -7,20 +8,41 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import trustme
 from azure.core.credentials import AccessToken
 from azure.keyvault.secrets import SecretClient
 
-from stores.secrets import IMPATIENT
+from stores.vault import IMPATIENT
+
+_TOKEN = "token of the managed identity"
 
 
 class _Credential:
     def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
-        return AccessToken("token", int(time.time()) + 3600)
+        return AccessToken(_TOKEN, int(time.time()) + 3600)
+
+
+@dataclass
+class Version:
+    """One version of a secret. Its value never changes; its attributes may."""
+
+    id: str
+    value: str
+    created: int
+    enabled: bool = True
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+    def attributes(self) -> dict[str, object]:
+        times = {"nbf": self.starts, "exp": self.ends}
+        given = {name: int(moment.timestamp()) for name, moment in times.items() if moment}
+        return {"enabled": self.enabled, "created": self.created, "updated": self.created, **given}
 
 
 @dataclass
@@ -29,13 +51,63 @@ class Vault:
 
     url: str
     client: Callable[[], SecretClient]
-    secrets: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, list[Version]] = field(default_factory=dict)
     failing_with: int | None = None
+    retry_after: str | None = None
     asked: list[str] = field(default_factory=list)
+    challenged: int = 0
+    door: threading.Event = field(default_factory=threading.Event)
+    """Closed, it lets requests wait."""
+    waiting: threading.Event = field(default_factory=threading.Event)
+    """Set once a request has come in."""
+
+    def put(self, name: str, value: str, **attributes: Any) -> Version:  # noqa: ANN401 - as Version has them
+        """Add a version, newer than the others."""
+        versions = self.secrets.setdefault(name, [])
+        identity = hashlib.md5(f"{name} {len(versions)}".encode(), usedforsecurity=False).hexdigest()
+        version = Version(identity, value, created=1_700_000_000 + len(versions), **attributes)
+        versions.append(version)
+        return version
+
+    def listings(self, name: str) -> int:
+        return self.asked.count(f"secrets/{name}/versions")
+
+
+def _answer_of(vault: Vault, path: list[str], query: dict[str, list[str]]) -> tuple[int, object]:
+    _, name, *rest = path
+    versions = vault.secrets.get(name)
+    if vault.failing_with is not None:
+        return vault.failing_with, {"error": {"code": "Failing", "message": "as asked"}}
+    if versions is None:
+        return 404, {"error": {"code": "SecretNotFound", "message": f"{name} was not found"}}
+    if rest == ["versions"]:
+        return 200, _page(vault.url, name, versions, query)
+    found = [version for version in versions if not rest or version.id == rest[0]]
+    if not found:
+        return 404, {"error": {"code": "SecretNotFound", "message": "no such version"}}
+    if not found[-1].enabled:
+        return 403, {"error": {"code": "Forbidden", "message": "Operation get is not allowed on a disabled secret."}}
+    return 200, {"value": found[-1].value} | _item(vault.url, name, found[-1])
+
+
+def _page(url: str, name: str, versions: list[Version], query: dict[str, list[str]]) -> object:
+    # In no order that means anything, at most 25 a page.
+    ordered = sorted(versions, key=lambda version: version.id)
+    start, size = int(query.get("$skiptoken", ["0"])[0]), min(25, int(query.get("maxresults", ["25"])[0]))
+    more = start + size < len(ordered)
+    link = f"{url}/secrets/{name}/versions?api-version=7.6&$skiptoken={start + size}&maxresults={size}"
+    return {
+        "value": [_item(url, name, version) for version in ordered[start : start + size]],
+        "nextLink": link if more else None,
+    }
+
+
+def _item(url: str, name: str, version: Version) -> dict[str, object]:
+    return {"id": f"{url}/secrets/{name}/{version.id}", "attributes": version.attributes()}
 
 
 @contextmanager
-def a_vault(folder: Path) -> Iterator[Vault]:
+def a_vault(folder: Path, **client_options: Any) -> Iterator[Vault]:  # noqa: ANN401 - as the SDK takes them
     authority = trustme.CA()
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
@@ -44,29 +116,23 @@ def a_vault(folder: Path) -> Iterator[Vault]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if "Authorization" not in self.headers:
+            if self.headers["Authorization"] != f"Bearer {_TOKEN}":
+                vault.challenged += 1
                 challenge = 'Bearer authorization="https://login.example/tenant", resource="https://vault.example"'
                 self._answer(401, {}, {"WWW-Authenticate": challenge})
                 return
-            path = urlsplit(self.path).path.strip("/").split("/")
+            url = urlsplit(self.path)
+            path = url.path.strip("/").split("/")
             vault.asked.append("/".join(path))
-            name = path[1]
-            if vault.failing_with is not None:
-                self._answer(vault.failing_with, {"error": {"code": "Failing", "message": "as asked"}})
-            elif name not in vault.secrets:
-                self._answer(404, {"error": {"code": "SecretNotFound", "message": f"{name} was not found"}})
-            else:
-                content = {
-                    "value": vault.secrets[name],
-                    "id": f"{vault.url}/secrets/{name}/0123456789abcdef",
-                    "attributes": {"enabled": True, "created": 1, "updated": 1},
-                }
-                self._answer(200, content)
+            vault.waiting.set()
+            vault.door.wait()
+            headers = {} if vault.retry_after is None else {"Retry-After": vault.retry_after}
+            self._answer(*_answer_of(vault, path, parse_qs(url.query)), headers)
 
-        def _answer(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
+        def _answer(self, status: int, content: object, headers: dict[str, str]) -> None:
             body = json.dumps(content).encode()
             self.send_response(status)
-            for key, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            for key, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(key, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -75,21 +141,26 @@ def a_vault(folder: Path) -> Iterator[Vault]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_arguments: object) -> None:
+            pass  # who asked has gone
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     url = f"https://localhost:{server.server_port}"
 
     def client() -> SecretClient:
-        return SecretClient(
-            url, _Credential(), verify_challenge_resource=False, connection_verify=str(ca_file), **IMPATIENT
-        )
+        options: dict[str, Any] = IMPATIENT | {"verify_challenge_resource": False} | client_options
+        return SecretClient(url, _Credential(), connection_verify=str(ca_file), **options)
 
     vault = Vault(url, client)
-    thread = threading.Thread(target=server.serve_forever)
+    vault.door.set()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield vault
     finally:
+        vault.door.set()
         server.shutdown()
         server.server_close()
         thread.join()

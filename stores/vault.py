@@ -1,0 +1,126 @@
+"""Key Vault: the versions of a secret that count, in few requests."""
+
+import functools
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from stores.kept import Unavailable
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
+    from azure.keyvault.secrets import SecretClient, SecretProperties
+
+IMPATIENT: dict[str, Any] = {
+    # The SDK would try for minutes, and sleep as long as an answer's Retry-After says, while an administrator waits.
+    "retry_total": 1,
+    "retry_status": 0,
+    "connection_timeout": 3,
+    "read_timeout": 3,
+}
+MOST_VERSIONS_LISTED = 1_000
+_PAGE_SIZE = 25  # the vault gives no more
+_LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+_log = logging.getLogger(__name__)
+
+
+class SecretsUnavailable(Unavailable):
+    """The vault cannot be reached or refuses to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """One value that a secret had or has; ``id`` is None for one that does not come from a vault."""
+
+    id: str | None
+    value: str = field(repr=False)
+    not_after: datetime = _NEVER
+
+
+class Vault:
+    """The secrets of one vault. A version's value never changes, so each is fetched once while it counts."""
+
+    def __init__(self, client: Callable[[], "SecretClient"], now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._now = now
+        self._values: dict[str, dict[str, str]] = {}
+
+    def current(self, name: str) -> tuple[SecretVersion, ...]:
+        """Give the current version in one request; nothing where there is no such secret.
+
+        When it expires is left aside: whether an URL still opens a door is for its server to say.
+
+        Raises:
+            SecretsUnavailable: the vault did not answer.
+        """
+        return _answered(lambda: tuple(replace(version, not_after=_NEVER) for version in self._current(name)))
+
+    def newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
+        """Give the newest versions that are enabled and valid now, at most ``most``; raises as :meth:`current`."""
+        return _answered(lambda: self._newest(name, most))
+
+    def _newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
+        versions = self._client().list_properties_of_secret_versions(name, max_page_size=_PAGE_SIZE)
+        # Listed in no order that is promised, so all have to be read to know the newest.
+        listed = list(itertools.islice(versions, MOST_VERSIONS_LISTED + 1))
+        if len(listed) > MOST_VERSIONS_LISTED:
+            _log.error("%s has over %s versions: only its current one is accepted", name, MOST_VERSIONS_LISTED)
+            return tuple(version for version in self._current(name) if self._now() < version.not_after)
+        counting = sorted(filter(self._counts, listed), key=lambda found: found.created_on or _LONG_AGO, reverse=True)
+        known = self._values.get(name, {})
+        found = [self._value(name, version, known) for version in counting[:most]]
+        self._values[name] = {version.id: version.value for version in found if version.id}
+        return tuple(version for version in found if version.value)
+
+    def _counts(self, version: "SecretProperties") -> bool:
+        starts, ends = version.not_before or _LONG_AGO, version.expires_on or _NEVER
+        return version.enabled is True and starts <= self._now() < ends
+
+    def _value(self, name: str, listed: "SecretProperties", known: dict[str, str]) -> SecretVersion:
+        version = str(listed.version)
+        return _version(listed, known.get(version) or self._client().get_secret(name, version).value or "")
+
+    def _current(self, name: str) -> tuple[SecretVersion, ...]:
+        secret = self._client().get_secret(name)
+        return (_version(secret.properties, secret.value),) if secret.value else ()
+
+
+def _version(properties: "SecretProperties", value: str) -> SecretVersion:
+    return SecretVersion(properties.version, value, properties.expires_on or _NEVER)
+
+
+def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+    from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - slow, not always needed
+
+    try:
+        return ask()
+    except ResourceNotFoundError:
+        return ()
+    except AzureError as error:
+        # The class only: the message may quote the request.
+        raise SecretsUnavailable(type(error).__name__, _retry_after_seconds(error)) from None
+    except ValueError as error:  # what the SDK raises for a challenge that is none, or another vault's
+        raise SecretsUnavailable(type(error).__name__) from None
+
+
+def _retry_after_seconds(error: "AzureError") -> float:
+    response = getattr(error, "response", None)
+    text = str(response.headers.get("Retry-After", "")) if response is not None else ""
+    return float(text) if text.isdecimal() else 0.0
+
+
+def vault_client(url: str) -> Callable[[], "SecretClient"]:
+    """Give what makes the process's one client of the vault, on first use."""
+
+    @functools.cache
+    def client() -> "SecretClient":
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, only used with a vault
+        from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
+
+        return SecretClient(url, DefaultAzureCredential(), **IMPATIENT)
+
+    return client
