@@ -1,19 +1,28 @@
-"""Who may come in: an administrator, known by the admin secret."""
+"""Who may come in: an administrator, known by the admin secret or by a bearer token."""
 
+import functools
 import hashlib
 import hmac
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
 import azure.functions as func
 
-from functions.services import secrets
-from stores.secrets import SecretMissing, SecretsUnavailable
+from functions.services import secrets, settings, token_verifiers
+from functions.tokens import InvalidToken, NoAdministrator, bearer_of
+from stores.kept import Unavailable
+from stores.secrets import SecretMissing, SecretName, Versions
+from stores.vault import SecretVersion
 
 
 class Unauthorized(Exception):
     """The request carries no valid credentials."""
+
+
+class Forbidden(Exception):
+    """The credentials are valid, and whose they are is no administrator."""
 
 
 class AuthenticationUnavailable(Exception):
@@ -35,26 +44,75 @@ class Admin:
 current_admin: ContextVar[Admin] = ContextVar("current_admin")
 """The administrator whose request is being answered. No parameter: the host would take it for a binding."""
 
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
 
 def require_admin(request: func.HttpRequest) -> Admin:
-    """Give the administrator whose credentials the request carries.
+    """Give the administrator whose credentials the request carries. Where it carries both, the secret decides.
 
     Raises:
         Unauthorized: no valid credentials.
-        AuthenticationUnavailable: there is no secret to compare with, or it cannot be had.
+        Forbidden: a valid token of somebody who is no administrator.
+        AuthenticationUnavailable: there is nothing to compare with, or it cannot be had.
     """
+    secret, authorization = request.headers.get("X-Admin-Secret"), request.headers.get("Authorization")
     try:
-        expected = secrets().get("admin-secret")
-    except (SecretMissing, SecretsUnavailable) as error:
+        if secret is not None:
+            return _by_secret(secret)
+        if authorization is not None:
+            return _by_token(authorization)
+        return _by_nothing()
+    except (SecretMissing, Unavailable) as error:
         raise AuthenticationUnavailable from error
-    if not _same(request.headers.get("X-Admin-Secret", ""), expected):
+
+
+def _by_secret(given: str) -> Admin:
+    version = secrets().find("admin-secret", functools.partial(_matching, given))
+    if version is None:
         raise Unauthorized
-    return Admin("admin-secret", "admin-secret")
+    return Admin("admin-secret", "admin-secret", version.id)
 
 
-def _same(given: str, expected: str) -> bool:
-    # Digests have one length, so the time tells neither the secret's length nor how much of it was right.
-    return hmac.compare_digest(_digest(given), _digest(expected))
+def _by_nothing() -> Admin:
+    if _is_there("admin-secret"):
+        # As much work as for a wrong secret, and no second look: nobody can have set an absent one.
+        _matching("", secrets().accepted("admin-secret"))
+    raise _refusal()
+
+
+def _by_token(authorization: str) -> Admin:
+    presented = _BEARER.fullmatch(authorization)
+    if presented is None:
+        raise _refusal()
+    try:
+        bearer = bearer_of(presented[1], token_verifiers())
+    except InvalidToken:
+        raise _refusal() from None
+    except NoAdministrator:
+        raise Forbidden from None
+    return Admin(bearer.actor, "bearer", bearer.subject)
+
+
+def _refusal() -> Exception:
+    """Give what to tell somebody who did not say who they are: 503 where nobody could come in at all, else 401."""
+    possible = settings().oidc is not None or _is_there("admin-secret") or _is_there("jwt-secret")
+    return Unauthorized() if possible else AuthenticationUnavailable()
+
+
+def _is_there(name: SecretName) -> bool:
+    try:
+        secrets().accepted(name)
+    except SecretMissing:
+        return False
+    return True
+
+
+def _matching(given: str, versions: Versions) -> SecretVersion | None:
+    # Digests have one length, so the time tells neither the secret's length nor how much of it was right; and all
+    # versions are compared, so it does not tell which one it was either.
+    digest = _digest(given)
+    matching = [version for version in versions if hmac.compare_digest(digest, _digest(version.value))]
+    return matching[0] if matching else None
 
 
 def _digest(text: str) -> bytes:

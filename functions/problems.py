@@ -7,10 +7,11 @@ from http import HTTPStatus
 import azure.functions as func
 import msgspec
 
-from functions.auth import AuthenticationUnavailable, Unauthorized
+from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
-from stores.secrets import SecretMissing, SecretsUnavailable
+from stores.secrets import SecretMissing
+from stores.vault import SecretsUnavailable
 
 _log = logging.getLogger(__name__)
 _RETRY_SOON = {"Retry-After": "10"}
@@ -60,6 +61,8 @@ class Problem:
 def problem_of(error: Exception) -> Problem:
     """Give the problem that ``error`` is to a caller; an unforeseen one is logged and shows nothing of itself."""
     match error:
+        case Unauthorized() | Forbidden() | AuthenticationUnavailable():
+            return _problem_of_credentials(error)
         case MethodNotAllowed():
             return Problem(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -68,24 +71,36 @@ def problem_of(error: Exception) -> Problem:
                 f"Use {error.allowed} here.",
                 headers={"Allow": error.allowed},
             )
+        case _:
+            return _problem_of_state(error) or _problem_of_input(error) or _problem_of_dependency(error)
+
+
+def _problem_of_credentials(error: Unauthorized | Forbidden | AuthenticationUnavailable) -> Problem:
+    match error:
         case Unauthorized():
             return Problem(
                 HTTPStatus.UNAUTHORIZED,
                 "unauthorized",
                 "Not signed in",
-                "Send the admin secret in the header X-Admin-Secret.",
+                "Send the admin secret in the header X-Admin-Secret, or a valid bearer token in Authorization.",
                 headers={"WWW-Authenticate": "Bearer"},
+            )
+        case Forbidden():
+            return Problem(
+                HTTPStatus.FORBIDDEN,
+                "forbidden",
+                "No administrator",
+                "The token is valid, but whom it stands for is no administrator; ask one.",
             )
         case AuthenticationUnavailable():
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "authentication-unavailable",
                 "Credentials cannot be checked",
-                "The admin secret is not set or cannot be reached; an operator must look at settings and key vault.",
+                "What credentials are checked with is not set or cannot be reached; an operator must look at the "
+                "settings, the key vault and the token issuer.",
                 headers=_RETRY_LATER,
             )
-        case _:
-            return _problem_of_state(error) or _problem_of_input(error) or _problem_of_dependency(error)
 
 
 def _problem_of_state(error: Exception) -> Problem | None:

@@ -10,13 +10,16 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.tokens import Verifiers, verifiers
 from settings import Settings
+from stores.issuer import IssuerKeys
 from stores.secrets import SecretMissing, Secrets
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
     from market_data.provider import Provider
+    from stores.administrators import AdministratorStore
     from stores.batches import BatchStore
     from stores.leases import RunLease
     from stores.mongo import Document
@@ -38,6 +41,7 @@ class Services:
     runs: "RunStore"
     lease: "RunLease"
     batches: "BatchStore"
+    administrators: "AdministratorStore"
     portfolios: "PortfolioStore"
     prices: "PriceStore"
     research: "ResearchStore"
@@ -52,13 +56,22 @@ def settings() -> Settings:
     return Settings.from_environment()
 
 
-@functools.cache
 def secrets() -> Secrets:
     """Give the app's secrets."""
-    return Secrets(settings())
+    with _preparing:
+        return _secrets()
 
 
-_making = threading.Lock()
+def token_verifiers() -> Verifiers:
+    """Give the verifiers of bearer tokens, by algorithm."""
+    with _preparing:
+        return _token_verifiers()
+
+
+# functools.cache alone would let two threads make two: two fetches of one secret, two connection pools. Connecting may
+# wait for the vault, and nobody who only needs a secret that is at hand is to wait along.
+_preparing = threading.RLock()
+_connecting = threading.Lock()
 _indexed = threading.Event()
 
 
@@ -79,14 +92,30 @@ def services() -> Services:
 
 def connections() -> Services:
     """Give the worker's services without talking to the database; raises for secrets as :func:`services` does."""
-    with _making:  # functools.cache alone would let two threads make two connection pools
+    with _connecting:
         return _connections()
+
+
+@functools.cache
+def _secrets() -> Secrets:
+    return Secrets(settings())
+
+
+@functools.cache
+def _token_verifiers() -> Verifiers:
+    oidc = settings().oidc
+    return verifiers(settings(), secrets(), _is_administrator, None if oidc is None else IssuerKeys(oidc))
+
+
+def _is_administrator(user_id: str) -> bool:
+    return connections().administrators.is_administrator(user_id)
 
 
 @functools.cache
 def _connections() -> Services:
     from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's text; so the others
     from market_data.providers import provider_from  # noqa: PLC0415
+    from stores.administrators import AdministratorStore  # noqa: PLC0415
     from stores.batches import BatchStore  # noqa: PLC0415
     from stores.leases import RunLease  # noqa: PLC0415
     from stores.mongo import connect  # noqa: PLC0415
@@ -106,6 +135,7 @@ def _connections() -> Services:
         runs=RunStore(database),
         lease=RunLease(database),
         batches=BatchStore(database),
+        administrators=AdministratorStore(database),
         portfolios=PortfolioStore(database),
         prices=PriceStore(database),
         research=ResearchStore(database),

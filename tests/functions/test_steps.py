@@ -17,6 +17,7 @@ from functions.pages import analyze
 from functions.planning import plan
 from functions.services import Services, settings
 from market_data.sample_prices import SampleProvider
+from stores.administrators import AdministratorStore
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase, connect
@@ -45,6 +46,7 @@ def services(database: DocumentDatabase, mongodb_url: str, monkeypatch: pytest.M
         runs=RunStore(database),
         lease=RunLease(database),
         batches=BatchStore(database),
+        administrators=AdministratorStore(database),
         portfolios=PortfolioStore(database),
         prices=PriceStore(database),
         research=ResearchStore(database),

@@ -1,0 +1,178 @@
+"""Bearer tokens: who signed one, for whom, and whether they are an administrator. PyJWT does the cryptography.
+
+The algorithm in a token's header picks one verifier from a fixed table, and that verifier accepts this algorithm only,
+with keys that are for nothing else. Whatever else the header says about keys (jku, x5u, jwk, x5c) is never looked at.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from settings import Oidc, Settings
+from stores.issuer import IssuerKeys
+from stores.records import USER_ID_PATTERN
+from stores.secrets import SecretMissing, Secrets, Versions
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
+
+MAX_TOKEN_BYTES = 8 * 1024
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_NAME = re.compile(USER_ID_PATTERN)
+_CLOCK_SKEW_SECONDS = 30
+
+
+class InvalidToken(Exception):
+    """The token proves nothing here. Why is nobody's business: it would help who makes one up."""
+
+
+class NoAdministrator(Exception):
+    """The token is valid, and whom it stands for is no administrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The administrator a token stands for, and the token's subject."""
+
+    actor: str
+    subject: str
+
+
+class Verifier(Protocol):
+    """Knows the tokens of one signer."""
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+        """Give whom the token stands for.
+
+        Raises:
+            InvalidToken, NoAdministrator: nobody who may come in.
+            Unavailable, PyMongoError: it cannot be told now.
+        """
+
+
+type Verifiers = Mapping[str, Verifier]
+
+
+def verifiers(
+    settings: Settings, secrets: Secrets, is_administrator: Callable[[str], bool], keys: IssuerKeys | None
+) -> Verifiers:
+    """Give the table of algorithms and who verifies them; it never grows."""
+    table: dict[str, Verifier] = {"HS256": BackendTokens(settings, secrets, is_administrator)}
+    if settings.oidc is not None and keys is not None:
+        table["RS256"] = table["ES256"] = IssuerTokens(settings.oidc, keys)
+    return table
+
+
+def bearer_of(token: str, table: Verifiers) -> Bearer:
+    """Give the administrator whose token this is; raises as the verifiers do."""
+    # Before anything takes it apart.
+    if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
+        raise InvalidToken
+    from jwt import PyJWTError, get_unverified_header  # noqa: PLC0415 - slow, not needed for indexing
+
+    try:
+        header = get_unverified_header(token)
+    except PyJWTError:
+        raise InvalidToken from None
+    algorithm = header.get("alg")
+    # RFC 7515: what is critical and not understood is to be refused.
+    if not isinstance(algorithm, str) or algorithm not in table or "crit" in header:
+        raise InvalidToken
+    return table[algorithm].verify(token, algorithm, header)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTokens:
+    """Tokens of the existing backend: signed with the secret it shares with this app, about one of its users."""
+
+    settings: Settings
+    secrets: Secrets
+    is_administrator: Callable[[str], bool]
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:  # noqa: ARG002 - one secret
+        """Give the user; see :class:`Verifier`. Whether they are an administrator is asked, not believed."""
+
+        def claims_by(versions: Versions) -> dict[str, Any] | None:
+            read = (self._claims(token, algorithm, version.value) for version in versions)
+            return next((claims for claims in read if claims is not None), None)
+
+        try:
+            claims = self.secrets.find("jwt-secret", claims_by)
+        except SecretMissing:
+            raise InvalidToken from None  # no such tokens are in use
+        if claims is None:
+            raise InvalidToken
+        subject = _name_in(claims, "sub")
+        if not self.is_administrator(subject):
+            raise NoAdministrator
+        return Bearer(subject, subject)
+
+    def _claims(self, token: str, algorithm: str, secret: str) -> dict[str, Any] | None:
+        return _signed_claims(token, algorithm, secret, self.settings.jwt_issuer, self.settings.jwt_audience)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerTokens:
+    """Tokens of an OpenID issuer, whose role makes the administrator."""
+
+    oidc: Oidc
+    keys: IssuerKeys
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+        """Give the bearer; see :class:`Verifier`."""
+        key_id = header.get("kid")
+        key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
+        if key is None:
+            raise InvalidToken
+        claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
+        if claims is None:
+            raise InvalidToken
+        subject = _name_in(claims, "sub")
+        # Entra's `oid` is a person in all applications, its `sub` the same person in this one only.
+        actor = _name_in(claims, "oid") if "oid" in claims else subject
+        roles = claims.get("roles")
+        # A text would contain the names of roles as well.
+        if not isinstance(roles, list) or self.oidc.admin_role not in roles:
+            raise NoAdministrator
+        return Bearer(actor, subject)
+
+
+def _signed_claims(
+    token: str, algorithm: str, key: "str | PyJWK", issuer: str | None, audience: str | None
+) -> dict[str, Any] | None:
+    """Give the claims of a token that is good in every respect, None where ``key`` is not the one it was signed with.
+
+    Raises:
+        InvalidToken: it was signed with the key and is not good, or it is no token at all.
+    """
+    from jwt import InvalidSignatureError, PyJWTError, decode  # noqa: PLC0415 - slow, not needed for indexing
+
+    checked = {"iss": issuer, "aud": audience}
+    try:
+        return decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            options={
+                "require": ["exp", "sub", *(name for name, expected in checked.items() if expected is not None)],
+                "verify_aud": audience is not None,
+                "strict_aud": True,
+                "enforce_minimum_key_length": True,
+            },
+            audience=audience,
+            issuer=issuer,
+            leeway=_CLOCK_SKEW_SECONDS,
+        )
+    except InvalidSignatureError:
+        return None
+    except PyJWTError:
+        raise InvalidToken from None
+
+
+def _name_in(claims: Mapping[str, object], claim: str) -> str:
+    """Give a claim that is to be an id: it goes into queries, records and the log."""
+    value = claims.get(claim)
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise InvalidToken
+    return value

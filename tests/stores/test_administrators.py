@@ -1,0 +1,127 @@
+from typing import Any
+
+import pytest
+from pymongo.errors import PyMongoError
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from stores.administrators import KEEP_SECONDS, AdministratorStore
+from stores.mongo import DocumentDatabase, connect
+from tests.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def administrators(database: DocumentDatabase, clock: Clock) -> AdministratorStore:
+    return AdministratorStore(database, clock)
+
+
+@pytest.mark.parametrize("fields", [{"is_admin": True}, {"is_admin": True, "is_active": True}])
+def test_an_active_user_with_the_flag_is_an_administrator(
+    database: DocumentDatabase, administrators: AdministratorStore, fields: dict[str, Any]
+) -> None:
+    database.users.insert_one({"user_id": "u", **fields})
+    assert administrators.is_administrator("u")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"is_admin": False},
+        {"is_admin": None},
+        {"is_admin": 1},
+        {"is_admin": "true"},
+        {"is_admin": ["x"]},
+        {"is_admin": True, "is_active": False},
+        {"is_admin": True, "is_active": "no"},
+    ],
+)
+def test_anything_else_than_the_flag_itself_is_none(
+    database: DocumentDatabase, administrators: AdministratorStore, fields: dict[str, Any]
+) -> None:
+    database.users.insert_one({"user_id": "u", **fields})
+    assert not administrators.is_administrator("u")
+
+
+def test_nobody_is_no_administrator(administrators: AdministratorStore) -> None:
+    assert not administrators.is_administrator("nobody")
+
+
+def test_a_document_whose_id_is_an_array_with_the_id_is_somebody_else(
+    database: DocumentDatabase, administrators: AdministratorStore
+) -> None:
+    database.users.insert_one({"user_id": ["u"], "is_admin": True})
+    assert not administrators.is_administrator("u")
+
+
+def test_of_two_documents_of_one_id_both_must_have_the_flag(
+    database: DocumentDatabase, administrators: AdministratorStore
+) -> None:
+    database.users.insert_many([{"user_id": "u", "is_admin": True}, {"user_id": "u", "is_admin": False}])
+    assert not administrators.is_administrator("u")
+
+
+def test_a_withdrawn_flag_is_noticed_within_thirty_seconds(
+    database: DocumentDatabase, administrators: AdministratorStore, clock: Clock
+) -> None:
+    database.users.insert_one({"user_id": "u", "is_admin": True})
+    assert administrators.is_administrator("u")
+    database.users.update_one({"user_id": "u"}, {"$set": {"is_admin": False}})
+    clock.advance(KEEP_SECONDS + 1)
+    assert not administrators.is_administrator("u")
+    assert KEEP_SECONDS <= 30
+
+
+class Queries(CommandListener):
+    """Counts what reaches the server."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: object) -> None:
+        pass
+
+    def failed(self, event: object) -> None:
+        pass
+
+
+def test_a_users_requests_are_one_query_in_thirty_seconds(mongodb_url: str, clock: Clock) -> None:
+    from pymongo import MongoClient  # noqa: PLC0415 - used here only
+
+    queries = Queries()
+    client: MongoClient[dict[str, Any]] = MongoClient(mongodb_url, event_listeners=[queries])
+    administrators = AdministratorStore(client["test_administrators"], clock)
+    for _ in range(100):
+        administrators.is_administrator("u")
+    client.close()
+    assert queries.names.count("find") == 1
+
+
+def test_where_the_database_is_away_nobody_is_let_in_on_an_older_answer(mongodb_url: str, clock: Clock) -> None:
+    client = connect(mongodb_url)
+    administrators = AdministratorStore(client["test_administrators"], clock)
+    client["test_administrators"].users.insert_one({"user_id": "u", "is_admin": True})
+    assert administrators.is_administrator("u")
+    client.drop_database("test_administrators")
+    client.close()
+    clock.advance(KEEP_SECONDS + 1)
+    with pytest.raises(PyMongoError):
+        administrators.is_administrator("u")
+
+
+def test_only_so_many_answers_are_kept(
+    database: DocumentDatabase, administrators: AdministratorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.administrators._MOST_KEPT", 3)
+    database.users.insert_one({"user_id": "u", "is_admin": True})
+    for user in ("a", "b", "c", "d", "u"):
+        administrators.is_administrator(user)
+    assert len(administrators._kept) <= 3  # noqa: SLF001 - what it keeps shows nowhere else
+    assert administrators.is_administrator("u")
