@@ -40,6 +40,7 @@ _LOG_LINES_SHOWN = 12
 # What the demo shows is not to depend on what somebody's shell has set for a start of their own.
 _NOT_INHERITED = (
     "KEY_VAULT_URL", "ADMIN_SECRET", "JWT_SECRET", "MONGODB_URL", "MONGODB_DATABASE", "REDIS_URL", "DATA_DIR", "SEED",
+    "JWT_ISSUER", "JWT_AUDIENCE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ADMIN_ROLE",
     "MARKET_DATA_PROVIDER", "PRICES_DIR", "BENCHMARK_SYMBOL", "RISK_FREE_RATE",
     "ANALYSIS_LOOKBACK_DAYS", "ANALYSIS_MIN_SUCCESS_RATE",
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -54,8 +55,6 @@ class IssuerKeys:
         return _keys(self._get(key_set_url).get("keys"))
 
     def _get(self, url: str) -> dict[str, Any]:
-        from http.client import HTTPException  # noqa: PLC0415 - only needed where there is an issuer
-
         try:
             content = json.loads(_download(url, self._clock))
         except (OSError, HTTPException, ValueError, RecursionError) as error:
@@ -67,8 +66,6 @@ class IssuerKeys:
 
 def _download(url: str, clock: Callable[[], float]) -> bytes:
     """Give what is at ``url``: without redirects, proxies and cookies, bounded in size and time."""
-    from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - as above
-
     parts = urlsplit(url)
     deadline = clock() + _PATIENCE_SECONDS
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection

@@ -19,7 +19,8 @@ for function in function_app.app.get_functions():
     functions[function.get_function_name()] = [trigger.type, getattr(trigger, "route", None)]
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
-heavy = sorted({"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets"} & set(sys.modules))
+known = {"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
+heavy = sorted(known & set(sys.modules))
 print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried}))
 """
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings, SettingsError
+from settings import Oidc, Settings, SettingsError
 
 LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 
@@ -40,6 +40,7 @@ def test_no_secret_is_shown() -> None:
             LOCAL
             | {
                 "ADMIN_SECRET": secret,
+                "JWT_SECRET": secret * 3,
                 "MONGODB_URL": f"mongodb://u:{secret}@localhost",
                 "REDIS_URL": f"redis://:{secret}@localhost",
             }
@@ -69,6 +70,8 @@ def test_no_secret_is_shown() -> None:
         ("PRICES_DIR", "/does/not/exist"),
         ("RISK_FREE_RATE", "five"),
         ("RISK_FREE_RATE", "nan"),
+        ("JWT_SECRET", "pw" * 15),
+        ("JWT_SECRET", "é" * 15 + "p"),
         ("ANALYSIS_PAGE_SIZE", "0"),
         ("ANALYSIS_PAGE_SIZE", "1.5"),
         ("ANALYSIS_MIN_SUCCESS_RATE", "1.1"),
@@ -104,3 +107,51 @@ def test_sample_prices_are_never_a_default_in_the_cloud() -> None:
 def test_urls_of_every_usual_kind_are_taken(name: str, value: str) -> None:
     settings = Settings.from_environment(LOCAL | {name: value})
     assert value in (settings.mongodb_url, settings.redis_url)
+
+
+OIDC = {"OIDC_ISSUER": "https://login.example/tenant/v2.0", "OIDC_AUDIENCE": "api://app", "OIDC_ADMIN_ROLE": "Admin"}
+
+
+def test_an_issuer_is_accepted_with_audience_and_role_together() -> None:
+    assert Settings.from_environment(LOCAL).oidc is None
+    assert Settings.from_environment(LOCAL | OIDC).oidc == Oidc(
+        "https://login.example/tenant/v2.0", "api://app", "Admin"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(OIDC))
+def test_an_issuer_without_one_of_the_three_is_refused_by_the_name_of_what_is_missing(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is missing"):
+        Settings.from_environment(LOCAL | OIDC | {name: " "})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://login.example",
+        "http://127.0.0.1.login.example",
+        "http://127.0.0.1@login.example",
+        "https://user:pw@login.example",
+        "https://",
+        "https:///tenant",
+        "https://login.example?tenant=1",
+        "https://login.example#x",
+        "https://login.example/a b",
+        "https://lögin.example",
+        "https://[abc",
+        "ftp://login.example",
+        "file:///etc/passwd",
+        "login.example",
+    ],
+)
+def test_an_issuer_that_could_be_impersonated_is_refused(issuer: str) -> None:
+    with pytest.raises(SettingsError, match=r"^OIDC_ISSUER must be"):
+        Settings.from_environment(LOCAL | OIDC | {"OIDC_ISSUER": issuer})
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8080/tenant", "http://localhost:8080"])
+def test_an_issuer_on_this_machine_needs_no_tls_on_a_laptop_only(issuer: str) -> None:
+    environment = LOCAL | OIDC | {"OIDC_ISSUER": issuer, "MARKET_DATA_PROVIDER": "sample"}
+    assert Settings.from_environment(environment).oidc
+    with pytest.raises(SettingsError, match=r"^OIDC_ISSUER must be"):
+        Settings.from_environment(environment | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
