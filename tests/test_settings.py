@@ -91,7 +91,7 @@ def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name:
 def test_a_short_key_of_tokens_is_refused_except_on_a_laptop(secret: str) -> None:
     environment = LOCAL | {"JWT_SECRET": secret, "MARKET_DATA_PROVIDER": "sample"}
     assert Settings.from_environment(environment).jwt_secret == secret
-    with pytest.raises(SettingsError, match="^JWT_SECRET must have at least 32 bytes$"):
+    with pytest.raises(SettingsError, match="JWT_SECRET must have at least 32 bytes"):
         Settings.from_environment(environment | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
 
 
