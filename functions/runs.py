@@ -90,7 +90,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
         raise InvalidAsOf(f"as_of must be a date from {_EARLIEST_AS_OF} to today, {now.date()}")
     wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
-    run = _record(services, wanted, user_ids, request)
+    run = _record(services, engine, wanted, user_ids, request)
     if isinstance(run, str):
         _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
         return run
@@ -137,7 +137,13 @@ def cancel_run(services: "Services", engine: "SyncDurableFunctionsClient", run: 
         close_if_lost(services, engine, run)
 
 
-def _record(services: "Services", wanted: Run, user_ids: Sequence[str] | None, request: RequestKey | None) -> Run | str:
+def _record(
+    services: "Services",
+    engine: "SyncDurableFunctionsClient",
+    wanted: Run,
+    user_ids: Sequence[str] | None,
+    request: RequestKey | None,
+) -> Run | str:
     """Record a run under a new id, or give the id of the one that the same request got before."""
     while True:
         run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
@@ -151,20 +157,30 @@ def _record(services: "Services", wanted: Run, user_ids: Sequence[str] | None, r
                 services.runs.forget_key(earlier.run_id)
             elif request and earlier.body != request.body:
                 raise KeyReused from None
-            elif _was_accepted(services, earlier.run_id):
+            elif _was_accepted(services, engine, earlier.run_id):
                 return earlier.run_id
             continue
         return run
 
 
-def _was_accepted(services: "Services", run_id: str) -> bool:
-    """Wait until a run that was just recorded gets the lease, or is forgotten since it does not; tell which."""
+def _was_accepted(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str) -> bool:
+    """Wait until a run that was just recorded gets the lease, or is forgotten since it does not; tell which.
+
+    One that failed before it began, since what started it died or the engine is away, answers nobody: its key is free.
+    """
     deadline = time.monotonic() + _TWIN_SECONDS
-    while (run := services.runs.get(run_id)) is not None:
-        if run.status != "queued" or services.lease.holder() == run_id or time.monotonic() > deadline:
-            return True
-        time.sleep(_TWIN_POLL_SECONDS)
-    return False
+    while (run := services.runs.get(run_id)) is not None and run.status == "queued":
+        if services.lease.holder() == run_id or time.monotonic() > deadline:
+            if not close_if_lost(services, engine, run):
+                return True
+        else:
+            time.sleep(_TWIN_POLL_SECONDS)
+    if run is None:
+        return False
+    if run.status == "failed" and run.started_at is None:
+        services.runs.forget_key(run_id)
+        return False
+    return True
 
 
 def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
+from pymongo.errors import AutoReconnect
 
 from functions.finishing import close_run
 from functions.requests import InvalidMember, TriggerRequest, read_request_key
@@ -98,6 +99,36 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(
     with pytest.raises(EngineUnavailable) as caught:
         start_run(services, nowhere, BY_HTTP, request=KEY)
     assert start_run(services, engine, BY_HTTP, request=KEY) != str(caught.value)
+
+
+@pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
+def test_a_request_that_died_before_its_run_began_may_be_repeated(
+    services: Services, engine: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise AutoReconnect("The database went away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("functions.runs._TWIN_SECONDS", 0)
+        if dies == "before it holds the lease":
+            patch.setattr(services.lease, "acquire", away)
+            patch.setattr(services.runs, "delete_queued", away)
+        else:
+            patch.setattr(engine, "schedule_new_orchestration", away)
+        with pytest.raises(AutoReconnect):
+            start_run(services, engine, BY_HTTP, request=KEY)
+        (dead,) = runs_recorded(services)
+        # It may still be on its way.
+        assert start_run(services, engine, BY_HTTP, request=KEY) == dead
+    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - as if time had passed
+    started = start_run(services, engine, BY_HTTP, request=KEY)
+    assert started != dead
+    assert engine.get_orchestration_state(started) is not None
+    assert start_run(services, engine, BY_HTTP, request=KEY) == started
+
+
+def a_minute_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "line\nbreak", "nul\0", "tab\t", "schlüssel", "\x7f"])
