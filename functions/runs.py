@@ -99,8 +99,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     except BaseException:
         services.runs.delete_queued(run.run_id)
         raise
-    for abandoned in services.runs.queued_before(now - START_GRACE):
-        close_if_lost(services, engine, abandoned)
+    _close_abandoned(services, engine, now)
     _start_orchestration(services, engine, run)
     source = "by timer" if trigger.source == "timer" else "via API"
     _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
@@ -196,6 +195,14 @@ def _is_over(services: "Services", engine: "SyncDurableFunctionsClient", run_id:
     """Tell whether a run that holds the lease has verifiably ended; where only the engine knows, record it."""
     run = services.runs.get(run_id)
     return run is None or not run.is_active or close_if_lost(services, engine, run)
+
+
+def _close_abandoned(services: "Services", engine: "SyncDurableFunctionsClient", now: datetime) -> None:
+    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
+
+    with suppress(RpcError):  # what starts next tells, and the watchdog will see
+        for abandoned in services.runs.queued_before(now - START_GRACE):
+            close_if_lost(services, engine, abandoned)
 
 
 def _start_orchestration(services: "Services", engine: "SyncDurableFunctionsClient", run: Run) -> None:

@@ -162,6 +162,16 @@ def test_a_run_that_was_recorded_but_never_got_the_lease_is_closed_by_a_later_on
     assert (abandoned.status, abandoned.errors[0].error_type) == ("failed", "run_lost")
 
 
+def test_a_run_that_was_left_behind_keeps_no_lease_from_being_freed_where_the_engine_is_away(
+    services: Services,
+) -> None:
+    services.runs.create(Run("run_20200102_000000_0006", "queued", BY_HTTP, LONG_AGO), None)
+    nowhere = SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": f"localhost:{free_port()}"}))
+    with pytest.raises(EngineUnavailable):
+        start_run(services, nowhere, BY_HTTP)
+    assert services.lease.holder() is None
+
+
 def test_the_lease_that_a_finished_run_left_behind_is_taken_over(
     services: Services, engine: SyncDurableFunctionsClient
 ) -> None:
