@@ -62,8 +62,11 @@ def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", ru
         return False
     if state is not None and state.runtime_status.name not in _ENDED:
         return False
+    now = services.runs.get(run.run_id)
+    if now is None or not now.is_active:  # it finished while the engine was asked
+        return True
     _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
-    close_run(services, run, Failure("run_lost", "The orchestration engine does not carry this run; start it again."))
+    close_run(services, now, Failure("run_lost", "The orchestration engine does not carry this run; start it again."))
     return True
 
 

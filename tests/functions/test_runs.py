@@ -10,7 +10,7 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 
 from analysis.models import Report
-from functions.finishing import close_run
+from functions.finishing import close_if_lost, close_run
 from functions.messages import Failure
 from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, start_run
 from functions.services import Services
@@ -205,3 +205,16 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert services.runs.get(run_id) == closed
     ends = [record.getMessage() for record in caplog.records]
     assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=gave_up)"]
+
+
+def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    seen = cast("Run", services.runs.get(run_id))
+    close_run(services, seen, None)
+    engine.terminate_orchestration(run_id)
+    carry_out(engine, run_id)
+    caplog.clear()
+    assert close_if_lost(services, engine, seen)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
