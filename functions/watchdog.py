@@ -33,7 +33,8 @@ def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -
     if holder is None:
         return
     held_by = services.runs.get(holder)
-    if held_by is None or not held_by.is_active:
+    # One that ended just now is about to free it itself.
+    if held_by is None or (held_by.completed_at is not None and held_by.completed_at < before):
         _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
         services.lease.release(holder)
 

@@ -134,10 +134,20 @@ def test_a_lease_that_a_run_left_behind_is_freed(
     services: Services, engine: SyncDurableFunctionsClient, *, recorded: bool
 ) -> None:
     if recorded:
-        services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=NOW), None)
+        services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=A_WHILE_AGO), None)
     services.lease.acquire(RUN_ID, A_WHILE_AGO)
     close_stuck_runs(services, engine)
     assert services.lease.holder() is None
+
+
+def test_a_run_that_ended_just_now_frees_its_lease_itself(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=datetime.now(UTC)), None)
+    services.lease.acquire(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    assert services.lease.holder() == RUN_ID
+    assert caplog.records == []
 
 
 def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> None:
