@@ -176,9 +176,12 @@ class RunStore:
         return None if document is None else document.get("closing")
 
     def set_closing(self, run_id: str, closing: Closing | None) -> None:
-        """Record what has been done of closing a run that is over, ``None`` for all of it."""
-        change: Document = {"$unset": {"closing": ""}} if closing is None else {"$set": {"closing": closing}}
-        self._runs.update_one({"run_id": run_id}, change)
+        """Record what has been done of closing a run that is over, ``None`` for all of it, which includes the log."""
+        query: Document = {"run_id": run_id}
+        if closing is None:
+            self._runs.update_one(query | {"closing": "logged"}, {"$unset": {"closing": ""}})
+        else:
+            self._runs.update_one(query, {"$set": {"closing": closing}})
 
     def half_closed(self, before: datetime) -> list[Run]:
         """Give the runs that reached their final state before a time, and whose closing broke off then."""

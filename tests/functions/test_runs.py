@@ -218,3 +218,19 @@ def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
     caplog.clear()
     assert close_if_lost(services, engine, seen)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_before(
+    services: Services, engine: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    seen = cast("Run", services.runs.get(run_id))
+
+    def die(*_: object) -> None:
+        close_run(services, seen, None)  # the other one, who saw the run active as well
+        raise SystemExit
+
+    monkeypatch.setattr("functions.finishing._log_end", die)
+    with pytest.raises(SystemExit):
+        close_run(services, seen, None)
+    assert [run.run_id for run in services.runs.half_closed(datetime.now(UTC))] == [run_id]
