@@ -45,6 +45,7 @@ def close_run(
         # If not, somebody was faster, or asked meanwhile to cancel the run: look again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
     if to_log:
+        recount_if_over(services, run.run_id)
         _log_end(run, failure)
         services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
@@ -70,11 +71,19 @@ def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", ru
     return True
 
 
-def recount_if_over(services: "Services", run: Run) -> None:
-    """Correct the counts of a run that was closed while a page of it was still being worked on."""
-    now = services.runs.get(run.run_id)
-    if now is not None and not now.is_active and not run.dry_run:
-        services.runs.recount(run.run_id, services.reports.outcome(run.run_id))
+def recount_if_over(services: "Services", run_id: str) -> None:
+    """Correct counts and errors of a run that was closed while a page of it was still being worked on.
+
+    Whoever closes a run and whoever ends a page late both look, so that none of them misses the other.
+    """
+    while (run := services.runs.get(run_id)) is not None and not run.is_active and not run.dry_run:
+        outcome = services.reports.outcome(run_id)
+        if user_counts(outcome).items() <= asdict(run).items():
+            return
+        named = {error.user_id for error in run.errors}
+        failures = [error for error in services.reports.failures(run_id, MAX_ERRORS) if error.user_id not in named]
+        errors = [*run.errors, *failures][:MAX_ERRORS]
+        services.runs.recount(run, outcome, errors, run.errors_count + outcome.failed - run.users_failed)
 
 
 def _end_of(

@@ -37,7 +37,7 @@ def analyze(services: Services, batch: BatchInput) -> BatchResult:
     errors = _errors(reports) if run.dry_run else []
     if services.batches.record_page(batch.plan_id, batch.number, outcome, errors):
         services.runs.page_done(run.run_id, outcome)
-    recount_if_over(services, run)
+    recount_if_over(services, run.run_id)
     return BatchResult(failed=outcome.failed)
 
 

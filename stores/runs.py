@@ -187,9 +187,12 @@ class RunStore:
         """Give the runs that reached their final state before a time, and whose closing broke off then."""
         return self._find({"closing": {"$in": list(get_args(Closing.__value__))}, "completed_at": {"$lt": before}})
 
-    def recount(self, run_id: str, outcome: Outcome) -> None:
-        """Correct the counts of a run that is over."""
-        self._update({"run_id": run_id, "status": {"$nin": list(ACTIVE_STATUSES)}}, user_counts(outcome))
+    def recount(self, run: Run, outcome: Outcome, errors: Sequence[RunError], errors_count: int) -> None:
+        """Correct counts and errors of a run that is over, unless they are no longer those of ``run``."""
+        was = user_counts(Outcome(run.users_analyzed, run.users_skipped, run.users_failed))
+        query = {"run_id": run.run_id, "status": {"$nin": list(ACTIVE_STATUSES)}, **was}
+        corrected = {"errors": [asdict(error) for error in errors], "errors_count": errors_count}
+        self._update(query, user_counts(outcome) | corrected)
 
     def _find(self, query: Document) -> list[Run]:
         return [msgspec.convert(document, Run) for document in self._runs.find(query, _API_MEMBERS)]

@@ -245,6 +245,48 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     assert database.portfolio_analyses.count_documents({}) == 2
 
 
+def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database, users=1)
+    database.users.insert_one({"user_id": "broken"})
+    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    made = prepare(services)
+    save = services.reports.save
+
+    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        return save(*reports)
+
+    monkeypatch.setattr(services.reports, "save", close_meanwhile)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
+    assert [(error.user_id, error.error_type) for error in run.errors] == [
+        (None, "run_stalled"),
+        ("broken", "invalid_holdings"),
+    ]
+
+
+def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    record_end = services.runs.finish
+
+    def end_a_page_before(*arguments: Any) -> bool:  # noqa: ANN401 - passed on
+        analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+        return record_end(*arguments)
+
+    monkeypatch.setattr(services.runs, "finish", end_a_page_before)
+    finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
+
+
 def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
     services: Services, database: DocumentDatabase
 ) -> None:

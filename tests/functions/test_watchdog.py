@@ -8,7 +8,7 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 
 from analysis.models import Report
-from functions.finishing import close_run
+from functions.finishing import close_run, recount_if_over
 from functions.runs import ORCHESTRATION, start_run
 from functions.services import Services, settings
 from functions.watchdog import close_stuck_runs, purge_old_runs
@@ -166,7 +166,7 @@ def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
     carry_out(engine, old)
     close_run(services, run_of(services, old), None)
     services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
-    services.runs.recount(old, services.reports.outcome(old))
+    recount_if_over(services, old)
     _set(services, old, {"completed_at": NOW - timedelta(days=31)})
     ended(services, "run_20200102_000000_0005", days_ago=29, reports=3)
     before = run_of(services, old)
