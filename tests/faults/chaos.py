@@ -196,9 +196,9 @@ FAULTS = (
     Fault("prices away", _PRICES, 2, 5, _hide_prices),
     Fault("prices away for long", _PRICES, ATTEMPTS, 15, _lose_prices, weight=1),
     Fault("price file broken", _PRICES, 0, 0, _break_prices),
-    Fault("host killed", _HOST, ATTEMPTS, 2, _kill_host, weight=3),
-    Fault("worker stuck for good", _HOST, ATTEMPTS, 0, _stall, weight=1),
-    Fault("canceled", _REQUEST, 0, 0, _cancel, weight=2),
+    Fault("host killed", _HOST, ATTEMPTS, 2, _kill_host, weight=12),
+    Fault("worker stuck for good", _HOST, ATTEMPTS, 0, _stall, weight=4),
+    Fault("canceled", _REQUEST, 0, 0, _cancel, weight=5),
     Fault("triggered again", _REQUEST, 0, 0, _trigger_again),
 )
 

@@ -1,12 +1,14 @@
 """MongoDB goes away: before a run, in each of its steps, and at its end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from tests.faults.moments import OF_ACTIVITIES, PAGE
+from tests.faults.moments import LEASE_TAKEN, OF_ACTIVITIES, PAGE, RECORDED
 from tests.faults.site import Site
 from tests.faults.truth import Figures, check, figures
+from tests.faults.wire import Moment
 
 
 def test_a_trigger_while_mongodb_is_away_is_answered_503_and_nothing_has_started_once_it_is_back(site: Site) -> None:
@@ -46,6 +48,22 @@ def test_a_mongodb_that_is_killed_with_reports_written_but_not_confirmed_costs_a
     site.start_mongodb()
     check(site, run_id, states=("completed",))
     assert figures(site, run_id) == undisturbed
+
+
+@pytest.mark.parametrize("moment", [RECORDED, LEASE_TAKEN], ids=["recorded", "lease taken"])
+def test_a_trigger_whose_write_was_carried_out_but_not_confirmed_starts_the_one_run_it_recorded(
+    site: Site, moment: Moment
+) -> None:
+    with ThreadPoolExecutor() as threads, site.wire.holding(replace(moment, carried_out=True)) as hold:
+        answer = threads.submit(site.app.trigger)
+        hold.wait()
+        site.kill_mongodb()  # so that it has forgotten which write the driver tries again
+        hold.let_go.set()
+        site.start_mongodb()
+    assert answer.result().status_code == 202, answer.result().text
+    run_id = answer.result().json()["run_id"]
+    check(site, run_id, states=("completed",))
+    assert [run["run_id"] for run in site.database.portfolio_analysis_runs.find()] == [run_id]
 
 
 def test_a_mongodb_that_is_connected_but_silent_only_delays_a_run(site: Site, undisturbed: Figures) -> None:
