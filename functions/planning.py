@@ -40,7 +40,10 @@ def plan(services: Services, message: PlanInput) -> Plan:
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
     made, counted = _write_plan(services, run, as_of)
-    return made if counted else plan(services, message)
+    if counted:
+        return made
+    services.batches.delete_plan(made.plan_id)  # nobody else would, where the run has ended meanwhile
+    return plan(services, message)
 
 
 def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:

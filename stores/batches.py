@@ -100,6 +100,10 @@ class BatchStore:
         """Forget the plans of a run that is over."""
         self._batches.delete_many({"run_id": run_id})
 
+    def delete_plan(self, plan_id: str) -> None:
+        """Forget a plan that does not count."""
+        self._batches.delete_many({"plan_id": plan_id})
+
     def _errors(self, query: Document, limit: int) -> tuple[int, list[RunError]]:
         count = 0
         first: list[RunError] = []

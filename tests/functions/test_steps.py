@@ -96,6 +96,21 @@ def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
 
 
+def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    write = services.batches.write
+
+    def close_meanwhile(*batches: Any) -> None:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        write(*batches)
+
+    monkeypatch.setattr(services.batches, "write", close_meanwhile)
+    assert make_plan(services) == Plan()
+    assert database.run_batches.count_documents({}) == 0
+
+
 def test_every_step_delivered_twice_leaves_the_same_result(services: Services, database: DocumentDatabase) -> None:
     start(services, database)
     made = prepare(services)
