@@ -8,7 +8,7 @@ from analysis.research import research_symbols
 from functions.messages import BatchInput, BatchResult
 from functions.planning import history_start
 from functions.services import Services
-from functions.steps import prices_of, wanted_run
+from functions.steps import drop_prices_if_over, prices_of, wanted_run
 from stores.records import Run, RunError
 
 _LONGEST_ERROR = 200
@@ -24,6 +24,7 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     fetched = services.provider.daily_bars(symbols, history_start(as_of), as_of)
     prices_of(services, run).save(fetched.bars)
+    drop_prices_if_over(services, run)
     errors = {
         symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR])
         for symbol, error in fetched.errors.items()

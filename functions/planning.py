@@ -12,7 +12,7 @@ import msgspec
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
-from functions.steps import prices_of, wanted_run
+from functions.steps import drop_prices_if_over, prices_of, wanted_run
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import USER_ID_PATTERN, Run, RunError
 
@@ -88,6 +88,7 @@ def _load_benchmark(services: Services, run: Run, today: date) -> date:
     prices = prices_of(services, run)
     prices.ensure_indexes()  # those of a dry run are new
     prices.save(fetched.bars)
+    drop_prices_if_over(services, run)
     try:
         return resolve_as_of(fetched.bars[symbol], requested)
     except NoBenchmarkDateError as error:

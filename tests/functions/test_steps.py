@@ -1,9 +1,9 @@
 """The steps of a run against a real database: delivered twice, late, and with odd users."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Pl
 from functions.pages import analyze
 from functions.planning import plan
 from functions.services import Services, settings
+from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
 from stores.administrators import AdministratorStore
 from stores.batches import BatchStore
@@ -318,6 +319,24 @@ def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
     after = {name: list(database[name].find()) for name in database.list_collection_names()}
     assert len(after.pop("portfolio_analysis_runs")) == 1
     assert {name: documents for name, documents in after.items() if documents} == before
+
+
+@pytest.mark.parametrize("step", ["plan", "load_prices"])
+def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_leaves_none(
+    services: Services, database: DocumentDatabase, step: str
+) -> None:
+    class ClosingProvider(SampleProvider):
+        def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+            finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+            return super().daily_bars(symbols, start, end)
+
+    start(services, database, dry_run=True)
+    closing = replace(services, provider=ClosingProvider())
+    if step == "plan":
+        make_plan(closing)
+    else:
+        load_batch(closing, BatchInput(RUN_ID, make_plan(services).plan_id, 0))
+    assert [name for name in database.list_collection_names() if name.startswith("symbol_prices")] == []
 
 
 def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
