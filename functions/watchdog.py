@@ -43,14 +43,23 @@ def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> 
     """Delete reports and engine history of runs that ended longer ago than they are to be kept; records stay."""
     before = datetime.now(UTC) - timedelta(days=settings().retention_days)
     left = _REPORTS_PURGED
-    for run_id in services.runs.to_purge(before, _RUNS_PURGED):
-        while deleted := services.reports.purge(run_id, min(left, _REPORTS_PER_DELETE)):
+    for run in services.runs.to_purge(before, _RUNS_PURGED):
+        while deleted := services.reports.purge(run.run_id, min(left, _REPORTS_PER_DELETE)):
             left -= deleted
             if left == 0:
                 return
-        engine.purge_orchestration(run_id)
-        services.runs.purged(run_id)
-        _log.info("Reports and engine history purged (run_id=%s)", run_id)
+        _purge_history(engine, run)
+        services.runs.purged(run.run_id)
+        _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
+
+
+def _purge_history(engine: "SyncDurableFunctionsClient", run: Run) -> None:
+    from durabletask.client import OrchestrationStatus  # noqa: PLC0415 - loaded with the SDK
+
+    # No engine purges sub-orchestrations with their parent. One run is active at a time: what began then is its own.
+    over = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
+    engine.purge_orchestrations_by(run.requested_at, run.completed_at, over)
+    engine.purge_orchestration(run.run_id)
 
 
 def _is_stalled(services: Services, run: Run) -> bool:

@@ -111,11 +111,11 @@ class RunStore:
         document = self._runs.find_one({"run_id": run_id}, {"progressed_at": True})
         return None if document is None else document["progressed_at"]
 
-    def to_purge(self, before: datetime, limit: int) -> list[str]:
+    def to_purge(self, before: datetime, limit: int) -> list[Run]:
         """Give up to ``limit`` runs that ended before a time and have not been purged, the oldest first."""
         query = {"purged": False, "completed_at": {"$lt": before}}
-        documents = self._runs.find(query, {"run_id": True}).sort("completed_at", ASCENDING).limit(limit)
-        return [document["run_id"] for document in documents]
+        documents = self._runs.find(query, _API_MEMBERS).sort("completed_at", ASCENDING).limit(limit)
+        return [msgspec.convert(document, Run) for document in documents]
 
     def purged(self, run_id: str) -> None:
         """Record that nothing is kept of the run but its record."""

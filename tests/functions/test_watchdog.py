@@ -6,12 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.client import OrchestrationState
+from durabletask.task import OrchestrationContext
+from durabletask.worker import TaskHubGrpcWorker
 
 from analysis.models import Report
 from functions.finishing import close_run, recount_if_over
 from functions.runs import ORCHESTRATION, start_run
 from functions.services import Services, settings
-from functions.watchdog import close_stuck_runs, purge_old_runs
+from functions.watchdog import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
 from stores.records import Run, Trigger
 from stores.shared import Shared
@@ -175,7 +178,34 @@ def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
     assert engine.get_orchestration_state(old) is None
     assert run_of(services, old) == before
     assert services.reports.outcome("run_20200102_000000_0005").analyzed == 3
-    assert services.runs.to_purge(NOW, 10) == ["run_20200102_000000_0005"]
+    assert [run.run_id for run in services.runs.to_purge(NOW, 10)] == ["run_20200102_000000_0005"]
+
+
+def test_the_history_of_sub_orchestrations_goes_with_that_of_their_run(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    def group(_: OrchestrationContext, __: object) -> int:
+        return 1
+
+    def portfolio_analysis(context: OrchestrationContext, _: object) -> Iterator[object]:
+        yield context.call_sub_orchestrator(group)
+
+    run_id = start_run(services, engine, BY_HTTP)
+    with TaskHubGrpcWorker(host_address=engine.rpcBaseUrl) as worker:
+        worker.add_orchestrator(group)
+        worker.add_orchestrator(portfolio_analysis)
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
+        engine.wait_for_orchestration_completion(run_id, timeout=10)
+    close_run(services, run_of(services, run_id), None)
+    purged = run_of(services, run_id)
+    assert {state.name for state in carried_during(engine, purged)} == {"portfolio_analysis", "group"}
+    _purge_history(engine, purged)
+    assert carried_during(engine, purged) == []
+
+
+def carried_during(engine: SyncDurableFunctionsClient, run: Run) -> list[OrchestrationState]:
+    states = engine.get_all_orchestration_states()
+    return [state for state in states if state.created_at.replace(tzinfo=UTC) >= run.requested_at]
 
 
 def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
