@@ -55,5 +55,10 @@ def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:
     hand is due now: its ``Next`` lies ahead.
     """
     following = timer.schedule_status.get("Next")  # type: ignore[attr-defined] # untold by the SDK's interface
-    due = datetime.fromisoformat(following).replace(tzinfo=UTC) if following else now
+    due = _utc(datetime.fromisoformat(following)) if following else now
     return due if due <= now + _EARLY else now
+
+
+def _utc(moment: datetime) -> datetime:
+    # The host tells its local time, which is UTC in Azure, but not on a laptop.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
