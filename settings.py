@@ -53,6 +53,8 @@ class Settings:
     lookback_days: int
     stall_seconds: int
     retention_days: int
+    trusted_proxies: int
+    cors_origins: tuple[str, ...]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -89,6 +91,8 @@ class Settings:
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=20_000),
             stall_seconds=_whole(values, "ANALYSIS_STALL_SECONDS", default=1800, low=1, high=86_400),
             retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
+            trusted_proxies=_whole(values, "TRUSTED_PROXIES", default=0, low=0, high=5),
+            cors_origins=_origins(values),
         )
 
 
@@ -169,6 +173,20 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
     if name == "csv" and (prices_dir is None or not prices_dir.is_dir()):
         raise SettingsError("PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv")
     return cast("ProviderName", name), prices_dir
+
+
+# As a browser writes one: lower case, no path, no final slash. Compared as text, so nothing else could ever match.
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+
+def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in values.get("CORS_ORIGINS", "").split(",") if origin.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"CORS_ORIGINS must be exact origins such as https://admin.example.org, comma separated, not {origin!r}"
+            )
+    return origins
 
 
 _SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")

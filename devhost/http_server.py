@@ -17,6 +17,7 @@ from devhost.errors import InvocationError
 from devhost.routes import RouteTable
 
 MAX_BODY_BYTES = 104_857_600  # the host's default
+_FORWARDED_FOR = "x-forwarded-for"
 _ADMIN_PATH = "/admin/functions/"
 _STOP_SECONDS = 1
 
@@ -91,14 +92,21 @@ async def _read_body(request: Request) -> bytes | None:
 def _message(request: Request, path: str, route: dict[str, str], body: bytes) -> messages.HttpRequest:
     query_string = request.scope["query_string"].decode("latin-1")
     query = {name: ",".join(request.query_params.getlist(name)) for name in request.query_params}
+    headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
     return messages.HttpRequest(
         method=request.method,
         url=f"{request.url.scheme}://{request.url.netloc}{path}{'?' if query_string else ''}{query_string}",
-        headers={name: ",".join(request.headers.getlist(name)) for name in request.headers},
+        headers=headers | {_FORWARDED_FOR: _with_peer(headers.get(_FORWARDED_FOR), request)},
         query={name: value for name, value in query.items() if value},  # the host drops empty ones
         route=route,
         body=body,
     )
+
+
+def _with_peer(forwarded: str | None, request: Request) -> str:
+    """Add where the request comes from to what it says of that, as the platform's front end does."""
+    peer = "{}:{}".format(*request.client) if request.client else "unknown"
+    return f"{forwarded}, {peer}" if forwarded else peer
 
 
 class _Server(uvicorn.Server):

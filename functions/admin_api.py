@@ -4,19 +4,24 @@ Routes are spelled with their ``api/`` and host.json sets an empty prefix: the h
 ``admin``, and looks before it applies a prefix.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from functions import operations
+from functions.answers import Accepted, AuditPage, PortfoliosPage, RunsPage
 from functions.auth import current_admin
 from functions.endpoint import endpoint, json_response
 from functions.problems import NotFound
 from functions.requests import (
+    NewestQuery,
     PortfoliosQuery,
-    RunsQuery,
     TriggerRequest,
     decode_cursor,
+    decode_time_cursor,
     encode_cursor,
     read_body,
     read_id,
@@ -27,14 +32,15 @@ from functions.runs import cancel_run, retry_run, start_run
 from functions.services import services
 from stores.records import Run, SortField, Summary, Trigger
 
-BASE = "api/admin/portfolio"
+_STARTED = "Portfolio analysis running in background"
+
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
-@blueprint.route(f"{BASE}/trigger-analysis")
+@blueprint.route(operations.TRIGGER.route)
 @blueprint.durable_client_input(client_name="client")
-@endpoint("POST")
-def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+@endpoint(operations.TRIGGER)
+def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """Start a run."""
     asked, actor = read_body(req, TriggerRequest), current_admin.get().actor
     run_id = start_run(
@@ -46,53 +52,49 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
         dry_run=asked.dry_run,
         request=read_request_key(req, actor, asked),
     )
-    return _accepted("started", run_id, "Portfolio analysis running in background")
+    return Accepted("started", run_id, _STARTED, _status_url(run_id))
 
 
-@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/retry")
+@blueprint.route(operations.RETRY.route)
 @blueprint.durable_client_input(client_name="client")
-@endpoint("POST")
-def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+@endpoint(operations.RETRY)
+def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """Start a run over the users who failed in an earlier one."""
     trigger = Trigger(source="retry", actor=current_admin.get().actor)
     run_id = retry_run(services(), client, _run(read_id(req, "run_id")), trigger)
-    return _accepted("started", run_id, "Portfolio analysis running in background")
+    return Accepted("started", run_id, _STARTED, _status_url(run_id))
 
 
-@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/cancel")
+@blueprint.route(operations.CANCEL.route)
 @blueprint.durable_client_input(client_name="client")
-@endpoint("POST")
-def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
+@endpoint(operations.CANCEL)
+def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """End a run early."""
     run = _run(read_id(req, "run_id"))
     cancel_run(services(), client, run, current_admin.get().actor)
-    return _accepted("canceling", run.run_id, "Portfolio analysis ends at its next step; what is stored stays")
+    message = "Portfolio analysis ends at its next step; what is stored stays"
+    return Accepted("canceling", run.run_id, message, _status_url(run.run_id))
 
 
-@blueprint.route(f"{BASE}/analysis-status/{{run_id}}")
-@endpoint("GET")
-def get_analysis_status(req: func.HttpRequest) -> func.HttpResponse:
+@blueprint.route(operations.STATUS.route)
+@endpoint(operations.STATUS)
+def get_analysis_status(req: func.HttpRequest) -> Run:
     """Tell where a run stands."""
-    return json_response(_run(read_id(req, "run_id")))
+    return _run(read_id(req, "run_id"))
 
 
-@blueprint.route(f"{BASE}/analysis-runs")
-@endpoint("GET")
-def list_analysis_runs(req: func.HttpRequest) -> func.HttpResponse:
+@blueprint.route(operations.RUNS.route)
+@endpoint(operations.RUNS)
+def list_analysis_runs(req: func.HttpRequest) -> RunsPage:
     """List runs, newest first."""
-    query = read_query(req, RunsQuery)
-    before = decode_cursor("before", query.before, tuple[datetime, str]) if query.before else None
-    runs = services().runs.newest(query.limit + 1, before)
-    page = runs[: query.limit]
-    more = len(runs) > len(page)
-    return json_response(
-        {"runs": page, "next": encode_cursor((page[-1].requested_at, page[-1].run_id)) if more else None}
-    )
+    query = read_query(req, NewestQuery)
+    runs = services().runs.newest(query.limit + 1, _before(query))
+    return RunsPage(*_page(runs, query.limit, lambda run: (run.requested_at, run.run_id)))
 
 
-@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/portfolios")
-@endpoint("GET")
-def list_portfolios(req: func.HttpRequest) -> func.HttpResponse:
+@blueprint.route(operations.PORTFOLIOS.route)
+@endpoint(operations.PORTFOLIOS)
+def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
     """List the portfolios of a run, a line each."""
     run, query = _run(read_id(req, "run_id")), read_query(req, PortfoliosQuery)
     summaries = services().reports.summaries(
@@ -103,39 +105,60 @@ def list_portfolios(req: func.HttpRequest) -> func.HttpResponse:
         descending=query.order == "desc",
         after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
     )
-    page = summaries[: query.limit]
-    more = len(summaries) > len(page)
-    return json_response({"portfolios": page, "next": encode_cursor(_place(page[-1], query.sort)) if more else None})
+    return PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
 
 
-@blueprint.route(f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}")
-@endpoint("GET")
-def get_portfolio_report(req: func.HttpRequest) -> func.HttpResponse:
+@blueprint.route(operations.REPORT.route)
+@endpoint(operations.REPORT)
+def get_portfolio_report(req: func.HttpRequest) -> dict[str, Any]:
     """Give one user's report of a run."""
     run_id, user_id = read_id(req, "run_id"), read_id(req, "user_id")
     report = services().reports.get(run_id, user_id)
     if report is None:
         raise NotFound(f"Run {run_id} has no report on user {user_id}.")
-    return json_response(report)
+    return report
 
 
-@blueprint.route("api/health")
-@endpoint("GET", public=True)
+@blueprint.route(operations.AUDIT.route)
+@endpoint(operations.AUDIT)
+def list_audit_entries(req: func.HttpRequest) -> AuditPage:
+    """List who asked for what, newest first."""
+    query = read_query(req, NewestQuery)
+    entries = services().audit.newest(query.limit + 1, _before(query))
+    return AuditPage(*_page(entries, query.limit, lambda entry: (entry.at, entry.entry_id)))
+
+
+@blueprint.route(operations.HEALTH.route)
+@endpoint(operations.HEALTH)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the host binds it
     """Tell whether the app can do its work."""
     from functions.health import check  # noqa: PLC0415 - pymongo: not while indexing
 
     state = check()
-    return json_response(state, status_code=503 if state["status"] == "unavailable" else 200)
+    return json_response(state, status_code=503 if state.status == "unavailable" else 200)
 
 
-def _accepted(status: str, run_id: str, message: str) -> func.HttpResponse:
-    status_url = f"/{BASE}/analysis-status/{run_id}"
-    return json_response(
-        {"status": status, "run_id": run_id, "message": message, "status_url": status_url},
-        status_code=202,
-        headers={"Location": status_url, "Retry-After": "5"},
-    )
+@blueprint.route(operations.OPENAPI.route)
+@endpoint(operations.OPENAPI)
+def openapi(req: func.HttpRequest) -> func.HttpResponse:
+    """Give the description of all this."""
+    from functions.openapi import document_for  # noqa: PLC0415 - made once, on demand
+
+    return document_for(req)
+
+
+def _status_url(run_id: str) -> str:
+    return "/" + operations.STATUS.route.format(run_id=run_id)
+
+
+def _before(query: NewestQuery) -> tuple[datetime, str] | None:
+    return decode_time_cursor("before", query.before) if query.before else None
+
+
+def _page[Item](found: list[Item], limit: int, place: Callable[[Item], object]) -> tuple[list[Item], str | None]:
+    """Give the first ``limit`` of what was found, and the cursor of the next page if there was more."""
+    page = found[:limit]
+    return page, encode_cursor(place(page[-1])) if len(found) > limit else None
 
 
 def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:

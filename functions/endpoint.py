@@ -2,45 +2,114 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any
 
 import azure.functions as func
 import msgspec
 
-from functions.auth import current_admin, require_admin
-from functions.problems import MethodNotAllowed, problem_of
+from functions.answers import Accepted
+from functions.audit import new_entry, on_record
+from functions.auth import current_admin
+from functions.client import client_of
+from functions.correlation import CORRELATION_ID, correlated, tell_in_log_lines
+from functions.cors import cors_headers, preflight
+from functions.door import sign_in
+from functions.operations import Operation
+from functions.problems import MethodNotAllowed, answer_of
+from functions.requests import MalformedId, read_body, read_id, read_query
+from functions.services import services
+from stores.records import AuditedAction, AuditEntry
+
+# What is answered holds people's figures, or tells about the app: nobody keeps it, and no page shows it as its own.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+tell_in_log_lines()
 
 
-def endpoint(
-    method: Literal["GET", "POST"], *, public: bool = False
-) -> Callable[[Callable[..., func.HttpResponse]], Callable[..., func.HttpResponse]]:
-    """Let only ``method`` and, unless ``public``, only administrators in; turn errors into problem documents.
+def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..., func.HttpResponse]]:
+    """Make a function of the host that carries out ``operation`` for whom it is open to; errors become problems.
 
     The method is checked here and not by the route: the host answers 404 to a method its route does not name.
     """
 
-    def decorate(handler: Callable[..., func.HttpResponse]) -> Callable[..., func.HttpResponse]:
+    def decorate(handler: Callable[..., Any]) -> Callable[..., func.HttpResponse]:
         @functools.wraps(handler)
         def guarded(req: func.HttpRequest, *bindings: Any, **named_bindings: Any) -> func.HttpResponse:  # noqa: ANN401
-            try:
-                if req.method != method:
-                    raise MethodNotAllowed(method)
-                if not public:
-                    current_admin.set(require_admin(req))
-                return handler(req, *bindings, **named_bindings)
-            except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
-                return problem_of(error).to_response()
+            with correlated(req.headers.get("traceparent")) as correlation_id:
+                try:
+                    answer = _answer(operation, req, lambda: handler(req, *bindings, **named_bindings))
+                except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
+                    answer = answer_of(error)
+            for name, value in {**_HEADERS, CORRELATION_ID: correlation_id, **cors_headers(req)}.items():
+                answer.headers.setdefault(name, value)
+            return answer
 
+        # The host's worker refuses a function whose declared result is not an answer of HTTP.
+        guarded.__annotations__ = {**handler.__annotations__, "return": func.HttpResponse}
         return guarded
 
     return decorate
 
 
+def _answer(operation: Operation, request: func.HttpRequest, handle: Callable[[], Any]) -> func.HttpResponse:
+    if request.method != operation.method:
+        answer = preflight(request, operation.method)
+        if answer is None:
+            raise MethodNotAllowed(operation.method)
+        return answer
+    if operation.public:
+        return _response(operation, handle())
+    current_admin.set(sign_in(request))
+    if operation.action is None:
+        _refuse_what_is_not_asked_for(operation, request)
+        return _response(operation, handle())
+    with on_record(services().audit, _entry(operation.action, request)) as attempt:
+        _refuse_what_is_not_asked_for(operation, request)
+        accepted: Accepted = handle()
+        attempt.run_id = accepted.run_id
+    return _response(operation, accepted)
+
+
+def _entry(action: AuditedAction, request: func.HttpRequest) -> AuditEntry:
+    admin, run_id = current_admin.get(), None
+    with suppress(MalformedId):
+        run_id = read_id(request, "run_id")
+    return new_entry(
+        action,
+        actor=admin.actor,
+        credential=admin.credential,
+        credential_id=admin.credential_id,
+        client=client_of(request),
+        run_id=run_id,
+    )
+
+
+def _refuse_what_is_not_asked_for(operation: Operation, request: func.HttpRequest) -> None:
+    """Refuse a member that would be ignored: who sends one expects something of it.
+
+    Raises:
+        InvalidMember: there is one.
+    """
+    read_query(request, operation.query)
+    if operation.method == "POST":
+        read_body(request, operation.body)
+
+
+def _response(operation: Operation, answer: Any) -> func.HttpResponse:  # noqa: ANN401 - any record of ours
+    if isinstance(answer, func.HttpResponse):
+        return answer
+    headers = {"Location": answer.status_url, "Retry-After": "5"} if isinstance(answer, Accepted) else {}
+    return json_response(answer, operation.status, headers)
+
+
 def json_response(content: object, status_code: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    """Give ``content`` as a JSON answer that nobody keeps: it holds people's figures."""
+    """Give ``content`` as a JSON answer."""
     return func.HttpResponse(
-        msgspec.json.encode(content),
-        status_code=status_code,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        mimetype="application/json",
+        msgspec.json.encode(content), status_code=int(status_code), headers=headers, mimetype="application/json"
     )

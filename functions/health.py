@@ -1,38 +1,34 @@
 """Whether the app's dependencies answer. Open to everybody, so it says which one and no more."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import pymongo
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
+from functions.answers import Checks, DependencyState, Health
 from functions.services import connections, secrets, settings
 from stores.secrets import SecretMissing
 from stores.vault import SecretsUnavailable
 
-type Answer = Literal["ok", "unavailable", "not_configured"]
-
 _PATIENCE_SECONDS = 3
 
 
-def check() -> dict[str, object]:
+def check() -> Health:
     """Ask each dependency for a sign of life.
 
     The app works without Redis, so its absence only degrades. So does the vault's while the admin secret is known: an
     instance taken out for it would come back without one.
     """
-    checks: dict[str, Answer] = {
-        "mongodb": _answer(_ping_mongodb),
-        "redis": _check_redis(),
-        "key_vault": "not_configured" if settings().key_vault_url is None else _answer(secrets().ping),
-    }
-    secret_known = checks["key_vault"] == "not_configured" or _answer(lambda: secrets().get("admin-secret")) == "ok"
-    if checks["mongodb"] == "unavailable" or not secret_known:
-        status = "unavailable"
-    else:
-        status = "degraded" if "unavailable" in checks.values() else "ok"
-    return {"status": status, "checks": checks}
+    checks = Checks(
+        mongodb=_answer(_ping_mongodb),
+        redis=_check_redis(),
+        key_vault="not_configured" if settings().key_vault_url is None else _answer(secrets().ping),
+    )
+    secret_known = checks.key_vault == "not_configured" or _answer(lambda: secrets().get("admin-secret")) == "ok"
+    if checks.mongodb == "unavailable" or not secret_known:
+        return Health("unavailable", checks)
+    return Health("degraded" if "unavailable" in (checks.redis, checks.key_vault) else "ok", checks)
 
 
 def _ping_mongodb() -> None:
@@ -40,7 +36,7 @@ def _ping_mongodb() -> None:
         connections().mongodb.admin.command("ping")
 
 
-def _check_redis() -> Answer:
+def _check_redis() -> DependencyState:
     if settings().redis_url is None and settings().key_vault_url is None:
         return "not_configured"
     try:
@@ -50,7 +46,7 @@ def _check_redis() -> Answer:
     return "not_configured" if cache is None else _answer(cache.ping)
 
 
-def _answer(ping: Callable[[], object]) -> Answer:
+def _answer(ping: Callable[[], object]) -> DependencyState:
     try:
         ping()
     except (PyMongoError, RedisError, SecretMissing, SecretsUnavailable):

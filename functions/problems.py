@@ -10,6 +10,7 @@ import msgspec
 from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from functions.throttling import TooManyFailures
 from stores.secrets import SecretMissing
 from stores.vault import SecretsUnavailable
 
@@ -41,25 +42,38 @@ class Problem:
     members: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
-    def to_response(self) -> func.HttpResponse:
-        """Give the document as an answer."""
-        document = {
+    def document(self) -> dict[str, object]:
+        """Give the document itself."""
+        return {
             "type": f"urn:portfolio-analysis:problem:{self.slug}",
             "title": self.title,
             "status": self.status.value,
             "detail": self.detail,
             **self.members,
         }
+
+    def to_response(self) -> func.HttpResponse:
+        """Give the document as an answer."""
         return func.HttpResponse(
-            msgspec.json.encode(document),
+            msgspec.json.encode(self.document()),
             status_code=self.status.value,
             headers=self.headers,
             mimetype="application/problem+json",
         )
 
 
+def answer_of(error: Exception) -> func.HttpResponse:
+    """Answer with the problem that ``error`` is to a caller; what is our own fault is logged, and not shown."""
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("Unforeseen error", exc_info=error)
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.error("%s: %s", problem.title, type(error).__name__)
+    return problem.to_response()
+
+
 def problem_of(error: Exception) -> Problem:
-    """Give the problem that ``error`` is to a caller; an unforeseen one is logged and shows nothing of itself."""
+    """Give the problem that ``error`` is to a caller."""
     match error:
         case Unauthorized() | Forbidden() | AuthenticationUnavailable():
             return _problem_of_credentials(error)
@@ -70,6 +84,14 @@ def problem_of(error: Exception) -> Problem:
                 "Method not allowed",
                 f"Use {error.allowed} here.",
                 headers={"Allow": error.allowed},
+            )
+        case TooManyFailures():
+            return Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too-many-failures",
+                "Too many failed sign-ins",
+                f"Wait {error.seconds} seconds, then send the right credentials.",
+                headers={"Retry-After": str(error.seconds)},
             )
         case _:
             return _problem_of_state(error) or _problem_of_input(error) or _problem_of_dependency(error)
@@ -171,7 +193,6 @@ def _problem_of_dependency(error: Exception) -> Problem:
 
     match error:
         case SecretMissing() | SecretsUnavailable() | PyMongoError():
-            _log.error("The database cannot be used: %s", type(error).__name__)
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "database-unavailable",
@@ -180,7 +201,6 @@ def _problem_of_dependency(error: Exception) -> Problem:
                 headers=_RETRY_SOON,
             )
         case EngineUnavailable() | RpcError():
-            _log.error("The orchestration engine cannot be used: %s", type(error).__name__)
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "engine-unavailable",
@@ -189,7 +209,6 @@ def _problem_of_dependency(error: Exception) -> Problem:
                 headers=_RETRY_SOON,
             )
         case _:
-            _log.error("Unforeseen error", exc_info=error)
             return Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "internal-error",

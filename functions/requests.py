@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 import azure.functions as func
@@ -41,6 +41,10 @@ class BodyTooLarge(ValueError):
     """The body is over 64 KB."""
 
 
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked for where there is nothing to choose."""
+
+
 class TriggerRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What a run may be asked for; every member may be left out."""
 
@@ -49,18 +53,21 @@ class TriggerRequest(Struct, frozen=True, forbid_unknown_fields=True):
     as_of: date | None = None
 
 
-class RunsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """A page of runs."""
+type Cursor = Annotated[str, Meta(max_length=512, description="`next` of an earlier page; opaque")]
+
+
+class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of what is listed newest first."""
 
     limit: Limit = 20
-    before: Annotated[str, Meta(max_length=512)] | None = None
+    before: Cursor | None = None
 
 
 class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """A page of the portfolios of a run."""
 
     limit: Limit = 20
-    after: Annotated[str, Meta(max_length=512)] | None = None
+    after: Cursor | None = None
     status: Status | None = None
     sort: SortField = "user_id"
     order: Literal["asc", "desc"] = "asc"
@@ -140,9 +147,23 @@ def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
-        raise InvalidMember(member, "must be a cursor that an earlier page gave") from None
+        raise InvalidMember(member, _NO_CURSOR) from None
 
 
+def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
+    """Give back the time and id that :func:`encode_cursor` was given.
+
+    Raises:
+        InvalidMember: the cursor is not one of ours.
+    """
+    time, key = decode_cursor(member, cursor, tuple[Annotated[datetime, Meta(tz=True)], str])
+    try:
+        return time.astimezone(UTC), key
+    except OverflowError:  # a time zone can push the first and the last day out of the calendar
+        raise InvalidMember(member, _NO_CURSOR) from None
+
+
+_NO_CURSOR = "must be a cursor that an earlier page gave"
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _LONGEST_NAME = 64

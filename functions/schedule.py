@@ -7,6 +7,8 @@ import azure.durable_functions as df
 import azure.functions as func
 from azure.functions.decorators.function_app import SettingsApi
 
+from functions.audit import new_entry, on_record
+from functions.correlation import correlated
 from functions.runs import RunActive, start_run
 from functions.services import services
 from stores.records import RequestKey, Trigger
@@ -32,10 +34,14 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
     if timer.past_due:
         _log.warning("The timer fires late")
     key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
-    try:
-        start_run(services(), client, Trigger("timer", "nightly_analysis"), request=RequestKey(key, ""))
-    except RunActive as active:
-        _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
+    trigger = Trigger("timer", "nightly_analysis")
+    with correlated():
+        entry = new_entry("trigger", credential="timer", actor=trigger.actor)
+        try:
+            with on_record(services().audit, entry) as attempt:
+                attempt.run_id = start_run(services(), client, trigger, request=RequestKey(key, ""))
+        except RunActive as active:
+            _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES, run_on_startup=False)

@@ -14,12 +14,14 @@ from functions.tokens import Verifiers, verifiers
 from settings import Settings
 from stores.issuer import IssuerKeys
 from stores.secrets import SecretMissing, Secrets
+from stores.vault import SecretsUnavailable
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
     from market_data.provider import Provider
     from stores.administrators import AdministratorStore
+    from stores.audit import AuditLog
     from stores.batches import BatchStore
     from stores.leases import RunLease
     from stores.mongo import Document
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from stores.reports import ReportStore
     from stores.research import ResearchStore
     from stores.runs import RunStore
+    from stores.sign_in_failures import SignInFailures
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Services:
     prices: "PriceStore"
     research: "ResearchStore"
     reports: "ReportStore"
+    audit: "AuditLog"
     price_cache: "PriceCache | None"
     provider: "Provider"
 
@@ -72,6 +76,7 @@ def token_verifiers() -> Verifiers:
 # wait for the vault, and nobody who only needs a secret that is at hand is to wait along.
 _preparing = threading.RLock()
 _connecting = threading.Lock()
+_counting = threading.Lock()
 _indexed = threading.Event()
 
 
@@ -84,7 +89,7 @@ def services() -> Services:
     """
     made = connections()
     if not _indexed.is_set():
-        for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports):
+        for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports, made.audit):
             store.ensure_indexes()
         _indexed.set()
     return made
@@ -116,6 +121,7 @@ def _connections() -> Services:
     from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's text; so the others
     from market_data.providers import provider_from  # noqa: PLC0415
     from stores.administrators import AdministratorStore  # noqa: PLC0415
+    from stores.audit import AuditLog  # noqa: PLC0415
     from stores.batches import BatchStore  # noqa: PLC0415
     from stores.leases import RunLease  # noqa: PLC0415
     from stores.mongo import connect  # noqa: PLC0415
@@ -140,6 +146,7 @@ def _connections() -> Services:
         prices=PriceStore(database),
         research=ResearchStore(database),
         reports=ReportStore(database),
+        audit=AuditLog(database),
         price_cache=price_cache,
         provider=provider if price_cache is None else CachedProvider(provider, price_cache),
     )
@@ -156,3 +163,28 @@ def _price_cache() -> "PriceCache | None":
     cache = PriceCache(url)
     atexit.register(cache.close)
     return cache
+
+
+def sign_in_failures() -> "SignInFailures":
+    """Give the counter of failed sign-ins: shared through Redis if it can be had, else this worker's own."""
+    with _counting:
+        try:
+            return _shared_sign_in_failures()
+        except (SecretMissing, SecretsUnavailable):
+            return _own_sign_in_failures()
+
+
+@functools.cache
+def _shared_sign_in_failures() -> "SignInFailures":
+    from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
+
+    shared = SharedFailures(settings().redis_url or secrets().get("redis-url"))
+    atexit.register(shared.close)
+    return SignInFailures(shared)
+
+
+@functools.cache
+def _own_sign_in_failures() -> "SignInFailures":
+    from stores.sign_in_failures import SignInFailures  # noqa: PLC0415
+
+    return SignInFailures(None)

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta
 
 from analysis.models import Status
 
+type Time = Annotated[datetime, Meta(tz=True)]
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
 type Closing = Literal["recorded", "logged"]
@@ -71,10 +74,10 @@ class Run:
     run_id: str
     status: RunStatus
     trigger: Trigger
-    requested_at: datetime
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    cancel_requested_at: datetime | None = None
+    requested_at: Time
+    started_at: Time | None = None
+    completed_at: Time | None = None
+    cancel_requested_at: Time | None = None
     as_of: date | None = None
     dry_run: bool = False
     retry_of: str | None = None
@@ -153,3 +156,28 @@ class Summary:
     value_at_risk_95: float | None
     warnings: int
     breaches: int
+
+
+type Credential = Literal["admin-secret", "bearer", "timer", "none"]
+type AuditedAction = Literal["trigger", "retry", "cancel", "sign_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody asked for: never a credential, a header or a portfolio's value.
+
+    An action is ``attempted`` until its outcome is known; ``problem`` names why it was refused. ``run_id`` is the run
+    that was started or canceled, or was to be; ``client`` the address it was asked from.
+    """
+
+    entry_id: str
+    at: Time
+    action: AuditedAction
+    actor: str | None
+    credential: Credential
+    credential_id: str | None
+    client: str | None
+    correlation_id: str
+    outcome: Literal["attempted", "accepted", "refused"]
+    problem: str | None = None
+    run_id: str | None = None

@@ -9,6 +9,7 @@ from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
 from functions.services import Services
+from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
@@ -35,6 +36,7 @@ class Stores:
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
         self.prices = PriceStore(database)
+        self.audit = AuditLog(database)
         self.runs.ensure_indexes()
 
 

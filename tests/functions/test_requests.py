@@ -11,8 +11,8 @@ from functions.requests import (
     BodyTooLarge,
     InvalidMember,
     MalformedId,
+    NewestQuery,
     PortfoliosQuery,
-    RunsQuery,
     TriggerRequest,
     decode_cursor,
     encode_cursor,
@@ -112,7 +112,7 @@ def test_no_body_at_all_breaks_the_reader(body: bytes) -> None:
 )
 def test_a_query_that_breaks_a_rule_is_refused_by_the_parameter(params: dict[str, str], member: str) -> None:
     with pytest.raises(InvalidMember) as caught:
-        read_query(a_request(params=params), RunsQuery)
+        read_query(a_request(params=params), NewestQuery)
     assert caught.value.member == member
 
 

@@ -19,6 +19,7 @@ from functions.services import Services, settings
 from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
 from stores.administrators import AdministratorStore
+from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase, connect
@@ -52,6 +53,7 @@ def services(database: DocumentDatabase, mongodb_url: str, monkeypatch: pytest.M
         prices=PriceStore(database),
         research=ResearchStore(database),
         reports=reports,
+        audit=AuditLog(database),
         price_cache=None,
         provider=SampleProvider(),
     )

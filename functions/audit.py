@@ -1,0 +1,99 @@
+"""Putting on record what is asked for. Why in two steps: docs/decisions/0014-audit-before-the-act.md."""
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from functions.correlation import current_correlation_id
+from functions.problems import problem_of
+from functions.services import connections
+from stores.records import AuditedAction, AuditEntry, Credential
+from stores.secrets import SecretMissing
+from stores.vault import SecretsUnavailable
+
+if TYPE_CHECKING:
+    from stores.audit import AuditLog
+
+_PATIENCE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """Something under way that is on record; whoever does it tells which run it is about."""
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+
+
+@contextmanager
+def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
+    """Do what is within only once it is on record as attempted; then record what became of it.
+
+    A log that cannot be written stops an act before it begins. It cannot undo one: where only the second write fails,
+    the entry stays ``attempted``, the act stands and its caller is told of it.
+
+    Raises:
+        PyMongoError: the attempt cannot be recorded, so nothing was done.
+    """
+    log.add(entry)
+    attempt = Attempt(entry.run_id)
+    try:
+        yield attempt
+    except Exception as error:
+        _conclude(log, replace(entry, outcome="refused", problem=problem_of(error).slug, run_id=attempt.run_id))
+        raise
+    else:
+        _conclude(log, replace(entry, outcome="accepted", run_id=attempt.run_id))
+
+
+def record_refusal(refusal: Exception, *, client: str, credential: Credential) -> None:
+    """Record a sign-in that was refused. It is refused whether or not that can be recorded, and soon."""
+    import pymongo  # noqa: PLC0415 - slow, not needed for indexing
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+
+    entry = new_entry("sign_in", credential=credential, client=client)
+    refused = replace(entry, outcome="refused", problem=problem_of(refusal).slug)
+    try:
+        with pymongo.timeout(_PATIENCE_SECONDS):
+            connections().audit.add(refused)
+    except (PyMongoError, SecretMissing, SecretsUnavailable) as error:
+        _log.error("A refused sign-in is not on record: %s (client=%s)", type(error).__name__, client)
+
+
+def new_entry(
+    action: AuditedAction,
+    *,
+    credential: Credential,
+    actor: str | None = None,
+    credential_id: str | None = None,
+    client: str | None = None,
+    run_id: str | None = None,
+) -> AuditEntry:
+    """Give an entry about what is attempted now."""
+    return AuditEntry(
+        entry_id=secrets.token_hex(8),
+        at=datetime.now(UTC),
+        action=action,
+        actor=actor,
+        credential=credential,
+        credential_id=credential_id,
+        client=client,
+        correlation_id=current_correlation_id(),
+        outcome="attempted",
+        run_id=run_id,
+    )
+
+
+def _conclude(log: "AuditLog", entry: AuditEntry) -> None:
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+
+    try:
+        log.conclude(entry)
+    except PyMongoError as error:
+        text = "An audit entry stays attempted: %s (entry_id=%s, outcome=%s, run_id=%s)"
+        _log.error(text, type(error).__name__, entry.entry_id, entry.outcome, entry.run_id)

@@ -1,0 +1,53 @@
+"""Where a request comes from, as far as that is known."""
+
+import ipaddress
+import re
+
+import azure.functions as func
+
+from functions.services import settings
+from stores.records import Credential
+
+UNKNOWN = "unknown"
+_IPV6_NETWORK_BITS = 64
+# With or without a port, which says nothing about who it is; IPv6 with a port stands in brackets.
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15})(?::[0-9]{1,5})?")
+_LONGEST = 45
+
+
+def client_of(request: func.HttpRequest) -> str:
+    """Give the address of the request's client, or ``unknown``.
+
+    The Functions host hands a worker no peer address. Each proxy appends the address it sees to X-Forwarded-For; what
+    stands before the entries of the trusted ones (setting TRUSTED_PROXIES) anybody may have made up.
+    """
+    proxies = settings().trusted_proxies
+    forwarded = request.headers.get("X-Forwarded-For", "").rsplit(",", proxies) if proxies else []
+    entries = forwarded[-proxies:]
+    return normalised(entries[0]) if len(entries) == proxies and entries else UNKNOWN
+
+
+def normalised(entry: str) -> str:
+    """Give the address in an entry of X-Forwarded-For in its one usual form, ``unknown`` where it is none."""
+    text = entry.strip()
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
+    if len(text) > _LONGEST or "%" in text:
+        return UNKNOWN
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return UNKNOWN
+    return str((address.version == 6 and address.ipv4_mapped) or address)  # noqa: PLR2004 - the protocol's name
+
+
+def network_of(client: str) -> str:
+    """Give what one client can be held to: its address, or the /64 that a client of IPv6 usually has all of."""
+    return str(ipaddress.ip_network((client, _IPV6_NETWORK_BITS), strict=False)) if ":" in client else client
+
+
+def credential_of(request: func.HttpRequest) -> Credential:
+    """Tell which kind of credential the request carries; where there are two, the secret decides."""
+    if "X-Admin-Secret" in request.headers:
+        return "admin-secret"
+    return "bearer" if "Authorization" in request.headers else "none"

@@ -1,0 +1,42 @@
+"""Pages of other origins: none but those of CORS_ORIGINS may call the API, and none needs cookies for it."""
+
+import azure.functions as func
+
+from functions.services import settings
+
+_MAY_SEND = ("authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "x-admin-secret")
+_MAY_READ = "ETag, Location, Retry-After, WWW-Authenticate, X-Correlation-Id"
+_KEEP_SECONDS = "600"
+
+
+def cors_headers(request: func.HttpRequest) -> dict[str, str]:
+    """Give the headers that let the page read the answer, if it may; caches must keep the two apart."""
+    if not settings().cors_origins:
+        return {}
+    origin = _allowed_origin(request)
+    allowing = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _MAY_READ} if origin else {}
+    return {"Vary": "Origin", **allowing}
+
+
+def preflight(request: func.HttpRequest, method: str) -> func.HttpResponse | None:
+    """Give the answer to a browser that asks whether a page may send ``method``; ``None`` where it may not."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    names = {name.strip().lower() for name in asked.split(",") if name.strip()}
+    if (
+        request.method != "OPTIONS"
+        or _allowed_origin(request) is None
+        or request.headers.get("Access-Control-Request-Method") != method
+        or not names <= set(_MAY_SEND)
+    ):
+        return None
+    headers = {
+        "Access-Control-Allow-Methods": method,
+        "Access-Control-Allow-Headers": ", ".join(_MAY_SEND),
+        "Access-Control-Max-Age": _KEEP_SECONDS,
+    }
+    return func.HttpResponse(status_code=204, headers=headers)
+
+
+def _allowed_origin(request: func.HttpRequest) -> str | None:
+    origin = request.headers.get("Origin")
+    return origin if origin in settings().cors_origins else None

@@ -1,0 +1,27 @@
+"""The door of the API: administrators come in, everybody else is counted and put on record."""
+
+import azure.functions as func
+
+from functions.audit import record_refusal
+from functions.auth import Admin, Forbidden, Unauthorized, require_admin
+from functions.client import client_of, credential_of
+from functions.throttling import count_failure, make_wait
+
+_REFUSALS = (Unauthorized, Forbidden)
+
+
+def sign_in(request: func.HttpRequest) -> Admin:
+    """Give the administrator whose credentials the request carries.
+
+    Raises:
+        TooManyFailures: the client failed too often, whatever it carries now.
+        Unauthorized, Forbidden, AuthenticationUnavailable: as :func:`require_admin`.
+    """
+    client, credential = client_of(request), credential_of(request)
+    make_wait(client, credential)
+    try:
+        return require_admin(request)
+    except _REFUSALS as refusal:
+        count_failure(client, credential)
+        record_refusal(refusal, client=client, credential=credential)
+        raise

@@ -1,0 +1,102 @@
+"""The description of the API (OpenAPI 3.1), made of the table of operations and of the types that validate.
+
+Nothing is said here that the code does not do: parameters and bodies are those that requests are checked against,
+answers those that are encoded, and each problem is what :func:`problem_of` makes of the error.
+"""
+
+import functools
+import hashlib
+import re
+from http import HTTPStatus
+from typing import Any
+
+import azure.functions as func
+import msgspec
+
+from functions import openapi_texts as texts
+from functions.correlation import CORRELATION_ID
+from functions.openapi_problems import responses_of, schema_of_problems
+from functions.openapi_schemas import components, parameters_of, reference_to
+from functions.operations import OPERATIONS, Operation
+from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES
+
+type Json = dict[str, Any]
+
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+_JSON = "application/json"
+
+
+def document_for(request: func.HttpRequest) -> func.HttpResponse:
+    """Answer with the document, or with 304 where the caller has this very one."""
+    body, etag = _encoded()
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    known = request.headers.get("If-None-Match", "")
+    if known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return func.HttpResponse(body, headers=headers, mimetype=_JSON)
+
+
+@functools.cache
+def _encoded() -> tuple[bytes, str]:
+    body = msgspec.json.encode(document())
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def document() -> Json:
+    """Make the document."""
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _describe(operation)
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": texts.TITLE, "version": "1", "description": texts.DESCRIPTION, "license": texts.LICENSE},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": components() | schema_of_problems(),
+            "securitySchemes": texts.SECURITY_SCHEMES,
+            "headers": texts.HEADERS,
+        },
+    }
+
+
+def _describe(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "security": [] if operation.public else [{name: []} for name in texts.SECURITY_SCHEMES],
+        "parameters": [*_in_path(operation), *parameters_of(operation.query), *_headers_taken(operation)],
+        "responses": {**_success(operation), **responses_of(operation)},
+    }
+    if operation.method == "POST":
+        description = f"May be left out. At most {MAX_BODY_BYTES} bytes, never compressed."
+        content = {_JSON: {"schema": reference_to(operation.body)}}
+        described["requestBody"] = {"required": False, "description": description, "content": content}
+    return described
+
+
+def _in_path(operation: Operation) -> list[Json]:
+    names = _PATH_PARAMETER.findall(operation.route)
+    return [{"name": name, "in": "path", "required": True, "schema": reference_to(name)} for name in names]
+
+
+def _headers_taken(operation: Operation) -> list[Json]:
+    names = ["traceparent"]
+    names += [IDEMPOTENCY_KEY] if operation.idempotent else []
+    names += ["If-None-Match"] if operation.cached else []
+    return [{"name": name, "in": "header", "required": False, **texts.HEADERS_TAKEN[name]} for name in names]
+
+
+def _success(operation: Operation) -> Json:
+    names = ["Location", "Retry-After"] if operation.status == HTTPStatus.ACCEPTED else []
+    names += ["ETag"] if operation.cached else []
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, CORRELATION_ID]}
+    content = {_JSON: {"schema": {"type": "object"} if operation.cached else reference_to(operation.answer)}}
+    described: Json = {
+        str(operation.status.value): {"description": operation.status.phrase, "headers": headers, "content": content}
+    }
+    if operation.cached:
+        described["304"] = {"description": "The caller has this very document.", "headers": headers}
+    if operation.name == "health":
+        described["503"] = {"description": "It cannot.", "headers": headers, "content": content}
+    return described

@@ -1,0 +1,93 @@
+"""The problems an operation may answer with, each made by the code that makes it when it happens."""
+
+from itertools import groupby
+from typing import Any
+
+from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.correlation import CORRELATION_ID
+from functions.operations import OPERATIONS, Operation
+from functions.problems import MethodNotAllowed, NotFound, Problem, problem_of
+from functions.requests import BodyTooLarge, InvalidMember, MalformedId
+from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from functions.throttling import TooManyFailures
+from stores.vault import SecretsUnavailable
+
+type Json = dict[str, Any]
+
+_RUN_ID = "run_20260102_010000_ab12"
+_EXAMPLES: dict[type[Exception], Exception] = {
+    type(error): error
+    for error in (
+        AuthenticationUnavailable(),
+        BodyTooLarge(),
+        EngineUnavailable(),
+        Forbidden(),
+        InvalidAsOf(),
+        InvalidMember("limit", "expected `int` <= 100"),
+        KeyReused(),
+        MalformedId("run_id"),
+        NotFound(f"There is no run {_RUN_ID}."),
+        NothingFailed(_RUN_ID),
+        RunActive(_RUN_ID),
+        RunOver(_RUN_ID),
+        SecretsUnavailable(),
+        TooManyFailures(300),
+        Unauthorized(),
+    )
+}
+
+
+def problems_of(operation: Operation) -> list[Problem]:
+    """Give every problem that the operation may answer with, each type once."""
+    errors = [MethodNotAllowed(operation.method), *(_EXAMPLES[kind] for kind in _kinds_of(operation)), Exception()]
+    return list({problem.slug: problem for problem in map(problem_of, errors)}.values())
+
+
+def _kinds_of(operation: Operation) -> list[type[Exception]]:
+    if operation.public:
+        return list(operation.errors)
+    kinds = [Unauthorized, Forbidden, TooManyFailures, AuthenticationUnavailable, SecretsUnavailable, InvalidMember]
+    kinds += [MalformedId] if "{" in operation.route else []
+    kinds += [BodyTooLarge] if operation.method == "POST" else []
+    return [*kinds, *operation.errors]
+
+
+def responses_of(operation: Operation) -> dict[str, Json]:
+    """Describe the answers that are problems, by status."""
+    ordered = sorted(problems_of(operation), key=lambda problem: problem.status)
+    by_status = groupby(ordered, key=lambda problem: problem.status)
+    return {str(status.value): _response(list(problems)) for status, problems in by_status}
+
+
+def schema_of_problems() -> dict[str, Json]:
+    """Give a schema for each type of problem."""
+    every = {problem.slug: problem for operation in OPERATIONS for problem in problems_of(operation)}
+    return {_name(problem): _schema(problem) for _, problem in sorted(every.items())}
+
+
+def _response(problems: list[Problem]) -> Json:
+    schemas = [{"$ref": f"#/components/schemas/{_name(problem)}"} for problem in problems]
+    names = sorted({name for problem in problems for name in problem.headers})
+    return {
+        "description": "; ".join(problem.title for problem in problems),
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, CORRELATION_ID]},
+        "content": {"application/problem+json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}},
+    }
+
+
+def _schema(problem: Problem) -> Json:
+    document = problem.document()
+    fixed = {name: {"const": document[name]} for name in ("type", "title", "status")}
+    told = {name: {"type": "string"} for name in ("detail", *problem.members)}
+    return {
+        "title": problem.title,
+        "type": "object",
+        "properties": fixed | told,
+        "required": list(document),
+        "additionalProperties": False,
+        "examples": [document],
+    }
+
+
+def _name(problem: Problem) -> str:
+    return "Problem" + problem.slug.title().replace("-", "")

@@ -1,0 +1,59 @@
+"""What the description of the API says that no type can: what headers mean, and how to sign in."""
+
+TITLE = "Portfolio analysis"
+LICENSE = {"name": "MIT", "identifier": "MIT"}
+DESCRIPTION = (
+    "Starts, watches and ends analyses of every user's portfolio, and gives their reports. One run is active at a "
+    "time. Errors are problem documents (RFC 9457). Every answer carries `X-Correlation-Id`, which is also in the log "
+    "and in the audit log. Pages of other origins may call the API where the operator named them (CORS_ORIGINS)."
+)
+SECURITY_SCHEMES = {
+    "adminSecret": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Admin-Secret",
+        "description": "The admin secret. With a token beside it, the secret decides.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "`Authorization: Bearer <token>` of an administrator.",
+    },
+}
+HEADERS = {
+    "X-Correlation-Id": {
+        "description": "The trace-id of the request's traceparent; a new one where it has none.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+    "Location": {
+        "description": "Where to watch the run.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to ask again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "ETag": {
+        "description": "Names this very document: send it as If-None-Match.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Allow": {"description": "The method to use.", "required": True, "schema": {"enum": ["GET", "POST"]}},
+    "WWW-Authenticate": {"description": "How to sign in.", "required": True, "schema": {"type": "string"}},
+}
+HEADERS_TAKEN = {
+    "traceparent": {
+        "description": "W3C trace context; its trace-id becomes the correlation id. One that is malformed is ignored.",
+        "schema": {"type": "string"},
+        "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    },
+    "Idempotency-Key": {
+        "description": "The same key and body within 24 hours give the same run; another body is refused.",
+        "schema": {"type": "string", "pattern": "^[\\x20-\\x7e]{1,255}$"},
+    },
+    "If-None-Match": {"description": "The ETag of a document at hand.", "schema": {"type": "string"}},
+}

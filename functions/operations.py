@@ -1,0 +1,128 @@
+"""The table of what the API can do. Routes, checks and the document at /api/openapi.json are all made of it."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+from msgspec import Struct
+
+from analysis.models import Report
+from functions.answers import Accepted, AuditPage, Health, PortfoliosPage, RunsPage
+from functions.problems import NotFound
+from functions.requests import InvalidMember, NewestQuery, Nothing, PortfoliosQuery, TriggerRequest
+from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from stores.records import AuditedAction, Run
+
+BASE = "api/admin/portfolio"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing the API can do: what it takes, what it answers and the errors that are its own.
+
+    ``name`` is that of the function. One with an ``action`` changes something and is put on record under that name. The
+    errors that many operations have in common follow from the rest: see ``functions/openapi.py``.
+    """
+
+    name: str
+    method: Literal["GET", "POST"]
+    route: str
+    summary: str
+    answer: object
+    status: HTTPStatus = HTTPStatus.OK
+    query: type[Struct] = Nothing
+    body: type[Struct] = Nothing
+    errors: tuple[type[Exception], ...] = ()
+    action: AuditedAction | None = None
+    idempotent: bool = False
+    public: bool = False
+    cached: bool = False
+
+
+TRIGGER = Operation(
+    "trigger_analysis",
+    "POST",
+    f"{BASE}/trigger-analysis",
+    summary="Start a run over all users, or over those named",
+    answer=Accepted,
+    status=HTTPStatus.ACCEPTED,
+    body=TriggerRequest,
+    errors=(RunActive, InvalidAsOf, KeyReused, EngineUnavailable),
+    action="trigger",
+    idempotent=True,
+)
+RETRY = Operation(
+    "retry_analysis",
+    "POST",
+    f"{BASE}/analysis-runs/{{run_id}}/retry",
+    summary="Start a run over the users who failed in an earlier one",
+    answer=Accepted,
+    status=HTTPStatus.ACCEPTED,
+    errors=(NotFound, RunActive, NothingFailed, InvalidMember, EngineUnavailable),
+    action="retry",
+)
+CANCEL = Operation(
+    "cancel_analysis",
+    "POST",
+    f"{BASE}/analysis-runs/{{run_id}}/cancel",
+    summary="End a run early",
+    answer=Accepted,
+    status=HTTPStatus.ACCEPTED,
+    errors=(NotFound, RunOver, InvalidMember),
+    action="cancel",
+)
+STATUS = Operation(
+    "get_analysis_status",
+    "GET",
+    f"{BASE}/analysis-status/{{run_id}}",
+    summary="Tell where a run stands",
+    answer=Run,
+    errors=(NotFound,),
+)
+RUNS = Operation(
+    "list_analysis_runs",
+    "GET",
+    f"{BASE}/analysis-runs",
+    summary="List runs, newest first",
+    answer=RunsPage,
+    query=NewestQuery,
+)
+PORTFOLIOS = Operation(
+    "list_portfolios",
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios",
+    summary="List the portfolios of a run, a line each",
+    answer=PortfoliosPage,
+    query=PortfoliosQuery,
+    errors=(NotFound,),
+)
+REPORT = Operation(
+    "get_portfolio_report",
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}",
+    summary="Give one user's report of a run",
+    answer=Report,
+    errors=(NotFound,),
+)
+AUDIT = Operation(
+    "list_audit_entries",
+    "GET",
+    f"{BASE}/audit",
+    summary="List who asked for what, newest first",
+    answer=AuditPage,
+    query=NewestQuery,
+)
+HEALTH = Operation(
+    "health", "GET", "api/health", summary="Tell whether the app can do its work", answer=Health, public=True
+)
+OPENAPI = Operation(
+    "openapi",
+    "GET",
+    "api/openapi.json",
+    summary="Give this document",
+    answer=dict[str, object],
+    public=True,
+    cached=True,
+)
+
+OPERATIONS = (TRIGGER, RETRY, CANCEL, STATUS, RUNS, PORTFOLIOS, REPORT, AUDIT, HEALTH, OPENAPI)

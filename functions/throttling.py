@@ -1,0 +1,51 @@
+"""Who fails to sign in again and again has to wait: each client for itself, each kind of credential for itself.
+
+A client whose address is not known shares its count with everybody unknown. To make all of them wait would let anybody
+lock out everybody, so there the right credentials still open the door and only wrong ones are told to wait.
+"""
+
+import logging
+
+from functions.client import UNKNOWN, network_of
+from functions.services import sign_in_failures
+from stores.records import Credential
+
+_log = logging.getLogger(__name__)
+
+
+class TooManyFailures(Exception):
+    """The client failed to sign in too often, and has to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def make_wait(client: str, credential: Credential) -> None:
+    """Let the client pass if it has not failed too often; its credentials are looked at only then.
+
+    Raises:
+        TooManyFailures: it has.
+    """
+    if client == UNKNOWN:
+        return
+    failures = sign_in_failures().of(_key(client, credential))
+    if failures.too_many:
+        raise TooManyFailures(failures.seconds_left)
+
+
+def count_failure(client: str, credential: Credential) -> None:
+    """Count a failed sign-in.
+
+    Raises:
+        TooManyFailures: there were too many before.
+    """
+    failures = sign_in_failures().add(_key(client, credential))
+    if failures.just_too_many:
+        _log.warning("Too many failed sign-ins: the client has to wait (client=%s, credential=%s)", client, credential)
+    if failures.beyond:
+        raise TooManyFailures(failures.seconds_left)
+
+
+def _key(client: str, credential: Credential) -> str:
+    return f"{credential}:{network_of(client)}"

@@ -1,0 +1,151 @@
+"""Failed sign-ins, counted for a few minutes: in Redis for all workers together, else in each worker for itself."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+MOST_FAILURES = 10
+WINDOW_SECONDS = 300
+"""A window begins with the first failure; after ``MOST_FAILURES`` in one, its rest is to be waited for."""
+
+MOST_KEYS = 10_000
+_TIMEOUT_SECONDS = 0.5
+_AWAY_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many there were in the window, and how many seconds it has left."""
+
+    count: int = 0
+    seconds_left: int = 0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether no more are allowed."""
+        return self.count >= MOST_FAILURES
+
+    @property
+    def just_too_many(self) -> bool:
+        """Whether this one was the last that is allowed."""
+        return self.count == MOST_FAILURES
+
+    @property
+    def beyond(self) -> bool:
+        """Whether there were more than are allowed."""
+        return self.count > MOST_FAILURES
+
+
+class OwnFailures:
+    """Counts in this process. The table is bounded: where it is full, the window that ends first makes room."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most_keys: int = MOST_KEYS) -> None:
+        self._clock = clock
+        self._most_keys = most_keys
+        # All windows are equally long, so the order of their beginnings is the order of their ends.
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def of(self, key: str) -> Failures:
+        """Give the failures of ``key``."""
+        with self._lock:
+            self._forget_what_is_over()
+            return self._failures(key)
+
+    def add(self, key: str) -> Failures:
+        """Count one more failure of ``key``; gives how many there are with it."""
+        with self._lock:
+            self._forget_what_is_over()
+            if key not in self._windows and len(self._windows) >= self._most_keys:
+                self._windows.popitem(last=False)
+            end, count = self._windows.get(key, (self._clock() + WINDOW_SECONDS, 0))
+            self._windows[key] = end, count + 1
+            return self._failures(key)
+
+    def _failures(self, key: str) -> Failures:
+        if key not in self._windows:
+            return Failures()
+        end, count = self._windows[key]
+        return Failures(count, max(1, round(end - self._clock())))
+
+    def _forget_what_is_over(self) -> None:
+        now = self._clock()
+        while self._windows and next(iter(self._windows.values()))[0] <= now:
+            self._windows.popitem(last=False)
+
+
+class SharedFailures:
+    """Counts in Redis, where they expire by themselves."""
+
+    def __init__(self, url: str) -> None:
+        # Every sign-in asks here: a Redis that does not answer at once is not waited for.
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def of(self, key: str) -> Failures:
+        """Give the failures of ``key``; raises RedisError, or ValueError where somebody else wrote under the key."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.get(_name(key))
+            pipeline.ttl(_name(key))
+            count, seconds_left = pipeline.execute()
+        return Failures(int(count), max(1, seconds_left)) if count else Failures()
+
+    def add(self, key: str) -> Failures:
+        """Count one more failure of ``key``; gives how many there are with it; raises RedisError."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.set(_name(key), 0, ex=WINDOW_SECONDS, nx=True)
+            pipeline.incr(_name(key))
+            pipeline.ttl(_name(key))
+            _, count, seconds_left = pipeline.execute()
+        return Failures(count, max(1, seconds_left))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+
+def _name(key: str) -> str:
+    return f"sign-in-failures:{key}"
+
+
+class SignInFailures:
+    """Counts in Redis, and in this process while Redis is away: then each worker allows as many. Never an error."""
+
+    def __init__(self, shared: SharedFailures | None, own: OwnFailures | None = None) -> None:
+        self._shared = shared
+        self._own = own or OwnFailures()
+        self._away_until = 0.0
+
+    def of(self, key: str) -> Failures:
+        """Give the failures of ``key``."""
+        return self._ask(lambda counter: counter.of(key))
+
+    def add(self, key: str) -> Failures:
+        """Count one more failure of ``key``; gives how many there are with it."""
+        return self._ask(lambda counter: counter.add(key))
+
+    def _ask(self, question: Callable[[SharedFailures | OwnFailures], Failures]) -> Failures:
+        if self._shared is not None and time.monotonic() >= self._away_until:
+            try:
+                return question(self._shared)
+            except (redis.RedisError, ValueError) as error:
+                self._away_until = time.monotonic() + _AWAY_SECONDS
+                # The class only: a message of the driver may hold the URL with its password.
+                _log.warning("Redis cannot be used (%s): failed sign-ins are counted here", type(error).__name__)
+        return question(self._own)
