@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from devhost import messages
 from devhost.errors import InvocationError
+from devhost.patience import BODY_SECONDS, MOST_CONNECTIONS, PatientProtocol
 from devhost.routes import RouteTable
 
 MAX_BODY_BYTES = 104_857_600  # the host's default
@@ -34,7 +35,10 @@ class _ManualInvocation(msgspec.Struct, frozen=True):
 class HttpFrontend:
     """The ASGI application: routes to functions, and the admin API that fires one by hand."""
 
-    def __init__(self, routes: RouteTable, invoke: Invoke, fire_by_hand: FireByHand) -> None:
+    def __init__(
+        self, routes: RouteTable, invoke: Invoke, fire_by_hand: FireByHand, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._body_seconds = body_seconds
         self._routes = routes
         self._invoke = invoke
         self._fire_by_hand = fire_by_hand
@@ -53,7 +57,11 @@ class HttpFrontend:
         match = None if path.startswith(_ADMIN_PATH) else self._routes.match(request.method, path)
         if match is None and not path.startswith(_ADMIN_PATH):
             return Response(status_code=404)
-        body = await _read_body(request)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _read_body(request)
+        except TimeoutError:
+            return Response(status_code=408, headers={"Connection": "close"})
         if body is None:
             return Response(status_code=413)
         if match is None:
@@ -116,16 +124,20 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def http_server(frontend: HttpFrontend, listener: socket.socket) -> AsyncIterator[None]:
+async def http_server(
+    frontend: HttpFrontend, listener: socket.socket, protocol: type[PatientProtocol] = PatientProtocol
+) -> AsyncIterator[None]:
     """Serve on a listening socket; on the way out, requests under way get a moment to finish."""
     config = uvicorn.Config(
         frontend,
-        http="h11",
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # else whoever connects from this machine could name any address as its own
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = _Server(config)

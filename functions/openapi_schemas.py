@@ -1,6 +1,7 @@
 """JSON schemas of what comes in and goes out, from the types that validate and encode it."""
 
 import functools
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ def components() -> dict[str, Json]:
     """Give the schemas that others refer to."""
     queries = {operation.query.__name__ for operation in OPERATIONS if operation.method == "GET"}
     taken = {operation.body.__name__ for operation in OPERATIONS}
-    schemas = {name: schema for name, schema in _generated()[1].items() if name not in queries - taken}
+    schemas = {name: schema for name, schema in deepcopy(_generated()[1]).items() if name not in queries - taken}
     for name, schema in schemas.items():
         if "properties" in schema and name not in _AS_KEPT | taken:
             schema["required"] = list(schema["properties"])

@@ -20,6 +20,15 @@ def test_a_function_sees_every_part_of_the_request(host: Host) -> None:
     assert bytes.fromhex(seen["body"]) == b"\x00body"
 
 
+@pytest.mark.parametrize("claimed", [None, "192.0.2.1", "192.0.2.1, 192.0.2.2:80"])
+def test_where_a_request_comes_from_is_added_to_what_it_says_of_that(host: Host, claimed: str | None) -> None:
+    headers = {} if claimed is None else {"X-Forwarded-For": claimed}
+    seen = host.client.get("/echo/a/b", headers=headers).json()["headers"]["x-forwarded-for"]
+    *before, peer = seen.split(", ")
+    assert ", ".join(before) == (claimed or "")
+    assert peer.startswith("127.0.0.1:")
+
+
 def test_a_body_without_a_length_arrives_whole(host: Host) -> None:
     seen = host.client.put("/echo/a/b", content=iter([b"in ", b"chunks"])).json()
     assert bytes.fromhex(seen["body"]) == b"in chunks"

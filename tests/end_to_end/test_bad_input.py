@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.app import BASE, SECRET, App, running_app
+from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
 RUN = "run_20200101_000000_abcd"
 ROUTES = [
@@ -16,13 +16,14 @@ ROUTES = [
     ("GET", f"{BASE}/analysis-status/{RUN}"),
     ("GET", f"{BASE}/analysis-runs"),
     ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios"),
+    ("GET", f"{BASE}/audit"),
     ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios/someone"),
 ]
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("app")) as running:
+    with running_app(tmp_path_factory.mktemp("app"), **BEHIND_TWO_PROXIES) as running:
         yield running
 
 
@@ -43,15 +44,15 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_without_the_secret_nobody_gets_in(app: App, method: str, path: str, secret: str | None) -> None:
     headers = {} if secret is None else {b"X-Admin-Secret": secret.encode()}
-    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anonymous:
-        answer = anonymous.request(method, path, headers=headers)
+    with app.stranger() as stranger:
+        answer = stranger.request(method, path, headers=headers)
     problem(answer, 401)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_the_secret_is_not_taken_from_the_query(app: App) -> None:
-    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anonymous:
-        problem(anonymous.post(f"{BASE}/trigger-analysis", params={"X-Admin-Secret": SECRET, "code": SECRET}), 401)
+    with app.stranger() as stranger:
+        problem(stranger.post(f"{BASE}/trigger-analysis", params={"X-Admin-Secret": SECRET, "code": SECRET}), 401)
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "PATCH"])

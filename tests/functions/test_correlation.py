@@ -1,0 +1,66 @@
+"""One id in answer, log and audit log; and no value can break a log line."""
+
+import logging
+
+import pytest
+
+from functions.correlation import correlated, current_correlation_id, tell_in_log_lines, trace_id
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+log = logging.getLogger("tests.correlation")
+
+
+@pytest.mark.parametrize(
+    "traceparent", [f"00-{TRACE}-{PARENT}-01", f"cc-{TRACE}-{PARENT}-00", f"cc-{TRACE}-{PARENT}-01-more"]
+)
+def test_the_trace_id_of_a_traceparent_is_the_id(traceparent: str) -> None:
+    with correlated(traceparent) as correlation_id:
+        assert correlation_id == current_correlation_id() == TRACE
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        None,
+        "",
+        "no traceparent",
+        f"00-{TRACE}-{PARENT}",
+        f"00-{TRACE}-{PARENT}-01-more",
+        f"ff-{TRACE}-{PARENT}-01",
+        f"00-{'0' * 32}-{PARENT}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01\n",
+        f"00-{TRACE}-{PARENT}-01\r\nX-Forged: 1",
+        f" 00-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01,00-{TRACE}-{PARENT}-01",
+        "00-" + "a" * 100_000,
+    ],
+)
+def test_a_malformed_one_is_ignored_and_a_new_id_made(traceparent: str | None) -> None:
+    assert trace_id(traceparent) is None
+    with correlated(traceparent) as first, correlated(traceparent) as second:
+        assert first != second
+        assert len(first) == len(TRACE)
+        assert set(first) <= set("0123456789abcdef")
+
+
+def test_log_lines_of_a_request_end_with_its_id_and_others_do_not(caplog: pytest.LogCaptureFixture) -> None:
+    tell_in_log_lines()
+    tell_in_log_lines()
+    with correlated(f"00-{TRACE}-{PARENT}-01"):
+        log.warning("within (%s)", "100 %s")
+    log.warning("without (%s)", "100 %s")
+    assert caplog.messages == [f"within (100 %s) (correlation_id={TRACE})", "without (100 %s)"]
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\u2029", "\x7f"])
+def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFixture, character: str) -> None:
+    tell_in_log_lines()
+    with correlated():
+        log.warning("actor=%s", f"a{character}b")
+    (message,) = caplog.messages
+    assert message.isprintable()
+    assert message.startswith("actor=a\\")

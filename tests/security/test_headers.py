@@ -1,0 +1,112 @@
+"""The headers of every answer, and which pages of other origins may read one."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
+
+ORIGINS = ("https://admin.example.org", "http://localhost:3000")
+TRIGGER = f"{BASE}/trigger-analysis"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("app")
+    with running_app(folder, CORS_ORIGINS=", ".join(ORIGINS), **BEHIND_TWO_PROXIES) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app"), ADMIN_SECRET=" ") as running:
+        yield running
+
+
+def answers(app: App) -> list[httpx.Response]:
+    client, etag = app.client, app.client.get("/api/openapi.json").headers["ETag"]
+    started = app.trigger(dry_run=True)
+    app.wait(started.json()["run_id"])
+    with app.stranger() as stranger:
+        refused = [stranger.get(f"{BASE}/audit") for _ in range(11)]
+    return [
+        started,
+        *refused,
+        client.get("/api/health"),
+        client.get("/api/openapi.json", headers={"If-None-Match": etag}),
+        client.get(f"{BASE}/analysis-runs"),
+        client.get(f"{BASE}/analysis-status/no-run"),
+        client.get(f"{BASE}/analysis-status/run_20200101_000000_abcd"),
+        client.post(f"{BASE}/analysis-runs/{started.json()['run_id']}/cancel"),
+        client.put(TRIGGER),
+        client.post(TRIGGER, content=b" " * 65_537),
+        client.post(TRIGGER, content=b"{"),
+        client.options(TRIGGER, headers={"Origin": ORIGINS[0], "Access-Control-Request-Method": "POST"}),
+    ]
+
+
+def test_every_answer_has_the_headers_that_keep_it_to_its_caller(app: App, closed: App) -> None:
+    seen = [*answers(app), closed.client.get(f"{BASE}/analysis-runs")]
+    assert {answer.status_code for answer in seen} == {200, 202, 204, 304, 400, 401, 404, 405, 409, 413, 422, 429, 503}
+    for answer in seen:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["Cache-Control"] == (
+            "no-cache" if answer.request.url.path.endswith(".json") else "no-store"
+        )
+        assert len(answer.headers["X-Correlation-Id"]) == 32
+        assert not {"server", "x-powered-by", "x-aspnet-version", "set-cookie", "via"} & set(answer.headers)
+
+
+def test_cors_is_off_unless_origins_are_named(closed: App) -> None:
+    headers = {"Origin": ORIGINS[0], "Access-Control-Request-Method": "POST"}
+    for answer in (closed.client.options(TRIGGER, headers=headers), closed.client.get("/api/health", headers=headers)):
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert "vary" not in answer.headers
+    assert closed.client.options(TRIGGER, headers=headers).status_code == 405
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_pages_of_named_origins_may_read_answers_and_send_what_the_api_takes(app: App, origin: str) -> None:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type, X-Admin-Secret,Idempotency-Key",
+    }
+    preflight = app.client.options(TRIGGER, headers=asked)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
+    assert "x-admin-secret" in preflight.headers["Access-Control-Allow-Headers"]
+    for answer in (preflight, app.client.get("/api/health", headers={"Origin": origin}), app.client.get(TRIGGER)):
+        assert answer.headers["Vary"] == "Origin"
+    for answer in (preflight, app.client.get(f"{BASE}/analysis-status/no-run", headers={"Origin": origin})):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://admin.example.org.evil.example"},
+        {"Origin": "http://admin.example.org"},
+        {"Origin": "https://admin.example.org:8443"},
+        {"Origin": "https://ADMIN.example.org"},
+        {"Origin": "null"},
+        {"Origin": "*"},
+        {"Origin": ",".join(ORIGINS)},
+        {"Access-Control-Request-Method": "DELETE"},
+        {"Access-Control-Request-Method": "GET"},
+        {"Access-Control-Request-Method": ""},
+        {"Access-Control-Request-Headers": "x-admin-secret, x-other"},
+    ],
+)
+def test_anything_else_gets_no_leave(app: App, changed: dict[str, str]) -> None:
+    asked = {"Origin": ORIGINS[0], "Access-Control-Request-Method": "POST"} | changed
+    answer = app.client.options(TRIGGER, headers=asked)
+    assert answer.status_code == 405
+    assert "access-control-allow-methods" not in answer.headers
+    if "Origin" in changed:
+        assert "access-control-allow-origin" not in answer.headers

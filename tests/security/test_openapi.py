@@ -1,0 +1,90 @@
+"""Requests that schemathesis makes of the API's own description: what it promises is what happens, whatever is sent.
+
+``make fuzz`` runs the same for longer (FUZZ_EXAMPLES).
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from functions.openapi import document
+from functions.operations import OPERATIONS
+from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+
+load_all_checks()
+schema = schemathesis.openapi.from_dict(document())
+schema.config.seed = 5
+attempts = count(1)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    # Each request names a client of its own, so none of them fails to sign in too often.
+    with running_app(tmp_path_factory.mktemp("app"), **BEHIND_TWO_PROXIES) as running:
+        yield running
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_whatever_is_sent_the_answer_is_one_that_is_described(app: App, case: schemathesis.Case[Any]) -> None:
+    number = next(attempts)
+    client = f"198.19.{number // 250 % 250}.{number % 250}"
+    # No schema can say that a cursor is one of ours, a key not used before, a date not in the future.
+    beyond_schemas = case.operation.method.upper() == "POST" or {"before", "after"} & set(case.query or {})
+    case.call_and_validate(
+        base_url=str(app.client.base_url),
+        headers={"X-Admin-Secret": SECRET, "X-Forwarded-For": client},
+        excluded_checks=[positive_data_acceptance] if beyond_schemas else [],
+    )
+
+
+def described(method: str, route: str) -> Any:  # noqa: ANN401 - an operation of schemathesis
+    return schema[f"/{route}"][method]
+
+
+def test_real_answers_are_as_described(app: App) -> None:
+    run_id = app.run()["run_id"]
+    portfolios = f"{BASE}/analysis-runs/{run_id}/portfolios"
+    user_ids = [line["user_id"] for line in app.client.get(portfolios, params={"limit": 100}).json()["portfolios"]]
+    paths = {
+        "get_analysis_status": [f"{BASE}/analysis-status/{run_id}"],
+        "list_analysis_runs": [f"{BASE}/analysis-runs"],
+        "list_portfolios": [portfolios],
+        "get_portfolio_report": [f"{portfolios}/{user_id}" for user_id in user_ids],
+        "list_audit_entries": [f"{BASE}/audit"],
+        "health": ["/api/health"],
+        "openapi": ["/api/openapi.json"],
+    }
+    for operation in OPERATIONS:
+        if operation.method == "GET":
+            for path in paths[operation.name]:
+                answer = app.client.get(path)
+                assert answer.status_code == 200
+                described(operation.method, operation.route).validate_response(answer)
+
+
+def test_the_document_is_served_to_everybody_and_only_where_it_is_news(app: App) -> None:
+    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anybody:
+        served = anybody.get("/api/openapi.json")
+        assert served.json() == document()
+        for known in (served.headers["ETag"], f'"other", W/{served.headers["ETag"]}', "*"):
+            again = anybody.get("/api/openapi.json", headers={"If-None-Match": known})
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["ETag"] == served.headers["ETag"]
+        assert anybody.get("/api/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200

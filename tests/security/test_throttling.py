@@ -1,0 +1,193 @@
+"""Failed sign-ins are counted by client and kind of credential, in Redis or without it, and never for everybody."""
+
+from collections.abc import Callable, Iterator
+
+import azure.functions as func
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.client import UNKNOWN, client_of, credential_of, network_of, normalised
+from functions.services import settings
+from stores.sign_in_failures import (
+    MOST_FAILURES,
+    WINDOW_SECONDS,
+    OwnFailures,
+    SharedFailures,
+    SignInFailures,
+)
+from tests.conftest import free_port
+
+type Counter = OwnFailures | SharedFailures | SignInFailures
+
+
+@pytest.fixture(params=["own", "shared", "shared with own", "own, as Redis is away"])
+def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
+    if request.param == "own":
+        yield OwnFailures()
+        return
+    url = f"redis://127.0.0.1:{free_port()}" if "away" in request.param else request.getfixturevalue("redis_url")
+    shared = SharedFailures(url)
+    yield shared if request.param == "shared" else SignInFailures(shared)
+    shared.close()
+    if "away" not in request.param:
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
+
+
+def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None:
+    assert not counter.of("secret:192.0.2.1").too_many
+    for number in range(1, MOST_FAILURES):
+        assert counter.add("secret:192.0.2.1").count == number
+        assert not counter.of("secret:192.0.2.1").too_many
+    assert counter.add("secret:192.0.2.1").just_too_many
+    failures = counter.of("secret:192.0.2.1")
+    assert failures.too_many
+    assert 0 < failures.seconds_left <= WINDOW_SECONDS
+    assert counter.add("secret:192.0.2.1").beyond
+
+
+def test_nobody_waits_for_the_failures_of_somebody_else(counter: Counter) -> None:
+    for _ in range(MOST_FAILURES):
+        counter.add("secret:192.0.2.1")
+    assert counter.of("secret:192.0.2.1").too_many
+    assert counter.of("secret:192.0.2.2").count == 0
+    assert counter.of("bearer:192.0.2.1").count == 0
+
+
+def test_all_workers_count_together_in_redis(redis_url: str) -> None:
+    first, second = SharedFailures(redis_url), SharedFailures(redis_url)
+    first.add("together")
+    assert second.add("together").count == first.of("together").count == 2
+    with redis.Redis.from_url(redis_url) as client:
+        assert 0 < int(client.ttl("sign-in-failures:together")) <= WINDOW_SECONDS
+        client.flushall()
+    first.close()
+    second.close()
+
+
+def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
+    shared = SharedFailures(redis_url)
+    with redis.Redis.from_url(redis_url) as client:
+        for value in ("text", "1.5"):
+            client.set("sign-in-failures:odd", value)
+            assert SignInFailures(shared).of("odd").count == 0
+            assert SignInFailures(shared).add("odd").count == 1
+        client.flushall()
+    shared.close()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_window_ends_and_further_failures_do_not_prolong_it() -> None:
+    clock = Clock()
+    own = OwnFailures(clock)
+    for _ in range(3 * MOST_FAILURES):
+        clock.now += 1
+        own.add("key")
+    assert own.of("key").seconds_left == WINDOW_SECONDS - 3 * MOST_FAILURES + 1
+    clock.now = 1001 + WINDOW_SECONDS
+    assert own.of("key").count == 0
+    assert own.add("key").count == 1
+
+
+def test_the_table_of_a_process_never_grows_beyond_its_bound_and_forgets_what_is_over() -> None:
+    clock = Clock()
+    own = OwnFailures(clock, most_keys=50)
+    for number in range(500):
+        own.add(f"192.0.2.{number}")
+        assert len(own) <= 50
+    assert own.of("192.0.2.499").count == 1
+    clock.now += WINDOW_SECONDS
+    own.of("anybody")
+    assert len(own) == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        (" 192.0.2.7:50123 ", "192.0.2.7"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("[::ffff:192.0.2.7]:1", "192.0.2.7"),
+        ("", UNKNOWN),
+        ("unknown", UNKNOWN),
+        ("192.0.2.256", UNKNOWN),
+        ("192.0.2.7:port", UNKNOWN),
+        ("192.0.2.7\r\nX-Forged: 1", UNKNOWN),
+        ("fe80::1%eth0", UNKNOWN),
+        ("192.168.001.1", UNKNOWN),
+        ("1" * 100_000, UNKNOWN),
+    ],
+)
+def test_an_address_has_one_form_without_its_port(entry: str, address: str) -> None:
+    assert normalised(entry) == address
+
+
+@given(st.text(max_size=60) | st.ip_addresses().map(str) | st.from_regex(r"\[?[0-9a-f:.]{1,50}\]?(:[0-9]{1,6})?"))
+def test_whatever_a_header_holds_an_address_is_short_and_plain(entry: str) -> None:
+    address = normalised(entry)
+    assert len(address) <= 45
+    assert address.isascii()
+    assert network_of(address)
+
+
+def test_a_client_of_ipv6_is_known_by_its_network() -> None:
+    assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
+    assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
+    assert network_of("192.0.2.7") == "192.0.2.7"
+
+
+@pytest.fixture
+def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    def trusted(proxies: int) -> None:
+        monkeypatch.setenv("TRUSTED_PROXIES", str(proxies))
+        settings.cache_clear()
+
+    monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
+    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    yield trusted
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "client"),
+    [
+        (0, "192.0.2.1", UNKNOWN),
+        (1, "192.0.2.1", "192.0.2.1"),
+        (1, "203.0.113.9, 192.0.2.1:4711", "192.0.2.1"),
+        (1, "203.0.113.9,,192.0.2.1", "192.0.2.1"),
+        (2, "203.0.113.9, 198.51.100.1, 192.0.2.1", "198.51.100.1"),
+        (2, "192.0.2.1", UNKNOWN),
+        (1, "", UNKNOWN),
+        (1, "192.0.2.1, ", UNKNOWN),
+        (1, ", " * 10_000 + "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_only_what_trusted_proxies_said_of_the_client_counts(
+    trust: Callable[[int], None], proxies: int, forwarded: str, client: str
+) -> None:
+    trust(proxies)
+    assert client_of(func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")) == client
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({}, "none"),
+        ({"Authorization": "Bearer x"}, "bearer"),
+        ({"X-Admin-Secret": ""}, "admin-secret"),
+        ({"X-Admin-Secret": "x", "Authorization": "Bearer x"}, "admin-secret"),
+    ],
+)
+def test_of_two_credentials_the_secret_decides_which_kind_it_is(headers: dict[str, str], kind: str) -> None:
+    assert credential_of(func.HttpRequest("GET", "/", headers=headers, body=b"")) == kind
