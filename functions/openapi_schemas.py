@@ -69,7 +69,7 @@ def _without_null(schema: Json) -> Json:
 
 def _for_everybody(schema: Any) -> Any:  # noqa: ANN401 - any JSON
     """Say in the words of JSON and of its regular expressions what types and docstrings say in those of Python."""
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_for_everybody(item) for item in schema]
     if not isinstance(schema, dict):
         return schema

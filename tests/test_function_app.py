@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
+from functions.operations import OPERATIONS
+
 ROOT = Path(__file__).parent.parent
 
 INDEX = """
-import json, sys, function_app
-functions = {}
+import json, sys, typing, function_app
+functions, results = {}, []
 for function in function_app.app.get_functions():
     trigger = function.get_trigger()
     functions[function.get_function_name()] = [trigger.type, getattr(trigger, "route", None)]
+    if trigger.type == "httpTrigger":
+        results.append(typing.get_type_hints(function.get_user_function())["return"].__name__)
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
 known = {"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
 heavy = sorted(known & set(sys.modules))
-print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried}))
+print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried, "results": results}))
 """
 
 
@@ -70,6 +74,15 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "BuiltIn__HttpActivity": ["activityTrigger", None],
         "BuiltIn__HttpPollOrchestrator": ["orchestrationTrigger", None],
     }
+
+
+def test_each_http_function_is_in_the_table_of_operations_under_its_route(indexed: dict[str, Any]) -> None:
+    served = {name: route for name, (kind, route) in indexed["functions"].items() if kind == "httpTrigger"}
+    assert served == {operation.name: operation.route for operation in OPERATIONS}
+
+
+def test_http_functions_declare_what_the_hosts_worker_takes_for_an_answer(indexed: dict[str, Any]) -> None:
+    assert indexed["results"] == ["HttpResponse"] * len(OPERATIONS)
 
 
 def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:

@@ -37,9 +37,7 @@ def vault(tmp_path: Path, database: DocumentDatabase, clock: Clock, monkeypatch:
 
 def state() -> tuple[object, object]:
     found = health.check()
-    checks = found["checks"]
-    assert isinstance(checks, dict)
-    return found["status"], checks["key_vault"]
+    return found.status, found.checks.key_vault
 
 
 def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(vault: Vault) -> None:

@@ -16,7 +16,7 @@ from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from functions.openapi import document
-from functions.operations import OPERATIONS
+from functions.operations import OPERATIONS, TRIGGER, Operation
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
@@ -77,6 +77,31 @@ def test_real_answers_are_as_described(app: App) -> None:
                 answer = app.client.get(path)
                 assert answer.status_code == 200
                 described(operation.method, operation.route).validate_response(answer)
+
+
+def test_the_document_is_one_of_openapi_and_tells_every_function_of_the_app() -> None:
+    schema.validate()
+    told = {(path, method) for path, item in document()["paths"].items() for method in item}
+    assert told == {(f"/{operation.route}", operation.method.lower()) for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_the_document_tells_every_status_header_and_problem(operation: Operation) -> None:
+    told = document()["paths"][f"/{operation.route}"][operation.method.lower()]
+    parameters = {parameter["name"] for parameter in told["parameters"]}
+    assert set(operation.query.__struct_fields__) <= parameters
+    assert ("Idempotency-Key" in parameters) == (operation is TRIGGER)
+    assert "traceparent" in parameters
+    assert {"405", "500"} <= set(told["responses"])
+    for status, response in told["responses"].items():
+        assert "X-Correlation-Id" in response["headers"]
+        assert ("Retry-After" in response["headers"]) == (
+            status in ("202", "429") or (status == "503" and not operation.public)
+        )
+        assert ("Location" in response["headers"]) == (status == "202")
+    if not operation.public:
+        assert {"401", "403", "422", "429", "503"} <= set(told["responses"])
+        assert told["security"] == [{"adminSecret": []}, {"bearer": []}]
 
 
 def test_the_document_is_served_to_everybody_and_only_where_it_is_news(app: App) -> None:
