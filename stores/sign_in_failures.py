@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-MOST_FAILURES = 10
+MOST_FAILURES = 30
 WINDOW_SECONDS = 300
 """A window begins with the first failure; after ``MOST_FAILURES`` in one, its rest is to be waited for."""
 

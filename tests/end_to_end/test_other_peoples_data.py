@@ -245,6 +245,7 @@ def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, databas
         "portfolio_analysis_runs",
         "portfolio_analyses",
         "symbol_research",
+        "audit_log",
         "symbol_prices",
         "run_leases",
         "run_batches",

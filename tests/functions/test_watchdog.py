@@ -87,7 +87,7 @@ def test_a_run_that_got_further_within_the_limit_is_left_alone(
     run_id = "run_20200102_000000_0003"
     hold_lease(services, run_id, requested_at=A_WHILE_AGO)
     engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
-    progressed(database, run_id, NOW - timedelta(seconds=200))
+    progressed(database, run_id, datetime.now(UTC))
     close_stuck_runs(services, engine)
     assert run_of(services, run_id).is_active
     assert services.lease.holder() == run_id
