@@ -78,12 +78,15 @@ class ReportStore:
             self._reports.insert_many([document for _, document in documents], ordered=False)
         except BulkWriteError as error:
             errors = error.details["writeErrors"]
-            codes = {failed["code"] for failed in errors}
-            if codes != {_DUPLICATE_KEY}:
-                # Without the driver's message, which holds the documents.
-                raise WriteRefused(f"The database refused {len(errors)} reports: {sorted(codes)}") from None
-            there = [documents[failed["index"]] for failed in errors]
-            self._reports.bulk_write([ReplaceOne(key, document) for key, document in there], ordered=False)
+            if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
+                raise _refusal(error) from None
+            self._replace([documents[failed["index"]] for failed in errors])
+
+    def _replace(self, documents: Sequence[tuple[Document, _Encoded]]) -> None:
+        try:
+            self._reports.bulk_write([ReplaceOne(key, document) for key, document in documents], ordered=False)
+        except BulkWriteError as error:
+            raise _refusal(error) from None
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
@@ -153,6 +156,12 @@ class ReportStore:
     def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
         documents = self._reports.find(query, {"_id": False, "summary": True}).sort(order).limit(limit)
         return [msgspec.convert(document["summary"], Summary) for document in documents]
+
+
+def _refusal(error: BulkWriteError) -> WriteRefused:
+    # Without the driver's message, which holds the documents.
+    errors = error.details["writeErrors"]
+    return WriteRefused(f"The database refused {len(errors)} reports: {sorted({failed['code'] for failed in errors})}")
 
 
 def _encoded(report: Report, shared: Shared) -> _Encoded:

@@ -6,6 +6,7 @@ from typing import Any
 import bson
 import msgspec
 import pytest
+from pymongo.errors import BulkWriteError
 
 from analysis.decisions import Adviser
 from analysis.models import (
@@ -213,6 +214,20 @@ def test_a_refusal_of_the_database_tells_its_codes_and_nothing_of_the_reports(
     with pytest.raises(WriteRefused) as caught:
         reports.save([a_report("a", value=12345.0), a_report("b", value=67890.0)], Shared())
     assert str(caught.value) == "The database refused 1 reports: [121]"
+    assert caught.value.__suppress_context__
+
+
+def test_so_does_a_refusal_of_a_report_that_is_delivered_again(
+    reports: ReportStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BulkWriteError({"writeErrors": [{"index": 0, "code": 16500, "op": {"u": {"market_value": 67890.0}}}]})
+
+    reports.save([a_report("a", value=12345.0)], Shared())
+    monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as a service under load does
+    with pytest.raises(WriteRefused) as caught:
+        reports.save([a_report("a", value=67890.0)], Shared())
+    assert str(caught.value) == "The database refused 1 reports: [16500]"
     assert caught.value.__suppress_context__
 
 
