@@ -22,6 +22,7 @@ USERS, SYMBOLS = 10_000, 500
 _NO_OP_APP = Path(__file__).parent / "no_op_app.py"
 _NO_OP_ROUNDS = 5
 _CALLERS = 4
+_POLL_SECONDS = 0.05
 
 
 def group() -> Group:
@@ -33,7 +34,7 @@ def group() -> Group:
     overhead = _no_op_seconds()
     with running_site(USERS, SYMBOLS) as site:
         alone, peaks = _measured(site)
-        with _status_load(site, f"{BASE}/analysis-status/{alone['run_id']}") as load:
+        with _status_load(site, alone["run_id"]) as load:
             loaded, _ = _measured(site)
     seconds = alone["metrics"]["total_duration_seconds"]
     slowed = loaded["metrics"]["total_duration_seconds"]
@@ -86,20 +87,28 @@ def _seconds_of_no_ops(site: Site) -> Iterator[float]:
             raise RuntimeError(answer.text)
 
 
+def _newest(client: httpx.Client) -> str:
+    runs = client.get(f"{BASE}/analysis-runs", params={"limit": 1}).raise_for_status().json()["runs"]
+    return str(runs[0]["run_id"])
+
+
 @dataclass
 class _Load:
     seconds: list[float] = field(default_factory=list)
 
 
 @contextmanager
-def _status_load(site: Site, path: str) -> Iterator[_Load]:
-    """Ask for a run's status from several threads as long as the body runs."""
+def _status_load(site: Site, earlier: str) -> Iterator[_Load]:
+    """Ask for the status of the run after ``earlier``, under way, from several threads as long as the body runs."""
     load, over = _Load(), threading.Event()
 
     def ask() -> None:
         with httpx.Client(
             base_url=site.client.base_url, headers=site.client.headers, timeout=120, trust_env=False
         ) as client:
+            while not over.is_set() and (run_id := _newest(client)) == earlier:
+                time.sleep(_POLL_SECONDS)
+            path = f"{BASE}/analysis-status/{run_id}"
             while not over.is_set():
                 start = time.perf_counter()
                 client.get(path).raise_for_status()

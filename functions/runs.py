@@ -111,12 +111,13 @@ def retry_run(services: "Services", engine: "SyncDurableFunctionsClient", run: R
 
     Raises:
         RunActive: ``run`` is under way, or another one.
-        NothingFailed: there are no such users; a dry run keeps nobody's.
+        NothingFailed: there are no such users; a dry run keeps nobody's report, and old ones are purged.
         EngineUnavailable: the engine did not take it.
     """
     if run.is_active:
         raise RunActive(run.run_id)
-    if next(services.reports.failed_user_ids(run.run_id), None) is None:
+    failed = services.reports.outcome(run.run_id).failed
+    if not failed or failed < run.users_failed:  # else their reports were purged, at least some
         raise NothingFailed(run.run_id)
     return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
 

@@ -1,6 +1,7 @@
 """What becomes of runs that nobody works for any more, and of what has been kept for long enough."""
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -48,18 +49,25 @@ def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> 
             left -= deleted
             if left == 0:
                 return
-        _purge_history(engine, run)
-        services.runs.purged(run.run_id)
-        _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
+        if _purge_history(engine, run):
+            services.runs.purged(run.run_id)
+            _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
 
 
-def _purge_history(engine: "SyncDurableFunctionsClient", run: Run) -> None:
-    from durabletask.client import OrchestrationStatus  # noqa: PLC0415 - loaded with the SDK
+def _purge_history(engine: "SyncDurableFunctionsClient", run: Run) -> bool:
+    """Tell whether the engine took it; else another call tries again, and the other runs do not wait for this one."""
+    from durabletask.client import OrchestrationStatus  # noqa: PLC0415 - loaded with the SDK; so the next
+    from grpc import RpcError  # noqa: PLC0415
 
     # No engine purges sub-orchestrations with their parent. One run is active at a time: what began then is its own.
     over = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
-    engine.purge_orchestrations_by(run.requested_at, run.completed_at, over)
-    engine.purge_orchestration(run.run_id)
+    try:
+        engine.purge_orchestrations_by(run.requested_at, run.completed_at, over)
+        engine.purge_orchestration(run.run_id)
+    except RpcError:
+        _log.exception("The engine history cannot be purged (run_id=%s)", run.run_id)
+        return False
+    return True
 
 
 def _is_stalled(services: Services, run: Run) -> bool:
@@ -68,8 +76,11 @@ def _is_stalled(services: Services, run: Run) -> bool:
 
 
 def _stop_stalled(services: Services, engine: "SyncDurableFunctionsClient", run: Run) -> None:
+    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK
+
     limit = settings().stall_seconds
     _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
-    engine.terminate_orchestration(run.run_id)
+    with suppress(RpcError):  # it ended just now, or stays: the steps of a run that is closed do nothing
+        engine.terminate_orchestration(run.run_id)
     text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
     close_run(services, run, Failure("run_stalled", text))

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, InsertOne
 
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
 from stores.records import Outcome, RunError
 
 type BatchKind = Literal["symbols", "users"]
@@ -35,8 +35,7 @@ class BatchStore:
             {"run_id": run_id, "plan_id": plan_id, "kind": kind, "number": number, "members": members}
             for number, members in enumerate(batches)
         ]
-        if documents:
-            self._batches.insert_many(documents, ordered=False)
+        bulk_write(self._batches, [InsertOne(document) for document in documents])
 
     def members(self, plan_id: str, kind: BatchKind, number: int) -> list[str]:
         """Give the symbols or user ids of a batch, none once the run is over."""

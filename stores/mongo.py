@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from pymongo import IndexModel, MongoClient
+from pymongo import IndexModel, InsertOne, MongoClient, ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 type Document = dict[str, Any]
 type Documents = Collection[Document]
@@ -45,6 +45,28 @@ def find_each(
     """
     for lot in batched(values, _LOT, strict=False):
         yield from collection.find({field: {"$in": list(lot)}}, fields)
+
+
+class WriteRefused(Exception):
+    """The database took some of many documents and refused others. The message holds none of them."""
+
+    def __init__(self, error: BulkWriteError) -> None:
+        errors = error.details["writeErrors"]
+        codes = sorted({failed["code"] for failed in errors})
+        super().__init__(f"The database refused {len(errors)} documents: {codes}")
+
+
+def bulk_write(collection: Documents, writes: Sequence[InsertOne[Any] | ReplaceOne[Any]]) -> None:
+    """Do many writes in no order; none at all is nothing.
+
+    Raises:
+        WriteRefused: some were refused. The driver's own error would carry the documents into log and history.
+    """
+    try:
+        if writes:
+            collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        raise WriteRefused(error) from None
 
 
 def ensure_indexes(collection: Documents, indexes: Sequence[IndexModel]) -> None:

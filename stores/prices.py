@@ -6,7 +6,7 @@ from pymongo import ASCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Bars
 from stores.bars import bars_from_document, bars_to_document
-from stores.mongo import DocumentDatabase, ensure_indexes, find_each
+from stores.mongo import DocumentDatabase, bulk_write, ensure_indexes, find_each
 
 
 class PriceStore:
@@ -34,8 +34,7 @@ class PriceStore:
             ReplaceOne({"symbol": symbol}, {"symbol": symbol, **bars_to_document(series)}, upsert=True)
             for symbol, series in bars.items()
         ]
-        if writes:
-            self._prices.bulk_write(writes, ordered=False)
+        bulk_write(self._prices, writes)
 
     def load(self, symbols: Sequence[str], *, ranges: bool = True) -> dict[str, Bars]:
         """Give the bars of those ``symbols`` that have some, without highs and lows unless ``ranges`` are wanted."""

@@ -11,7 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from analysis.models import Report, Status
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.mongo import Document, DocumentDatabase, WriteRefused, bulk_write, ensure_indexes
 from stores.records import FIGURES, Outcome, RunError, SortField, Summary
 from stores.shared import Shared
 
@@ -23,10 +23,6 @@ _LARGEST_DOCUMENT = 16 * 2**20 - 1024
 
 class Unwritable(Exception):
     """No document can hold the report. The message says why, without any value."""
-
-
-class WriteRefused(Exception):
-    """The database took some reports and refused others. The message gives their number and the server's codes."""
 
 
 class _Encoded(RawBSONDocument):
@@ -79,14 +75,9 @@ class ReportStore:
         except BulkWriteError as error:
             errors = error.details["writeErrors"]
             if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
-                raise _refusal(error) from None
-            self._replace([documents[failed["index"]] for failed in errors])
-
-    def _replace(self, documents: Sequence[tuple[Document, _Encoded]]) -> None:
-        try:
-            self._reports.bulk_write([ReplaceOne(key, document) for key, document in documents], ordered=False)
-        except BulkWriteError as error:
-            raise _refusal(error) from None
+                raise WriteRefused(error) from None  # see bulk_write
+            there = [documents[failed["index"]] for failed in errors]
+            bulk_write(self._reports, [ReplaceOne(key, document) for key, document in there])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
@@ -156,12 +147,6 @@ class ReportStore:
     def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
         documents = self._reports.find(query, {"_id": False, "summary": True}).sort(order).limit(limit)
         return [msgspec.convert(document["summary"], Summary) for document in documents]
-
-
-def _refusal(error: BulkWriteError) -> WriteRefused:
-    # Without the driver's message, which holds the documents.
-    errors = error.details["writeErrors"]
-    return WriteRefused(f"The database refused {len(errors)} reports: {sorted({failed['code'] for failed in errors})}")
 
 
 def _encoded(report: Report, shared: Shared) -> _Encoded:

@@ -6,7 +6,7 @@ import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Research
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
 
 
 class ResearchStore:
@@ -27,5 +27,4 @@ class ResearchStore:
             ReplaceOne({"as_of": document["as_of"], "symbol": document["symbol"]}, document, upsert=True)
             for document in documents
         ]
-        if writes:
-            self._research.bulk_write(writes, ordered=False)
+        bulk_write(self._research, writes)

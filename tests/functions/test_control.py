@@ -96,6 +96,17 @@ def test_a_retry_of_a_run_without_failed_users_starts_nothing(
     assert services.lease.holder() is None
 
 
+def test_a_retry_of_a_run_whose_reports_are_no_longer_all_kept_starts_nothing(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    report_failures(services, run_id, "a", "b")
+    close_run(services, run_of(services, run_id), None)
+    services.reports.purge(run_id, 1)
+    with pytest.raises(NothingFailed):
+        retry_run(services, engine, run_of(services, run_id), RETRY)
+
+
 def test_a_retry_while_a_run_is_active_is_refused_with_the_id_of_the_active_one(
     services: Services, engine: SyncDurableFunctionsClient
 ) -> None:

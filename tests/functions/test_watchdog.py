@@ -1,5 +1,6 @@
 """The watchdog: runs that nobody works for are closed, and what is old is deleted, bit by bit."""
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ from functions.watchdog import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
 from stores.records import Run, Trigger
 from stores.shared import Shared
+from tests.conftest import free_port
 from tests.functions.engine import carry_out, hold_lease, run_of
 
 BY_HTTP = Trigger("http", "admin-secret")
@@ -224,3 +226,33 @@ def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
 
 def _set(services: Services, run_id: str, values: dict[str, object]) -> None:
     services.runs._runs.update_one({"run_id": run_id}, {"$set": values})  # noqa: SLF001 - as if time had passed
+
+
+def test_an_engine_that_is_away_keeps_no_reports_and_the_history_is_purged_later(
+    services: Services, engine: SyncDurableFunctionsClient
+) -> None:
+    for number in range(2):
+        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=2)
+    nowhere = SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": f"localhost:{free_port()}"}))
+    purge_old_runs(services, nowhere)
+    assert [services.reports.outcome(run.run_id).analyzed for run in services.runs.to_purge(NOW, 10)] == [0, 0]
+    purge_old_runs(services, engine)
+    assert services.runs.to_purge(NOW, 10) == []
+
+
+def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
+    services: Services, engine: SyncDurableFunctionsClient, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grpc import RpcError  # noqa: PLC0415 - used here only
+
+    run_id = "run_20200102_000000_0007"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    progressed(database, run_id, NOW - timedelta(seconds=301))
+
+    def over(_: str) -> None:
+        raise RpcError
+
+    monkeypatch.setattr(engine, "terminate_orchestration", over)
+    close_stuck_runs(services, engine)
+    assert run_of(services, run_id).errors[0].error_type == "run_stalled"

@@ -23,10 +23,10 @@ from analysis.models import (
 )
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from stores.mongo import DocumentDatabase
+from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import Outcome, RunError, SortField, Summary
-from stores.reports import ReportStore, WriteRefused, summarize
+from stores.reports import ReportStore, summarize
 from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
@@ -213,7 +213,7 @@ def test_a_refusal_of_the_database_tells_its_codes_and_nothing_of_the_reports(
     database.command("collMod", "portfolio_analyses", validator=validator)
     with pytest.raises(WriteRefused) as caught:
         reports.save([a_report("a", value=12345.0), a_report("b", value=67890.0)], Shared())
-    assert str(caught.value) == "The database refused 1 reports: [121]"
+    assert str(caught.value) == "The database refused 1 documents: [121]"
     assert caught.value.__suppress_context__
 
 
@@ -227,7 +227,7 @@ def test_so_does_a_refusal_of_a_report_that_is_delivered_again(
     monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as a service under load does
     with pytest.raises(WriteRefused) as caught:
         reports.save([a_report("a", value=67890.0)], Shared())
-    assert str(caught.value) == "The database refused 1 reports: [16500]"
+    assert str(caught.value) == "The database refused 1 documents: [16500]"
     assert caught.value.__suppress_context__
 
 
