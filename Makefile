@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo start test check bench soak format lock setup
+.PHONY: help demo start test check bench fuzz soak format lock setup
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: $(READY) $(PEERS_READY) ## Measure everything, against peers and floors
 soak: $(READY) ## Break everything at random for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
 	@scripts/ensure-redis
 	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(READY) ## Send the API and its parsers what nobody expects, for some minutes (FUZZ_EXAMPLES=)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTHON) -m pytest --timeout=0 tests/security/test_openapi.py tests/security/test_parsers.py
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .

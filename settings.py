@@ -184,7 +184,7 @@ def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
-                f"CORS_ORIGINS must be exact origins such as https://admin.example.org, comma separated, not {origin!r}"
+                "CORS_ORIGINS must be exact origins such as https://admin.example.org, lower case, comma separated"
             )
     return origins
 

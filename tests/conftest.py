@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Never
 
 import pytest
@@ -14,6 +14,7 @@ import redis
 from secantus import SecantusDBServer
 
 from stores.mongo import DocumentDatabase, connect
+from tests.security.secret_patterns import certain_secrets
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +49,16 @@ def redis_url() -> Iterator[str]:
         _wait_until_it_answers(url)
         yield url
         process.terminate()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that passes but had a secret logged or printed."""
+    report = yield
+    leaks = sorted({kind for _, text in report.sections for kind, _ in certain_secrets(text)})
+    if report.passed and leaks:
+        report.outcome, report.longrepr = "failed", f"a secret was logged: {', '.join(leaks)}"
+    return report
 
 
 def missing_server(reason: str) -> Never:

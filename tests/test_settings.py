@@ -76,6 +76,16 @@ def test_no_secret_is_shown() -> None:
         ("ANALYSIS_LOOKBACK_DAYS", "-1"),
         ("ANALYSIS_SCHEDULE", "0 1 * * *"),
         ("ANALYSIS_SCHEDULE", "0 0 1 * * ?!"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("TRUSTED_PROXIES", "6"),
+        ("TRUSTED_PROXIES", "X-Forwarded-For"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("CORS_ORIGINS", "https://Admin.example.org"),
+        ("CORS_ORIGINS", "https://admin.example.org/"),
+        ("CORS_ORIGINS", "https://admin.example.org, admin.example.org"),
+        ("CORS_ORIGINS", "https://u:pw@admin.example.org"),
     ],
 )
 def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name: str, value: str) -> None:
@@ -161,3 +171,13 @@ def test_an_issuer_on_this_machine_needs_no_tls_on_a_laptop_only(issuer: str) ->
     assert Settings.from_environment(environment).oidc
     with pytest.raises(SettingsError, match=r"^OIDC_ISSUER must be"):
         Settings.from_environment(environment | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
+
+
+def test_origins_are_a_list_of_exact_ones_and_none_by_default() -> None:
+    assert Settings.from_environment(LOCAL).cors_origins == ()
+    settings = Settings.from_environment(LOCAL | {"CORS_ORIGINS": "https://a.example.org:8443 ,http://localhost:3000,"})
+    assert settings.cors_origins == ("https://a.example.org:8443", "http://localhost:3000")
+
+
+def test_no_proxy_is_trusted_by_default() -> None:
+    assert Settings.from_environment(LOCAL).trusted_proxies == 0

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.security.secret_patterns import certain_secrets
+
 ROOT = Path(__file__).parent.parent.parent
 BASE = "/api/admin/portfolio"
 SECRET = "end-to-end-secret"
@@ -120,3 +122,12 @@ def running_app(folder: Path, **environment: str) -> Iterator[App]:
     finally:
         app.stop(signal.SIGINT)
         assert app.process.returncode == 0, app.log.read_text()
+        assert_discreet(app, environment)
+
+
+def assert_discreet(app: App, environment: dict[str, str]) -> None:
+    """Make sure that nothing the app printed or logged holds a secret."""
+    said = "\n".join([app.log.read_text(), *app.output])
+    known = {SECRET} | {value for name, value in environment.items() if name.endswith("SECRET") and value.strip()}
+    assert [secret for secret in known if secret in said] == []
+    assert [kind for kind, _ in certain_secrets(said)] == []

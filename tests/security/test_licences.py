@@ -1,0 +1,64 @@
+"""Every runtime dependency's licence is listed in docs/licences.md, as the installed package itself tells it."""
+
+import re
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+LINE = re.compile(r"^\| `(?P<name>[^`]+)` \| (?P<licence>[^|]+) \|$", re.MULTILINE)
+# What a bank's lawyers need not read again: it asks for its notice to be kept, or, MPL, for changes to be published.
+HARMLESS = {
+    "MIT", "MIT-0", "MIT License", "Apache-2.0", "Apache Software License", "BSD-2-Clause", "BSD-3-Clause",
+    "BSD License", "3-Clause BSD License", "0BSD", "ISC", "Zlib", "CC0-1.0", "PSF-2.0",
+    "Mozilla Public License 2.0 (MPL 2.0)",
+}  # fmt: skip
+
+
+def required() -> list[str]:
+    names = re.findall(
+        r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    )
+    assert len(names) > 20
+    return names
+
+
+def licence_of(package: str) -> str:
+    told = metadata(package)
+    if expression := told.get("License-Expression"):
+        return expression
+    classifiers = [line for line in told.get_all("Classifier") or [] if line.startswith("License ::")]
+    names = [line.rpartition(" :: ")[2] for line in classifiers] or [(told.get("License") or "unknown").splitlines()[0]]
+    return ", ".join(names)
+
+
+def listed() -> dict[str, str]:
+    return {found["name"]: found["licence"] for found in LINE.finditer((ROOT / "docs" / "licences.md").read_text())}
+
+
+def test_exactly_the_runtime_dependencies_are_listed() -> None:
+    assert list(listed()) == sorted(required()), "python -m tests.security.test_licences writes the list anew"
+
+
+@pytest.mark.parametrize("package", required())
+def test_a_licence_is_the_one_that_the_package_tells_and_harmless(package: str) -> None:
+    assert listed()[package] == licence_of(package)
+    assert set(re.split(r" AND | OR |, ", licence_of(package))) <= HARMLESS
+
+
+def test_every_dependency_is_pinned_with_hashes_and_names_no_index() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
+        assert all("==" in block and "--hash=sha256:" in block for block in blocks), name
+        assert "http" not in re.sub(r"^(httpx?|httpcore|[a-z0-9-]*http[a-z0-9-]*)==", "", text, flags=re.MULTILINE), (
+            name
+        )
+
+
+if __name__ == "__main__":
+    rows = "".join(f"| `{name}` | {licence_of(name)} |\n" for name in sorted(required()))
+    page = ROOT / "docs" / "licences.md"
+    head = page.read_text().partition("| package |")[0]
+    page.write_text(f"{head}| package | licence |\n| --- | --- |\n{rows}")

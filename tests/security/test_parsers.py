@@ -1,0 +1,134 @@
+"""Whatever is fed to a parser, it gives what it promises or an error that has a name."""
+
+import contextlib
+import json
+from collections.abc import Callable
+
+import azure.functions as func
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devhost.errors import StartError
+from devhost.messages import FunctionInfo
+from devhost.timers import Timer
+from functions.client import normalised
+from functions.correlation import trace_id
+from functions.requests import (
+    BodyTooLarge,
+    InvalidMember,
+    MalformedId,
+    NewestQuery,
+    PortfoliosQuery,
+    TriggerRequest,
+    decode_cursor,
+    decode_time_cursor,
+    read_body,
+    read_id,
+    read_query,
+    read_request_key,
+)
+from market_data.csv_bars import CsvFault, parse_bars
+from settings import Settings, SettingsError
+from tests.security.fuzzing import examples
+
+# Bytes that look like what is expected, spoilt here and there, get further than bytes of any kind.
+CELL = st.sampled_from(
+    ["2024-01-02", "2024-02-30", "10", "-0", "1e309", "nan", "inf", "", " ", '"', '"x', "1_0", "٣", "0x1", "\x00", "\r"]
+) | st.text(max_size=4)
+LINE = st.lists(CELL, max_size=8).map(",".join)
+HEADER = st.sampled_from(["date,close", "date,open,high,low,close,adj_close,volume", "DATE,Close,close", "close"])
+CSV = st.tuples(HEADER | LINE, st.lists(LINE, max_size=6), st.sampled_from(["\n", "\r\n", "\r"])).map(
+    lambda parts: parts[2].join([parts[0], *parts[1]]).encode("utf-8", "surrogatepass")
+)
+
+MEMBER = st.sampled_from(["dry_run", "user_ids", "as_of", "$gt", "__proto__", "`", ""]) | st.text(max_size=4)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("2024-01-02")
+JSON = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(MEMBER, inner, max_size=4),
+    max_leaves=12,
+)
+BODY = st.binary(max_size=64) | JSON.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
+TEXT = st.text(max_size=40) | st.sampled_from(["$gt", "%00", "../", "1", "100", "-1", "1e2", "nan", "9" * 400])
+
+
+def attempted[Value](
+    parse: Callable[[], Value], refusal: type[Exception]
+) -> tuple[Value, None] | tuple[None, Exception]:
+    """Give what is parsed, or the refusal; any other error is the test's failure."""
+    try:
+        return parse(), None
+    except refusal as error:
+        return None, error
+
+
+@examples(300)
+@given(CSV | st.binary(max_size=200))
+def test_a_file_of_prices_gives_bars_or_names_the_line_that_breaks_a_rule(content: bytes) -> None:
+    bars, fault = attempted(lambda: parse_bars(content), CsvFault)
+    if bars is None:
+        assert isinstance(fault, CsvFault)
+        assert 1 <= fault.line <= content.count(b"\n") + 1
+        assert "\n" not in str(fault)
+        return
+    assert len(bars.dates) == len(bars.close) == len(bars.adj_close)
+    assert bool(np.all(bars.dates[1:] > bars.dates[:-1]))
+    for prices in (bars.close, bars.adj_close, bars.high, bars.low):
+        assert prices is None or bool(np.all(np.isfinite(prices) & (prices > 0)))
+
+
+FIELD = st.from_regex(r"[0-9A-Za-z*/,\-]{1,6}", fullmatch=True) | TEXT
+SCHEDULE = st.lists(FIELD, min_size=4, max_size=8).map(" ".join) | st.text(max_size=20)
+
+
+@examples(200)
+@given(SCHEDULE)
+def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -> None:
+    environment = {"MONGODB_URL": "mongodb://localhost", "MARKET_DATA_PROVIDER": "sample"}
+    taken, refusal = attempted(
+        lambda: Settings.from_environment(environment | {"ANALYSIS_SCHEDULE": schedule}), SettingsError
+    )
+    assert taken or str(refusal).startswith("ANALYSIS_SCHEDULE ")
+    assert "\n" not in str(refusal)
+    timer = {"type": "timerTrigger", "schedule": "%ANALYSIS_SCHEDULE%", "name": "timer", "direction": "IN"}
+    with contextlib.suppress(StartError):
+        Timer(FunctionInfo("nightly", [timer]), {"ANALYSIS_SCHEDULE": schedule}, None)
+
+
+@examples(300)
+@given(BODY)
+def test_a_body_is_what_it_must_be_or_refused_by_a_member(body: bytes) -> None:
+    with contextlib.suppress(InvalidMember, BodyTooLarge):
+        asked = read_body(func.HttpRequest("POST", "/", body=body), TriggerRequest)
+        assert asked.user_ids is None or all(user_id.isprintable() for user_id in asked.user_ids)
+
+
+@examples(200)
+@given(st.dictionaries(st.sampled_from(["limit", "before", "after", "sort", "order", "status"]) | TEXT, TEXT))
+def test_a_query_is_what_it_must_be_or_refused_by_a_parameter(parameters: dict[str, str]) -> None:
+    request = func.HttpRequest("GET", "/", params=parameters, body=b"")
+    with contextlib.suppress(InvalidMember):
+        assert 1 <= read_query(request, NewestQuery).limit <= 100
+    with contextlib.suppress(InvalidMember):
+        assert 1 <= read_query(request, PortfoliosQuery).limit <= 100
+
+
+@examples(300)
+@given(TEXT | st.binary(max_size=60).map(lambda content: content.hex()))
+def test_ids_keys_cursors_traces_and_addresses_are_what_they_must_be_or_refused(text: str) -> None:
+    request = func.HttpRequest(
+        "GET", "/", headers={"Idempotency-Key": text}, route_params={"run_id": text, "user_id": text}, body=b""
+    )
+    with contextlib.suppress(MalformedId):
+        assert len(read_id(request, "user_id")) <= 128
+    with contextlib.suppress(MalformedId):
+        assert read_id(request, "run_id").startswith("run_")
+    with contextlib.suppress(InvalidMember):
+        read_request_key(request, text, TriggerRequest())
+    with contextlib.suppress(InvalidMember):
+        decode_time_cursor("before", text)
+    with contextlib.suppress(InvalidMember):
+        decode_cursor("after", text, tuple[float | None, str])
+    assert trace_id(text) is None or len(text) >= 55
+    assert normalised(text).isascii()
