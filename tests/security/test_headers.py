@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from stores.sign_in_failures import MOST_FAILURES
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
 
 ORIGINS = ("https://admin.example.org", "http://localhost:3000")
@@ -29,7 +30,7 @@ def answers(app: App) -> list[httpx.Response]:
     started = app.trigger(dry_run=True)
     app.wait(started.json()["run_id"])
     with app.stranger() as stranger:
-        refused = [stranger.get(f"{BASE}/audit") for _ in range(11)]
+        refused = [stranger.get(f"{BASE}/audit") for _ in range(MOST_FAILURES + 1)]
     return [
         started,
         *refused,

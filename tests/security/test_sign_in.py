@@ -30,7 +30,7 @@ def statuses(client: httpx.Client, times: int, headers: dict[str, str]) -> list[
     return [client.get(RUNS, headers=headers).status_code for _ in range(times)]
 
 
-def test_after_ten_failures_a_client_waits_whatever_it_sends(app: App) -> None:
+def test_after_too_many_failures_a_client_waits_whatever_it_sends(app: App) -> None:
     with app.stranger() as stranger:
         assert statuses(stranger, MOST_FAILURES + 2, WRONG) == [401] * MOST_FAILURES + [429] * 2
         answer = stranger.get(RUNS, headers=RIGHT)
