@@ -160,6 +160,22 @@ def test_a_key_of_the_backend_proves_nothing_about_the_issuer(door: Door, issuer
     refused(door, handmade({"alg": "RS256", "kid": "rsa-1"}, issuer.claims(), KEY.encode()))
 
 
+def test_the_library_is_told_one_algorithm_at_a_time(
+    door: Door, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+    decode = jwt.decode
+
+    def noting(*given: Any, algorithms: list[str], **named: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on
+        told.append(algorithms)
+        return decode(*given, algorithms=algorithms, **named)
+
+    monkeypatch.setattr("jwt.decode", noting)
+    for token in (backend_token(), issuer.token(kid="rsa-1"), issuer.token(kid="ec-1")):
+        door.with_token(token)
+    assert told == [["HS256"], ["RS256"], ["ES256"]]
+
+
 @pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + " ", KEY.upper(), "secret"])
 def test_another_key_is_refused(door: Door, key: str) -> None:
     refused(door, backend_token(key))
@@ -246,6 +262,7 @@ def test_an_issuer_that_a_token_names_is_never_asked(door: Door) -> None:
 def test_what_the_token_calls_critical_is_refused(door: Door, critical: object) -> None:
     refused(door, backend_token(headers={"crit": critical}))
     refused(door, backend_token(headers={"crit": critical, "b64": False}))
+    refused(door, backend_token(headers={"crit": critical, "b64": True}))
 
 
 # Claims

@@ -150,6 +150,18 @@ def test_a_second_look_at_a_source_that_fails_leaves_what_is_kept(kept: Kept[str
     assert value(kept) == "old"
 
 
+def test_after_a_second_look_that_failed_guesses_leave_the_source_alone_for_a_moment(
+    kept: Kept[str], source: Source, clock: Clock
+) -> None:
+    value(kept)
+    source.failure = Unavailable("gone")
+    look_for(kept, "guess")
+    clock.advance(TERMS.between_second_looks_seconds + 1)
+    assert TERMS.between_second_looks_seconds + 1 < TERMS.after_failure_seconds
+    look_for(kept, "guess")
+    assert source.asked == 2
+
+
 def test_an_error_nobody_foresaw_gets_through_and_locks_nobody_out(kept: Kept[str], source: Source) -> None:
     source.failure = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
