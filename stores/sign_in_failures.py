@@ -131,6 +131,7 @@ class SignInFailures:
         self._shared = shared
         self._own = own or OwnFailures()
         self._away_until = 0.0
+        self._warned = False
 
     def of(self, key: str) -> Failures:
         """Give the failures of ``key``."""
@@ -146,6 +147,9 @@ class SignInFailures:
                 return question(self._shared)
             except (redis.RedisError, ValueError) as error:
                 self._away_until = time.monotonic() + _AWAY_SECONDS
-                # The class only: a message of the driver may hold the URL with its password.
-                _log.warning("Redis cannot be used (%s): failed sign-ins are counted here", type(error).__name__)
+                if not self._warned:
+                    self._warned = True
+                    # The class only: a message of the driver may hold the URL with its password.
+                    name = type(error).__name__
+                    _log.warning("Failed sign-ins are counted by each worker while Redis is away (%s)", name)
         return question(self._own)
