@@ -1,5 +1,6 @@
 """Which of a symbol's daily bars count: the days that are known, and how long a gap may be."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,15 +16,13 @@ def known_bars(bars: Bars, as_of: date) -> Bars:
 
     Highs and lows are kept where they are such numbers on every day that is left.
     """
-    days = days_until(bars, as_of)
-    close, adj_close = bars.close[:days], bars.adj_close[:days]
-    known = _are_prices(close) & _are_prices(adj_close)
-    kept = slice(days) if known.all() else np.flatnonzero(known)
-    high = None if bars.high is None else bars.high[kept]
-    low = None if bars.low is None else bars.low[kept]
-    if high is None or low is None or not (_are_prices(high) & _are_prices(low)).all():
-        high = low = None
-    return Bars(bars.dates[kept], bars.close[kept], bars.adj_close[kept], high, low)
+    bars = bars.at(slice(days_until(bars, as_of)))
+    known = _are_prices(bars.close) & _are_prices(bars.adj_close)
+    if not known.all():
+        bars = bars.at(known)
+    if bars.high is None or bars.low is None or not (_are_prices(bars.high) & _are_prices(bars.low)).all():
+        return replace(bars, high=None, low=None)
+    return bars
 
 
 def _are_prices(numbers: Floats) -> Booleans:

@@ -38,7 +38,8 @@ class Bars:
     """Daily bars of one symbol, oldest first, one row a date, all arrays of shape ``(days,)``.
 
     ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
-    ``None`` where the source does not give both for every day.
+    ``None`` where the source does not give both for every day, ``volume`` (shares traded, not negative) where it does
+    not give that.
     """
 
     dates: Dates
@@ -46,6 +47,14 @@ class Bars:
     adj_close: Floats
     high: Floats | None = None
     low: Floats | None = None
+    volume: Floats | None = None
+
+    def at(self, days: "slice | Integers | Booleans") -> "Bars":
+        """Give some of the days alone."""
+        high = None if self.high is None else self.high[days]
+        low = None if self.low is None else self.low[days]
+        volume = None if self.volume is None else self.volume[days]
+        return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
 
 
 @record

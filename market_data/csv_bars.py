@@ -30,8 +30,9 @@ class CsvFault(Exception):
 def parse_bars(content: bytes) -> Bars:
     """Read a header with at least ``date`` and ``close``, then one line a day, ascending by date.
 
-    ``adj_close`` defaults to ``close``. ``high`` and ``low`` count only where both are given for every day. Further
-    columns are ignored, as are the case of the header, a byte order mark and blank lines at the end.
+    ``adj_close`` defaults to ``close``. ``high`` and ``low`` count only where both are given for every day, ``volume``
+    where it is. Further columns are ignored, as are the case of the header, a byte order mark and blank lines at the
+    end.
 
     Raises:
         CsvFault: naming a line that breaks a rule.
@@ -42,9 +43,9 @@ def parse_bars(content: bytes) -> Bars:
     dates = _dates(columns["date"])
     close = _prices("close", columns["close"])
     adj_close = _prices("adj_close", columns["adj_close"]) if "adj_close" in columns else close
-    if "high" in columns and "low" in columns and all(columns["high"]) and all(columns["low"]):
-        return Bars(dates, close, adj_close, _prices("high", columns["high"]), _prices("low", columns["low"]))
-    return Bars(dates, close, adj_close)
+    given = {name for name in ("high", "low", "volume") if all(columns.get(name, [""]))}
+    high, low = (_prices(name, columns[name]) if {"high", "low"} <= given else None for name in ("high", "low"))
+    return Bars(dates, close, adj_close, high, low, _volumes(columns["volume"]) if "volume" in given else None)
 
 
 def _decoded(content: bytes) -> str:
@@ -84,7 +85,7 @@ def _column_names(header: _Row) -> list[str]:
     for name in ("date", "close"):
         if name not in names:
             raise CsvFault(1, f"the header has no column {name}")
-    for name in ("date", "close", "adj_close", "high", "low"):
+    for name in ("date", "close", "adj_close", "high", "low", "volume"):
         if names.count(name) > 1:
             raise CsvFault(1, f"the header has the column {name} more than once")
     return names
@@ -122,6 +123,14 @@ def _prices(name: str, cells: Sequence[str]) -> Floats:
         first = int(outside[0])
         rule = "is not above zero" if values[first] <= 0 else f"is above {_HIGHEST_PRICE:g}"
         raise CsvFault(_FIRST_ROW_LINE + first, f"{name} {rule}")
+    return values
+
+
+def _volumes(cells: Sequence[str]) -> Floats:
+    values = np.array(_numbers("volume", cells), dtype=np.float64)
+    outside = np.flatnonzero(~((values >= 0) & (values < np.inf)))
+    if outside.size:
+        raise CsvFault(_FIRST_ROW_LINE + int(outside[0]), "volume is not zero or a positive number")
     return values
 
 

@@ -18,11 +18,4 @@ def bars_between(bars: Bars, symbol: str, start: date, end: date) -> Bars:
     last = np.searchsorted(bars.dates, np.datetime64(end), side="right")
     if first >= last:
         raise MissingPrices(symbol)
-    days = slice(first, last)
-    return Bars(
-        dates=bars.dates[days],
-        close=bars.close[days],
-        adj_close=bars.adj_close[days],
-        high=None if bars.high is None else bars.high[days],
-        low=None if bars.low is None else bars.low[days],
-    )
+    return bars.at(slice(first, last))

@@ -9,14 +9,17 @@ from analysis.models import Bars, Floats
 type BarsDocument = dict[str, bytes]
 
 _DAYS = np.dtype("<i4")
-_PRICES = np.dtype("<f8")
+_NUMBERS = np.dtype("<f8")
+_OPTIONAL = ("high", "low", "volume")
 
 
 def bars_to_document(bars: Bars) -> BarsDocument:
-    """Give the columns as bytes: dates as days since 1970-01-01, prices as doubles. Absent columns are left out."""
-    columns = {"close": bars.close, "adj_close": bars.adj_close, "high": bars.high, "low": bars.low}
+    """Give the columns as bytes: dates as days since 1970-01-01, the others as doubles. Absent columns are left out."""
+    columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
     document = {"dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes()}
-    return document | {name: column.astype(_PRICES).tobytes() for name, column in columns.items() if column is not None}
+    return document | {
+        name: column.astype(_NUMBERS).tobytes() for name, column in columns.items() if column is not None
+    }
 
 
 def bars_from_document(document: dict[str, Any]) -> Bars:
@@ -25,10 +28,9 @@ def bars_from_document(document: dict[str, Any]) -> Bars:
         dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
         close=_column(document["close"]),
         adj_close=_column(document["adj_close"]),
-        high=_column(document["high"]) if "high" in document else None,
-        low=_column(document["low"]) if "low" in document else None,
+        **{name: _column(document[name]) for name in _OPTIONAL if name in document},
     )
 
 
 def _column(block: bytes) -> Floats:
-    return np.frombuffer(block, _PRICES).astype(np.float64)
+    return np.frombuffer(block, _NUMBERS).astype(np.float64)

@@ -76,7 +76,7 @@ def without(own: Bars, dropped: slice) -> Bars:
     """Bars with a stretch of days missing."""
     keep = np.ones(len(own.dates), dtype=np.bool_)
     keep[dropped] = False
-    return Bars(own.dates[keep], own.close[keep], own.adj_close[keep])
+    return own.at(keep)
 
 
 def with_range(own: Bars, seed: int) -> Bars:

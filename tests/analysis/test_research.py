@@ -62,9 +62,7 @@ def test_a_close_between_the_averages_is_no_trend() -> None:
 def test_a_price_after_as_of_is_never_used() -> None:
     day: date = DAYS[279].item()
 
-    assert research_of(WALK, day) == research_of(
-        Bars(*(getattr(WALK, field.name)[:280] for field in fields(Bars))), day
-    )
+    assert research_of(WALK, day) == research_of(WALK.at(slice(280)), day)
 
 
 # From how many closes on a figure is known; the range of a day and the volatility of returns need one before.
@@ -146,7 +144,7 @@ def test_a_day_without_a_number_for_a_price_is_passed_over() -> None:
 
     research = research_of(replace(WALK, close=close, adj_close=adj_close))
 
-    assert research == research_of(Bars(*(getattr(WALK, field.name)[kept] for field in fields(Bars))))
+    assert research == research_of(WALK.at(kept))
     assert research.score is not None
 
 

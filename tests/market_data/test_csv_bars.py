@@ -36,6 +36,19 @@ def test_a_full_file_gives_all_its_columns() -> None:
     assert (bars.high.tolist(), bars.low.tolist()) == ([2.5, 3.5], [0.5, 1.5])
 
 
+def test_volumes_count_where_every_day_has_one() -> None:
+    assert parse_bars(FULL.encode()).volume is None
+    volume = parse_bars(FULL.replace("2.5,\n", "2.5,0\n").encode()).volume
+    assert volume is not None
+    assert volume.tolist() == [100.0, 0.0]
+
+
+@pytest.mark.parametrize("cell", ["-1", "1e999"])
+def test_a_volume_that_nobody_can_have_traded_is_refused(cell: str) -> None:
+    changed = FULL.replace("100", "1").replace("2.5,\n", f"2.5,{cell}\n")
+    assert fault_of(changed.encode()) == (3, "volume is not zero or a positive number")
+
+
 def test_without_adjusted_closes_the_closes_stand_for_them() -> None:
     bars = parse_bars(closes("2026-01-05,2", "2026-01-06,3"))
     assert bars.adj_close.tolist() == bars.close.tolist() == [2.0, 3.0]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from threading import Thread
 
 import fakeredis
@@ -21,6 +21,7 @@ FULL = Bars(
     adj_close=np.array([0.1, 0.2, 0.3]),
     high=np.array([1.5, 2.5, 3.5]),
     low=np.array([0.5, 0.25, 0.125]),
+    volume=np.array([0.0, 1.0, 1e15]),
 )
 CLOSES_ONLY = Bars(dates=FULL.dates[:1], close=FULL.close[:1], adj_close=FULL.adj_close[:1])
 
@@ -52,8 +53,7 @@ def fake_redis_url() -> Iterator[str]:
 
 
 def same(one: Bars, other: Bars) -> bool:
-    columns = ("dates", "close", "adj_close", "high", "low")
-    return all(np.array_equal(getattr(one, column), getattr(other, column)) for column in columns if column)
+    return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Bars))
 
 
 def test_bars_come_back_to_the_last_bit(keeper: tuple[Save, Load]) -> None:
