@@ -38,5 +38,7 @@ class PriceStore:
 
     def load(self, symbols: Sequence[str], *, ranges: bool = True) -> dict[str, Bars]:
         """Give the bars of those ``symbols`` that have some, without highs, lows and volumes unless ``ranges`` are wanted."""
-        documents = find_each(self._prices, "symbol", symbols, None if ranges else {"high": False, "low": False, "volume": False})
+        documents = find_each(
+            self._prices, "symbol", symbols, None if ranges else {"high": False, "low": False, "volume": False}
+        )
         return {document["symbol"]: bars_from_document(document) for document in documents}

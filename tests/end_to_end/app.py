@@ -55,7 +55,7 @@ class App:
         return run
 
     def wait(self, run_id: str) -> dict[str, Any]:
-        """Give the run once it has ended."""
+        """Give the run once it has ended; it may be a moment before it has logged that and cleared up."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (run := self.status(run_id))["status"] not in FINAL:
             assert time.monotonic() < deadline, f"{run_id} did not end: {run}\n{self.log.read_text()}"

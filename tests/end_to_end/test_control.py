@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stores.mongo import DocumentDatabase, connect
+from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, App, running_app
 
 UNKNOWN = "run_20200102_030405_abcd"
@@ -90,6 +91,7 @@ def test_a_canceled_run_ends_early_and_keeps_what_it_has(app: App, users: Docume
     assert 0 < kept < USERS
     assert run["users_analyzed"] + run["users_failed"] == kept
     assert problem(app.client.post(f"{BASE}/analysis-runs/{run_id}/cancel")) == (409, "run-over")
+    eventually(lambda: f"Portfolio analysis canceled (run_id={run_id})" in app.log.read_text())
     assert app.log.read_text().count(f"Portfolio analysis canceled (run_id={run_id})") == 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, SECRET, App, running_app
 
 
@@ -222,6 +223,7 @@ def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
 
 
 def test_each_log_line_of_a_run_appears_once_and_no_secret_ever(app: App, run: dict[str, Any]) -> None:
+    eventually(lambda: f"Portfolio analysis completed with errors (run_id={run['run_id']}" in app.log.read_text())
     log = app.log.read_text()
     for text in (
         "Portfolio analysis triggered via API",
