@@ -1,6 +1,6 @@
-"""From prices to returns: one aligned table of all symbols, built once and shared by every page of portfolios."""
+"""From prices to returns: aligned once a run, batch by batch, and joined to one table that every page shares."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -54,6 +54,26 @@ class SymbolFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedPrices:
+    """The prices of some symbols of a run, aligned to the benchmark's trading days: a part of a :class:`PriceTable`.
+
+    Members are those of the table, for these symbols alone; ``returns`` are ``(symbols, observations)``.
+    """
+
+    as_of: date
+    dates: Dates
+    benchmark_returns: Floats
+    symbols: tuple[str, ...]
+    returns: Floats
+    first_day: Integers
+    included: Booleans
+    close: Floats
+    previous_close: Floats
+    episode_returns: Floats
+    figures: tuple[SymbolFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceTable:
     """The prices of a run, aligned to the benchmark's trading days.
 
@@ -104,8 +124,8 @@ def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
 
 # Prices that lie absurdly far apart overflow; what comes of that is kept out below.
 @np.errstate(over="ignore", invalid="ignore")
-def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lookback_days: int) -> PriceTable:
-    """Align the prices of all symbols to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
+def prepare_prices(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lookback_days: int) -> PreparedPrices:
+    """Align the prices of symbols to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
 
     ``as_of`` is a benchmark date, as :func:`resolve_as_of` gives it. A gap of at most :data:`MAX_GAP` benchmark days
     is carried forward, a longer one ends the usable history before it. Nothing is back-filled.
@@ -125,18 +145,37 @@ def build_price_table(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lo
     benchmark_returns = benchmark_prices[1:] / benchmark_prices[:-1] - 1
     included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
     figures = _figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included))
-    return PriceTable(
+    return PreparedPrices(
         as_of=as_of,
         dates=dates,
         benchmark_returns=benchmark_returns,
-        columns={symbol: column for column, symbol in enumerate(priced)},
-        returns=returns,
+        symbols=tuple(priced),
+        returns=np.ascontiguousarray(returns.T),
         first_day=first_day,
         included=included,
         close=aligned.close,
         previous_close=aligned.previous_close,
         episode_returns=episode_returns(priced.values(), trading_days),
-        figures=dict(zip(priced, figures, strict=True)),
+        figures=figures,
+    )
+
+
+def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
+    """Put the table of a run together from at least one part; all parts are of the same days."""
+    symbols = [symbol for part in parts for symbol in part.symbols]
+    figures = [own for part in parts for own in part.figures]
+    return PriceTable(
+        as_of=parts[0].as_of,
+        dates=parts[0].dates,
+        benchmark_returns=parts[0].benchmark_returns,
+        columns={symbol: column for column, symbol in enumerate(symbols)},
+        returns=np.concatenate([part.returns for part in parts]).T,
+        first_day=np.concatenate([part.first_day for part in parts]),
+        included=np.concatenate([part.included for part in parts]),
+        close=np.concatenate([part.close for part in parts]),
+        previous_close=np.concatenate([part.previous_close for part in parts]),
+        episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
+        figures=dict(zip(symbols, figures, strict=True)),
         told=np.array([_told(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
     )
 

@@ -9,33 +9,28 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import batched
 from pathlib import Path
 
-from analysis.models import Bars, Portfolio
+from analysis.models import Portfolio
+from analysis.research import research_symbols
+from analysis.returns import prepare_prices, resolve_as_of
 from benchmarks.mongodb import database, fill
 from benchmarks.tables import Group, Row
 from benchmarks.workload import DAYS, portfolios, symbols, walks
-from stores.mongo import connect
-from stores.prices import PriceStore
+from stores.batches import BatchStore
+from stores.mongo import DocumentDatabase, connect
 
 ROOT = Path(__file__).parent.parent
 USERS, SYMBOLS = 1_000, 5_000
-_BENCHMARK = "SPY"
-_SAVED_TOGETHER = 250
+_PLAN = "plan"
+_SYMBOLS_PER_BATCH = 100
 
 
 def group() -> Group:
     """Measure, and give the table."""
     with database() as mongodb:
-        prices = PriceStore(mongodb)
-        prices.ensure_indexes()
-        some: dict[str, Bars] = {}
-        for symbol, bars in zip((_BENCHMARK, *symbols(SYMBOLS)), walks(SYMBOLS + 1), strict=True):
-            some[symbol] = bars
-            if len(some) == _SAVED_TOGETHER:
-                prices.save(some)
-                some.clear()
-        prices.save(some)
+        prepare(mongodb)
         fill(mongodb, portfolios(USERS, SYMBOLS))
         host, port = mongodb.client.address or ("", 0)
         command = [sys.executable, "-m", "benchmarks.memory", f"mongodb://{host}:{port}"]
@@ -50,19 +45,32 @@ def group() -> Group:
         ratio_to="",
         rows=[
             Row("idle: our modules, the driver and numpy imported", idle),
-            Row("prices read and aligned: peak above idle", peaks["table"] - idle),
+            Row("prepared prices and research read: peak above idle", peaks["table"] - idle),
             Row("page read, analysed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
         ],
         notes=["Peak resident memory so far, as the system counts it."],
     )
 
 
+def prepare(mongodb: DocumentDatabase) -> None:
+    """Leave behind what the steps before the pages do: prepared prices and research, batch by batch."""
+    benchmark, *_ = walks(1)
+    # Any research weighs the same.
+    (anyone_s,) = research_symbols({"": benchmark}, resolve_as_of(benchmark))
+    plan = [list(batch) for batch in batched(symbols(SYMBOLS), _SYMBOLS_PER_BATCH, strict=False)]
+    batches, bars = BatchStore(mongodb), walks(SYMBOLS)
+    batches.ensure_indexes()
+    batches.write("run", _PLAN, "symbols", plan)
+    for number, members in enumerate(plan):
+        prices = prepare_prices(dict(zip(members, bars, strict=False)), benchmark, resolve_as_of(benchmark), DAYS - 1)
+        batches.record_research(_PLAN, number, [replace(anyone_s, symbol=symbol) for symbol in members], prices)
+
+
 def peaks(url: str) -> dict[str, float]:
     """Do what a worker does for its first page; gives the peak memory in MB after each step."""
     from analysis.decisions import Adviser  # noqa: PLC0415
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
-    from analysis.research import research_symbols  # noqa: PLC0415
-    from analysis.returns import build_price_table, resolve_as_of  # noqa: PLC0415
+    from analysis.returns import join_prices  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415
     from stores.reports import ReportStore  # noqa: PLC0415
     from stores.shared import Shared  # noqa: PLC0415
@@ -71,15 +79,11 @@ def peaks(url: str) -> dict[str, float]:
         mongodb = client["portfolio"]
         mongodb.command("ping")
         found = {"idle": _peak()}
-        bars = PriceStore(mongodb).load([_BENCHMARK, *symbols(SYMBOLS)], ranges=False)
-        benchmark = bars.pop(_BENCHMARK)
-        table = build_price_table(bars, benchmark, resolve_as_of(benchmark), DAYS - 1)
-        # Any research weighs the same.
-        (anyone_s,) = research_symbols({"": benchmark}, table.as_of)
-        research = {symbol: replace(anyone_s, symbol=symbol) for symbol in bars}
-        adviser = Adviser(research)
-        shared = Shared(research.values(), adviser.standing())
-        del bars
+        research, prices = BatchStore(mongodb).researched(_PLAN)
+        adviser = Adviser({found.symbol: found for found in research})
+        shared = Shared(research, adviser.standing())
+        table = join_prices(prices)
+        del research, prices
         found["table"] = _peak()
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
         loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analysis.models import Bars, Holding, Portfolio
-from analysis.returns import PriceTable, build_price_table, resolve_as_of
+from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
 
 DAYS = 1_261
 HOLDINGS = 20
@@ -29,7 +29,7 @@ def price_table(count: int) -> PriceTable:
     """Build the table of ``count`` symbols."""
     benchmark, *bars = walks(count + 1)
     known = dict(zip(symbols(count), bars, strict=True))
-    return build_price_table(known, benchmark, resolve_as_of(benchmark), DAYS - 1)
+    return join_prices([prepare_prices(known, benchmark, resolve_as_of(benchmark), DAYS - 1)])
 
 
 def portfolios(count: int, universe: int, seed: int = 2) -> list[Portfolio]:

@@ -2,12 +2,11 @@
 
 from datetime import date
 
-import msgspec
-
 from analysis.research import research_symbols
+from analysis.returns import prepare_prices
 from functions.messages import BatchInput, BatchResult
 from functions.planning import history_start
-from functions.services import Services
+from functions.services import Services, settings
 from functions.steps import drop_prices_if_over, prices_of, wanted_run
 from stores.records import Run, RunError
 
@@ -34,14 +33,20 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
 
 
 def research_batch(services: Services, batch: BatchInput) -> BatchResult:
-    """Research the priced symbols of a batch for the pages of this run, and publish it unless the run is dry."""
+    """Research the priced symbols of a batch and prepare their prices, once for all pages of the run.
+
+    The research is published, too, unless the run is dry.
+    """
     run = wanted_run(services, batch.run_id)
     if run is None:
         return BatchResult()
     services.runs.reach(run.run_id, "research")
-    bars = prices_of(services, run).load(services.batches.priced_symbols(batch.plan_id, batch.number))
-    found = research_symbols(bars, _as_of(run))
-    services.batches.record_research(batch.plan_id, batch.number, msgspec.to_builtins(found))
+    symbols, benchmark = services.batches.priced_symbols(batch.plan_id, batch.number), settings().benchmark_symbol
+    bars = prices_of(services, run).load([*symbols, benchmark])
+    of_batch = {symbol: bars[symbol] for symbol in symbols}
+    found = research_symbols(of_batch, _as_of(run))
+    prices = prepare_prices(of_batch, bars[benchmark], _as_of(run), settings().lookback_days)
+    services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
         services.research.save(found)
     return BatchResult()

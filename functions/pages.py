@@ -27,7 +27,7 @@ def analyze(services: Services, batch: BatchInput) -> BatchResult:
     user_ids = services.batches.members(batch.plan_id, "users", batch.number)
     for_all = run.retry_of is None and services.runs.requested_user_ids(run.run_id) is None
     portfolios = services.portfolios.load(user_ids, contiguous=for_all)
-    known = universe(services, run, batch.plan_id)
+    known = universe(services, batch.plan_id)
     reports = _reports(portfolios, run, known)
     if not run.dry_run:
         reports = _save(services, reports, run, known)

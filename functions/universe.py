@@ -3,14 +3,9 @@
 import threading
 from dataclasses import dataclass
 
-import msgspec
-
 from analysis.decisions import Adviser
-from analysis.models import Research
-from analysis.returns import PriceTable, build_price_table
-from functions.services import Services, settings
-from functions.steps import prices_of
-from stores.records import Run
+from analysis.returns import PriceTable, join_prices
+from functions.services import Services
 from stores.shared import Shared
 
 
@@ -27,24 +22,16 @@ _lock = threading.Lock()
 _kept: dict[str, Universe] = {}
 
 
-def universe(services: Services, run: Run, plan_id: str) -> Universe:
+def universe(services: Services, plan_id: str) -> Universe:
     """Give the run's universe; the first page of a run in this process builds it, the others wait and share it."""
     with _lock:
         if plan_id not in _kept:
             _kept.clear()
-            _kept[plan_id] = _build(services, run, plan_id)
+            _kept[plan_id] = _build(services, plan_id)
         return _kept[plan_id]
 
 
-def _build(services: Services, run: Run, plan_id: str) -> Universe:
-    if run.as_of is None:
-        raise ValueError(f"{run.run_id} was never planned")
-    benchmark = settings().benchmark_symbol
-    symbols = services.batches.priced_symbols(plan_id)
-    bars = prices_of(services, run).load([*symbols, benchmark], ranges=False)
-    table = build_price_table(
-        {symbol: bars[symbol] for symbol in symbols}, bars[benchmark], run.as_of, settings().lookback_days
-    )
-    research = msgspec.convert(services.batches.research(plan_id), list[Research])
+def _build(services: Services, plan_id: str) -> Universe:
+    research, prices = services.batches.researched(plan_id)
     adviser = Adviser({found.symbol: found for found in research})
-    return Universe(table, adviser, Shared(research, adviser.standing()))
+    return Universe(join_prices(prices), adviser, Shared(research, adviser.standing()))

@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
+import msgspec
 from pymongo import ASCENDING, IndexModel, InsertOne
 
+from analysis.models import Research
+from analysis.returns import PreparedPrices
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
+from stores.prepared_prices import prepared_from_document, prepared_to_document
 from stores.records import Outcome, RunError
 
 type BatchKind = Literal["symbols", "users"]
@@ -51,28 +55,42 @@ class BatchStore:
         """Count the symbols without usable prices, and give up to ``limit`` of the reasons, in order."""
         return self._errors({"plan_id": plan_id, "kind": "symbols"}, limit)
 
-    def priced_symbols(self, plan_id: str, number: int | None = None) -> list[str]:
-        """Give the symbols with usable prices in this run: of one batch, or of all.
+    def priced_symbols(self, plan_id: str, number: int) -> list[str]:
+        """Give the symbols of a batch that have usable prices in this run; none once the run is over.
 
         Raises:
-            LookupError: the prices of a batch were never loaded.
+            LookupError: the prices of the batch were never loaded.
         """
-        query: Document = {"plan_id": plan_id, "kind": "symbols"}
-        if number is not None:
-            query["number"] = number
-        documents = list(self._batches.find(query, {"members": True, "failed": True}))
-        if not all("failed" in document for document in documents):
+        query = {"plan_id": plan_id, "kind": "symbols", "number": number}
+        document = self._batches.find_one(query, {"members": True, "failed": True})
+        if document is None:
+            return []
+        if "failed" not in document:
             raise LookupError(f"{plan_id}: prices were never loaded")
-        return sorted(symbol for document in documents for symbol in set(document["members"]) - set(document["failed"]))
+        return sorted(set(document["members"]) - set(document["failed"]))
 
-    def record_research(self, plan_id: str, number: int, research: list[Document]) -> None:
-        """Keep a batch's research for the pages of this run."""
-        self._set(plan_id, "symbols", number, {"research": research})
+    def record_research(self, plan_id: str, number: int, research: Sequence[Research], prices: PreparedPrices) -> None:
+        """Keep a batch's research and prepared prices for the pages of this run."""
+        values = {"research": msgspec.to_builtins(research), "prices": prepared_to_document(prices)}
+        self._set(plan_id, "symbols", number, values)
 
-    def research(self, plan_id: str) -> list[Document]:
-        """Give the research of all symbols of this run."""
-        documents = self._batches.find({"plan_id": plan_id, "kind": "symbols"}, {"research": True})
-        return [item for document in documents for item in document.get("research", [])]
+    def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices]]:
+        """Give the research of this run, and its prepared prices batch by batch.
+
+        Raises:
+            LookupError: a batch was never researched, or the run is over.
+        """
+        research: list[Research] = []
+        prices: list[PreparedPrices] = []
+        query = {"plan_id": plan_id, "kind": "symbols"}
+        for batch in self._batches.find(query, {"research": True, "prices": True}).sort("number", ASCENDING):
+            if "prices" not in batch:
+                raise LookupError(f"{plan_id}: a batch was never researched")
+            research += msgspec.convert(batch["research"], list[Research])
+            prices.append(prepared_from_document(batch["prices"]))
+        if not prices:
+            raise LookupError(f"{plan_id}: the run is over")
+        return research, prices
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
         """Record a page's outcome and errors; tell whether it is the first for this page."""

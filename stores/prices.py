@@ -36,9 +36,7 @@ class PriceStore:
         ]
         bulk_write(self._prices, writes)
 
-    def load(self, symbols: Sequence[str], *, ranges: bool = True) -> dict[str, Bars]:
-        """Give the bars of those ``symbols`` that have some, without highs, lows and volumes unless ``ranges`` are wanted."""
-        documents = find_each(
-            self._prices, "symbol", symbols, None if ranges else {"high": False, "low": False, "volume": False}
-        )
+    def load(self, symbols: Sequence[str]) -> dict[str, Bars]:
+        """Give the bars of those ``symbols`` that have some."""
+        documents = find_each(self._prices, "symbol", symbols)
         return {document["symbol"]: bars_from_document(document) for document in documents}

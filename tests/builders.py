@@ -9,7 +9,7 @@ import numpy as np
 from analysis.decisions import Adviser
 from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
 from analysis.report import analyze_portfolios
-from analysis.returns import PriceTable, build_price_table, resolve_as_of
+from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def a_table(
     symbols: Mapping[str, Bars], benchmark: Bars, *, as_of: date | None = None, lookback_days: int = 1260
 ) -> PriceTable:
     """Build the price table as a run does."""
-    return build_price_table(symbols, benchmark, resolve_as_of(benchmark, as_of), lookback_days)
+    return join_prices([prepare_prices(symbols, benchmark, resolve_as_of(benchmark, as_of), lookback_days)])
 
 
 def analyze(

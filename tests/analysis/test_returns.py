@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Bars
-from analysis.returns import NoBenchmarkDateError, PriceTable, SymbolFigures, build_price_table, resolve_as_of
+from analysis.returns import NoBenchmarkDateError, PriceTable, SymbolFigures, prepare_prices, resolve_as_of
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
 DAYS = weekdays(200)
@@ -89,7 +89,7 @@ class TestCalendar:
 
     def test_an_as_of_before_the_benchmark_is_refused(self) -> None:
         with pytest.raises(NoBenchmarkDateError):
-            build_price_table({"A": WALK}, BENCHMARK, date(2018, 1, 1), 100)
+            prepare_prices({"A": WALK}, BENCHMARK, date(2018, 1, 1), 100)
 
 
 class TestGaps:

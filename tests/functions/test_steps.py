@@ -94,7 +94,7 @@ def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(
     database.users.insert_one({"user_id": "late"})
     database.holdings.insert_one({"user_id": "late", "symbol": "MSFT", "quantity": 1, "avg_price": 1})
     assert make_plan(services) == made
-    assert services.batches.priced_symbols(made.plan_id) == ["AAPL"]
+    assert services.batches.priced_symbols(made.plan_id, 0) == ["AAPL"]
     analyze_all(services, made)
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
 

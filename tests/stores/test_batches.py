@@ -1,10 +1,25 @@
+from dataclasses import fields
+
+import numpy as np
 import pytest
 
+from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices, resolve_as_of
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
 from stores.records import Outcome, RunError
+from tests.builders import a_research, random_walk, weekdays
 
+DAYS = weekdays(90)
+BENCHMARK = random_walk(DAYS, seed=9)
 MISSING = RunError(None, "missing_prices", "no prices")
+
+
+def prepared(*symbols: str) -> PreparedPrices:
+    """Prices of which C's are too few for most figures."""
+    walks = {symbol: random_walk(DAYS, seed=ord(symbol)) for symbol in symbols}
+    if "C" in walks:
+        walks["C"] = walks["C"].at(slice(60, None))
+    return prepare_prices(walks, BENCHMARK, resolve_as_of(BENCHMARK), 80)
 
 
 @pytest.fixture
@@ -33,10 +48,11 @@ def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchSt
     batches.record_symbols("plan", 0, {"B": MISSING})
     batches.record_symbols("plan", 1, {})
     assert batches.priced_symbols("plan", 0) == ["A"]
+    assert batches.priced_symbols("plan", 1) == ["C", "D"]
     with pytest.raises(LookupError):  # never taken for a batch without prices
-        batches.priced_symbols("plan")
-    batches.record_symbols("plan", 2, {"E": MISSING})
-    assert batches.priced_symbols("plan") == ["A", "C", "D"]
+        batches.priced_symbols("plan", 2)
+    batches.delete("run")
+    assert batches.priced_symbols("plan", 0) == []
 
 
 def test_a_page_recorded_twice_counts_once(batches: BatchStore) -> None:
@@ -57,10 +73,21 @@ def test_a_page_of_a_run_that_is_over_leaves_nothing_behind(batches: BatchStore)
 
 
 def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> None:
-    batches.write("run", "plan", "symbols", [["A"], ["B"], ["C"]])
-    batches.record_research("plan", 0, [{"symbol": "A"}])
-    batches.record_research("plan", 1, [{"symbol": "B"}])
-    assert sorted(item["symbol"] for item in batches.research("plan")) == ["A", "B"]
+    batches.write("run", "plan", "symbols", [["A", "B"], ["C"], ["gone"]])
+    parts = [prepared("A", "B"), prepared("C"), prepared()]
+    for number, part in reversed(list(enumerate(parts))):
+        with pytest.raises(LookupError):  # never taken for a batch of symbols without prices
+            batches.researched("plan")
+        batches.record_research("plan", number, [a_research(symbol, 0.5) for symbol in part.symbols], part)
+    research, prices = batches.researched("plan")
+    assert research == [a_research(symbol, 0.5) for symbol in "ABC"]
+    assert [part.symbols for part in prices] == [("A", "B"), ("C",), ()]
+    table, expected = join_prices(prices), join_prices([prepared("A", "B", "C")])
+    for name in (field.name for field in fields(PriceTable)):
+        np.testing.assert_array_equal(getattr(table, name), getattr(expected, name), err_msg=name)
+    batches.delete("run")
+    with pytest.raises(LookupError):
+        batches.researched("plan")
 
 
 def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(batches: BatchStore) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from threading import Thread
 
 import fakeredis
@@ -84,15 +84,6 @@ def test_saving_nothing_is_nothing(keeper: tuple[Save, Load]) -> None:
     save, load = keeper
     save({})
     assert load(["X-never"]) == {}
-
-
-def test_bars_can_be_read_without_highs_and_lows(database: DocumentDatabase) -> None:
-    store = PriceStore(database)
-    store.save({"A": FULL})
-
-    bars = store.load(["A"], ranges=False)["A"]
-
-    assert same(bars, replace(FULL, high=None, low=None))
 
 
 def test_one_document_a_symbol(database: DocumentDatabase) -> None:
