@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, dataclass_transform
 
+from analysis.price_issues import SymbolIssue
+
 if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only where it is looked into
     import numpy as np
     from numpy.typing import NDArray
@@ -287,7 +289,8 @@ class OrderPlan:
 class DataQuality:
     """What the figures rest on. ``coverage`` is the share of gross market value with enough history.
 
-    ``notes`` are sentences that say why figures are ``None``.
+    ``price_issues`` are what is doubtful about the prices of what is held or watched; ``notes`` are sentences that say
+    why figures are ``None``.
     """
 
     coverage: float | None
@@ -295,6 +298,7 @@ class DataQuality:
     stale_symbols: tuple[str, ...] = ()
     short_history_symbols: tuple[str, ...] = ()
     invalid_holdings: tuple[InvalidHolding, ...] = ()
+    price_issues: tuple[SymbolIssue, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -27,6 +27,7 @@ from analysis.models import (
 )
 from analysis.notes import Explainer
 from analysis.orders import plan_orders
+from analysis.price_issues import SymbolIssue
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
@@ -248,6 +249,11 @@ def _notes(explainer: Explainer, reasons: Sequence[str | None], *parts: Sequence
     return [() if reason in _SKIPPED else explainer.notes(*row) for reason, *row in rows]
 
 
+def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
+    concerned = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
+    return tuple(issue for symbol in concerned for issue in table.issues.get(symbol, ()))
+
+
 def _data_qualities(
     portfolios: Sequence[Portfolio],
     positions: Positions,
@@ -271,6 +277,7 @@ def _data_qualities(
             stale_symbols=flagged.get((owner, "stale"), ()),
             short_history_symbols=flagged.get((owner, "short"), ()),
             invalid_holdings=portfolio.invalid_holdings,
+            price_issues=_issues(portfolio, table) if table.issues else (),
             notes=why,
         )
         for owner, (portfolio, coverage, why) in enumerate(rows)

@@ -11,6 +11,8 @@ from analysis import measures
 from analysis.arrays import optional
 from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
 from analysis.models import Bars, Booleans, Dates, Floats, Integers, Objects
+from analysis.price_issues import SymbolIssue
+from analysis.price_quality import find_issues
 from analysis.stress import episode_returns
 
 MIN_OBSERVATIONS = 63
@@ -71,6 +73,7 @@ class PreparedPrices:
     previous_close: Floats
     episode_returns: Floats
     figures: tuple[SymbolFigures, ...]
+    issues: tuple[SymbolIssue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class PriceTable:
         told: members of the figures that reports tell, from price and date to beta but for the history, as Python's own
             objects, ready to be looked up for many holdings at once; ``(members, symbols + 1)``, with ``None`` at the
             end, for a symbol that has no column.
+        issues: what is doubtful about the prices of each symbol of which something is, with or without a column.
     """
 
     as_of: date
@@ -108,6 +112,7 @@ class PriceTable:
     episode_returns: Floats
     figures: Mapping[str, SymbolFigures]
     told: Objects
+    issues: Mapping[str, tuple[SymbolIssue, ...]]
 
 
 def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
@@ -124,11 +129,18 @@ def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
 
 # Prices that lie absurdly far apart overflow; what comes of that is kept out below.
 @np.errstate(over="ignore", invalid="ignore")
-def prepare_prices(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lookback_days: int) -> PreparedPrices:
+def prepare_prices(
+    bars: Mapping[str, Bars],
+    benchmark: Bars,
+    as_of: date,
+    lookback_days: int,
+    source_issues: Sequence[SymbolIssue] = (),
+) -> PreparedPrices:
     """Align the prices of symbols to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
 
     ``as_of`` is a benchmark date, as :func:`resolve_as_of` gives it. A gap of at most :data:`MAX_GAP` benchmark days
-    is carried forward, a longer one ends the usable history before it. Nothing is back-filled.
+    is carried forward, a longer one ends the usable history before it. Nothing is back-filled. What is doubtful about
+    the prices on those dates is told along with ``source_issues``, what the source did wrong already.
 
     Raises:
         NoBenchmarkDateError: the benchmark has no date up to ``as_of``.
@@ -157,6 +169,10 @@ def prepare_prices(bars: Mapping[str, Bars], benchmark: Bars, as_of: date, lookb
         previous_close=aligned.previous_close,
         episode_returns=episode_returns(priced.values(), trading_days),
         figures=figures,
+        issues=(
+            *source_issues,
+            *(SymbolIssue.of(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
+        ),
     )
 
 
@@ -164,6 +180,9 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
     """Put the table of a run together from at least one part; all parts are of the same days."""
     symbols = [symbol for part in parts for symbol in part.symbols]
     figures = [own for part in parts for own in part.figures]
+    issues: dict[str, tuple[SymbolIssue, ...]] = {}
+    for issue in dict.fromkeys(issue for part in parts for issue in part.issues):
+        issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     return PriceTable(
         as_of=parts[0].as_of,
         dates=parts[0].dates,
@@ -177,6 +196,7 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
         figures=dict(zip(symbols, figures, strict=True)),
         told=np.array([_told(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
+        issues=issues,
     )
 
 

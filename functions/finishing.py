@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from functions.messages import Failure, FinishInput
 from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
 
@@ -96,6 +98,7 @@ def _end_of(
     else:
         outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
     symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
+    price_issues_count, price_issues = services.batches.price_issues(plan_id, MAX_ERRORS)
     failures = [RunError(None, failure.error_type, failure.error)] if failure else []
     errors = [*failures, *run.errors, *user_errors, *symbol_errors]
     errors_count = len(failures) + run.errors_count + outcome.failed + symbols_failed
@@ -108,6 +111,8 @@ def _end_of(
         "symbols_failed": symbols_failed,
         "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
         "errors_count": errors_count,
+        "price_issues": msgspec.to_builtins(price_issues),
+        "price_issues_count": price_issues_count,
         "metrics": asdict(_metrics(run, durations)),
     }
     return "canceled" if run.cancel_requested_at else status, changes

@@ -1,13 +1,19 @@
 """The second and third step of a run, per batch of symbols: prices, then what they say."""
 
-from datetime import date
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, timedelta
 
+from analysis.models import Bars
+from analysis.price_issues import PriceIssue, SymbolIssue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
+from functions.histories import fetch_histories, history_start
 from functions.messages import BatchInput, BatchResult
-from functions.planning import history_start
 from functions.services import Services, settings
-from functions.steps import drop_prices_if_over, prices_of, wanted_run
+from functions.steps import prices_of, wanted_run
+from market_data.selection import bars_between
+from stores.prices import History
 from stores.records import Run, RunError
 
 _LONGEST_ERROR = 200
@@ -21,12 +27,9 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     services.runs.reach(run.run_id, "market_data")
     as_of = _as_of(run)
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
-    fetched = services.provider.daily_bars(symbols, history_start(as_of), as_of)
-    prices_of(services, run).save(fetched.bars)
-    drop_prices_if_over(services, run)
+    found = fetch_histories(services, run, symbols, as_of)
     errors = {
-        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR])
-        for symbol, error in fetched.errors.items()
+        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
     }
     services.batches.record_symbols(batch.plan_id, batch.number, errors)
     return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
@@ -41,15 +44,34 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(run.run_id, "research")
-    symbols, benchmark = services.batches.priced_symbols(batch.plan_id, batch.number), settings().benchmark_symbol
-    bars = prices_of(services, run).load([*symbols, benchmark])
-    of_batch = {symbol: bars[symbol] for symbol in symbols}
-    found = research_symbols(of_batch, _as_of(run))
-    prices = prepare_prices(of_batch, bars[benchmark], _as_of(run), settings().lookback_days)
+    as_of, benchmark = _as_of(run), settings().benchmark_symbol
+    members = services.batches.members(batch.plan_id, "symbols", batch.number)
+    histories = prices_of(services, run).load([*members, benchmark])
+    priced = services.batches.priced_symbols(batch.plan_id, batch.number)
+
+    def cut(symbol: str) -> Bars:  # however much is kept: the same run has the same prices
+        return bars_between(histories[symbol].bars, symbol, history_start(as_of), as_of)
+
+    bars = {symbol: cut(symbol) for symbol in priced}
+    found = research_symbols(bars, as_of)
+    issues = _source_issues(histories, benchmark)
+    prices = prepare_prices(bars, cut(benchmark), as_of, settings().lookback_days, issues)
     services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
         services.research.save(found)
     return BatchResult()
+
+
+def _source_issues(histories: Mapping[str, History], benchmark: str) -> list[SymbolIssue]:
+    """Give what the source did wrong, also with symbols that have no prices, or where it left the benchmark behind."""
+    issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
+    last_dates = Counter(own.bars.dates[-1].item() for own in histories.values() if len(own.bars.dates))
+    market, agreeing = last_dates.most_common(1)[0]
+    behind = histories[benchmark].bars.dates[-1].item()
+    if market > behind and 2 * agreeing > last_dates.total():
+        issue = PriceIssue("behind_market", (market - behind).days, behind + timedelta(days=1))
+        issues.append(SymbolIssue.of(benchmark, issue))
+    return issues
 
 
 def _as_of(run: Run) -> date:

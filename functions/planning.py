@@ -4,20 +4,19 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from itertools import batched
 
 import msgspec
 
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
+from functions.histories import fetch_histories
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
-from functions.steps import drop_prices_if_over, prices_of, wanted_run
+from functions.steps import prices_of, wanted_run
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import USER_ID_PATTERN, Run, RunError
 
-# The named stress episodes begin in 2008; what a source has before that serves no figure.
-_HISTORY_START = date(2007, 1, 1)
 _SYMBOLS_PER_BATCH = 100
 _USER_ID = re.compile(USER_ID_PATTERN)
 
@@ -36,7 +35,7 @@ def plan(services: Services, message: PlanInput) -> Plan:
         # Delivered again: what others work by must not change under their hands.
         return msgspec.convert(recorded, Plan)
     try:
-        as_of = _load_benchmark(services, run, datetime.now(UTC).date())
+        as_of = _load_benchmark(services, run)
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
     made, counted = _write_plan(services, run, as_of)
@@ -69,28 +68,20 @@ def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
     return made, services.runs.planned(run.run_id, wire, as_of=as_of, figures=figures, errors=planner.errors())
 
 
-def history_start(as_of: date) -> date:
-    """Give the first day to fetch prices for: the oldest stress episode or the lookback, whichever reaches further."""
-    return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
-
-
 class _BenchmarkMissing(Exception):
     pass
 
 
-def _load_benchmark(services: Services, run: Run, today: date) -> date:
+def _load_benchmark(services: Services, run: Run) -> date:
     """Keep the benchmark's bars, whose dates are the trading calendar; give the as-of date on it."""
-    symbol, requested = settings().benchmark_symbol, run.as_of
-    end = requested or today
-    fetched = services.provider.daily_bars([symbol], history_start(end), end)
-    if symbol not in fetched.bars:
-        raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {fetched.errors[symbol]}")
-    prices = prices_of(services, run)
-    prices.ensure_indexes()  # those of a dry run are new
-    prices.save(fetched.bars)
-    drop_prices_if_over(services, run)
+    symbol, last = settings().benchmark_symbol, services.provider.last_day()
+    wanted = min(run.as_of or last, last)
+    prices_of(services, run).ensure_indexes()  # those of a dry run are new
+    update = fetch_histories(services, run, [symbol], wanted)
+    if symbol in update.errors:
+        raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {update.errors[symbol]}")
     try:
-        return resolve_as_of(fetched.bars[symbol], requested)
+        return resolve_as_of(update.histories[symbol].bars, wanted)
     except NoBenchmarkDateError as error:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL {symbol}: {error}") from error
 

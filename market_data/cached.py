@@ -21,7 +21,7 @@ class BarsCache(Protocol):
 
 
 class CachedProvider:
-    """A provider that remembers. Errors are never remembered."""
+    """A provider that remembers. Errors are never remembered, nor is what is doubtful: it is asked for again."""
 
     def __init__(self, provider: Provider, cache: BarsCache) -> None:
         self._provider = provider
@@ -29,16 +29,17 @@ class CachedProvider:
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`."""
-        keys = {
-            symbol: f"bars:{type(self._provider).__name__}:{symbol}:{self._provider.version(symbol)}:{start}:{end}"
-            for symbol in symbols
-        }
+        keys = {symbol: f"bars:{self._provider.version(symbol)}:{symbol}:{start}:{end}" for symbol in symbols}
         cached = self._cache.get(list(keys.values()))
         known = {symbol: cached[key] for symbol, key in keys.items() if key in cached}
         fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
-        self._cache.put({keys[symbol]: bars for symbol, bars in fetched.bars.items()})
-        return FetchedBars(bars=known | fetched.bars, errors=fetched.errors)
+        self._cache.put({keys[symbol]: bars for symbol, bars in fetched.bars.items() if symbol not in fetched.issues})
+        return FetchedBars(known | fetched.bars, fetched.errors, fetched.issues)
 
     def version(self, symbol: str) -> str:
         """As :meth:`Provider.version`."""
         return self._provider.version(symbol)
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`."""
+        return self._provider.last_day()

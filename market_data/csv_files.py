@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from analysis.models import Bars
@@ -38,8 +38,12 @@ class CsvProvider:
         try:
             state = self._file(symbol).stat()
         except (OSError, MissingPrices):
-            return "missing"
-        return f"{state.st_mtime_ns}-{state.st_size}"
+            return "csv missing"
+        return f"csv {state.st_mtime_ns}-{state.st_size}"
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`: what is there is final."""
+        return datetime.now(UTC).date()
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)

@@ -1,11 +1,12 @@
 """The one contract every source of daily prices fulfils, and the errors it may report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
 from analysis.models import Bars
+from analysis.price_issues import PriceIssue
 
 
 class PricesError(Exception):
@@ -38,10 +39,14 @@ class ProviderUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FetchedBars:
-    """The answer for a batch of symbols: each requested symbol is in exactly one of the two."""
+    """The answer for a batch of symbols: each requested symbol is in exactly one of ``bars`` and ``errors``.
+
+    ``issues`` are what was doubtful about the answer for those that are in ``bars``.
+    """
 
     bars: dict[str, Bars]
     errors: dict[str, PricesError]
+    issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
 
 
 class Provider(Protocol):
@@ -56,5 +61,9 @@ class Provider(Protocol):
         ...
 
     def version(self, symbol: str) -> str:
-        """Tell the state of the source's data for ``symbol``: a cached copy is good while this stays the same."""
+        """Name the source and the state of its data for ``symbol``: what is kept is good while this stays the same."""
+        ...
+
+    def last_day(self) -> date:
+        """Give the last day whose prices are final; it need not be a trading day. No later ones are ever given."""
         ...

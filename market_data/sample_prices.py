@@ -3,7 +3,7 @@
 import functools
 import gzip
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,11 @@ class SampleProvider:
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: the sample never changes."""
-        return "2022-12-28"
+        return "sample 2022-12-28"
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`: what is there is final."""
+        return datetime.now(UTC).date()
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import msgspec
 from pymongo import ASCENDING, IndexModel, InsertOne
 
 from analysis.models import Research
+from analysis.price_issues import SymbolIssue
 from analysis.returns import PreparedPrices
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
 from stores.prepared_prices import prepared_from_document, prepared_to_document
@@ -91,6 +92,15 @@ class BatchStore:
         if not prices:
             raise LookupError(f"{plan_id}: the run is over")
         return research, prices
+
+    def price_issues(self, plan_id: str, limit: int) -> tuple[int, list[SymbolIssue]]:
+        """Count what is doubtful about the prices of all batches, and give up to ``limit`` of it, in order."""
+        query = {"plan_id": plan_id, "kind": "symbols"}
+        batches = self._batches.find(query, {"prices.issues": True}).sort("number", ASCENDING)
+        told = [issue for batch in batches for issue in batch.get("prices", {}).get("issues", [])]
+        # Each batch tells what is doubtful about the benchmark.
+        issues = list(dict.fromkeys(msgspec.convert(told, list[SymbolIssue])))
+        return len(issues), issues[:limit]
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
         """Record a page's outcome and errors; tell whether it is the first for this page."""

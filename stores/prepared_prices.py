@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from analysis.models import Floats
+from analysis.price_issues import SymbolIssue
 from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 
@@ -32,6 +33,7 @@ def prepared_to_document(prices: PreparedPrices) -> dict[str, Any]:
         "previous_close": _block(prices.previous_close),
         "episode_returns": _block(prices.episode_returns),
         "figures": msgspec.msgpack.encode(prices.figures),
+        "issues": msgspec.to_builtins(prices.issues),
     }
 
 
@@ -51,6 +53,7 @@ def prepared_from_document(document: dict[str, Any]) -> PreparedPrices:
         previous_close=_numbers(document["previous_close"]),
         episode_returns=_numbers(document["episode_returns"]).reshape(len(EPISODES), len(symbols)),
         figures=_FIGURES.decode(document["figures"]),
+        issues=msgspec.convert(document["issues"], tuple[SymbolIssue, ...]),
     )
 
 

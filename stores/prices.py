@@ -1,16 +1,38 @@
-"""Daily bars by symbol: what all workers of a run share."""
+"""Daily bars by symbol: what was fetched once is kept, so that a night asks only for what is new."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 
+import msgspec
 from pymongo import ASCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Bars
+from analysis.price_issues import PriceIssue
 from stores.bars import bars_from_document, bars_to_document
-from stores.mongo import DocumentDatabase, bulk_write, ensure_indexes, find_each
+from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The answer of a source to the question for a symbol's bars from ``start`` to ``end``, both included.
+
+    ``source`` names the source and the state it was in. ``bars`` are empty where it had none; ``issues`` is what was
+    doubtful about the answer.
+    """
+
+    source: str
+    start: date
+    end: date
+    bars: Bars
+    issues: tuple[PriceIssue, ...] = ()
 
 
 class PriceStore:
-    """The bars last fetched for each symbol, one document a symbol."""
+    """The history of each symbol, one document a symbol."""
 
     def __init__(self, database: DocumentDatabase, collection: str = "symbol_prices") -> None:
         self._database = database
@@ -28,15 +50,37 @@ class PriceStore:
         """Create the index behind every query here."""
         ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
 
-    def save(self, bars: Mapping[str, Bars]) -> None:
-        """Keep the bars of each symbol in place of what was there."""
+    def save(self, histories: Mapping[str, History]) -> None:
+        """Keep the history of each symbol in place of what was there."""
         writes = [
-            ReplaceOne({"symbol": symbol}, {"symbol": symbol, **bars_to_document(series)}, upsert=True)
-            for symbol, series in bars.items()
+            ReplaceOne({"symbol": symbol}, {"symbol": symbol, **_document(history)}, upsert=True)
+            for symbol, history in histories.items()
         ]
         bulk_write(self._prices, writes)
 
-    def load(self, symbols: Sequence[str]) -> dict[str, Bars]:
-        """Give the bars of those ``symbols`` that have some."""
-        documents = find_each(self._prices, "symbol", symbols)
-        return {document["symbol"]: bars_from_document(document) for document in documents}
+    def load(self, symbols: Sequence[str]) -> dict[str, History]:
+        """Give the histories of those ``symbols`` that have one which can be read."""
+        found = {document["symbol"]: _history(document) for document in find_each(self._prices, "symbol", symbols)}
+        return {symbol: history for symbol, history in found.items() if history is not None}
+
+
+def _document(history: History) -> Document:
+    asked: Document = msgspec.to_builtins(
+        {"source": history.source, "start": history.start, "end": history.end, "issues": history.issues}
+    )
+    return asked | bars_to_document(history.bars)
+
+
+def _history(document: Document) -> History | None:
+    try:
+        return History(
+            source=document["source"],
+            start=date.fromisoformat(document["start"]),
+            end=date.fromisoformat(document["end"]),
+            bars=bars_from_document(document),
+            issues=msgspec.convert(document["issues"], tuple[PriceIssue, ...]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        # It will be fetched anew and replaced.
+        _log.warning("Prices that are kept cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
+        return None

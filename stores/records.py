@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta
 
 from analysis.models import Status
+from analysis.price_issues import SymbolIssue
 
 type Time = Annotated[datetime, Meta(tz=True)]
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
@@ -66,7 +67,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The record of one run. ``errors`` holds the first 100 of ``errors_count``.
+    """The record of one run. ``errors`` holds the first 100 of ``errors_count``, ``price_issues`` likewise.
 
     Since ``cancel_requested_at`` an active run is being canceled: no further step does anything.
     """
@@ -91,6 +92,8 @@ class Run:
     progress: Progress = Progress()
     errors: tuple[RunError, ...] = ()
     errors_count: int = 0
+    price_issues: tuple[SymbolIssue, ...] = ()
+    price_issues_count: int = 0
     metrics: Metrics = Metrics()
 
     @property

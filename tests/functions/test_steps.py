@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,78 +12,20 @@ from analysis.models import Report
 from analysis.report import analyze_portfolios
 from functions.finishing import close_run, finish
 from functions.market import load_batch, research_batch
-from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, PlanInput, to_wire
+from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, to_wire
 from functions.pages import analyze
-from functions.planning import plan
 from functions.services import Services, settings
 from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
-from stores.administrators import AdministratorStore
-from stores.audit import AuditLog
-from stores.batches import BatchStore
-from stores.leases import RunLease
-from stores.mongo import DocumentDatabase, connect
-from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
-from stores.records import Outcome, Run, RunError, Trigger
-from stores.reports import ReportStore
-from stores.research import ResearchStore
-from stores.runs import RunStore
-
-RUN_ID = "run_20260102_030405_abcd"
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+from stores.mongo import DocumentDatabase
+from stores.records import Outcome, RunError
+from tests.functions.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
 
 
 @pytest.fixture
-def services(database: DocumentDatabase, mongodb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    monkeypatch.setenv("MONGODB_URL", mongodb_url)
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_PAGE_SIZE", "2")
-    settings.cache_clear()
-    client = connect(mongodb_url)
-    reports = ReportStore(database)
-    reports.ensure_indexes()
-    yield Services(
-        mongodb=client,
-        runs=RunStore(database),
-        lease=RunLease(database),
-        batches=BatchStore(database),
-        administrators=AdministratorStore(database),
-        portfolios=PortfolioStore(database),
-        prices=PriceStore(database),
-        research=ResearchStore(database),
-        reports=reports,
-        audit=AuditLog(database),
-        price_cache=None,
-        provider=SampleProvider(),
-    )
-    client.close()
-    settings.cache_clear()
-
-
-def start(services: Services, database: DocumentDatabase, *, users: int = 3, dry_run: bool = False) -> None:
-    for number in range(users):
-        database.users.insert_one({"user_id": f"u{number}"})
-        database.holdings.insert_one({"user_id": f"u{number}", "symbol": "AAPL", "quantity": 1, "avg_price": 1})
-    run = Run(RUN_ID, "queued", Trigger("http", "admin-secret"), NOW, dry_run=dry_run)
-    services.runs.create(run, None)
-    services.lease.acquire(RUN_ID, NOW)
-
-
-def make_plan(services: Services) -> Plan:
-    return plan(services, PlanInput(RUN_ID, NOW))
-
-
-def prepare(services: Services) -> Plan:
-    made = make_plan(services)
-    for number in range(made.symbol_batches):
-        load_batch(services, BatchInput(RUN_ID, made.plan_id, number))
-        research_batch(services, BatchInput(RUN_ID, made.plan_id, number))
-    return made
-
-
-def analyze_all(services: Services, made: Plan) -> list[BatchResult]:
-    return [analyze(services, BatchInput(RUN_ID, made.plan_id, number)) for number in range(made.pages)]
+def services(database: DocumentDatabase, mongodb_url: str) -> Iterator[Services]:
+    with all_services(database, mongodb_url, SampleProvider()) as made:
+        yield made
 
 
 def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(

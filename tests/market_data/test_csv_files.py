@@ -53,7 +53,7 @@ def test_a_symbol_never_leads_out_of_the_folder(folder: Path, symbol: str) -> No
     (folder / ".hidden.csv").write_text(GOOD)
     fetched = fetch(folder, symbol)
     assert isinstance(fetched.errors[symbol], MissingPrices)
-    assert CsvProvider(folder).version(symbol) == "missing"
+    assert CsvProvider(folder).version(symbol) == "csv missing"
 
 
 def test_an_absolute_path_is_no_symbol(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import date
 from threading import Thread
 
 import fakeredis
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
+from analysis.price_issues import PriceIssue
 from stores.mongo import DocumentDatabase
 from stores.price_cache import PriceCache
-from stores.prices import PriceStore
+from stores.prices import History, PriceStore
 from tests.conftest import free_port
 
 FULL = Bars(
@@ -25,6 +27,12 @@ FULL = Bars(
 )
 CLOSES_ONLY = Bars(dates=FULL.dates[:1], close=FULL.close[:1], adj_close=FULL.adj_close[:1])
 
+
+def history(own: Bars) -> History:
+    issues = (PriceIssue("duplicate_days", 2, date(2024, 2, 29)), PriceIssue("renamed", None, None, "Y"))
+    return History("csv 17", date(2020, 1, 1), date(2026, 1, 5), own, issues)
+
+
 type Save = Callable[[dict[str, Bars]], None]
 type Load = Callable[[list[str]], dict[str, Bars]]
 
@@ -34,7 +42,10 @@ def keeper(request: pytest.FixtureRequest) -> Iterator[tuple[Save, Load]]:
     if request.param == "mongodb":
         store = PriceStore(request.getfixturevalue("database"))
         store.ensure_indexes()
-        yield store.save, store.load
+        yield (
+            lambda bars: store.save({symbol: history(own) for symbol, own in bars.items()}),
+            lambda symbols: {symbol: own.bars for symbol, own in store.load(symbols).items()},
+        )
         return
     url = request.getfixturevalue("redis_url" if request.param == "redis" else "fake_redis_url")
     cache = PriceCache(url)
@@ -88,8 +99,8 @@ def test_saving_nothing_is_nothing(keeper: tuple[Save, Load]) -> None:
 
 def test_one_document_a_symbol(database: DocumentDatabase) -> None:
     store = PriceStore(database)
-    store.save({"A": FULL})
-    store.save({"A": FULL, "B": FULL})
+    store.save({"A": history(FULL)})
+    store.save({"A": history(FULL), "B": history(FULL)})
     assert database.symbol_prices.count_documents({}) == 2
 
 
@@ -119,3 +130,34 @@ def test_a_value_that_is_not_ours_is_a_miss(redis_url: str, caplog: pytest.LogCa
     assert list(cache.get(["garbage", "other", "odd", "good"])) == ["good"]
     cache.close()
     assert len([record for record in caplog.records if record.name == "stores.price_cache"]) == 1
+
+
+def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: DocumentDatabase) -> None:
+    store = PriceStore(database)
+    store.save({"A": history(FULL), "NONE": history(FULL.at(slice(0)))})
+    kept = store.load(["A", "NONE"])
+    for name in ("source", "start", "end", "issues"):
+        assert getattr(kept["A"], name) == getattr(history(FULL), name)
+    assert len(kept["NONE"].bars.dates) == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"$unset": {"source": ""}},
+        {"$set": {"close": b"123"}},
+        {"$set": {"dates": "2026-01-05"}},
+        {"$set": {"end": "yesterday"}},
+        {"$set": {"issues": [{"kind": "nonsense"}]}},
+    ],
+    ids=["of an earlier version", "half a number", "text", "no date", "unknown issue"],
+)
+def test_a_history_that_cannot_be_read_is_none_and_warned_of(
+    database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
+) -> None:
+    store = PriceStore(database)
+    store.save({"A": history(FULL), "B": history(FULL)})
+    database.symbol_prices.update_one({"symbol": "A"}, damage)
+    with caplog.at_level(logging.WARNING):
+        assert list(store.load(["A", "B"])) == ["B"]
+    assert "symbol=A" in caplog.text

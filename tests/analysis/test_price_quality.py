@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue, describe, find_issues
+from analysis.price_issues import PriceIssue, describe
+from analysis.price_quality import find_issues
 from tests.builders import bars, random_walk, weekdays, without
 
 DAYS = weekdays(60)

@@ -1,0 +1,129 @@
+"""From what is kept of each symbol's prices to what a run needs, by asking the source for as little as will do.
+
+A source is asked for the days that are missing and for a few before. Where these say the same as the kept ones, the new
+days continue them. Where they do not, because a split or dividend moved the adjusted closes, or because the source
+corrected itself, the whole history is asked for again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from analysis.models import Bars
+from analysis.price_issues import PriceIssue
+from functions.services import Services, settings
+from functions.steps import drop_prices_if_over, prices_of
+from market_data.provider import MissingPrices, PricesError, Provider
+from market_data.selection import bars_between
+from stores.prices import History
+from stores.records import Run
+
+OVERLAP = timedelta(days=10)
+"""How far back kept days are asked for again: a week of trading and a holiday or two."""
+
+# The named stress episodes begin in 2008; what a source has before that serves no figure.
+_HISTORY_START = date(2007, 1, 1)
+_NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The histories of symbols, brought up to date, and why some could not be."""
+
+    histories: dict[str, History] = field(default_factory=dict)
+    errors: dict[str, PricesError] = field(default_factory=dict)
+
+
+def history_start(as_of: date) -> date:
+    """Give the first day to fetch prices for: the oldest stress episode or the lookback, whichever reaches further."""
+    return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
+
+
+def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted: date) -> Update:
+    """Fetch what is missing of the symbols' prices up to ``wanted``, and keep it for the next steps and runs.
+
+    A symbol without any price up to then is among the errors.
+    """
+    kept, start = services.prices.load(symbols), history_start(wanted)
+    update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
+    # A dry run has a store of its own, which is to hold all that its next steps read.
+    new = {symbol: own for symbol, own in update.histories.items() if run.dry_run or own is not kept.get(symbol)}
+    prices_of(services, run).save(new)
+    drop_prices_if_over(services, run)
+    for symbol, own in update.histories.items():
+        try:
+            bars_between(own.bars, symbol, start, wanted)
+        except MissingPrices as error:
+            update.errors[symbol] = error
+    return update
+
+
+def bring_up_to_date(
+    provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
+) -> Update:
+    """Give the histories of ``symbols`` from ``start`` to at least ``wanted``: the ``kept`` ones where they will do."""
+    end = max(wanted, provider.last_day())
+    sources = {symbol: provider.version(symbol) for symbol in symbols}
+    usable = {
+        symbol: kept[symbol]
+        for symbol, source in sources.items()
+        if symbol in kept and kept[symbol].source == source and kept[symbol].start <= start
+    }
+    # That a source had no prices is no reason not to ask again: perhaps it had lost half of an answer.
+    update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted and len(own.bars.dates)})
+    outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
+    for last, group in groupby(outdated, key=lambda pair: pair[0]):
+        _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)
+    rest = [symbol for symbol in sources if symbol not in update.histories and symbol not in update.errors]
+    fetched = _ask(update, provider, rest, start, end)
+    for symbol in fetched:
+        update.histories[symbol] = History(sources[symbol], start, end, *fetched[symbol])
+        if not len(update.histories[symbol].bars.dates) and symbol in usable:
+            # What the source no longer tells was once true, and the last price counts as long as it is fresh.
+            update.histories[symbol] = replace(usable[symbol], end=end)
+    return update
+
+
+type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]
+
+
+def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date, end: date) -> _Answer:
+    """Ask for bars: none at all is an answer, too; whatever else is wrong with a symbol joins the errors."""
+    if not symbols:
+        return {}
+    fetched = provider.daily_bars(symbols, start, end)
+    missing = {symbol for symbol, error in fetched.errors.items() if isinstance(error, MissingPrices)}
+    update.errors.update({symbol: error for symbol, error in fetched.errors.items() if symbol not in missing})
+    return {
+        symbol: (fetched.bars.get(symbol, _NONE), fetched.issues.get(symbol, ()))
+        for symbol in (*fetched.bars, *missing)
+    }
+
+
+def _continue(update: Update, provider: Provider, usable: Mapping[str, History], since: date, end: date) -> None:
+    for symbol, (bars, issues) in _ask(update, provider, list(usable), since, end).items():
+        own = usable[symbol]
+        if _days(own.bars, since, own.end) == _days(bars, since, own.end):
+            known = {issue.kind: issue for issue in (*own.issues, *issues)}
+            joined = _joined(own.bars.at(own.bars.dates < np.datetime64(since)), bars)
+            update.histories[symbol] = replace(own, end=end, bars=joined, issues=tuple(known.values()))
+
+
+def _days(bars: Bars, start: date, end: date) -> list[tuple[date, float, float]]:
+    days = slice(*bars.dates.searchsorted(np.array([start, end + timedelta(days=1)], dtype="datetime64[D]")))
+    return list(zip(bars.dates[days].tolist(), bars.close[days].tolist(), bars.adj_close[days].tolist(), strict=True))
+
+
+def _joined(old: Bars, new: Bars) -> Bars:
+    if not len(old.dates) or not len(new.dates):
+        return old if len(old.dates) else new
+
+    def column(name: str) -> Any:  # noqa: ANN401 - an array of the column's kind, or none
+        parts = getattr(old, name), getattr(new, name)
+        return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
+
+    return Bars(*(column(member.name) for member in fields(Bars)))

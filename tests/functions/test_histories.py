@@ -1,0 +1,207 @@
+"""What a source is asked for on top of what is kept, and what comes of its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from analysis.models import Bars
+from analysis.price_issues import PriceIssue
+from functions.histories import OVERLAP, Update, bring_up_to_date
+from market_data.provider import BadPrices, FetchedBars, MissingPrices
+from market_data.selection import bars_between
+from stores.prices import History
+from tests.builders import random_walk, weekdays
+
+DAYS = weekdays(200)
+START, SOURCE = date(2018, 1, 1), "test 1"
+
+
+def day(index: int) -> date:
+    value: date = DAYS[index].item()
+    return value
+
+
+@dataclass
+class Source:
+    """A source of prices that remembers what it was asked for: symbols, first and last day."""
+
+    bars: dict[str, Bars]
+    last: date
+    state: str = SOURCE
+    bad: set[str] = field(default_factory=set)
+    issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
+    symbols_per_batch: int = 100
+    asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        self.asked.append((tuple(symbols), start, end))
+        fetched = FetchedBars({}, {}, dict(self.issues))
+        for symbol in symbols:
+            try:
+                if symbol in self.bad:
+                    raise BadPrices(symbol, "answer", "it is wrong")
+                if symbol not in self.bars:
+                    raise MissingPrices(symbol)
+                fetched.bars[symbol] = bars_between(self.bars[symbol], symbol, start, min(end, self.last))
+            except (BadPrices, MissingPrices) as error:
+                fetched.errors[symbol] = error
+        return fetched
+
+    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
+        return self.state
+
+    def last_day(self) -> date:
+        return self.last
+
+
+@pytest.fixture
+def source() -> Source:
+    walks = {symbol: random_walk(DAYS, seed=seed) for seed, symbol in enumerate("ABC")}
+    return Source({symbol: replace(own, volume=own.close * 7) for symbol, own in walks.items()}, last=day(150))
+
+
+def kept_until(source: Source, index: int, symbols: str = "ABC") -> dict[str, History]:
+    """Fetch everything up to a day, as a night before did."""
+    source.last = day(index)
+    kept = bring_up_to_date(source, {}, symbols, START, day(index)).histories
+    source.asked.clear()
+    source.last = day(150)
+    return kept
+
+
+def assert_same(own: Bars, expected: Bars) -> None:
+    for column in ("dates", "close", "adj_close", "volume"):
+        np.testing.assert_array_equal(getattr(own, column), getattr(expected, column))
+
+
+def test_of_a_new_symbol_the_whole_history_is_asked_for_up_to_the_last_final_day(source: Source) -> None:
+    update = bring_up_to_date(source, {}, "AB", START, day(100))
+    assert source.asked == [(("A", "B"), START, day(150))]
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
+    assert (update.histories["A"].start, update.histories["A"].end) == (START, day(150))
+
+
+def test_what_is_kept_up_to_the_day_wanted_is_not_asked_for_again(source: Source) -> None:
+    kept = kept_until(source, 150)
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == []
+    assert all(update.histories[symbol] is kept[symbol] for symbol in "ABC")
+
+
+def test_the_next_day_takes_one_question_for_the_new_day_and_a_few_before(source: Source) -> None:
+    kept = kept_until(source, 149)
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), day(149) - OVERLAP, day(150))]
+    for symbol in "ABC":
+        assert_same(update.histories[symbol].bars, source.bars[symbol].at(slice(151)))
+
+
+def test_symbols_that_were_kept_up_to_different_days_are_asked_for_apart(source: Source) -> None:
+    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [
+        (("A",), day(100) - OVERLAP, day(150)),
+        (("B", "C"), day(149) - OVERLAP, day(150)),
+    ]
+
+
+@pytest.mark.parametrize("column", ["close", "adj_close"])
+def test_a_symbol_whose_kept_days_have_changed_is_asked_for_anew_as_a_whole(source: Source, column: str) -> None:
+    kept = kept_until(source, 149)
+    changed = getattr(source.bars["B"], column) * np.where(np.arange(200) < 150, 0.5, 1)
+    source.bars["B"] = replace(source.bars["B"], **{column: changed})
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked[1:] == [(("B",), START, day(150))]
+    assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+@pytest.mark.parametrize("had", [True, False], ids=["a day went", "a day came"])
+def test_a_day_that_comes_or_goes_within_the_overlap_is_a_change(source: Source, *, had: bool) -> None:
+    whole, holed = source.bars["A"], source.bars["A"].at(np.arange(200) != 147)
+    source.bars["A"] = whole if had else holed
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = holed if had else whole
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert_same(update.histories["A"].bars, source.bars["A"].at(source.bars["A"].dates <= DAYS[150]))
+
+
+def test_a_source_in_another_state_is_asked_for_everything(source: Source) -> None:
+    kept = kept_until(source, 150)
+    source.state = "test 2"
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), START, day(150))]
+    assert update.histories["A"].source == "test 2"
+
+
+def test_a_history_that_begins_too_late_is_asked_for_anew(source: Source) -> None:
+    kept = kept_until(source, 150)
+    bring_up_to_date(source, kept, "A", START - timedelta(days=1), day(150))
+    assert source.asked == [(("A",), START - timedelta(days=1), day(150))]
+
+
+def test_an_earlier_day_takes_nothing_more_than_is_kept(source: Source) -> None:
+    kept = kept_until(source, 150)
+    assert bring_up_to_date(source, kept, "A", START, day(20)).histories["A"] is kept["A"]
+    assert source.asked == []
+
+
+def test_a_symbol_without_prices_is_asked_for_again_in_the_days_where_some_would_show(source: Source) -> None:
+    kept = kept_until(source, 149, "X")
+    assert len(kept["X"].bars.dates) == 0
+    source.bars["X"] = source.bars["A"].at(slice(150, None))  # it is listed since today
+    update = bring_up_to_date(source, kept, "X", START, day(150))
+    assert source.asked == [(("X",), day(149) - OVERLAP, day(150))]
+    assert_same(update.histories["X"].bars, source.bars["A"].at(slice(150, 151)))
+
+
+def test_a_symbol_that_was_lost_from_an_answer_is_found_by_the_next_run_of_the_day(source: Source) -> None:
+    lost = source.bars.pop("A")
+    kept = kept_until(source, 150, "A")
+    source.bars["A"] = lost
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert_same(update.histories["A"].bars, lost.at(slice(151)))
+
+
+def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    kept = kept_until(source, 149, "A")
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert len(source.asked) == 1
+    assert_same(update.histories["A"].bars, source.bars["A"])
+
+
+def test_prices_that_the_source_withdraws_are_kept_and_come_back_with_it(source: Source) -> None:
+    kept = kept_until(source, 148, "A")
+    withdrawn = source.bars.pop("A")
+    update = bring_up_to_date(source, kept, "A", START, day(149))
+    assert update.errors == {}
+    assert_same(update.histories["A"].bars, withdrawn.at(slice(149)))
+    source.bars["A"] = withdrawn
+    update = bring_up_to_date(source, update.histories, "A", START, day(151))
+    assert_same(update.histories["A"].bars, withdrawn.at(slice(151)))
+
+
+def test_wrong_prices_are_an_error_of_the_symbol_and_replace_nothing(source: Source) -> None:
+    kept = kept_until(source, 149)
+    source.bad = {"B"}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert (set(update.histories), set(update.errors)) == ({"A", "C"}, {"B"})
+    assert len(source.asked) == 1
+
+
+def test_a_column_that_the_new_days_lack_is_known_of_no_day(source: Source) -> None:
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = replace(source.bars["A"], volume=None)
+    assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].bars.volume is None
+
+
+def test_issues_stay_with_a_history_one_of_a_kind(source: Source) -> None:
+    source.issues = {"A": (PriceIssue("duplicate_days", 1, day(3)), PriceIssue("unordered_days", 2, day(4)))}
+    kept = kept_until(source, 149, "A")
+    newer = PriceIssue("duplicate_days", 1, day(150))
+    source.issues = {"A": (newer,)}
+    update: Update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", 2, day(4))}
