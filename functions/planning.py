@@ -17,7 +17,6 @@ from functions.steps import prices_of, wanted_run
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import USER_ID_PATTERN, Run, RunError
 
-_SYMBOLS_PER_BATCH = 100
 _USER_ID = re.compile(USER_ID_PATTERN)
 
 _log = logging.getLogger(__name__)
@@ -49,7 +48,8 @@ def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
     """Write the batches; gives the plan, and whether it is the one that counts."""
     planner = _Planner(services, run)
     pages = list(planner.pages(settings().page_size))
-    symbols = [list(batch) for batch in batched(sorted(planner.symbols), _SYMBOLS_PER_BATCH, strict=False)]
+    most = services.provider.symbols_per_batch
+    symbols = [list(batch) for batch in batched(sorted(planner.symbols), most, strict=False)]
     made = Plan(
         plan_id=f"{run.run_id}-{secrets.token_hex(4)}",
         symbols=len(planner.symbols),

@@ -27,6 +27,11 @@ class CachedProvider:
         self._provider = provider
         self._cache = cache
 
+    @property
+    def symbols_per_batch(self) -> int:
+        """As :attr:`Provider.symbols_per_batch`."""
+        return self._provider.symbols_per_batch
+
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`."""
         keys = {symbol: f"bars:{self._provider.version(symbol)}:{symbol}:{start}:{end}" for symbol in symbols}

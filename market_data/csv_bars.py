@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from analysis.models import Bars, Dates, Floats
+from market_data.rows import HIGHEST_PRICE
 
-_HIGHEST_PRICE = 1e12
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _COLUMN = msgspec.json.Decoder(list[float])
 _FIRST_ROW_LINE = 2
@@ -118,10 +118,10 @@ def _dates(cells: Sequence[str]) -> Dates:
 
 def _prices(name: str, cells: Sequence[str]) -> Floats:
     values = np.array(_numbers(name, cells), dtype=np.float64)
-    outside = np.flatnonzero(~((values > 0) & (values <= _HIGHEST_PRICE)))
+    outside = np.flatnonzero(~((values > 0) & (values <= HIGHEST_PRICE)))
     if outside.size:
         first = int(outside[0])
-        rule = "is not above zero" if values[first] <= 0 else f"is above {_HIGHEST_PRICE:g}"
+        rule = "is not above zero" if values[first] <= 0 else f"is above {HIGHEST_PRICE:g}"
         raise CsvFault(_FIRST_ROW_LINE + first, f"{name} {rule}")
     return values
 

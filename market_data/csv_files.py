@@ -17,6 +17,8 @@ _FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
 class CsvProvider:
     """The prices in a folder of CSV files, which may change at any time. What a file may hold: ``parse_bars``."""
 
+    symbols_per_batch = 100
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 

@@ -52,6 +52,11 @@ class FetchedBars:
 class Provider(Protocol):
     """A source of daily bars."""
 
+    @property
+    def symbols_per_batch(self) -> int:
+        """How many symbols to ask for at once: as many as the source allows, and can answer while a step may take."""
+        ...
+
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """Give the daily bars of ``symbols`` from ``start`` to ``end``, both included.
 

@@ -20,6 +20,8 @@ _LAST_DATES = {"RRC": date(2022, 10, 31)}
 class SampleProvider:
     """Closes from 2010 to 2022; they are adjusted already, so ``close`` and ``adj_close`` are the same."""
 
+    symbols_per_batch = 100
+
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`."""
         fetched = FetchedBars({}, {})

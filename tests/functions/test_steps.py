@@ -293,3 +293,16 @@ def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
     assert made.symbols == 1
     analyze_all(services, made)
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3, failed=1)
+
+
+def test_symbols_are_planned_in_batches_as_large_as_the_source_of_prices_takes(
+    services: Services, database: DocumentDatabase
+) -> None:
+    class SmallBatches(SampleProvider):
+        symbols_per_batch = 2
+
+    start(services, database)
+    database.watchlist.insert_many({"user_id": "u0", "symbol": symbol} for symbol in ("AMD", "KO", "MSFT", "PG"))
+    made = make_plan(replace(services, provider=SmallBatches()))
+    batches = [services.batches.members(made.plan_id, "symbols", number) for number in range(made.symbol_batches)]
+    assert batches == [["AAPL", "AMD"], ["KO", "MSFT"], ["PG"]]
