@@ -1,0 +1,206 @@
+"""How often somebody else's server may be asked: a bucket of tokens, in Redis for all workers together.
+
+Tokens drip into the bucket at a steady rate, and each request takes one. What is kept is the time until which they are
+promised, so that whoever comes is told at once when its turn is, and turns are in order.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+_MICROSECONDS = 1_000_000
+_TIMEOUT_SECONDS = 2.0
+_AWAY_SECONDS = 30.0
+_BURST_SHARE = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``per_minute`` requests in whatever 60 seconds; after a pause, some of them at once."""
+
+    per_minute: int
+
+    @property
+    def burst(self) -> int:
+        """How many tokens the bucket holds."""
+        return max(1, self.per_minute // _BURST_SHARE)
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one token to the next: what a full bucket allows at once is no longer there for the minute."""
+        return 60.0 / (self.per_minute - self.burst + 1)
+
+
+class Bucket(Protocol):
+    """Where the tokens are."""
+
+    def take(self, patience_seconds: float) -> float:
+        """Take a token; gives the seconds until it may be used. Takes none where that is more than the patience."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Empty the bucket, and let nothing drip into it for a while."""
+        ...
+
+    def paused(self) -> float:
+        """Give the seconds that a pause has left."""
+        ...
+
+
+class OwnBucket:
+    """Tokens of this process."""
+
+    def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._promised_until = self._paused_until = float("-inf")
+
+    def take(self, patience_seconds: float) -> float:
+        """As :meth:`Bucket.take`."""
+        with self._lock:
+            now = self._clock()
+            promised_until = max(self._promised_until, now)
+            wait = max(0.0, promised_until - now - (self._rate.burst - 1) * self._rate.interval)
+            if wait <= patience_seconds:
+                self._promised_until = promised_until + self._rate.interval
+            return wait
+
+    def pause(self, seconds: float) -> None:
+        """As :meth:`Bucket.pause`."""
+        with self._lock:
+            ends = self._clock() + seconds
+            self._paused_until = max(self._paused_until, ends)
+            self._promised_until = max(self._promised_until, ends + (self._rate.burst - 1) * self._rate.interval)
+
+    def paused(self) -> float:
+        """As :meth:`Bucket.paused`."""
+        return max(0.0, self._paused_until - self._clock())
+
+
+# One script is one step for all workers, by the server's own clock: theirs may differ. Times are whole microseconds,
+# which a double holds exactly. KEYS: promised until, paused until. The keys go when they no longer say anything.
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function keep(key, moment)
+    redis.call('SET', key, string.format('%.0f', moment), 'PX', math.max(1, math.ceil((moment - now) / 1000)))
+end
+local function kept(key)
+    return math.max(tonumber(redis.call('GET', key)) or 0, now)
+end
+"""
+_TAKE = f"""{_NOW}
+local interval, burst, patience = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local promised = kept(KEYS[1])
+local wait = math.max(0, promised - now - (burst - 1) * interval)
+if wait <= patience then keep(KEYS[1], promised + interval) end
+return wait
+"""
+_PAUSE = f"""{_NOW}
+local ends = now + tonumber(ARGV[3])
+keep(KEYS[2], math.max(kept(KEYS[2]), ends))
+keep(KEYS[1], math.max(kept(KEYS[1]), ends + (tonumber(ARGV[2]) - 1) * tonumber(ARGV[1])))
+return 0
+"""
+_PAUSED = f"""{_NOW}
+return kept(KEYS[2]) - now
+"""
+
+
+class SharedBucket:
+    """Tokens in Redis. Whoever asks the same server shares a ``name``. Raises RedisError."""
+
+    def __init__(self, url: str, name: str, rate: Rate) -> None:
+        self._rate = rate
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._keys = [f"rate-limit:{{{name}}}:promised", f"rate-limit:{{{name}}}:paused"]
+        self._take, self._pause, self._paused = map(self._redis.register_script, (_TAKE, _PAUSE, _PAUSED))
+
+    def take(self, patience_seconds: float) -> float:
+        """As :meth:`Bucket.take`."""
+        return self._run(self._take, patience_seconds)
+
+    def pause(self, seconds: float) -> None:
+        """As :meth:`Bucket.pause`."""
+        self._run(self._pause, seconds)
+
+    def paused(self) -> float:
+        """As :meth:`Bucket.paused`."""
+        return self._run(self._paused, 0.0)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _run(self, script: Callable[[list[str], list[int]], object], seconds: float) -> float:
+        microseconds = int(seconds * _MICROSECONDS)
+        answer = script(self._keys, [int(self._rate.interval * _MICROSECONDS), self._rate.burst, microseconds])
+        return cast("int", answer) / _MICROSECONDS
+
+
+class RateLimit:
+    """Lets requests pass at the rate that is allowed: for all workers, or for each alone while Redis is away."""
+
+    def __init__(
+        self,
+        shared: SharedBucket | None,
+        own: OwnBucket,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._shared = shared
+        self._own = own
+        self._clock = clock
+        self._sleep = sleep
+        self._away_until = float("-inf")
+        self._warned = False
+
+    def wait(self, patience_seconds: float) -> bool:
+        """Wait for one's turn; gives False, at once, where it does not come within the patience."""
+        ends = self._clock() + patience_seconds
+        while True:
+            patience = ends - self._clock()
+            seconds = self._take(patience)
+            if seconds > patience:
+                return False
+            if seconds == 0:
+                return True
+            self._sleep(seconds)
+            # The turn was promised before the server told everybody to pause.
+            if self._ask(lambda bucket: bucket.paused()) == 0:
+                return True
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody pass for a while, whose turn had come included."""
+        self._ask(lambda bucket: bucket.pause(seconds))
+
+    def _take(self, patience_seconds: float) -> float:
+        return self._ask(lambda bucket: bucket.take(patience_seconds))
+
+    def _ask[Answer](self, question: Callable[[Bucket], Answer]) -> Answer:
+        if self._shared is not None and self._clock() >= self._away_until:
+            try:
+                return question(self._shared)
+            except redis.RedisError as error:
+                self._away_until = self._clock() + _AWAY_SECONDS
+                if not self._warned:
+                    self._warned = True
+                    # The class only: a message of the driver may hold the URL with its password.
+                    name = type(error).__name__
+                    _log.warning("Each worker keeps to the rate limit by itself while Redis is away (%s)", name)
+        return question(self._own)

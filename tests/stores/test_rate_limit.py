@@ -1,0 +1,227 @@
+"""Somebody else's server is asked no more often than it allows, by however many workers, in Redis or without it."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stores.rate_limit import Bucket, OwnBucket, Rate, RateLimit, SharedBucket
+from tests.conftest import free_port
+
+NAME = "somebody"
+IMPATIENT, PATIENT = 0.0, 600.0
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(params=["own", "shared"])
+def bucket(request: pytest.FixtureRequest) -> Iterator[Callable[[Rate], Bucket]]:
+    """Give what makes a bucket in this process, and one in Redis."""
+    if request.param == "own":
+        yield OwnBucket
+        return
+    url = request.getfixturevalue("redis_url")
+    made: list[SharedBucket] = []
+
+    def shared(rate: Rate) -> SharedBucket:
+        made.append(SharedBucket(url, NAME, rate))
+        return made[-1]
+
+    yield shared
+    for one in made:
+        one.close()
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+
+
+@pytest.mark.parametrize(("per_minute", "burst", "interval"), [(5, 1, 12), (200, 10, 60 / 191), (1, 1, 60)])
+def test_what_may_come_at_once_is_no_longer_there_for_the_minute(per_minute: int, burst: int, interval: float) -> None:
+    rate = Rate(per_minute)
+    assert (rate.burst, rate.interval) == (burst, interval)
+
+
+def test_a_burst_passes_at_once_and_then_turns_come_at_the_rate(bucket: Callable[[Rate], Bucket]) -> None:
+    tokens, began = bucket(Rate(60)), time.monotonic()
+    waits = [tokens.take(PATIENT) for _ in range(6)]
+    took = time.monotonic() - began
+    assert waits[:3] == [0, 0, 0]
+    for number, wait in enumerate(waits[3:], start=1):
+        assert number * 60 / 58 - took - 0.001 <= wait <= number * 60 / 58
+
+
+def test_who_cannot_wait_is_told_how_long_it_would_be_and_takes_nothing(bucket: Callable[[Rate], Bucket]) -> None:
+    tokens = bucket(Rate(1))
+    assert tokens.take(IMPATIENT) == 0
+    assert 55 < tokens.take(IMPATIENT) <= 60
+    assert 55 < tokens.take(PATIENT) <= 60
+    assert 115 < tokens.take(PATIENT) <= 120
+
+
+def test_a_pause_empties_the_bucket_and_a_shorter_one_does_not_end_it(bucket: Callable[[Rate], Bucket]) -> None:
+    tokens = bucket(Rate(60))
+    assert tokens.paused() == 0
+    tokens.pause(100)
+    tokens.pause(50)
+    assert 95 < tokens.paused() <= 100
+    waits = [tokens.take(PATIENT) for _ in range(3)]
+    for number, wait in enumerate(waits):
+        assert 95 < wait - number * 60 / 58 <= 100
+
+
+def test_workers_share_one_bucket_and_it_goes_when_it_says_nothing_more(redis_url: str) -> None:
+    first, second = SharedBucket(redis_url, NAME, Rate(1)), SharedBucket(redis_url, NAME, Rate(1))
+    other = SharedBucket(redis_url, "somebody else", Rate(1))
+    assert first.take(IMPATIENT) == 0
+    assert second.take(IMPATIENT) > 0
+    second.pause(100)
+    assert first.paused() > 0
+    assert (other.take(IMPATIENT), other.paused()) == (0, 0)
+    with redis.Redis.from_url(redis_url) as client:
+        assert all(0 < int(client.ttl(key)) <= 161 for key in client.keys("rate-limit:*"))
+        client.flushall()
+    for one in (first, second, other):
+        one.close()
+
+
+@given(
+    per_minute=st.integers(1, 500),
+    arrivals=st.lists(st.tuples(st.floats(0, 20), st.integers(1, 40)), min_size=1, max_size=8),
+)
+def test_no_minute_ever_has_more_requests_than_are_allowed(per_minute: int, arrivals: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    tokens = OwnBucket(Rate(per_minute), clock)
+    turns = []
+    for pause, count in arrivals:
+        clock.now += pause
+        turns += [clock.now + wait for wait in (tokens.take(PATIENT) for _ in range(count)) if wait <= PATIENT]
+    assert turns == sorted(turns)
+    margin = 1e-6  # of adding fractions up
+    assert all(later - turn >= 60 - margin for turn, later in zip(turns, turns[per_minute:], strict=False))
+
+
+def test_who_waits_longer_than_it_may_is_turned_away_at_once() -> None:
+    clock = Clock()
+    limit = RateLimit(None, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    assert limit.wait(10)
+    assert not limit.wait(10)
+    assert clock.now == 1000
+    assert limit.wait(70)
+    assert clock.now == 1060
+
+
+def test_a_turn_that_was_promised_before_a_pause_comes_after_it() -> None:
+    clock = Clock()
+    own = OwnBucket(Rate(1), clock)
+
+    def sleep(seconds: float) -> None:
+        if clock.now == 1000:
+            own.pause(100)  # somebody else is told to wait
+        clock.sleep(seconds)
+
+    limit = RateLimit(None, own, clock, sleep)
+    assert limit.wait(PATIENT)
+    assert limit.wait(PATIENT)
+    assert clock.now == 1120  # the pause ended at 1100, and the turn that was lost counted for 1060
+    own.pause(700)
+    assert not limit.wait(PATIENT)
+
+
+def test_while_redis_is_away_each_worker_keeps_to_the_limit_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    shared = SharedBucket(f"redis://:pw@127.0.0.1:{free_port()}", NAME, Rate(1))
+    limit = RateLimit(shared, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    assert limit.wait(10)
+    assert not limit.wait(10)
+    assert limit.wait(100)
+    limit.pause(10)
+    records = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.message for record in records] == [
+        "Each worker keeps to the rate limit by itself while Redis is away (ConnectionError)"
+    ]
+    shared.close()
+
+
+def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
+    tokens = SharedBucket(redis_url, NAME, Rate(1))
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(f"rate-limit:{{{NAME}}}:promised", "text")
+        assert tokens.take(IMPATIENT) == 0
+        client.delete(f"rate-limit:{{{NAME}}}:paused")
+        client.lpush(f"rate-limit:{{{NAME}}}:paused", "x")
+        limit = RateLimit(tokens, OwnBucket(Rate(600)))
+        limit.pause(0)
+        client.flushall()
+    tokens.close()
+
+
+ASKER = """
+import sys, urllib.request
+from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket
+rate = Rate(1200)
+limit = RateLimit(SharedBucket(sys.argv[1], "server", rate), OwnBucket(rate))
+print("ready", flush=True)
+sys.stdin.readline()
+while limit.wait(60):
+    try:
+        urllib.request.urlopen(sys.argv[2]).close()
+    except OSError:
+        break
+"""
+
+
+def test_two_processes_together_never_ask_more_often_than_is_allowed(redis_url: str) -> None:
+    asked: list[float] = []
+    enough = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(time.monotonic())
+            if len(asked) >= 100:
+                enough.set()
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        command = [sys.executable, "-c", ASKER, redis_url, f"http://127.0.0.1:{server.server_port}"]
+        askers = [subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-3) for _ in range(2)]
+        for asker in askers:
+            assert asker.stdout is not None
+            asker.stdout.readline()
+        for asker in askers:
+            assert asker.stdin is not None
+            asker.stdin.write(b"go\n")
+            asker.stdin.flush()
+        assert enough.wait(60)
+        for asker in askers:
+            asker.terminate()
+            asker.communicate()
+        server.shutdown()
+        thread.join()
+    rate = Rate(1200)
+    late = len(askers)  # each may have one on its way, however long that takes
+    for first, began in enumerate(asked):
+        for last, moment in enumerate(asked[first:], start=first):
+            assert last - first <= rate.burst + late + (moment - began) / rate.interval
