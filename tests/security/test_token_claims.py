@@ -1,0 +1,111 @@
+"""Claims of bearer tokens: times, issuer, audience and names."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.security.door import Door, a_door
+from tests.security.issuer import AUDIENCE, Issuer
+from tests.security.tokens import ADMINISTRATOR, KEY, backend_token, refused, signed
+
+
+def test_clocks_may_differ_by_half_a_minute(door: Door) -> None:
+    now = int(time.time())
+    door.with_token(backend_token(exp=now - 5, iat=now + 5, nbf=now + 5))
+
+
+NOW = int(time.time())
+WRONG_CLAIMS: dict[str, dict[str, Any]] = {
+    "expired": {"exp": NOW - 3_600},
+    "without expiry": {"exp": None},
+    "expiry as text": {"exp": "tomorrow"},
+    "expiry as a list": {"exp": [NOW + 600]},
+    "expiry that is no number": {"exp": float("nan")},
+    "not yet valid": {"nbf": NOW + 3_600},
+    "nbf as text": {"nbf": "yesterday"},
+    "nbf beyond all": {"nbf": float("inf")},
+    "issued in the future": {"iat": NOW + 3_600},
+    "without subject": {"sub": None},
+}
+OPERATORS: list[Any] = [
+    {"$gt": ""},
+    {"$ne": None},
+    {"$regex": ".*"},
+    {"$where": "1"},
+    [ADMINISTRATOR],
+    [{"$gt": ""}],
+    [],
+    {},
+    7,
+    0,
+    1.5,
+    True,
+    "",
+    "$gt",
+    '{"$gt": ""}',
+    "../zoe-admin",
+    "zoe-admin\0",
+    "zoe-admin\n",
+    "zoe admin",
+    "\ud800",
+    "u" * 129,
+]
+
+
+@pytest.mark.parametrize("changed", WRONG_CLAIMS.values(), ids=WRONG_CLAIMS.keys())
+def test_a_claim_that_is_not_good_is_refused_whoever_signed_it(
+    door: Door, issuer: Issuer, changed: dict[str, Any]
+) -> None:
+    refused(door, backend_token(**changed))
+    for kid in ("rsa-1", "ec-1"):
+        refused(door, signed(issuer, issuer.claims(**changed), kid))
+
+
+@pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: repr(subject)[:30])
+def test_a_subject_that_is_no_id_is_refused_and_never_reaches_a_query(
+    monkeypatch: pytest.MonkeyPatch, subject: object
+) -> None:
+    def never(_: str) -> bool:
+        pytest.fail("it was looked up")
+
+    door = a_door(monkeypatch, {"JWT_SECRET": KEY}, is_administrator=never)
+    refused(door, backend_token(sub=subject))
+
+
+@pytest.mark.parametrize("claim", ["sub", "oid"])
+@pytest.mark.parametrize("value", OPERATORS, ids=lambda value: repr(value)[:30])
+def test_a_name_of_the_issuers_that_is_no_id_is_refused(door: Door, issuer: Issuer, claim: str, value: object) -> None:
+    refused(door, signed(issuer, issuer.claims() | {claim: value}))
+
+
+@pytest.mark.parametrize(
+    "issued_by", ["https://another.example", "", None, "ISSUER/", "ISSUER ", ["ISSUER"], {"$gt": ""}]
+)
+def test_the_wrong_issuer_is_refused(door: Door, issuer: Issuer, issued_by: Any) -> None:  # noqa: ANN401 - any claim
+    named = json.loads(json.dumps(issued_by).replace("ISSUER", issuer.url))
+    refused(door, signed(issuer, issuer.claims(iss=named)))
+
+
+@pytest.mark.parametrize(
+    "audience",
+    ["api://another", "", None, AUDIENCE + "/", AUDIENCE.upper(), [AUDIENCE, "api://another"], [], {"$gt": ""}],
+)
+def test_the_wrong_audience_is_refused_and_so_is_one_of_several(door: Door, issuer: Issuer, audience: Any) -> None:  # noqa: ANN401 - any claim
+    refused(door, issuer.token(issuer.claims(aud=audience)))
+
+
+def test_the_backends_issuer_and_audience_are_checked_where_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"JWT_SECRET": KEY, "JWT_ISSUER": "backend", "JWT_AUDIENCE": "admin"}
+    door = a_door(monkeypatch, environment, is_administrator=lambda _: True)
+    assert door.with_token(backend_token(iss="backend", aud="admin")).actor == ADMINISTRATOR
+    all_wrong: list[dict[str, Any]] = [
+        {"iss": "other", "aud": "admin"},
+        {"iss": "backend", "aud": "reset-password"},
+        {"iss": "backend"},
+        {"aud": "admin"},
+        {},
+    ]
+    for wrong in all_wrong:
+        refused(door, backend_token(**wrong))
