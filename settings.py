@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -12,7 +12,8 @@ type ProviderName = Literal["sample", "csv"]
 
 PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
 DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY"}
-
+MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 SHORTEST_JWT_SECRET_BYTES = 32
 """As long as the digest of HS256 (RFC 7518, 3.2): a shorter one could be found by trying, without asking the app."""
@@ -65,7 +66,7 @@ class Settings:
         """
         values = {name: value.strip() for name, value in environment.items() if value.strip()}
         key_vault_url = _url(values, "KEY_VAULT_URL", schemes=("https",))
-        mongodb_url = _url(values, "MONGODB_URL", schemes=("mongodb", "mongodb+srv"))
+        mongodb_url = _url(values, "MONGODB_URL", schemes=MONGODB_SCHEMES)
         if mongodb_url is None and key_vault_url is None:
             raise SettingsError("MONGODB_URL is missing: set it, or KEY_VAULT_URL where the vault holds mongodb-url")
         _check_schedule(values)
@@ -79,7 +80,7 @@ class Settings:
             oidc=_oidc(values),
             mongodb_url=mongodb_url,
             mongodb_database=_matching(values, "MONGODB_DATABASE", default="portfolio", pattern=r"[\w-]{1,63}"),
-            redis_url=_url(values, "REDIS_URL", schemes=("redis", "rediss", "unix")),
+            redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
             benchmark_symbol=_matching(
@@ -99,21 +100,24 @@ class Settings:
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\s]+)(:[0-9]{1,5})?")
 
 
-def _url(values: Mapping[str, str], name: str, *, schemes: tuple[str, ...]) -> str | None:
+def _url(values: Mapping[str, str], name: str, *, schemes: Collection[str]) -> str | None:
     value = values.get(name)
-    if value is None:
-        return None
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        parts = urlsplit("")
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    located = bool(parts.path) if parts.scheme == "unix" else all(map(_HOST.fullmatch, hosts))
-    if parts.scheme not in schemes or not located:
+    if value is not None and not is_server_url(value, schemes):
         # The value may hold a password: the message names the rule, never the value.
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
         raise SettingsError(f"{name} must be a URL that starts with {forms} and names a host; encode what is special")
     return value
+
+
+def is_server_url(value: str, schemes: Collection[str]) -> bool:
+    """Tell whether a driver can make something of ``value``. Some quote what they cannot, and so a password."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    located = bool(parts.path) if parts.scheme == "unix" else all(map(_HOST.fullmatch, hosts))
+    return parts.scheme in schemes and located
 
 
 def _jwt_secret(values: Mapping[str, str]) -> str | None:

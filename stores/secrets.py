@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
-from settings import SHORTEST_JWT_SECRET_BYTES, Settings
+from settings import MONGODB_SCHEMES, REDIS_SCHEMES, SHORTEST_JWT_SECRET_BYTES, Settings, is_server_url
 from stores.kept import Kept
 from stores.vault import SecretsUnavailable, SecretVersion, Vault, vault_client
 
@@ -18,7 +18,7 @@ type Versions = tuple[SecretVersion, ...]
 
 _ACCEPTED_VERSIONS = 2
 """The current one and the one before it, so that nobody is refused while a secret is replaced."""
-_ROTATING = ("admin-secret", "jwt-secret")
+_SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +95,9 @@ def _from(settings: Settings) -> _Source:
 
 def _from_vault(vault: Vault) -> _Source:
     def source(name: SecretName) -> Callable[[], Versions]:
-        if name in _ROTATING:
-            return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
-        return lambda: vault.current(name)
+        if schemes := _SCHEMES.get(name):
+            return lambda: _usable(name, schemes, vault.current(name))
+        return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
 
     return source
 
@@ -109,4 +109,13 @@ def _long_enough(name: SecretName, versions: Versions) -> Versions:
     kept = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
     if len(kept) < len(versions):
         _log.error("%s has versions of less than %s bytes: they are refused", name, SHORTEST_JWT_SECRET_BYTES)
+    return kept
+
+
+def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> Versions:
+    """Leave out what no driver could use; settings of the same purpose are checked at the start."""
+    kept = tuple(version for version in versions if is_server_url(version.value, schemes))
+    if len(kept) < len(versions):
+        forms = " or ".join(f"{scheme}://" for scheme in schemes)
+        _log.error("%s is no URL that starts with %s and names a host: it counts as missing", name, forms)
     return kept

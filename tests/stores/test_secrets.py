@@ -84,9 +84,10 @@ def test_after_five_minutes_only_the_list_of_versions_is_fetched_again(
 def test_the_url_of_a_server_is_the_current_version_in_one_request(
     vault: Vault, secrets: Secrets, name: SecretName
 ) -> None:
-    vault.put(name, "old")
-    vault.put(name, "new")
-    assert values(secrets, name) == ["new"]
+    scheme = name.removesuffix("-url")
+    vault.put(name, f"{scheme}://old")
+    vault.put(name, f"{scheme}://new")
+    assert values(secrets, name) == [f"{scheme}://new"]
     assert vault.asked == [f"secrets/{name}"]
 
 
@@ -156,6 +157,26 @@ def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting
     with pytest.raises(SecretMissing):
         secrets.get(name)
     assert len(vault.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mongodb-url", "https://db.example"),
+        ("mongodb-url", "mongodb://user:hunter2/x@db.example"),
+        ("redis-url", "redis://:hunter2/x@cache.example:6380/0"),
+        ("redis-url", "redis://:[hunter2@cache.example:6380/0"),
+        ("redis-url", "cache.example:6380,password=hunter2,ssl=True"),
+    ],
+)
+def test_a_url_that_no_driver_could_use_is_missing_and_told_of_without_its_password(
+    vault: Vault, secrets: Secrets, caplog: pytest.LogCaptureFixture, name: SecretName, value: str
+) -> None:
+    vault.put(name, value)
+    with pytest.raises(SecretMissing):
+        secrets.get(name)
+    assert f"{name} is no URL" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_a_secret_without_versions_is_missing(vault: Vault, secrets: Secrets) -> None:
