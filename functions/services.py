@@ -169,16 +169,21 @@ def sign_in_failures() -> "SignInFailures":
     """Give the counter of failed sign-ins: shared through Redis if it can be had, else this worker's own."""
     with _counting:
         try:
-            return _shared_sign_in_failures()
-        except (SecretMissing, SecretsUnavailable):
+            return _sign_in_failures()
+        except SecretsUnavailable:
             return _own_sign_in_failures()
 
 
 @functools.cache
-def _shared_sign_in_failures() -> "SignInFailures":
+def _sign_in_failures() -> "SignInFailures":
+    try:
+        url = settings().redis_url or secrets().get("redis-url")
+    except SecretMissing:
+        # For good, as with the cache of prices: else each sign-in would wait for a vault that is slow to say so again.
+        return _own_sign_in_failures()
     from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
 
-    shared = SharedFailures(settings().redis_url or secrets().get("redis-url"))
+    shared = SharedFailures(url)
     atexit.register(shared.close)
     return SignInFailures(shared)
 

@@ -1,0 +1,50 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functions import services
+from settings import Settings
+from stores.secrets import Secrets
+from tests.clock import Clock
+from tests.vault import Vault, a_vault
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+    with a_vault(tmp_path) as running:
+        settings = Settings.from_environment({"KEY_VAULT_URL": running.url, "MARKET_DATA_PROVIDER": "sample"})
+        secrets = Secrets(settings, running.client, clock, clock.utc)
+        monkeypatch.setattr(services, "settings", lambda: settings)
+        monkeypatch.setattr(services, "secrets", lambda: secrets)
+        forget()
+        yield running
+        forget()
+
+
+def forget() -> None:
+    services._sign_in_failures.cache_clear()  # noqa: SLF001 - a worker's own life is one process
+    services._own_sign_in_failures.cache_clear()  # noqa: SLF001
+
+
+def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_however_many_sign_in(vault: Vault, clock: Clock) -> None:
+    for _ in range(100):
+        services.sign_in_failures()
+        clock.advance(6)
+    assert vault.asked == ["secrets/redis-url"]
+
+
+def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(vault: Vault, clock: Clock) -> None:
+    vault.put("redis-url", "redis://127.0.0.1:1")
+    vault.failing_with = 503
+    own = services.sign_in_failures()
+    vault.failing_with = None
+    clock.advance(16)
+    shared = services.sign_in_failures()
+    assert shared is not own
+    assert services.sign_in_failures() is shared
