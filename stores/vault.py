@@ -121,6 +121,6 @@ def vault_client(url: str) -> Callable[[], "SecretClient"]:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, only used with a vault
         from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
 
-        return SecretClient(url, DefaultAzureCredential(), **IMPATIENT)
+        return SecretClient(url, DefaultAzureCredential(**IMPATIENT), **IMPATIENT)
 
     return client

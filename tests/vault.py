@@ -21,6 +21,7 @@ from azure.keyvault.secrets import SecretClient
 from stores.vault import IMPATIENT
 
 _TOKEN = "token of the managed identity"
+_IDENTITY_HEADER = "whoever knows it gets that token"
 
 
 class _Credential:
@@ -51,6 +52,10 @@ class Vault:
 
     url: str
     client: Callable[[], SecretClient]
+    ca_file: Path
+    resource: str
+    """Whose tokens its challenge asks for."""
+    identity_failing_with: int | None = None
     secrets: dict[str, list[Version]] = field(default_factory=dict)
     failing_with: int | None = None
     retry_after: str | None = None
@@ -69,8 +74,29 @@ class Vault:
         versions.append(version)
         return version
 
+    def environment(self) -> dict[str, str]:
+        """Give what an app in Azure finds in its environment: the vault, and the managed identity that reads it."""
+        return {
+            "KEY_VAULT_URL": self.url,
+            "IDENTITY_ENDPOINT": f"{self.url}/identity",
+            "IDENTITY_HEADER": _IDENTITY_HEADER,
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # not the developer's own, who may be signed in
+            "REQUESTS_CA_BUNDLE": str(self.ca_file),
+        }
+
     def listings(self, name: str) -> int:
         return self.asked.count(f"secrets/{name}/versions")
+
+
+def _identity(vault: Vault, header: str | None) -> tuple[int, object]:
+    """Answer as the endpoint of the platform that gives managed identities their tokens."""
+    vault.asked.append("identity")
+    if vault.identity_failing_with is not None:
+        return vault.identity_failing_with, {}
+    if header != _IDENTITY_HEADER:
+        return 401, {}
+    expiry = int(time.time()) + 3600
+    return 200, {"access_token": _TOKEN, "expires_on": expiry, "resource": vault.resource, "token_type": "Bearer"}
 
 
 def _answer_of(vault: Vault, path: list[str], query: dict[str, list[str]]) -> tuple[int, object]:
@@ -112,16 +138,20 @@ def a_vault(folder: Path, **client_options: Any) -> Iterator[Vault]:  # noqa: AN
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            if url.path == "/identity":
+                status, content = _identity(vault, self.headers["X-IDENTITY-HEADER"])
+                self._answer(status, content, {})
+                return
             if self.headers["Authorization"] != f"Bearer {_TOKEN}":
                 vault.challenged += 1
-                challenge = 'Bearer authorization="https://login.example/tenant", resource="https://vault.example"'
+                challenge = f'Bearer authorization="https://login.example/tenant", resource="{vault.resource}"'
                 self._answer(401, {}, {"WWW-Authenticate": challenge})
                 return
-            url = urlsplit(self.path)
             path = url.path.strip("/").split("/")
             vault.asked.append("/".join(path))
             vault.waiting.set()
@@ -147,13 +177,15 @@ def a_vault(folder: Path, **client_options: Any) -> Iterator[Vault]:  # noqa: AN
 
     server = Server(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = f"https://localhost:{server.server_port}"
+    url = f"https://127.0.0.1:{server.server_port}"
+    # The SDK sends a token only to hosts within the challenge's domain, and takes the end of an address for one.
+    resource = f"https://0.0.1:{server.server_port}"
 
     def client() -> SecretClient:
-        options: dict[str, Any] = IMPATIENT | {"verify_challenge_resource": False} | client_options
+        options: dict[str, Any] = IMPATIENT | client_options
         return SecretClient(url, _Credential(), connection_verify=str(ca_file), **options)
 
-    vault = Vault(url, client)
+    vault = Vault(url, client, ca_file, resource)
     vault.door.set()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

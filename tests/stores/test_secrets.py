@@ -32,6 +32,14 @@ def secrets(vault: Vault, clock: Clock) -> Secrets:
     return secrets_in(vault, clock)
 
 
+@pytest.fixture
+def azure(vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Secrets:
+    """The secrets as a worker in Azure makes them, with nothing of the test's but the environment."""
+    for name, value in vault.environment().items():
+        monkeypatch.setenv(name, value)
+    return Secrets(Settings.from_environment(LOCAL | vault.environment()), clock=clock, now=clock.utc)
+
+
 def secrets_in(vault: Vault, clock: Clock, **environment: str) -> Secrets:
     settings = Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url} | environment)
     return Secrets(settings, vault.client, clock, clock.utc)
@@ -259,10 +267,24 @@ def test_a_vault_that_does_not_answer_in_time_is_unavailable(tmp_path: Path, clo
 
 
 def test_a_vault_whose_challenge_is_for_another_host_gets_no_token(tmp_path: Path, clock: Clock) -> None:
-    with a_vault(tmp_path, verify_challenge_resource=True) as other:
+    with a_vault(tmp_path) as other:
+        other.resource = "https://vault.example"
         with pytest.raises(SecretsUnavailable):
             secrets_in(other, clock).get(ADMIN)
         assert (other.challenged, other.asked) == (1, [])
+
+
+def test_as_in_azure_the_vault_is_read_by_the_managed_identity(vault: Vault, azure: Secrets) -> None:
+    vault.put(ADMIN, "s")
+    assert azure.get(ADMIN) == "s"
+    assert vault.asked[0] == "identity"
+
+
+def test_a_managed_identity_that_fails_is_an_outage_and_not_asked_for_minutes(vault: Vault, azure: Secrets) -> None:
+    vault.identity_failing_with = 500
+    with pytest.raises(SecretsUnavailable):
+        azure.get(ADMIN)
+    assert vault.asked == ["identity"]
 
 
 def test_a_throttling_vault_is_left_alone_for_as_long_as_it_says(vault: Vault, secrets: Secrets, clock: Clock) -> None:
