@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 8 * 1024
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_NAME = re.compile(USER_ID_PATTERN)
+_USER_ID = re.compile(USER_ID_PATTERN)
+# Entra's are base64url: one in 64 begins with a hyphen.
+_NAME_AT_ISSUER = re.compile(r"[\w-][\w.@|:+=~-]{0,127}")
 _CLOCK_SKEW_SECONDS = 30
 
 
@@ -103,7 +105,7 @@ class BackendTokens:
             raise InvalidToken from None  # no such tokens are in use
         if claims is None:
             raise InvalidToken
-        subject = _name_in(claims, "sub")
+        subject = _name_in(claims, "sub", _USER_ID)
         if not self.is_administrator(subject):
             raise NoAdministrator
         return Bearer(subject, subject)
@@ -128,9 +130,9 @@ class IssuerTokens:
         claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
         if claims is None:
             raise InvalidToken
-        subject = _name_in(claims, "sub")
+        subject = _name_in(claims, "sub", _NAME_AT_ISSUER)
         # Entra's `oid` is a person in all applications, its `sub` the same person in this one only.
-        actor = _name_in(claims, "oid") if "oid" in claims else subject
+        actor = _name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject
         roles = claims.get("roles")
         # A text would contain the names of roles as well.
         if not isinstance(roles, list) or self.oidc.admin_role not in roles:
@@ -171,9 +173,9 @@ def _signed_claims(
         raise InvalidToken from None
 
 
-def _name_in(claims: Mapping[str, object], claim: str) -> str:
+def _name_in(claims: Mapping[str, object], claim: str, form: re.Pattern[str]) -> str:
     """Give a claim that is to be an id: it goes into queries, records and the log."""
     value = claims.get(claim)
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not form.fullmatch(value):
         raise InvalidToken
     return value

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.auth import Admin
 from tests.security.door import Door, a_door
 from tests.security.issuer import AUDIENCE, Issuer
 from tests.security.tokens import ADMINISTRATOR, KEY, backend_token, refused, signed
@@ -78,6 +79,11 @@ def test_a_subject_that_is_no_id_is_refused_and_never_reaches_a_query(
 @pytest.mark.parametrize("value", OPERATORS, ids=lambda value: repr(value)[:30])
 def test_a_name_of_the_issuers_that_is_no_id_is_refused(door: Door, issuer: Issuer, claim: str, value: object) -> None:
     refused(door, signed(issuer, issuer.claims() | {claim: value}))
+
+
+@pytest.mark.parametrize("subject", ["-rs9XwM3Ye_dRyOU2nXk2Dh7hHqA", "_x", "auth0|5f7c8ec7c33c6c004bbafe82", "u" * 128])
+def test_a_name_as_issuers_make_them_is_one(door: Door, issuer: Issuer, subject: str) -> None:
+    assert door.with_token(issuer.token(issuer.claims(sub=subject, oid=None))) == Admin(subject, "bearer", subject)
 
 
 @pytest.mark.parametrize(
