@@ -21,7 +21,7 @@ def plan_run(message: dict[str, Any]) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
 
-    return _wire(plan(services(), msgspec.convert(message, PlanInput)))
+    return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -29,7 +29,7 @@ def load_prices(message: dict[str, Any]) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
     from functions.market import load_batch  # noqa: PLC0415
 
-    return _wire(load_batch(services(), msgspec.convert(message, BatchInput)))
+    return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -37,7 +37,7 @@ def research_symbols(message: dict[str, Any]) -> dict[str, Any]:
     """Research one batch of symbols."""
     from functions.market import research_batch  # noqa: PLC0415
 
-    return _wire(research_batch(services(), msgspec.convert(message, BatchInput)))
+    return to_answer(research_batch(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -45,7 +45,7 @@ def analyze_page(message: dict[str, Any]) -> dict[str, Any]:
     """Analyse one page of users."""
     from functions.pages import analyze  # noqa: PLC0415
 
-    return _wire(analyze(services(), msgspec.convert(message, BatchInput)))
+    return to_answer(analyze(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -56,7 +56,8 @@ def finish_run(message: dict[str, Any]) -> str:
     return finish(services(), msgspec.convert(message, FinishInput))
 
 
-def _wire(message: msgspec.Struct) -> dict[str, Any]:
+def to_answer(message: msgspec.Struct) -> dict[str, Any]:
+    """Give what a step answers the engine; one that is too large is refused, and the log says so."""
     try:
         wire: dict[str, Any] = to_wire(message)
     except MessageTooLarge as error:

@@ -188,10 +188,15 @@ class RunStore:
         return self._find({"closing": {"$in": list(get_args(Closing.__value__))}, "completed_at": {"$lt": before}})
 
     def recount(self, run: Run, outcome: Outcome, errors: Sequence[RunError], errors_count: int) -> None:
-        """Correct counts and errors of a run that is over, unless they are no longer those of ``run``."""
+        """Correct counts and errors of a run that is over, unless they are no longer those of ``run``.
+
+        Whether it is completed with errors or without follows from them.
+        """
         was = user_counts(Outcome(run.users_analyzed, run.users_skipped, run.users_failed))
         query = {"run_id": run.run_id, "status": {"$nin": list(ACTIVE_STATUSES)}, **was}
-        corrected = {"errors": [asdict(error) for error in errors], "errors_count": errors_count}
+        corrected: Document = {"errors": [asdict(error) for error in errors], "errors_count": errors_count}
+        if run.status in ("completed", "completed_with_errors"):
+            corrected["status"] = "completed_with_errors" if errors_count else "completed"
         self._update(query, user_counts(outcome) | corrected)
 
     def _find(self, query: Document) -> list[Run]:

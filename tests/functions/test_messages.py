@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from functions import activities
 from functions.messages import MAX_MESSAGE_BYTES, BatchResult, Failure, FinishInput, MessageTooLarge, Plan, to_wire
 
 
@@ -45,3 +46,11 @@ def test_a_message_over_48_kb_is_refused_and_one_below_is_not() -> None:
     assert to_wire(FinishInput("r", Failure("t", "\u00e9" * (room // 6))))
     with pytest.raises(MessageTooLarge, match="FinishInput has 49153 bytes, 49152 are allowed"):
         to_wire(FinishInput("r", Failure("t", "x" * (room + 1))))
+
+
+def test_a_step_whose_answer_is_too_large_says_so_in_the_log_and_fails(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(MessageTooLarge):
+        activities.to_answer(BatchResult(failure=Failure("t", "x" * MAX_MESSAGE_BYTES)))
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("A step's answer is refused: BatchResult has 49")

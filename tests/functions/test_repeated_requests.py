@@ -1,5 +1,6 @@
 """The same request again: a caller who got no answer, or a timer that fires twice, starts one run."""
 
+import inspect
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from pymongo.errors import AutoReconnect
 
+from functions import schedule
 from functions.finishing import close_run
 from functions.requests import InvalidMember, TriggerRequest, read_request_key
 from functions.runs import EngineUnavailable, KeyReused, RunActive, start_run
@@ -159,10 +161,10 @@ def test_a_request_without_a_key_is_like_no_other() -> None:
     assert read_request_key(func.HttpRequest("POST", "/", body=b""), "admin", TriggerRequest()) is None
 
 
-def a_firing(following: str | None) -> func.TimerRequest:
+def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:
     from azure.functions.timer import TimerRequest  # noqa: PLC0415 - the class the host's payload becomes
 
-    return TimerRequest(schedule_status={"Next": following} if following else None)
+    return TimerRequest(past_due=past_due, schedule_status={"Next": following} if following else None)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +182,22 @@ def a_firing(following: str | None) -> func.TimerRequest:
 )
 def test_all_firings_of_a_night_have_one_scheduled_time(following: str | None, due: str) -> None:
     assert scheduled_time(a_firing(following), NOW).isoformat() == due
+
+
+def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_run(
+    services: Services,
+    engine: SyncDurableFunctionsClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(schedule, "services", lambda: services)
+    due = datetime.now(UTC) - timedelta(minutes=7)
+    fire = inspect.unwrap(schedule.nightly_analysis._function.get_user_function())  # noqa: SLF001
+    for past_due in (False, True):
+        fire(a_firing(due.isoformat(), past_due=past_due), engine)
+        for run_id in runs_recorded(services):
+            close_run(services, run_of(services, run_id), None)
+    assert len(runs_recorded(services)) == 1
+    assert [record.getMessage() for record in caplog.records].count("The timer fires late") == 1
+    fire(a_firing((due + timedelta(minutes=6)).isoformat()), engine)
+    assert len(runs_recorded(services)) == 2

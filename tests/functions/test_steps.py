@@ -10,7 +10,7 @@ import pytest
 
 from analysis.models import Report
 from analysis.report import analyze_portfolios
-from functions.finishing import close_run, finish
+from functions.finishing import close_run, finish, recount_if_over
 from functions.market import load_batch, research_batch
 from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, to_wire
 from functions.pages import analyze
@@ -19,6 +19,7 @@ from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
 from stores.mongo import DocumentDatabase
 from stores.records import Outcome, RunError
+from stores.shared import Shared
 from tests.functions.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
 
 
@@ -306,3 +307,20 @@ def test_symbols_are_planned_in_batches_as_large_as_the_source_of_prices_takes(
     made = make_plan(replace(services, provider=SmallBatches()))
     batches = [services.batches.members(made.plan_id, "symbols", number) for number in range(made.symbol_batches)]
     assert batches == [["AAPL", "AMD"], ["KO", "MSFT"], ["PG"]]
+
+
+def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state_of_its_run(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    analyze_all(services, made)
+    assert finish(services, FinishInput(RUN_ID)) == "completed"
+    # As if a second delivery of the page had met this user's documents after somebody had spoilt them.
+    late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
+    services.reports.save([late], Shared())
+    recount_if_over(services, RUN_ID)
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_analyzed, run.users_failed) == ("completed_with_errors", 2, 1)
+    assert [error.user_id for error in run.errors] == ["u1"]
