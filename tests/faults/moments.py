@@ -14,6 +14,7 @@ CLEARED_UP = Moment("delete", "run_batches")
 
 RECORDED = Moment("insert", _RUNS)
 LEASE_TAKEN = Moment("insert", "run_leases")
+ATTEMPT_ON_RECORD = Moment("insert", "audit_log", carried_out=True)
 
 # By the activity that is under way then.
 OF_ACTIVITIES = {

@@ -11,7 +11,15 @@ import pytest
 
 from stores.mongo import Document
 from tests.devhost.harness import eventually
-from tests.faults.moments import CLEARED_UP, LEASE_GIVEN_BACK, LEASE_TAKEN, OF_ACTIVITIES, RECORDED
+from tests.end_to_end.app import BASE
+from tests.faults.moments import (
+    ATTEMPT_ON_RECORD,
+    CLEARED_UP,
+    LEASE_GIVEN_BACK,
+    LEASE_TAKEN,
+    OF_ACTIVITIES,
+    RECORDED,
+)
 from tests.faults.people import people
 from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import Figures, check, figures
@@ -87,6 +95,32 @@ def test_a_trigger_whose_worker_dies_blocks_nobody_for_long(site: Site, moment: 
     for left in site.database.portfolio_analysis_runs.find({"status": {"$ne": "completed"}}):
         run = check(site, left["run_id"], planned=[], states=("failed",))
         assert run["errors"][0]["error_type"] == "run_lost"
+
+
+@pytest.mark.parametrize(
+    ("moment", "runs"),
+    [(ATTEMPT_ON_RECORD, 0), (replace(LEASE_TAKEN, carried_out=True), 1)],
+    ids=["before the act", "in the midst of it"],
+)
+def test_of_a_trigger_whose_worker_dies_it_stays_on_record_who_attempted_it(
+    site: Site, moment: Moment, runs: int
+) -> None:
+    site.database.audit_log.delete_many({})
+    with ThreadPoolExecutor() as threads, site.wire.holding(moment) as hold:
+        answer = threads.submit(site.app.trigger)
+        hold.wait()
+        site.kill_workers()
+    assert answer.result().status_code == 500
+    site.wait_for_workers()
+    (entry,) = site.app.client.get(f"{BASE}/audit").json()["entries"]
+    assert (entry["action"], entry["actor"], entry["client"]) == ("trigger", "admin-secret", "127.0.0.1")
+    assert (entry["outcome"], entry["problem"], entry["run_id"]) == ("attempted", None, None)
+    left = [run["run_id"] for run in site.database.portfolio_analysis_runs.find()]
+    assert len(left) == runs
+    for run_id in left:
+        site.age(run_id, seconds=120)
+        site.fire_watchdog()
+        assert check(site, run_id, planned=[], states=("failed",))["trigger"]["actor"] == entry["actor"]
 
 
 def test_a_run_over_2000_users_completes_however_often_its_workers_are_killed(site: Site) -> None:
