@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from functions.auth import Forbidden
 from functions.correlation import current_correlation_id
 from functions.problems import problem_of
 from functions.services import connections
@@ -52,11 +53,16 @@ def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
 
 
 def record_refusal(refusal: Exception, *, client: str, credential: Credential) -> None:
-    """Record a sign-in that was refused. It is refused whether or not that can be recorded, and soon."""
+    """Record a sign-in that was refused, by name where a token proves one.
+
+    It is refused whether or not that can be recorded, and soon.
+    """
     import pymongo  # noqa: PLC0415 - slow, not needed for indexing
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
 
     entry = new_entry("sign_in", credential=credential, client=client)
+    if isinstance(refusal, Forbidden):
+        entry = replace(entry, actor=refusal.bearer.actor, credential_id=refusal.bearer.subject)
     refused = replace(entry, outcome="refused", problem=problem_of(refusal).slug)
     try:
         with pymongo.timeout(_PATIENCE_SECONDS):

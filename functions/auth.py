@@ -11,7 +11,7 @@ from typing import Literal
 import azure.functions as func
 
 from functions.services import secrets, settings, token_verifiers
-from functions.tokens import InvalidToken, NoAdministrator, bearer_of
+from functions.tokens import Bearer, InvalidToken, NoAdministrator, bearer_of
 from stores.kept import Unavailable
 from stores.secrets import SecretMissing, SecretName, Versions
 from stores.vault import SecretVersion
@@ -23,6 +23,10 @@ class Unauthorized(Exception):
 
 class Forbidden(Exception):
     """The credentials are valid, and whose they are is no administrator."""
+
+    def __init__(self, bearer: Bearer) -> None:
+        super().__init__(bearer)
+        self.bearer = bearer
 
 
 class AuthenticationUnavailable(Exception):
@@ -88,8 +92,8 @@ def _by_token(authorization: str) -> Admin:
         bearer = bearer_of(presented[1], token_verifiers())
     except InvalidToken:
         raise _refusal() from None
-    except NoAdministrator:
-        raise Forbidden from None
+    except NoAdministrator as known:
+        raise Forbidden(known.bearer) from None
     return Admin(bearer.actor, "bearer", bearer.subject)
 
 

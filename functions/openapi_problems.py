@@ -10,6 +10,7 @@ from functions.problems import MethodNotAllowed, NotFound, Problem, problem_of
 from functions.requests import BodyTooLarge, InvalidMember, MalformedId
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from functions.throttling import TooManyFailures
+from functions.tokens import Bearer
 from stores.vault import SecretsUnavailable
 
 type Json = dict[str, Any]
@@ -21,7 +22,7 @@ _EXAMPLES: dict[type[Exception], Exception] = {
         AuthenticationUnavailable(),
         BodyTooLarge(),
         EngineUnavailable(),
-        Forbidden(),
+        Forbidden(Bearer("adam", "adam")),
         InvalidAsOf(),
         InvalidMember("limit", "expected `int` <= 100"),
         KeyReused(),

@@ -29,16 +29,20 @@ class InvalidToken(Exception):
     """The token proves nothing here. Why is nobody's business: it would help who makes one up."""
 
 
-class NoAdministrator(Exception):
-    """The token is valid, and whom it stands for is no administrator."""
-
-
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """The administrator a token stands for, and the token's subject."""
+    """Whom a token stands for, by the name they act under, and the token's subject."""
 
     actor: str
     subject: str
+
+
+class NoAdministrator(Exception):
+    """The token is valid, and whom it stands for is no administrator."""
+
+    def __init__(self, bearer: Bearer) -> None:
+        super().__init__(bearer)
+        self.bearer = bearer
 
 
 class Verifier(Protocol):
@@ -106,9 +110,10 @@ class BackendTokens:
         if claims is None:
             raise InvalidToken
         subject = _name_in(claims, "sub", _USER_ID)
+        bearer = Bearer(subject, subject)
         if not self.is_administrator(subject):
-            raise NoAdministrator
-        return Bearer(subject, subject)
+            raise NoAdministrator(bearer)
+        return bearer
 
     def _claims(self, token: str, algorithm: str, secret: str) -> dict[str, Any] | None:
         return _signed_claims(token, algorithm, secret, self.settings.jwt_issuer, self.settings.jwt_audience)
@@ -132,12 +137,12 @@ class IssuerTokens:
             raise InvalidToken
         subject = _name_in(claims, "sub", _NAME_AT_ISSUER)
         # Entra's `oid` is a person in all applications, its `sub` the same person in this one only.
-        actor = _name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject
+        bearer = Bearer(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject, subject)
         roles = claims.get("roles")
         # A text would contain the names of roles as well.
         if not isinstance(roles, list) or self.oidc.admin_role not in roles:
-            raise NoAdministrator
-        return Bearer(actor, subject)
+            raise NoAdministrator(bearer)
+        return bearer
 
 
 def _signed_claims(

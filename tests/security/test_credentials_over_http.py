@@ -54,6 +54,16 @@ def test_a_user_of_the_backend_is_forbidden(app: App) -> None:
     problem(app.client.get(RUNS, headers=bearer(a_token("nobody"))), 403)
 
 
+def test_who_is_forbidden_is_on_record_by_name(app: App, issuer: Issuer) -> None:
+    for token, name, subject in (
+        (a_token("adam"), "adam", "adam"),
+        (issuer.token(issuer.claims(roles=[])), issuer.claims()["oid"], "subject-1"),
+    ):
+        problem(app.client.get(RUNS, headers=bearer(token)), 403)
+        entry = app.client.get(f"{BASE}/audit", headers={"X-Admin-Secret": SECRET}).json()["entries"][0]
+        assert (entry["problem"], entry["actor"], entry["credential_id"]) == ("forbidden", name, subject)
+
+
 def test_tokens_of_the_issuer_are_known_by_its_keys(app: App, issuer: Issuer) -> None:
     for kid in ("rsa-1", "ec-1"):
         assert app.client.get(RUNS, headers=bearer(issuer.token(kid=kid))).status_code == 200
