@@ -42,15 +42,15 @@ blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(operations.TRIGGER)
 def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """Start a run."""
-    asked, actor = read_body(req, TriggerRequest), current_admin.get().actor
+    asked, admin = read_body(req, TriggerRequest), current_admin.get()
     run_id = start_run(
         services(),
         client,
-        Trigger(source="http", actor=actor),
+        Trigger(source="http", actor=admin.actor),
         user_ids=asked.user_ids,
         as_of=asked.as_of,
         dry_run=asked.dry_run,
-        request=read_request_key(req, actor, asked),
+        request=read_request_key(req, admin, asked),
     )
     return Accepted("started", run_id, _STARTED, _status_url(run_id))
 

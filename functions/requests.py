@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from analysis.models import Status
+from functions.auth import Admin
 from stores.records import USER_ID_PATTERN, RequestKey, SortField
 
 MAX_BODY_BYTES = 64 * 1024
@@ -115,8 +116,8 @@ def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> st
         raise MalformedId(name) from None
 
 
-def read_request_key(request: func.HttpRequest, actor: str, asked: Struct) -> RequestKey | None:
-    """Give what makes this request the same as an earlier one of ``actor``, where a header Idempotency-Key says so.
+def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> RequestKey | None:
+    """Give what makes this request the same as an earlier one of ``admin``, where a header Idempotency-Key says so.
 
     Raises:
         InvalidMember: the header breaks a rule.
@@ -126,7 +127,9 @@ def read_request_key(request: func.HttpRequest, actor: str, asked: Struct) -> Re
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidMember(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
-    return RequestKey(f"http:{_digest(f'{actor}:{key}'.encode())}", _digest(msgspec.json.encode(asked)))
+    # As JSON, since names and keys may hold any sign that could separate them.
+    owned = msgspec.json.encode((admin.credential, admin.actor, key))
+    return RequestKey(f"http:{_digest(owned)}", _digest(msgspec.json.encode(asked)))
 
 
 def _digest(content: bytes) -> str:

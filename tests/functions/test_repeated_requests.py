@@ -12,6 +12,7 @@ from azure.durable_functions import SyncDurableFunctionsClient
 from pymongo.errors import AutoReconnect
 
 from functions import schedule
+from functions.auth import Admin
 from functions.finishing import close_run
 from functions.requests import InvalidMember, TriggerRequest, read_request_key
 from functions.runs import EngineUnavailable, KeyReused, RunActive, start_run
@@ -23,6 +24,7 @@ from tests.functions.engine import run_of
 
 BY_HTTP = Trigger("http", "admin-secret")
 KEY = RequestKey("key", "body")
+ANN = Admin("ann", "bearer")
 NOW = datetime(2026, 11, 24, 1, 0, 3, tzinfo=UTC)
 
 
@@ -137,28 +139,37 @@ def a_minute_ago() -> datetime:
 def test_a_key_that_cannot_be_one_is_refused_by_name(key: str) -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": key}, body=b"")
     with pytest.raises(InvalidMember) as caught:
-        read_request_key(request, "admin", TriggerRequest())
+        read_request_key(request, ANN, TriggerRequest())
     assert caught.value.member == "Idempotency-Key"
 
 
 def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is_spelled() -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": "k"}, body=b"")
-    same = read_request_key(request, "admin", TriggerRequest())
-    assert same == read_request_key(request, "admin", TriggerRequest(dry_run=False, user_ids=None))
-    other_body, other_caller = (
-        read_request_key(request, "admin", TriggerRequest(dry_run=True)),
-        read_request_key(request, "somebody else", TriggerRequest()),
-    )
+    same = read_request_key(request, ANN, TriggerRequest())
+    assert same == read_request_key(request, ANN, TriggerRequest(dry_run=False, user_ids=None))
+    other_body = read_request_key(request, ANN, TriggerRequest(dry_run=True))
     assert same is not None
     assert other_body is not None
-    assert other_caller is not None
     assert (same.key, same.body == other_body.body) == (other_body.key, False)
-    assert same.key != other_caller.key
     assert "k" not in (same.key.removeprefix("http:"), same.body)
 
 
+def test_a_key_is_its_callers_own_however_names_and_keys_are_spelled() -> None:
+    owners = [
+        (ANN, "x:y"),
+        (Admin("ann:x", "bearer"), "y"),
+        (Admin("ann", "admin-secret"), "x:y"),
+        (Admin("bob", "bearer"), "x:y"),
+    ]
+    requests = [
+        (func.HttpRequest("POST", "/", headers={"Idempotency-Key": key}, body=b""), owner) for owner, key in owners
+    ]
+    keys = [read_request_key(request, owner, TriggerRequest()) for request, owner in requests]
+    assert len({known.key for known in keys if known}) == len(owners)
+
+
 def test_a_request_without_a_key_is_like_no_other() -> None:
-    assert read_request_key(func.HttpRequest("POST", "/", body=b""), "admin", TriggerRequest()) is None
+    assert read_request_key(func.HttpRequest("POST", "/", body=b""), ANN, TriggerRequest()) is None
 
 
 def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
+from functions.auth import Admin
 from functions.client import normalised
 from functions.correlation import trace_id
 from functions.requests import (
@@ -125,7 +126,7 @@ def test_ids_keys_cursors_traces_and_addresses_are_what_they_must_be_or_refused(
     with contextlib.suppress(MalformedId):
         assert read_id(request, "run_id").startswith("run_")
     with contextlib.suppress(InvalidMember):
-        read_request_key(request, text, TriggerRequest())
+        read_request_key(request, Admin(text, "bearer"), TriggerRequest())
     with contextlib.suppress(InvalidMember):
         decode_time_cursor("before", text)
     with contextlib.suppress(InvalidMember):
