@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.security.secret_patterns import certain_secrets
+
 ROOT = Path(__file__).parent.parent.parent
 HOST_APP = Path(__file__).parent / "apps" / "host_app"
 OURS = {"MONGODB_URL", "REDIS_URL", "DATA_DIR", "SEED", "PORT", "ADMIN_SECRET", "FUNCTIONS_WORKER_PROCESS_COUNT"}
@@ -99,6 +101,7 @@ def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Ite
             url = lines[-1].removeprefix("Listening on ")
             with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS, trust_env=False) as client:
                 yield Host(process, lines, folder, client)
+            assert list(certain_secrets("\n".join([*lines, (folder / "stderr").read_text()]))) == []
         finally:
             process.kill()
 

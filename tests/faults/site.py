@@ -16,7 +16,7 @@ from analysis.models import Portfolio
 from benchmarks.mongodb import fill
 from stores.mongo import Document, DocumentDatabase, connect
 from tests.devhost.harness import eventually
-from tests.end_to_end.app import App, start_app
+from tests.end_to_end.app import App, assert_discreet, start_app
 from tests.faults.people import LOOKBACK_DAYS, people, write_prices
 from tests.faults.servers import MongoDB, Redis
 from tests.faults.wire import Wire
@@ -75,12 +75,16 @@ class Site:
         self.start_mongodb()
 
     def close(self) -> None:
-        if self._app is not None:
+        """End everything; fails if anything of what the app logged or printed was a secret."""
+        app = self._app
+        if app is not None:
             self.kill_app()
         self._client.close()
         self.wire.close()
         self.mongodb.kill()
         self.redis.kill()
+        if app is not None:
+            assert_discreet(app, self._started)
 
     # The app.
 
