@@ -47,6 +47,7 @@ class Settings:
     redis_url: str | None = field(repr=False)
     market_data_provider: ProviderName
     prices_dir: Path | None
+    schedule: str
     benchmark_symbol: str
     risk_free_rate: float
     page_size: int
@@ -56,6 +57,7 @@ class Settings:
     retention_days: int
     trusted_proxies: int
     cors_origins: tuple[str, ...]
+    platform_sign_in: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -69,7 +71,6 @@ class Settings:
         mongodb_url = _url(values, "MONGODB_URL", schemes=MONGODB_SCHEMES)
         if mongodb_url is None and key_vault_url is None:
             raise SettingsError("MONGODB_URL is missing: set it, or KEY_VAULT_URL where the vault holds mongodb-url")
-        _check_schedule(values)
         provider, prices_dir = _market_data(values)
         return cls(
             key_vault_url=key_vault_url,
@@ -83,6 +84,7 @@ class Settings:
             redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
+            schedule=_schedule(values),
             benchmark_symbol=_matching(
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
             ),
@@ -94,6 +96,7 @@ class Settings:
             retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
             trusted_proxies=_whole(values, "TRUSTED_PROXIES", default=0, low=0, high=5),
             cors_origins=_origins(values),
+            platform_sign_in=values.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         )
 
 
@@ -197,11 +200,13 @@ _SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _SCHEDULE_FIELDS = 6
 
 
-def _check_schedule(values: Mapping[str, str]) -> None:
+def _schedule(values: Mapping[str, str]) -> str:
     # The host reads this setting itself (%ANALYSIS_SCHEDULE%); a wrong one would only silence the nightly run.
-    fields = values.get("ANALYSIS_SCHEDULE", "0 0 1 * * *").split()
+    schedule = values.get("ANALYSIS_SCHEDULE", "0 0 1 * * *")
+    fields = schedule.split()
     if len(fields) != _SCHEDULE_FIELDS or not all(_SCHEDULE_FIELD.fullmatch(field) for field in fields):
         raise SettingsError("ANALYSIS_SCHEDULE must be a six-field NCRONTAB expression, seconds first: 0 0 1 * * *")
+    return schedule
 
 
 def _number(values: Mapping[str, str], name: str, *, default: float, low: float, high: float) -> float:

@@ -326,3 +326,27 @@ class Report:
     order_plan: OrderPlan | None = None
     data_quality: DataQuality | None = None
     error: str | None = None
+
+
+@record
+class Correlations:
+    """Pairwise correlations of the largest holdings: row and column ``i`` are of ``symbols[i]``, the largest first."""
+
+    symbols: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+
+@record
+class Series:
+    """Today's mix and the benchmark over the window of the report's ``performance``, one value a week.
+
+    ``dates`` are the first day of the window, then the last trading day of each week. Growth begins with 1 on the first
+    day; a drawdown is the lowest of its week, so that the deepest of all is among them.
+    """
+
+    dates: tuple[date, ...]
+    growth: tuple[float | None, ...]
+    benchmark_growth: tuple[float | None, ...]
+    drawdown: tuple[float | None, ...]
+    benchmark_drawdown: tuple[float | None, ...]
+    correlations: Correlations

@@ -5,14 +5,15 @@ Routes are spelled with their ``api/`` and host.json sets an empty prefix: the h
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from analysis.models import Series
 from functions import operations
-from functions.answers import Accepted, AuditPage, PortfoliosPage, RunsPage
+from functions.answers import Accepted, AuditPage, PortfoliosPage, RunsPage, Timetable
 from functions.auth import current_admin
 from functions.endpoint import endpoint, json_response
 from functions.problems import NotFound
@@ -29,9 +30,10 @@ from functions.requests import (
     read_request_key,
 )
 from functions.runs import cancel_run, retry_run, start_run
-from functions.services import services
+from functions.services import services, settings
 from stores.records import Run, SortField, Summary, Trigger
 
+_EARLIER_RUNS = 20
 _STARTED = "Portfolio analysis running in background"
 
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -100,7 +102,7 @@ def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
     summaries = services().reports.summaries(
         run.run_id,
         limit=query.limit + 1,
-        status=query.status,
+        wanted=query.wanted,
         sort=query.sort,
         descending=query.order == "desc",
         after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
@@ -112,11 +114,38 @@ def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
 @endpoint(operations.REPORT)
 def get_portfolio_report(req: func.HttpRequest) -> dict[str, Any]:
     """Give one user's report of a run."""
+    return _report(read_id(req, "run_id"), read_id(req, "user_id"))
+
+
+@blueprint.route(operations.SERIES.route)
+@endpoint(operations.SERIES)
+def get_portfolio_series(req: func.HttpRequest) -> Series:
+    """Give what a page draws of one user's report."""
+    from functions.series import series_of  # noqa: PLC0415 - numpy: not while indexing
+
     run_id, user_id = read_id(req, "run_id"), read_id(req, "user_id")
-    report = services().reports.get(run_id, user_id)
+    return series_of(services(), _report(run_id, user_id), settings())
+
+
+@blueprint.route(operations.EARLIER.route)
+@endpoint(operations.EARLIER)
+def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
+    """Give the report that one user's report of a run is to be compared with."""
+    run, user_id = _run(read_id(req, "run_id")), read_id(req, "user_id")
+    earlier = services().runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
+    report = services().reports.latest([other.run_id for other in earlier], user_id)
     if report is None:
-        raise NotFound(f"Run {run_id} has no report on user {user_id}.")
+        raise NotFound(f"None of the {_EARLIER_RUNS} runs before {run.run_id} has a report on user {user_id}.")
     return report
+
+
+@blueprint.route(operations.SCHEDULE.route)
+@endpoint(operations.SCHEDULE)
+def get_schedule(req: func.HttpRequest) -> Timetable:  # noqa: ARG001 - the host binds it
+    """Tell when the nightly run is due."""
+    from functions.timetable import timetable  # noqa: PLC0415 - croniter: not while indexing
+
+    return timetable(settings().schedule, datetime.now(UTC))
 
 
 @blueprint.route(operations.AUDIT.route)
@@ -163,6 +192,13 @@ def _page[Item](found: list[Item], limit: int, place: Callable[[Item], object]) 
 
 def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
     return None if sort == "user_id" else getattr(summary, sort), summary.user_id
+
+
+def _report(run_id: str, user_id: str) -> dict[str, Any]:
+    report = services().reports.get(run_id, user_id)
+    if report is None:
+        raise NotFound(f"Run {run_id} has no report on user {user_id}.")
+    return report
 
 
 def _run(run_id: str) -> Run:

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from functions.requests import RunId
-from stores.records import AuditEntry, Run, Summary
+from stores.records import AuditEntry, Run, Summary, Time
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
 
@@ -38,6 +38,14 @@ class AuditPage(Struct, frozen=True):
 
     entries: list[AuditEntry]
     next: str | None
+
+
+class Timetable(Struct, frozen=True):
+    """When the nightly run was due last and is due next, by a schedule in UTC; null where it never is."""
+
+    schedule: str
+    previous: Time | None
+    next: Time | None
 
 
 class Checks(Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from analysis.models import Report
-from functions.answers import Accepted, AuditPage, Health, PortfoliosPage, RunsPage
+from analysis.models import Report, Series
+from functions.answers import Accepted, AuditPage, Health, PortfoliosPage, RunsPage, Timetable
 from functions.problems import NotFound
 from functions.requests import InvalidMember, NewestQuery, Nothing, PortfoliosQuery, TriggerRequest
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
@@ -104,6 +104,29 @@ REPORT = Operation(
     answer=Report,
     errors=(NotFound,),
 )
+SERIES = Operation(
+    "get_portfolio_series",
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series",
+    summary="Give the growth, drawdowns and correlations behind one user's report",
+    answer=Series,
+    errors=(NotFound,),
+)
+EARLIER = Operation(
+    "get_earlier_report",
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier",
+    summary="Give the user's report of the last run before this one that has one, among the twenty before it",
+    answer=Report,
+    errors=(NotFound,),
+)
+SCHEDULE = Operation(
+    "get_schedule",
+    "GET",
+    f"{BASE}/schedule",
+    summary="Tell when the nightly run was due last and is due next",
+    answer=Timetable,
+)
 AUDIT = Operation(
     "list_audit_entries",
     "GET",
@@ -125,4 +148,18 @@ OPENAPI = Operation(
     cached=True,
 )
 
-OPERATIONS = (TRIGGER, RETRY, CANCEL, STATUS, RUNS, PORTFOLIOS, REPORT, AUDIT, HEALTH, OPENAPI)
+OPERATIONS = (
+    TRIGGER,
+    RETRY,
+    CANCEL,
+    STATUS,
+    RUNS,
+    PORTFOLIOS,
+    REPORT,
+    SERIES,
+    EARLIER,
+    SCHEDULE,
+    AUDIT,
+    HEALTH,
+    OPENAPI,
+)

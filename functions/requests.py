@@ -5,18 +5,24 @@ import binascii
 import hashlib
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import azure.functions as func
 import msgspec
 from msgspec import Meta, Struct
 
-from analysis.models import Status
+from analysis.models import CheckStatus, Status
 from functions.auth import Admin
-from stores.records import USER_ID_PATTERN, RequestKey, SortField
+from stores.records import USER_ID_PATTERN, RequestKey, SortField, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"
+CHECKS = (
+    "largest_position", "effective_holdings", "risk_concentration", "volatility", "drawdown", "value_at_risk", "beta",
+    "correlation", "cash_share", "price_coverage",
+)  # fmt: skip
+"""The rules, as ``analysis.checks`` has them, which need not be loaded for this."""
+
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
@@ -64,6 +70,15 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
     before: Cursor | None = None
 
 
+type CheckFilter = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({'|'.join(CHECKS)})(:(warning|breach))?$(?!\n)",
+        description="A rule, for all that cross it, or `rule:warning`, `rule:breach`",
+    ),
+]
+
+
 class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """A page of the portfolios of a run."""
 
@@ -72,6 +87,14 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
     status: Status | None = None
     sort: SortField = "user_id"
     order: Literal["asc", "desc"] = "asc"
+    check: CheckFilter | None = None
+    user_id_prefix: UserId | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the list is to be limited to."""
+        rule, _, status = (self.check or "").partition(":")
+        return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
 
 
 def read_body[T](request: func.HttpRequest, kind: type[T]) -> T:

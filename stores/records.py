@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from analysis.models import Status
+from analysis.models import CheckStatus, Status
 from analysis.price_issues import SymbolIssue
 
 type Time = Annotated[datetime, Meta(tz=True)]
@@ -159,6 +159,19 @@ class Summary:
     value_at_risk_95: float | None
     warnings: int
     breaches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which portfolios of a run are to be listed: those for which everything told here holds.
+
+    A check is said by its rule; with a status that very one, else any but ``ok``.
+    """
+
+    status: Status | None = None
+    check: str | None = None
+    check_status: CheckStatus | None = None
+    user_id_prefix: str = ""
 
 
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]

@@ -1,7 +1,7 @@
 """The reports: one document a run and user."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
 import bson
@@ -10,13 +10,17 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from analysis.models import Report, Status
+from analysis.models import Check, Report
 from stores.mongo import Document, DocumentDatabase, WriteRefused, bulk_write, ensure_indexes
-from stores.records import FIGURES, Outcome, RunError, SortField, Summary
+from stores.records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.shared import Shared
 
 _MEMBERS = tuple(member.name for member in fields(Report))
 _DUPLICATE_KEY = 11000
+# What is kept beside the report, to find and to list it.
+_AS_SHOWN = {"_id": False, "summary": False, "crossed": False}
+# Sorts behind every character that an id may have.
+_LAST_CHARACTER = "\U0010ffff"
 # The 16 MB that MongoDB allows, less some room for the key it adds.
 _LARGEST_DOCUMENT = 16 * 2**20 - 1024
 
@@ -44,6 +48,7 @@ class ReportStore:
         indexes = [
             IndexModel([run, user], name="run_id_user_id", unique=True),
             IndexModel([run, ("status", ASCENDING), user], name="run_id_status_user_id"),
+            IndexModel([run, ("crossed", ASCENDING), user], name="run_id_crossed_user_id"),
         ]
         indexes += [
             IndexModel([run, (f"summary.{figure}", ASCENDING), user], name=f"run_id_{figure}") for figure in FIGURES
@@ -81,7 +86,12 @@ class ReportStore:
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
-        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False, "summary": False})
+        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, _AS_SHOWN)
+
+    def latest(self, run_ids: Sequence[str], user_id: str) -> Document | None:
+        """Give the report on a user of the last of these runs that has one; ids of runs sort by time."""
+        query = {"run_id": {"$in": list(run_ids)}, "user_id": user_id}
+        return self._reports.find_one(query, _AS_SHOWN, sort=[("run_id", DESCENDING)])
 
     def outcome(self, run_id: str) -> Outcome:
         """Count the reports of a run by status."""
@@ -115,19 +125,19 @@ class ReportStore:
         run_id: str,
         *,
         limit: int,
-        status: Status | None,
+        wanted: Wanted,
         sort: SortField,
         descending: bool,
         after: tuple[float | None, str] | None,
     ) -> list[Summary]:
-        """Give up to ``limit`` summaries of a run in order, beginning after the one of that figure and user id.
+        """Give up to ``limit`` of the ``wanted`` summaries of a run in order, beginning after that figure and user id.
 
         Equals are ordered by user id, the same way round; users without the figure come last, whatever the order.
         """
-        base: Document = {"run_id": run_id} if status is None else {"run_id": run_id, "status": status}
+        base: Document = {"run_id": run_id, **_conditions(wanted)}
         if sort == "user_id":
             if after is not None:
-                base["user_id"] = {"$lt" if descending else "$gt": after[1]}
+                base = _and_user_id(base, "$lt" if descending else "$gt", after[1])
             return self._find(base, [("user_id", DESCENDING if descending else ASCENDING)], limit)
         field = f"summary.{sort}"
         found: list[Summary] = []
@@ -136,10 +146,10 @@ class ReportStore:
             order = [(field, direction), ("user_id", direction)]
             found = self._find(base | _beyond(field, after, descending=descending), order, limit)
         if len(found) < limit:
-            rest: Document = {field: None}
+            rest: Document = base | {field: None}
             if after is not None and after[0] is None:
-                rest["user_id"] = {"$gt": after[1]}
-            found += self._find(base | rest, [("user_id", ASCENDING)], limit - len(found))
+                rest = _and_user_id(rest, "$gt", after[1])
+            found += self._find(rest, [("user_id", ASCENDING)], limit - len(found))
         return found
 
     def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
@@ -151,6 +161,7 @@ def _encoded(report: Report, shared: Shared) -> _Encoded:
     try:
         document = report_document(report, shared)
         document["summary"] = msgspec.to_builtins(summarize(report))
+        document["crossed"] = crossed(report.checks)
         encoded = bson.encode(document)
     except Exception as error:
         raise Unwritable(f"The report cannot be written as a document: {type(error).__name__}") from error
@@ -159,12 +170,35 @@ def _encoded(report: Report, shared: Shared) -> _Encoded:
     return _Encoded(encoded)
 
 
+def _conditions(wanted: Wanted) -> Document:
+    conditions: Document = {} if wanted.status is None else {"status": wanted.status}
+    if wanted.check is not None:
+        statuses = ("warning", "breach") if wanted.check_status is None else (wanted.check_status,)
+        conditions["crossed"] = {"$in": [f"{wanted.check}:{status}" for status in statuses]}
+    if prefix := wanted.user_id_prefix:
+        conditions["user_id"] = {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}
+    return conditions
+
+
+def _and_user_id(query: Document, operator: str, user_id: str) -> Document:
+    """Add a bound to the user id. Two of one kind cannot be told in one condition, so the tighter one counts."""
+    bounds = dict(query.get("user_id", {}))
+    if operator in bounds:
+        user_id = min(bounds[operator], user_id)
+    return query | {"user_id": bounds | {operator: user_id}}
+
+
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
     if after is None:
         return {field: {"$ne": None}}
     value, user_id = after
     beyond = "$lt" if descending else "$gt"
     return {"$or": [{field: {beyond: value}}, {field: value, "user_id": {beyond: user_id}}]}
+
+
+def crossed(checks: Iterable[Check]) -> list[str]:
+    """Name the checks that are not ok, as lists are filtered by: ``rule:status``."""
+    return [f"{check.rule}:{check.status}" for check in checks if check.status != "ok"]
 
 
 def summarize(report: Report) -> Summary:

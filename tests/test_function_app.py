@@ -23,7 +23,7 @@ for function in function_app.app.get_functions():
         results.append(typing.get_type_hints(function.get_user_function())["return"].__name__)
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
-known = {"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
+known = {"pymongo", "redis", "numpy", "croniter", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
 heavy = sorted(known & set(sys.modules))
 print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried, "results": results}))
 """
@@ -58,6 +58,9 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "retry_analysis": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/retry"],
         "list_portfolios": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios"],
         "get_portfolio_report": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}"],
+        "get_portfolio_series": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series"],
+        "get_earlier_report": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier"],
+        "get_schedule": ["httpTrigger", f"{base}/schedule"],
         "list_audit_entries": ["httpTrigger", f"{base}/audit"],
         "health": ["httpTrigger", "api/health"],
         "openapi": ["httpTrigger", "api/openapi.json"],

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.checks import RULES
 from functions.requests import (
+    CHECKS,
     BodyTooLarge,
     InvalidMember,
     MalformedId,
@@ -20,6 +22,7 @@ from functions.requests import (
     read_id,
     read_query,
 )
+from stores.records import Wanted
 
 
 def a_request(
@@ -173,3 +176,38 @@ def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> N
 def test_the_rule_for_an_id_is_told_in_words() -> None:
     with pytest.raises(InvalidMember, match="has characters that an id cannot have"):
         read_body(a_request(b'{"user_ids": ["a b"]}'), TriggerRequest)
+
+
+def test_the_checks_that_lists_are_filtered_by_are_the_rules_there_are() -> None:
+    assert tuple(rule.name for rule in RULES) == CHECKS
+
+
+@pytest.mark.parametrize(
+    ("check", "wanted"),
+    [
+        ("beta", Wanted(check="beta")),
+        ("cash_share:breach", Wanted(check="cash_share", check_status="breach")),
+        ("value_at_risk:warning", Wanted(check="value_at_risk", check_status="warning")),
+    ],
+)
+def test_a_check_names_a_rule_and_perhaps_a_status(check: str, wanted: Wanted) -> None:
+    assert read_query(a_request(params={"check": check}), PortfoliosQuery).wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("check", "beta:ok"),
+        ("check", "no_rule"),
+        ("check", "beta:"),
+        ("check", "beta:breach:warning"),
+        ("check", "beta\n"),
+        ("user_id_prefix", "$a"),
+        ("user_id_prefix", "a b"),
+        ("user_id_prefix", "a" * 129),
+    ],
+)
+def test_a_check_or_prefix_that_cannot_be_one_is_refused(member: str, value: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        read_query(a_request(params={member: value}), PortfoliosQuery)
+    assert caught.value.member == member

@@ -56,14 +56,19 @@ def described(method: str, route: str) -> Any:  # noqa: ANN401 - an operation of
 
 
 def test_real_answers_are_as_described(app: App) -> None:
-    run_id = app.run()["run_id"]
+    run_id, again = app.run()["run_id"], app.run()["run_id"]
     portfolios = f"{BASE}/analysis-runs/{run_id}/portfolios"
-    user_ids = [line["user_id"] for line in app.client.get(portfolios, params={"limit": 100}).json()["portfolios"]]
+    lines = app.client.get(portfolios, params={"limit": 100}).json()["portfolios"]
+    user_ids = [line["user_id"] for line in lines]
+    measured = [line["user_id"] for line in lines if line["annual_volatility"] is not None]
     paths = {
         "get_analysis_status": [f"{BASE}/analysis-status/{run_id}"],
         "list_analysis_runs": [f"{BASE}/analysis-runs"],
         "list_portfolios": [portfolios],
         "get_portfolio_report": [f"{portfolios}/{user_id}" for user_id in user_ids],
+        "get_portfolio_series": [f"{portfolios}/{user_id}/series" for user_id in measured],
+        "get_earlier_report": [f"{BASE}/analysis-runs/{again}/portfolios/{user_id}/earlier" for user_id in user_ids],
+        "get_schedule": [f"{BASE}/schedule"],
         "list_audit_entries": [f"{BASE}/audit"],
         "health": ["/api/health"],
         "openapi": ["/api/openapi.json"],

@@ -11,6 +11,7 @@ from pymongo.errors import BulkWriteError
 from analysis.decisions import Adviser
 from analysis.models import (
     Check,
+    CheckStatus,
     Decision,
     Holding,
     HoldingReport,
@@ -25,11 +26,12 @@ from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
-from stores.records import Outcome, RunError, SortField, Summary
+from stores.records import Outcome, RunError, SortField, Summary, Wanted
 from stores.reports import ReportStore, summarize
 from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
+EVERYBODY = Wanted()
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
 
 
@@ -55,10 +57,10 @@ def place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
     return None if sort == "user_id" else getattr(summary, sort), summary.user_id
 
 
-def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, status: Status | None = None) -> list[str]:
+def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, wanted: Wanted = EVERYBODY) -> list[str]:
     found: list[Summary] = []
     while page := reports.summaries(
-        "run", limit=2, status=status, sort=sort, descending=descending, after=place(found[-1], sort) if found else None
+        "run", limit=2, wanted=wanted, sort=sort, descending=descending, after=place(found[-1], sort) if found else None
     ):
         found += page
     return [summary.user_id for summary in found]
@@ -233,8 +235,58 @@ def test_so_does_a_refusal_of_a_report_that_is_delivered_again(
 
 def test_a_status_limits_the_list(reports: ReportStore) -> None:
     reports.save([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)], Shared())
-    assert all_pages(reports, "market_value", descending=True, status="analyzed") == ["c", "a"]
-    assert all_pages(reports, "user_id", descending=False, status="failed") == ["b"]
+    assert all_pages(reports, "market_value", descending=True, wanted=Wanted(status="analyzed")) == ["c", "a"]
+    assert all_pages(reports, "user_id", descending=False, wanted=Wanted(status="failed")) == ["b"]
+
+
+def with_checks(user_id: str, value: float | None, **statuses: CheckStatus) -> Report:
+    checks = tuple(Check(rule, status, None, 0.0, "") for rule, status in statuses.items())
+    return replace(a_report(user_id, value=value), checks=checks)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_check_limits_the_list_to_who_crosses_it(reports: ReportStore, descending: bool) -> None:
+    reports.save(
+        [
+            with_checks("a", 1.0, beta="breach", drawdown="ok"),
+            with_checks("b", 2.0, beta="ok", drawdown="warning"),
+            with_checks("c", 3.0, beta="warning", drawdown="warning"),
+            with_checks("d", None, beta="warning", drawdown="breach"),
+        ],
+        Shared(),
+    )
+
+    def found(sort: SortField, check: str, status: CheckStatus | None = None) -> list[str]:
+        return all_pages(reports, sort, descending=descending, wanted=Wanted(check=check, check_status=status))
+
+    crossing = ["c", "a"] if descending else ["a", "c"]
+    assert found("market_value", "beta") == [*crossing, "d"]  # whoever has no figure comes last
+    assert found("user_id", "beta") == sorted("acd", reverse=descending)
+    assert found("user_id", "beta", "breach") == ["a"]
+    assert found("user_id", "drawdown", "warning") == sorted("bc", reverse=descending)
+    assert found("user_id", "volatility") == []
+
+
+@pytest.mark.parametrize("sort", ["user_id", "market_value"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_prefix_limits_the_list_to_ids_that_begin_so(reports: ReportStore, sort: SortField, descending: bool) -> None:
+    user_ids = ["al", "ala", "alb", "al\U0001d7d8", "ak", "am", "bal"]
+    reports.save([a_report(user_id, value=None if user_id == "ala" else 1.0) for user_id in user_ids], Shared())
+    listed = all_pages(reports, sort, descending=descending, wanted=Wanted(user_id_prefix="al"))
+    assert sorted(listed) == ["al", "ala", "alb", "al\U0001d7d8"]
+    assert sort == "market_value" or listed == sorted(listed, reverse=descending)
+
+
+def test_the_latest_report_is_that_of_the_last_run_that_has_one(reports: ReportStore) -> None:
+    run_ids = ["run_20260101_000000_ffff", "run_20260102_000000_0000", "run_20260103_000000_aaaa"]
+    reports.save([replace(a_report("u1", value=1.0), run_id=run_ids[0])], Shared())
+    reports.save([replace(a_report("u1", value=2.0), run_id=run_ids[1])], Shared())
+    reports.save([replace(a_report("u2", value=3.0), run_id=run_ids[2])], Shared())
+    latest = reports.latest(run_ids, "u1")
+    assert latest is not None
+    assert latest["valuation"]["market_value"] == 2.0
+    assert {"summary", "crossed"}.isdisjoint(latest)
+    assert reports.latest(run_ids[2:], "u1") is None
 
 
 def test_many_equal_figures_are_paged_in_order(reports: ReportStore) -> None:
