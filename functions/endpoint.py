@@ -22,7 +22,7 @@ from functions.services import services
 from stores.records import AuditedAction, AuditEntry
 
 # What is answered holds people's figures, or tells about the app: nobody keeps it, and no page shows it as its own.
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -46,7 +46,7 @@ def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..
                     answer = _answer(operation, req, lambda: handler(req, *bindings, **named_bindings))
                 except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
                     answer = answer_of(error)
-            for name, value in {**_HEADERS, CORRELATION_ID: correlation_id, **cors_headers(req)}.items():
+            for name, value in {**HEADERS, CORRELATION_ID: correlation_id, **cors_headers(req)}.items():
                 answer.headers.setdefault(name, value)
             return answer
 

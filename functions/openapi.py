@@ -14,8 +14,8 @@ import azure.functions as func
 import msgspec
 
 from functions import openapi_texts as texts
-from functions.correlation import CORRELATION_ID
-from functions.openapi_problems import responses_of, schema_of_problems
+from functions.endpoint import HEADERS
+from functions.openapi_problems import references_to_headers, responses_of, schema_of_problems
 from functions.openapi_schemas import components, parameters_of, reference_to
 from functions.operations import OPERATIONS, Operation
 from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES
@@ -55,9 +55,14 @@ def document() -> Json:
         "components": {
             "schemas": components() | schema_of_problems(),
             "securitySchemes": texts.SECURITY_SCHEMES,
-            "headers": texts.HEADERS,
+            "headers": texts.HEADERS_OF_SOME | _headers_of_every_answer(),
         },
     }
+
+
+def _headers_of_every_answer() -> Json:
+    fixed: Json = {name: {"required": True, "schema": {"const": value}} for name, value in HEADERS.items()}
+    return {name: fixed.get(name, {}) | told for name, told in texts.HEADERS_OF_EVERY_ANSWER.items()}
 
 
 def _describe(operation: Operation) -> Json:
@@ -90,7 +95,7 @@ def _headers_taken(operation: Operation) -> list[Json]:
 def _success(operation: Operation) -> Json:
     names = ["Location", "Retry-After"] if operation.status == HTTPStatus.ACCEPTED else []
     names += ["ETag"] if operation.cached else []
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, CORRELATION_ID]}
+    headers = references_to_headers(*names)
     content = {_JSON: {"schema": {"type": "object"} if operation.cached else reference_to(operation.answer)}}
     described: Json = {
         str(operation.status.value): {"description": operation.status.phrase, "headers": headers, "content": content}

@@ -4,7 +4,7 @@ from itertools import groupby
 from typing import Any
 
 from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
-from functions.correlation import CORRELATION_ID
+from functions.openapi_texts import HEADERS_OF_EVERY_ANSWER
 from functions.operations import OPERATIONS, Operation
 from functions.problems import MethodNotAllowed, NotFound, Problem, problem_of
 from functions.requests import BodyTooLarge, InvalidMember, MalformedId
@@ -53,6 +53,11 @@ def _kinds_of(operation: Operation) -> list[type[Exception]]:
     return [*kinds, *operation.errors]
 
 
+def references_to_headers(*names: str) -> Json:
+    """Give those of an answer: the ones named, and those that each has."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, *HEADERS_OF_EVERY_ANSWER]}
+
+
 def responses_of(operation: Operation) -> dict[str, Json]:
     """Describe the answers that are problems, by status."""
     ordered = sorted(problems_of(operation), key=lambda problem: problem.status)
@@ -71,7 +76,7 @@ def _response(problems: list[Problem]) -> Json:
     names = sorted({name for problem in problems for name in problem.headers})
     return {
         "description": "; ".join(problem.title for problem in problems),
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, CORRELATION_ID]},
+        "headers": references_to_headers(*names),
         "content": {"application/problem+json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}},
     }
 

@@ -22,12 +22,31 @@ SECURITY_SCHEMES = {
         "description": "`Authorization: Bearer <token>` of an administrator.",
     },
 }
-HEADERS = {
+HEADERS_OF_EVERY_ANSWER = {
     "X-Correlation-Id": {
         "description": "The trace-id of the request's traceparent; a new one where it has none.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
+    "Cache-Control": {
+        "description": "Nobody keeps an answer, but for this document, which is asked for anew each time.",
+        "required": True,
+        "schema": {"enum": ["no-store", "no-cache"]},
+    },
+    "Content-Security-Policy": {"description": "No page shows the answer as its own, or runs anything in it."},
+    "Referrer-Policy": {"description": "Where it was asked from is told to nobody."},
+    "X-Content-Type-Options": {"description": "It is taken for nothing else than what Content-Type says."},
+    "Vary": {"description": "Where CORS_ORIGINS is set.", "schema": {"const": "Origin"}},
+    "Access-Control-Allow-Origin": {
+        "description": "The origin of the page that asked, where it may read the answer.",
+        "schema": {"type": "string"},
+    },
+    "Access-Control-Expose-Headers": {
+        "description": "The headers that such a page may read.",
+        "schema": {"type": "string"},
+    },
+}
+HEADERS_OF_SOME = {
     "Location": {
         "description": "Where to watch the run.",
         "required": True,

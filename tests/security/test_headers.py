@@ -1,10 +1,12 @@
 """The headers of every answer, and which pages of other origins may read one."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from functions.openapi import document
 from stores.sign_in_failures import MOST_FAILURES
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
 
@@ -34,7 +36,7 @@ def answers(app: App) -> list[httpx.Response]:
     return [
         started,
         *refused,
-        client.get("/api/health"),
+        client.get("/api/health", headers={"Origin": ORIGINS[0]}),
         client.get("/api/openapi.json", headers={"If-None-Match": etag}),
         client.get(f"{BASE}/analysis-runs"),
         client.get(f"{BASE}/analysis-status/no-run"),
@@ -59,6 +61,20 @@ def test_every_answer_has_the_headers_that_keep_it_to_its_caller(app: App, close
         )
         assert len(answer.headers["X-Correlation-Id"]) == 32
         assert not {"server", "x-powered-by", "x-aspnet-version", "set-cookie", "via"} & set(answer.headers)
+
+
+# Of the connection, or said of the content in another place of the description.
+NOT_DESCRIBED = {"date", "connection", "content-length", "content-type"}
+
+
+def test_every_status_and_header_that_is_answered_is_described(app: App) -> None:
+    described = {re.sub(r"{\w+}", "[^/]+", path): item for path, item in document()["paths"].items()}
+    for answer in answers(app):
+        path = answer.request.url.path
+        (operation,) = [told for form, item in described.items() if re.fullmatch(form, path) for told in item.values()]
+        if answer.request.method != "OPTIONS":  # of a browser, not of a caller
+            told = operation["responses"][str(answer.status_code)]["headers"]
+            assert set(answer.headers) - NOT_DESCRIBED <= {name.lower() for name in told}, path
 
 
 def test_cors_is_off_unless_origins_are_named(closed: App) -> None:
