@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
-type ProviderName = Literal["sample", "csv"]
+type ProviderName = Literal["sample", "csv", "alpaca"]
+type KeyName = Literal["alpaca-key-id", "alpaca-secret-key"]
 
 PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
-DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY"}
 MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY", "alpaca": "SPY"}
+ALPACA_FEEDS = ("iex", "sip", "otc")
 
 SHORTEST_JWT_SECRET_BYTES = 32
 """As long as the digest of HS256 (RFC 7518, 3.2): a shorter one could be found by trying, without asking the app."""
@@ -33,6 +35,18 @@ class Oidc:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketDataServer:
+    """Where the provider's server is, and how often it may be asked; for providers that have one."""
+
+    url: str
+    feed: str
+    requests_per_minute: int
+    concurrency: int
+    keys: Mapping[str, str] = field(repr=False)
+    """By their names in the vault; none where there is one, which then holds them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the environment decides. Secrets never appear in ``repr``."""
 
@@ -48,6 +62,7 @@ class Settings:
     market_data_provider: ProviderName
     prices_dir: Path | None
     schedule: str
+    market_data_server: MarketDataServer | None
     benchmark_symbol: str
     risk_free_rate: float
     page_size: int
@@ -85,6 +100,7 @@ class Settings:
             market_data_provider=provider,
             prices_dir=prices_dir,
             schedule=_schedule(values),
+            market_data_server=_market_data_server(values, provider),
             benchmark_symbol=_matching(
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
             ),
@@ -143,12 +159,12 @@ def _oidc(values: Mapping[str, str]) -> Oidc | None:
     if missing:
         raise SettingsError(f"{missing[0]} is missing: set all of {', '.join(names)}, or none")
     development = _is_development(values)
-    if not is_issuer_url(values["OIDC_ISSUER"], loopback=development):
+    if not is_trusted_url(values["OIDC_ISSUER"], loopback=development):
         raise SettingsError("OIDC_ISSUER must be a URL that starts with https://, without user, query and fragment")
     return Oidc(*(values[name] for name in names))
 
 
-def is_issuer_url(url: str, *, loopback: bool, query: bool = False) -> bool:
+def is_trusted_url(url: str, *, loopback: bool, query: bool = False) -> bool:
     """Tell whether what ``url`` serves can be trusted to come from there: over TLS, or from this very machine."""
     try:
         parts = urlsplit(url)
@@ -180,6 +196,43 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
     if name == "csv" and (prices_dir is None or not prices_dir.is_dir()):
         raise SettingsError("PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv")
     return cast("ProviderName", name), prices_dir
+
+
+_SERVERS: Mapping[ProviderName, tuple[str, str, int, tuple[KeyName, ...]]] = {
+    "alpaca": ("ALPACA_URL", "https://data.alpaca.markets", 200, ("alpaca-key-id", "alpaca-secret-key")),
+}
+
+
+def _market_data_server(values: Mapping[str, str], provider: ProviderName) -> MarketDataServer | None:
+    if provider not in _SERVERS:
+        return None
+    url_setting, default_url, requests_per_minute, keys = _SERVERS[provider]
+    url = values.get(url_setting, default_url).rstrip("/")
+    if not is_trusted_url(url, loopback=True):  # the key is sent there
+        raise SettingsError(f"{url_setting} must be a URL that starts with https://, without user, query and fragment")
+    feed = values.get("ALPACA_FEED", ALPACA_FEEDS[0])
+    if feed not in ALPACA_FEEDS:
+        raise SettingsError(f"ALPACA_FEED must be one of {', '.join(ALPACA_FEEDS)}, not {feed}")
+    name = "MARKET_DATA_REQUESTS_PER_MINUTE"
+    return MarketDataServer(
+        url=url,
+        feed=feed,
+        requests_per_minute=_whole(values, name, default=requests_per_minute, low=1, high=100_000),
+        concurrency=_whole(values, "MARKET_DATA_CONCURRENCY", default=4, low=1, high=32),
+        keys={} if "KEY_VAULT_URL" in values else {key: _key(values, key) for key in keys},
+    )
+
+
+def key_setting(name: KeyName) -> str:
+    """Give the name of the setting that holds what the vault holds as ``name``."""
+    return name.upper().replace("-", "_")
+
+
+def _key(values: Mapping[str, str], name: KeyName) -> str:
+    setting = key_setting(name)
+    if setting not in values:
+        raise SettingsError(f"{setting} is missing: set it, or KEY_VAULT_URL where the vault holds {name}")
+    return values[setting]
 
 
 # As a browser writes one: lower case, no path, no final slash. Compared as text, so nothing else could ever match.

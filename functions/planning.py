@@ -14,6 +14,7 @@ from functions.histories import fetch_histories
 from functions.messages import Failure, Plan, PlanInput
 from functions.services import Services, settings
 from functions.steps import prices_of, wanted_run
+from market_data.provider import KeyRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import USER_ID_PATTERN, Run, RunError
 
@@ -37,6 +38,8 @@ def plan(services: Services, message: PlanInput) -> Plan:
         as_of = _load_benchmark(services, run)
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
+    except KeyRefused as error:  # it would be refused again
+        return Plan(failure=Failure("provider_key_refused", str(error)))
     made, counted = _write_plan(services, run, as_of)
     if counted:
         return made

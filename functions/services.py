@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.tokens import Verifiers, verifiers
-from settings import Settings
+from settings import KeyName, Settings, key_setting
 from stores.issuer import IssuerKeys
 from stores.secrets import SecretMissing, Secrets
 from stores.vault import SecretsUnavailable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stores.portfolios import PortfolioStore
     from stores.price_cache import PriceCache
     from stores.prices import PriceStore
+    from stores.rate_limit import RateLimit
     from stores.reports import ReportStore
     from stores.research import ResearchStore
     from stores.runs import RunStore
@@ -134,7 +135,7 @@ def _connections() -> Services:
     mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"))
     database = mongodb[settings().mongodb_database]
     price_cache = _price_cache()
-    provider = provider_from(settings())
+    provider = provider_from(settings(), provider_key, _rate_limit)
     atexit.register(mongodb.close)
     return Services(
         mongodb=mongodb,
@@ -163,6 +164,35 @@ def _price_cache() -> "PriceCache | None":
     cache = PriceCache(url)
     atexit.register(cache.close)
     return cache
+
+
+def provider_key(name: KeyName) -> str:
+    """Give a key of the provider of prices as it is now.
+
+    Raises:
+        KeyRefused: there is none.
+        SecretsUnavailable: the vault does not give it.
+    """
+    from market_data.provider import KeyRefused  # noqa: PLC0415
+
+    try:
+        return secrets().get(name)
+    except SecretMissing:
+        raise KeyRefused(f"{key_setting(name)} is missing: the vault has no secret {name}.") from None
+
+
+def _rate_limit(provider: str, requests_per_minute: int) -> "RateLimit":
+    from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket  # noqa: PLC0415
+
+    rate = Rate(requests_per_minute)
+    try:
+        url = settings().redis_url or secrets().get("redis-url")
+    except SecretMissing:
+        _log.warning("No REDIS_URL: each worker keeps to the rate limit of %s by itself", provider)
+        return RateLimit(None, OwnBucket(rate))
+    shared = SharedBucket(url, provider, rate)
+    atexit.register(shared.close)
+    return RateLimit(shared, OwnBucket(rate))
 
 
 def sign_in_failures() -> "SignInFailures":

@@ -37,6 +37,13 @@ class ProviderUnavailable(Exception):
     """The source as a whole cannot be reached or refuses to answer; worth a retry later."""
 
 
+class KeyRefused(Exception):
+    """The source refuses the key it was shown, or there is none to show: asking again helps nobody.
+
+    The message names the settings that a person has to look at, never their values.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedBars:
     """The answer for a batch of symbols: each requested symbol is in exactly one of ``bars`` and ``errors``.
@@ -62,6 +69,7 @@ class Provider(Protocol):
 
         Raises:
             ProviderUnavailable: nothing can be had from the source now.
+            KeyRefused: nothing will be had from it until somebody sees to its key.
         """
         ...
 

@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from settings import Oidc, is_issuer_url
+from settings import Oidc, is_trusted_url
 from stores.kept import Kept, Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class IssuerKeys:
         if discovery.get("issuer") != issuer:
             raise IssuerUnavailable("the discovery document is another issuer's")
         loopback = urlsplit(issuer).scheme == "http"  # settings.py lets only a laptop's be so
-        if not isinstance(key_set_url, str) or not is_issuer_url(key_set_url, loopback=loopback, query=True):
+        if not isinstance(key_set_url, str) or not is_trusted_url(key_set_url, loopback=loopback, query=True):
             raise IssuerUnavailable("the discovery document names no key set that could be trusted")
         return _keys(self._get(key_set_url).get("keys"))
 

@@ -13,7 +13,14 @@ from stores.vault import SecretsUnavailable, SecretVersion, Vault, vault_client
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
-type SecretName = Literal["admin-secret", "jwt-secret", "mongodb-url", "redis-url"]
+type SecretName = Literal[
+    "admin-secret",
+    "jwt-secret",
+    "mongodb-url",
+    "redis-url",
+    "alpaca-key-id",
+    "alpaca-secret-key",
+]
 type Versions = tuple[SecretVersion, ...]
 
 _ACCEPTED_VERSIONS = 2
@@ -84,7 +91,8 @@ type _Source = Callable[[SecretName], Callable[[], Versions]]
 
 
 def _from(settings: Settings) -> _Source:
-    values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret}
+    keys = settings.market_data_server.keys if settings.market_data_server else {}
+    values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret, **keys}
 
     def source(name: SecretName) -> Callable[[], Versions]:
         value = values.get(name)

@@ -24,6 +24,8 @@ for function in function_app.app.get_functions():
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
 known = {"pymongo", "redis", "numpy", "croniter", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
+known = {"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
+known |= {"httpx", "tenacity"}
 heavy = sorted(known & set(sys.modules))
 print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried, "results": results}))
 """

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import Oidc, Settings, SettingsError
+from settings import MarketDataServer, Oidc, Settings, SettingsError
 
 LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 
@@ -43,9 +43,13 @@ def test_no_secret_is_shown() -> None:
                 "JWT_SECRET": secret * 3,
                 "MONGODB_URL": f"mongodb://u:{secret}@localhost",
                 "REDIS_URL": f"redis://:{secret}@localhost",
+                "MARKET_DATA_PROVIDER": "alpaca",
+                "ALPACA_KEY_ID": secret,
+                "ALPACA_SECRET_KEY": secret,
             }
         )
     )
+    assert "alpaca" in shown
     assert secret not in shown
 
 
@@ -181,3 +185,81 @@ def test_origins_are_a_list_of_exact_ones_and_none_by_default() -> None:
 
 def test_no_proxy_is_trusted_by_default() -> None:
     assert Settings.from_environment(LOCAL).trusted_proxies == 0
+
+
+ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRET_KEY": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            ALPACA,
+            MarketDataServer(
+                "https://data.alpaca.markets", "iex", 200, 4, {"alpaca-key-id": "id", "alpaca-secret-key": "secret"}
+            ),
+        ),
+    ],
+)
+def test_a_provider_with_a_server_has_its_usual_address_and_limits(
+    environment: dict[str, str], expected: MarketDataServer
+) -> None:
+    settings = Settings.from_environment(LOCAL | environment)
+    assert settings.market_data_server == expected
+    assert settings.benchmark_symbol == "SPY"
+
+
+def test_a_provider_without_a_server_has_none() -> None:
+    assert Settings.from_environment(LOCAL).market_data_server is None
+
+
+def test_address_feed_and_limits_of_a_provider_may_be_set() -> None:
+    settings = Settings.from_environment(
+        LOCAL
+        | ALPACA
+        | {
+            "ALPACA_URL": "http://127.0.0.1:8080/",
+            "ALPACA_FEED": "sip",
+            "MARKET_DATA_REQUESTS_PER_MINUTE": "10000",
+            "MARKET_DATA_CONCURRENCY": "8",
+        }
+    )
+    server = settings.market_data_server
+    assert server is not None
+    assert (server.url, server.feed, server.requests_per_minute, server.concurrency) == (
+        "http://127.0.0.1:8080",
+        "sip",
+        10_000,
+        8,
+    )
+
+
+@pytest.mark.parametrize("name", ["ALPACA_KEY_ID", "ALPACA_SECRET_KEY"])
+def test_without_a_vault_the_key_of_the_provider_must_be_set(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is missing: .* {name.lower().replace('_', '-')}$"):
+        Settings.from_environment(LOCAL | ALPACA | {name: " "})
+
+
+def test_with_a_vault_the_keys_come_from_there_whatever_is_set() -> None:
+    settings = Settings.from_environment(LOCAL | ALPACA | {"KEY_VAULT_URL": "https://vault.example"})
+    assert settings.market_data_server is not None
+    assert settings.market_data_server.keys == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALPACA_URL", "http://data.alpaca.markets"),
+        ("ALPACA_URL", "https://u:pw@data.alpaca.markets"),
+        ("ALPACA_URL", "data.alpaca.markets"),
+        ("ALPACA_FEED", "yahoo"),
+        ("MARKET_DATA_REQUESTS_PER_MINUTE", "0"),
+        ("MARKET_DATA_REQUESTS_PER_MINUTE", "many"),
+        ("MARKET_DATA_CONCURRENCY", "0"),
+        ("MARKET_DATA_CONCURRENCY", "33"),
+    ],
+)
+def test_an_ill_formed_setting_of_a_provider_is_named_in_one_line(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} must be [^\n]*$") as caught:
+        Settings.from_environment(LOCAL | ALPACA | {name: value})
+    assert "pw" not in str(caught.value)

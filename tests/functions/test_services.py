@@ -1,9 +1,12 @@
+"""What the services need from a vault, and say where it is not there."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from functions import services
+from market_data.provider import KeyRefused
 from settings import Settings
 from stores.secrets import Secrets
 from tests.clock import Clock
@@ -48,3 +51,16 @@ def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(vault
     shared = services.sign_in_failures()
     assert shared is not own
     assert services.sign_in_failures() is shared
+
+
+def test_a_key_of_the_provider_that_the_vault_does_not_hold_is_told_by_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_vault(tmp_path) as vault:
+        settings = Settings.from_environment({"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
+        secrets = Secrets(settings, vault.client)
+        monkeypatch.setattr(services, "secrets", lambda: secrets)
+        vault.put("alpaca-secret-key", "from the vault")
+        assert services.provider_key("alpaca-secret-key") == "from the vault"
+        with pytest.raises(KeyRefused, match=r"^ALPACA_KEY_ID is missing: the vault has no secret alpaca-key-id"):
+            services.provider_key("alpaca-key-id")

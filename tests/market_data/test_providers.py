@@ -1,51 +1,57 @@
 """What every source of prices promises. A new one joins ``PROVIDERS`` and gets all of these tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Bars
 from market_data.csv_files import CsvProvider
-from market_data.provider import MissingPrices, Provider
+from market_data.provider import FetchedBars, MissingPrices, Provider
 from market_data.providers import provider_from
 from market_data.sample_prices import SampleProvider
 from settings import Settings
+from tests.market_data.made_up import EVER, SYMBOLS, made_up_market, write_csv
+from tests.market_data.remote import REMOTE, a_remote_provider
 
-EVER = (date(1900, 1, 1), date(2100, 1, 1))
-SYMBOLS = ("AAPL", "SP500", "RRC")
 MONGODB = {"MONGODB_URL": "mongodb://127.0.0.1"}
-
-
-def write_csv(folder: Path, symbol: str, bars: Bars) -> None:
-    """Write bars as somebody else's file would hold them."""
-    rows = zip(bars.dates.tolist(), bars.close.tolist(), bars.adj_close.tolist(), strict=True)
-    lines = ["date,close,adj_close", *(f"{day},{close!r},{adj_close!r}" for day, close, adj_close in rows)]
-    (folder / f"{symbol}.csv").write_text("\n".join(lines))
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    for symbol, bars in SampleProvider().daily_bars(SYMBOLS, *EVER).bars.items():
+    for symbol, bars in made_up_market().items():
         write_csv(folder, symbol, bars)
     return folder
 
 
-PROVIDERS: dict[str, Callable[[Path], Provider]] = {
-    "sample": lambda _: SampleProvider(),
-    "csv": CsvProvider,
+def remote(api: str) -> Callable[[Path], Iterator[Provider]]:
+    def made(_: Path) -> Iterator[Provider]:
+        with a_remote_provider(api) as (provider, _server):
+            yield provider
+
+    return made
+
+
+PROVIDERS: dict[str, Callable[[Path], Iterator[Provider]]] = {
+    "sample": lambda _: iter([SampleProvider()]),
+    "csv": lambda folder: iter([CsvProvider(folder)]),
+    **{api: remote(api) for api in REMOTE},
 }
 
 
 @pytest.fixture(scope="session", params=PROVIDERS)
-def provider(request: pytest.FixtureRequest, exported: Path) -> Provider:
-    make = PROVIDERS[request.param]
-    return make(exported)
+def provider(request: pytest.FixtureRequest, exported: Path) -> Iterator[Provider]:
+    yield from PROVIDERS[request.param](exported)
+
+
+@pytest.fixture(scope="session")
+def index(provider: Provider) -> Bars:
+    return provider.daily_bars(["SP500"], *EVER).bars["SP500"]
 
 
 def test_each_symbol_asked_for_is_in_exactly_one_of_bars_and_errors(provider: Provider) -> None:
@@ -66,18 +72,18 @@ def test_both_ends_of_the_range_are_included_and_nothing_beyond(provider: Provid
     assert bars.dates.tolist() == [start, date(2020, 1, 3), end]
 
 
+@settings(max_examples=25)
 @given(start=st.dates(date(2009, 1, 1), date(2024, 1, 1)), days=st.integers(-10, 5000))
-def test_whatever_the_range_no_price_is_outside_it(provider: Provider, start: date, days: int) -> None:
+def test_whatever_the_range_no_price_is_outside_it(provider: Provider, index: Bars, start: date, days: int) -> None:
     end = start + timedelta(days=days)
-    whole = provider.daily_bars(["SP500"], *EVER).bars["SP500"]
-    inside = (whole.dates >= np.datetime64(start)) & (whole.dates <= np.datetime64(end))
+    inside = (index.dates >= np.datetime64(start)) & (index.dates <= np.datetime64(end))
     fetched = provider.daily_bars(["SP500"], start, end)
     if not inside.any():
         assert isinstance(fetched.errors["SP500"], MissingPrices)
         return
     bars = fetched.bars["SP500"]
-    assert np.array_equal(bars.dates, whole.dates[inside])
-    assert np.array_equal(bars.close, whole.close[inside])
+    assert np.array_equal(bars.dates, index.dates[inside])
+    assert np.array_equal(bars.close, index.close[inside])
 
 
 def test_a_range_without_any_price_is_missing_prices(provider: Provider) -> None:
@@ -87,7 +93,7 @@ def test_a_range_without_any_price_is_missing_prices(provider: Provider) -> None
 
 
 def test_dates_ascend_without_repeats_and_prices_are_finite_and_positive(provider: Provider) -> None:
-    for bars in provider.daily_bars(SYMBOLS, *EVER).bars.values():
+    for bars in provider.daily_bars(["AAPL", "SP500", "RRC"], *EVER).bars.values():
         assert bars.dates.dtype == np.dtype("datetime64[D]")
         assert (np.diff(bars.dates) > np.timedelta64(0, "D")).all()
         for prices in (bars.close, bars.adj_close):
@@ -108,17 +114,49 @@ def test_the_version_stays_while_the_data_does(provider: Provider) -> None:
     assert [provider.version(symbol) for symbol in (*SYMBOLS, "NOSUCH")] == before
 
 
-def test_the_same_figures_come_from_files_as_from_the_sample(exported: Path) -> None:
-    sample = SampleProvider().daily_bars(SYMBOLS, *EVER).bars
-    files = CsvProvider(exported).daily_bars(SYMBOLS, *EVER).bars
-    for symbol in SYMBOLS:
-        assert np.array_equal(files[symbol].dates, sample[symbol].dates)
-        assert np.array_equal(files[symbol].close, sample[symbol].close)
-        assert np.array_equal(files[symbol].adj_close, sample[symbol].adj_close)
+@pytest.mark.parametrize("api", REMOTE)
+def test_the_same_figures_come_from_a_server_as_from_files(api: str, exported: Path) -> None:
+    expected = CsvProvider(exported).daily_bars([*SYMBOLS, "NOSUCH"], *EVER)
+    with a_remote_provider(api) as (provider, _):
+        assert_same(provider.daily_bars([*SYMBOLS, "NOSUCH"], *EVER), expected)
+
+
+def test_the_same_figures_come_from_files_as_from_the_sample(tmp_path: Path) -> None:
+    sample = SampleProvider().daily_bars(["AAPL", "SP500", "RRC"], *EVER)
+    for symbol, bars in sample.bars.items():
+        write_csv(tmp_path, symbol, bars)
+    assert_same(CsvProvider(tmp_path).daily_bars(["AAPL", "SP500", "RRC"], *EVER), sample)
+
+
+def assert_same(fetched: FetchedBars, expected: FetchedBars) -> None:
+    assert set(fetched.bars) == set(expected.bars)
+    assert {symbol: str(error) for symbol, error in fetched.errors.items()} == {
+        symbol: str(error) for symbol, error in expected.errors.items()
+    }
+    for symbol, bars in expected.bars.items():
+        for name in ("dates", "close", "adj_close", "high", "low", "volume"):
+            ours, theirs = getattr(fetched.bars[symbol], name), getattr(bars, name)
+            assert (ours is None) == (theirs is None), (symbol, name)
+            assert ours is None or np.array_equal(ours, theirs), (symbol, name)
+
+
+def test_a_batch_is_of_at_least_one_symbol(provider: Provider) -> None:
+    assert provider.symbols_per_batch >= 1
 
 
 def test_the_settings_choose_the_provider(tmp_path: Path) -> None:
-    sample = Settings.from_environment(MONGODB | {"MARKET_DATA_PROVIDER": "sample"})
-    assert isinstance(provider_from(sample), SampleProvider)
-    files = Settings.from_environment(MONGODB | {"MARKET_DATA_PROVIDER": "csv", "PRICES_DIR": str(tmp_path)})
-    assert isinstance(provider_from(files), CsvProvider)
+    for environment, kind in (
+        ({"MARKET_DATA_PROVIDER": "sample"}, "SampleProvider"),
+        ({"MARKET_DATA_PROVIDER": "csv", "PRICES_DIR": str(tmp_path)}, "CsvProvider"),
+        ({"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}, "AlpacaProvider"),
+    ):
+        chosen = Settings.from_environment(MONGODB | environment)
+        assert type(provider_from(chosen, str, lambda *_: NoLimit())).__name__ == kind
+
+
+class NoLimit:
+    def wait(self, patience_seconds: float) -> bool:
+        return patience_seconds > 0
+
+    def pause(self, seconds: float) -> None:
+        pass

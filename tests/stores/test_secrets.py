@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -58,7 +59,16 @@ def test_without_a_vault_the_admin_secret_is_the_setting_and_no_version_of_anyth
     assert (only.value, only.id) == ("s", None)
 
 
-@pytest.mark.parametrize("name", ["admin-secret", "jwt-secret", "mongodb-url", "redis-url"])
+def test_without_a_vault_the_keys_of_the_provider_are_settings() -> None:
+    keys = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRET_KEY": "secret"}
+    secrets = Secrets(Settings.from_environment(LOCAL | keys))
+    assert (secrets.get("alpaca-key-id"), secrets.get("alpaca-secret-key")) == ("id", "secret")
+
+
+NAMES: tuple[SecretName, ...] = get_args(SecretName.__value__)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_without_a_vault_and_a_setting_there_is_no_secret(name: SecretName) -> None:
     with pytest.raises(SecretMissing):
         Secrets(Settings.from_environment(LOCAL)).get(name)
@@ -88,8 +98,8 @@ def test_after_five_minutes_only_the_list_of_versions_is_fetched_again(
     assert vault.asked == ["secrets/admin-secret/versions"]
 
 
-@pytest.mark.parametrize("name", ["mongodb-url", "redis-url"])
-def test_the_url_of_a_server_is_the_current_version_in_one_request(
+@pytest.mark.parametrize("name", ["mongodb-url", "redis-url", "alpaca-key-id", "alpaca-secret-key"])
+def test_what_others_gave_is_the_current_version_in_one_request(
     vault: Vault, secrets: Secrets, name: SecretName
 ) -> None:
     scheme = name.removesuffix("-url")
@@ -157,7 +167,7 @@ def test_a_version_that_is_disabled_is_refused_after_five_minutes(vault: Vault, 
     assert values(secrets) == ["new"]
 
 
-@pytest.mark.parametrize("name", ["admin-secret", "jwt-secret", "mongodb-url", "redis-url"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting_is_there(
     vault: Vault, clock: Clock, name: SecretName
 ) -> None:

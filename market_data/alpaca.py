@@ -1,0 +1,205 @@
+"""Prices from Alpaca (https://docs.alpaca.markets/docs/about-market-data-api): many symbols a question, in pages."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from analysis.models import Bars, Dates, Floats
+from analysis.price_issues import PriceIssue
+from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, MissingPrices, PricesError, ProviderUnavailable
+from market_data.rows import Column, bars_from_rows
+from market_data.selection import bars_between
+from market_data.us_market import NEW_YORK, last_complete_day, spelled
+
+KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
+
+_ROWS_PER_PAGE = "10000"  # the most that is given, over all symbols of a question
+_MOST_PAGES = 1_000
+# A day's bar is stamped with New York's midnight. To ask up to the evening includes it, and is long enough ago for
+# who has no subscription to the last minutes of the consolidated feed.
+_EVENING = time(17)
+_SYMBOL = re.compile(r"[A-Z0-9]{1,16}(\.[A-Z0-9]{1,8})?")
+_INVALID_SYMBOL = re.compile(r"invalid symbol: (\S+)")
+
+type _Adjustment = Literal["raw", "all"]
+type _Rows = tuple[Dates, dict[Column, Floats]]
+
+
+class _Bar(msgspec.Struct, gc=False):
+    t: str
+    c: float
+    h: float | None = None
+    l: float | None = None  # noqa: E741 - the API names it
+    v: float | None = None
+
+
+class _Page(msgspec.Struct):
+    bars: dict[str, msgspec.Raw] | None
+    next_page_token: str | None = None
+
+
+class _Refusal(msgspec.Struct):
+    message: str = ""
+
+
+_BARS = msgspec.json.Decoder(list[_Bar])
+
+
+class _InvalidSymbol(Exception):
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.symbol = symbol
+
+
+class AlpacaProvider:
+    """Two questions a batch: the bars as they were traded, and their closes adjusted for everything."""
+
+    symbols_per_batch = 100
+
+    def __init__(self, source: HttpSource, feed: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._source = source
+        self._feed = feed
+        self._now = now
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`; of a day that is not over there is no bar yet."""
+        end = min(end, self.last_day())
+        names = spelled(symbols, ".")
+        asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
+        deadline = self._source.deadline()
+        raw = self._rows(asked, start, end, "raw", deadline)
+        adjusted = self._rows(sorted(raw), start, end, "all", deadline)
+        fetched = FetchedBars({}, {})
+        for symbol, name in names.items():
+            try:
+                bars, issues = _bars(symbol, raw.get(name, []), adjusted.get(name, []))
+                fetched.bars[symbol] = bars_between(bars, symbol, start, end)
+            except PricesError as error:
+                fetched.errors[symbol] = error
+                continue
+            if issues:
+                fetched.issues[symbol] = issues
+        return fetched
+
+    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
+        """As :meth:`Provider.version`: each feed has prices of its own."""
+        return f"alpaca {self._feed}"
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`: bars of a running day change."""
+        return last_complete_day(self._now())
+
+    def _rows(
+        self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float
+    ) -> "dict[str, list[_Rows | None]]":
+        """Give the rows of each symbol that has some, page by page; None stands for some of a wrong shape."""
+        params = {
+            "timeframe": "1Day",
+            "start": datetime.combine(start, time(), NEW_YORK).isoformat(),
+            "end": datetime.combine(end, _EVENING, NEW_YORK).isoformat(),
+            "adjustment": adjustment,
+            "feed": self._feed,
+            "sort": "asc",
+            "limit": _ROWS_PER_PAGE,
+        }
+        while names:
+            try:
+                return self._pages({"symbols": ",".join(names), **params}, set(names), deadline)
+            except _InvalidSymbol as error:
+                # One that cannot be a symbol spoils the question for the others: they are asked for without it.
+                if error.symbol not in names:
+                    raise ProviderUnavailable("alpaca: it refuses a symbol that was not asked for") from None
+                names = [name for name in names if name != error.symbol]
+        return {}
+
+    def _pages(self, params: dict[str, str], wanted: set[str], deadline: float) -> "dict[str, list[_Rows | None]]":
+        rows: dict[str, list[_Rows | None]] = {}
+        tokens = {""}
+        for _ in range(_MOST_PAGES):
+            page = self._source.ask("/v2/stocks/bars", params, self._page, deadline)
+            for name, block in (page.bars or {}).items():
+                if name in wanted:
+                    rows.setdefault(name, []).append(_parsed(block))
+            token = page.next_page_token or ""
+            if not token:
+                return rows
+            if token in tokens:
+                break
+            tokens.add(token)
+            params = params | {"page_token": token}
+        raise ProviderUnavailable("alpaca: its pages do not end")
+
+    def _page(self, answer: Answer) -> _Page:
+        if answer.status in (400, 403):
+            message = _message(answer)
+            if invalid := _INVALID_SYMBOL.fullmatch(message):
+                raise _InvalidSymbol(invalid[1])
+            if "subscription" in message:
+                raise KeyRefused(f"alpaca: the subscription does not include ALPACA_FEED={self._feed} (403).")
+        self._source.expect_success(answer)
+        try:
+            return msgspec.json.decode(answer.body, type=_Page)
+        except msgspec.MsgspecError:
+            raise TryAgain("its answer is not what the documentation describes") from None
+
+
+def _message(answer: Answer) -> str:
+    try:
+        return msgspec.json.decode(answer.body, type=_Refusal).message
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _parsed(block: msgspec.Raw) -> _Rows | None:
+    try:
+        bars = _BARS.decode(block)
+        days = np.array([_epoch_day(bar.t) for bar in bars], dtype=np.int64)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    columns: dict[Column, Floats] = {
+        "close": np.array([bar.c for bar in bars], dtype=np.float64),
+        "high": np.array([bar.h for bar in bars], dtype=np.float64),
+        "low": np.array([bar.l for bar in bars], dtype=np.float64),
+        "volume": np.array([bar.v for bar in bars], dtype=np.float64),
+    }
+    return days.astype("datetime64[D]"), columns
+
+
+@functools.lru_cache(maxsize=16_384)  # all symbols share the same days
+def _epoch_day(instant: str) -> int:
+    """Give the day in New York, counted from 1970-01-01, of an instant such as 2022-02-01T05:00:00Z."""
+    moment = datetime.fromisoformat(instant)
+    if moment.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return moment.astimezone(NEW_YORK).date().toordinal() - date(1970, 1, 1).toordinal()
+
+
+def _bars(
+    symbol: str, raw: "list[_Rows | None]", adjusted: "list[_Rows | None]"
+) -> tuple[Bars, tuple[PriceIssue, ...]]:
+    """Join what was traded with the adjusted closes; faults in both are told once."""
+    if not raw:
+        raise MissingPrices(symbol)
+    bars, issues = _in_order(symbol, "bars", raw)
+    if not adjusted:
+        raise BadPrices(symbol, "adjusted bars", "there are none")
+    adjusted_bars, adjusted_issues = _in_order(symbol, "adjusted bars", adjusted)
+    if not np.array_equal(bars.dates, adjusted_bars.dates):
+        raise BadPrices(symbol, "adjusted bars", "they are of other days than the bars")
+    return replace(bars, adj_close=adjusted_bars.close), tuple(dict.fromkeys(issues + adjusted_issues))
+
+
+def _in_order(symbol: str, where: str, pages: "list[_Rows | None]") -> tuple[Bars, tuple[PriceIssue, ...]]:
+    rows = [page for page in pages if page is not None]
+    if len(rows) < len(pages):
+        raise BadPrices(symbol, where, "they are not of the shape that the documentation describes")
+    dates = np.concatenate([days for days, _ in rows])
+    columns = {name: np.concatenate([page[name] for _, page in rows]) for name in rows[0][1]}
+    return bars_from_rows(symbol, dates, {**columns, "adj_close": columns["close"]})

@@ -1,0 +1,235 @@
+"""Asking a provider's server over HTTP: no faster than it allows, again where it fails, no longer than a step may take.
+
+A key is added to a request below the client, so that what the client logs, and the errors it raises, never had it.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+import tenacity
+
+from market_data.provider import KeyRefused, ProviderUnavailable
+from settings import KeyName, MarketDataServer, key_setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_SECONDS = 480.0
+"""What a batch may take altogether: well within ``functionTimeout`` of host.json, which is 10 minutes."""
+
+_MOST_ATTEMPTS = 5
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
+_LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+_PAUSE_SECONDS = 15.0
+"""Between attempts at a server that says "too many requests" but not until when: all of them last a minute."""
+_LONGEST_PAUSE_SECONDS = 3600.0
+_KEY = re.compile(r"[!-~]+")
+
+
+class RequestLimit(Protocol):
+    """How often all workers together may ask."""
+
+    def wait(self, patience_seconds: float) -> bool:
+        """Wait for one's turn; gives False, at once, where it does not come within the patience."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody pass for a while."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlaces:
+    """Where in a request a server looks for which key."""
+
+    headers: Mapping[str, KeyName] = field(default_factory=dict)
+    params: Mapping[str, KeyName] = field(default_factory=dict)
+
+    def names(self) -> tuple[KeyName, ...]:
+        """Give the names of all keys."""
+        return (*self.headers.values(), *self.params.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+class TryAgain(Exception):
+    """The server did not answer, or with nothing of use; asked once more, it may. The message holds no word of it."""
+
+
+class HttpSource:
+    """One server, one client, for all threads of a process."""
+
+    def __init__(
+        self,
+        name: str,
+        server: MarketDataServer,
+        places: KeyPlaces,
+        key: Callable[[KeyName], str],
+        limit: RequestLimit,
+        read_seconds: float = _READ_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._name = name
+        self._places = places
+        self._limit = limit
+        self._sleep = sleep
+        self._at_once = threading.BoundedSemaphore(server.concurrency)
+        self._client = httpx.Client(
+            base_url=server.url,
+            timeout=httpx.Timeout(read_seconds, connect=_CONNECT_SECONDS),
+            transport=_KeyedTransport(server.concurrency, places, key),
+        )
+
+    def deadline(self) -> float:
+        """Give the time by which everything that is asked from now on for one batch must be answered."""
+        return time.monotonic() + PATIENCE_SECONDS
+
+    def ask[Content](
+        self, path: str, params: Mapping[str, str], read: Callable[[Answer], Content], deadline: float
+    ) -> Content:
+        """Give what ``read`` makes of the answer; where it raises :class:`TryAgain`, another one is asked for.
+
+        Raises:
+            ProviderUnavailable: no attempt led to an answer of use, or there is no time left.
+            KeyRefused: there is no key to show. Whatever else ``read`` raises.
+        """
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TryAgain),
+            stop=tenacity.stop_any(tenacity.stop_after_attempt(_MOST_ATTEMPTS), _StopAt(deadline)),
+            wait=tenacity.wait_exponential_jitter(initial=1, max=30),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return attempts(lambda: read(self._answer(path, params, deadline)))
+        except TryAgain as error:
+            raise ProviderUnavailable(f"{self._name}: {error}") from None
+
+    def expect_success(self, answer: Answer) -> None:
+        """Raise what an answer means that is not the one asked for."""
+        if answer.status in (401, 403):
+            raise self.key_refused(f"{answer.status}")
+        if answer.status != httpx.codes.OK:
+            raise ProviderUnavailable(f"{self._name}: it answers {answer.status}")
+
+    def key_refused(self, reason: str) -> KeyRefused:
+        """Give the error that says which keys to look at."""
+        names = self._places.names()
+        settings = " and ".join(map(key_setting, names))
+        return KeyRefused(
+            f"{self._name} refuses the key ({reason}): see to {settings}, in a vault {' and '.join(names)}."
+        )
+
+    def pause(self, seconds: float) -> None:
+        """Let no worker ask for a while."""
+        self._limit.pause(min(seconds, _LONGEST_PAUSE_SECONDS))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _answer(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
+        with self._turn(deadline):
+            answer, headers = self._exchange(path, params, deadline)
+        if answer.status == httpx.codes.TOO_MANY_REQUESTS:
+            self.pause(_seconds_to_wait(headers) or _PAUSE_SECONDS)
+            raise TryAgain("it answers 429, too many requests")
+        if answer.status == httpx.codes.REQUEST_TIMEOUT or httpx.codes.is_server_error(answer.status):
+            if seconds := _seconds_to_wait(headers):
+                self.pause(seconds)
+            raise TryAgain(f"it answers {answer.status}")
+        return answer
+
+    @contextmanager
+    def _turn(self, deadline: float) -> "Iterator[None]":
+        if not self._at_once.acquire(timeout=_left(deadline)):
+            raise ProviderUnavailable(f"{self._name}: other requests take all the time there is")
+        try:
+            if not self._limit.wait(_left(deadline)):
+                raise ProviderUnavailable(f"{self._name}: the rate limit leaves no turn in time")
+            yield
+        finally:
+            self._at_once.release()
+
+    def _exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
+        body = bytearray()
+        try:
+            with self._client.stream("GET", path, params=params) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > _LARGEST_ANSWER_BYTES:
+                        raise ProviderUnavailable(f"{self._name}: its answer is far too long")
+                    if _left(deadline) == 0:
+                        raise ProviderUnavailable(f"{self._name}: its answer does not end")
+                return Answer(response.status_code, bytes(body)), response.headers
+        except httpx.RequestError as error:
+            # The class only: the message may quote anything.
+            raise TryAgain(f"it cannot be reached ({type(error).__name__})") from None
+
+
+class _KeyedTransport(httpx.BaseTransport):
+    """Adds the keys to each request on its way out."""
+
+    def __init__(self, connections: int, places: KeyPlaces, key: Callable[[KeyName], str]) -> None:
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        self._inner = httpx.HTTPTransport(limits=limits)
+        self._places = places
+        self._key = key
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = request.headers.copy()
+        headers.update({header: self._shown(name) for header, name in self._places.headers.items()})
+        url = request.url.copy_merge_params({param: self._shown(name) for param, name in self._places.params.items()})
+        keyed = httpx.Request(
+            request.method, url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+        return self._inner.handle_request(keyed)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _shown(self, name: KeyName) -> str:
+        key = self._key(name)
+        if not _KEY.fullmatch(key):  # the client's error would quote it
+            raise KeyRefused(f"{key_setting(name)} (in a vault {name}) has characters that no key has.")
+        return key
+
+
+class _StopAt(tenacity.stop.stop_base):
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return retry_state.upcoming_sleep >= _left(self._deadline)
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
+def _seconds_to_wait(headers: httpx.Headers) -> float:
+    """Give how long the server wants to be left alone; 0 where it does not say, or nothing that can be understood."""
+    now = datetime.now(UTC)
+    after, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    if after.isdecimal():
+        return float(after)
+    if after:
+        try:
+            return max(0.0, (parsedate_to_datetime(after) - now).total_seconds())
+        except (ValueError, TypeError):  # no date, or one without a zone
+            return 0.0
+    return max(0.0, float(reset) - now.timestamp()) if reset.isdecimal() else 0.0

@@ -1,0 +1,123 @@
+"""How the providers' servers answer, after their documentation; each failure of an answer by its name."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from analysis.models import Bars, Floats
+from tests.market_data.provider_server import ProviderServer, Question, Reply
+
+KEYS = {"alpaca-key-id": "AK-invented-key-id", "alpaca-secret-key": "invented/secret+key=="}
+_NEW_YORK = ZoneInfo("America/New_York")
+
+type Row = dict[str, Any]
+
+
+def alpaca(server: ProviderServer, question: Question) -> Reply:
+    """Answer as https://docs.alpaca.markets/reference/stockbars describes."""
+    names = ("APCA-API-KEY-ID", "APCA-API-SECRET-KEY")
+    shown = [value for name, value in question.headers.items() if name.upper() in names]
+    if shown != [KEYS["alpaca-key-id"], KEYS["alpaca-secret-key"]]:
+        return 401, {"message": "unauthorized."}, {}
+    params = question.params
+    if params["feed"] == "sip" and question.failure == "no subscription":
+        return 403, {"message": "subscription does not permit querying recent SIP data"}, {}
+    assert question.path == "/v2/stocks/bars"
+    assert (params["timeframe"], params["sort"], params["limit"]) == ("1Day", "asc", "10000")
+    symbols = params["symbols"].split(",")
+    for symbol in symbols:
+        if symbol not in server.market and not symbol.replace(".", "").isalpha():
+            return 400, {"message": f"invalid symbol: {symbol}"}, {}
+    if question.failure == "an invalid symbol nobody asked for":
+        return 400, {"message": "invalid symbol: NOBODY"}, {}
+    start, end = (datetime.fromisoformat(params[name]) for name in ("start", "end"))
+    rows = [
+        (symbol, row)
+        for symbol in sorted(set(symbols) & set(server.market))
+        for moment, row in _alpaca_rows(server.market[symbol], params["adjustment"])
+        if start <= moment <= end
+    ]
+    first = int(base64.b64decode(params["page_token"])) if "page_token" in params else 0
+    last = first + server.page_rows
+    bars: dict[str, list[Row]] = {}
+    for symbol, row in rows[first:last]:
+        bars.setdefault(symbol, []).append(row)
+    token = base64.b64encode(str(last).encode()).decode()
+    if question.failure == "the same page again and again":
+        token = base64.b64encode(str(first).encode()).decode()
+    elif last >= len(rows) and question.failure != "pages without end":
+        token = ""
+    return 200, {"bars": _spoiled(bars, question.failure), "next_page_token": token or None}, {}
+
+
+_ROWS: dict[tuple[int, str], tuple[Bars, list[tuple[datetime, Row]]]] = {}
+
+
+def _alpaca_rows(bars: Bars, adjustment: str) -> list[tuple[datetime, Row]]:
+    if (id(bars), adjustment) not in _ROWS:
+        scale = {"raw": np.ones_like(bars.close), "all": bars.adj_close / bars.close}[adjustment]
+        closes = {"raw": bars.close, "all": bars.adj_close}[adjustment].tolist()
+        highs, lows = (_scaled(column, scale) for column in (bars.high, bars.low))
+        volumes = bars.volume.tolist() if bars.volume is not None else []
+        moments = [datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK) for day in bars.dates.tolist()]
+        rows = [
+            (
+                moment,
+                {
+                    "t": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+                    "o": close,
+                    "h": high,
+                    "l": low,
+                    "c": close,
+                    "v": int(volume),
+                },
+            )
+            for moment, close, high, low, volume in zip(moments, closes, highs, lows, volumes, strict=True)
+        ]
+        _ROWS[id(bars), adjustment] = bars, rows
+    return _ROWS[id(bars), adjustment][1]
+
+
+def _scaled(column: Floats | None, scale: Floats) -> list[float]:
+    assert column is not None
+    return [float(value) for value in column * scale]
+
+
+def _replace_close(value: object) -> Callable[[list[Row]], list[Row]]:
+    def replaced(rows: list[Row]) -> list[Row]:
+        return [rows[0], rows[1] | {name: value for name in rows[1] if name in ("c", "4. close")}, *rows[2:]]
+
+    return replaced
+
+
+# What becomes of the rows of the first symbol of an answer.
+SPOILED_ROWS: dict[str, Callable[[list[Row]], Any]] = {
+    "rows of another shape": lambda _: [{"price": "?"}],
+    "no rows but a word": lambda _: "none",
+    "a row without an instant": lambda rows: [rows[0], rows[1] | {"t": "yesterday"}],
+    "a negative price": _replace_close(-1.0),
+    "a price of nothing": _replace_close(None),
+    "a price that is not a number": _replace_close("NaN"),
+    "an empty history": lambda rows: rows[:0],
+    "a row that comes twice": lambda rows: [*rows, dict(rows[-1])],
+    "a day less": lambda rows: rows[:-1],
+    "closes alone": lambda rows: [{name: row[name] for name in ("t", "o", "c")} for row in rows],
+    "rows out of order": lambda rows: [*rows[1:], rows[0]],
+}
+
+
+def _spoiled(bars: dict[str, list[Row]], failure: str) -> dict[str, Any]:
+    if not bars:
+        return bars
+    first = min(bars)
+    if failure == "another symbol":
+        return {"OTHER" if name == first else name: rows for name, rows in bars.items()}
+    if failure == "half of the batch missing":
+        return {name: bars[name] for name in sorted(bars)[1::2]}
+    if failure in SPOILED_ROWS:
+        return bars | {first: SPOILED_ROWS[failure](bars[first])}
+    return bars

@@ -1,0 +1,186 @@
+"""What is Alpaca's own: pages, the two adjustments, instants that are days, symbols that spoil a question."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from market_data.provider import KeyRefused, Provider, ProviderUnavailable
+from tests.clock import Clock
+from tests.market_data.made_up import EVER, SYMBOLS, made_up_market
+from tests.market_data.provider_server import ProviderServer
+from tests.market_data.remote import a_remote_provider
+
+START, END = date(2022, 1, 3), date(2022, 1, 31)
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[tuple[Provider, ProviderServer]]:
+    with a_remote_provider("alpaca", Clock()) as made:
+        yield made
+
+
+@pytest.fixture
+def server(remote: tuple[Provider, ProviderServer]) -> ProviderServer:
+    remote[1].forget()
+    return remote[1]
+
+
+@pytest.fixture
+def provider(remote: tuple[Provider, ProviderServer], server: ProviderServer) -> Provider:  # noqa: ARG001 - as new
+    return remote[0]
+
+
+def test_a_batch_that_fits_a_page_takes_two_requests_whatever_its_size(
+    provider: Provider, server: ProviderServer
+) -> None:
+    assert set(provider.daily_bars(SYMBOLS, START, END).bars) == set(SYMBOLS)
+    assert server.params("adjustment") == ["raw", "all"]
+    assert server.params("symbols") == [",".join(SYMBOLS)] * 2
+
+
+def test_pages_are_read_to_their_end_and_none_twice(provider: Provider, server: ProviderServer) -> None:
+    whole = provider.daily_bars(SYMBOLS, START, END)
+    server.forget()
+    server.page_rows = 17  # less than was asked for, and not the days of a symbol
+    paged = provider.daily_bars(SYMBOLS, START, END)
+    rows = sum(bars.dates.size for bars in whole.bars.values())
+    assert len(server.asked) == 2 * -(-rows // 17)
+    assert len({(asked.params["adjustment"], asked.params.get("page_token")) for asked in server.asked}) == len(
+        server.asked
+    )
+    for symbol in SYMBOLS:
+        assert np.array_equal(paged.bars[symbol].dates, whole.bars[symbol].dates)
+        assert np.array_equal(paged.bars[symbol].adj_close, whole.bars[symbol].adj_close)
+
+
+@pytest.mark.parametrize("failure", ["the same page again and again", "pages without end"])
+def test_pages_that_do_not_end_are_not_read_for_ever(
+    provider: Provider, server: ProviderServer, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("market_data.alpaca._MOST_PAGES", 30)
+    server.always = failure
+    with pytest.raises(ProviderUnavailable, match="pages do not end"):
+        provider.daily_bars(SYMBOLS, START, END)
+    assert len(server.asked) <= 30
+
+
+def test_closes_are_as_traded_and_adjusted_closes_know_splits_and_dividends(provider: Provider) -> None:
+    bars = provider.daily_bars(["AAPL"], date(2020, 8, 28), date(2020, 8, 31)).bars["AAPL"]
+    assert bars.close[0] > 3 * bars.close[1]
+    assert abs(bars.adj_close[1] / bars.adj_close[0] - 1) < 0.05
+    assert bars.high is not None
+    assert bars.low is not None
+    assert ((bars.low < bars.close) & (bars.close < bars.high)).all()
+
+
+@pytest.mark.parametrize(
+    ("now", "complete", "last"),
+    [
+        # 17:59 in New York; the 17th is a holiday
+        (datetime(2022, 1, 18, 22, 59, tzinfo=UTC), date(2022, 1, 17), date(2022, 1, 14)),
+        (datetime(2022, 1, 18, 23, 0, tzinfo=UTC), date(2022, 1, 18), date(2022, 1, 18)),  # 18:00 in New York
+        (datetime(2022, 1, 19, 3, 0, tzinfo=UTC), date(2022, 1, 18), date(2022, 1, 18)),
+        (datetime(2022, 7, 18, 21, 59, tzinfo=UTC), date(2022, 7, 17), date(2022, 7, 15)),  # 17:59 in summer
+        (datetime(2022, 7, 18, 22, 0, tzinfo=UTC), date(2022, 7, 18), date(2022, 7, 18)),
+    ],
+)
+def test_a_day_whose_session_is_not_over_is_never_asked_for(now: datetime, complete: date, last: date) -> None:
+    with a_remote_provider("alpaca", now=lambda: now) as (provider, server):
+        bars = provider.daily_bars(["AAPL"], date(2022, 1, 3), date(2100, 1, 1)).bars["AAPL"]
+        assert bars.dates[-1].item() == last
+        assert all(datetime.fromisoformat(end) < now for end in server.params("end"))
+        before = len(server.asked)
+        assert set(provider.daily_bars(["AAPL"], date(2022, 7, 19), date(2100, 1, 1)).errors) == {"AAPL"}
+        assert len(server.asked) == before
+        assert provider.last_day() == complete
+
+
+def test_instants_become_days_of_new_york_in_winter_and_in_summer(provider: Provider) -> None:
+    expected = made_up_market()["KO"]
+    bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
+    assert np.array_equal(bars.dates, expected.dates)
+
+
+def test_symbols_are_asked_for_in_alpacas_spelling_and_answered_in_ours(
+    provider: Provider, server: ProviderServer
+) -> None:
+    fetched = provider.daily_bars(["BRK-B", "BRK.B", "BRK/B"], START, END)
+    assert set(server.params("symbols")) == {"BRK.B"}
+    assert set(fetched.bars) == {"BRK-B", "BRK.B", "BRK/B"}
+
+
+def test_what_cannot_be_a_symbol_of_a_us_share_is_not_asked_for(provider: Provider, server: ProviderServer) -> None:
+    fetched = provider.daily_bars(["^GSPC", "EURUSD=X", "aapl", "A,B", "", "KO&feed=sip"], START, END)
+    assert len(fetched.errors) == 6
+    assert server.asked == []
+
+
+def test_a_symbol_that_spoils_the_question_is_left_out_of_the_next(provider: Provider, server: ProviderServer) -> None:
+    fetched = provider.daily_bars(["CSP1", "KO", "X9"], START, END)
+    assert set(fetched.bars) == {"KO"}
+    assert {symbol: error.error_type for symbol, error in fetched.errors.items()} == {
+        "CSP1": "missing_prices",
+        "X9": "missing_prices",
+    }
+    assert server.params("symbols") == ["CSP1,KO,X9", "KO,X9", "KO", "KO"]
+
+
+def test_a_refusal_of_a_symbol_that_nobody_asked_for_ends_the_questions(
+    provider: Provider, server: ProviderServer
+) -> None:
+    server.always = "an invalid symbol nobody asked for"
+    with pytest.raises(ProviderUnavailable, match="not asked for"):
+        provider.daily_bars(["KO"], START, END)
+    assert len(server.asked) == 1
+
+
+def test_symbols_that_are_not_in_the_answer_have_missing_prices(provider: Provider, server: ProviderServer) -> None:
+    server.always = "half of the batch missing"
+    fetched = provider.daily_bars(["AAPL", "AMD", "BRK.B", "KO"], START, END)
+    assert {symbol: error.error_type for symbol, error in fetched.errors.items()} == {
+        "AAPL": "missing_prices",
+        "AMD": "bad_prices",  # in the first answer, and then not adjusted in the second
+        "BRK.B": "missing_prices",
+    }
+    assert set(fetched.bars) == {"KO"}
+
+
+def test_rows_of_a_symbol_that_nobody_asked_for_are_nobodys(provider: Provider, server: ProviderServer) -> None:
+    server.always = "another symbol"
+    fetched = provider.daily_bars(["AAPL", "KO"], START, END)
+    assert set(fetched.bars) | set(fetched.errors) == {"AAPL", "KO"}
+    assert fetched.errors["AAPL"].error_type == "missing_prices"
+
+
+def test_adjusted_bars_of_other_days_are_a_fault_of_that_symbol(provider: Provider, server: ProviderServer) -> None:
+    server.failures.extend(["none", "a day less"])
+    fetched = provider.daily_bars(["AAPL", "KO"], START, END)
+    assert set(fetched.bars) == {"KO"}
+    assert "of other days" in str(fetched.errors["AAPL"])
+
+
+def test_bars_without_highs_and_volumes_are_bars(provider: Provider, server: ProviderServer) -> None:
+    server.always = "closes alone"
+    bars = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
+    assert (bars.high, bars.low, bars.volume) == (None, None, None)
+
+
+def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Provider, server: ProviderServer) -> None:
+    before = server.market["KO"]
+    server.market["KO"] = replace(before, adj_close=before.adj_close / 2)
+    bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
+    server.market["KO"] = before
+    assert np.array_equal(bars.adj_close, before.adj_close / 2)
+    assert np.array_equal(bars.close, before.close)
+
+
+def test_a_feed_that_the_subscription_does_not_include_is_told_by_its_setting() -> None:
+    with a_remote_provider("alpaca", feed="sip") as (provider, server):
+        assert set(provider.daily_bars(["KO"], START, END).bars) == {"KO"}
+        assert set(server.params("feed")) == {"sip"}
+        server.always = "no subscription"
+        with pytest.raises(KeyRefused, match="ALPACA_FEED=sip"):
+            provider.daily_bars(["KO"], START, END)

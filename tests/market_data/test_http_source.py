@@ -1,0 +1,70 @@
+"""What holds for every provider that is asked over HTTP: how much at once, how long, and by whom."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pytest
+
+from market_data import http_source
+from market_data.provider import ProviderUnavailable
+from tests.devhost.harness import eventually
+from tests.market_data.remote import REMOTE, a_remote_provider
+
+START, END = date(2022, 1, 3), date(2022, 1, 31)
+
+
+@pytest.mark.parametrize("api", REMOTE)
+def test_no_more_requests_are_under_way_in_a_process_than_the_setting_says(api: str) -> None:
+    with a_remote_provider(api, concurrency=2) as (provider, server), ThreadPoolExecutor(8) as threads:
+        server.always = "time-out"  # until the door opens
+        batches = [threads.submit(provider.daily_bars, ["KO"], START, END) for _ in range(8)]
+        eventually(lambda: server.under_way == 2)
+        server.door.set()
+        assert all("KO" in batch.result().bars for batch in batches)
+    assert server.most_at_once == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "failure", "told"),
+    [
+        ("PATIENCE_SECONDS", 0.3, "body drop by drop", "does not end"),
+        ("_LARGEST_ANSWER_BYTES", 1000, "none", "too long"),
+    ],
+)
+def test_an_answer_without_end_in_time_or_size_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: float, failure: str, told: str
+) -> None:
+    monkeypatch.setattr(http_source, name, value)
+    with a_remote_provider("alpaca") as (provider, server):
+        server.always = failure
+        with pytest.raises(ProviderUnavailable, match=told):
+            provider.daily_bars(["KO"], START, END)
+    assert len(server.asked) == 1
+
+
+def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_remote_provider("alpaca", concurrency=1) as (provider, server), ThreadPoolExecutor(1) as threads:
+        server.always = "time-out"
+        first = threads.submit(provider.daily_bars, ["KO"], START, END)
+        eventually(lambda: server.under_way == 1)
+        monkeypatch.setattr(http_source, "PATIENCE_SECONDS", 0.1)
+        with pytest.raises(ProviderUnavailable, match="other requests"):
+            provider.daily_bars(["KO"], START, END)
+        server.door.set()
+        assert "KO" in first.result().bars
+
+
+def test_a_pause_between_attempts_never_goes_beyond_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_source, "PATIENCE_SECONDS", 0.5)
+    with a_remote_provider("alpaca") as (provider, server):
+        server.always = "500"
+        with pytest.raises(ProviderUnavailable, match="500"):
+            provider.daily_bars(["KO"], START, END)
+    assert len(server.asked) == 1
+
+
+def test_connections_are_kept_for_the_next_question() -> None:
+    with a_remote_provider("alpaca") as (provider, server):
+        for _ in range(3):
+            provider.daily_bars(["KO"], START, END)
+    assert len({question.client for question in server.asked}) == 1

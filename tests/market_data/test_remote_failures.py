@@ -1,0 +1,224 @@
+"""What becomes of a batch when the provider's server fails, failure by failure."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, Provider, ProviderUnavailable
+from tests.clock import Clock
+from tests.market_data.provider_apis import KEYS
+from tests.market_data.provider_server import ProviderServer
+from tests.market_data.remote import REMOTE, a_remote_provider
+
+START, END = date(2022, 1, 3), date(2022, 1, 31)
+BATCH = ["AAPL", "AMD", "KO"]
+ATTEMPTS = 5
+MOMENTARY = [
+    "408", "429", "429 with Retry-After in seconds", "429 with Retry-After as a date", "429 with X-RateLimit-Reset",
+    "429 with a Retry-After of nonsense", "500", "502", "503", "503 with Retry-After", "not JSON", "another JSON",
+    "no body", "truncated JSON", "body cut off", "connection lost",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=REMOTE)
+def api(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def remote(api: str, clock: Clock) -> Iterator[tuple[Provider, ProviderServer]]:
+    with a_remote_provider(api, clock) as made:
+        yield made
+
+
+@pytest.fixture
+def server(remote: tuple[Provider, ProviderServer], clock: Clock) -> ProviderServer:
+    clock.advance(3600)  # whatever pause the test before led to is over
+    remote[1].forget()
+    return remote[1]
+
+
+@pytest.fixture
+def provider(remote: tuple[Provider, ProviderServer], server: ProviderServer) -> Provider:  # noqa: ARG001 - as new
+    return remote[0]
+
+
+def fetch(provider: Provider) -> FetchedBars:
+    return provider.daily_bars(BATCH, START, END)
+
+
+def outcome(fetched: FetchedBars) -> dict[str, str]:
+    return dict.fromkeys(fetched.bars, "bars") | {
+        symbol: type(error).__name__ for symbol, error in fetched.errors.items()
+    }
+
+
+@pytest.mark.parametrize("failure", MOMENTARY)
+def test_a_failure_that_passes_costs_one_more_request(provider: Provider, server: ProviderServer, failure: str) -> None:
+    fetch(provider)
+    needed = len(server.asked)
+    server.failures.append(failure)
+    assert outcome(fetch(provider)) == dict.fromkeys(BATCH, "bars")
+    assert len(server.asked) == 2 * needed + 1
+
+
+@pytest.mark.parametrize("failure", MOMENTARY)
+def test_a_failure_that_stays_makes_the_provider_unavailable_after_five_attempts(
+    provider: Provider, server: ProviderServer, failure: str
+) -> None:
+    server.always = failure
+    with pytest.raises(ProviderUnavailable):
+        fetch(provider)
+    assert len(server.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds"),
+    [
+        ("429", 15),
+        ("429 with Retry-After in seconds", 30),
+        ("429 with Retry-After as a date", 28),
+        ("429 with X-RateLimit-Reset", 28),
+        ("429 with a Retry-After of nonsense", 15),
+        ("503 with Retry-After", 30),
+    ],
+)
+def test_nobody_asks_before_the_server_wants_to_be_asked_again(
+    provider: Provider, server: ProviderServer, clock: Clock, failure: str, seconds: float
+) -> None:
+    before = clock.seconds
+    server.failures.append(failure)
+    fetch(provider)
+    assert clock.seconds - before > seconds
+
+
+def test_a_server_that_wants_more_time_than_there_is_is_not_waited_for(
+    provider: Provider, server: ProviderServer, clock: Clock
+) -> None:
+    before = clock.seconds
+    server.failures.append("429 with a Retry-After beyond all patience")
+    with pytest.raises(ProviderUnavailable, match="rate limit"):
+        fetch(provider)
+    with pytest.raises(ProviderUnavailable, match="rate limit"):
+        fetch(provider)
+    assert len(server.asked) == 1
+    assert clock.seconds - before < 60
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_refused_key_is_not_shown_again_and_its_settings_are_named(
+    api: str, provider: Provider, server: ProviderServer, status: str
+) -> None:
+    server.always = status
+    with pytest.raises(KeyRefused, match=f"{status}.*{api.upper()}_") as caught:
+        fetch(provider)
+    assert len(server.asked) == 1
+    assert not any(key in str(caught.value) for key in KEYS.values())
+
+
+def test_a_wrong_key_is_refused(api: str) -> None:
+    with a_remote_provider(api, key=lambda _: "wrong") as (provider, server), pytest.raises(KeyRefused):
+        fetch(provider)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("key", ["", "two words", "a\nb", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_what_cannot_be_a_key_is_never_sent(api: str, key: str) -> None:
+    with a_remote_provider(api, key=lambda _: key) as (provider, server), pytest.raises(KeyRefused):
+        fetch(provider)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("status", ["302", "400", "404"])
+def test_an_answer_that_means_nothing_is_not_asked_for_again(
+    provider: Provider, server: ProviderServer, status: str
+) -> None:
+    server.always = status
+    with pytest.raises(ProviderUnavailable, match=status):
+        fetch(provider)
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_does_not_answer_in_time_is_asked_again(api: str) -> None:
+    with a_remote_provider(api, read_seconds=0.2) as (provider, server):
+        server.failures.append("time-out")
+        assert set(fetch(provider).bars) == set(BATCH)
+        server.always = "time-out"
+        with pytest.raises(ProviderUnavailable, match="ReadTimeout"):
+            fetch(provider)
+
+
+def test_a_server_that_is_not_there_is_unavailable(api: str) -> None:
+    clock = Clock()
+    with a_remote_provider(api, clock) as (provider, server):
+        server.stop()
+        before = clock.seconds
+        with pytest.raises(ProviderUnavailable, match="ConnectError"):
+            fetch(provider)
+    assert 15 <= clock.seconds - before < 60
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        ("rows of another shape", "BadPrices"),
+        ("no rows but a word", "BadPrices"),
+        ("a row without an instant", "BadPrices"),
+        ("a negative price", "BadPrices"),
+        ("a price of nothing", "BadPrices"),
+        ("a price that is not a number", "BadPrices"),
+        ("an empty history", "MissingPrices"),
+    ],
+)
+def test_what_is_wrong_with_one_symbol_costs_that_symbol_alone(
+    provider: Provider, server: ProviderServer, failure: str, error: str
+) -> None:
+    server.failures.append(failure)
+    assert outcome(fetch(provider)) == {"AAPL": error, "AMD": "bars", "KO": "bars"}
+
+
+def test_what_a_bad_symbol_is_told_for_names_where_and_why(provider: Provider, server: ProviderServer) -> None:
+    server.failures.append("a negative price")
+    error = fetch(provider).errors["AAPL"]
+    assert isinstance(error, BadPrices)
+    assert str(error).startswith("AAPL: close of 2022-01-04: it is not above zero")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"), [("a row that comes twice", "duplicate_days"), ("rows out of order", "unordered_days")]
+)
+def test_rows_that_had_to_be_mended_give_the_same_bars_and_an_issue(
+    provider: Provider, server: ProviderServer, failure: str, kind: str
+) -> None:
+    expected = fetch(provider)
+    server.failures.append(failure)
+    fetched = fetch(provider)
+    assert fetched.bars["AAPL"].adj_close.tolist() == expected.bars["AAPL"].adj_close.tolist()
+    assert {symbol: [issue.kind for issue in issues] for symbol, issues in fetched.issues.items()} == {"AAPL": [kind]}
+
+
+@pytest.mark.parametrize(
+    "failure", [*MOMENTARY, "401", "403", "302", "404", "another symbol", "a negative price", "none"]
+)
+def test_no_key_is_ever_logged_or_told_whatever_fails(
+    provider: Provider, server: ProviderServer, caplog: pytest.LogCaptureFixture, failure: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.always = failure
+    try:
+        told = repr(fetch(provider))
+    except (ProviderUnavailable, KeyRefused) as error:
+        told = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
+    told += repr(provider) + "".join(map(repr, vars(provider).values()))
+    told += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
+    assert server.asked
+    assert any(record.name.startswith("httpcore") for record in caplog.records)
+    assert not [name for name, key in KEYS.items() if key in told]
