@@ -1,0 +1,479 @@
+// One environment: a resource group with the app and all it needs. docs/deployment.md tells how; what a value may be
+// stands at each parameter. No parameter and no output is a secret.
+targetScope = 'subscription'
+
+@description('Name of the environment, such as staging or production.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@description('Azure region; one that has Flex Consumption.')
+@minLength(1)
+@metadata({
+  azd: {
+    type: 'location'
+  }
+})
+param location string
+
+@description('Which network: public; private-dependencies (what the app talks to is reached through private endpoints only); private (so is the app).')
+@allowed(['public', 'private-dependencies', 'private'])
+param network string = 'public'
+
+@description('First two numbers of the network\'s addresses, such as 10.40.')
+@minLength(3)
+@maxLength(7)
+param addressPrefix string = '10.40'
+
+@description('Which engine carries runs: the storage account, or the Durable Task Scheduler. The package must be built for the same.')
+@allowed(['storage', 'scheduler'])
+param durableBackend string = 'storage'
+
+@description('cluster makes a MongoDB cluster for the app; given takes the connection string that somebody put into the vault as mongodb-url.')
+@allowed(['cluster', 'given'])
+param mongodb string = 'given'
+
+@description('Size of the MongoDB cluster.')
+@allowed(['M10', 'M20', 'M30', 'M40', 'M50', 'M60', 'M80', 'M200'])
+param mongodbTier string = 'M30'
+
+@description('GB of disk of the MongoDB cluster.')
+@minValue(32)
+@maxValue(16384)
+param mongodbStorageGb int = 128
+
+@description('Object id of who administers the MongoDB cluster; empty for nobody.')
+@maxLength(36)
+param mongodbAdministratorId string = ''
+
+@description('managed makes an Azure Managed Redis; none goes without, or with the one whose URL somebody put into the vault as redis-url.')
+@allowed(['managed', 'none'])
+param redis string = 'managed'
+
+@description('Size of the Redis cache: B0 has 0.5 GB, B1 has 1, B3 has 3, B5 has 6.')
+@allowed(['Balanced_B0', 'Balanced_B1', 'Balanced_B3', 'Balanced_B5', 'Balanced_B10'])
+param redisSku string = 'Balanced_B0'
+
+@description('Whether MongoDB, Redis and storage outlive the loss of a zone.')
+param highlyAvailable bool = false
+
+@description('MB of an instance of the app.')
+@allowed([2048, 4096])
+param instanceMemoryMb int = 2048
+
+@description('Most instances of the app at once.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('Instances that wait for HTTP requests; 0 for none.')
+@minValue(0)
+@maxValue(20)
+param alwaysReadyInstances int = 0
+
+@description('Object id of the group that may set secrets in the vault; empty for nobody.')
+@maxLength(36)
+param operatorsGroupId string = ''
+
+@description('Client id of the app registration for the platform\'s sign-in (Easy Auth) and for tokens of Entra ID; empty for neither.')
+@maxLength(36)
+param signInClientId string = ''
+
+@description('Role in tokens of Entra ID that makes an administrator.')
+@minLength(1)
+@maxLength(120)
+param signInAdminRole string = 'Portfolio.Admin'
+
+@description('Whether people may sign in at the app\'s own address (Easy Auth); needs signInClientId.')
+param platformSignIn bool = false
+
+@description('Who is told by e-mail when something is wrong.')
+@minLength(1)
+param alertEmails string[]
+
+@description('Whether alerts fire. Switch on together with the timer.')
+param alertsEnabled bool = false
+
+@description('Minutes after midnight UTC by which the night\'s run must have ended.')
+@minValue(1)
+@maxValue(1439)
+param deadlineMinutes int = 90
+
+@description('Percent of a run\'s users who may fail before somebody is told.')
+@minValue(1)
+@maxValue(100)
+param failedUsersPercent int = 5
+
+@description('Amount a month after which somebody is told, in the subscription\'s currency.')
+@minValue(1)
+@maxValue(1000000)
+param budgetAmount int = 500
+
+@description('First day of the budget.')
+param budgetStartDate string = utcNow('yyyy-MM-01')
+
+@description('Days that logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 90
+
+@description('GB of logs a day after which no more are taken.')
+@minValue(1)
+@maxValue(1000)
+param logDailyCapGb int = 5
+
+@description('Whether the timers fire. Off while the old CronJob still starts the nightly run: see docs/migration.md.')
+param nightlyTimerEnabled bool = false
+
+@description('When the nightly run starts: six-field NCRONTAB, UTC, seconds first.')
+@minLength(11)
+@maxLength(100)
+param schedule string = '0 0 1 * * *'
+
+@description('Database of the app and of the existing backend.')
+@minLength(1)
+@maxLength(63)
+param mongodbDatabase string = 'portfolio'
+
+@description('Where prices come from.')
+@allowed(['alpaca', 'alphavantage', 'csv', 'sample'])
+param marketDataProvider string
+
+@description('Folder of price files, for csv.')
+@maxLength(200)
+param pricesDir string = ''
+
+@description('Symbol whose dates are the trading calendar; empty for the provider\'s usual one.')
+@maxLength(32)
+param benchmarkSymbol string = ''
+
+@description('Annual risk-free rate, simple, as text: -0.5 to 1.')
+@maxLength(8)
+param riskFreeRate string = '0'
+
+@description('Users a page, which is one step of a run.')
+@minValue(1)
+@maxValue(1000)
+param pageSize int = 200
+
+@description('Share of symbols with prices below which a run fails before analysing, as text: 0 to 1.')
+@maxLength(8)
+param minSuccessRate string = '0.7'
+
+@description('Trading days of history.')
+@minValue(63)
+@maxValue(20000)
+param lookbackDays int = 1260
+
+@description('Seconds after which a run that gets no further is stopped.')
+@minValue(901)
+@maxValue(86400)
+param stallSeconds int = 1800
+
+@description('Days that reports are kept.')
+@minValue(1)
+@maxValue(3650)
+param retentionDays int = 90
+
+@description('Proxies of yours and the platform\'s before the app: 1 without, 2 with Front Door or a gateway.')
+@minValue(1)
+@maxValue(5)
+param trustedProxies int = 1
+
+@description('Origins whose pages may call the API, comma separated; empty for none.')
+@maxLength(1000)
+param corsOrigins string = ''
+
+@description('Issuer that tokens of the existing backend must name; empty for any.')
+@maxLength(200)
+param jwtIssuer string = ''
+
+@description('Audience that tokens of the existing backend must name; empty for any.')
+@maxLength(200)
+param jwtAudience string = ''
+
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = {
+  'azd-env-name': environmentName
+  application: 'portfolio-analysis'
+}
+var dependenciesPrivate = network != 'public'
+var everythingPrivate = network == 'private'
+var issuer = '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+var signInSecretSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+var signInOn = platformSignIn && !empty(signInClientId)
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: 'rg-portfolio-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  scope: group
+  name: 'identity'
+  params: {
+    location: location
+    tags: tags
+    name: 'id-${token}'
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: group
+  name: 'monitoring'
+  params: {
+    location: location
+    tags: tags
+    workspaceName: 'log-${token}'
+    componentName: 'appi-${token}'
+    retentionDays: logRetentionDays
+    dailyCapGb: logDailyCapGb
+    principalId: identity.outputs.principalId
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  scope: group
+  name: 'storage'
+  params: {
+    location: location
+    tags: tags
+    name: 'st${token}'
+    packageContainerName: 'app-package'
+    private: dependenciesPrivate
+    zoneRedundant: highlyAvailable
+    principalId: identity.outputs.principalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  scope: group
+  name: 'vault'
+  params: {
+    location: location
+    tags: tags
+    name: 'kv-${token}'
+    private: dependenciesPrivate
+    principalId: identity.outputs.principalId
+    operatorsGroupId: operatorsGroupId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module database 'modules/mongodb.bicep' = if (mongodb == 'cluster') {
+  scope: group
+  name: 'mongodb'
+  params: {
+    location: location
+    tags: tags
+    name: 'mongo-${token}'
+    tier: mongodbTier
+    storageGb: mongodbStorageGb
+    highlyAvailable: highlyAvailable
+    private: dependenciesPrivate
+    databaseName: mongodbDatabase
+    principalId: identity.outputs.principalId
+    administratorId: mongodbAdministratorId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module cache 'modules/redis.bicep' = if (redis == 'managed') {
+  scope: group
+  name: 'redis'
+  params: {
+    location: location
+    tags: tags
+    name: 'redis-${token}'
+    sku: redisSku
+    highlyAvailable: highlyAvailable
+    private: dependenciesPrivate
+    principalId: identity.outputs.principalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module scheduler 'modules/scheduler.bicep' = if (durableBackend == 'scheduler') {
+  scope: group
+  name: 'scheduler'
+  params: {
+    location: location
+    tags: tags
+    name: 'dts-${token}'
+    taskHubName: 'PortfolioAnalysis'
+    private: dependenciesPrivate
+    principalId: identity.outputs.principalId
+    clientId: identity.outputs.clientId
+  }
+}
+
+module virtualNetwork 'modules/network.bicep' = if (dependenciesPrivate) {
+  scope: group
+  name: 'network'
+  params: {
+    location: location
+    tags: tags
+    name: 'vnet-${token}'
+    addressPrefix: addressPrefix
+  }
+}
+
+var storageZone = environment().suffixes.storage
+var storageServices = [
+  { name: 'blob', id: storage.outputs.id, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
+  { name: 'queue', id: storage.outputs.id, group: 'queue', zone: 'privatelink.queue.${storageZone}' }
+  { name: 'table', id: storage.outputs.id, group: 'table', zone: 'privatelink.table.${storageZone}' }
+]
+var vaultService = [
+  { name: 'vault', id: vault.outputs.id, group: 'vault', zone: 'privatelink.vaultcore.azure.net' }
+]
+var databaseService = (mongodb == 'cluster') ? [
+  { name: 'mongodb', id: database!.outputs.id, group: 'MongoCluster', zone: 'privatelink.mongocluster.cosmos.azure.com' }
+] : []
+var cacheService = (redis == 'managed') ? [
+  { name: 'redis', id: cache!.outputs.id, group: 'redisEnterprise', zone: 'privatelink.redis.azure.net' }
+] : []
+var schedulerService = (durableBackend == 'scheduler') ? [
+  { name: 'scheduler', id: scheduler!.outputs.id, group: 'scheduler', zone: 'privatelink.durabletask.io' }
+] : []
+
+module endpoints 'modules/private-endpoints.bicep' = if (dependenciesPrivate) {
+  scope: group
+  name: 'endpoints'
+  params: {
+    location: location
+    tags: tags
+    services: concat(storageServices, vaultService, databaseService, cacheService, schedulerService)
+    networkId: virtualNetwork!.outputs.id
+    subnetId: virtualNetwork!.outputs.endpointsSubnetId
+  }
+}
+
+// Every setting of docs/settings.md but the secrets, which the vault holds.
+var analysisSettings = {
+  KEY_VAULT_URL: vault.outputs.uri
+  MONGODB_URL: (mongodb == 'cluster') ? database!.outputs.url : ''
+  MONGODB_DATABASE: mongodbDatabase
+  REDIS_URL: (redis == 'managed') ? cache!.outputs.url : ''
+  MARKET_DATA_PROVIDER: marketDataProvider
+  PRICES_DIR: pricesDir
+  BENCHMARK_SYMBOL: benchmarkSymbol
+  RISK_FREE_RATE: riskFreeRate
+  ANALYSIS_SCHEDULE: schedule
+  ANALYSIS_PAGE_SIZE: string(pageSize)
+  ANALYSIS_MIN_SUCCESS_RATE: minSuccessRate
+  ANALYSIS_LOOKBACK_DAYS: string(lookbackDays)
+  ANALYSIS_STALL_SECONDS: string(stallSeconds)
+  ANALYSIS_RETENTION_DAYS: string(retentionDays)
+  TRUSTED_PROXIES: string(trustedProxies)
+  CORS_ORIGINS: corsOrigins
+  JWT_ISSUER: jwtIssuer
+  JWT_AUDIENCE: jwtAudience
+  OIDC_ISSUER: empty(signInClientId) ? '' : issuer
+  OIDC_AUDIENCE: signInClientId
+  OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole
+  // The host's own switch for one function: the watchdog's timer goes on firing.
+  'AzureWebJobs.nightly_analysis.Disabled': nightlyTimerEnabled ? 'false' : 'true'
+}
+
+module app 'modules/app.bicep' = {
+  scope: group
+  name: 'app'
+  params: {
+    location: location
+    tags: tags
+    planName: 'plan-${token}'
+    name: 'func-portfolio-${token}'
+    serviceName: 'api'
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    packageContainerUri: storage.outputs.packageContainerUri
+    blobUri: storage.outputs.blobUri
+    queueUri: storage.outputs.queueUri
+    tableUri: storage.outputs.tableUri
+    componentName: monitoring.outputs.componentName
+    workspaceId: monitoring.outputs.workspaceId
+    instanceMemoryMb: instanceMemoryMb
+    maximumInstances: maximumInstances
+    alwaysReadyInstances: alwaysReadyInstances
+    private: everythingPrivate
+    subnetId: dependenciesPrivate ? virtualNetwork!.outputs.appSubnetId : ''
+    settings: analysisSettings
+    engineSettings: (durableBackend == 'scheduler') ? { DURABLE_TASK_SCHEDULER: scheduler!.outputs.address } : {}
+    signInSettings: signInOn ? { '${signInSecretSetting}': identity.outputs.clientId } : {}
+  }
+  // It may start as soon as it is there.
+  dependsOn: [endpoints]
+}
+
+module appEndpoint 'modules/private-endpoint.bicep' = if (everythingPrivate) {
+  scope: group
+  name: 'endpoint-app'
+  params: {
+    location: location
+    tags: tags
+    name: 'pe-app'
+    serviceId: app.outputs.id
+    groupId: 'sites'
+    zoneName: 'privatelink.azurewebsites.net'
+    networkId: virtualNetwork!.outputs.id
+    subnetId: virtualNetwork!.outputs.endpointsSubnetId
+  }
+}
+
+module signIn 'modules/sign-in.bicep' = if (signInOn) {
+  scope: group
+  name: 'sign-in'
+  params: {
+    appName: app.outputs.name
+    clientId: signInClientId
+    issuer: issuer
+    secretSettingName: signInSecretSetting
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  name: 'alerts'
+  params: {
+    location: location
+    tags: tags
+    prefix: 'portfolio-${environmentName}'
+    componentId: monitoring.outputs.componentId
+    emails: alertEmails
+    deadlineMinutes: deadlineMinutes
+    failedUsersPercent: failedUsersPercent
+    enabled: alertsEnabled
+  }
+}
+
+module budget 'modules/budget.bicep' = {
+  scope: group
+  name: 'budget'
+  params: {
+    name: 'portfolio-${environmentName}'
+    amount: budgetAmount
+    startDate: budgetStartDate
+    actionGroupId: alerts.outputs.actionGroupId
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  scope: group
+  name: 'workbook'
+  params: {
+    location: location
+    tags: tags
+    title: 'Portfolio analysis (${environmentName})'
+    componentId: monitoring.outputs.componentId
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_NAME string = app.outputs.name
+output AZURE_KEY_VAULT_NAME string = vault.outputs.name
+output APP_URL string = app.outputs.url
+output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId

@@ -1,0 +1,68 @@
+// Where the app's log lines, traces and metrics go. Without local authentication: only identities with the role may write.
+targetScope = 'resourceGroup'
+
+@description('Azure region.')
+param location string
+@description('Tags of every resource.')
+param tags object
+@description('Name of the Log Analytics workspace.')
+param workspaceName string
+@description('Name of the Application Insights component.')
+param componentName string
+@description('Days that logs are kept.')
+@minValue(30)
+@maxValue(730)
+param retentionDays int
+@description('GB of logs a day after which no more are taken, so that a fault that logs without end costs no fortune.')
+@minValue(1)
+@maxValue(1000)
+param dailyCapGb int
+@description('Object id of the app\'s identity.')
+param principalId string
+
+var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+  name: workspaceName
+  location: location
+  tags: tags
+  properties: {
+    sku: {
+      name: 'PerGB2018'
+    }
+    retentionInDays: retentionDays
+    workspaceCapping: {
+      dailyQuotaGb: dailyCapGb
+    }
+    features: {
+      disableLocalAuth: true
+      enableLogAccessUsingOnlyResourcePermissions: true
+    }
+  }
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' = {
+  name: componentName
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspace.id
+    DisableLocalAuth: true
+  }
+}
+
+resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(component.id, principalId, monitoringMetricsPublisher)
+  scope: component
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringMetricsPublisher)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+output workspaceId string = workspace.id
+output componentId string = component.id
+output componentName string = component.name

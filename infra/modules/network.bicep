@@ -1,0 +1,52 @@
+// A network with a subnet that the app's instances join, and one for the private endpoints of what they talk to.
+targetScope = 'resourceGroup'
+
+@description('Azure region.')
+param location string
+@description('Tags of every resource.')
+param tags object
+@description('Name of the virtual network.')
+param name string
+@description('First two numbers of its addresses, such as 10.40; the network is the /16 of them.')
+@minLength(3)
+@maxLength(7)
+param addressPrefix string
+
+resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    addressSpace: {
+      addressPrefixes: ['${addressPrefix}.0.0/16']
+    }
+    subnets: [
+      {
+        name: 'app'
+        properties: {
+          addressPrefix: '${addressPrefix}.0.0/23'
+          // Flex Consumption joins as a container environment.
+          delegations: [
+            {
+              name: 'flex'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+        }
+      }
+      {
+        name: 'endpoints'
+        properties: {
+          addressPrefix: '${addressPrefix}.2.0/24'
+          privateEndpointNetworkPolicies: 'Enabled'
+        }
+      }
+    ]
+  }
+}
+
+output id string = network.id
+output appSubnetId string = '${network.id}/subnets/app'
+output endpointsSubnetId string = '${network.id}/subnets/endpoints'

@@ -1,0 +1,56 @@
+// The Durable Task Scheduler, as the other engine instead of the storage account's queues and tables.
+targetScope = 'resourceGroup'
+
+@description('Azure region.')
+param location string
+@description('Tags of every resource.')
+param tags object
+@description('Name of the scheduler.')
+@minLength(3)
+@maxLength(64)
+param name string
+@description('Name of the task hub.')
+@minLength(3)
+@maxLength(64)
+param taskHubName string
+@description('Whether it can be reached through private endpoints only.')
+param private bool
+@description('Object id of the app\'s identity.')
+param principalId string
+@description('Client id of the app\'s identity.')
+param clientId string
+
+var durableTaskDataContributor = '0ad04412-c4d5-4796-b79c-f76d14c8d402'
+
+// 2025-11-01 has no private endpoints.
+resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    sku: {
+      name: 'Consumption'
+    }
+    // Whoever has no role gets nothing, wherever they are.
+    ipAllowlist: private ? [] : ['0.0.0.0/0']
+    publicNetworkAccess: private ? 'Disabled' : 'Enabled'
+  }
+}
+
+resource taskHub 'Microsoft.DurableTask/schedulers/taskHubs@2026-02-01' = {
+  parent: scheduler
+  name: taskHubName
+}
+
+resource worker 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(taskHub.id, principalId, durableTaskDataContributor)
+  scope: taskHub
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', durableTaskDataContributor)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+output id string = scheduler.id
+output address string = 'Endpoint=${scheduler.properties.endpoint};Authentication=ManagedIdentity;ClientID=${clientId}'

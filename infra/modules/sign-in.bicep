@@ -1,0 +1,51 @@
+// The platform's sign-in (Easy Auth), for people at the console. It lets through who is not signed in: the app's own
+// door decides, so that the admin secret and health checks go on working.
+targetScope = 'resourceGroup'
+
+@description('Name of the app.')
+param appName string
+@description('Client id of the app registration in Entra ID.')
+param clientId string
+@description('Issuer of its tokens.')
+param issuer string
+@description('Name of the setting that holds the client id of the identity that stands for the registration\'s secret.')
+param secretSettingName string
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
+  name: appName
+}
+
+resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enabled: true
+    }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+    }
+    httpSettings: {
+      requireHttps: true
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: clientId
+          clientSecretSettingName: secretSettingName
+          openIdIssuer: issuer
+        }
+        validation: {
+          allowedAudiences: [clientId, 'api://${clientId}']
+        }
+      }
+    }
+    login: {
+      tokenStore: {
+        enabled: true
+      }
+    }
+  }
+}

@@ -1,0 +1,123 @@
+"""Every setting that the code reads is set in Azure, within its limits, and nothing is set that nobody reads."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from settings import PROVIDERS, Settings, SettingsError
+from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, template
+
+# What the code reads and no template sets, and where it comes from instead.
+FROM_ELSEWHERE = {
+    "ADMIN_SECRET": "the vault's admin-secret",
+    "JWT_SECRET": "the vault's jwt-secret",
+    "AZURE_FUNCTIONS_ENVIRONMENT": "the host",
+}
+# What a template sets and our code does not read, and who does.
+READ_BY_OTHERS = {
+    "AzureWebJobsStorage__credential": "the host",
+    "AzureWebJobsStorage__clientId": "the host",
+    "AzureWebJobsStorage__blobServiceUri": "the host",
+    "AzureWebJobsStorage__queueServiceUri": "the host",
+    "AzureWebJobsStorage__tableServiceUri": "the host",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
+    "AzureWebJobs.nightly_analysis.Disabled": "the host",
+    "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
+    "AZURE_CLIENT_ID": "azure-identity",
+}
+# Flex Consumption has members of its own for these, or sets them itself, or refuses them.
+NOT_ON_FLEX_CONSUMPTION = {
+    "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_WORKER_PROCESS_COUNT", "FUNCTIONS_MAX_HTTP_CONCURRENCY", "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "ENABLE_ORYX_BUILD", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_CONTENTSHARE", "WEBSITE_TIME_ZONE", "TZ",
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT",
+}  # fmt: skip
+LIMITS = {
+    "ANALYSIS_PAGE_SIZE": "pageSize",
+    "ANALYSIS_LOOKBACK_DAYS": "lookbackDays",
+    "ANALYSIS_STALL_SECONDS": "stallSeconds",
+    "ANALYSIS_RETENTION_DAYS": "retentionDays",
+    "TRUSTED_PROXIES": "trustedProxies",
+}
+IN_AZURE = {"KEY_VAULT_URL": "https://vault.example", "MARKET_DATA_PROVIDER": PROVIDERS[0]}
+
+
+def set_in_azure() -> set[str]:
+    return literal_keys(template(MAIN).variable("analysisSettings")) | literal_keys(
+        module("app").variable("platformSettings")
+    )
+
+
+def read_by_the_code() -> set[str]:
+    constants = {
+        node.value
+        for node in ast.walk(ast.parse((ROOT / "settings.py").read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {text for text in constants if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", text)}
+
+
+def test_every_setting_that_the_code_reads_is_set() -> None:
+    assert read_by_the_code() - set_in_azure() == FROM_ELSEWHERE.keys()
+
+
+def test_nothing_is_set_that_nobody_reads() -> None:
+    assert set_in_azure() - read_by_the_code() == READ_BY_OTHERS.keys()
+
+
+def test_every_setting_is_documented() -> None:
+    documented = (ROOT / "docs" / "settings.md").read_text()
+    assert [
+        name for name in read_by_the_code() - {"AZURE_FUNCTIONS_ENVIRONMENT"} if f"`{name}`" not in documented
+    ] == []
+
+
+def test_nothing_is_set_that_the_plan_does_not_take() -> None:
+    assert set_in_azure() & NOT_ON_FLEX_CONSUMPTION == set()
+
+
+def test_the_providers_that_the_code_knows_may_be_chosen() -> None:
+    allowed = decorator(template(MAIN).parameters()["marketDataProvider"], "allowed")
+    assert set(PROVIDERS) <= set(allowed)
+
+
+@pytest.mark.parametrize(("setting", "parameter"), LIMITS.items())
+def test_a_parameter_allows_what_the_code_allows_and_has_its_default(setting: str, parameter: str) -> None:
+    asked = template(MAIN).parameters()[parameter]
+    for value in (decorator(asked, "min_value"), decorator(asked, "max_value")):
+        Settings.from_environment(IN_AZURE | {setting: str(value)})
+    with pytest.raises(SettingsError):
+        Settings.from_environment(IN_AZURE | {setting: str(decorator(asked, "max_value") + 1)})
+    if setting != "TRUSTED_PROXIES":  # nothing stands before a laptop, the platform's front end before an app
+        assert Settings.from_environment(IN_AZURE | {setting: str(asked["default"])}) == Settings.from_environment(
+            IN_AZURE
+        )
+
+
+@pytest.mark.parametrize(
+    ("setting", "parameter"), [("RISK_FREE_RATE", "riskFreeRate"), ("ANALYSIS_MIN_SUCCESS_RATE", "minSuccessRate")]
+)
+def test_a_number_given_as_text_has_the_codes_default(setting: str, parameter: str) -> None:
+    default = template(MAIN).parameters()[parameter]["default"]
+    assert Settings.from_environment(IN_AZURE | {setting: default}) == Settings.from_environment(IN_AZURE)
+
+
+def test_an_empty_setting_counts_as_not_set() -> None:
+    empty = dict.fromkeys(read_by_the_code() - IN_AZURE.keys() - {"AZURE_FUNCTIONS_ENVIRONMENT"}, "")
+    assert Settings.from_environment(IN_AZURE | empty) == Settings.from_environment(IN_AZURE)
+
+
+def test_a_stalled_run_is_stopped_later_than_a_step_may_take() -> None:
+    hours, minutes, seconds = map(int, json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":"))
+    shortest = decorator(template(MAIN).parameters()["stallSeconds"], "min_value")
+    assert shortest > hours * 3600 + minutes * 60 + seconds
+
+
+def test_one_process_has_threads_for_more_than_activities_and_orchestrations() -> None:
+    threads = int(module("app").variable("platformSettings")["PYTHON_THREADPOOL_THREAD_COUNT"])
+    durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    busy = durable["maxConcurrentActivityFunctions"] + durable["maxConcurrentOrchestratorFunctions"]
+    assert busy < threads, "no thread would be left for HTTP and timers"

@@ -1,0 +1,289 @@
+"""The templates hold together and to the platform's rules. The pipeline compiles them; here they are read."""
+
+import json
+import re
+
+import pytest
+
+from tests.infra.bicep import (
+    INFRA,
+    MAIN,
+    ROOT,
+    Resource,
+    Template,
+    decorator,
+    if_else,
+    literal_keys,
+    module,
+    resource,
+    resources,
+    template,
+    templates,
+    walk,
+    without_comments,
+)
+
+ROLES = {
+    "storage": {
+        "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+        "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    },
+    "monitoring": {"3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher"},
+    "vault": {
+        "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
+    },
+    "scheduler": {"0ad04412-c4d5-4796-b79c-f76d14c8d402": "Durable Task Data Contributor"},
+}
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# There is no newer one: https://learn.microsoft.com/azure/templates/microsoft.insights/diagnosticsettings
+ONLY_IN_PREVIEW = {"Microsoft.Insights/diagnosticSettings"}
+
+
+def ids(values: list[Template] | list[Resource]) -> list[str]:
+    return [value.name if isinstance(value, Template) else f"{value.template}.{value.symbol}" for value in values]
+
+
+def of(found: list[Resource], type_: str) -> list[Resource]:
+    return [candidate for candidate in found if candidate.type == type_]
+
+
+def test_every_template_is_reached_from_main() -> None:
+    reached, to_visit = set(), [MAIN]
+    while to_visit:
+        path = to_visit.pop()
+        reached.add(path)
+        to_visit += [used for used, _ in template(path).modules().values() if used not in reached]
+    assert reached == {found.path for found in templates()}
+
+
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_a_module_is_given_exactly_what_it_asks_for(found: Template) -> None:
+    for symbol, (path, given) in found.modules().items():
+        asked = template(path).parameters()
+        required = {name for name, parameter in asked.items() if parameter["default"] is None}
+        assert required <= given.keys() <= asked.keys(), f"{found.name}: {symbol}"
+
+
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_only_outputs_that_there_are_are_used(found: Template) -> None:
+    modules = found.modules()
+    for symbol, output in re.findall(r"(\w+)!?\.outputs\.(\w+)", found.text):
+        assert output in template(modules[symbol][0]).outputs(), f"{symbol}.outputs.{output}"
+
+
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_what_is_declared_is_used(found: Template) -> None:
+    declared = [*found.parameters(), *found.tree.get("variables", {})]
+    unused = [name for name in declared if len(re.findall(rf"\b{name}\b", without_comments(found.text))) < 2]
+    assert unused == []
+
+
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_every_parameter_is_described(found: Template) -> None:
+    for name, parameter in found.parameters().items():
+        assert len(decorator(parameter, "description") or "") > 10, name
+
+
+def test_every_parameter_of_main_has_limits() -> None:
+    for name, parameter in template(MAIN).parameters().items():
+        limits = {found["type"] for found in parameter["decorators"]}
+        match parameter["type"]:
+            case "int":
+                assert {"min_value", "max_value"} <= limits or "allowed" in limits, name
+            case "string" if name != "budgetStartDate":
+                assert {"allowed", "min_length", "max_length"} & limits, name
+
+
+def test_the_values_azd_fills_in_are_parameters_and_the_rest_have_defaults() -> None:
+    filled = json.loads((INFRA / "main.parameters.json").read_text())["parameters"].keys()
+    asked = template(MAIN).parameters()
+    assert filled <= asked.keys()
+    assert {name for name, parameter in asked.items() if parameter["default"] is None} <= filled
+
+
+@pytest.mark.parametrize("found", resources(), ids=ids(resources()))
+def test_every_resource_names_a_dated_stable_version_of_its_api(found: Resource) -> None:
+    preview = found.type in ONLY_IN_PREVIEW
+    assert re.fullmatch(r"202\d-\d\d-\d\d" + ("-preview" if preview else ""), found.api_version)
+
+
+def test_one_type_is_used_in_one_version() -> None:
+    versions = {(found.type.split("/")[0], found.type, found.api_version) for found in resources()}
+    assert len(versions) == len({found.type for found in resources()})
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_no_parameter_and_no_output_is_a_secret(found: Template) -> None:
+    text = without_comments(found.text)
+    assert not re.search(r"@secure|\blist[A-Z]\w*\(|newGuid", text)
+    named = [*found.parameters(), *found.outputs()]
+    assert [name for name in named if re.search(r"(?i)password|connectionstring|(?<!Se)key$", name)] == []
+
+
+def test_no_service_takes_keys_or_passwords() -> None:
+    storage = resource("Microsoft.Storage/storageAccounts").members["properties"]
+    assert (storage["allowSharedKeyAccess"], storage["allowBlobPublicAccess"]) == (False, False)
+    assert (storage["minimumTlsVersion"], storage["supportsHttpsTrafficOnly"]) == ("TLS1_2", True)
+    assert resource("Microsoft.Insights/components").members["properties"]["DisableLocalAuth"] is True
+    workspace = resource("Microsoft.OperationalInsights/workspaces").members["properties"]
+    assert workspace["features"]["disableLocalAuth"] is True
+    redis = resource("Microsoft.Cache/redisEnterprise/databases").members["properties"]
+    assert (redis["accessKeysAuthentication"], redis["clientProtocol"]) == ("Disabled", "Encrypted")
+    mongodb = resource("Microsoft.DocumentDB/mongoClusters").members["properties"]
+    assert mongodb["authConfig"]["allowedModes"] == ["MicrosoftEntraID"]
+    assert "administrator" not in mongodb
+    policies = of(resources(), "Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    assert {found.members["name"]: found.members["properties"]["allow"] for found in policies} == {
+        "ftp": False,
+        "scm": False,
+    }
+
+
+def test_the_vault_goes_by_roles_and_forgets_nothing_for_ninety_days() -> None:
+    vault = resource("Microsoft.KeyVault/vaults").members["properties"]
+    assert (vault["enableRbacAuthorization"], vault["enablePurgeProtection"]) == (True, True)
+    assert vault["softDeleteRetentionInDays"] == 90
+    assert "accessPolicies" not in vault
+
+
+# Roles
+
+
+def test_roles_are_those_that_are_needed_and_no_others() -> None:
+    given = {found.name: set(GUID.findall(found.text)) for found in templates() if GUID.search(found.text)}
+    assert given == {name: set(roles) for name, roles in ROLES.items()}
+
+
+@pytest.mark.parametrize("name", sorted(ROLES))
+def test_each_role_is_given_once_and_for_the_one_resource(name: str) -> None:
+    found = module(name)
+    here = {candidate.symbol: candidate for candidate in found.resources()}
+    assignments = of(list(here.values()), "Microsoft.Authorization/roleAssignments")
+    roles = []
+    for assignment in assignments:
+        properties = assignment.members["properties"]
+        role = properties["roleDefinitionId"]["function"]["parameters"]["resource_name_1"]
+        roles.append(found.variable(role))
+        scope = assignment.members["scope"]
+        assert here[scope].type.startswith("Microsoft.")
+        assert f"guid({scope}.id, {properties['principalId']}, {role})" in found.text
+    assert sorted(roles) == sorted(ROLES[name])
+
+
+def test_the_app_may_write_in_its_own_database_only() -> None:
+    users = {found.symbol: found.members for found in of(resources(), "Microsoft.DocumentDB/mongoClusters/users")}
+    assert users["app"]["properties"]["roles"] == [{"db": "databaseName", "role": "readWrite"}]
+
+
+# Network
+
+
+PRIVATE = {
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.DocumentDB/mongoClusters",
+    "Microsoft.Cache/redisEnterprise",
+    "Microsoft.DurableTask/schedulers",
+    "Microsoft.Web/sites",
+}
+
+
+def test_what_is_private_has_no_public_access() -> None:
+    closed = {
+        found.type
+        for found in resources()
+        if found.members.get("properties", {}).get("publicNetworkAccess") == if_else("private", "Disabled", "Enabled")
+    }
+    assert closed == PRIVATE
+    for type_ in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"):
+        rules = resource(type_).members["properties"]["networkAcls"]
+        assert rules == {"bypass": "None", "defaultAction": if_else("private", "Deny", "Allow")}
+
+
+def test_where_dependencies_are_private_all_of_them_are() -> None:
+    given = {path.stem: given["private"] for path, given in template(MAIN).modules().values() if "private" in given}
+    app = given.pop("app")
+    assert (app, set(given.values())) == ("everythingPrivate", {"dependenciesPrivate"})
+    assert len(given) == len(PRIVATE) - 1
+
+
+def test_each_private_service_has_its_endpoint_and_its_zone() -> None:
+    found = re.findall(r"group: '(\w+)', zone: '([^']+)'", template(MAIN).text)
+    assert dict(found) == {
+        "blob": "privatelink.blob.${storageZone}",
+        "queue": "privatelink.queue.${storageZone}",
+        "table": "privatelink.table.${storageZone}",
+        "vault": "privatelink.vaultcore.azure.net",
+        "MongoCluster": "privatelink.mongocluster.cosmos.azure.com",
+        "redisEnterprise": "privatelink.redis.azure.net",
+        "scheduler": "privatelink.durabletask.io",
+    }
+    _, app = template(MAIN).modules()["appEndpoint"]
+    assert (app["groupId"], app["zoneName"]) == ("sites", "privatelink.azurewebsites.net")
+
+
+def test_instances_join_a_subnet_that_is_theirs() -> None:
+    network = resource("Microsoft.Network/virtualNetworks").members["properties"]
+    subnets = {found["name"]: found["properties"] for found in network["subnets"]}
+    (delegation,) = subnets["app"]["delegations"]
+    assert delegation["properties"]["serviceName"] == "Microsoft.App/environments"
+    assert "delegations" not in subnets["endpoints"]
+
+
+# The app
+
+
+def test_the_app_is_deployed_and_run_as_itself() -> None:
+    app = resource("Microsoft.Web/sites").members
+    config = app["properties"]["functionAppConfig"]
+    assert app["identity"]["type"] == "UserAssigned"
+    assert config["deployment"]["storage"]["type"] == "blobContainer"
+    assert config["deployment"]["storage"]["authentication"]["type"] == "UserAssignedIdentity"
+    assert config["runtime"] == {"name": "python", "version": "3.13"}
+    assert 'requires-python = ">=3.13,<3.14"' in (ROOT / "pyproject.toml").read_text()
+    assert app["properties"]["httpsOnly"] is True
+
+
+def test_who_is_not_signed_in_with_the_platform_gets_to_the_apps_own_door() -> None:
+    (sign_in,) = (found for found in module("sign-in").resources() if not found.existing)
+    assert sign_in.members["properties"]["globalValidation"] == {
+        "requireAuthentication": False,
+        "unauthenticatedClientAction": "AllowAnonymous",
+    }
+
+
+def test_both_engines_are_where_host_json_looks_for_them() -> None:
+    durable = json.loads((INFRA / "host.scheduler.json").read_text())["extensions"]["durableTask"]
+    (setting,) = literal_keys(
+        next(tree for path, tree in walk(template(MAIN).tree) if path[-2:] == ("engineSettings", "operator"))[
+            "operands"
+        ]["true_value"]
+    )
+    assert durable["storageProvider"] == {"type": "azureManaged", "connectionStringName": setting}
+    _, scheduler = template(MAIN).modules()["scheduler"]
+    assert scheduler["taskHubName"] == durable["hubName"]
+    ours = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    assert "storageProvider" not in ours
+    assert ours["hubName"] == durable["hubName"]
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.DocumentDB/mongoClusters",
+        "Microsoft.Cache/redisEnterprise",
+        "Microsoft.Web/sites",
+    ],
+)
+def test_what_happens_at_each_service_is_kept(type_: str) -> None:
+    (found,) = [candidate for candidate in resources() if candidate.type == type_]
+    here = [candidate for candidate in resources() if candidate.template == found.template]
+    (diagnostics,) = of(here, "Microsoft.Insights/diagnosticSettings")
+    assert diagnostics.members["properties"]["workspaceId"] == "workspaceId"
