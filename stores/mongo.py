@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
-from typing import Any
+from typing import Any, override
+from urllib.parse import parse_qsl, urlsplit
 
 from pymongo import IndexModel, InsertOne, MongoClient, ReplaceOne
+from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackResult
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+
+from stores.identity import NoToken, token
 
 type Document = dict[str, Any]
 type Documents = Collection[Document]
@@ -15,14 +19,19 @@ type DocumentDatabase = Database[Document]
 
 _LOT = 50
 _INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS = (85, 86)
+_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
 def connect(url: str) -> MongoClient[Document]:
     """Make the process's one client; it connects on first use.
 
     A server that is away is noticed after 5 s, so that a trigger answers 503 while its caller still waits; a query may
-    take a minute. The pool is larger than the worker's threads, so no thread waits for a connection.
+    take a minute. The pool is larger than the worker's threads, so no thread waits for a connection. A ``url`` with
+    ``authMechanism=MONGODB-OIDC``, and no properties that say who gives tokens, stands for the app's identity.
     """
+    as_identity: dict[str, Any] = {}
+    if _is_for_identity(url):
+        as_identity["authMechanismProperties"] = {"OIDC_CALLBACK": _AsIdentity()}
     return MongoClient(
         url,
         appname="portfolio-analysis",
@@ -32,7 +41,23 @@ def connect(url: str) -> MongoClient[Document]:
         socketTimeoutMS=60_000,
         maxPoolSize=50,
         waitQueueTimeoutMS=5_000,
+        **as_identity,
     )
+
+
+class _AsIdentity(OIDCCallback):
+    @override
+    def fetch(self, context: OIDCCallbackContext) -> OIDCCallbackResult:
+        # The driver's own support for Azure asks where virtual machines do, and function apps have no such place.
+        try:
+            return OIDCCallbackResult(access_token=token(_SCOPE))
+        except NoToken as error:
+            raise ConnectionFailure(str(error)) from None
+
+
+def _is_for_identity(url: str) -> bool:
+    options = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    return options.get("authmechanism") == "MONGODB-OIDC" and "authmechanismproperties" not in options
 
 
 def find_each(

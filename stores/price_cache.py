@@ -10,6 +10,7 @@ import redis
 
 from analysis.models import Bars
 from stores.bars import BarsDocument, bars_from_document, bars_to_document
+from stores.redis_server import connect
 
 _log = logging.getLogger(__name__)
 _EXPIRY_SECONDS = 12 * 60 * 60
@@ -24,9 +25,7 @@ class PriceCache:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis: redis.Redis = redis.Redis.from_url(
-            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-        )
+        self._redis = connect(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
         self._warned = False
         self._away_until = 0.0
 

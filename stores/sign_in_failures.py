@@ -11,6 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from stores.redis_server import connect
+
 MOST_FAILURES = 30
 WINDOW_SECONDS = 300
 """A window begins with the first failure; after ``MOST_FAILURES`` in one, its rest is to be waited for."""
@@ -91,7 +93,7 @@ class SharedFailures:
 
     def __init__(self, url: str) -> None:
         # Every sign-in asks here: a Redis that does not answer at once is not waited for.
-        self._redis: redis.Redis = redis.Redis.from_url(
+        self._redis = connect(
             url,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,

@@ -6,21 +6,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from stores.identity import IMPATIENT, credential
 from stores.kept import Unavailable
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
-IMPATIENT: dict[str, Any] = {
-    # The SDK would try for minutes, and sleep as long as an answer's Retry-After says, while an administrator waits.
-    "retry_total": 1,
-    "retry_status": 0,
-    "connection_timeout": 3,
-    "read_timeout": 3,
-}
 MOST_VERSIONS_LISTED = 1_000
 _PAGE_SIZE = 25  # the vault gives no more
 _LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -118,9 +112,8 @@ def vault_client(url: str) -> Callable[[], "SecretClient"]:
 
     @functools.cache
     def client() -> "SecretClient":
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, only used with a vault
         from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
 
-        return SecretClient(url, DefaultAzureCredential(**IMPATIENT), **IMPATIENT)
+        return SecretClient(url, credential(), **IMPATIENT)
 
     return client

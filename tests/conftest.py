@@ -16,6 +16,8 @@ from secantus import SecantusDBServer
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
+REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+
 
 @pytest.fixture(scope="session")
 def mongodb_url() -> Iterator[str]:
@@ -34,7 +36,7 @@ def database(mongodb_url: str) -> Iterator[DocumentDatabase]:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    server = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    server = shutil.which("redis-server", path=REDIS_PATH)
     if server is None:
         missing_server("redis-server is not installed")
     port = free_port()

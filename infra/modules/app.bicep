@@ -131,6 +131,8 @@ var platformSettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   // Which identity the SDKs sign in with, where an app could have several.
   AZURE_CLIENT_ID: identityClientId
+  // No other way to sign in is tried, each of which would take its time.
+  AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
   // Flex Consumption runs one worker process an instance and knows no FUNCTIONS_WORKER_PROCESS_COUNT, so that one
   // process must have the threads that two share elsewhere: more than host.json's activities and orchestrations at once.
   PYTHON_THREADPOOL_THREAD_COUNT: '8'

@@ -18,8 +18,8 @@ param operatorsGroupId string
 @description('Id of the workspace that audit logs go to.')
 param workspaceId string
 
-var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
-var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
+var readerRole = '4633458b-17de-408a-b874-0445c86b69e6'
+var officerRole = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
@@ -44,20 +44,20 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
 }
 
 resource reader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, secretsUser)
+  name: guid(vault.id, principalId, readerRole)
   scope: vault
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', readerRole)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
 }
 
 resource operators 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorsGroupId)) {
-  name: guid(vault.id, operatorsGroupId, secretsOfficer)
+  name: guid(vault.id, operatorsGroupId, officerRole)
   scope: vault
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsOfficer)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', officerRole)
     principalId: operatorsGroupId
     principalType: 'Group'
   }

@@ -27,6 +27,7 @@ READ_BY_OTHERS = {
     "AzureWebJobs.nightly_analysis.Disabled": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
+    "AZURE_TOKEN_CREDENTIALS": "azure-identity",
 }
 # Flex Consumption has members of its own for these, or sets them itself, or refuses them.
 NOT_ON_FLEX_CONSUMPTION = {
