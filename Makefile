@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo start test check bench fuzz soak format lock setup
+.PHONY: help demo start func test check bench fuzz soak package format lock setup
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ demo: $(READY) ## Run the whole analysis once on sample data and print a report
 
 start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, DATA_DIR=)
 	@exec $(PYTHON) -m devhost start
+
+func: $(READY) ## Serve the app under the real Functions host, with Azurite and embedded servers, until Ctrl-C
+	@scripts/func $(PYTHON)
 
 test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]
@@ -40,6 +43,9 @@ soak: $(READY) ## Break everything at random for an hour and write the result in
 
 fuzz: $(READY) ## Send the API and its parsers what nobody expects, for some minutes (FUZZ_EXAMPLES=)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTHON) -m pytest --timeout=0 tests/security/test_openapi.py tests/security/test_parsers.py
+
+package: $(READY) ## Build the deployment package, build/portfolio-analysis.zip (DURABLE_BACKEND=storage|scheduler)
+	@scripts/package $(PYTHON) build/portfolio-analysis.zip
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .

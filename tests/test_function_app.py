@@ -107,7 +107,7 @@ def test_a_missing_setting_stops_the_start_by_its_name() -> None:
 def test_the_deployed_local_settings_hold_no_real_secret() -> None:
     values = json.loads((ROOT / "local.settings.json").read_text())["Values"]
     assert values["ADMIN_SECRET"].startswith("development-only")
-    assert "local.settings.json" in (ROOT / ".funcignore").read_text().splitlines()
+    assert "/local.settings.json" in (ROOT / ".funcignore").read_text().splitlines()
 
 
 def test_the_route_prefix_is_empty_since_routes_carry_their_own() -> None:
