@@ -23,7 +23,7 @@ start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, D
 	@exec $(PYTHON) -m devhost start
 
 func: $(READY) ## Serve the app under the real Functions host, with Azurite and embedded servers, until Ctrl-C
-	@scripts/func $(PYTHON)
+	@exec $(PYTHON) -m devhost func
 
 test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]

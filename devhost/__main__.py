@@ -1,4 +1,4 @@
-"""The function app on this machine, without Azure Functions Core Tools: ``python -m devhost start`` or ``demo``."""
+"""The function app on this machine: ``python -m devhost start``, ``demo`` or, under the real host, ``func``."""
 
 import argparse
 import sys
@@ -20,7 +20,12 @@ def main() -> int:
     command.add_argument("--script-root", type=Path, default=Path(__file__).parent.parent, help="folder of the app")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
     commands.add_parser("demo", help="run the whole analysis once on sample data and print a report")
+    commands.add_parser("func", help="run the app under Azure Functions Core Tools, with Azurite, until Ctrl-C")
     arguments = parser.parse_args()
+    if arguments.command == "func":
+        from devhost.real_host import func  # noqa: PLC0415 - not needed for the others
+
+        return func(Path(__file__).parent.parent)
     if arguments.command == "demo":
         from devhost.demo import main as demo  # noqa: PLC0415 - its libraries would slow every start
 

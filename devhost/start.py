@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,9 +66,14 @@ class StartOptions:
 
 def start(app_dir: Path, *, verbose: bool) -> int:
     """Run until SIGINT or SIGTERM; the exit code."""
+    return run(lambda: _serve(StartOptions.read(app_dir, os.environ, verbose=verbose)), verbose=verbose)
+
+
+def run(serve: Callable[[], Coroutine[None, None, None]], *, verbose: bool) -> int:
+    """Run what ``serve`` gives until SIGINT or SIGTERM, and leave no child behind; the exit code."""
     logs.configure(verbose=verbose)
     try:
-        asyncio.run(_until_signal(StartOptions.read(app_dir, os.environ, verbose=verbose)))
+        asyncio.run(_until_signal(serve()))
     except StartError as error:
         print(error, file=sys.stderr)
         if verbose:
@@ -82,8 +87,8 @@ def start(app_dir: Path, *, verbose: bool) -> int:
     return 0
 
 
-async def _until_signal(options: StartOptions) -> None:
-    serving = asyncio.create_task(_serve(options))
+async def _until_signal(serve: Coroutine[None, None, None]) -> None:
+    serving = asyncio.create_task(serve)
     loop = asyncio.get_running_loop()
     first_signal: float | None = None
 
@@ -105,19 +110,30 @@ async def _until_signal(options: StartOptions) -> None:
 async def _serve(options: StartOptions) -> None:
     local = local_settings(options.app_dir)
     with _listening_socket(options.port) as listener:
-        # MongoDB first: it locks DATA_DIR, Redis does not.
-        async with _mongodb(options) as mongodb, _redis(options) as redis:
-            for name, service in (("MongoDB", mongodb), ("Redis", redis)):
-                _say(f"{name} at {masked(service.url)}")
-                _say(f"  {service.description}")
-            environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
-            await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
+        async with servers(options, local) as environment:
             host = functions_host(
                 options.app_dir, environment, listener, data_dir=options.data_dir, verbose=options.verbose
             )
             async with host as running:
                 _announce(running, local)
                 await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
+    """MongoDB with sample users and Redis, embedded or the user's own; gives the environment of an app that uses them.
+
+    Raises:
+        StartError: one does not come up, or refuses the sample users.
+    """
+    # MongoDB first: it locks DATA_DIR, Redis does not.
+    async with _mongodb(options) as mongodb, _redis(options) as redis:
+        for name, service in (("MongoDB", mongodb), ("Redis", redis)):
+            _say(f"{name} at {masked(service.url)}")
+            _say(f"  {service.description}")
+        environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
+        await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
+        yield environment
 
 
 @contextmanager
