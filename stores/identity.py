@@ -14,6 +14,7 @@ IMPATIENT: dict[str, Any] = {
     "read_timeout": 3,
 }
 
+
 class NoToken(Exception):
     """Who gives tokens does not answer, or knows no identity of this app."""
 
