@@ -68,13 +68,13 @@ def bring_up_to_date(
     """Give the histories of ``symbols`` from ``start`` to at least ``wanted``: the ``kept`` ones where they will do."""
     end = max(wanted, provider.last_day())
     sources = {symbol: provider.version(symbol) for symbol in symbols}
+    # That a source had no prices is no reason not to ask for all again: perhaps it had lost half of an answer.
     usable = {
-        symbol: kept[symbol]
-        for symbol, source in sources.items()
-        if symbol in kept and kept[symbol].source == source and kept[symbol].start <= start
+        symbol: own
+        for symbol, own in kept.items()
+        if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
     }
-    # That a source had no prices is no reason not to ask again: perhaps it had lost half of an answer.
-    update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted and len(own.bars.dates)})
+    update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
     outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
     for last, group in groupby(outdated, key=lambda pair: pair[0]):
         _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)

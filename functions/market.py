@@ -9,9 +9,10 @@ from analysis.price_issues import PriceIssue, SymbolIssue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
 from functions.histories import fetch_histories, history_start
-from functions.messages import BatchInput, BatchResult
+from functions.messages import BatchInput, BatchResult, Failure
 from functions.services import Services, settings
 from functions.steps import prices_of, wanted_run
+from market_data.provider import KeyRefused
 from market_data.selection import bars_between
 from stores.prices import History
 from stores.records import Run, RunError
@@ -27,7 +28,10 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     services.runs.reach(run.run_id, "market_data")
     as_of = _as_of(run)
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
-    found = fetch_histories(services, run, symbols, as_of)
+    try:
+        found = fetch_histories(services, run, symbols, as_of)
+    except KeyRefused as error:  # it would be refused again
+        return BatchResult(failure=Failure("provider_key_refused", str(error)))
     errors = {
         symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
     }

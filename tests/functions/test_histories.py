@@ -148,21 +148,14 @@ def test_an_earlier_day_takes_nothing_more_than_is_kept(source: Source) -> None:
     assert source.asked == []
 
 
-def test_a_symbol_without_prices_is_asked_for_again_in_the_days_where_some_would_show(source: Source) -> None:
-    kept = kept_until(source, 149, "X")
-    assert len(kept["X"].bars.dates) == 0
-    source.bars["X"] = source.bars["A"].at(slice(150, None))  # it is listed since today
-    update = bring_up_to_date(source, kept, "X", START, day(150))
-    assert source.asked == [(("X",), day(149) - OVERLAP, day(150))]
-    assert_same(update.histories["X"].bars, source.bars["A"].at(slice(150, 151)))
-
-
-def test_a_symbol_that_was_lost_from_an_answer_is_found_by_the_next_run_of_the_day(source: Source) -> None:
-    lost = source.bars.pop("A")
-    kept = kept_until(source, 150, "A")
+def test_a_symbol_without_prices_is_asked_for_by_each_run_even_of_the_same_day(source: Source) -> None:
+    lost = source.bars.pop("A").at(slice(100))
+    kept = kept_until(source, 150, "AB")
+    assert len(kept["A"].bars.dates) == 0
     source.bars["A"] = lost
-    update = bring_up_to_date(source, kept, "A", START, day(150))
-    assert_same(update.histories["A"].bars, lost.at(slice(151)))
+    update = bring_up_to_date(source, kept, "AB", START, day(150))
+    assert source.asked == [(("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, lost)
 
 
 def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Source) -> None:

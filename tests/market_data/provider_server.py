@@ -99,6 +99,7 @@ def _in_half_a_minute() -> datetime:
 REFUSALS: dict[str, Callable[[], Reply]] = {
     **{str(status): _refusal(status) for status in (302, 400, 401, 403, 404, 408, 429, 500, 502, 503)},
     "429 with Retry-After in seconds": _refusal(429, Retry_After="30"),
+    "429 with Retry-After of a second": _refusal(429, Retry_After="1"),
     "429 with Retry-After as a date": lambda: (
         429,
         {},

@@ -1,0 +1,115 @@
+"""A provider's server fails in the midst of a run: for a moment, for a batch, or for longer than a step waits."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.builders import random_walk, weekdays
+from tests.faults.people import BENCHMARK, SYMBOLS
+from tests.faults.site import Site
+from tests.faults.truth import Figures, check, figures
+from tests.market_data.made_up import traded
+from tests.market_data.provider_apis import KEYS, alpaca
+from tests.market_data.provider_server import ProviderServer, a_provider_server
+
+QUESTIONS_OF_PLAN = 2
+"""The benchmark's bars and its adjusted ones come first; the symbols' follow."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ProviderServer]:
+    walks = {symbol: random_walk(weekdays(300), seed) for seed, symbol in enumerate([BENCHMARK, *SYMBOLS])}
+    with a_provider_server(alpaca, {symbol: traded(symbol, bars) for symbol, bars in walks.items()}) as running:
+        yield running
+
+
+def new_at(site: Site, server: ProviderServer) -> Site:
+    """Bring the site into good health, with prices from the server, of which it has none yet."""
+    server.forget()
+    site.heal(
+        MARKET_DATA_PROVIDER="alpaca",
+        ALPACA_URL=server.url,
+        ALPACA_KEY_ID=KEYS["alpaca-key-id"],
+        ALPACA_SECRET_KEY=KEYS["alpaca-secret-key"],
+        MARKET_DATA_REQUESTS_PER_MINUTE="100000",
+    )
+    site.database.symbol_prices.delete_many({})
+    with redis.Redis.from_url(site.redis.url) as client:
+        client.flushdb()
+    return site
+
+
+@pytest.fixture(scope="module")
+def expected(standing_site: Site, server: ProviderServer) -> Figures:
+    """The figures of every user where the server does not fail."""
+    site = new_at(standing_site, server)
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert len(server.asked) == QUESTIONS_OF_PLAN + 2
+    return figures(site, run_id)
+
+
+@pytest.fixture
+def site(standing_site: Site, server: ProviderServer, expected: Figures) -> Site:  # noqa: ARG001 - it is asked first
+    return new_at(standing_site, server)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    ["429 with Retry-After of a second", "500", "connection lost", "body cut off", "truncated JSON", "not JSON"],
+)
+@pytest.mark.parametrize("question", [0, QUESTIONS_OF_PLAN], ids=["plan", "prices"])
+def test_a_question_that_fails_is_asked_again_and_the_run_completes_as_if_nothing_had_been(
+    site: Site, server: ProviderServer, expected: Figures, failure: str, question: int
+) -> None:
+    server.failures.extend([""] * question + [failure])
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == expected
+    assert [asked.failure for asked in server.asked].count(failure) == 1
+    assert len(server.asked) == QUESTIONS_OF_PLAN + 3
+
+
+def test_half_of_an_answer_fails_the_run_by_name_and_the_next_run_finds_the_other_half(
+    site: Site, server: ProviderServer, expected: Figures
+) -> None:
+    server.failures.extend([""] * QUESTIONS_OF_PLAN + ["half of the batch missing"])
+    run = check(site, site.trigger(), states=("failed",))
+    lost = sorted(SYMBOLS)[0::2]
+    assert run["errors"][0]["error_type"] == "too_few_prices"
+    assert [error["error"] for error in run["errors"][1:]] == [f"{symbol}: no prices" for symbol in lost]
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == expected
+
+
+def test_a_symbol_whose_prices_are_impossible_fails_by_name_and_costs_nobody_a_report(
+    site: Site, server: ProviderServer
+) -> None:
+    server.failures.extend([""] * QUESTIONS_OF_PLAN + ["a negative price"])
+    run = check(site, site.trigger(), states=("completed_with_errors",))
+    (error,) = run["errors"]
+    assert (error["user_id"], error["error_type"]) == (None, "bad_prices")
+    assert error["error"].startswith(f"{min(SYMBOLS)}: ")
+    assert (run["symbols_failed"], run["users_failed"]) == (1, 0)
+
+
+def test_a_server_that_fails_for_longer_than_a_step_asks_is_asked_by_the_next_attempt_at_the_step(
+    site: Site, server: ProviderServer, expected: Figures
+) -> None:
+    server.failures.extend([""] * QUESTIONS_OF_PLAN + ["503"] * 5)
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert "load_prices: failed: ProviderUnavailable" in site.log()
+    assert figures(site, run_id) == expected
+
+
+def test_a_key_that_is_withdrawn_in_the_midst_ends_the_run_and_names_the_settings(
+    site: Site, server: ProviderServer
+) -> None:
+    server.failures.extend([""] * QUESTIONS_OF_PLAN)
+    server.always = "401"
+    run = check(site, site.trigger(), states=("failed",))
+    assert "ALPACA_KEY_ID and ALPACA_SECRET_KEY" in run["errors"][0]["error"]
+    assert len(server.asked) == QUESTIONS_OF_PLAN + 1
