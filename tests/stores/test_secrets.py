@@ -183,7 +183,7 @@ def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting
         ("mongodb-url", "https://db.example"),
         ("mongodb-url", "mongodb://user:hunter2/x@db.example"),
         ("redis-url", "redis://:hunter2/x@cache.example:6380/0"),
-        ("redis-url", "redis://:[hunter2@cache.example:6380/0"),
+        ("redis-url", "redis://cache.example:port/0"),
         ("redis-url", "cache.example:6380,password=hunter2,ssl=True"),
     ],
 )
