@@ -193,12 +193,12 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
         Report(run_id, f"u{i:03}", date(2020, 1, 2), "USD", "failed", "invalid_account", error="no") for i in range(150)
     ]
     services.reports.save(failed, Shared())
-    with caplog.at_level(logging.INFO):
-        assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
-        closed = services.runs.get(run_id)
-        # As somebody who read the record before, and somebody who reads it now.
-        assert close_run(services, run, None) == "failed"
-        assert close_run(services, cast("Run", closed), None) == "failed"
+    caplog.clear()
+    assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
+    closed = services.runs.get(run_id)
+    # As somebody who read the record before, and somebody who reads it now.
+    assert close_run(services, run, None) == "failed"
+    assert close_run(services, cast("Run", closed), None) == "failed"
     assert closed is not None
     assert (len(closed.errors), closed.errors_count, closed.users_failed) == (100, 151, 150)
     assert closed.errors[0] == RunError(None, "gave_up", "It gave up.")

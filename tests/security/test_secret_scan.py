@@ -143,16 +143,17 @@ TWO_TESTS = """
 import logging
 
 def test_talkative():
-    logging.getLogger("app").warning("cannot reach mongodb://u:" + "hunter2@db.example")
+    logging.getLogger("app").info("connecting to mongodb://u:" + "hunter2@db.example")
 
 def test_discreet():
-    logging.getLogger("app").warning("cannot reach mongodb://u:***@db.example")
+    logging.getLogger("app").info("connecting to mongodb://u:***@db.example")
 """
 
 
 def test_what_a_test_logs_is_scanned_as_well(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", str(tmp_path)]
+    options = ["-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     assert "a secret was logged: URL with a password" in done.stdout
