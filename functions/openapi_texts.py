@@ -5,8 +5,8 @@ LICENSE = {"name": "MIT", "identifier": "MIT"}
 DESCRIPTION = (
     "Starts, watches and ends analyses of every user's portfolio, and gives their reports. One run is active at a "
     "time. Errors are problem documents (RFC 9457). Every answer carries `X-Correlation-Id`, which is also in the log "
-    "and in the audit log. A query parameter without a value counts as left out, an unknown one is refused. Pages of "
-    "other origins may call the API where the operator named them (CORS_ORIGINS)."
+    "and in the audit log. A query parameter without a value counts as left out; an unknown one is refused where "
+    "credentials are needed. Pages of other origins may call the API where the operator named them (CORS_ORIGINS)."
 )
 SECURITY_SCHEMES = {
     "adminSecret": {
