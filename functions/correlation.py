@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 CORRELATION_ID = "X-Correlation-Id"
@@ -62,8 +62,9 @@ def _make_record(*args: object, **kwargs: object) -> logging.LogRecord:
     record = _makers[-1](*args, **kwargs)
     correlation_id = _correlation_id.get()
     if correlation_id is not None:
-        record.msg = f"{_UNPRINTABLE.sub(_escape, record.getMessage())} (correlation_id={correlation_id})"
-        record.args = ()
+        with suppress(TypeError, ValueError):  # some library's arguments do not fit: handlers tell of it, none raises
+            record.msg = f"{_UNPRINTABLE.sub(_escape, record.getMessage())} (correlation_id={correlation_id})"
+            record.args = ()
     return record
 
 

@@ -56,6 +56,16 @@ def test_log_lines_of_a_request_end_with_its_id_and_others_do_not(caplog: pytest
     assert caplog.messages == [f"within (100 %s) (correlation_id={TRACE})", "without (100 %s)"]
 
 
+def test_a_log_line_whose_parts_do_not_fit_costs_no_request(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_in_log_lines()
+    quiet = logging.getLogger("tests.correlation.quiet")
+    quiet.propagate = False  # pytest's handler would raise
+    quiet.addHandler(logging.StreamHandler())
+    with correlated():
+        quiet.warning("of %s and %s", "one")
+    assert "not enough arguments" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\u2029", "\x7f"])
 def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFixture, character: str) -> None:
     tell_in_log_lines()
