@@ -15,6 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from stores.redis_server import connect
+
 _MICROSECONDS = 1_000_000
 _TIMEOUT_SECONDS = 2.0
 _AWAY_SECONDS = 30.0
@@ -122,7 +124,7 @@ class SharedBucket:
 
     def __init__(self, url: str, name: str, rate: Rate) -> None:
         self._rate = rate
-        self._redis: redis.Redis = redis.Redis.from_url(
+        self._redis = connect(
             url,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,

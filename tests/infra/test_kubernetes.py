@@ -1,0 +1,119 @@
+"""The CronJob: as its schema and good custom ask, and its script run for real."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from stores.leases import RunLease
+from stores.mongo import DocumentDatabase
+from stores.records import Run, Trigger
+from stores.runs import RunStore
+from tests.conftest import free_port
+from tests.end_to_end.app import SECRET, App
+from tests.infra.bicep import INFRA
+
+CRONJOB: dict[str, Any] = yaml.safe_load((INFRA / "kubernetes" / "cronjob.yaml").read_text())
+JOB = CRONJOB["spec"]["jobTemplate"]["spec"]
+POD = JOB["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.33", "1.35"])
+def test_it_is_what_the_api_of_kubernetes_takes(version: str) -> None:
+    kubernetes_validate.validate(CRONJOB, version, strict=True)
+
+
+def test_two_never_run_at_once_and_none_runs_for_ever() -> None:
+    assert CRONJOB["spec"]["concurrencyPolicy"] == "Forbid"
+    assert (POD["restartPolicy"], JOB["backoffLimit"], JOB["activeDeadlineSeconds"]) == ("Never", 3, 3600)
+    assert (CRONJOB["spec"]["schedule"], CRONJOB["spec"]["timeZone"]) == ("0 1 * * *", "Etc/UTC")
+
+
+def test_its_container_may_do_nothing_but_ask() -> None:
+    assert POD["automountServiceAccountToken"] is False
+    assert POD["securityContext"]["runAsNonRoot"] is True
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert CONTAINER["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_secret_comes_from_a_secret() -> None:
+    (given,) = [variable for variable in CONTAINER["env"] if variable["name"] == "ADMIN_SECRET"]
+    assert given["valueFrom"] == {"secretKeyRef": {"name": "portfolio-analysis-trigger", "key": "admin-secret"}}
+
+
+def run(url: str, job: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the script as the kubelet would, but for the pauses."""
+    known = {variable["name"]: variable.get("value", "") for variable in CONTAINER["env"]}
+    known |= {"URL": url, "RETRIES": "1", "PAUSE_SECONDS": "1", "JOB": job, "ADMIN_SECRET": SECRET}
+    return subprocess.run(
+        [*CONTAINER["command"], *CONTAINER["args"]],
+        env={"PATH": os.environ["PATH"], "no_proxy": "*"} | known | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_folder_for_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test what each pod has: a /tmp of its own."""
+    script = CONTAINER["args"][0].replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the pod's
+    monkeypatch.setitem(CONTAINER, "args", [script])
+
+
+@pytest.fixture
+def url(app: App) -> str:
+    return str(app.client.base_url).rstrip("/")
+
+
+def test_it_starts_a_run_and_tried_again_the_same_one(app: App, url: str) -> None:
+    first = run(url, "portfolio-analysis-trigger-1")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.endswith("The run was started.\n")
+    again = run(url, "portfolio-analysis-trigger-1")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert app.wait(yaml.safe_load(first.stdout.splitlines()[0])["run_id"])["status"] != "failed"
+
+
+@pytest.fixture
+def active_run(app: App, app_database: DocumentDatabase) -> Iterator[str]:
+    """A run that was asked for just now, as another caller leaves one."""
+    run_id, now = "run_20260101_010000_abcd", datetime.now(UTC)
+    app.run(dry_run=True)  # until the lease is free
+    RunStore(app_database).create(Run(run_id, "queued", Trigger("http", "somebody"), now), None)
+    lease = RunLease(app_database)
+    assert lease.acquire(run_id, now) is None
+    yield run_id
+    lease.release(run_id)
+    RunStore(app_database).delete_queued(run_id)
+
+
+def test_a_run_that_is_active_is_success(url: str, active_run: str) -> None:
+    done = run(url, "portfolio-analysis-trigger-2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert active_run in done.stdout
+    assert done.stdout.endswith("A run is active: it does this night's work.\n")
+
+
+def test_a_wrong_secret_fails_the_job_and_is_not_printed(url: str) -> None:
+    done = run(url, "portfolio-analysis-trigger-3", ADMIN_SECRET="not-the-secret")
+    assert (done.returncode, done.stderr) == (1, f"{url} refused with 401.\n")
+    assert "not-the-secret" not in done.stdout + done.stderr
+
+
+def test_a_server_that_is_down_fails_the_job() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    done = run(url, "portfolio-analysis-trigger-4")
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"{url} cannot be reached.\n")

@@ -1,0 +1,125 @@
+"""The pipelines: parsed, pinned, with no more rights than they need; what they run is there."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, template
+
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+ENVIRONMENTS = sorted((INFRA / "environments").glob("*.json"))
+# YAML 1.1, which the parser speaks, reads the word as a truth.
+ON: Any = True
+
+
+def workflow(path: Path) -> dict[Any, Any]:
+    parsed: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return parsed
+
+
+def jobs() -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{path.stem}.{name}", job) for path in WORKFLOWS for name, job in workflow(path)["jobs"].items()]
+
+
+def steps() -> list[tuple[str, dict[str, Any]]]:
+    return [(name, step) for name, job in jobs() for step in job.get("steps", [])]
+
+
+def commands() -> list[tuple[str, str]]:
+    return [(name, step["run"]) for name, step in steps() if "run" in step]
+
+
+def names(pairs: list[tuple[str, Any]]) -> list[str]:
+    return [name for name, _ in pairs]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_only_actions_pinned_by_commit_are_used_and_their_version_is_told(path: Path) -> None:
+    for line in re.findall(r"uses: (.*)", path.read_text()):
+        if line.startswith("./"):
+            assert (ROOT / line).is_file(), line
+        else:
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_one_action_is_used_in_one_version() -> None:
+    used = {step["uses"] for _, step in steps() if "uses" in step}
+    assert len(used) == len({action.partition("@")[0] for action in used})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_a_workflow_may_read_and_only_who_deploys_may_sign_in(path: Path) -> None:
+    parsed = workflow(path)
+    assert parsed["permissions"] == {"contents": "read"}
+    assert "pull_request_target" not in parsed[ON]
+    for name, job in parsed["jobs"].items():
+        signs_in = "environment" in job or "environment" in job.get("with", {})
+        expected = {"contents": "read", "id-token": "write"} if signs_in else None
+        assert job.get("permissions") == expected, name
+
+
+@pytest.mark.parametrize(("name", "job"), jobs(), ids=names(jobs()))
+def test_no_job_runs_for_hours(name: str, job: dict[str, Any]) -> None:
+    assert "uses" in job or job["timeout-minutes"] <= 90, name
+
+
+def test_no_checkout_leaves_credentials_behind() -> None:
+    checkouts = [step for _, step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=names(commands()))
+def test_nothing_that_others_write_is_put_into_a_command(name: str, command: str) -> None:
+    for expression in re.findall(r"\$\{\{(.*?)\}\}", command):
+        assert re.fullmatch(r" vars\.[A-Z_]+ ", expression), name
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=names(commands()))
+def test_what_a_step_runs_is_there(name: str, command: str) -> None:
+    made = (ROOT / "Makefile").read_text()
+    for verb in re.findall(r"\bmake (\w+)", command):
+        assert re.search(rf"^{verb}:", made, re.MULTILINE), name
+    for script in re.findall(r"\bscripts/[\w-]+", command):
+        assert os.access(ROOT / script, os.X_OK), name
+    for path in re.findall(r"\binfra/[\w./-]+", command.replace("$ENVIRONMENT", "staging")):
+        assert (ROOT / path).is_file(), name
+    plain = re.sub(r"\$\{\{.*?\}\}", "value", command)
+    subprocess.run(["bash", "-n", "-c", plain], check=True)  # noqa: S607
+
+
+def test_the_outputs_that_a_deployment_goes_on_with_are_there() -> None:
+    used = {name for _, command in commands() for name in re.findall(r"\$([A-Z][A-Z_]+)", command)}
+    given = template(MAIN).outputs().keys()
+    known = {"GITHUB_STEP_SUMMARY", "GITHUB_ENV", "ENVIRONMENT", "SMOKE_TEST", "ADMIN_SECRET"}
+    assert used <= given | known
+
+
+def test_what_was_tried_in_staging_is_what_goes_to_production() -> None:
+    deploy = workflow(FOLDER / "deploy.yml")["jobs"]
+    assert (deploy["staging"]["needs"], deploy["production"]["needs"]) == ("package", "staging")
+    assert deploy["staging"]["uses"] == deploy["production"]["uses"]
+    assert [step["with"]["name"] for _, step in steps() if "artifact" in step.get("uses", "")] == ["package"] * 2
+    assert {deploy[job]["with"]["environment"] for job in ("staging", "production")} == {
+        path.stem for path in ENVIRONMENTS
+    }
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=[path.stem for path in ENVIRONMENTS])
+def test_the_parameters_of_an_environment_are_within_limits(path: Path) -> None:
+    given = {name: value["value"] for name, value in json.loads(path.read_text())["parameters"].items()}
+    asked = template(MAIN).parameters()
+    assert {name for name, parameter in asked.items() if parameter["default"] is None} <= given.keys() <= asked.keys()
+    assert given["environmentName"] == path.stem
+    for name, value in given.items():
+        allowed = decorator(asked[name], "allowed")
+        assert allowed is None or value in allowed, name
+        if isinstance(value, int) and not isinstance(value, bool):
+            assert decorator(asked[name], "min_value") <= value <= decorator(asked[name], "max_value"), name
