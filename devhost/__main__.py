@@ -1,4 +1,4 @@
-"""The function app on this machine: ``python -m devhost start``, ``demo`` or, under the real host, ``func``."""
+"""The function app on this machine, ``python -m devhost start``, ``demo`` or ``func``; and ``preflight`` elsewhere."""
 
 import argparse
 import sys
@@ -21,7 +21,14 @@ def main() -> int:
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
     commands.add_parser("demo", help="run the whole analysis once on sample data and print a report")
     commands.add_parser("func", help="run the app under Azure Functions Core Tools, with Azurite, until Ctrl-C")
+    look = commands.add_parser("preflight", help="tell what an environment lacks; changes nothing")
+    look.add_argument("--settings", type=Path, help="file with the app's settings, else those of the environment")
+    look.add_argument("--url", help="address of the deployed app, to look at it from outside too")
     arguments = parser.parse_args()
+    if arguments.command == "preflight":
+        from devhost.preflight import main as preflight  # noqa: PLC0415 - not needed for the others
+
+        return preflight(arguments.settings, arguments.url)
     if arguments.command == "func":
         from devhost.real_host import func  # noqa: PLC0415 - not needed for the others
 

@@ -14,6 +14,7 @@ import pytest
 import redis
 from secantus import SecantusDBServer
 
+from stores.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
@@ -33,6 +34,13 @@ def database(mongodb_url: str) -> Iterator[DocumentDatabase]:
     yield client[name]
     client.drop_database(name)
     client.close()
+
+
+@pytest.fixture(autouse=True)
+def no_identity_of_another_test() -> Iterator[None]:
+    """Have each test sign in as what its own environment says."""
+    yield
+    credential.cache_clear()
 
 
 @pytest.fixture(scope="session")

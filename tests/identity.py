@@ -11,8 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from stores.identity import credential
-
 CLIENT_ID = "11111111-1111-1111-1111-111111111111"
 _HEADER = "known to the app only"
 
@@ -61,11 +59,9 @@ def an_identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
     monkeypatch.setenv("IDENTITY_HEADER", _HEADER)
     monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT_ID)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
-    credential.cache_clear()
     try:
         yield identity
     finally:
-        credential.cache_clear()
         server.shutdown()
         server.server_close()
         thread.join()

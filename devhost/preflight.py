@@ -1,0 +1,73 @@
+"""``python -m devhost preflight``: what an environment lacks for the nightly run. Looks only, and changes nothing."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from devhost.errors import StartError
+from devhost.findings import Finding, missing, ok
+from settings import Settings, SettingsError
+
+_LABELS = {True: "ok", False: "MISSING", None: "note"}
+
+
+def main(settings_file: Path | None, app_url: str | None) -> int:
+    """Print what there is and what is missing; the exit code: 0 where nothing is missing."""
+    try:
+        # The SDKs of Azure look into the environment themselves.
+        os.environ |= read_settings(settings_file) if settings_file else {}
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    findings = []
+    for finding in preflight(os.environ, app_url):
+        findings.append(finding)
+        print(f"{_LABELS[finding.good]:<9}{finding.subject:<12}{finding.text}", flush=True)
+    lacking = sum(finding.good is False for finding in findings)
+    print(f"{lacking} missing" if lacking else "Nothing is missing.")
+    return 1 if lacking else 0
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """Read what ``az functionapp config appsettings list`` printed, or a local.settings.json.
+
+    Raises:
+        StartError: the file cannot be read, or is neither.
+    """
+    try:
+        content = json.loads(path.read_text())
+        values = content["Values"] if isinstance(content, dict) else {item["name"]: item["value"] for item in content}
+        return {str(name): str(value) for name, value in values.items()}
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StartError(f"{path} holds no app settings: see docs/migration.md for how to write it") from None
+
+
+def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[Finding]:
+    """Look at one thing after the other; what needs something that is missing is not looked at."""
+    # Imported late: what is slow to import, and the demo and the local host do without.
+    from devhost import preflight_app, preflight_checks, preflight_database  # noqa: PLC0415
+    from stores.secrets import Secrets  # noqa: PLC0415
+
+    try:
+        settings = Settings.from_environment(environment)
+    except SettingsError as error:
+        yield missing("settings", str(error))
+        return
+    yield ok("settings", "well-formed")
+    secrets = Secrets(settings)
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        lambda: preflight_checks.credentials(settings, secrets),
+        lambda: preflight_checks.roles(environment),
+        lambda: preflight_database.database(settings, secrets),
+        lambda: preflight_checks.redis(settings, secrets),
+        lambda: preflight_checks.prices(settings),
+        lambda: preflight_checks.schedule(environment),
+    ]
+    if app_url:
+        checks.append(lambda: preflight_app.app(app_url.rstrip("/"), secrets))
+    for check in checks:
+        yield from check()

@@ -1,0 +1,54 @@
+"""Looks at a deployed app from outside: whether it is well, lets its administrators in, and has the right time."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from devhost.findings import Finding, missing, ok
+from devhost.preflight_database import MOST_SECONDS_APART
+from stores.secrets import SecretMissing, Secrets
+from stores.vault import SecretsUnavailable
+
+_PATIENCE_SECONDS = 60  # one that has been idle has to start first
+_RUNS = "api/admin/portfolio/analysis-runs?limit=1"
+
+
+def app(url: str, secrets: Secrets) -> Iterator[Finding]:
+    """Ask for the app's health, and for its newest run with the admin secret."""
+    with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS) as client:
+        try:
+            health = client.get("api/health")
+        except httpx.HTTPError as error:
+            yield missing("app", f"{url} does not answer ({type(error).__name__})")
+            return
+        if health.status_code == httpx.codes.OK:
+            yield ok("app", f"it is well: {health.text}")
+        else:
+            yield missing("app", f"its health is {health.status_code}: {health.text[:200]}")
+        yield from _clock(health)
+        yield from _door(client, secrets)
+
+
+def _clock(answer: httpx.Response) -> Iterator[Finding]:
+    told = answer.headers.get("Date")
+    if told is None:
+        return
+    apart = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
+    if apart > MOST_SECONDS_APART:
+        yield missing("clock", f"the app's is {apart:.0f} s apart from this machine's: tokens may be refused")
+    else:
+        yield ok("clock", "as the app's")
+
+
+def _door(client: httpx.Client, secrets: Secrets) -> Iterator[Finding]:
+    try:
+        secret = secrets.get("admin-secret")
+    except (SecretMissing, SecretsUnavailable):
+        return  # told before
+    answer = client.get(_RUNS, headers={"X-Admin-Secret": secret})
+    if answer.status_code == httpx.codes.OK:
+        yield ok("app", "it lets in whoever has the admin secret")
+    else:
+        yield missing("app", f"it answers {answer.status_code} to the admin secret: is its vault another one?")

@@ -1,0 +1,129 @@
+"""Looks at credentials, roles, Redis, prices and the schedule."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from croniter import croniter
+
+from devhost.findings import Finding, missing, note, ok
+from market_data.provider import ProviderUnavailable
+from market_data.providers import provider_from
+from settings import Settings
+from stores.identity import NoToken, token
+from stores.secrets import SecretMissing, Secrets
+from stores.vault import SecretsUnavailable
+
+_STORAGE = {
+    "AzureWebJobsStorage__blobServiceUri": ("Storage Blob Data Owner", "?comp=list&maxresults=1"),
+    "AzureWebJobsStorage__queueServiceUri": ("Storage Queue Data Contributor", "?comp=list&maxresults=1"),
+    "AzureWebJobsStorage__tableServiceUri": ("Storage Table Data Contributor", "Tables?$top=1"),
+}
+_STORAGE_HEADERS = {"x-ms-version": "2021-12-02", "Accept": "application/json;odata=nometadata"}
+_PATIENCE_SECONDS = 15
+_A_FORTNIGHT = timedelta(days=14)
+
+
+def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
+    """Look whether anybody can come in, and with what."""
+    try:
+        versions = secrets.accepted("admin-secret")
+    except SecretMissing:
+        where = "the vault" if settings.key_vault_url else "ADMIN_SECRET"
+        yield missing("secret", f"admin-secret is not in {where}: nobody can start a run with it")
+    except SecretsUnavailable as error:
+        text = f"the vault does not answer ({error}): is it reachable from here, with the role Key Vault Secrets User?"
+        yield missing("secret", text)
+        return
+    else:
+        yield ok("secret", f"admin-secret, {len(versions)} of its versions accepted")
+    try:
+        secrets.get("jwt-secret")
+    except SecretMissing:
+        if settings.oidc is None:
+            yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret opens the door")
+    else:
+        yield ok("tokens", "the backend's tokens are accepted")
+
+
+def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look whether who asks may read the storage account as the host does; the roles that allow it allow to write."""
+    services = {name: environment[name].rstrip("/") for name in _STORAGE if environment.get(name)}
+    if not services:
+        yield note(
+            "roles", "no AzureWebJobsStorage__*ServiceUri: the host's storage is not signed in to as an identity"
+        )
+        return
+    try:
+        headers = _STORAGE_HEADERS | {"Authorization": f"Bearer {token('https://storage.azure.com/.default')}"}
+    except NoToken as error:
+        yield missing(
+            "roles", f"no token to be had ({error}): sign in with 'az login', or run this as the app's identity"
+        )
+        return
+    for name, uri in services.items():
+        role, question = _STORAGE[name]
+        try:
+            status = httpx.get(f"{uri}/{question}", headers=headers, timeout=_PATIENCE_SECONDS).status_code
+        except httpx.HTTPError as error:
+            yield missing("roles", f"{uri} does not answer ({type(error).__name__})")
+            continue
+        if status == httpx.codes.OK:
+            yield ok("roles", f"{role}, or more, on {uri}")
+        else:
+            yield missing("roles", f"{uri} answers {status}: give the identity the role {role} there")
+
+
+def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
+    """Look whether Redis answers, if there is to be one."""
+    from redis import RedisError  # noqa: PLC0415 - slow to import
+
+    from stores.price_cache import PriceCache  # noqa: PLC0415 - so is this
+
+    try:
+        cache = PriceCache(settings.redis_url or secrets.get("redis-url"))
+    except SecretMissing:
+        yield note("redis", "none: prices are not cached, and failed sign-ins are counted by each worker for itself")
+        return
+    except SecretsUnavailable:
+        return
+    try:
+        cache.ping()
+        yield ok("redis", "it answers")
+    except RedisError as error:
+        yield missing("redis", f"it does not answer ({type(error).__name__})")
+    finally:
+        cache.close()
+
+
+def prices(settings: Settings) -> Iterator[Finding]:
+    """Ask the source of prices for the newest ones of the benchmark, as a run would."""
+    if settings.market_data_provider == "sample":
+        yield note("prices", "sample prices, of some years ago: for trying out only")
+        return
+    provider = provider_from(settings)
+    symbol, end = settings.benchmark_symbol, provider.last_day()
+    try:
+        fetched = provider.daily_bars([symbol], end - _A_FORTNIGHT, end)
+    except ProviderUnavailable as error:
+        yield missing("prices", f"{settings.market_data_provider} gives none: {error}")
+        return
+    if symbol in fetched.bars:
+        yield ok("prices", f"{symbol} up to {fetched.bars[symbol].dates[-1]}")
+    else:
+        yield missing("prices", f"{fetched.errors[symbol]} from {end - _A_FORTNIGHT} to {end}: see BENCHMARK_SYMBOL")
+
+
+def schedule(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look when the nightly run is due, and whether its timer is on."""
+    expression = environment.get("ANALYSIS_SCHEDULE", "").strip()
+    if not expression:
+        yield missing("schedule", "ANALYSIS_SCHEDULE is not set: the host reads it itself and knows no default")
+        return
+    if not croniter.is_valid(expression, second_at_beginning=True):
+        yield missing("schedule", f"ANALYSIS_SCHEDULE is no schedule: {expression}")
+        return
+    due = croniter(expression, datetime.now(UTC), second_at_beginning=True).get_next(datetime)
+    yield ok("schedule", f"next due {due:%Y-%m-%d %H:%M:%S} UTC")
+    if environment.get("AzureWebJobs.nightly_analysis.Disabled", "").lower() in ("true", "1"):
+        yield note("schedule", "the timer is off: something else has to start the nightly run")

@@ -1,0 +1,242 @@
+"""An environment with everything passes; take any one thing away, and it is named."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from devhost.errors import StartError
+from devhost.findings import Finding
+from devhost.preflight import preflight, read_settings
+from stores.audit import AuditLog
+from stores.batches import BatchStore
+from stores.mongo import DocumentDatabase
+from stores.portfolios import PortfolioStore
+from stores.prices import PriceStore
+from stores.reports import ReportStore
+from stores.research import ResearchStore
+from stores.runs import RunStore
+from tests.conftest import free_port
+from tests.end_to_end.app import SECRET, App
+from tests.infra.bicep import ROOT
+from tests.infra.storage import Storage, a_storage_account
+from tests.vault import Vault, a_vault
+
+STORES = (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, ReportStore, AuditLog)
+
+
+@dataclass
+class Place:
+    """A whole environment: settings, and the servers they name."""
+
+    vault: Vault
+    storage: Storage
+    database: DocumentDatabase
+    prices: Path
+    settings: dict[str, str]
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def look(self, app_url: str | None = None) -> list[Finding]:
+        for name, value in self.secrets.items():
+            self.vault.put(name, value)
+        return list(preflight(os.environ | self.settings, app_url))
+
+    def quote(self, day: datetime) -> None:
+        (self.prices / "SPY.csv").write_text(f"date,close\n{day:%Y-%m-%d},500\n")
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, database: DocumentDatabase, mongodb_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    database["users"].insert_many([{"user_id": "u1"}, {"user_id": "boss", "is_admin": True}])
+    for name in ("holdings", "watchlist", "accounts"):
+        database[name].insert_one({"user_id": "u1"})
+    for store in STORES:
+        store(database).ensure_indexes()
+    prices = tmp_path / "prices"
+    prices.mkdir()
+    with a_vault(tmp_path) as vault, a_storage_account() as storage:
+        for name, value in vault.environment().items():
+            monkeypatch.setenv(name, value)
+        settings = storage.environment() | {
+            "MONGODB_DATABASE": database.name,
+            "MARKET_DATA_PROVIDER": "csv",
+            "PRICES_DIR": str(prices),
+            "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+        }
+        secrets = {"admin-secret": SECRET, "jwt-secret": "k" * 32, "mongodb-url": mongodb_url, "redis-url": redis_url}
+        found = Place(vault, storage, database, prices, settings, secrets)
+        found.quote(datetime.now(UTC) - timedelta(days=3))
+        yield found
+
+
+def lacking(findings: list[Finding]) -> list[str]:
+    return [finding.subject for finding in findings if finding.good is False]
+
+
+def test_where_nothing_is_missing_nothing_is_named_and_nothing_was_written(place: Place) -> None:
+    names = set(place.database.list_collection_names())
+    counts = {name: place.database[name].count_documents({}) for name in names}
+    findings = place.look()
+    assert [finding for finding in findings if finding.good is not True] == []
+    assert {finding.subject for finding in findings} == {
+        "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
+        "schedule",
+    }  # fmt: skip
+    assert {name: place.database[name].count_documents({}) for name in place.database.list_collection_names()} == counts
+    assert all(asked.startswith("GET") for asked in place.storage.asked)
+
+
+def no_settings(place: Place) -> None:
+    place.settings["MARKET_DATA_PROVIDER"] = "yahoo"
+
+
+def no_secret(place: Place) -> None:
+    del place.secrets["admin-secret"]
+
+
+def no_role_on_the_vault(place: Place) -> None:
+    place.vault.failing_with = 403
+
+
+def no_role_on_queues(place: Place) -> None:
+    place.storage.allowed.remove("queue")
+
+
+def no_database_url(place: Place) -> None:
+    del place.secrets["mongodb-url"]
+
+
+def no_database(place: Place) -> None:
+    place.secrets["mongodb-url"] = f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=200"
+
+
+def no_holdings(place: Place) -> None:
+    place.database["holdings"].drop()
+
+
+def no_index(place: Place) -> None:
+    place.database["portfolio_analysis_runs"].drop_index("status_requested_at")
+
+
+def no_redis(place: Place) -> None:
+    place.secrets["redis-url"] = f"redis://127.0.0.1:{free_port()}"
+
+
+def no_new_prices(place: Place) -> None:
+    place.quote(datetime(2020, 1, 2, tzinfo=UTC))
+
+
+def no_schedule(place: Place) -> None:
+    del place.settings["ANALYSIS_SCHEDULE"]
+
+
+@pytest.mark.parametrize(
+    ("take_away", "subject", "word"),
+    [
+        (no_settings, "settings", "MARKET_DATA_PROVIDER"),
+        (no_secret, "secret", "admin-secret is not in the vault"),
+        (no_role_on_the_vault, "secret", "Key Vault Secrets User"),
+        (no_role_on_queues, "roles", "Storage Queue Data Contributor"),
+        (no_database_url, "database", "mongodb-url is not in the vault"),
+        (no_database, "database", "ServerSelectionTimeoutError"),
+        (no_index, "indexes", "portfolio_analysis_runs: status, requested_at"),
+        (no_redis, "redis", "ConnectionError"),
+        (no_new_prices, "prices", "SPY: no prices"),
+        (no_schedule, "schedule", "ANALYSIS_SCHEDULE is not set"),
+    ],
+)
+def test_what_is_missing_is_named(take_away: Callable[[Place], None], subject: str, word: str, place: Place) -> None:
+    take_away(place)
+    findings = place.look()
+    assert lacking(findings) == [subject]
+    assert word in next(finding.text for finding in findings if finding.good is False)
+    said = " ".join(finding.text for finding in findings)
+    assert not [value for value in place.secrets.values() if value in said]
+
+
+def test_a_collection_that_is_missing_is_named_with_its_indexes(place: Place) -> None:
+    no_holdings(place)
+    findings = place.look()
+    assert set(lacking(findings)) == {"collections", "indexes"}
+    assert "holdings is empty or not there: is MONGODB_DATABASE the backend's?" in [found.text for found in findings]
+
+
+def test_a_clock_that_is_wrong_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - timedelta(minutes=2)
+
+    monkeypatch.setattr("devhost.preflight_database.datetime", Slow)
+    assert lacking(place.look()) == ["clock"]
+
+
+def test_what_may_be_meant_so_is_told_and_fails_nothing(place: Place) -> None:
+    del place.secrets["jwt-secret"], place.secrets["redis-url"]
+    place.database["users"].update_many({}, {"$set": {"is_admin": False}})
+    place.settings |= {"AzureWebJobs.nightly_analysis.Disabled": "true"}
+    findings = place.look()
+    assert lacking(findings) == []
+    assert {finding.subject for finding in findings if finding.good is None} == {
+        "tokens", "redis", "collections", "schedule",
+    }  # fmt: skip
+
+
+def test_an_app_that_is_deployed_is_looked_at_from_outside(place: Place, app: App) -> None:
+    findings = place.look(str(app.client.base_url))
+    assert lacking(findings) == []
+    assert [finding.text for finding in findings if finding.subject == "app"][-1].startswith("it lets in")
+
+
+def test_an_app_with_another_secret_or_none_at_all_is_named(place: Place, app: App) -> None:
+    place.secrets["admin-secret"] = "of another environment"
+    assert lacking(place.look(str(app.client.base_url))) == ["app"]
+    assert lacking(place.look(f"http://127.0.0.1:{free_port()}")) == ["app"]
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "devhost", "preflight", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_reads_what_the_azure_cli_writes_and_fails_where_something_is_missing(
+    place: Place, tmp_path: Path
+) -> None:
+    for name, value in place.secrets.items():
+        place.vault.put(name, value)
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps([{"name": name, "value": value} for name, value in place.settings.items()]))
+    done = command("--settings", str(settings))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "Nothing is missing."
+    place.storage.allowed.clear()
+    done = command("--settings", str(settings))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "3 missing"
+
+
+@pytest.mark.parametrize("content", ["", "[]x", '{"A": "b"}', "3"])
+def test_a_file_that_holds_no_settings_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(content)
+    with pytest.raises(StartError, match="holds no app settings"):
+        read_settings(path)
+
+
+def test_the_local_settings_are_read_too() -> None:
+    assert read_settings(ROOT / "local.settings.json")["ANALYSIS_SCHEDULE"] == "0 0 1 * * *"
