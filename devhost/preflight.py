@@ -64,7 +64,7 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
         lambda: preflight_checks.roles(environment),
         lambda: preflight_database.database(settings, secrets),
         lambda: preflight_checks.redis(settings, secrets),
-        lambda: preflight_checks.prices(settings),
+        lambda: preflight_checks.prices(settings, secrets),
         lambda: preflight_checks.schedule(environment),
     ]
     if app_url:

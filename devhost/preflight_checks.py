@@ -7,10 +7,11 @@ import httpx
 from croniter import croniter
 
 from devhost.findings import Finding, missing, note, ok
-from market_data.provider import ProviderUnavailable
+from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
 from settings import Settings
 from stores.identity import NoToken, token
+from stores.rate_limit import OwnBucket, Rate, RateLimit
 from stores.secrets import SecretMissing, Secrets
 from stores.vault import SecretsUnavailable
 
@@ -96,16 +97,16 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         cache.close()
 
 
-def prices(settings: Settings) -> Iterator[Finding]:
+def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Ask the source of prices for the newest ones of the benchmark, as a run would."""
     if settings.market_data_provider == "sample":
         yield note("prices", "sample prices, of some years ago: for trying out only")
         return
-    provider = provider_from(settings)
+    provider = provider_from(settings, secrets.get, lambda _, rate: RateLimit(None, OwnBucket(Rate(rate))))
     symbol, end = settings.benchmark_symbol, provider.last_day()
     try:
         fetched = provider.daily_bars([symbol], end - _A_FORTNIGHT, end)
-    except ProviderUnavailable as error:
+    except (KeyRefused, ProviderUnavailable, SecretMissing, SecretsUnavailable) as error:
         yield missing("prices", f"{settings.market_data_provider} gives none: {error}")
         return
     if symbol in fetched.bars:

@@ -139,6 +139,20 @@ param mongodbDatabase string = 'portfolio'
 @allowed(['alpaca', 'alphavantage', 'csv', 'sample'])
 param marketDataProvider string
 
+@description('Which of Alpaca\'s feeds the subscription includes.')
+@allowed(['iex', 'sip', 'otc'])
+param alpacaFeed string = 'iex'
+
+@description('Requests a minute that the provider\'s plan allows, over all workers; 0 for the usual one of its free plan.')
+@minValue(0)
+@maxValue(100000)
+param marketDataRequestsPerMinute int = 0
+
+@description('Requests to the provider under way at once in a worker process.')
+@minValue(1)
+@maxValue(32)
+param marketDataConcurrency int = 4
+
 @description('Folder of price files, for csv.')
 @maxLength(200)
 param pricesDir string = ''
@@ -162,7 +176,7 @@ param minSuccessRate string = '0.7'
 
 @description('Trading days of history.')
 @minValue(63)
-@maxValue(20000)
+@maxValue(12600)
 param lookbackDays int = 1260
 
 @description('Seconds after which a run that gets no further is stopped.')
@@ -358,6 +372,9 @@ var analysisSettings = {
   MONGODB_DATABASE: mongodbDatabase
   REDIS_URL: (redis == 'managed') ? cache!.outputs.url : ''
   MARKET_DATA_PROVIDER: marketDataProvider
+  ALPACA_FEED: alpacaFeed
+  MARKET_DATA_REQUESTS_PER_MINUTE: (marketDataRequestsPerMinute == 0) ? '' : string(marketDataRequestsPerMinute)
+  MARKET_DATA_CONCURRENCY: string(marketDataConcurrency)
   PRICES_DIR: pricesDir
   BENCHMARK_SYMBOL: benchmarkSymbol
   RISK_FREE_RATE: riskFreeRate
