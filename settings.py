@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
-type ProviderName = Literal["sample", "csv", "alpaca"]
-type KeyName = Literal["alpaca-key-id", "alpaca-secret-key"]
+type ProviderName = Literal["sample", "csv", "alpaca", "alphavantage"]
+type KeyName = Literal["alpaca-key-id", "alpaca-secret-key", "alphavantage-api-key"]
 
 PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
 MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
-DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY", "alpaca": "SPY"}
+DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY", "alpaca": "SPY", "alphavantage": "SPY"}
 ALPACA_FEEDS = ("iex", "sip", "otc")
 
 SHORTEST_JWT_SECRET_BYTES = 32
@@ -200,6 +200,7 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
 
 _SERVERS: Mapping[ProviderName, tuple[str, str, int, tuple[KeyName, ...]]] = {
     "alpaca": ("ALPACA_URL", "https://data.alpaca.markets", 200, ("alpaca-key-id", "alpaca-secret-key")),
+    "alphavantage": ("ALPHAVANTAGE_URL", "https://www.alphavantage.co", 5, ("alphavantage-api-key",)),
 }
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from analysis.models import Bars, Dates, Floats
 from analysis.price_issues import PriceIssue
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, MissingPrices, PricesError, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows
-from market_data.selection import bars_between
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, MissingPrices, ProviderUnavailable
+from market_data.rows import Column, bars_from_rows, fetched_bars
 from market_data.us_market import NEW_YORK, last_complete_day, spelled
+from settings import MarketDataServer
 
 KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
 
@@ -63,9 +63,11 @@ class AlpacaProvider:
 
     symbols_per_batch = 100
 
-    def __init__(self, source: HttpSource, feed: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, source: HttpSource, server: MarketDataServer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._source = source
-        self._feed = feed
+        self._feed = server.feed
         self._now = now
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
@@ -76,17 +78,11 @@ class AlpacaProvider:
         deadline = self._source.deadline()
         raw = self._rows(asked, start, end, "raw", deadline)
         adjusted = self._rows(sorted(raw), start, end, "all", deadline)
-        fetched = FetchedBars({}, {})
-        for symbol, name in names.items():
-            try:
-                bars, issues = _bars(symbol, raw.get(name, []), adjusted.get(name, []))
-                fetched.bars[symbol] = bars_between(bars, symbol, start, end)
-            except PricesError as error:
-                fetched.errors[symbol] = error
-                continue
-            if issues:
-                fetched.issues[symbol] = issues
-        return fetched
+
+        def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
+            return _bars(symbol, raw.get(names[symbol], []), adjusted.get(names[symbol], []))
+
+        return fetched_bars(names, bars_of, start, end)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: each feed has prices of its own."""

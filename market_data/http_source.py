@@ -134,7 +134,7 @@ class HttpSource:
             f"{self._name} refuses the key ({reason}): see to {settings}, in a vault {' and '.join(names)}."
         )
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float = _PAUSE_SECONDS) -> None:
         """Let no worker ask for a while."""
         self._limit.pause(min(seconds, _LONGEST_PAUSE_SECONDS))
 

@@ -8,12 +8,12 @@ from market_data.provider import Provider
 from settings import KeyName, MarketDataServer, Settings
 
 if TYPE_CHECKING:
-    from market_data.http_source import RequestLimit
+    from market_data.http_source import HttpSource, KeyPlaces, RequestLimit
+
+type Limits = Callable[[str, int], RequestLimit]
 
 
-def provider_from(
-    settings: Settings, key: Callable[[KeyName], str], limit: "Callable[[str, int], RequestLimit]"
-) -> Provider:
+def provider_from(settings: Settings, key: Callable[[KeyName], str], limit: Limits) -> Provider:
     """Make the provider that ``settings`` name; its module, and what it needs, is imported only then.
 
     One that is asked over HTTP takes its keys from ``key``, again for each request, and keeps to the ``limit`` of its
@@ -31,21 +31,29 @@ def provider_from(
                 raise ValueError("the csv provider needs PRICES_DIR")
             return CsvProvider(settings.prices_dir)
         case "alpaca":
-            return _alpaca(_server(settings), key, limit)
+            from market_data.alpaca import KEYS as ALPACA_KEYS  # noqa: PLC0415 - only the one that is used
+            from market_data.alpaca import AlpacaProvider  # noqa: PLC0415 - as above
 
+            server = _server(settings)
+            return AlpacaProvider(_source("alpaca", server, ALPACA_KEYS, key, limit), server)
+        case "alphavantage":
+            from market_data.alphavantage import KEYS, AlphaVantageProvider  # noqa: PLC0415 - only the one that is used
 
-def _alpaca(
-    server: MarketDataServer, key: Callable[[KeyName], str], limit: "Callable[[str, int], RequestLimit]"
-) -> Provider:
-    from market_data.alpaca import KEYS, AlpacaProvider  # noqa: PLC0415 - only the one that is used
-    from market_data.http_source import HttpSource  # noqa: PLC0415 - httpx is slow to import
-
-    source = HttpSource("alpaca", server, KEYS, key, limit("alpaca", server.requests_per_minute))
-    atexit.register(source.close)
-    return AlpacaProvider(source, server.feed)
+            server = _server(settings)
+            return AlphaVantageProvider(_source("alphavantage", server, KEYS, key, limit), server)
 
 
 def _server(settings: Settings) -> MarketDataServer:
     if settings.market_data_server is None:
         raise ValueError(f"the {settings.market_data_provider} provider needs a server")
     return settings.market_data_server
+
+
+def _source(
+    name: str, server: MarketDataServer, places: "KeyPlaces", key: Callable[[KeyName], str], limit: Limits
+) -> "HttpSource":
+    from market_data.http_source import HttpSource  # noqa: PLC0415 - httpx is slow to import
+
+    source = HttpSource(name, server, places, key, limit(name, server.requests_per_minute))
+    atexit.register(source.close)
+    return source

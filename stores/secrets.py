@@ -20,6 +20,7 @@ type SecretName = Literal[
     "redis-url",
     "alpaca-key-id",
     "alpaca-secret-key",
+    "alphavantage-api-key",
 ]
 type Versions = tuple[SecretVersion, ...]
 

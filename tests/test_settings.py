@@ -188,6 +188,7 @@ def test_no_proxy_is_trusted_by_default() -> None:
 
 
 ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRET_KEY": "secret"}
+ALPHAVANTAGE = {"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "key"}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,10 @@ ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRE
             MarketDataServer(
                 "https://data.alpaca.markets", "iex", 200, 4, {"alpaca-key-id": "id", "alpaca-secret-key": "secret"}
             ),
+        ),
+        (
+            ALPHAVANTAGE,
+            MarketDataServer("https://www.alphavantage.co", "iex", 5, 4, {"alphavantage-api-key": "key"}),
         ),
     ],
 )
@@ -234,10 +239,13 @@ def test_address_feed_and_limits_of_a_provider_may_be_set() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["ALPACA_KEY_ID", "ALPACA_SECRET_KEY"])
-def test_without_a_vault_the_key_of_the_provider_must_be_set(name: str) -> None:
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [(ALPACA, "ALPACA_KEY_ID"), (ALPACA, "ALPACA_SECRET_KEY"), (ALPHAVANTAGE, "ALPHAVANTAGE_API_KEY")],
+)
+def test_without_a_vault_the_key_of_the_provider_must_be_set(provider: dict[str, str], name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} is missing: .* {name.lower().replace('_', '-')}$"):
-        Settings.from_environment(LOCAL | ALPACA | {name: " "})
+        Settings.from_environment(LOCAL | provider | {name: " "})
 
 
 def test_with_a_vault_the_keys_come_from_there_whatever_is_set() -> None:

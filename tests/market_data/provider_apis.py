@@ -11,7 +11,11 @@ import numpy as np
 from analysis.models import Bars, Floats
 from tests.market_data.provider_server import ProviderServer, Question, Reply
 
-KEYS = {"alpaca-key-id": "AK-invented-key-id", "alpaca-secret-key": "invented/secret+key=="}
+KEYS = {
+    "alpaca-key-id": "AK-invented-key-id",
+    "alpaca-secret-key": "invented/secret+key==",
+    "alphavantage-api-key": "INVENTED+KEY/OF&16",
+}
 _NEW_YORK = ZoneInfo("America/New_York")
 
 type Row = dict[str, Any]
@@ -85,6 +89,91 @@ def _alpaca_rows(bars: Bars, adjustment: str) -> list[tuple[datetime, Row]]:
 def _scaled(column: Floats | None, scale: Floats) -> list[float]:
     assert column is not None
     return [float(value) for value in column * scale]
+
+
+# Some of these quote the key, as the real ones do.
+SENTENCES: dict[str, dict[str, str]] = {
+    "the note of five a minute": {
+        "Note": "Thank you for using Alpha Vantage! Our standard API call frequency is 5 calls per minute and 500 "
+        "calls per day. Please visit https://www.alphavantage.co/premium/ if you would like a higher frequency."
+    },
+    "the information of one a second": {
+        "Information": "Please consider spreading out your free API requests more sparingly (1 request per second). "
+        "You may subscribe to any of the premium plans to lift the free key rate limit (25 requests per day)."
+    },
+    "the information of the day's limit": {
+        "Information": f"We have detected your API key as {KEYS['alphavantage-api-key']} and our standard API rate "
+        "limit is 25 requests per day. Please subscribe to any of the premium plans to remove all daily rate limits."
+    },
+    "the information of a premium endpoint": {
+        "Information": "Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe to any of the "
+        "premium plans at https://www.alphavantage.co/premium/ to instantly unlock all premium endpoints"
+    },
+    "the error of an invalid key": {
+        "Error Message": "the parameter apikey is invalid or missing. Please claim your free API key on "
+        "(https://www.alphavantage.co/support/#api-key). It should take less than 20 seconds."
+    },
+    "nothing at all": {},
+    "an information of something else": {"Information": "We are moving to another building."},
+    "the error of an unknown symbol": {
+        "Error Message": "Invalid API call. Please retry or visit the documentation "
+        "(https://www.alphavantage.co/documentation/) for TIME_SERIES_DAILY_ADJUSTED."
+    },
+}
+
+
+def alphavantage(server: ProviderServer, question: Question) -> Reply:
+    """Answer as https://www.alphavantage.co/documentation/#dailyadj describes."""
+    params = question.params
+    if params.get("apikey") != KEYS["alphavantage-api-key"]:
+        return 200, SENTENCES["the error of an invalid key"], {}
+    if question.failure in SENTENCES:
+        return 200, SENTENCES[question.failure], {}
+    assert (question.path, params["function"]) == ("/query", "TIME_SERIES_DAILY_ADJUSTED")
+    symbol = params["symbol"].replace("-", ".")
+    if symbol not in server.market:
+        return 200, SENTENCES["the error of an unknown symbol"], {}
+    days = _alphavantage_days(server.market[symbol])
+    about = {
+        "1. Information": "Daily Time Series with Splits and Dividend Events",
+        "2. Symbol": "OTHER" if question.failure == "another symbol" else params["symbol"],
+        "5. Time Zone": "US/Eastern",
+    }
+    latest = days if params["outputsize"] == "full" else dict(list(days.items())[:100])
+    return 200, {"Meta Data": about, "Time Series (Daily)": _spoiled_january(latest, question.failure)}, {}
+
+
+_DAYS: dict[int, tuple[Bars, dict[str, Row]]] = {}
+
+
+def _alphavantage_days(bars: Bars) -> dict[str, Row]:
+    """Give the rows by day, newest first."""
+    if id(bars) not in _DAYS:
+        assert bars.high is not None
+        assert bars.low is not None
+        assert bars.volume is not None
+        names = ("1. open", "2. high", "3. low", "4. close", "5. adjusted close")
+        prices = zip(*(x.tolist() for x in (bars.close, bars.high, bars.low, bars.close, bars.adj_close)), strict=True)
+        more = {"7. dividend amount": "0.0000", "8. split coefficient": "1.0"}
+        rows = [
+            dict(zip(names, map(repr, row), strict=True)) | {"6. volume": f"{volume:.0f}"} | more
+            for row, volume in zip(prices, bars.volume.tolist(), strict=True)
+        ]
+        _DAYS[id(bars)] = bars, dict(reversed(list(zip(map(str, bars.dates.tolist()), rows, strict=True))))
+    return _DAYS[id(bars)][1]
+
+
+def _spoiled_january(days: dict[str, Row], failure: str) -> Any:  # noqa: ANN401 - some are of no shape at all
+    """Do to January 2022 what the failure is named for."""
+    if failure not in SPOILED_ROWS:
+        return days
+    january = [{"t": day, **row} for day, row in reversed(days.items()) if day.startswith("2022-01")]
+    spoiled = SPOILED_ROWS[failure](january)
+    if not isinstance(spoiled, list):
+        return spoiled
+    later = {day: row for day, row in days.items() if day > "2022-02"}
+    earlier = {day: row for day, row in days.items() if day < "2022-01"}
+    return later | {row.pop("t", "2022-01-03"): row for row in reversed(spoiled)} | earlier
 
 
 def _replace_close(value: object) -> Callable[[list[Row]], list[Row]]:

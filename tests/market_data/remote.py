@@ -2,42 +2,45 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from market_data.alpaca import KEYS as ALPACA_KEYS
 from market_data.alpaca import AlpacaProvider
+from market_data.alphavantage import KEYS as ALPHAVANTAGE_KEYS
+from market_data.alphavantage import AlphaVantageProvider
 from market_data.http_source import HttpSource
 from market_data.provider import Provider
 from settings import MarketDataServer
 from stores.rate_limit import OwnBucket, Rate, RateLimit
 from tests.clock import Clock
 from tests.market_data.made_up import made_up_market
-from tests.market_data.provider_apis import KEYS, alpaca
+from tests.market_data.provider_apis import KEYS, alpaca, alphavantage
 from tests.market_data.provider_server import ProviderServer, a_provider_server
 
-REMOTE = ("alpaca",)
-_APIS = {"alpaca": alpaca}
-_PLACES = {"alpaca": ALPACA_KEYS}
+REMOTE = ("alpaca", "alphavantage")
+GENEROUS = MarketDataServer("", "iex", requests_per_minute=100_000, concurrency=4, keys={})
+_APIS = {"alpaca": alpaca, "alphavantage": alphavantage}
+_PLACES = {"alpaca": ALPACA_KEYS, "alphavantage": ALPHAVANTAGE_KEYS}
+_PROVIDERS: dict[str, Callable[..., Provider]] = {"alpaca": AlpacaProvider, "alphavantage": AlphaVantageProvider}
 
 
 @contextmanager
 def a_remote_provider(
     api: str,
     clock: Clock | None = None,
-    *,
-    feed: str = "iex",
+    settings: MarketDataServer = GENEROUS,
     key: Callable[[str], str] = KEYS.__getitem__,
-    now: Callable[[], datetime] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     read_seconds: float = 30.0,
-    concurrency: int = 4,
 ) -> Iterator[tuple[Provider, ProviderServer]]:
     """Give a provider and the server it asks; it waits by moving the clock."""
     clock = clock or Clock()
-    limit = RateLimit(None, OwnBucket(Rate(100_000), clock), clock, clock.advance)
+    limit = RateLimit(None, OwnBucket(Rate(settings.requests_per_minute), clock), clock, clock.advance)
     with a_provider_server(_APIS[api], dict(made_up_market())) as server:
-        settings = MarketDataServer(server.url, feed, 100_000, concurrency, {})
+        settings = replace(settings, url=server.url)
         source = HttpSource(api, settings, _PLACES[api], key, limit, read_seconds, clock.advance)
         try:
-            yield AlpacaProvider(source, feed, *([now] if now else [])), server
+            yield _PROVIDERS[api](source, settings, now), server
         finally:
             source.close()

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
+from analysis.price_issues import PriceIssue
 from market_data.provider import KeyRefused, Provider, ProviderUnavailable
 from tests.clock import Clock
 from tests.market_data.made_up import EVER, SYMBOLS, made_up_market
 from tests.market_data.provider_server import ProviderServer
-from tests.market_data.remote import a_remote_provider
+from tests.market_data.remote import GENEROUS, a_remote_provider
 
 START, END = date(2022, 1, 3), date(2022, 1, 31)
 
@@ -162,6 +163,13 @@ def test_adjusted_bars_of_other_days_are_a_fault_of_that_symbol(provider: Provid
     assert "of other days" in str(fetched.errors["AAPL"])
 
 
+def test_a_row_that_comes_twice_counts_once_and_is_an_issue(provider: Provider, server: ProviderServer) -> None:
+    server.always = "a row that comes twice"
+    fetched = provider.daily_bars(["AAPL", "KO"], START, END)
+    assert fetched.bars["AAPL"].dates[-1].item() == END
+    assert fetched.issues == {"AAPL": (PriceIssue("duplicate_days", 1, END),)}
+
+
 def test_bars_without_highs_and_volumes_are_bars(provider: Provider, server: ProviderServer) -> None:
     server.always = "closes alone"
     bars = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
@@ -178,7 +186,7 @@ def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Pr
 
 
 def test_a_feed_that_the_subscription_does_not_include_is_told_by_its_setting() -> None:
-    with a_remote_provider("alpaca", feed="sip") as (provider, server):
+    with a_remote_provider("alpaca", settings=replace(GENEROUS, feed="sip")) as (provider, server):
         assert set(provider.daily_bars(["KO"], START, END).bars) == {"KO"}
         assert set(server.params("feed")) == {"sip"}
         server.always = "no subscription"

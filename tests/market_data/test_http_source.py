@@ -1,6 +1,7 @@
 """What holds for every provider that is asked over HTTP: how much at once, how long, and by whom."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -8,14 +9,18 @@ import pytest
 from market_data import http_source
 from market_data.provider import ProviderUnavailable
 from tests.devhost.harness import eventually
-from tests.market_data.remote import REMOTE, a_remote_provider
+from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
 
+ONE_AT_ONCE, TWO_AT_ONCE = (replace(GENEROUS, concurrency=number) for number in (1, 2))
 START, END = date(2022, 1, 3), date(2022, 1, 31)
 
 
 @pytest.mark.parametrize("api", REMOTE)
 def test_no_more_requests_are_under_way_in_a_process_than_the_setting_says(api: str) -> None:
-    with a_remote_provider(api, concurrency=2) as (provider, server), ThreadPoolExecutor(8) as threads:
+    with (
+        a_remote_provider(api, settings=TWO_AT_ONCE) as (provider, server),
+        ThreadPoolExecutor(8) as threads,
+    ):
         server.always = "time-out"  # until the door opens
         batches = [threads.submit(provider.daily_bars, ["KO"], START, END) for _ in range(8)]
         eventually(lambda: server.under_way == 2)
@@ -43,7 +48,10 @@ def test_an_answer_without_end_in_time_or_size_is_given_up(
 
 
 def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    with a_remote_provider("alpaca", concurrency=1) as (provider, server), ThreadPoolExecutor(1) as threads:
+    with (
+        a_remote_provider("alpaca", settings=ONE_AT_ONCE) as (provider, server),
+        ThreadPoolExecutor(1) as threads,
+    ):
         server.always = "time-out"
         first = threads.submit(provider.daily_bars, ["KO"], START, END)
         eventually(lambda: server.under_way == 1)

@@ -149,6 +149,7 @@ def test_the_settings_choose_the_provider(tmp_path: Path) -> None:
         ({"MARKET_DATA_PROVIDER": "sample"}, "SampleProvider"),
         ({"MARKET_DATA_PROVIDER": "csv", "PRICES_DIR": str(tmp_path)}, "CsvProvider"),
         ({"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}, "AlpacaProvider"),
+        ({"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "x"}, "AlphaVantageProvider"),
     ):
         chosen = Settings.from_environment(MONGODB | environment)
         assert type(provider_from(chosen, str, lambda *_: NoLimit())).__name__ == kind

@@ -98,8 +98,20 @@ def test_after_five_minutes_only_the_list_of_versions_is_fetched_again(
     assert vault.asked == ["secrets/admin-secret/versions"]
 
 
-@pytest.mark.parametrize("name", ["mongodb-url", "redis-url", "alpaca-key-id", "alpaca-secret-key"])
-def test_what_others_gave_is_the_current_version_in_one_request(
+@pytest.mark.parametrize("name", ["alpaca-key-id", "alpaca-secret-key", "alphavantage-api-key"])
+def test_a_key_of_the_provider_is_the_current_version_in_one_request(
+    vault: Vault, secrets: Secrets, clock: Clock, name: SecretName
+) -> None:
+    vault.put(name, "old")
+    assert values(secrets, name) == ["old"]
+    vault.put(name, "new")
+    clock.advance(5 * MINUTE + 1)
+    assert values(secrets, name) == ["new"]
+    assert vault.asked == [f"secrets/{name}"] * 2
+
+
+@pytest.mark.parametrize("name", ["mongodb-url", "redis-url"])
+def test_the_url_of_a_server_is_the_current_version_in_one_request(
     vault: Vault, secrets: Secrets, name: SecretName
 ) -> None:
     scheme = name.removesuffix("-url")

@@ -1,0 +1,155 @@
+"""Prices from Alpha Vantage (https://www.alphavantage.co/documentation/): one symbol a question.
+
+It answers 200 whatever happened: what went wrong stands in a member named ``Note``, ``Information`` or
+``Error Message``, in sentences that have changed over the years. None of them is ever shown: some quote the key.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+import numpy as np
+
+from analysis.models import Bars, Dates, Floats
+from analysis.price_issues import PriceIssue
+from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
+from market_data.provider import BadPrices, FetchedBars, ProviderUnavailable
+from market_data.rows import Column, bars_from_rows, fetched_bars
+from market_data.us_market import last_complete_day, spelled
+from settings import MarketDataServer
+
+KEYS = KeyPlaces(params={"apikey": "alphavantage-api-key"})
+
+_COMPACT_DAYS = 100
+"""So many of the latest days are in an answer that is not the whole history."""
+_MOST_SYMBOLS = 100
+_SYMBOL = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
+_INVALID_KEY = re.compile(r"apikey.*(invalid|missing)|demo\W* api key", re.IGNORECASE)
+_TOO_FAST = re.compile(r"per (minute|second)|more sparingly", re.IGNORECASE)
+_USED_UP = re.compile(r"per day|daily", re.IGNORECASE)
+_PREMIUM = re.compile(r"premium", re.IGNORECASE)
+
+type _Rows = tuple[Dates, dict[Column, Floats]]
+type _Found = _Rows | str
+"""The rows of a symbol, none where it is not known, or the rule that the answer breaks."""
+
+_NO_ROWS: _Rows = (np.array([], dtype="datetime64[D]"), {})
+
+
+class _Day(msgspec.Struct, gc=False):
+    close: float = msgspec.field(name="4. close")
+    adj_close: float = msgspec.field(name="5. adjusted close")
+    high: float | None = msgspec.field(name="2. high", default=None)
+    low: float | None = msgspec.field(name="3. low", default=None)
+    volume: float | None = msgspec.field(name="6. volume", default=None)
+
+
+class _Content(msgspec.Struct):
+    about: dict[str, str] = msgspec.field(name="Meta Data", default_factory=dict)
+    days: msgspec.Raw = msgspec.field(name="Time Series (Daily)", default=msgspec.Raw(b"{}"))
+    note: str = msgspec.field(name="Note", default="")
+    information: str = msgspec.field(name="Information", default="")
+    error: str = msgspec.field(name="Error Message", default="")
+
+
+class AlphaVantageProvider:
+    """A request a symbol: the last 100 days where these will do, else the whole history."""
+
+    def __init__(
+        self, source: HttpSource, server: MarketDataServer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._source = source
+        self._server = server
+        self._now = now
+
+    @property
+    def symbols_per_batch(self) -> int:
+        """As :attr:`Provider.symbols_per_batch`: what a minute allows, so that several batches at once end in time."""
+        return min(_MOST_SYMBOLS, self._server.requests_per_minute)
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`; the bar of a day that is not over is left out."""
+        end = min(end, self.last_day())
+        names = spelled(symbols, "-")
+        asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
+        found = self._ask_for_each(asked, "compact" if self._is_recent(start) else "full")
+
+        def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
+            return _bars(symbol, found.get(names[symbol], _NO_ROWS), start, end)
+
+        return fetched_bars(names, bars_of, start, end)
+
+    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
+        """As :meth:`Provider.version`."""
+        return "alphavantage"
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`."""
+        return last_complete_day(self._now())
+
+    def _is_recent(self, start: date) -> bool:
+        # Today's bar, which is not over, may be among the latest.
+        return bool(np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS)
+
+    def _ask_for_each(self, names: Sequence[str], size: str) -> dict[str, _Found]:
+        deadline = self._source.deadline()
+
+        def ask(name: str) -> _Found:
+            params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
+            return self._source.ask("/query", params, lambda answer: self._read(answer, name), deadline)
+
+        # The first one alone: where the key is refused or used up, no more is spent on finding that out.
+        first = [ask(name) for name in names[:1]]
+        with ThreadPoolExecutor(self._server.concurrency) as threads:
+            return dict(zip(names, [*first, *threads.map(ask, names[1:])], strict=True))
+
+    def _read(self, answer: Answer, name: str) -> _Found:
+        self._source.expect_success(answer)
+        try:
+            content = msgspec.json.decode(answer.body, type=_Content)
+        except msgspec.MsgspecError:
+            raise TryAgain("its answer is not what the documentation describes") from None
+        if _INVALID_KEY.search(content.error + content.information):
+            raise self._source.key_refused("invalid")
+        if content.error:
+            return _NO_ROWS  # "invalid API call": it knows no such symbol
+        if content.note or content.information:
+            raise self._meant(f"{content.note} {content.information}")
+        if content.about.get("2. Symbol", name).upper() != name:
+            return "it is about another symbol"
+        return _rows(content.days)
+
+    def _meant(self, said: str) -> Exception:
+        """Give the error that a sentence in place of prices means."""
+        # An offer to lift the limits of a day and to unlock what costs is in most of them: the order decides.
+        if _TOO_FAST.search(said):
+            self._source.pause()
+            return TryAgain("it says that requests come too fast")
+        if _USED_UP.search(said):
+            return ProviderUnavailable("alphavantage: the requests of the day are used up")
+        if _PREMIUM.search(said):
+            return self._source.key_refused("its plan does not include adjusted daily prices")
+        return TryAgain("it answers with a note instead of prices")
+
+
+def _rows(days: msgspec.Raw) -> _Found:
+    try:
+        rows = msgspec.json.decode(days, type=dict[str, _Day], strict=False)  # numbers come as text
+        dates = np.array([date.fromisoformat(day).toordinal() for day in reversed(rows)], dtype=np.int64)
+    except (msgspec.MsgspecError, ValueError):
+        return "it is not of the shape that the documentation describes"
+    names: tuple[Column, ...] = ("close", "adj_close", "high", "low", "volume")
+    oldest_first = list(reversed(rows.values()))
+    columns = {name: np.array([getattr(row, name) for row in oldest_first], dtype=np.float64) for name in names}
+    return (dates - date(1970, 1, 1).toordinal()).astype("datetime64[D]"), columns
+
+
+def _bars(symbol: str, found: _Found, start: date, end: date) -> tuple[Bars, tuple[PriceIssue, ...]]:
+    if isinstance(found, str):
+        raise BadPrices(symbol, "answer", found)
+    dates, columns = found
+    # What is wrong with days that nobody asked for is nobody's fault.
+    asked = (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
+    return bars_from_rows(symbol, dates[asked], {name: values[asked] for name, values in columns.items()})

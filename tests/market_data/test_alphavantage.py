@@ -1,0 +1,176 @@
+"""What is Alpha Vantage's own: a request a symbol, answers that are errors, sentences that quote the key."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from market_data.provider import KeyRefused, Provider, ProviderUnavailable
+from tests.clock import Clock
+from tests.market_data.made_up import EVER, SYMBOLS, made_up_market
+from tests.market_data.provider_apis import KEYS, SENTENCES
+from tests.market_data.provider_server import ProviderServer
+from tests.market_data.remote import GENEROUS, a_remote_provider
+
+START, END = date(2022, 1, 3), date(2022, 1, 31)
+KEY = KEYS["alphavantage-api-key"]
+PASSING = ["the note of five a minute", "the information of one a second", "an information of something else"]
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def remote(clock: Clock) -> Iterator[tuple[Provider, ProviderServer]]:
+    with a_remote_provider("alphavantage", clock) as made:
+        yield made
+
+
+@pytest.fixture
+def server(remote: tuple[Provider, ProviderServer], clock: Clock) -> ProviderServer:
+    clock.advance(3600)  # whatever pause the test before led to is over
+    remote[1].forget()
+    return remote[1]
+
+
+@pytest.fixture
+def provider(remote: tuple[Provider, ProviderServer], server: ProviderServer) -> Provider:  # noqa: ARG001 - as new
+    return remote[0]
+
+
+def test_each_symbol_is_asked_for_once(provider: Provider, server: ProviderServer) -> None:
+    assert set(provider.daily_bars([*SYMBOLS, "AAPL"], *EVER).bars) == set(SYMBOLS)
+    assert sorted(server.params("symbol")) == sorted(symbol.replace(".", "-") for symbol in SYMBOLS)
+    assert set(server.params("outputsize")) == {"full"}
+
+
+@pytest.mark.parametrize(
+    ("start", "size"),
+    [
+        (date(2022, 8, 12), "compact"),  # the 100th weekday back from the 29th of December
+        (date(2022, 8, 11), "full"),
+        (date(2022, 12, 28), "compact"),
+    ],
+)
+def test_the_last_hundred_days_are_asked_for_where_they_will_do(start: date, size: str) -> None:
+    with a_remote_provider("alphavantage", now=lambda: datetime(2022, 12, 29, 1, 0, tzinfo=UTC)) as (provider, server):
+        bars = provider.daily_bars(["KO"], start, date(2022, 12, 28)).bars["KO"]
+    assert server.params("outputsize") == [size]
+    expected = made_up_market()["KO"].dates
+    assert np.array_equal(bars.dates, expected[expected >= np.datetime64(start)])
+
+
+def test_the_bar_of_a_day_that_is_not_over_is_left_out() -> None:
+    with a_remote_provider("alphavantage", now=lambda: datetime(2022, 12, 28, 20, 0, tzinfo=UTC)) as (provider, _):
+        bars = provider.daily_bars(["KO"], START, date(2100, 1, 1)).bars["KO"]
+        assert bars.dates[-1].item() == provider.last_day() == date(2022, 12, 27)
+
+
+def test_symbols_are_asked_for_in_its_spelling_and_answered_in_ours(provider: Provider, server: ProviderServer) -> None:
+    fetched = provider.daily_bars(["BRK-B", "BRK.B", "BRK/B", "^GSPC", "ko", "A&B"], START, END)
+    assert server.params("symbol") == ["BRK-B"]
+    assert set(fetched.bars) == {"BRK-B", "BRK.B", "BRK/B"}
+
+
+@pytest.mark.parametrize("sentence", PASSING)
+def test_a_sentence_about_speed_in_place_of_prices_is_waited_out(
+    provider: Provider, server: ProviderServer, clock: Clock, sentence: str
+) -> None:
+    before = clock.seconds
+    server.failures.append(sentence)
+    assert set(provider.daily_bars(["AAPL", "KO"], START, END).bars) == {"AAPL", "KO"}
+    assert len(server.asked) == 3
+    assert clock.seconds - before >= (1 if "else" in sentence else 15)
+
+
+@pytest.mark.parametrize("sentence", PASSING)
+def test_sentences_that_do_not_end_make_the_provider_unavailable(
+    provider: Provider, server: ProviderServer, sentence: str
+) -> None:
+    server.always = sentence
+    with pytest.raises(ProviderUnavailable):
+        provider.daily_bars(["AAPL", "KO"], START, END)
+    assert len(server.asked) == 5
+
+
+def test_when_the_requests_of_the_day_are_used_up_one_request_finds_that_out(
+    provider: Provider, server: ProviderServer
+) -> None:
+    server.always = "the information of the day's limit"
+    with pytest.raises(ProviderUnavailable, match="of the day are used up"):
+        provider.daily_bars(SYMBOLS, START, END)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("the information of a premium endpoint", "plan does not include"),
+        ("the error of an invalid key", r"\(invalid\): see to ALPHAVANTAGE_API_KEY, in a vault alphavantage-api-key"),
+    ],
+)
+def test_a_key_that_opens_nothing_is_told_after_one_request(
+    provider: Provider, server: ProviderServer, sentence: str, told: str
+) -> None:
+    server.always = sentence
+    with pytest.raises(KeyRefused, match=told):
+        provider.daily_bars(SYMBOLS, START, END)
+    assert len(server.asked) == 1
+
+
+def test_an_unknown_symbol_among_known_ones_has_missing_prices(provider: Provider, server: ProviderServer) -> None:
+    server.failures.append("nothing at all")
+    fetched = provider.daily_bars(["AAPL", "KO", "NOSUCH"], START, END)
+    assert {symbol: error.error_type for symbol, error in fetched.errors.items()} == {
+        "AAPL": "missing_prices",
+        "NOSUCH": "missing_prices",
+    }
+    assert set(fetched.bars) == {"KO"}
+
+
+def test_an_answer_about_another_symbol_is_not_taken_for_this_one(provider: Provider, server: ProviderServer) -> None:
+    server.failures.append("another symbol")
+    fetched = provider.daily_bars(["AAPL", "KO"], START, END)
+    assert set(fetched.bars) == {"KO"}
+    assert str(fetched.errors["AAPL"]) == "AAPL: answer: it is about another symbol"
+
+
+def test_a_bad_day_that_was_not_asked_for_costs_nothing(provider: Provider, server: ProviderServer) -> None:
+    server.always = "a negative price"
+    assert set(provider.daily_bars(["AAPL"], date(2022, 2, 1), END.replace(month=3)).bars) == {"AAPL"}
+
+
+def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Provider, server: ProviderServer) -> None:
+    before = server.market["KO"]
+    server.market["KO"] = replace(before, adj_close=before.adj_close / 2)
+    bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
+    server.market["KO"] = before
+    assert np.array_equal(bars.adj_close, before.adj_close / 2)
+
+
+@pytest.mark.parametrize(("per_minute", "symbols"), [(5, 5), (75, 75), (1200, 100)])
+def test_a_batch_is_what_a_minute_allows(per_minute: int, symbols: int) -> None:
+    with a_remote_provider("alphavantage", settings=replace(GENEROUS, requests_per_minute=per_minute)) as (provider, _):
+        assert provider.symbols_per_batch == symbols
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_key_that_a_sentence_quotes_is_never_logged_or_told(
+    provider: Provider, server: ProviderServer, caplog: pytest.LogCaptureFixture, sentence: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.always = sentence
+    try:
+        told = repr(provider.daily_bars(["AAPL"], START, END))
+    except (ProviderUnavailable, KeyRefused) as error:
+        told = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
+    told += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
+    assert "httpx" in {record.name for record in caplog.records}
+    assert set(server.params("apikey")) == {KEY}
+    assert not any(part in told for part in (KEY, "INVENTED", "%2FOF%26"))
