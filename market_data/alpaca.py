@@ -4,7 +4,8 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import batched
 from typing import Literal
 
 import msgspec
@@ -20,7 +21,11 @@ from settings import MarketDataServer
 
 KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
 
-_ROWS_PER_PAGE = "10000"  # the most that is given, over all symbols of a question
+_ROWS_PER_PAGE = 10_000
+"""The most that are given, over all symbols of a question."""
+_PAGES_PER_PART = 5
+"""Long histories are asked for in parts: few enough that their last pages, which are not full, do not count for much,
+and enough that much is done when time runs out."""
 _MOST_PAGES = 1_000
 # A day's bar is stamped with New York's midnight. To ask up to the evening includes it, and is long enough ago for
 # who has no subscription to the last minutes of the consolidated feed.
@@ -30,6 +35,8 @@ _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S+)")
 
 type _Adjustment = Literal["raw", "all"]
 type _Rows = tuple[Dates, dict[Column, Floats]]
+type _Histories = dict[str, list[_Rows | None]]
+"""The rows of each symbol that has some, page by page; None stands for some of a wrong shape."""
 
 
 class _Bar(msgspec.Struct, gc=False):
@@ -75,13 +82,21 @@ class AlpacaProvider:
         end = min(end, self.last_day())
         names = spelled(symbols, ".")
         asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
-        deadline = self._source.deadline()
-        raw = self._rows(asked, start, end, "raw", deadline)
-        adjusted = self._rows(sorted(raw), start, end, "all", deadline)
+        raw: _Histories = {}
+        adjusted: _Histories = {}
 
         def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
             return _bars(symbol, raw.get(names[symbol], []), adjusted.get(names[symbol], []))
 
+        deadline = self._source.deadline()
+        try:
+            for part in batched(asked, _symbols_per_part(start, end), strict=False):
+                traded = self._rows(list(part), start, end, "raw", deadline)
+                adjusted |= self._rows(sorted(traded), start, end, "all", deadline)
+                raw |= traded
+        except ProviderUnavailable as error:
+            error.fetched = fetched_bars([symbol for symbol, name in names.items() if name in raw], bars_of, start, end)
+            raise
         return fetched_bars(names, bars_of, start, end)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
@@ -92,10 +107,7 @@ class AlpacaProvider:
         """As :meth:`Provider.last_day`: bars of a running day change."""
         return last_complete_day(self._now())
 
-    def _rows(
-        self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float
-    ) -> "dict[str, list[_Rows | None]]":
-        """Give the rows of each symbol that has some, page by page; None stands for some of a wrong shape."""
+    def _rows(self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float) -> _Histories:
         params = {
             "timeframe": "1Day",
             "start": datetime.combine(start, time(), NEW_YORK).isoformat(),
@@ -103,7 +115,7 @@ class AlpacaProvider:
             "adjustment": adjustment,
             "feed": self._feed,
             "sort": "asc",
-            "limit": _ROWS_PER_PAGE,
+            "limit": str(_ROWS_PER_PAGE),
         }
         while names:
             try:
@@ -115,8 +127,8 @@ class AlpacaProvider:
                 names = [name for name in names if name != error.symbol]
         return {}
 
-    def _pages(self, params: dict[str, str], wanted: set[str], deadline: float) -> "dict[str, list[_Rows | None]]":
-        rows: dict[str, list[_Rows | None]] = {}
+    def _pages(self, params: dict[str, str], wanted: set[str], deadline: float) -> _Histories:
+        rows: _Histories = {}
         tokens = {""}
         for _ in range(_MOST_PAGES):
             page = self._source.ask("/v2/stocks/bars", params, self._page, deadline)
@@ -144,6 +156,11 @@ class AlpacaProvider:
             return msgspec.json.decode(answer.body, type=_Page)
         except msgspec.MsgspecError:
             raise TryAgain("its answer is not what the documentation describes") from None
+
+
+def _symbols_per_part(start: date, end: date) -> int:
+    weekdays = int(np.busday_count(start, end + timedelta(days=1)))
+    return max(1, _PAGES_PER_PART * _ROWS_PER_PAGE // max(1, weekdays))
 
 
 def _message(answer: Answer) -> str:
@@ -177,9 +194,7 @@ def _epoch_day(instant: str) -> int:
     return moment.astimezone(NEW_YORK).date().toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _bars(
-    symbol: str, raw: "list[_Rows | None]", adjusted: "list[_Rows | None]"
-) -> tuple[Bars, tuple[PriceIssue, ...]]:
+def _bars(symbol: str, raw: list[_Rows | None], adjusted: list[_Rows | None]) -> tuple[Bars, tuple[PriceIssue, ...]]:
     """Join what was traded with the adjusted closes; faults in both are told once."""
     if not raw:
         raise MissingPrices(symbol)
@@ -192,7 +207,7 @@ def _bars(
     return replace(bars, adj_close=adjusted_bars.close), tuple(dict.fromkeys(issues + adjusted_issues))
 
 
-def _in_order(symbol: str, where: str, pages: "list[_Rows | None]") -> tuple[Bars, tuple[PriceIssue, ...]]:
+def _in_order(symbol: str, where: str, pages: list[_Rows | None]) -> tuple[Bars, tuple[PriceIssue, ...]]:
     rows = [page for page in pages if page is not None]
     if len(rows) < len(pages):
         raise BadPrices(symbol, where, "they are not of the shape that the documentation describes")

@@ -74,11 +74,18 @@ class AlphaVantageProvider:
         end = min(end, self.last_day())
         names = spelled(symbols, "-")
         asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
-        found = self._ask_for_each(asked, "compact" if self._is_recent(start) else "full")
+        found: dict[str, _Found] = {}
 
         def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
             return _bars(symbol, found.get(names[symbol], _NO_ROWS), start, end)
 
+        try:
+            self._ask_for_each(asked, "compact" if self._is_recent(start) else "full", found)
+        except ProviderUnavailable as error:
+            error.fetched = fetched_bars(
+                [symbol for symbol, name in names.items() if name in found], bars_of, start, end
+            )
+            raise
         return fetched_bars(names, bars_of, start, end)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
@@ -93,17 +100,19 @@ class AlphaVantageProvider:
         # Today's bar, which is not over, may be among the latest.
         return bool(np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS)
 
-    def _ask_for_each(self, names: Sequence[str], size: str) -> dict[str, _Found]:
+    def _ask_for_each(self, names: Sequence[str], size: str, found: dict[str, _Found]) -> None:
+        """Put into ``found`` what is found of each name."""
         deadline = self._source.deadline()
 
-        def ask(name: str) -> _Found:
+        def ask(name: str) -> None:
             params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
-            return self._source.ask("/query", params, lambda answer: self._read(answer, name), deadline)
+            found[name] = self._source.ask("/query", params, lambda answer: self._read(answer, name), deadline)
 
         # The first one alone: where the key is refused or used up, no more is spent on finding that out.
-        first = [ask(name) for name in names[:1]]
+        for name in names[:1]:
+            ask(name)
         with ThreadPoolExecutor(self._server.concurrency) as threads:
-            return dict(zip(names, [*first, *threads.map(ask, names[1:])], strict=True))
+            list(threads.map(ask, names[1:]))
 
     def _read(self, answer: Answer, name: str) -> _Found:
         self._source.expect_success(answer)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Protocol
 
 from analysis.models import Bars
-from market_data.provider import FetchedBars, Provider
+from market_data.provider import FetchedBars, Provider, ProviderUnavailable
 
 
 class BarsCache(Protocol):
@@ -37,9 +37,16 @@ class CachedProvider:
         keys = {symbol: f"bars:{self._provider.version(symbol)}:{symbol}:{start}:{end}" for symbol in symbols}
         cached = self._cache.get(list(keys.values()))
         known = {symbol: cached[key] for symbol, key in keys.items() if key in cached}
-        fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
-        self._cache.put({keys[symbol]: bars for symbol, bars in fetched.bars.items() if symbol not in fetched.issues})
+        try:
+            fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
+        except ProviderUnavailable as error:
+            self._put(error.fetched, keys)  # whoever tries again goes on from there
+            raise
+        self._put(fetched, keys)
         return FetchedBars(known | fetched.bars, fetched.errors, fetched.issues)
+
+    def _put(self, fetched: FetchedBars, keys: Mapping[str, str]) -> None:
+        self._cache.put({keys[symbol]: bars for symbol, bars in fetched.bars.items() if symbol not in fetched.issues})
 
     def version(self, symbol: str) -> str:
         """As :meth:`Provider.version`."""

@@ -34,7 +34,14 @@ class BadPrices(PricesError):
 
 
 class ProviderUnavailable(Exception):
-    """The source as a whole cannot be reached or refuses to answer; worth a retry later."""
+    """The source as a whole cannot be reached or refuses to answer; worth a retry later.
+
+    ``fetched`` is what it had answered by then, for some of the symbols.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.fetched = FetchedBars({}, {})
 
 
 class KeyRefused(Exception):

@@ -57,6 +57,18 @@ def test_pages_are_read_to_their_end_and_none_twice(provider: Provider, server: 
         assert np.array_equal(paged.bars[symbol].adj_close, whole.bars[symbol].adj_close)
 
 
+def test_long_histories_are_asked_for_in_parts_of_some_full_pages(provider: Provider, server: ProviderServer) -> None:
+    start, end = date(2007, 1, 1), date(2022, 12, 30)  # 4,175 weekdays: 11 symbols fill five pages
+    names = [f"S{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWX"]
+    server.market |= dict.fromkeys(names, server.market["KO"])
+    fetched = provider.daily_bars(names, start, end)
+    assert set(fetched.bars) == set(names)
+    parts = dict.fromkeys(len(symbols.split(",")) for symbols in server.params("symbols"))
+    assert list(parts) == [11, 2]
+    rows = server.market["KO"].dates.size
+    assert len(server.asked) == 2 * (2 * -(-11 * rows // 10_000) + -(-2 * rows // 10_000))
+
+
 @pytest.mark.parametrize("failure", ["the same page again and again", "pages without end"])
 def test_pages_that_do_not_end_are_not_read_for_ever(
     provider: Provider, server: ProviderServer, failure: str, monkeypatch: pytest.MonkeyPatch

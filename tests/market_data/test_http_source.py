@@ -4,11 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
+import redis
 
 from market_data import http_source
+from market_data.cached import CachedProvider
 from market_data.provider import ProviderUnavailable
+from stores.price_cache import PriceCache
 from tests.devhost.harness import eventually
+from tests.market_data.made_up import EVER
 from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
 
 ONE_AT_ONCE, TWO_AT_ONCE = (replace(GENEROUS, concurrency=number) for number in (1, 2))
@@ -76,3 +81,25 @@ def test_connections_are_kept_for_the_next_question() -> None:
         for _ in range(3):
             provider.daily_bars(["KO"], START, END)
     assert len({question.client for question in server.asked}) == 1
+
+
+@pytest.mark.parametrize("api", REMOTE)
+def test_what_was_answered_before_the_server_went_away_is_not_asked_for_again(api: str, redis_url: str) -> None:
+    cache = PriceCache(redis_url)
+    with a_remote_provider(api, settings=ONE_AT_ONCE) as (provider, server):
+        cached = CachedProvider(provider, cache)
+        expected = provider.daily_bars(["AAPL"], *EVER).bars["AAPL"]
+        needed = len(server.asked)
+        server.failures.extend(["none"] * needed)
+        server.always = "500"
+        with pytest.raises(ProviderUnavailable) as caught:
+            cached.daily_bars(["AAPL", "KO"], *EVER)
+        assert set(caught.value.fetched.bars) == {"AAPL"}
+        server.forget()
+        bars = cached.daily_bars(["AAPL", "KO"], *EVER).bars
+        assert not any("AAPL" in question.params.values() for question in server.asked)
+    cache.close()
+    assert set(bars) == {"AAPL", "KO"}
+    assert np.array_equal(bars["AAPL"].adj_close, expected.adj_close)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
