@@ -9,7 +9,7 @@ from croniter import croniter
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
-from settings import Settings
+from settings import KeyName, Settings
 from stores.identity import NoToken, token
 from stores.rate_limit import OwnBucket, Rate, RateLimit
 from stores.secrets import SecretMissing, Secrets
@@ -102,13 +102,22 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     if settings.market_data_provider == "sample":
         yield note("prices", "sample prices, of some years ago: for trying out only")
         return
-    provider = provider_from(settings, secrets.get, lambda _, rate: RateLimit(None, OwnBucket(Rate(rate))))
+
+    def key(name: KeyName) -> str:
+        try:
+            return secrets.get(name)
+        except SecretMissing:
+            raise KeyRefused(f"{name} is not in the vault") from None
+
+    provider = provider_from(settings, key, lambda _, rate: RateLimit(None, OwnBucket(Rate(rate))))
     symbol, end = settings.benchmark_symbol, provider.last_day()
     try:
         fetched = provider.daily_bars([symbol], end - _A_FORTNIGHT, end)
-    except (KeyRefused, ProviderUnavailable, SecretMissing, SecretsUnavailable) as error:
+    except (ProviderUnavailable, KeyRefused) as error:
         yield missing("prices", f"{settings.market_data_provider} gives none: {error}")
         return
+    except SecretsUnavailable:
+        return  # told before
     if symbol in fetched.bars:
         yield ok("prices", f"{symbol} up to {fetched.bars[symbol].dates[-1]}")
     else:

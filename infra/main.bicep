@@ -139,23 +139,23 @@ param mongodbDatabase string = 'portfolio'
 @allowed(['alpaca', 'alphavantage', 'csv', 'sample'])
 param marketDataProvider string
 
-@description('Which of Alpaca\'s feeds the subscription includes.')
+@description('Folder of price files, for csv.')
+@maxLength(200)
+param pricesDir string = ''
+
+@description('Which of Alpaca\'s feeds, as the subscription includes.')
 @allowed(['iex', 'sip', 'otc'])
 param alpacaFeed string = 'iex'
 
-@description('Requests a minute that the provider\'s plan allows, over all workers; 0 for the usual one of its free plan.')
+@description('Requests a minute that the provider\'s plan allows; 0 for the usual of its free plan.')
 @minValue(0)
 @maxValue(100000)
 param marketDataRequestsPerMinute int = 0
 
-@description('Requests to the provider under way at once in a worker process.')
+@description('Requests under way at once in an instance.')
 @minValue(1)
 @maxValue(32)
 param marketDataConcurrency int = 4
-
-@description('Folder of price files, for csv.')
-@maxLength(200)
-param pricesDir string = ''
 
 @description('Symbol whose dates are the trading calendar; empty for the provider\'s usual one.')
 @maxLength(32)
@@ -372,10 +372,10 @@ var analysisSettings = {
   MONGODB_DATABASE: mongodbDatabase
   REDIS_URL: (redis == 'managed') ? cache!.outputs.url : ''
   MARKET_DATA_PROVIDER: marketDataProvider
-  ALPACA_FEED: alpacaFeed
-  MARKET_DATA_REQUESTS_PER_MINUTE: (marketDataRequestsPerMinute == 0) ? '' : string(marketDataRequestsPerMinute)
-  MARKET_DATA_CONCURRENCY: string(marketDataConcurrency)
   PRICES_DIR: pricesDir
+  ALPACA_FEED: alpacaFeed
+  MARKET_DATA_REQUESTS_PER_MINUTE: (marketDataRequestsPerMinute > 0) ? string(marketDataRequestsPerMinute) : ''
+  MARKET_DATA_CONCURRENCY: string(marketDataConcurrency)
   BENCHMARK_SYMBOL: benchmarkSymbol
   RISK_FREE_RATE: riskFreeRate
   ANALYSIS_SCHEDULE: schedule

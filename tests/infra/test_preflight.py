@@ -135,6 +135,10 @@ def no_new_prices(place: Place) -> None:
     place.quote(datetime(2020, 1, 2, tzinfo=UTC))
 
 
+def no_key_of_the_provider(place: Place) -> None:
+    place.settings |= {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_URL": f"http://127.0.0.1:{free_port()}"}
+
+
 def no_schedule(place: Place) -> None:
     del place.settings["ANALYSIS_SCHEDULE"]
 
@@ -151,6 +155,7 @@ def no_schedule(place: Place) -> None:
         (no_index, "indexes", "portfolio_analysis_runs: status, requested_at"),
         (no_redis, "redis", "ConnectionError"),
         (no_new_prices, "prices", "SPY: no prices"),
+        (no_key_of_the_provider, "prices", "alpaca gives none: alpaca-key-id is not in the vault"),
         (no_schedule, "schedule", "ANALYSIS_SCHEDULE is not set"),
     ],
 )
