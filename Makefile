@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: help demo start func test check bench fuzz soak package format lock setup
+.PHONY: help demo start func test check bench console screenshots fuzz soak package format lock setup
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,7 @@ demo: $(READY) ## Run the whole analysis once on sample data and print a report
 	@$(PYTHON) -m devhost demo
 
 start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, DATA_DIR=)
+	@scripts/build-console || true
 	@exec $(PYTHON) -m devhost start
 
 func: $(READY) ## Serve the app under the real Functions host, with Azurite and embedded servers, until Ctrl-C
@@ -27,15 +28,27 @@ func: $(READY) ## Serve the app under the real Functions host, with Azurite and 
 
 test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]
+	@{ scripts/ensure-chromium && scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@$(PYTHON) -m pytest
 
 check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+	@if scripts/ensure-node && scripts/build-console; then cd console && npm run --silent check; else [ -z "$${CI:-}" ]; fi
 
 bench: $(READY) $(PEERS_READY) ## Measure everything, against peers and floors
 	@$(PYTHON) -m benchmarks
+
+console: ## Build the admin console, which needs Node.js
+	@scripts/ensure-node
+	@scripts/build-console
+
+screenshots: $(READY) ## Take the pictures of the admin console in docs/images
+	@scripts/ensure-chromium
+	@scripts/ensure-node
+	@scripts/build-console
+	@$(PYTHON) -m tests.console.screenshots
 
 soak: $(READY) ## Break everything at random for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
 	@scripts/ensure-redis
@@ -45,11 +58,13 @@ fuzz: $(READY) ## Send the API and its parsers what nobody expects, for some min
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTHON) -m pytest --timeout=0 tests/security/test_openapi.py tests/security/test_parsers.py
 
 package: $(READY) ## Build the deployment package, build/portfolio-analysis.zip (DURABLE_BACKEND=storage|scheduler)
+	@{ scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@scripts/package $(PYTHON) build/portfolio-analysis.zip
 
 format: $(READY) ## Format, and mend what can be mended
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
+	@if command -v npm >/dev/null && scripts/build-console; then cd console && npm run --silent format; fi
 
 setup: $(READY) ## Set up the virtual environment
 

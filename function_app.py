@@ -3,11 +3,11 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import activities, admin_api, orchestration, schedule
+from functions import activities, admin_api, console, orchestration, schedule
 from functions.services import settings
 
 settings()  # a missing or ill-formed setting stops the start, naming it
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for module in (admin_api, schedule, orchestration, activities):
+for module in (admin_api, console, schedule, orchestration, activities):
     app.register_functions(module.blueprint)

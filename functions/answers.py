@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from analysis.models import Report
 from functions.requests import RunId
 from stores.records import AuditEntry, Run, Summary, Time
 
@@ -38,6 +39,12 @@ class AuditPage(Struct, frozen=True):
 
     entries: list[AuditEntry]
     next: str | None
+
+
+class EarlierReport(Struct, frozen=True):
+    """The same user's report of the last of the runs before that has one, null where none of them has."""
+
+    report: Report | None
 
 
 class Timetable(Struct, frozen=True):

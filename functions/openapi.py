@@ -5,7 +5,6 @@ answers those that are encoded, and each problem is what :func:`problem_of` make
 """
 
 import functools
-import hashlib
 import re
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from functions import openapi_texts as texts
 from functions.endpoint import HEADERS
+from functions.etags import etag_of, is_known
 from functions.openapi_problems import references_to_headers, responses_of, schema_of_problems
 from functions.openapi_schemas import components, parameters_of, reference_to
 from functions.operations import OPERATIONS, Operation
@@ -30,8 +30,7 @@ def document_for(request: func.HttpRequest) -> func.HttpResponse:
     """Answer with the document, or with 304 where the caller has this very one."""
     body, etag = _encoded()
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    known = request.headers.get("If-None-Match", "")
-    if known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+    if is_known(request, etag):
         return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return func.HttpResponse(body, headers=headers, mimetype=_JSON)
 
@@ -39,7 +38,7 @@ def document_for(request: func.HttpRequest) -> func.HttpResponse:
 @functools.cache
 def _encoded() -> tuple[bytes, str]:
     body = msgspec.json.encode(document())
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return body, etag_of(body)
 
 
 def document() -> Json:

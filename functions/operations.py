@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from analysis.models import Report, Series
-from functions.answers import Accepted, AuditPage, Health, PortfoliosPage, RunsPage, Timetable
+from functions.answers import Accepted, AuditPage, EarlierReport, Health, PortfoliosPage, RunsPage, Timetable
 from functions.problems import NotFound
 from functions.requests import InvalidMember, NewestQuery, Nothing, PortfoliosQuery, TriggerRequest
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
@@ -117,7 +117,7 @@ EARLIER = Operation(
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier",
     summary="Give the user's report of the last run before this one that has one, among the twenty before it",
-    answer=Report,
+    answer=EarlierReport,
     errors=(NotFound,),
 )
 SCHEDULE = Operation(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions import console
 from functions.operations import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,8 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "list_audit_entries": ["httpTrigger", f"{base}/audit"],
         "health": ["httpTrigger", "api/health"],
         "openapi": ["httpTrigger", "api/openapi.json"],
+        "console": ["httpTrigger", "api/admin/console"],
+        "console_file": ["httpTrigger", "api/admin/console/{name}"],
         "nightly_analysis": ["timerTrigger", None],
         "watchdog": ["timerTrigger", None],
         "portfolio_analysis": ["orchestrationTrigger", None],
@@ -83,11 +86,11 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
 
 def test_each_http_function_is_in_the_table_of_operations_under_its_route(indexed: dict[str, Any]) -> None:
     served = {name: route for name, (kind, route) in indexed["functions"].items() if kind == "httpTrigger"}
-    assert served == {operation.name: operation.route for operation in OPERATIONS}
+    assert served == {operation.name: operation.route for operation in (*OPERATIONS, console.PAGE, console.FILE)}
 
 
 def test_http_functions_declare_what_the_hosts_worker_takes_for_an_answer(indexed: dict[str, Any]) -> None:
-    assert indexed["results"] == ["HttpResponse"] * len(OPERATIONS)
+    assert indexed["results"] == ["HttpResponse"] * (len(OPERATIONS) + 2)
 
 
 def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:

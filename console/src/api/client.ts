@@ -1,0 +1,126 @@
+/** Requests to the API, with the credentials of the session. */
+
+import { platformUser } from "./platform";
+import { Problem, problemOf, Unreachable } from "./problem";
+import { type Credential, headersOf, session, signIn, signOut } from "./session";
+import type {
+  Accepted,
+  AuditPage,
+  Earlier,
+  Health,
+  PortfoliosPage,
+  Report,
+  Run,
+  RunsPage,
+  Series,
+  Timetable,
+} from "./types";
+
+const BASE = "/api/admin/portfolio";
+const PATIENCE_MS = 30_000;
+
+type Query = Record<string, string | number | null | undefined>;
+
+interface Asked {
+  method?: "GET" | "POST";
+  body?: unknown;
+  headers?: Record<string, string>;
+  credential?: Credential | null;
+}
+
+/** Ask for `path`; gives the answer as it came, whatever its status. */
+async function send(path: string, asked: Asked, credential: Credential | null): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
+  if (credential) {
+    Object.assign(headers, headersOf(credential));
+  }
+  const init: RequestInit = { method: asked.method ?? "GET", headers, signal: AbortSignal.timeout(PATIENCE_MS) };
+  if (asked.body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(asked.body);
+  }
+  try {
+    return await fetch(path, { ...init, credentials: "omit", cache: "no-store" });
+  } catch {
+    throw new Unreachable();
+  }
+}
+
+/** Ask with the session's credential. One that is refused ends the session, and the sign-in page says why. */
+async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
+  const credential = session.get().credential;
+  let answer = await send(path, asked, credential);
+  if (answer.status === 401 && credential?.byPlatform) {
+    answer = (await askWithFreshToken(path, asked, credential)) ?? answer;
+  }
+  if (answer.ok) {
+    return (await answer.json()) as Answer;
+  }
+  const problem = await problemOf(answer);
+  // Not where somebody else signed in meanwhile.
+  if ((problem.status === 401 || problem.status === 403) && session.get().credential?.value === credential?.value) {
+    signOut(problem);
+  }
+  throw problem;
+}
+
+async function askWithFreshToken(path: string, asked: Asked, credential: Credential): Promise<Response | null> {
+  const user = await platformUser();
+  if (!user || user.token === credential.value) {
+    return null;
+  }
+  const fresh: Credential = { ...credential, value: user.token };
+  signIn(fresh, false);
+  return send(path, asked, fresh);
+}
+
+function withQuery(path: string, query: Query): string {
+  const told = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return told.length ? `${path}?${new URLSearchParams(told.map(([name, value]) => [name, String(value)]))}` : path;
+}
+
+const part = encodeURIComponent;
+const ofRun = (runId: string): string => `${BASE}/analysis-runs/${part(runId)}`;
+const ofUser = (runId: string, userId: string): string => `${ofRun(runId)}/portfolios/${part(userId)}`;
+
+/** Find out whether `credential` opens the door, before it becomes the session's. */
+export async function tryCredential(credential: Credential): Promise<void> {
+  const answer = await send(withQuery(`${BASE}/analysis-runs`, { limit: 1 }), {}, credential);
+  if (!answer.ok) {
+    throw await problemOf(answer);
+  }
+}
+
+export interface Wish {
+  dry_run?: boolean;
+  user_ids?: string[];
+  as_of?: string;
+}
+
+export const api = {
+  runs: (limit: number, before?: string | null) => ask<RunsPage>(withQuery(`${BASE}/analysis-runs`, { limit, before })),
+  run: (runId: string) => ask<Run>(`${BASE}/analysis-status/${part(runId)}`),
+  start: (wish: Wish, key: string) =>
+    ask<Accepted>(`${BASE}/trigger-analysis`, { method: "POST", body: wish, headers: { "Idempotency-Key": key } }),
+  cancel: (runId: string) => ask<Accepted>(`${ofRun(runId)}/cancel`, { method: "POST" }),
+  retry: (runId: string) => ask<Accepted>(`${ofRun(runId)}/retry`, { method: "POST" }),
+  portfolios: (runId: string, query: Query) => ask<PortfoliosPage>(withQuery(`${ofRun(runId)}/portfolios`, query)),
+  report: (runId: string, userId: string) => ask<Report>(ofUser(runId, userId)),
+  series: (runId: string, userId: string) => ask<Series>(`${ofUser(runId, userId)}/series`),
+  earlier: (runId: string, userId: string) => ask<Earlier>(`${ofUser(runId, userId)}/earlier`),
+  schedule: () => ask<Timetable>(`${BASE}/schedule`),
+  audit: (limit: number, before?: string | null) => ask<AuditPage>(withQuery(`${BASE}/audit`, { limit, before })),
+  /** Open to everybody; an app that cannot do its work says so with 503, in the same words. */
+  async health(): Promise<Health> {
+    const answer = await send("/api/health", {}, null);
+    if (!answer.ok && answer.status !== 503) {
+      throw await problemOf(answer);
+    }
+    return (await answer.json()) as Health;
+  },
+};
+
+/** Give what an error is to a reader who asked for something that may well not be there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Problem && error.status === 404;
+}

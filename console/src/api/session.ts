@@ -1,0 +1,56 @@
+/** Who is signed in. Kept in memory; in this tab's sessionStorage only where that was asked for, never any longer. */
+
+import { Store } from "../ui/store";
+import type { Problem } from "./problem";
+
+export type CredentialKind = "secret" | "token";
+
+export interface Credential {
+  kind: CredentialKind;
+  value: string;
+  /** Whether the platform signed the user in, and can be asked for a fresh token. */
+  byPlatform: boolean;
+}
+
+interface Session {
+  credential: Credential | null;
+  /** Why the last one ended, where it was not by the user's own wish. */
+  refusal: Problem | null;
+}
+
+const KEPT = "credential";
+
+export const session = new Store<Session>({ credential: kept(), refusal: null });
+
+export function signIn(credential: Credential, keep: boolean): void {
+  if (keep) {
+    sessionStorage.setItem(KEPT, JSON.stringify(credential));
+  } else {
+    sessionStorage.removeItem(KEPT);
+  }
+  session.set({ credential, refusal: null });
+}
+
+export function signOut(refusal: Problem | null = null): void {
+  sessionStorage.removeItem(KEPT);
+  session.set({ credential: null, refusal });
+}
+
+export function headersOf(credential: Credential): Record<string, string> {
+  return credential.kind === "secret"
+    ? { "X-Admin-Secret": credential.value }
+    : { Authorization: `Bearer ${credential.value}` };
+}
+
+/** Three parts with dots between: a secret will hardly look so. */
+export function looksLikeToken(value: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+}
+
+function kept(): Credential | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as Credential | null;
+  } catch {
+    return null;
+  }
+}

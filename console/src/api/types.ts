@@ -1,0 +1,254 @@
+/** The answers of the API, as /api/openapi.json describes them; only what the console reads. */
+
+export type RunStatus = "queued" | "running" | "completed" | "completed_with_errors" | "failed" | "canceled";
+export type Phase = "queued" | "plan" | "market_data" | "research" | "analyze" | "finish" | "done";
+
+export interface RunError {
+  user_id: string | null;
+  error_type: string;
+  error: string;
+}
+
+export interface Metrics {
+  total_duration_seconds: number | null;
+  avg_duration_per_user_seconds: number | null;
+  plan_duration_seconds: number | null;
+  market_data_duration_seconds: number | null;
+  research_duration_seconds: number | null;
+  analyze_duration_seconds: number | null;
+}
+
+export interface Run {
+  run_id: string;
+  status: RunStatus;
+  trigger: { source: "http" | "timer" | "retry"; actor: string };
+  requested_at: string;
+  started_at: string | null;
+  completed_at: string | null;
+  cancel_requested_at: string | null;
+  as_of: string | null;
+  dry_run: boolean;
+  retry_of: string | null;
+  users_to_analyze: number;
+  users_analyzed: number;
+  users_skipped: number;
+  users_failed: number;
+  symbols: number;
+  symbols_failed: number;
+  progress: { phase: Phase; pages_done: number; pages_total: number };
+  errors: RunError[];
+  errors_count: number;
+  metrics: Metrics;
+}
+
+export interface RunsPage {
+  runs: Run[];
+  next: string | null;
+}
+
+export interface Accepted {
+  run_id: string;
+  message: string;
+}
+
+export interface Timetable {
+  schedule: string;
+  previous: string | null;
+  next: string | null;
+}
+
+export type DependencyState = "ok" | "unavailable" | "not_configured";
+
+export interface Health {
+  status: "ok" | "degraded" | "unavailable";
+  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState };
+}
+
+export type ReportStatus = "analyzed" | "skipped" | "failed";
+
+export interface Summary {
+  user_id: string;
+  status: ReportStatus;
+  reason: string | null;
+  market_value: number | null;
+  annual_volatility: number | null;
+  max_drawdown: number | null;
+  value_at_risk_95: number | null;
+  warnings: number;
+  breaches: number;
+}
+
+export interface PortfoliosPage {
+  portfolios: Summary[];
+  next: string | null;
+}
+
+export interface Valuation {
+  market_value: number;
+  cash: number;
+  cost_basis: number;
+  unrealized_pl: number;
+  unrealized_pl_pct: number | null;
+  day_change: number | null;
+  day_change_pct: number | null;
+}
+
+export interface Holding {
+  symbol: string;
+  quantity: number;
+  avg_price: number;
+  price: number | null;
+  price_date: string | null;
+  market_value: number | null;
+  weight: number | null;
+  unrealized_pl: number | null;
+  unrealized_pl_pct: number | null;
+  return_1d: number | null;
+  return_252d: number | null;
+  annual_volatility: number | null;
+  beta: number | null;
+  risk_contribution: number | null;
+  research: { score: number | null } | null;
+}
+
+export interface Performance {
+  start: string;
+  end: string;
+  observations: number;
+  cumulative_return: number | null;
+  cagr: number | null;
+  return_21d: number | null;
+  return_ytd: number | null;
+  return_252d: number | null;
+}
+
+export interface Risk {
+  annual_volatility: number | null;
+  sharpe_ratio: number | null;
+  sortino_ratio: number | null;
+  max_drawdown: number | null;
+  max_drawdown_peak: string | null;
+  max_drawdown_trough: string | null;
+  max_drawdown_recovery: string | null;
+  current_drawdown: number | null;
+  value_at_risk_95: number | null;
+  conditional_value_at_risk_95: number | null;
+  beta: number | null;
+  alpha: number | null;
+  correlation_to_benchmark: number | null;
+  tracking_error: number | null;
+}
+
+export interface Diversification {
+  effective_holdings: number | null;
+  largest_weight: number | null;
+  diversification_ratio: number | null;
+  average_correlation: number | null;
+}
+
+export interface Stress {
+  scenario: string;
+  return: number | null;
+  loss: number | null;
+}
+
+export type CheckStatus = "ok" | "warning" | "breach";
+
+export interface Check {
+  rule: string;
+  status: CheckStatus;
+  value: number | null;
+  threshold: number;
+  message: string;
+}
+
+export interface Decision {
+  symbol: string;
+  decision: "BUY" | "SELL" | "HOLD";
+  position_size_percent: number;
+  confidence: number;
+  reasoning_summary: string;
+}
+
+export interface Order {
+  symbol: string;
+  side: "BUY" | "SELL";
+  shares: number;
+  estimated_price: number | null;
+  estimated_cost: number;
+  priority: number;
+  skip_reason: string | null;
+}
+
+export interface OrderPlan {
+  orders: Order[];
+  total_sell_proceeds: number;
+  total_buy_cost: number;
+  available_buying_power: number;
+  scaling_applied: boolean;
+  scaling_factor: number;
+  orders_skipped: number;
+  notes: string[];
+}
+
+export interface DataQuality {
+  coverage: number | null;
+  missing_symbols: string[];
+  stale_symbols: string[];
+  short_history_symbols: string[];
+  invalid_holdings: { symbol: string; reason: string }[];
+  notes: string[];
+}
+
+export interface Report {
+  run_id: string;
+  user_id: string;
+  as_of: string;
+  currency: string;
+  status: ReportStatus;
+  reason: string | null;
+  valuation: Valuation | null;
+  holdings: Holding[];
+  performance: Performance | null;
+  risk: Risk | null;
+  diversification: Diversification | null;
+  stress: Stress[] | null;
+  checks: Check[];
+  decisions: Decision[];
+  order_plan: OrderPlan | null;
+  data_quality: DataQuality | null;
+  error: string | null;
+}
+
+/** The user's report of a run before; that there is none is an answer, too. */
+export interface Earlier {
+  report: Report | null;
+}
+
+export interface Series {
+  dates: string[];
+  growth: (number | null)[];
+  benchmark_growth: (number | null)[];
+  drawdown: (number | null)[];
+  benchmark_drawdown: (number | null)[];
+  correlations: { symbols: string[]; values: (number | null)[][] };
+}
+
+export interface AuditEntry {
+  entry_id: string;
+  at: string;
+  action: "trigger" | "retry" | "cancel" | "sign_in";
+  actor: string | null;
+  credential: "admin-secret" | "bearer" | "timer" | "none";
+  credential_id: string | null;
+  client: string | null;
+  correlation_id: string;
+  outcome: "attempted" | "accepted" | "refused";
+  problem: string | null;
+  run_id: string | null;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  next: string | null;
+}

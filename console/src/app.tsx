@@ -1,0 +1,65 @@
+import { session } from "./api/session";
+import { AuditLog } from "./pages/audit";
+import { Overview } from "./pages/overview";
+import { PortfolioPage } from "./pages/portfolio";
+import { Portfolios } from "./pages/portfolios";
+import { RunPage } from "./pages/run";
+import { Runs } from "./pages/runs";
+import { SignIn } from "./pages/sign-in";
+import { Start } from "./pages/start";
+import { links, type Place, usePlace } from "./router";
+import { Empty, PageHead } from "./ui/parts";
+import { Shell } from "./ui/shell";
+import { useStore } from "./ui/store";
+import { Toasts } from "./ui/toasts";
+
+export function App() {
+  const { credential } = useStore(session);
+  const place = usePlace();
+  // The address stays as it is while nobody is signed in, so that signing in leads to what was linked to.
+  return (
+    <>
+      {credential ? (
+        <Shell place={place.path[0] ?? ""}>
+          <Page place={place} />
+        </Shell>
+      ) : (
+        <SignIn />
+      )}
+      <Toasts />
+    </>
+  );
+}
+
+function Page({ place: { path, query } }: { place: Place }) {
+  const [area, runId, what, userId] = path;
+  // A key for each thing shown: a page of another run is another page.
+  switch (`${area ?? ""}/${path.length}`) {
+    case "/0":
+      return <Overview />;
+    case "start/1":
+      return <Start />;
+    case "runs/1":
+      return <Runs before={query.get("before")} />;
+    case "audit/1":
+      return <AuditLog before={query.get("before")} />;
+  }
+  if (area === "runs" && runId && path.length === 2) {
+    return <RunPage key={runId} runId={runId} />;
+  }
+  if (area === "runs" && runId && what === "portfolios") {
+    return userId ? (
+      <PortfolioPage key={`${runId} ${userId}`} runId={runId} userId={userId} />
+    ) : (
+      <Portfolios key={runId} runId={runId} query={query} />
+    );
+  }
+  return (
+    <>
+      <PageHead title="There is no such page" />
+      <Empty title="The link leads nowhere.">
+        Go to the <a href={links.overview()}>overview</a>.
+      </Empty>
+    </>
+  );
+}

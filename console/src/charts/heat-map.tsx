@@ -1,0 +1,45 @@
+/** How holdings move together: a table whose colours say what its figures say. */
+
+import { ratio } from "../format";
+import { Scrollable } from "../ui/parts";
+
+// Of the colour in a cell; more would take the contrast from the figure on it.
+const STRONGEST_PERCENT = 55;
+
+export function HeatMap({ symbols, values }: { symbols: string[]; values: (number | null)[][] }) {
+  return (
+    <Scrollable label="Correlations">
+      <table class="heat-map">
+        <thead>
+          <tr>
+            <td />
+            {symbols.map((symbol) => (
+              <th key={symbol} scope="col">
+                {symbol}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {symbols.map((symbol, row) => (
+            <tr key={symbol}>
+              <th scope="row">{symbol}</th>
+              {symbols.map((other, column) => (
+                <Cell key={other} value={row === column ? 1 : (values[row]?.[column] ?? null)} own={row === column} />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scrollable>
+  );
+}
+
+function Cell({ value, own }: { value: number | null; own: boolean }) {
+  if (own) {
+    return <td class="own">1</td>;
+  }
+  const share = Math.round(Math.abs(value ?? 0) * STRONGEST_PERCENT);
+  const colour = (value ?? 0) < 0 ? "var(--heat-negative)" : "var(--heat-positive)";
+  return <td style={{ background: `color-mix(in srgb, ${colour} ${share}%, var(--surface))` }}>{ratio(value)}</td>;
+}

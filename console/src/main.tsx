@@ -1,0 +1,17 @@
+/** The admin console: signs in, then shows the page that the address names. */
+
+import { render } from "preact";
+import { App } from "./app";
+import { startTheme } from "./ui/theme";
+import "uplot/dist/uPlot.min.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/parts.css";
+import "./styles/pages.css";
+
+startTheme();
+const root = document.getElementById("app");
+if (root) {
+  render(<App />, root);
+}

@@ -1,0 +1,116 @@
+/** Who asked for what. */
+
+import { api } from "../api/client";
+import type { AuditEntry } from "../api/types";
+import { links } from "../router";
+import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time, type Tone } from "../ui/parts";
+import { useResource } from "../ui/resource";
+
+const PAGE = 50;
+const ACTIONS: Record<AuditEntry["action"], string> = {
+  trigger: "Start a run",
+  retry: "Retry failed users",
+  cancel: "Cancel a run",
+  sign_in: "Sign in",
+};
+const CREDENTIALS: Record<AuditEntry["credential"], string> = {
+  "admin-secret": "Admin secret",
+  bearer: "Bearer token",
+  timer: "Timer",
+  none: "None",
+};
+const OUTCOMES: Record<AuditEntry["outcome"], [Tone, string]> = {
+  accepted: ["ok", "Accepted"],
+  refused: ["bad", "Refused"],
+  attempted: ["neutral", "Outcome unknown"],
+};
+
+export function AuditLog({ before }: { before: string | null }) {
+  const { value, error, reload } = useResource(`audit ${before}`, () => api.audit(PAGE, before));
+  return (
+    <>
+      <PageHead
+        title="Audit log"
+        about="Everything that changed something, and every sign-in that was refused; newest first."
+      />
+      {error !== null && !value && <Failure error={error} retry={reload} />}
+      {!value && error === null && <Skeleton height={600} />}
+      {value && (
+        <div class="card">
+          {value.entries.length ? (
+            <Entries entries={value.entries} />
+          ) : (
+            <Empty title="Nothing on record">Starts, cancellations and refused sign-ins will be listed here.</Empty>
+          )}
+        </div>
+      )}
+      {value && (
+        <Pager
+          label="Pages of the audit log"
+          first={before && links.audit()}
+          next={value.next && links.audit(value.next)}
+        />
+      )}
+    </>
+  );
+}
+
+function Entries({ entries }: { entries: AuditEntry[] }) {
+  return (
+    <table class="table stacked">
+      <thead>
+        <tr>
+          <th scope="col">When</th>
+          <th scope="col">What</th>
+          <th scope="col">Who</th>
+          <th scope="col" class="optional">
+            By what
+          </th>
+          <th scope="col" class="optional">
+            From
+          </th>
+          <th scope="col">Outcome</th>
+        </tr>
+      </thead>
+      <tbody>
+        {entries.map((entry) => (
+          <Entry key={entry.entry_id} entry={entry} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Entry({ entry }: { entry: AuditEntry }) {
+  const [tone, label] = OUTCOMES[entry.outcome];
+  return (
+    <tr>
+      <th scope="row">
+        <Time iso={entry.at} />
+      </th>
+      <td>
+        {ACTIONS[entry.action]}
+        {entry.run_id && (
+          <a class="sub" href={links.run(entry.run_id)}>
+            {entry.run_id}
+          </a>
+        )}
+      </td>
+      <td>{entry.actor ?? <span class="note">Nobody signed in</span>}</td>
+      <td class="optional">
+        {CREDENTIALS[entry.credential]}
+        {entry.credential_id && <span class="sub">{entry.credential_id}</span>}
+      </td>
+      <td class="optional">
+        {entry.client ?? <span class="note">The app itself</span>}
+        <span class="sub" title="Correlation id, as in the log">
+          {entry.correlation_id}
+        </span>
+      </td>
+      <td>
+        <Badge tone={tone}>{label}</Badge>
+        {entry.problem && <span class="sub">{entry.problem.replaceAll("-", " ")}</span>}
+      </td>
+    </tr>
+  );
+}

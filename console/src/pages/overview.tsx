@@ -1,0 +1,159 @@
+/** How things stand, at a glance. */
+
+import { api } from "../api/client";
+import type { DependencyState, Health, Run, Timetable } from "../api/types";
+import { RunHistory } from "../charts/history";
+import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay, NONE } from "../format";
+import { links } from "../router";
+import { Icon, type IconName } from "../ui/icons";
+import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
+import { useResource } from "../ui/resource";
+import { durationOf, isActive, sourceOf, verdictOn } from "../words/runs";
+import { RunsTable } from "./runs";
+
+const HISTORY = 30;
+const RECENT = 5;
+const ACTIVE_MS = 3_000;
+const IDLE_MS = 60_000;
+
+export function Overview() {
+  const runs = useResource(
+    "overview runs",
+    () => api.runs(HISTORY),
+    (page) => (page.runs[0] && isActive(page.runs[0]) ? ACTIVE_MS : IDLE_MS),
+  );
+  const schedule = useResource("schedule", api.schedule, () => IDLE_MS);
+  const health = useResource("health", api.health, () => IDLE_MS);
+  const known = runs.value?.runs;
+  return (
+    <>
+      <PageHead
+        title="Overview"
+        about={longDay(new Date().toISOString())}
+        actions={
+          <a class="button primary" href={links.start()}>
+            <Icon name="play" size={16} /> Start a run
+          </a>
+        }
+      />
+      {runs.error !== null && !known && <Failure error={runs.error} retry={runs.reload} />}
+      <div class="overview">
+        {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
+        <NextRun timetable={schedule.value} error={schedule.error} />
+        <HealthCard health={health.value} error={health.error} />
+        <Card title="History" class="wide" note="The last runs, the newest on the right">
+          {known ? <RunHistory runs={known} /> : <Skeleton height={196} />}
+        </Card>
+        <Card title="Recent runs" class="wide" action={<a href={links.runs()}>All runs</a>}>
+          {known ? <Recent runs={known.slice(0, RECENT)} /> : <Skeleton height={240} />}
+        </Card>
+      </div>
+    </>
+  );
+}
+
+function Recent({ runs }: { runs: Run[] }) {
+  return runs.length ? <RunsTable runs={runs} /> : <Empty title="No run yet">The first one will be listed here.</Empty>;
+}
+
+const VERDICT_ICONS: Record<Tone, IconName> = {
+  ok: "check",
+  warning: "warning",
+  bad: "error",
+  info: "running",
+  neutral: "clock",
+};
+
+function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | null }) {
+  const verdict = verdictOn(runs, timetable);
+  const [last] = runs;
+  return (
+    <section class={`card standing ${verdict.tone}`} aria-label="How things stand">
+      <div class="standing-words">
+        <span class="standing-icon">
+          <Icon name={VERDICT_ICONS[verdict.tone]} size={26} />
+        </span>
+        <div>
+          <h2>{verdict.title}</h2>
+          <p>{verdict.text}</p>
+        </div>
+      </div>
+      {last && (
+        <>
+          <dl class="facts">
+            <Fact label="Duration">{duration(durationOf(last))}</Fact>
+            <Fact label="Users">{count(last.users_to_analyze)}</Fact>
+            <Fact label="Failed">{count(last.users_failed)}</Fact>
+            <Fact label="Started by">{sourceOf(last)}</Fact>
+          </dl>
+          <p class="standing-links">
+            <a href={links.run(last.run_id)}>{isActive(last) ? "Watch this run" : "Look at this run"}</a>
+            {!isActive(last) && !last.dry_run && <a href={links.portfolios(last.run_id)}>Its portfolios</a>}
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
+function NextRun({ timetable, error }: { timetable: Timetable | null; error: unknown }) {
+  return (
+    <Card title="Next run" class="small">
+      {timetable ? (
+        <div class="next-run">
+          <p class="big-figure">{timetable.next ? fromNow(timetable.next) : NONE}</p>
+          {timetable.next ? (
+            <p>
+              {longDay(timetable.next)}, {clockTime(timetable.next)} here
+              <br />
+              <span class="note">{clockTimeInUtc(timetable.next)}</span>
+            </p>
+          ) : (
+            <p>The schedule {timetable.schedule} names no time.</p>
+          )}
+        </div>
+      ) : error === null ? (
+        <Skeleton height={92} />
+      ) : (
+        <p>The schedule cannot be read now.</p>
+      )}
+    </Card>
+  );
+}
+
+const DEPENDENCIES: [keyof Health["checks"], string][] = [
+  ["mongodb", "Database"],
+  ["redis", "Cache"],
+  ["key_vault", "Key vault"],
+];
+const STATES: Record<DependencyState, [Tone, string]> = {
+  ok: ["ok", "Answers"],
+  unavailable: ["bad", "Does not answer"],
+  not_configured: ["neutral", "Not in use"],
+};
+
+function HealthCard({ health, error }: { health: Health | null; error: unknown }) {
+  return (
+    <Card title="Health" class="small">
+      {health ? (
+        <dl class="states">
+          {DEPENDENCIES.map(([name, label]) => {
+            const [tone, text] = STATES[health.checks[name]];
+            return (
+              <div key={name}>
+                <dt>{label}</dt>
+                <dd>
+                  <Badge tone={tone}>{text}</Badge>
+                </dd>
+              </div>
+            );
+          })}
+        </dl>
+      ) : error === null ? (
+        <Skeleton height={92} />
+      ) : (
+        <p>The app does not answer.</p>
+      )}
+    </Card>
+  );
+}

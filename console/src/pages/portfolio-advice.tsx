@@ -1,0 +1,109 @@
+/** What the analysis would do, and in which orders; nothing is ever sent to a broker. */
+
+import type { Decision, Order, OrderPlan, Report } from "../api/types";
+import { count, money, percent } from "../format";
+import { Badge, Card, Empty, Scrollable, type Tone } from "../ui/parts";
+
+const ACTION_TONES: Record<Decision["decision"], Tone> = { BUY: "ok", SELL: "bad", HOLD: "neutral" };
+const ACTIONS: Record<Decision["decision"], string> = { BUY: "Buy", SELL: "Sell", HOLD: "Hold" };
+const SKIPPED: Record<string, string> = {
+  less_than_one_share: "Less than one share",
+  no_buying_power: "Nothing to buy with",
+  stale_price: "No fresh price",
+  no_price: "No price",
+  too_many_shares: "Too many shares",
+};
+
+export function Advice({ report }: { report: Report }) {
+  const acting = report.decisions.filter((decision) => decision.decision !== "HOLD");
+  const holding = report.decisions.filter((decision) => decision.decision === "HOLD");
+  return (
+    <>
+      <Card title="Decisions" note="Advice by fixed rules, with the figures that decided">
+        {acting.length ? <Decisions decisions={acting} /> : <Empty title="Nothing to buy or sell" />}
+        {holding.length > 0 && (
+          <details>
+            <summary>{count(holding.length)} to hold</summary>
+            <Decisions decisions={holding} />
+          </details>
+        )}
+      </Card>
+      {report.order_plan && <Orders plan={report.order_plan} currency={report.currency} />}
+    </>
+  );
+}
+
+function Decisions({ decisions }: { decisions: Decision[] }) {
+  return (
+    <ul class="decisions">
+      {decisions.map((decision) => (
+        <li key={decision.symbol}>
+          <div class="group-head">
+            <h3>{decision.symbol}</h3>
+            <Badge tone={ACTION_TONES[decision.decision]}>{ACTIONS[decision.decision]}</Badge>
+            <span class="note">Confidence {decision.confidence} of 10</span>
+          </div>
+          <p>{decision.reasoning_summary}</p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
+  return (
+    <Card
+      title="Order plan"
+      note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} spent${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Planned, never sent`}
+    >
+      {plan.orders.length ? <OrdersTable orders={plan.orders} currency={currency} /> : <Empty title="No orders" />}
+      {plan.notes.length > 0 && (
+        <ul class="plain-list">
+          {plan.notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function OrdersTable({ orders, currency }: { orders: Order[]; currency: string }) {
+  return (
+    <Scrollable label="Orders">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col" class="number">
+              Place
+            </th>
+            <th scope="col">Order</th>
+            <th scope="col" class="number">
+              Shares
+            </th>
+            <th scope="col" class="number optional">
+              Price
+            </th>
+            <th scope="col" class="number">
+              Amount
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {orders.map((order) => (
+            <tr key={order.priority}>
+              <td class="number">{order.priority}</td>
+              <th scope="row">
+                {ACTIONS[order.side]} {order.symbol}
+                {order.skip_reason && <span class="sub">{SKIPPED[order.skip_reason] ?? order.skip_reason}</span>}
+              </th>
+              <td class="number">{count(order.shares)}</td>
+              <td class="number optional">{money(order.estimated_price, currency)}</td>
+              <td class="number">{money(order.estimated_cost, currency)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scrollable>
+  );
+}

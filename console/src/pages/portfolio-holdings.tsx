@@ -1,0 +1,84 @@
+/** What is held: how much of the money, and how much of the risk, is in each. */
+
+import type { Holding, Report } from "../api/types";
+import { money, NONE, percent, quantity, ratio, signedPercent } from "../format";
+import { Card, Scrollable } from "../ui/parts";
+
+export function Holdings({ report }: { report: Report }) {
+  const ordered = [...report.holdings].sort((a, b) => Math.abs(b.weight ?? 0) - Math.abs(a.weight ?? 0));
+  const largest = Math.max(
+    ...ordered.flatMap((held) => [Math.abs(held.weight ?? 0), Math.abs(held.risk_contribution ?? 0)]),
+    0.001,
+  );
+  return (
+    <Card
+      title="Holdings"
+      note="Weight is the share of the money, risk the share of the ups and downs: where the second is longer, a holding is riskier than it is large"
+    >
+      <Scrollable label="Holdings">
+        <table class="table holdings">
+          <thead>
+            <tr>
+              <th scope="col">Symbol</th>
+              <th scope="col" class="number">
+                Value
+              </th>
+              <th scope="col" class="number">
+                Weight
+              </th>
+              <th scope="col" class="number">
+                Risk
+              </th>
+              <th scope="col" class="optional">
+                <span class="hidden">Weight above risk</span>
+              </th>
+              <th scope="col" class="number optional">
+                Gain
+              </th>
+              <th scope="col" class="number optional">
+                A year
+              </th>
+              <th scope="col" class="number optional">
+                Beta
+              </th>
+              <th scope="col" class="number optional">
+                Score
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {ordered.map((held) => (
+              <Row key={held.symbol} held={held} largest={largest} currency={report.currency} />
+            ))}
+          </tbody>
+        </table>
+      </Scrollable>
+    </Card>
+  );
+}
+
+function Row({ held, largest, currency }: { held: Holding; largest: number; currency: string }) {
+  const width = (share: number | null) => ({ width: `${(100 * Math.abs(share ?? 0)) / largest}%` });
+  const gain = held.unrealized_pl_pct === null ? null : held.unrealized_pl_pct / 100;
+  return (
+    <tr>
+      <th scope="row">
+        {held.symbol}
+        <span class="sub">
+          {quantity(held.quantity)} at {money(held.price, currency)}
+        </span>
+      </th>
+      <td class="number">{money(held.market_value, currency)}</td>
+      <td class="number">{percent(held.weight)}</td>
+      <td class="number">{percent(held.risk_contribution)}</td>
+      <td class="optional pair" aria-hidden="true">
+        <span class="bar weight" style={width(held.weight)} />
+        <span class="bar risk" style={width(held.risk_contribution)} />
+      </td>
+      <td class="number optional">{signedPercent(gain)}</td>
+      <td class="number optional">{signedPercent(held.return_252d)}</td>
+      <td class="number optional">{ratio(held.beta)}</td>
+      <td class="number optional">{held.research ? ratio(held.research.score) : NONE}</td>
+    </tr>
+  );
+}

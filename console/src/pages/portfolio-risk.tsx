@@ -1,0 +1,57 @@
+/** How risky it is, and what bad times would cost. */
+
+import type { Report, Risk, Stress } from "../api/types";
+import { money, NONE, percent } from "../format";
+import { Card } from "../ui/parts";
+import { riskFigures, SCENARIOS } from "../words/reports";
+
+export function RiskCard({ report, risk }: { report: Report; risk: Risk }) {
+  return (
+    <Card title="Risk in plain words">
+      <dl class="risks">
+        {riskFigures(report, risk).map(({ label, value, meaning }) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>
+              <strong>{value}</strong>
+              <span>{meaning}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Card>
+  );
+}
+
+export function StressCard({ stress, currency }: { stress: Stress[]; currency: string }) {
+  const deepest = Math.max(...stress.map((entry) => Math.abs(entry.return ?? 0)), 0.001);
+  return (
+    <Card title="Stress" note="What today's mix would lose, or gain">
+      <table class="bars">
+        <thead class="hidden">
+          <tr>
+            <th scope="col">Scenario</th>
+            <th scope="col">Size</th>
+            <th scope="col">Return</th>
+            <th scope="col">Money</th>
+          </tr>
+        </thead>
+        <tbody>
+          {stress.map((entry) => (
+            <tr key={entry.scenario}>
+              <th scope="row">{SCENARIOS[entry.scenario] ?? entry.scenario}</th>
+              <td class="bar-cell" aria-hidden="true">
+                <span
+                  class={`bar ${(entry.return ?? 0) < 0 ? "loss" : "gain"}`}
+                  style={{ width: `${(100 * Math.abs(entry.return ?? 0)) / deepest}%` }}
+                />
+              </td>
+              <td class="number">{percent(entry.return)}</td>
+              <td class="number optional">{entry.loss === null ? NONE : money(entry.loss, currency)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
+  );
+}

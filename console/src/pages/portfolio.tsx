@@ -1,0 +1,190 @@
+/** One user's report: what it is worth, how risky it is, what to do. */
+
+import { api, isMissing } from "../api/client";
+import type { Check, DataQuality, Report, Valuation } from "../api/types";
+import { count, date, money, percent, signedPercent } from "../format";
+import { links } from "../router";
+import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Tone } from "../ui/parts";
+import { once, useResource } from "../ui/resource";
+import { kindOf } from "../words/errors";
+import { CHECK_STATUS, RULES, reasonOf } from "../words/reports";
+import { Advice } from "./portfolio-advice";
+import { Changes } from "./portfolio-changes";
+import { Holdings } from "./portfolio-holdings";
+import { RiskCard, StressCard } from "./portfolio-risk";
+import { SeriesCards } from "./portfolio-series";
+import { REPORT_STATUS } from "./portfolios";
+
+export function PortfolioPage({ runId, userId }: { runId: string; userId: string }) {
+  const { value, error, reload } = useResource(`report ${runId} ${userId}`, () =>
+    once(`report ${runId} ${userId}`, () => api.report(runId, userId)),
+  );
+  const trail: [string, string][] = [
+    ["Runs", links.runs()],
+    ["Run", links.run(runId)],
+    ["Portfolios", links.portfolios(runId)],
+  ];
+  return (
+    <>
+      <PageHead title={userId} trail={trail} about={value && <About report={value} />} />
+      {!value && error === null && <Skeleton height={900} />}
+      {error !== null && isMissing(error) && (
+        <Empty title="No report here">
+          The run has none on this user: it was not planned for them, was dry, or its reports have been purged.
+        </Empty>
+      )}
+      {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
+      {value && <Parts report={value} />}
+    </>
+  );
+}
+
+function About({ report }: { report: Report }) {
+  const { tone, label } = REPORT_STATUS[report.status];
+  return (
+    <>
+      <Badge tone={tone}>{label}</Badge>
+      <span>As of {date(report.as_of)}</span>
+    </>
+  );
+}
+
+function Parts({ report }: { report: Report }) {
+  if (report.status === "failed") {
+    const kind = kindOf(report.reason ?? "");
+    return (
+      <Notice tone="bad" title={kind.title}>
+        {report.error} {kind.advice}
+      </Notice>
+    );
+  }
+  return (
+    <>
+      {report.reason && (
+        <Notice tone={report.status === "skipped" ? "neutral" : "warning"} title={reasonOf(report.reason)} />
+      )}
+      {report.valuation && <Worth report={report} valuation={report.valuation} />}
+      {report.status === "analyzed" && (
+        <>
+          <div class="columns">
+            <Checks checks={report.checks} />
+            <Changes report={report} />
+          </div>
+          {report.performance && <SeriesCards report={report} performance={report.performance} />}
+          {report.holdings.length > 0 && <Holdings report={report} />}
+          <div class="columns">
+            {report.risk && <RiskCard report={report} risk={report.risk} />}
+            {report.stress && <StressCard stress={report.stress} currency={report.currency} />}
+          </div>
+          <Advice report={report} />
+        </>
+      )}
+      {report.data_quality && <Quality quality={report.data_quality} />}
+    </>
+  );
+}
+
+function Worth({ report, valuation }: { report: Report; valuation: Valuation }) {
+  const { currency } = report;
+  const part = (percents: number | null) => (percents === null ? "" : ` (${signedPercent(percents / 100)})`);
+  const tone = (value: number | null) => (value === null || value === 0 ? "" : value > 0 ? "ok-text" : "bad-text");
+  return (
+    <dl class="card figures">
+      <Fact label="Total value">
+        <span class="big-figure">{money(valuation.market_value + valuation.cash, currency)}</span>
+      </Fact>
+      <Fact label="In holdings">{money(valuation.market_value, currency)}</Fact>
+      <Fact label="Cash">{money(valuation.cash, currency)}</Fact>
+      <Fact label="Change on the day">
+        <span class={tone(valuation.day_change)}>
+          {money(valuation.day_change, currency, "exceptZero")}
+          {part(valuation.day_change_pct)}
+        </span>
+      </Fact>
+      <Fact label="Gain since bought">
+        <span class={tone(valuation.unrealized_pl)}>
+          {money(valuation.unrealized_pl, currency, "exceptZero")}
+          {part(valuation.unrealized_pl_pct)}
+        </span>
+      </Fact>
+      <Fact label="Compound growth a year">{percent(report.performance?.cagr)}</Fact>
+    </dl>
+  );
+}
+
+const CHECK_TONES: Record<Check["status"], Tone> = { ok: "ok", warning: "warning", breach: "bad" };
+const SEVERITY: Check["status"][] = ["breach", "warning", "ok"];
+
+function Checks({ checks }: { checks: Check[] }) {
+  const ordered = [...checks].sort((a, b) => SEVERITY.indexOf(a.status) - SEVERITY.indexOf(b.status));
+  const crossed = ordered.filter((check) => check.status !== "ok");
+  const fine = ordered.filter((check) => check.status === "ok");
+  return (
+    <Card
+      title="Checks"
+      note={
+        crossed.length
+          ? `${count(crossed.length)} of ${count(checks.length)} want attention`
+          : "All within their limits"
+      }
+    >
+      <ul class="checks">
+        {crossed.map((check) => (
+          <li key={check.rule}>
+            <div class="group-head">
+              <h3>{RULES[check.rule]?.label ?? check.rule}</h3>
+              <Badge tone={CHECK_TONES[check.status]}>{CHECK_STATUS[check.status]}</Badge>
+            </div>
+            <p>{check.message}</p>
+            {check.value !== null && <p class="todo">{RULES[check.rule]?.todo}</p>}
+          </li>
+        ))}
+      </ul>
+      {fine.length > 0 && (
+        <details>
+          <summary>{count(fine.length)} within their limits</summary>
+          <ul class="plain-list">
+            {fine.map((check) => (
+              <li key={check.rule}>{check.message}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </Card>
+  );
+}
+
+function Quality({ quality }: { quality: DataQuality }) {
+  const lists: [string, string[]][] = [
+    ["No price at all", quality.missing_symbols],
+    ["No fresh price", quality.stale_symbols],
+    ["Too short a history", quality.short_history_symbols],
+    ["Left out", quality.invalid_holdings.map(({ symbol, reason }) => `${symbol}: ${reason}`)],
+  ];
+  const lacking = lists.filter(([, names]) => names.length > 0);
+  return (
+    <Card title="What the figures rest on">
+      <p>
+        {quality.coverage === null
+          ? "Nothing held has a market value."
+          : `${percent(quality.coverage)} of the market value has enough price history.`}
+      </p>
+      {lacking.length > 0 && (
+        <dl class="facts">
+          {lacking.map(([label, names]) => (
+            <Fact key={label} label={label}>
+              {names.join(", ")}
+            </Fact>
+          ))}
+        </dl>
+      )}
+      {quality.notes.length > 0 && (
+        <ul class="plain-list">
+          {quality.notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

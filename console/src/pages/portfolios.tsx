@@ -1,0 +1,272 @@
+/** The portfolios of a run: searched, filtered, sorted, a page at a time. */
+
+import { useEffect, useState } from "preact/hooks";
+import { api, isMissing } from "../api/client";
+import type { Summary } from "../api/types";
+import { count, money, percent } from "../format";
+import { go, links, replace } from "../router";
+import { Icon } from "../ui/icons";
+import { Badge, Empty, Failure, PageHead, Pager, Skeleton, type Tone } from "../ui/parts";
+import { once, useResource } from "../ui/resource";
+import { RULES, reasonOf } from "../words/reports";
+import { isActive, titleOf } from "../words/runs";
+
+const PAGE = 100;
+const TYPING_MS = 250;
+
+export const REPORT_STATUS: Record<Summary["status"], { tone: Tone; label: string }> = {
+  analyzed: { tone: "ok", label: "Analysed" },
+  skipped: { tone: "neutral", label: "Skipped" },
+  failed: { tone: "bad", label: "Failed" },
+};
+
+interface Column {
+  sort: string;
+  label: string;
+  optional?: boolean;
+  /** Which way round is asked for first: the largest value, the deepest fall. */
+  first: "asc" | "desc";
+}
+
+const COLUMNS: Column[] = [
+  { sort: "user_id", label: "User", first: "asc" },
+  { sort: "market_value", label: "Value", first: "desc" },
+  { sort: "annual_volatility", label: "Volatility", first: "desc", optional: true },
+  { sort: "max_drawdown", label: "Max drawdown", first: "asc" },
+  { sort: "value_at_risk_95", label: "VaR 95 %", first: "asc", optional: true },
+  { sort: "breaches", label: "Checks", first: "desc" },
+];
+
+type Filters = Record<"search" | "status" | "check" | "sort" | "order" | "after", string | null>;
+
+function filtersOf(query: URLSearchParams): Filters {
+  const names = ["search", "status", "check", "sort", "order", "after"] as const;
+  return Object.fromEntries(names.map((name) => [name, query.get(name)])) as Filters;
+}
+
+export function Portfolios({ runId, query }: { runId: string; query: URLSearchParams }) {
+  const filters = filtersOf(query);
+  const run = useResource(`run of portfolios ${runId}`, () => api.run(runId));
+  const over = run.value !== null && !isActive(run.value);
+  const asked = { limit: PAGE, user_id_prefix: filters.search, ...pick(filters) };
+  const key = `portfolios ${runId} ${JSON.stringify(asked)}`;
+  const load = () => api.portfolios(runId, asked);
+  const page = useResource(key, () => (over ? once(key, load) : load()));
+  const link = (changes: Partial<Filters>) => links.portfolios(runId, { ...filters, ...changes });
+  const trail: [string, string][] = [
+    ["Runs", links.runs()],
+    [run.value ? titleOf(run.value) : "Run", links.run(runId)],
+  ];
+  return (
+    <>
+      <PageHead
+        title="Portfolios"
+        trail={trail}
+        about={run.value && <span>{count(reportsOf(run.value))} reports in this run</span>}
+      />
+      <Toolbar filters={filters} link={link} />
+      {page.error !== null && !isMissing(page.error) && <Failure error={page.error} retry={page.reload} />}
+      {page.error !== null && isMissing(page.error) && <Empty title="There is no such run.">{runId}</Empty>}
+      {!page.value && page.error === null && <Skeleton height={640} />}
+      {page.value && (
+        <div class="card">
+          <Lines lines={page.value.portfolios} runId={runId} filters={filters} link={link} />
+        </div>
+      )}
+      {page.value && (
+        <Pager
+          label="Pages of portfolios"
+          first={filters.after && link({ after: null })}
+          next={page.value.next && link({ after: page.value.next })}
+        />
+      )}
+    </>
+  );
+}
+
+const pick = ({ status, check, sort, order, after }: Filters) => ({ status, check, sort, order, after });
+
+const reportsOf = (run: { users_analyzed: number; users_skipped: number; users_failed: number }): number =>
+  run.users_analyzed + run.users_skipped + run.users_failed;
+
+type Link = (changes: Partial<Filters>) => string;
+
+function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
+  const [rule, level] = (filters.check ?? "").split(":");
+  const change = (changes: Partial<Filters>) => go(link({ ...changes, after: null }));
+  return (
+    <search class="toolbar">
+      <Search kept={filters.search ?? ""} onSearch={(search) => replace(link({ search, after: null }))} />
+      <label class="field">
+        <span>Status</span>
+        <select value={filters.status ?? ""} onChange={(event) => change({ status: event.currentTarget.value })}>
+          <option value="">All</option>
+          {Object.entries(REPORT_STATUS).map(([status, { label }]) => (
+            <option key={status} value={status}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="field">
+        <span>Check crossed</span>
+        <select value={rule} onChange={(event) => change({ check: event.currentTarget.value })}>
+          <option value="">Any or none</option>
+          {Object.entries(RULES).map(([name, { label }]) => (
+            <option key={name} value={name}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="field">
+        <span>How far</span>
+        <select
+          value={level ?? ""}
+          disabled={!rule}
+          onChange={(event) => change({ check: [rule, event.currentTarget.value].filter(Boolean).join(":") })}
+        >
+          <option value="">Warning or breach</option>
+          <option value="warning">Warning</option>
+          <option value="breach">Breach</option>
+        </select>
+      </label>
+      <label class="field phone-only">
+        <span>Sort by</span>
+        <select
+          value={filters.sort ?? "user_id"}
+          onChange={(event) => {
+            const column = COLUMNS.find(({ sort }) => sort === event.currentTarget.value);
+            change({ sort: event.currentTarget.value, order: column?.first ?? "asc" });
+          }}
+        >
+          {COLUMNS.map(({ sort, label }) => (
+            <option key={sort} value={sort}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+    </search>
+  );
+}
+
+/** Asks while one types, but not for every letter. */
+function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | null) => void }) {
+  const [text, setText] = useState(kept);
+  useEffect(() => setText(kept), [kept]);
+  useEffect(() => {
+    if (text.trim() === kept) {
+      return;
+    }
+    const timer = setTimeout(() => onSearch(text.trim() || null), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, kept]);
+  return (
+    <label class="field search">
+      <span>User id begins with</span>
+      <span class="with-icon">
+        <Icon name="search" size={16} />
+        <input
+          type="search"
+          spellcheck={false}
+          autocomplete="off"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      </span>
+    </label>
+  );
+}
+
+function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link: Link }) {
+  if (!props.lines.length) {
+    return <Empty title="Nobody fits">Change the filters, or search for another beginning of an id.</Empty>;
+  }
+  return (
+    <table class="table stacked portfolios">
+      <thead>
+        <tr>
+          {COLUMNS.map((column) => (
+            <ColumnHead key={column.sort} column={column} filters={props.filters} link={props.link} />
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {props.lines.map((line) => (
+          <Line key={line.user_id} line={line} runId={props.runId} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function ColumnHead({ column, filters, link }: { column: Column; filters: Filters; link: Link }) {
+  const sorted = (filters.sort ?? "user_id") === column.sort;
+  const order = filters.order ?? "asc";
+  const next = sorted ? (order === "asc" ? "desc" : "asc") : column.first;
+  const classes = [column.sort === "user_id" ? "" : "number", column.optional ? "optional" : ""].join(" ");
+  return (
+    <th scope="col" class={classes} aria-sort={sorted ? (order === "asc" ? "ascending" : "descending") : "none"}>
+      <a href={link({ sort: column.sort, order: next, after: null })} class={sorted ? "sorted" : ""}>
+        {column.label}
+        {sorted && <Icon name={order === "asc" ? "up" : "down"} size={13} />}
+      </a>
+    </th>
+  );
+}
+
+function Line({ line, runId }: { line: Summary; runId: string }) {
+  const { tone, label } = REPORT_STATUS[line.status];
+  return (
+    <tr>
+      <th scope="row">
+        <a class="row-link" href={links.portfolio(runId, line.user_id)}>
+          {line.user_id}
+        </a>
+        {line.status !== "analyzed" && <Badge tone={tone}>{label}</Badge>}
+        {line.reason && <span class="sub">{reasonOf(line.reason)}</span>}
+      </th>
+      <td class="number" data-label="Value">
+        {money(line.market_value)}
+      </td>
+      <td class="number optional" data-label="Volatility">
+        {percent(line.annual_volatility)}
+      </td>
+      <td class="number" data-label="Max drawdown">
+        {percent(line.max_drawdown)}
+      </td>
+      <td class="number optional" data-label="VaR 95 %">
+        {percent(line.value_at_risk_95, 2)}
+      </td>
+      <td class="number" data-label="Checks">
+        <CheckCounts line={line} />
+      </td>
+    </tr>
+  );
+}
+
+function CheckCounts({ line }: { line: Summary }) {
+  if (line.status !== "analyzed") {
+    return <>–</>;
+  }
+  return (
+    <span class="check-counts">
+      {line.breaches > 0 && (
+        <span class="bad-text" title="Breaches">
+          <Icon name="error" size={14} />
+          <span class="hidden">Breaches: </span>
+          {line.breaches}
+        </span>
+      )}
+      {line.warnings > 0 && (
+        <span class="warning-text" title="Warnings">
+          <Icon name="warning" size={14} />
+          <span class="hidden">Warnings: </span>
+          {line.warnings}
+        </span>
+      )}
+      {line.breaches + line.warnings === 0 && <span class="ok-text">All OK</span>}
+    </span>
+  );
+}

@@ -1,0 +1,84 @@
+/** What went wrong in a run, by kind, with what to do about it. */
+
+import type { Run, RunError } from "../api/types";
+import { count, counted } from "../format";
+import { links } from "../router";
+import { Badge, Card, Empty } from "../ui/parts";
+import { type Group, grouped, isOfPrices } from "../words/errors";
+import { isActive } from "../words/runs";
+
+const SHOWN = 8;
+
+export function RunErrors({ run }: { run: Run }) {
+  const groups = grouped(run.errors);
+  const more = run.errors_count - run.errors.length;
+  if (!groups.length) {
+    return isActive(run) ? null : (
+      <Card title="Errors">
+        <Empty title="Nothing went wrong" />
+      </Card>
+    );
+  }
+  return (
+    <Card
+      title="Errors"
+      note={more > 0 ? `The first ${count(run.errors.length)} of ${count(run.errors_count)}` : undefined}
+      action={
+        run.users_failed > 0 && !run.dry_run ? (
+          <a href={links.portfolios(run.run_id, { status: "failed" })}>All who failed</a>
+        ) : undefined
+      }
+    >
+      <ul class="groups">
+        {groups.map((group) => (
+          <ErrorGroup key={group.type} group={group} run={run} />
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function ErrorGroup({ group, run }: { group: Group; run: Run }) {
+  const first = group.errors[0];
+  const tone = first && isOfPrices(first) ? "warning" : "bad";
+  return (
+    <li class="group">
+      <div class="group-head">
+        <h3>{group.title}</h3>
+        <Badge tone={tone}>{counted(group.errors.length, "time")}</Badge>
+      </div>
+      <p>{group.advice}</p>
+      <ul class="members">
+        {group.errors.slice(0, SHOWN).map((error) => (
+          <Member key={`${error.user_id} ${error.error}`} error={error} run={run} />
+        ))}
+      </ul>
+      {group.errors.length > SHOWN && (
+        <details>
+          <summary>{count(group.errors.length - SHOWN)} more</summary>
+          <ul class="members">
+            {group.errors.slice(SHOWN).map((error) => (
+              <Member key={`${error.user_id} ${error.error}`} error={error} run={run} />
+            ))}
+          </ul>
+        </details>
+      )}
+    </li>
+  );
+}
+
+/** A user who was never planned, and everybody in a dry run, has no report to look at. */
+function Member({ error, run }: { error: RunError; run: Run }) {
+  const reported = !run.dry_run && error.error_type !== "unknown_user" && error.error_type !== "nothing_to_analyze";
+  return (
+    <li>
+      {error.user_id &&
+        (reported ? (
+          <a href={links.portfolio(run.run_id, error.user_id)}>{error.user_id}</a>
+        ) : (
+          <strong>{error.user_id}</strong>
+        ))}
+      <span>{error.error}</span>
+    </li>
+  );
+}

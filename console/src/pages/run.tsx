@@ -1,0 +1,269 @@
+/** One run: where it stands while it is under way, and how it went when it is over. */
+
+import { useEffect, useState } from "preact/hooks";
+import { api, isMissing } from "../api/client";
+import { Problem } from "../api/problem";
+import type { Run } from "../api/types";
+import { count, counted, date, duration, fromNow, time } from "../format";
+import { go, links } from "../router";
+import { Confirm } from "../ui/dialog";
+import { Icon } from "../ui/icons";
+import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, Time } from "../ui/parts";
+import { useResource } from "../ui/resource";
+import { toast } from "../ui/toasts";
+import { durationOf, isActive, PHASES, sourceOf, stateOf, titleOf } from "../words/runs";
+import { RunErrors } from "./run-errors";
+import { RunProgress } from "./run-progress";
+
+const SOONEST_MS = 1_000;
+const LATEST_MS = 10_000;
+const TRAIL: [string, string][] = [["Runs", links.runs()]];
+
+/** A young run is looked at often, an old one now and then: a twentieth of its age. */
+export function pollEvery(run: Run, now = Date.now()): number | null {
+  const age = now - Date.parse(run.requested_at);
+  return isActive(run) ? Math.min(LATEST_MS, Math.max(SOONEST_MS, age / 20)) : null;
+}
+
+export function RunPage({ runId }: { runId: string }) {
+  const { value: run, error, reload } = useResource(`run ${runId}`, () => api.run(runId), pollEvery);
+  if (!run) {
+    return (
+      <>
+        <PageHead title="Run" trail={TRAIL} />
+        {error === null && <Skeleton height={420} />}
+        {error !== null && isMissing(error) && <Empty title="There is no such run.">{runId}</Empty>}
+        {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
+      </>
+    );
+  }
+  return (
+    <>
+      <PageHead
+        title={titleOf(run)}
+        trail={TRAIL}
+        about={<About run={run} />}
+        actions={<Actions run={run} reload={reload} />}
+      />
+      {error instanceof Problem && <Failure error={error} retry={reload} />}
+      <Announcement run={run} />
+      {run.dry_run && (
+        <Notice tone="neutral" title="A dry run">
+          Only counts and errors are kept of it.
+        </Notice>
+      )}
+      {isActive(run) && <RunProgress run={run} />}
+      <Outcome run={run} />
+      <RunErrors run={run} />
+      <div class="columns">
+        <MarketData run={run} />
+        <Durations run={run} />
+      </div>
+    </>
+  );
+}
+
+function About({ run }: { run: Run }) {
+  const state = stateOf(run);
+  return (
+    <>
+      <Badge tone={state.tone}>{state.label}</Badge>
+      <span>
+        {sourceOf(run)}, {fromNow(run.requested_at)}
+      </span>
+      {run.retry_of && (
+        <span>
+          Retry of <a href={links.run(run.retry_of)}>an earlier run</a>
+        </span>
+      )}
+      <code>{run.run_id}</code>
+    </>
+  );
+}
+
+/** Reads out when the run goes on to another phase or ends, and nothing in between. */
+function Announcement({ run }: { run: Run }) {
+  const phase = PHASES.find((known) => known.phase === run.progress.phase);
+  return (
+    <p class="hidden" role="status">
+      {isActive(run) ? `Phase: ${phase?.label ?? "queued"}` : `The run is over: ${stateOf(run).label}`}
+    </p>
+  );
+}
+
+function Actions({ run, reload }: { run: Run; reload: () => void }) {
+  const [asking, setAsking] = useState<"cancel" | "retry" | null>(null);
+  const close = () => setAsking(null);
+  const canRetry = !isActive(run) && !run.dry_run && run.users_failed > 0;
+  const canCancel = isActive(run) && !run.cancel_requested_at;
+  return (
+    <>
+      {canCancel && (
+        <button type="button" class="button" onClick={() => setAsking("cancel")}>
+          Cancel the run
+        </button>
+      )}
+      {canRetry && (
+        <button type="button" class="button" onClick={() => setAsking("retry")}>
+          Retry the failed
+        </button>
+      )}
+      {!run.dry_run && run.users_analyzed + run.users_failed + run.users_skipped > 0 && (
+        <a class="button primary" href={links.portfolios(run.run_id)}>
+          Portfolios <Icon name="next" size={16} />
+        </a>
+      )}
+      {asking === "cancel" && <ConfirmCancel run={run} reload={reload} onClose={close} />}
+      {asking === "retry" && <ConfirmRetry run={run} onClose={close} />}
+    </>
+  );
+}
+
+function ConfirmCancel({ run, reload, onClose }: { run: Run; reload: () => void; onClose: () => void }) {
+  const cancel = async () => {
+    await api.cancel(run.run_id);
+    toast("The run ends at its next step.");
+    reload();
+  };
+  return (
+    <Confirm title="Cancel this run?" confirm="Cancel the run" danger onConfirm={cancel} onClose={onClose}>
+      <p>It ends at its next step. Reports that are stored by then stay; nobody else gets one from this run.</p>
+    </Confirm>
+  );
+}
+
+function ConfirmRetry({ run, onClose }: { run: Run; onClose: () => void }) {
+  const [active, setActive] = useState<string | null>(null);
+  const retry = async () => {
+    try {
+      const { run_id } = await api.retry(run.run_id);
+      toast("The retry has started.");
+      go(links.run(run_id));
+    } catch (error) {
+      setActive(error instanceof Problem && error.status === 409 && error.runId !== run.run_id ? error.runId : null);
+      throw error;
+    }
+  };
+  return (
+    <Confirm title="Retry the failed users?" confirm="Retry" onConfirm={retry} onClose={onClose}>
+      <p>
+        A new run over the {counted(run.users_failed, "user")} who failed, as of {date(run.as_of)}. Mend their documents
+        first, or they will fail again.
+      </p>
+      {active && (
+        <p>
+          <a href={links.run(active)} onClick={onClose}>
+            Watch the active run
+          </a>
+        </p>
+      )}
+    </Confirm>
+  );
+}
+
+function Outcome({ run }: { run: Run }) {
+  const failed = run.dry_run || run.users_failed === 0;
+  return (
+    <dl class="card figures">
+      <Fact label="Users to analyse">{count(run.users_to_analyze)}</Fact>
+      <Fact label="Analysed">{count(run.users_analyzed)}</Fact>
+      <Fact label="Skipped">{count(run.users_skipped)}</Fact>
+      <Fact label="Failed">
+        {failed ? (
+          count(run.users_failed)
+        ) : (
+          <a class="bad-text" href={links.portfolios(run.run_id, { status: "failed" })}>
+            {count(run.users_failed)}
+          </a>
+        )}
+      </Fact>
+      <Fact label="As of">{date(run.as_of)}</Fact>
+      <Fact label="Duration">{isActive(run) ? <Elapsed run={run} /> : duration(durationOf(run))}</Fact>
+    </dl>
+  );
+}
+
+function Elapsed({ run }: { run: Run }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return <>{duration(Math.max(0, Math.round((now - Date.parse(run.started_at ?? run.requested_at)) / 1000)))}</>;
+}
+
+function MarketData({ run }: { run: Run }) {
+  const lacking = run.errors.filter((error) => error.user_id === null && /prices$/.test(error.error_type));
+  const priced = run.symbols - run.symbols_failed;
+  const known = run.symbols > 0 && (!isActive(run) || run.progress.phase === "analyze");
+  return (
+    <Card title="Market data">
+      {known ? (
+        <>
+          <p class="big-figure">
+            {count(priced)} of {counted(run.symbols, "symbol")}
+          </p>
+          <p>
+            {run.symbols_failed === 0
+              ? "All have usable prices."
+              : `${counted(run.symbols_failed, "symbol has", "symbols have")} no usable prices; holders are analysed without.`}
+          </p>
+          {lacking.length > 0 && (
+            <ul class="plain-list">
+              {lacking.map((error) => (
+                <li key={error.error}>{error.error}</li>
+              ))}
+            </ul>
+          )}
+        </>
+      ) : (
+        <p class="note">{run.symbols === 0 ? "No symbols are planned." : "Prices are being fetched."}</p>
+      )}
+    </Card>
+  );
+}
+
+function Durations({ run }: { run: Run }) {
+  const { metrics } = run;
+  const phases: [string, number | null][] = [
+    ["Plan", metrics.plan_duration_seconds],
+    ["Market data", metrics.market_data_duration_seconds],
+    ["Research", metrics.research_duration_seconds],
+    ["Analysis", metrics.analyze_duration_seconds],
+  ];
+  const longest = Math.max(...phases.map(([, seconds]) => seconds ?? 0), 0.001);
+  return (
+    <Card title="Where the time went">
+      {isActive(run) ? (
+        <p class="note">Known when the run is over.</p>
+      ) : (
+        <table class="bars">
+          <tbody>
+            {phases.map(([label, seconds]) => (
+              <tr key={label}>
+                <th scope="row">{label}</th>
+                <td class="bar-cell" aria-hidden="true">
+                  <span class="bar" style={{ width: `${(100 * (seconds ?? 0)) / longest}%` }} />
+                </td>
+                <td class="number">{duration(seconds)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <p class="note">
+        {run.started_at ? (
+          <>
+            Began <Time iso={run.started_at} />
+          </>
+        ) : (
+          "Has not begun"
+        )}
+        {run.completed_at ? `, ended ${time(run.completed_at)}` : ""}
+        {metrics.avg_duration_per_user_seconds !== null
+          ? `; ${duration(metrics.avg_duration_per_user_seconds)} a user`
+          : ""}
+      </p>
+    </Card>
+  );
+}

@@ -1,0 +1,112 @@
+/** All runs, newest first. */
+
+import { api } from "../api/client";
+import type { Run } from "../api/types";
+import { count, date, duration } from "../format";
+import { links } from "../router";
+import { Icon } from "../ui/icons";
+import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
+import { useResource } from "../ui/resource";
+import { durationOf, isActive, sourceOf, stateOf } from "../words/runs";
+
+const PAGE = 25;
+const ACTIVE_MS = 3_000;
+
+export function Runs({ before }: { before: string | null }) {
+  const { value, error, reload } = useResource(
+    `runs ${before}`,
+    () => api.runs(PAGE, before),
+    (page) => (page.runs.some(isActive) ? ACTIVE_MS : null),
+  );
+  return (
+    <>
+      <PageHead
+        title="Runs"
+        actions={
+          <a class="button primary" href={links.start()}>
+            <Icon name="play" size={16} /> Start a run
+          </a>
+        }
+      />
+      {error !== null && !value && <Failure error={error} retry={reload} />}
+      {!value && error === null && <Skeleton height={600} />}
+      {value && (
+        <div class="card">
+          {value.runs.length ? (
+            <RunsTable runs={value.runs} />
+          ) : (
+            <Empty title="No run yet">The first one will be listed here.</Empty>
+          )}
+        </div>
+      )}
+      {value && (
+        <Pager label="Pages of runs" first={before && links.runs()} next={value.next && links.runs(value.next)} />
+      )}
+    </>
+  );
+}
+
+export function RunsTable({ runs }: { runs: Run[] }) {
+  return (
+    <table class="table stacked">
+      <thead>
+        <tr>
+          <th scope="col">Started</th>
+          <th scope="col">State</th>
+          <th scope="col" class="optional">
+            By
+          </th>
+          <th scope="col" class="number optional">
+            As of
+          </th>
+          <th scope="col" class="number">
+            Users
+          </th>
+          <th scope="col" class="number">
+            Failed
+          </th>
+          <th scope="col" class="number optional">
+            Duration
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {runs.map((run) => (
+          <RunRow key={run.run_id} run={run} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function RunRow({ run }: { run: Run }) {
+  const state = stateOf(run);
+  return (
+    <tr>
+      <th scope="row">
+        <a class="row-link" href={links.run(run.run_id)}>
+          <Time iso={run.requested_at} />
+        </a>
+        {run.dry_run && <span class="tag">Dry run</span>}
+      </th>
+      <td>
+        <Badge tone={state.tone}>{state.label}</Badge>
+      </td>
+      <td class="optional" data-label="By">
+        {sourceOf(run)}
+      </td>
+      <td class="number optional" data-label="As of">
+        {date(run.as_of)}
+      </td>
+      <td class="number" data-label="Users">
+        {count(run.users_to_analyze)}
+      </td>
+      <td class={`number ${run.users_failed ? "bad-text" : ""}`} data-label="Failed">
+        {count(run.users_failed)}
+      </td>
+      <td class="number optional" data-label="Duration">
+        {duration(durationOf(run))}
+      </td>
+    </tr>
+  );
+}

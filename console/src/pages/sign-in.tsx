@@ -1,0 +1,154 @@
+/** Where everybody begins, and where a session ends that the app no longer accepts. */
+
+import { useEffect, useState } from "preact/hooks";
+import { tryCredential } from "../api/client";
+import { type PlatformUser, platformSignInUrl, platformSignsIn, platformUser } from "../api/platform";
+import { Problem } from "../api/problem";
+import { type Credential, looksLikeToken, session, signIn } from "../api/session";
+import { Notice } from "../ui/parts";
+import { forgetAll } from "../ui/resource";
+import { Brand } from "../ui/shell";
+import { useStore } from "../ui/store";
+import { ThemeButton } from "../ui/theme";
+
+const TITLES: Record<number, string> = {
+  401: "Not accepted",
+  403: "You are no administrator",
+  429: "Too many attempts",
+  503: "Nobody can sign in now",
+};
+
+function textOf(problem: Problem): string {
+  switch (problem.status) {
+    case 401:
+      return "The secret or token is wrong, or has expired. Check that all of it was copied.";
+    case 403:
+      return "The token is valid, but whom it stands for may not administer this app. Ask an administrator for the role.";
+    case 429:
+      return `Too many sign-ins failed from here. Wait ${problem.retryAfter ?? 60} seconds, then try again with the right one.`;
+    default:
+      return problem.message;
+  }
+}
+
+export function SignIn() {
+  const { refusal } = useStore(session);
+  const [error, setError] = useState<unknown>(refusal);
+  const [busy, setBusy] = useState(false);
+
+  useEffect(() => {
+    document.title = "Sign in · Portfolio analysis";
+    forgetAll();
+  }, []);
+
+  const attempt = async (credential: Credential, keep: boolean) => {
+    setBusy(true);
+    setError(null);
+    try {
+      await tryCredential(credential);
+      signIn(credential, keep);
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <div class="sign-in-card">
+        <div class="sign-in-head">
+          <Brand />
+          <ThemeButton />
+        </div>
+        <h1>Sign in</h1>
+        <p class="note">For administrators of the nightly portfolio analysis.</p>
+        <Refusal error={error} />
+        {platformSignsIn && <PlatformSignIn attempt={attempt} busy={busy} />}
+        <SecretForm attempt={attempt} busy={busy} />
+      </div>
+    </main>
+  );
+}
+
+function Refusal({ error }: { error: unknown }) {
+  if (error === null) {
+    return null;
+  }
+  return error instanceof Problem ? (
+    <Notice tone={error.status === 429 ? "warning" : "bad"} title={TITLES[error.status] ?? error.title}>
+      {textOf(error)}
+    </Notice>
+  ) : (
+    <Notice tone="bad" title="No connection">
+      The app does not answer. Is the network there?
+    </Notice>
+  );
+}
+
+interface FormProps {
+  attempt: (credential: Credential, keep: boolean) => Promise<void>;
+  busy: boolean;
+}
+
+function SecretForm({ attempt, busy }: FormProps) {
+  const [value, setValue] = useState("");
+  const [keep, setKeep] = useState(false);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const secret = value.trim().replace(/^Bearer\s+/i, "");
+    if (secret) {
+      void attempt({ kind: looksLikeToken(secret) ? "token" : "secret", value: secret, byPlatform: false }, keep);
+    }
+  };
+  return (
+    <form onSubmit={submit}>
+      <label class="field">
+        <span>Admin secret or bearer token</span>
+        <input
+          type="password"
+          autocomplete="off"
+          spellcheck={false}
+          required
+          value={value}
+          onInput={(event) => setValue(event.currentTarget.value)}
+        />
+      </label>
+      <label class="choice">
+        <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.currentTarget.checked)} />
+        <span>
+          Keep it in this tab
+          <small>Until the tab is closed; else only until the page is left or loaded again.</small>
+        </span>
+      </label>
+      <button type="submit" class="button primary wide" disabled={busy} aria-busy={busy}>
+        Sign in
+      </button>
+    </form>
+  );
+}
+
+function PlatformSignIn({ attempt, busy }: FormProps) {
+  const [user, setUser] = useState<PlatformUser | null>(null);
+  useEffect(() => {
+    void platformUser().then(setUser);
+  }, []);
+  return (
+    <>
+      {user ? (
+        <button
+          type="button"
+          class="button primary wide"
+          disabled={busy}
+          onClick={() => attempt({ kind: "token", value: user.token, byPlatform: true }, false)}
+        >
+          Continue as {user.name}
+        </button>
+      ) : (
+        <a class="button primary wide" href={platformSignInUrl}>
+          Sign in with your organisation
+        </a>
+      )}
+      <p class="or">or</p>
+    </>
+  );
+}

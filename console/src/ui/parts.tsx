@@ -1,0 +1,193 @@
+/** The parts that pages are made of. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Problem, Unreachable } from "../api/problem";
+import { timeInUtc, time as toText } from "../format";
+import { Icon, type IconName } from "./icons";
+
+export type Tone = "ok" | "warning" | "bad" | "info" | "neutral";
+
+const TONE_ICONS: Record<Tone, IconName> = {
+  ok: "check",
+  warning: "warning",
+  bad: "error",
+  info: "running",
+  neutral: "stopped",
+};
+
+export function Badge({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+  return (
+    <span class={`badge ${tone}`}>
+      <Icon name={TONE_ICONS[tone]} size={14} />
+      {children}
+    </span>
+  );
+}
+
+/** A headed part of a page. */
+export function Card(props: {
+  title: string;
+  id?: string;
+  action?: ComponentChildren;
+  note?: ComponentChildren;
+  class?: string;
+  children: ComponentChildren;
+}) {
+  const id = props.id ?? props.title.toLowerCase().replace(/\W+/g, "-");
+  return (
+    <section class={`card ${props.class ?? ""}`} aria-labelledby={id}>
+      <header class="card-head">
+        <div>
+          <h2 id={id}>{props.title}</h2>
+          {props.note && <p class="note">{props.note}</p>}
+        </div>
+        {props.action}
+      </header>
+      {props.children}
+    </section>
+  );
+}
+
+/** The heading of a page, with what leads back and what can be done. Where a page is opened, reading begins here. */
+export function PageHead(props: {
+  title: string;
+  trail?: [string, string][];
+  about?: ComponentChildren;
+  actions?: ComponentChildren;
+}) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${props.title} · Portfolio analysis`;
+  }, [props.title]);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  return (
+    <header class="page-head">
+      {props.trail && (
+        <nav aria-label="Breadcrumb">
+          <ol class="trail">
+            {props.trail.map(([label, link], place) => (
+              <li key={link}>
+                {place > 0 && <Icon name="next" size={12} />}
+                <a href={link}>{label}</a>
+              </li>
+            ))}
+          </ol>
+        </nav>
+      )}
+      <div class="page-title">
+        <div>
+          <h1 ref={heading} tabIndex={-1}>
+            {props.title}
+          </h1>
+          {props.about && <div class="about">{props.about}</div>}
+        </div>
+        {props.actions && <div class="actions">{props.actions}</div>}
+      </div>
+    </header>
+  );
+}
+
+export function Fact({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+export function Notice(props: { tone: Tone; title: string; children?: ComponentChildren; action?: ComponentChildren }) {
+  return (
+    <div class={`notice ${props.tone}`} role={props.tone === "bad" ? "alert" : "status"}>
+      <Icon name={TONE_ICONS[props.tone]} size={20} />
+      <div class="notice-text">
+        <strong>{props.title}</strong>
+        {props.children && <div>{props.children}</div>}
+      </div>
+      {props.action}
+    </div>
+  );
+}
+
+/** Say what went wrong, and offer to try again. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const again = retry && (
+    <button type="button" class="button" onClick={retry}>
+      Try again
+    </button>
+  );
+  if (error instanceof Problem) {
+    const wait = error.retryAfter ? ` Worth trying again in ${error.retryAfter} s.` : "";
+    return (
+      <Notice tone="bad" title={error.title} action={again}>
+        {error.message}
+        {wait}
+      </Notice>
+    );
+  }
+  const text = error instanceof Unreachable ? error.message : "This page hit a fault of its own. Load it again.";
+  return (
+    <Notice tone="bad" title={error instanceof Unreachable ? "No connection" : "Unexpected"} action={again}>
+      {text}
+    </Notice>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children && <p>{children}</p>}
+    </div>
+  );
+}
+
+/** Holds the place of what is being loaded, at the height it will have. */
+export function Skeleton({ height, label = "Loading" }: { height: number; label?: string }) {
+  return (
+    <div class="skeleton" style={{ height: `${height}px` }} role="status">
+      <span class="hidden">{label}</span>
+    </div>
+  );
+}
+
+/** A time as it is here, and in UTC for whoever points at it. */
+export function Time({ iso }: { iso: string }) {
+  return (
+    <time dateTime={iso} title={timeInUtc(iso)}>
+      {toText(iso)}
+    </time>
+  );
+}
+
+/** A table that scrolls by itself where it is too wide; the keyboard can reach that, too. */
+export function Scrollable({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a group of figures is no set of fields
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: else the keyboard could not scroll it
+    <div class="scrollable" role="group" aria-label={label} tabIndex={0}>
+      {children}
+    </div>
+  );
+}
+
+/** Links to the pages before and after; a link that leads nowhere is left out. */
+export function Pager({ first, next, label }: { first: string | null; next: string | null; label: string }) {
+  return (
+    <nav class="pager" aria-label={label}>
+      {first ? (
+        <a class="button" href={first}>
+          <Icon name="back" size={16} /> First page
+        </a>
+      ) : (
+        <span />
+      )}
+      {next && (
+        <a class="button" href={next}>
+          Next page <Icon name="next" size={16} />
+        </a>
+      )}
+    </nav>
+  );
+}

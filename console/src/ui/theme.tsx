@@ -1,0 +1,52 @@
+/** Light or dark: as the system has it, unless the reader says otherwise. */
+
+import { Icon, type IconName } from "./icons";
+import { Store, useStore } from "./store";
+
+type Choice = "system" | "light" | "dark";
+
+const KEPT = "theme";
+const NEXT: Record<Choice, Choice> = { system: "light", light: "dark", dark: "system" };
+const ICONS: Record<Choice, IconName> = { system: "screen", light: "sun", dark: "moon" };
+const LABELS: Record<Choice, string> = { system: "as the system", light: "light", dark: "dark" };
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+const choice = new Store<Choice>(keptChoice());
+/** What is shown now. Charts are drawn anew when it changes. */
+export const theme = new Store<"light" | "dark">("light");
+
+function keptChoice(): Choice {
+  const kept = localStorage.getItem(KEPT);
+  return kept === "light" || kept === "dark" ? kept : "system";
+}
+
+function apply(): void {
+  const chosen = choice.get();
+  const shown = chosen === "system" ? (system.matches ? "dark" : "light") : chosen;
+  document.documentElement.dataset.theme = shown;
+  theme.set(shown);
+}
+
+export function startTheme(): void {
+  choice.listen((chosen) => {
+    localStorage.setItem(KEPT, chosen);
+    apply();
+  });
+  system.addEventListener("change", apply);
+  apply();
+}
+
+export function ThemeButton() {
+  const chosen = useStore(choice);
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={`Colours: ${LABELS[chosen]}. Change`}
+      title={`Colours: ${LABELS[chosen]}`}
+      onClick={() => choice.set(NEXT[chosen])}
+    >
+      <Icon name={ICONS[chosen]} />
+    </button>
+  );
+}

@@ -1,0 +1,192 @@
+/** What the members of a report mean, in plain sentences. */
+
+import type { Report, Risk } from "../api/types";
+import { count, date, money, percent, ratio } from "../format";
+
+export const RULES: Record<string, { label: string; todo: string }> = {
+  largest_position: { label: "Largest position", todo: "Sell some of the largest position, or add to others." },
+  effective_holdings: { label: "Effective holdings", todo: "Spread the money over more positions of similar size." },
+  risk_concentration: { label: "Risk concentration", todo: "Reduce the holding that carries most of the risk." },
+  volatility: { label: "Volatility", todo: "Move some money from what swings most into calmer holdings or cash." },
+  drawdown: { label: "Drawdown", todo: "Talk it through: is the plan still right after such a fall?" },
+  value_at_risk: { label: "Value at risk", todo: "Reduce the exposure if days like this cannot be borne." },
+  beta: { label: "Beta", todo: "Exchange some holdings that exaggerate the market for ones that do not." },
+  correlation: { label: "Correlation", todo: "Add holdings that move on their own: they fall together now." },
+  cash_share: { label: "Cash share", todo: "Invest some of the cash, or agree that it is to stay." },
+  price_coverage: { label: "Price coverage", todo: "Find prices for what has none: the figures leave it out." },
+};
+
+export const SCENARIOS: Record<string, string> = {
+  worst_day: "Worst day",
+  worst_5_days: "Worst week (5 days)",
+  worst_21_days: "Worst month (21 days)",
+  "market_-10": "Market falls 10 %",
+  "market_-20": "Market falls 20 %",
+  "market_-30": "Market falls 30 %",
+  global_financial_crisis: "Financial crisis 2008–09",
+  covid_crash: "Covid crash 2020",
+  inflation_bear_2022: "Inflation bear market 2022",
+};
+
+const REASONS: Record<string, string> = {
+  low_coverage:
+    "Less than half of the value has enough fresh price history, so there are no figures that rest on returns.",
+  undefined_weights: "The holdings with enough history cancel out, so there are no figures that rest on returns.",
+  no_holdings: "There is cash, but nothing is held.",
+  no_prices: "Nothing that is held has a price.",
+  non_positive_value: "Holdings and cash together are worth nothing or less, so no weights can be told.",
+  non_finite_value: "The values are beyond what a number can hold.",
+};
+
+export function reasonOf(reason: string | null): string {
+  return reason === null ? "" : (REASONS[reason] ?? reason.replaceAll("_", " "));
+}
+
+export interface RiskFigure {
+  label: string;
+  value: string;
+  meaning: string;
+}
+
+/** The figures of risk that a reader without a course in finance can use, each with a sentence. */
+export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
+  const total = (report.valuation?.market_value ?? 0) + (report.valuation?.cash ?? 0);
+  const loss = (fraction: number | null) =>
+    money(fraction === null ? null : Math.abs(fraction) * total, report.currency);
+  const figures: [string, string, number | null, string][] = [
+    [
+      "Annual volatility",
+      percent(risk.annual_volatility),
+      risk.annual_volatility,
+      `In two years of three, the result is within ${percent(risk.annual_volatility, 0)} of the average one.`,
+    ],
+    ["Maximum drawdown", percent(risk.max_drawdown), risk.max_drawdown, drawdownSentence(risk)],
+    [
+      "Current drawdown",
+      percent(risk.current_drawdown),
+      risk.current_drawdown,
+      risk.current_drawdown === 0
+        ? "It stands at its highest."
+        : `It is ${percent(Math.abs(risk.current_drawdown ?? 0))} below its highest value.`,
+    ],
+    [
+      "Value at risk, 95 %",
+      percent(risk.value_at_risk_95, 2),
+      risk.value_at_risk_95,
+      `On one day in twenty it loses ${loss(risk.value_at_risk_95)} or more.`,
+    ],
+    [
+      "Expected shortfall, 95 %",
+      percent(risk.conditional_value_at_risk_95, 2),
+      risk.conditional_value_at_risk_95,
+      `On those days it loses ${loss(risk.conditional_value_at_risk_95)} on average.`,
+    ],
+    ["Beta", ratio(risk.beta), risk.beta, betaSentence(risk.beta)],
+    ["Sharpe ratio", ratio(risk.sharpe_ratio), risk.sharpe_ratio, sharpeSentence(risk.sharpe_ratio)],
+    [
+      "Correlation to the market",
+      ratio(risk.correlation_to_benchmark),
+      risk.correlation_to_benchmark,
+      `The market explains ${percent((risk.correlation_to_benchmark ?? 0) ** 2, 0)} of its ups and downs.`,
+    ],
+  ];
+  return figures.map(([label, value, known, meaning]) => ({
+    label,
+    value,
+    meaning: known === null ? "Not defined for this portfolio." : meaning,
+  }));
+}
+
+function drawdownSentence(risk: Risk): string {
+  if (risk.max_drawdown === 0) {
+    return "It never fell below an earlier value.";
+  }
+  const recovered = risk.max_drawdown_recovery
+    ? `and had recovered by ${date(risk.max_drawdown_recovery)}`
+    : "and has not recovered since";
+  return `Its deepest fall went from ${date(risk.max_drawdown_peak)} to ${date(risk.max_drawdown_trough)}, ${recovered}.`;
+}
+
+function betaSentence(beta: number | null): string {
+  const moves = percent(Math.abs(beta ?? 0) / 100, 2);
+  return (beta ?? 0) < 0
+    ? `When the market rises by 1 %, it tends to fall by ${moves}.`
+    : `When the market moves by 1 %, it tends to move by ${moves}.`;
+}
+
+function sharpeSentence(sharpe: number | null): string {
+  const known = sharpe ?? 0;
+  const judged = known < 0 ? "The risk was not rewarded" : known < 0.5 ? "Little" : known < 1 ? "A fair" : "A good";
+  return known < 0 ? `${judged}.` : `${judged} reward for each unit of risk.`;
+}
+
+export interface Change {
+  label: string;
+  before: string;
+  after: string;
+  /** Whether it is for the better; null where nobody can say. */
+  better: boolean | null;
+}
+
+/** What is different between two reports on one user, the value first. */
+export function changesBetween(earlier: Report, now: Report): Change[] {
+  const changes: Change[] = [];
+  const add = (label: string, before: string, after: string, better: boolean | null) => {
+    if (before !== after) {
+      changes.push({ label, before, after, better });
+    }
+  };
+  const value = (report: Report) => report.valuation && report.valuation.market_value + report.valuation.cash;
+  const grew = (a: number | null | undefined, b: number | null | undefined) =>
+    a === null || a === undefined || b === null || b === undefined ? null : b > a;
+  add("Total value", money(value(earlier)), money(value(now)), grew(value(earlier), value(now)));
+  add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
+  for (const [label, name] of RISKS_COMPARED) {
+    const [before, after] = [earlier.risk?.[name] ?? null, now.risk?.[name] ?? null];
+    // A loss nearer to zero is better, and so is a smaller volatility.
+    const better = grew(before === null ? null : Math.abs(before), after === null ? null : Math.abs(after));
+    add(label, percent(before), percent(after), better === null ? null : !better);
+  }
+  return [...changes, ...tradesBetween(earlier, now), ...checksBetween(earlier, now)];
+}
+
+const RISKS_COMPARED: [string, "annual_volatility" | "current_drawdown" | "value_at_risk_95"][] = [
+  ["Annual volatility", "annual_volatility"],
+  ["Current drawdown", "current_drawdown"],
+  ["Value at risk, 95 %", "value_at_risk_95"],
+];
+
+function tradesBetween(earlier: Report, now: Report): Change[] {
+  const before = new Map(earlier.holdings.map((holding) => [holding.symbol, holding.quantity]));
+  const after = new Map(now.holdings.map((holding) => [holding.symbol, holding.quantity]));
+  const symbols = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const shares = (quantity: number | undefined) => (quantity === undefined ? "not held" : `${count(quantity)} shares`);
+  return symbols
+    .filter((symbol) => before.get(symbol) !== after.get(symbol))
+    .map((symbol) => ({
+      label: symbol,
+      before: shares(before.get(symbol)),
+      after: shares(after.get(symbol)),
+      better: null,
+    }));
+}
+
+const SEVERITY = { ok: 0, warning: 1, breach: 2 };
+export const CHECK_STATUS = { ok: "OK", warning: "Warning", breach: "Breach" };
+
+function checksBetween(earlier: Report, now: Report): Change[] {
+  const before = new Map(earlier.checks.map((check) => [check.rule, check.status]));
+  return now.checks.flatMap((check) => {
+    const was = before.get(check.rule);
+    return was === undefined || was === check.status
+      ? []
+      : [
+          {
+            label: `Check: ${RULES[check.rule]?.label ?? check.rule}`,
+            before: CHECK_STATUS[was],
+            after: CHECK_STATUS[check.status],
+            better: SEVERITY[check.status] < SEVERITY[was],
+          },
+        ];
+  });
+}

@@ -1,0 +1,129 @@
+/** What a run's record says, in words. */
+
+import type { Phase, Run, RunStatus, Timetable } from "../api/types";
+import { counted, fromNow, time } from "../format";
+import type { Tone } from "../ui/parts";
+
+export const STATUS: Record<RunStatus, { tone: Tone; label: string }> = {
+  queued: { tone: "info", label: "Queued" },
+  running: { tone: "info", label: "Running" },
+  completed: { tone: "ok", label: "Completed" },
+  completed_with_errors: { tone: "warning", label: "Completed with errors" },
+  failed: { tone: "bad", label: "Failed" },
+  canceled: { tone: "neutral", label: "Canceled" },
+};
+
+export const PHASES: { phase: Phase; label: string; does: string }[] = [
+  { phase: "plan", label: "Plan", does: "Listing users and symbols" },
+  { phase: "market_data", label: "Market data", does: "Fetching prices" },
+  { phase: "research", label: "Research", does: "Researching symbols" },
+  { phase: "analyze", label: "Analysis", does: "Analysing portfolios" },
+  { phase: "finish", label: "Finish", does: "Counting results" },
+];
+
+export const isActive = (run: Run): boolean => run.status === "queued" || run.status === "running";
+
+/** The state to show: one that is being canceled still counts as running in the record. */
+export function stateOf(run: Run): { tone: Tone; label: string } {
+  return isActive(run) && run.cancel_requested_at ? { tone: "neutral", label: "Being canceled" } : STATUS[run.status];
+}
+
+export function sourceOf(run: Run): string {
+  return { timer: "Nightly timer", http: run.trigger.actor, retry: `Retry by ${run.trigger.actor}` }[
+    run.trigger.source
+  ];
+}
+
+export const titleOf = (run: Run): string => `Run of ${time(run.requested_at)}`;
+
+export const durationOf = (run: Run): number | null =>
+  run.metrics.total_duration_seconds ??
+  (run.completed_at === null
+    ? null
+    : (Date.parse(run.completed_at) - Date.parse(run.started_at ?? run.requested_at)) / 1000);
+
+export interface Verdict {
+  tone: Tone;
+  title: string;
+  text: string;
+}
+
+// A start that is late, or tried again, is not missing yet.
+const LATE_MS = 25 * 60_000;
+
+/** Say in two sentences how things stand: the last run, or that one is missing. */
+export function verdictOn(runs: Run[], timetable: Timetable | null, now = Date.now()): Verdict {
+  const [last] = runs;
+  if (!last) {
+    return {
+      tone: "neutral",
+      title: "No run yet",
+      text: "Nothing has been analysed so far. Start a run, or wait for the night.",
+    };
+  }
+  if (isActive(last)) {
+    return { tone: "info", title: "A run is under way", text: `${sourceOf(last)} started it ${when(last, now)}.` };
+  }
+  const due = timetable?.previous ? Date.parse(timetable.previous) : null;
+  const full = runs.find((run) => !run.dry_run && run.trigger.source !== "retry");
+  if (due !== null && now - due > LATE_MS && (!full || Date.parse(full.requested_at) < due - 60_000)) {
+    return {
+      tone: "bad",
+      title: "The last nightly run is missing",
+      text: `One was due ${fromNow(timetable?.previous ?? "", now)}, and none has started since.`,
+    };
+  }
+  return verdictOnEnd(last, now);
+}
+
+function verdictOnEnd(run: Run, now: number): Verdict {
+  const { tone } = STATUS[run.status];
+  const analyzed = `${counted(run.users_analyzed, "portfolio")} analysed ${when(run, now)}`;
+  switch (run.status) {
+    case "completed":
+      return { tone, title: "All went well", text: `${analyzed}, none failed.` };
+    case "completed_with_errors":
+      return {
+        tone,
+        title:
+          run.users_failed > 0 ? `${counted(run.users_failed, "user")} failed` : "Finished, with something to see to",
+        text: `${analyzed}. ${symbolsLacking(run)}`.trim(),
+      };
+    case "failed":
+      return { tone, title: "The last run failed", text: run.errors[0]?.error ?? "The record does not say why." };
+    default:
+      return { tone, title: "The last run was canceled", text: `${analyzed}; what was stored stays.` };
+  }
+}
+
+const when = (run: Run, now: number): string => fromNow(run.completed_at ?? run.requested_at, now);
+
+function symbolsLacking(run: Run): string {
+  return run.symbols_failed > 0 ? `${counted(run.symbols_failed, "symbol")} had no usable prices.` : "";
+}
+
+/**
+ * Tell how long a run may still take, in seconds, and what that rests on; null where nothing is known.
+ *
+ * By the pace of this very run once enough pages are done, before that by what an earlier one took for as many users.
+ */
+export function estimateOf(run: Run, earlier: Run | null, seen: PageTimes): { seconds: number; basis: string } | null {
+  const { phase, pages_done, pages_total } = run.progress;
+  if (phase === "analyze" && pages_done > 0 && seen.first && pages_done > seen.first.pages) {
+    const pace = (seen.last - seen.first.at) / 1000 / (pages_done - seen.first.pages);
+    return { seconds: pace * (pages_total - pages_done), basis: "at the pace of this run" };
+  }
+  const whole = earlier?.metrics.total_duration_seconds;
+  if (!whole || !earlier.users_to_analyze || !run.users_to_analyze || !run.started_at) {
+    return null;
+  }
+  const expected = whole * (run.users_to_analyze / earlier.users_to_analyze);
+  const elapsed = (seen.last - Date.parse(run.started_at)) / 1000;
+  return elapsed < expected ? { seconds: expected - elapsed, basis: "if it goes as the last run did" } : null;
+}
+
+/** When the console saw which pages done. */
+export interface PageTimes {
+  first: { pages: number; at: number } | null;
+  last: number;
+}

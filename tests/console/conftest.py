@@ -1,0 +1,67 @@
+import secrets
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from devhost.seed import seed_sample_users
+from stores.mongo import connect
+from tests.conftest import missing_server
+from tests.console.site import BUILT, Site, Visitor
+from tests.end_to_end.app import running_app
+from tests.faults.wire import Wire
+
+JWT_SECRET = "a-secret-of-the-backend-as-long-as-it-must-be"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser a module: Playwright's loop must not be there while tests of other folders run their own."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        missing_server("chromium is not installed")
+    if not (BUILT / "index.html").exists():
+        missing_server("the admin console is not built: make console")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator[Site]:
+    """The app with the sample users, in pages of four."""
+    name = f"test_{secrets.token_hex(4)}"
+    seed_sample_users(mongodb_url, name)
+    client = connect(mongodb_url)
+    wire = Wire(int(mongodb_url.rpartition(":")[2]))
+    environment = {
+        "MONGODB_URL": f"mongodb://127.0.0.1:{wire.port}/?directConnection=true",
+        "MONGODB_DATABASE": name,
+        "MARKET_DATA_PROVIDER": "sample",
+        "ANALYSIS_PAGE_SIZE": "4",
+        "JWT_SECRET": JWT_SECRET,
+        "TRUSTED_PROXIES": "2",
+    }
+    with running_app(tmp_path_factory.mktemp("app"), **environment) as app:
+        yield Site(app, client[name], wire)
+    wire.close()
+    client.drop_database(name)
+    client.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """Somebody with a browser of their own, who sees no error but those the test expects."""
+    visitor = Visitor.arrive(browser, site)
+    yield visitor
+    visitor.leave()
+
+
+@pytest.fixture
+def admin(visitor: Visitor) -> Visitor:
+    """A visitor who has signed in."""
+    visitor.open()
+    visitor.sign_in()
+    return visitor

@@ -1,0 +1,132 @@
+"""The app with a browser before it: what visitors do, and the promises that hold for everything they see."""
+
+import json
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+
+from stores.mongo import DocumentDatabase
+from tests.end_to_end.app import ROOT, SECRET, App
+from tests.faults.wire import Wire
+
+CONSOLE = ROOT / "console"
+BUILT = CONSOLE / "dist"
+PATH = "/api/admin/console"
+_AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_PATIENCE_MS = 20_000
+_addresses = count(1)
+
+expect.set_options(timeout=_PATIENCE_MS)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The app, its database, and the network between the two."""
+
+    app: App
+    database: DocumentDatabase
+    wire: Wire
+
+    @property
+    def url(self) -> str:
+        return str(self.app.client.base_url).rstrip("/")
+
+
+@dataclass
+class Visitor:
+    """A browser context with one page, at an address of its own."""
+
+    context: BrowserContext
+    page: Page
+    site: Site
+    errors: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
+    """What the browser may log or ask for beside the console's own: a part of the line or address."""
+    asked: list[str] = field(default_factory=list)
+
+    @classmethod
+    def arrive(cls, browser: Browser, site: Site, **options: Any) -> "Visitor":  # noqa: ANN401 - as the browser takes them
+        address = f"198.18.7.{next(_addresses)}"
+        context = browser.new_context(
+            locale="en-GB", timezone_id="Europe/Berlin", extra_http_headers={"X-Forwarded-For": address}, **options
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        return cls(context, context.new_page(), site).listening()
+
+    def listening(self) -> "Visitor":
+        self.page.on("console", self._logged)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._requested)
+        return self
+
+    def _logged(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def _requested(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    @property
+    def address(self) -> str:
+        """Where the page is, behind the #."""
+        return self.page.url.partition("#")[2]
+
+    def leave(self) -> None:
+        """Close the browser, and make sure of what holds everywhere."""
+        self.context.close()
+        strange = [*self.errors, *(url for url in self.asked if not url.startswith(self.site.url))]
+        unexpected = [line for line in strange if not any(part in line for part in self.expected)]
+        assert unexpected == [], "\n".join(unexpected)
+
+    def open(self, place: str = "/") -> None:
+        """Load the console at a place."""
+        self.page.goto(f"{self.site.url}{PATH}#{place}")
+
+    def sign_in(self, secret: str = SECRET, *, keep: bool = False) -> None:
+        self.page.get_by_label("Admin secret or bearer token").fill(secret)
+        if keep:
+            self.page.get_by_label("Keep it in this tab").check()
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def go(self, place: str) -> None:
+        """Follow a link to a place."""
+        self.page.evaluate("place => { location.hash = place; }", place)
+
+    def headed(self, title: str) -> None:
+        """Wait for the page of this title."""
+        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible()
+
+    def settle(self) -> None:
+        """Wait until nothing is being loaded any more."""
+        expect(self.page.locator(".skeleton")).to_have_count(0)
+
+    def flaws(self) -> list[str]:
+        """Give what axe-core finds wrong with the page as it is."""
+        devtools = self.context.new_cdp_session(self.page)
+        # By the protocol of the debugger, to which the page's policy does not apply.
+        devtools.send("Runtime.evaluate", {"expression": _AXE.read_text()})
+        options = json.dumps({"runOnly": _RULES, "resultTypes": ["violations"]})
+        answer = devtools.send(
+            "Runtime.evaluate",
+            {"expression": f"axe.run(document, {options})", "awaitPromise": True, "returnByValue": True},
+        )
+        devtools.detach()
+        return [
+            f"{violation['id']}: {node['target']} {node['failureSummary']}"
+            for violation in answer["result"]["value"]["violations"]
+            for node in violation["nodes"]
+        ]
+
+
+def is_phone(theme: Literal["light", "dark"]) -> dict[str, Any]:
+    """Give the options of a phone's browser."""
+    return {"viewport": {"width": 390, "height": 844}, "color_scheme": theme, "is_mobile": True, "has_touch": True}
+
+
+def built_files() -> list[Path]:
+    """Give the files of the console that are served."""
+    return sorted(BUILT.iterdir())

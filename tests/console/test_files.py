@@ -1,0 +1,126 @@
+"""How the console's files are served, and what they may be."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import azure.functions as func
+import httpx
+import pytest
+
+from functions import console
+from tests.conftest import missing_server
+from tests.console.site import BUILT, CONSOLE, PATH, built_files
+from tests.end_to_end.app import App, running_app
+
+ALLOWED_BYTES = 150_000
+
+
+@pytest.fixture(scope="module")
+def built() -> list[Path]:
+    if not (BUILT / "index.html").exists():
+        missing_server("the admin console is not built: make console")
+    return built_files()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, built: list[Path]) -> Iterator[App]:
+    assert built
+    with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stranger(app: App) -> Iterator[httpx.Client]:
+    with app.stranger() as client:
+        yield client
+
+
+def test_the_page_is_served_to_everybody_and_asked_for_anew_each_time(stranger: httpx.Client) -> None:
+    page = stranger.get(PATH)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["Cache-Control"] == "no-cache"
+    again = stranger.get(PATH, headers={"If-None-Match": page.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Cache-Control"] == "no-cache"
+
+
+def test_the_page_may_use_its_own_files_and_nothing_else(stranger: httpx.Client) -> None:
+    headers = stranger.get(PATH).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy.pop("default-src") == "'none'"
+    assert set(policy.values()) == {"'self'", "'none'", "'script'"}
+    assert (policy["frame-ancestors"], policy["base-uri"], policy["form-action"]) == ("'none'",) * 3
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_every_file_that_was_built_is_served_for_good_and_compressed(stranger: httpx.Client, built: list[Path]) -> None:
+    for path in built:
+        if path.name == "index.html":
+            continue
+        served = stranger.get(f"{PATH}/{path.name}", headers={"Accept-Encoding": "gzip"})
+        assert served.headers["Content-Encoding"] == "gzip"
+        assert served.content == path.read_bytes()  # as the client unpacks it
+        assert served.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        plain = stranger.get(f"{PATH}/{path.name}", headers={"Accept-Encoding": "identity"})
+        assert "Content-Encoding" not in plain.headers
+        assert plain.content == path.read_bytes()
+        assert "Accept-Encoding" in plain.headers["Vary"]
+        assert re.search(r"-[\w-]{8}\.", path.name), "a name that is kept for good must change with the content"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "index.html", "nothing.js", "..", "%2e%2e", "..%2fpackage.json", "%2e%2e%2fpackage.json", "..%5cpackage.json",
+        "%2fetc%2fpasswd", "src", ".", "%00", "index.html%00.js", "package.json",
+    ],
+)  # fmt: skip
+def test_nothing_is_served_but_what_was_built(stranger: httpx.Client, name: str) -> None:
+    answer = stranger.get(f"{PATH}/{name}")
+    assert answer.status_code == 404 or answer.url.path == PATH
+    assert b"dependencies" not in answer.content
+    assert b"root:" not in answer.content
+
+
+def test_files_are_given_to_no_other_method(stranger: httpx.Client) -> None:
+    assert stranger.post(PATH).status_code == 405
+
+
+def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
+    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    console._files.cache_clear()  # noqa: SLF001 - as a new worker begins
+    for folder in (tmp_path / "missing", tmp_path):
+        monkeypatch.setattr(console, "_BUILT", folder)
+        page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
+        assert page.status_code == 404
+        assert b"make console" in page.get_body()
+        asset = func.HttpRequest("GET", f"http://localhost{PATH}/x.js", route_params={"name": "x.js"}, body=b"")
+        assert console.console_file(asset).status_code == 404
+    (tmp_path / "index.html").write_bytes(b"built meanwhile")
+    page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
+    assert (page.status_code, page.get_body()) == (200, b"built meanwhile")
+    console._files.cache_clear()  # noqa: SLF001 - leave nothing of this folder behind
+
+
+def test_all_files_together_are_small(built: list[Path]) -> None:
+    assert sum(len(gzip.compress(path.read_bytes())) for path in built) < ALLOWED_BYTES
+
+
+def test_packages_are_pinned_with_hashes_and_name_no_index() -> None:
+    package = json.loads((CONSOLE / "package.json").read_text())
+    for versions in (package["dependencies"], package["devDependencies"]):
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values())
+    locked = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
+    packages = {name: found for name, found in locked.items() if name}
+    assert all(found["integrity"].startswith("sha512-") and "resolved" not in found for found in packages.values())
+
+
+def test_what_is_deployed_has_the_built_files_and_not_their_sources() -> None:
+    ignored = (CONSOLE.parent / ".funcignore").read_text().splitlines()
+    assert ignored.index("console/*") + 1 == ignored.index("!console/dist")

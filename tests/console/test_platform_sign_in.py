@@ -1,0 +1,81 @@
+"""The sign-in of the platform in front of the app, with an issuer that signs and a stand-in for ``/.auth/me``."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.console.site import Site, Visitor
+from tests.end_to_end.app import App, running_app
+from tests.security.issuer import AUDIENCE, ROLE, Issuer, an_issuer
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with an_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[App]:
+    environment = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_ADMIN_ROLE": ROLE}
+    with running_app(tmp_path_factory.mktemp("app"), WEBSITE_AUTH_ENABLED="True", **environment) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, app: App) -> Iterator[Visitor]:
+    visitor = Visitor.arrive(browser, Site(app, cast("Any", None), cast("Any", None)))
+    yield visitor
+    visitor.leave()
+
+
+def signed_in_as(visitor: Visitor, token: str) -> None:
+    """Answer as the platform does to somebody it has signed in."""
+    principal = [{"provider_name": "aad", "user_id": "ann@example.org", "id_token": token}]
+    visitor.page.unroute("**/.auth/me")
+    visitor.page.route("**/.auth/me", lambda route: route.fulfill(json=principal))
+
+
+def test_whom_the_platform_signed_in_goes_on_without_a_secret(visitor: Visitor, issuer: Issuer) -> None:
+    signed_in_as(visitor, issuer.token())
+    visitor.open("/runs")
+    visitor.page.get_by_role("button", name="Continue as ann@example.org").click()
+    visitor.headed("Runs")
+
+
+def test_a_token_that_ran_out_is_replaced_by_a_fresh_one_and_nobody_notices(visitor: Visitor, issuer: Issuer) -> None:
+    visitor.expected.add("status of 401")
+    first = issuer.token()
+    signed_in_as(visitor, first)
+    visitor.open()
+    visitor.page.get_by_role("button", name="Continue as").click()
+    visitor.headed("Overview")
+    # From now on what the page holds arrives as one that is refused.
+    visitor.page.route("**/audit?*", lambda route: route.continue_(headers=without(route.request.headers, first)))
+    signed_in_as(visitor, issuer.token(issuer.claims(sub="subject-2")))
+    visitor.go("/audit")
+    visitor.headed("Audit log")
+    expect(visitor.page.locator(".skeleton")).to_have_count(0)
+    expect(visitor.page.locator(".notice")).to_have_count(0)
+
+
+def without(headers: dict[str, str], token: str) -> dict[str, str]:
+    return headers | ({"authorization": "Bearer expired"} if token in headers.get("authorization", "") else {})
+
+
+def test_whom_it_has_not_signed_in_is_led_there_and_back(visitor: Visitor) -> None:
+    visitor.expected.add("status of 401")
+    visitor.page.route("**/.auth/me", lambda route: route.fulfill(status=401))
+    visitor.open()
+    link = visitor.page.get_by_role("link", name="Sign in with your organisation")
+    expect(link).to_have_attribute("href", "/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Fadmin%2Fconsole")
+
+
+def test_who_is_signed_in_but_no_administrator_is_told_so(visitor: Visitor, issuer: Issuer) -> None:
+    visitor.expected.add("status of 403")
+    signed_in_as(visitor, issuer.token(issuer.claims(roles=["Portfolio.Reader"])))
+    visitor.open()
+    visitor.page.get_by_role("button", name="Continue as").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("You are no administrator")

@@ -1,0 +1,313 @@
+"""What the pages tell is what the API says, on every screen, in both themes, for everybody."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.console.site import Site, Visitor, is_phone
+from tests.end_to_end.app import BASE
+
+SHIFTS = """
+() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) sum += entry.hadRecentInput ? 0 : entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})
+"""
+MOST_SHIFT = 0.02
+SORTS = (
+    ("Value", "market_value", "desc"),
+    ("Value", "market_value", "asc"),
+    ("Volatility", "annual_volatility", "desc"),
+    ("Max drawdown", "max_drawdown", "asc"),
+)
+
+
+@pytest.fixture(scope="module")
+def runs(site: Site) -> tuple[str, str]:
+    """Two runs over all users, of different days."""
+    return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
+
+
+@pytest.fixture
+def run_id(runs: tuple[str, str]) -> str:
+    return runs[1]
+
+
+@pytest.fixture
+def reader(run_id: str, admin: Visitor) -> Visitor:
+    assert run_id
+    admin.headed("Overview")
+    return admin
+
+
+def region(reader: Visitor, name: str) -> Locator:
+    return reader.page.get_by_role("region", name=name, exact=True)
+
+
+def test_the_overview_tells_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
+    run = site.app.status(run_id)
+    standing = region(reader, "How things stand")
+    expect(standing).to_contain_text(f"{run['users_failed']} users failed")
+    expect(standing).to_contain_text(f"{run['users_analyzed']} portfolios analysed")
+    expect(region(reader, "Next run")).to_contain_text("01:00 UTC")
+    expect(region(reader, "Next run")).to_contain_text("02:00 here")
+    expect(region(reader, "Health")).to_contain_text("DatabaseAnswers")
+    expect(region(reader, "History").get_by_role("link")).to_have_count(2)
+    region(reader, "History").get_by_role("link").last.click()
+    reader.page.wait_for_url(f"**/console#/runs/{run_id}")
+
+
+def lines(reader: Visitor) -> list[str]:
+    """Give the users listed, in order, once the list has been loaded."""
+    reader.settle()
+    return reader.page.locator("tbody th a").all_text_contents()
+
+
+def listed(site: Site, run_id: str, **query: Any) -> list[str]:  # noqa: ANN401 - any parameter
+    answer = site.app.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios", params={"limit": 100, **query})
+    return [line["user_id"] for line in answer.json()["portfolios"]]
+
+
+def until(look: Callable[[], object], expected: object, reader: Visitor) -> None:
+    """Wait for the page to show what is expected; Playwright's own waiting knows single elements only."""
+    for _ in range(100):
+        if look() == expected:
+            return
+        reader.page.wait_for_timeout(50)
+    assert look() == expected
+
+
+def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Visitor, site: Site, run_id: str) -> None:
+    page = reader.page
+    reader.go(f"/runs/{run_id}/portfolios")
+    until(lambda: lines(reader), listed(site, run_id), reader)
+    for name, sort, order in SORTS:
+        page.get_by_role("columnheader", name=name).get_by_role("link").click()
+        until(lambda: lines(reader), listed(site, run_id, sort=sort, order=order), reader)
+        expect(page.get_by_role("columnheader", name=name)).to_have_attribute(
+            "aria-sort", "ascending" if order == "asc" else "descending"
+        )
+    page.get_by_label("Status").select_option(label="Failed")
+    until(lambda: lines(reader), ["xena-corrupt-holding", "yuri-corrupt-account"], reader)
+    page.get_by_label("Status").select_option(label="All")
+    page.get_by_label("Check crossed").select_option(label="Drawdown")
+    page.get_by_label("How far").select_option(label="Breach")
+    query = {"sort": "max_drawdown", "order": "asc"}
+    until(lambda: lines(reader), listed(site, run_id, check="drawdown:breach", **query), reader)
+    page.get_by_label("Check crossed").select_option(label="Any or none")
+    page.get_by_label("User id begins with").press_sequentially("sam")
+    until(lambda: lines(reader), ["sam-stale-share"], reader)
+    page.get_by_label("User id begins with").fill("nobody")
+    expect(page.get_by_text("Nobody fits")).to_be_visible()
+
+
+def test_a_view_of_portfolios_can_be_linked_to(reader: Visitor, site: Site, run_id: str) -> None:
+    reader.go(f"/runs/{run_id}/portfolios?status=analyzed&check=volatility&sort=market_value&order=desc&search=e")
+    query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
+    until(lambda: lines(reader), listed(site, run_id, **query), reader)
+    expect(reader.page.get_by_label("User id begins with")).to_have_value("e")
+    expect(reader.page.get_by_label("Check crossed")).to_have_value("volatility")
+
+
+def test_a_portfolio_tells_the_figures_of_its_report(reader: Visitor, site: Site, run_id: str) -> None:
+    report = site.app.report(run_id, "ada-allrounder")
+    reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
+    reader.headed("ada-allrounder")
+    total = report["valuation"]["market_value"] + report["valuation"]["cash"]
+    expect(reader.page.locator(".figures").first).to_contain_text(f"${total:,.0f}")
+    risk = region(reader, "Risk in plain words")
+    expect(risk).to_contain_text(f"{report['risk']['annual_volatility']:.1%}")
+    expect(risk).to_contain_text("On one day in twenty it loses")
+    crossed = [check for check in report["checks"] if check["status"] != "ok"]
+    assert crossed
+    for check in crossed:
+        expect(region(reader, "Checks")).to_contain_text(check["message"])
+    expect(region(reader, "Holdings").locator("tbody tr")).to_have_count(len(report["holdings"]))
+    expect(region(reader, "Stress")).to_contain_text("Covid crash 2020")
+    for order in report["order_plan"]["orders"]:
+        expect(region(reader, "Order plan")).to_contain_text(order["symbol"])
+    expect(region(reader, "Growth of today's mix").locator("canvas")).to_be_visible()
+    correlations = region(reader, "Correlation of the holdings")
+    expect(correlations.locator("tbody tr")).to_have_count(len(report["holdings"]))
+
+
+def test_the_lines_can_be_followed_by_the_keyboard_and_read_as_a_table(
+    reader: Visitor, site: Site, run_id: str
+) -> None:
+    reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
+    report = site.app.report(run_id, "ada-allrounder")
+    gained = f"{report['performance']['cumulative_return']:.0%}"
+    growth = region(reader, "Growth of today's mix")
+    chart = growth.get_by_role("slider")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Portfolio {gained}"))
+    start = date.fromisoformat(report["performance"]["start"]).strftime("%-d %b %Y")
+    chart.focus()
+    chart.press("Home")
+    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
+    chart.press("ArrowRight")
+    expect(chart).to_have_attribute("aria-valuenow", "1")
+    growth.get_by_text("As a table").click()
+    expect(growth.get_by_role("row").last).to_contain_text(gained)
+
+
+def test_a_portfolio_tells_what_changed_since_the_run_before(
+    reader: Visitor, site: Site, runs: tuple[str, str]
+) -> None:
+    reader.go(f"/runs/{runs[1]}/portfolios/ada-allrounder")
+    changes = region(reader, "Since the last run")
+    for number in runs:
+        valuation = site.app.report(number, "ada-allrounder")["valuation"]
+        expect(changes).to_contain_text(f"${valuation['market_value'] + valuation['cash']:,.0f}")
+    changes.get_by_role("link").click()
+    reader.page.wait_for_url(f"**/runs/{runs[0]}/portfolios/ada-allrounder")
+    expect(region(reader, "Since the last run")).to_contain_text("Nothing to compare with")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "says"),
+    [
+        ("walt-underwater", "worth nothing or less"),
+        ("tess-stale-mostly", "Less than half of the value has enough fresh price history"),
+        ("nell-nothing-held", "There is cash, but nothing is held."),
+        ("yuri-corrupt-account", "cash is not a number"),
+        ("otto-onlooker", "No report here"),
+    ],
+)
+def test_a_report_that_lacks_something_says_why(reader: Visitor, run_id: str, user_id: str, says: str) -> None:
+    reader.expected.add("status of 404")
+    reader.go(f"/runs/{run_id}/portfolios/{user_id}")
+    reader.headed(user_id)
+    expect(reader.page.get_by_role("main")).to_contain_text(says)
+
+
+def test_the_audit_log_tells_who_started_what(reader: Visitor, run_id: str) -> None:
+    reader.page.get_by_role("link", name="Audit log").click()
+    reader.headed("Audit log")
+    entry = reader.page.get_by_role("row").filter(has_text=run_id)
+    expect(entry).to_contain_text("Start a run")
+    expect(entry).to_contain_text("admin-secret")
+    expect(entry).to_contain_text("Accepted")
+    entry.get_by_role("link").click()
+    reader.page.wait_for_url(f"**/runs/{run_id}")
+
+
+@pytest.mark.parametrize("place", ["/nowhere", "/runs/run_20200101_000000_abcd", "/runs/x/y/z"])
+def test_a_link_that_leads_nowhere_says_so(reader: Visitor, place: str) -> None:
+    reader.expected.add("status of 404")
+    reader.go(place)
+    expect(reader.page.get_by_role("main")).to_contain_text("There is no such")
+
+
+def test_the_keyboard_alone_leads_from_the_overview_to_a_portfolio(reader: Visitor, run_id: str) -> None:
+    page = reader.page
+    focus = "document.activeElement.textContent.trim()"
+
+    def tab_to(text: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate(focus) == text:
+                return
+        raise AssertionError(f"the keyboard never reached {text}")
+
+    reader.settle()
+    tab_to("Its portfolios")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{run_id}/portfolios")
+    reader.headed("Portfolios")
+    assert page.evaluate(focus) == "Portfolios"  # reading begins at the heading
+    reader.settle()
+    tab_to("ben-bluechip")
+    page.keyboard.press("Enter")
+    reader.headed("ben-bluechip")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_every_page_is_accessible_steady_and_fits_its_screen(
+    browser: Browser, site: Site, run_id: str, theme: Literal["light", "dark"], device: str
+) -> None:
+    options = is_phone(theme) if device == "phone" else {"color_scheme": theme}
+    visitor = Visitor.arrive(browser, site, **options)
+    visitor.open()
+    visitor.headed("Sign in")
+    flaws = {"sign in": visitor.flaws()}
+    visitor.sign_in()
+    visitor.headed("Overview")
+    places = ["/", "/runs", "/start", f"/runs/{run_id}", f"/runs/{run_id}/portfolios",
+              f"/runs/{run_id}/portfolios/ada-allrounder", "/audit", "/nowhere"]  # fmt: skip
+    for place in places:
+        visitor.go(place)
+        visitor.settle()
+        visitor.page.evaluate("document.querySelectorAll('details').forEach((all) => { all.open = true; })")
+        flaws[place] = visitor.flaws()
+        if visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            flaws[place].append("it is wider than the screen")
+    visitor.go("/start")
+    visitor.page.get_by_role("button", name="Continue").click()
+    flaws["dialog"] = visitor.flaws()
+    visitor.leave()
+    assert {place: found for place, found in flaws.items() if found} == {}
+
+
+@pytest.mark.parametrize("what", ["/", "/runs/{}", "/runs/{}/portfolios", "/runs/{}/portfolios/ada-allrounder"])
+def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_id: str, what: str) -> None:
+    visitor = Visitor.arrive(browser, site)
+    visitor.open()
+    visitor.sign_in(keep=True)
+    visitor.headed("Overview")
+    visitor.go(what.format(run_id))
+    visitor.page.reload()
+    visitor.settle()
+    assert visitor.page.evaluate(SHIFTS) < MOST_SHIFT
+    visitor.leave()
+
+
+def test_an_injected_script_or_style_does_nothing(reader: Visitor) -> None:
+    reader.expected |= {
+        "Content Security Policy",
+        "Refused to",
+        "TrustedHTML",
+        "Trusted Type",
+        "violates",
+        "evil.example",
+    }
+    found = reader.page.evaluate(
+        """() => {
+            const tried = {};
+            const attempt = (name, act) => { try { act(); } catch (error) { tried[name] = error.name; } };
+            attempt("html", () => { document.body.innerHTML = "<img src=x onerror='window.injected = 1'>"; });
+            attempt("script", () => {
+                const script = document.createElement("script");
+                script.textContent = "window.injected = 2";
+                document.head.append(script);
+            });
+            attempt("elsewhere", () => {
+                const script = document.createElement("script");
+                script.src = "https://evil.example/x.js";
+                document.head.append(script);
+            });
+            attempt("timer", () => setTimeout("window.injected = 3"));
+            const style = document.createElement("style");
+            style.textContent = "body { display: none }";
+            document.head.append(style);
+            const frame = document.createElement("iframe");
+            frame.src = "https://evil.example/";
+            document.body.append(frame);
+            return tried;
+        }"""
+    )
+    assert set(found) == {"html", "script", "elsewhere", "timer"}
+    leaked = reader.page.evaluate("fetch('https://evil.example/').then(() => 'sent', () => 'refused')")
+    assert leaked == "refused"
+    assert reader.page.evaluate("window.injected") is None
+    expect(reader.page.get_by_role("main")).to_be_visible()

@@ -1,0 +1,260 @@
+"""Starting, watching, canceling and retrying runs, and understanding those that failed."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.console.site import Site, Visitor
+from tests.devhost.harness import eventually
+from tests.faults.moments import PAGE
+
+NO_PRICES_YET = "1990-01-02"
+
+
+@pytest.fixture(autouse=True)
+def no_active_run(site: Site) -> Iterator[None]:
+    """Each test begins, and ends, with nothing under way."""
+    yield
+    runs = site.app.client.get("/api/admin/portfolio/analysis-runs", params={"limit": 1}).json()["runs"]
+    for run in runs:
+        site.app.wait(run["run_id"])
+
+
+def confirm(page: Page, action: str) -> None:
+    page.get_by_role("dialog").get_by_role("button", name=action, exact=True).click()
+
+
+def start(visitor: Visitor) -> None:
+    """Start a run over all users by way of the form."""
+    visitor.open("/start")
+    visitor.sign_in()
+    visitor.headed("Start a run")
+    visitor.page.get_by_role("button", name="Continue").click()
+    confirm(visitor.page, "Start")
+
+
+def shown_run(visitor: Visitor) -> str:
+    """Give the id of the run whose page is shown, once it is."""
+    visitor.page.wait_for_url(re.compile(r"#/runs/run_\w+$"))
+    return visitor.address.rpartition("/")[2]
+
+
+def test_a_run_is_started_watched_and_seen_to_end(visitor: Visitor, site: Site) -> None:
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        run_id = shown_run(visitor)
+        expect(visitor.page.get_by_text("The run has started.")).to_be_visible()
+        hold.wait()
+        progress = visitor.page.get_by_role("region", name="Progress")
+        expect(progress.get_by_role("listitem").filter(has_text="Analysis")).to_have_attribute("aria-current", "step")
+        expect(progress).to_contain_text(re.compile(r"page \d of 6 done"))
+        expect(visitor.page.get_by_role("main")).to_contain_text("Running")
+    expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
+    expect(progress).to_have_count(0)
+    run = site.app.status(run_id)
+    figures = visitor.page.locator(".figures")
+    expect(figures).to_contain_text(f"Analysed{run['users_analyzed']}")
+    expect(figures).to_contain_text(f"Failed{run['users_failed']}")
+
+
+def test_the_errors_of_a_run_are_grouped_and_lead_to_the_users(admin: Visitor, site: Site) -> None:
+    run = site.app.run()
+    admin.headed("Overview")
+    admin.go(f"/runs/{run['run_id']}")
+    errors = admin.page.get_by_role("region", name="Errors")
+    for title in ("Holdings that break a rule", "Accounts that break a rule", "Symbols without prices"):
+        expect(errors.get_by_role("heading", name=title)).to_be_visible()
+    expect(admin.page.get_by_role("region", name="Market data")).to_contain_text("NOSUCH")
+    errors.get_by_role("link", name="xena-corrupt-holding").click()
+    admin.headed("xena-corrupt-holding")
+    expect(admin.page.get_by_role("alert")).to_contain_text("AAPL: quantity is not a number")
+
+
+def test_chosen_users_are_analysed_and_ids_that_cannot_be_are_named_before(admin: Visitor, site: Site) -> None:
+    page = admin.page
+    admin.headed("Overview")
+    page.get_by_role("link", name="Start a run").first.click()
+    admin.headed("Start a run")
+    page.get_by_role("radio", name="Chosen users").check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_contain_text("Name at least one user.")
+    ids = page.get_by_label("User ids")
+    ids.fill("ada-allrounder, $nobody")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_contain_text("No user can have the id $nobody.")
+    ids.fill("ada-allrounder, ben-bluechip\nmissing-user ada-allrounder")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("dialog")).to_contain_text("3 chosen users")
+    confirm(page, "Start")
+    run = site.app.wait(shown_run(admin))
+    assert (run["users_analyzed"], run["dry_run"]) == (2, False)
+    expect(page.get_by_role("heading", name="No such active user")).to_be_visible()
+    expect(page.get_by_text("missing-user")).to_be_visible()
+
+
+def test_a_dry_run_as_of_a_day_stores_nothing_and_says_so(admin: Visitor, site: Site) -> None:
+    page = admin.page
+    admin.headed("Overview")
+    admin.go("/start")
+    page.get_by_role("checkbox", name="Dry run").check()
+    page.get_by_label("As of").fill("2022-06-04")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("dialog")).to_contain_text("4 Jun 2022")
+    confirm(page, "Start")
+    run = site.app.wait(shown_run(admin))
+    assert (run["as_of"], run["dry_run"]) == ("2022-06-03", True)
+    expect(page.get_by_text("A dry run", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Portfolios")).to_have_count(0)
+
+
+def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: Site) -> None:
+    before = site.database.portfolio_analysis_runs.count_documents({})
+    admin.headed("Overview")
+    admin.go("/start")
+    for leave in ("click", "Escape"):
+        admin.page.get_by_role("button", name="Continue").click()
+        dialog = admin.page.get_by_role("dialog")
+        if leave == "click":
+            dialog.get_by_role("button", name="Not now").click()
+        else:
+            admin.page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    assert site.database.portfolio_analysis_runs.count_documents({}) == before
+
+
+def test_while_a_run_is_active_another_is_refused_and_leads_to_it(visitor: Visitor, site: Site) -> None:
+    visitor.expected.add("status of 409")
+    visitor.open("/start")
+    visitor.sign_in()
+    visitor.headed("Start a run")
+    visitor.page.get_by_role("button", name="Continue").click()
+    with site.wire.holding(PAGE) as hold:
+        active = site.app.trigger().json()["run_id"]
+        hold.wait()
+        confirm(visitor.page, "Start")
+        dialog = visitor.page.get_by_role("dialog")
+        expect(dialog.get_by_role("alert")).to_contain_text("A run is active")
+        dialog.get_by_role("link", name="Watch the active run").click()
+        assert shown_run(visitor) == active
+        visitor.go("/start")
+        expect(visitor.page.get_by_role("main").get_by_text("A run is active")).to_be_visible()
+
+
+def test_a_run_is_canceled_in_one_tab_and_the_other_sees_it(browser: Browser, visitor: Visitor, site: Site) -> None:
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        run_id = shown_run(visitor)
+        other = Visitor.arrive(browser, site)
+        other.open(f"/runs/{run_id}")
+        other.sign_in()
+        expect(other.page.get_by_role("button", name="Cancel the run")).to_be_visible()
+        hold.wait()
+        visitor.page.get_by_role("button", name="Cancel the run").click()
+        confirm(visitor.page, "Cancel the run")
+        for tab in (visitor, other):
+            expect(tab.page.get_by_role("main")).to_contain_text("Being canceled")
+            expect(tab.page.get_by_role("button", name="Cancel the run")).to_have_count(0)
+    for tab in (visitor, other):
+        expect(tab.page.locator(".about")).to_contain_text("Canceled")
+    assert site.app.status(run_id)["status"] == "canceled"
+    other.leave()
+
+
+def test_the_failed_are_retried_once_their_documents_are_mended(admin: Visitor, site: Site) -> None:
+    run_id = site.app.run()["run_id"]
+    site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": 1000}})
+    admin.headed("Overview")
+    admin.go(f"/runs/{run_id}")
+    admin.page.get_by_role("button", name="Retry the failed").click()
+    expect(admin.page.get_by_role("dialog")).to_contain_text("2 users")
+    confirm(admin.page, "Retry")
+    admin.page.wait_for_url(lambda url: run_id not in url and "#/runs/run_" in url)
+    run = site.app.wait(shown_run(admin))
+    assert (run["retry_of"], run["users_analyzed"], run["users_failed"]) == (run_id, 1, 1)
+    expect(admin.page.locator(".about")).to_contain_text("Completed with errors")
+    admin.page.get_by_role("link", name="an earlier run").click()
+    assert shown_run(admin) == run_id
+    site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": "1.000,00"}})
+
+
+def test_a_run_that_fails_says_why_and_what_to_do(admin: Visitor, site: Site) -> None:
+    run = site.app.run(as_of=NO_PRICES_YET)
+    assert run["status"] == "failed"
+    admin.go("/runs")
+    admin.page.get_by_role("row").filter(has_text="Failed").get_by_role("link").first.click()
+    assert shown_run(admin) == run["run_id"]
+    errors = admin.page.get_by_role("region", name="Errors")
+    expect(errors.get_by_role("heading", name="No benchmark")).to_be_visible()
+    expect(errors).to_contain_text(run["errors"][0]["error"])
+    admin.go("/")
+    expect(admin.page.get_by_role("heading", name="The last run failed")).to_be_visible()
+
+
+def test_without_a_network_it_says_so_and_goes_on_when_it_is_back(visitor: Visitor, site: Site) -> None:
+    visitor.expected |= {"ERR_INTERNET_DISCONNECTED"}
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        shown_run(visitor)
+        hold.wait()
+        visitor.context.set_offline(True)
+        lost = visitor.page.get_by_text("Connection lost")
+        expect(lost).to_be_visible()
+        expect(visitor.page.get_by_role("main")).to_contain_text("Running")
+        visitor.context.set_offline(False)
+        expect(lost).to_have_count(0)
+    expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
+
+
+def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(visitor: Visitor, site: Site) -> None:
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        run_id = shown_run(visitor)
+        hold.wait()
+
+        def asked() -> int:
+            return len([url for url in visitor.asked if f"analysis-status/{run_id}" in url])
+
+        with visitor.page.expect_response(f"**/analysis-status/{run_id}"):
+            pass
+        hide(visitor.page, hidden=True)
+        before = asked()
+        # Another page of the same browser goes on meanwhile, for longer than this one would have waited.
+        with visitor.context.new_page() as clock:
+            clock.evaluate("() => new Promise((done) => setTimeout(done, 2500))")
+        assert asked() <= before + 1  # one may have been on its way
+        hide(visitor.page, hidden=False)
+        eventually(lambda: visitor.page.evaluate("1") and asked() > before)
+
+
+def hide(page: Page, *, hidden: bool) -> None:
+    """Let the page believe that its tab is hidden: no headless browser hides one."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_the_runs_are_listed_a_page_at_a_time(admin: Visitor, site: Site) -> None:
+    record = site.database.portfolio_analysis_runs.find_one({}, {"_id": False}) or site.app.run()
+    record = site.database.portfolio_analysis_runs.find_one({}, {"_id": False}) or record
+    old = [f"run_20200101_0000{number:02}_abcd" for number in range(30)]
+    for number, run_id in enumerate(old):
+        requested_at = record["requested_at"].replace(year=2020, month=1, day=1, hour=0, minute=0, second=number)
+        site.database.portfolio_analysis_runs.insert_one(
+            record | {"run_id": run_id, "requested_at": requested_at, "status": "completed", "request": {"key": run_id}}
+        )
+    admin.headed("Overview")
+    admin.go("/runs")
+    rows = admin.page.locator("tbody tr")
+    expect(rows).to_have_count(25)
+    admin.page.get_by_role("link", name="Next page").click()
+    expect(admin.page.get_by_role("link", name="First page")).to_be_visible()
+    expect(rows.last).to_contain_text("1 Jan 2020")
+    admin.page.go_back()
+    expect(admin.page.get_by_role("link", name="First page")).to_have_count(0)
+    site.database.portfolio_analysis_runs.delete_many({"run_id": {"$in": old}})

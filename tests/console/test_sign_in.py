@@ -1,0 +1,133 @@
+"""Who gets in, who does not and is told why, and where the credential goes."""
+
+import time
+
+import jwt
+from playwright.sync_api import Browser, expect
+
+from stores.sign_in_failures import MOST_FAILURES
+from tests.console.conftest import JWT_SECRET
+from tests.console.site import Site, Visitor
+from tests.end_to_end.app import BASE, SECRET
+
+
+def a_token(user_id: str) -> str:
+    return jwt.encode({"sub": user_id, "exp": int(time.time()) + 600}, JWT_SECRET, "HS256")
+
+
+def kept(visitor: Visitor) -> str:
+    """Everything that the browser keeps, but for its memory."""
+    text: str = visitor.page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href, history.state])"
+    )
+    return text
+
+
+def told(visitor: Visitor, title: str) -> None:
+    expect(visitor.page.locator(".notice")).to_contain_text(title)
+
+
+def test_the_secret_opens_the_page_that_was_linked_to(visitor: Visitor) -> None:
+    visitor.open("/audit")
+    visitor.headed("Sign in")
+    visitor.sign_in()
+    visitor.headed("Audit log")
+    assert SECRET not in kept(visitor)
+
+
+def test_the_secret_is_in_memory_only_unless_it_is_to_be_kept(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.sign_in()
+    visitor.headed("Overview")
+    visitor.page.reload()
+    visitor.headed("Sign in")
+    visitor.sign_in(keep=True)
+    visitor.headed("Overview")
+    visitor.page.reload()
+    visitor.headed("Overview")
+    assert SECRET not in visitor.page.evaluate("JSON.stringify({...localStorage}) + document.cookie + location.href")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+    assert SECRET not in kept(visitor)
+
+
+def test_a_token_of_an_administrator_opens_it_too(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.sign_in(f"Bearer {a_token('zoe-admin')}")
+    visitor.headed("Overview")
+
+
+def test_a_wrong_secret_is_not_accepted_and_the_right_one_then_is(visitor: Visitor) -> None:
+    visitor.expected.add("status of 401")
+    visitor.open()
+    visitor.sign_in("wrong")
+    told(visitor, "Not accepted")
+    visitor.sign_in()
+    visitor.headed("Overview")
+
+
+def test_who_is_no_administrator_is_told_so(visitor: Visitor) -> None:
+    visitor.expected.add("status of 403")
+    visitor.open()
+    visitor.sign_in(a_token("ada-allrounder"))
+    told(visitor, "You are no administrator")
+
+
+def test_after_many_failures_it_says_how_long_to_wait(browser: Browser, site: Site) -> None:
+    address = {"X-Forwarded-For": "198.19.99.1"}
+    with site.app.stranger(**address) as stranger:
+        # Both worker processes count for themselves here.
+        for _ in range(3 * MOST_FAILURES):
+            stranger.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"})
+    visitor = Visitor.arrive(browser, site)
+    visitor.context.set_extra_http_headers(address)
+    visitor.expected.add("status of 429")
+    visitor.open()
+    visitor.sign_in("wrong")
+    told(visitor, "Too many attempts")
+    expect(visitor.page.get_by_text("seconds, then try again")).to_be_visible()
+    visitor.leave()
+
+
+def test_while_the_database_is_away_it_says_so_and_lets_in_when_it_is_back(visitor: Visitor, site: Site) -> None:
+    visitor.expected.add("status of 503")
+    visitor.open()
+    site.wire.close()
+    site.wire.cut()
+    try:
+        visitor.sign_in()
+        told(visitor, "Nobody can sign in now")
+        expect(visitor.page.get_by_text("The database cannot be reached now")).to_be_visible()
+    finally:
+        site.wire.open()
+    visitor.sign_in()
+    visitor.headed("Overview")
+
+
+def test_a_session_whose_secret_is_no_longer_accepted_ends_and_goes_on_where_it_was(visitor: Visitor) -> None:
+    visitor.expected.add("status of 401")
+    visitor.open("/audit")
+    visitor.sign_in(keep=True)
+    visitor.headed("Audit log")
+    # As after a rotation: what the tab has kept opens nothing any more.
+    visitor.page.evaluate("sessionStorage.credential = sessionStorage.credential.replace(/-secret/, '-former')")
+    visitor.page.reload()
+    told(visitor, "Not accepted")
+    assert "-former" not in kept(visitor)
+    visitor.sign_in()
+    visitor.headed("Audit log")
+
+
+def test_the_theme_is_the_systems_until_it_is_chosen(browser: Browser, site: Site) -> None:
+    visitor = Visitor.arrive(browser, site, color_scheme="dark")
+    visitor.open()
+    root = visitor.page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    visitor.page.emulate_media(color_scheme="light")
+    expect(root).to_have_attribute("data-theme", "light")
+    for chosen in ("light", "dark"):
+        visitor.page.get_by_role("button", name="Colours").click()
+        expect(root).to_have_attribute("data-theme", chosen)
+    visitor.page.reload()
+    expect(root).to_have_attribute("data-theme", "dark")
+    visitor.leave()
