@@ -3,6 +3,7 @@
 A key is added to a request below the client, so that what the client logs, and the errors it raises, never had it.
 """
 
+import logging
 import re
 import threading
 import time
@@ -32,6 +33,9 @@ _PAUSE_SECONDS = 15.0
 """Between attempts at a server that says "too many requests" but not until when: all of them last a minute."""
 _LONGEST_PAUSE_SECONDS = 3600.0
 _KEY = re.compile(r"[!-~]+")
+
+# It logs a line for each request, with all its symbols.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class RequestLimit(Protocol):

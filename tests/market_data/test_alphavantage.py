@@ -165,6 +165,7 @@ def test_the_key_that_a_sentence_quotes_is_never_logged_or_told(
     provider: Provider, server: ProviderServer, caplog: pytest.LogCaptureFixture, sentence: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     server.always = sentence
     try:
         told = repr(provider.daily_bars(["AAPL"], START, END))
