@@ -1,0 +1,130 @@
+"""The runbook names everything that can happen, and what the pages tell to do is done here, where it can be."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from stores.records import RunStatus
+from stores.secrets import SecretName
+from tests.end_to_end.app import SECRET, App
+from tests.infra.bicep import INFRA, MAIN, ROOT, module, template
+
+DOCS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("deployment", "migration", "operations")}
+BLOCKS = [
+    pytest.param(block, id=f"{name}-{number}")
+    for name, text in DOCS.items()
+    for number, block in enumerate(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+]
+# Words of others that look like parameters of ours.
+NOT_OURS = {"functionTimeout", "defaultVersion", "concurrencyPolicy"}
+SECONDS_IN_A_MONTH = 30 * 24 * 3600
+
+
+def section(name: str, title: str) -> str:
+    return DOCS[name].split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def test_every_alert_is_in_the_runbook_and_no_other() -> None:
+    rules = [rule["name"] for rule in module("alerts").variable("rules")]
+    assert sorted(first_cells(section("operations", "Alerts"))) == sorted([*rules, "budget"])
+
+
+def test_every_problem_is_in_the_runbook_and_no_other() -> None:
+    code = (ROOT / "functions" / "problems.py").read_text()
+    slugs = set(re.findall(r'"((?:[a-z]+-)+[a-z]+|unauthorized|forbidden)"', code))
+    told = first_cells(section("operations", "What an answer of the API means"))
+    assert told == ["type", *sorted(slugs)]
+
+
+def test_every_state_of_a_run_is_in_the_runbook() -> None:
+    told = first_cells(section("operations", "What a run's state means, and what to do"))
+    assert set(get_args(RunStatus.__value__)) <= set(told)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_command_is_well_formed_and_names_what_there_is(block: str) -> None:
+    subprocess.run(["bash", "-n", "-c", block], check=True)  # noqa: S607
+    made = (ROOT / "Makefile").read_text()
+    for verb in re.findall(r"^\s*(?:\w+=\w+ )?make (\w+)$", block, re.MULTILINE):
+        assert re.search(rf"^{verb}:", made, re.MULTILINE), verb
+    for path in re.findall(r"\b(?:scripts|infra)/[\w./-]+", block):
+        assert (ROOT / path).exists(), path
+    filled = (INFRA / "main.parameters.json").read_text()
+    for name in re.findall(r"azd env set (\w+)", block):
+        assert f"${{{name}" in filled, name
+    for name in re.findall(r"secret set .*--name ([\w-]+)", block):
+        assert name in get_args(SecretName.__value__), name
+    known = template(MAIN).outputs().keys() | {"ADMIN_SECRET", "RUN_ID"}
+    assert set(re.findall(r"\$([A-Z][A-Z_]+)", block)) <= known
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_a_page_names_only_parameters_that_there_are(name: str) -> None:
+    told = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]+)+)`", DOCS[name]))
+    assert told - NOT_OURS <= template(MAIN).parameters().keys()
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_a_page_leads_only_to_pages_and_files_that_there_are(name: str) -> None:
+    for link in re.findall(r"\]\(([\w/-]+\.md)\)", DOCS[name]):
+        assert (ROOT / "docs" / link).is_file(), link
+    for path in re.findall(r"`((?:docs|infra|functions|tests|scripts)/[\w./-]+)`", DOCS[name]):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_calls_that_the_pages_tell_to_make_succeed(app: App, tmp_path: Path) -> None:
+    run_id = app.run()["run_id"]
+    environment = os.environ | {
+        "APP_URL": str(app.client.base_url).rstrip("/"),
+        "ADMIN_SECRET": SECRET,
+        "RUN_ID": run_id,
+        "no_proxy": "*",
+    }
+    calls = [block for (block,) in (parameter.values for parameter in BLOCKS) if "curl " in str(block)]
+    assert len(calls) >= 5
+    for call in calls:
+        command = ["bash", "-eu", "-c", str(call)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), call
+        if started := re.search(r'"run_id":"(run_\w+)"', done.stdout) if "trigger-analysis" in str(call) else None:
+            app.wait(started[1])
+
+
+def test_the_parameters_that_deployments_fill_in_are_described_where_they_are_told() -> None:
+    filled = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    told = "".join(DOCS.values())
+    assert [name for name in filled if name not in told and name not in {"environmentName", "location"}] == []
+
+
+def numbers(row: str) -> list[float]:
+    """Give the last number of each cell of a row of the table of costs."""
+    (cells,) = re.findall(rf"^\| {re.escape(row)} \|(.*)\|$", DOCS["operations"], re.MULTILINE)
+    found = [re.findall(r"[\d,]+(?:\.\d+)?", cell) for cell in cells.split("|")]
+    return [float(values[-1].replace(",", "")) for values in found]
+
+
+def test_the_arithmetic_of_the_costs_is_right() -> None:
+    a_gb_second, gb, users = 0.000026, 2, [1_000, 100_000, 1_000_000]
+    watchdog = SECONDS_IN_A_MONTH / 300 * gb
+    seconds = [24.0, *(count * 164 / 10_000 for count in users[1:])]
+    monthly = [30 * gb * night + watchdog for night in seconds]
+    assert numbers("GB-seconds a month, with the watchdog") == monthly
+    assert numbers("app a month") == [round(amount * a_gb_second, 2) for amount in monthly]
+    kept = [*numbers("nights of reports kept")[:2], 7.0]
+    assert numbers("disk for reports") == [count * 15e-6 * nights for count, nights in zip(users, kept, strict=True)]
+    mongodb = [200 + 32 * 0.12, 400 + 256 * 0.12, 1600 + 256 * 0.12]
+    redis, logs = [13.0, 13.0, 26.0], [1 * 2.76, 3 * 2.76, 10 * 2.76]
+    rows = zip(numbers("app a month"), mongodb, redis, logs, strict=True)
+    (told,) = re.findall(r"^\| \*\*in all\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
+    assert [float(amount.replace(",", "")) for amount in re.findall(r"[\d,]+", told)] == [
+        round(sum(row)) for row in rows
+    ]
