@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
-from settings import MONGODB_SCHEMES, REDIS_SCHEMES, SHORTEST_JWT_SECRET_BYTES, Settings, is_server_url
+from settings import MONGODB_SCHEMES, REDIS_SCHEMES, SHORTEST_JWT_SECRET_BYTES, KeyName, Settings, is_server_url
 from stores.kept import Kept
 from stores.vault import SecretsUnavailable, SecretVersion, Vault, vault_client
 
@@ -27,6 +27,8 @@ type Versions = tuple[SecretVersion, ...]
 _ACCEPTED_VERSIONS = 2
 """The current one and the one before it, so that nobody is refused while a secret is replaced."""
 _SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
+_KEYS: tuple[str, ...] = get_args(KeyName.__value__)
+"""Shown to a provider of prices: what it accepts is for it to say."""
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +108,8 @@ def _from_vault(vault: Vault) -> _Source:
     def source(name: SecretName) -> Callable[[], Versions]:
         if schemes := _SCHEMES.get(name):
             return lambda: _usable(name, schemes, vault.current(name))
+        if name in _KEYS:
+            return lambda: vault.current(name)
         return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
 
     return source

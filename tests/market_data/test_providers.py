@@ -72,7 +72,7 @@ def test_both_ends_of_the_range_are_included_and_nothing_beyond(provider: Provid
     assert bars.dates.tolist() == [start, date(2020, 1, 3), end]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(start=st.dates(date(2009, 1, 1), date(2024, 1, 1)), days=st.integers(-10, 5000))
 def test_whatever_the_range_no_price_is_outside_it(provider: Provider, index: Bars, start: date, days: int) -> None:
     end = start + timedelta(days=days)
@@ -138,6 +138,10 @@ def assert_same(fetched: FetchedBars, expected: FetchedBars) -> None:
             ours, theirs = getattr(fetched.bars[symbol], name), getattr(bars, name)
             assert (ours is None) == (theirs is None), (symbol, name)
             assert ours is None or np.array_equal(ours, theirs), (symbol, name)
+
+
+def test_no_price_is_later_than_the_last_day_that_is_final(provider: Provider, index: Bars) -> None:
+    assert index.dates[-1].item() <= provider.last_day()
 
 
 def test_a_batch_is_of_at_least_one_symbol(provider: Provider) -> None:
