@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched
@@ -14,7 +14,7 @@ import numpy as np
 from analysis.models import Bars, Dates, Floats
 from analysis.price_issues import PriceIssue
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, MissingPrices, ProviderUnavailable
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows, fetched_bars
 from market_data.us_market import NEW_YORK, last_complete_day, spelled
 from settings import MarketDataServer
@@ -30,6 +30,7 @@ _MOST_PAGES = 1_000
 # A day's bar is stamped with New York's midnight. To ask up to the evening includes it, and is long enough ago for
 # who has no subscription to the last minutes of the consolidated feed.
 _EVENING = time(17)
+_ENDS = "name_change,cash_merger,stock_merger,stock_and_cash_merger,redemption,worthless_removal"
 _SYMBOL = re.compile(r"[A-Z0-9]{1,16}(\.[A-Z0-9]{1,8})?")
 _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S+)")
 
@@ -47,8 +48,22 @@ class _Bar(msgspec.Struct, gc=False):
     v: float | None = None
 
 
-class _Page(msgspec.Struct):
+class _BarsPage(msgspec.Struct):
     bars: dict[str, msgspec.Raw] | None
+    next_page_token: str | None = None
+
+
+class _Action(msgspec.Struct):
+    symbol: str = ""
+    old_symbol: str = ""
+    new_symbol: str | None = None
+    acquiree_symbol: str = ""
+    effective_date: date | None = None
+    process_date: date | None = None
+
+
+class _ActionsPage(msgspec.Struct):
+    corporate_actions: dict[str, list[_Action]] | None
     next_page_token: str | None = None
 
 
@@ -107,6 +122,16 @@ class AlpacaProvider:
         """As :meth:`Provider.last_day`: bars of a running day change."""
         return last_complete_day(self._now())
 
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        """As :meth:`Provider.listings`, of the corporate actions: a request for all symbols, where they fit a page."""
+        names = {symbol: name for symbol, name in spelled(symbols, ".").items() if _SYMBOL.fullmatch(name)}
+        params = {"types": _ENDS, "start": since.isoformat(), "end": self.last_day().isoformat(), "limit": "1000"}
+        asked, found = sorted(set(names.values())), dict[str, Listing]()
+        for page in self._pages("/v1/corporate-actions", asked, params, self._actions_page, self._source.deadline()):
+            for group, actions in (page.corporate_actions or {}).items():
+                found |= dict(_listing(group, action) for action in actions)
+        return {symbol: found[name] for symbol, name in names.items() if name in found}
+
     def _rows(self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float) -> _Histories:
         params = {
             "timeframe": "1Day",
@@ -117,34 +142,45 @@ class AlpacaProvider:
             "sort": "asc",
             "limit": str(_ROWS_PER_PAGE),
         }
-        while names:
+        rows: _Histories = {}
+        for page in self._pages("/v2/stocks/bars", names, params, self._bars_page, deadline):
+            for name, block in (page.bars or {}).items():
+                if name in names:
+                    rows.setdefault(name, []).append(_parsed(block))
+        return rows
+
+    def _pages[Page: "_BarsPage | _ActionsPage"](
+        self, path: str, names: list[str], params: dict[str, str], read: Callable[[Answer], Page], deadline: float
+    ) -> Iterator[Page]:
+        """Give the pages of the answer about ``names``, without those that cannot be symbols."""
+        tokens, names = {""}, list(names)
+        while names and len(tokens) <= _MOST_PAGES:
             try:
-                return self._pages({"symbols": ",".join(names), **params}, set(names), deadline)
+                page = self._source.ask(path, {"symbols": ",".join(names), **params}, read, deadline)
             except _InvalidSymbol as error:
-                # One that cannot be a symbol spoils the question for the others: they are asked for without it.
+                # It spoils the question for the others: they are asked for without it.
                 if error.symbol not in names:
                     raise ProviderUnavailable("alpaca: it refuses a symbol that was not asked for") from None
-                names = [name for name in names if name != error.symbol]
-        return {}
-
-    def _pages(self, params: dict[str, str], wanted: set[str], deadline: float) -> _Histories:
-        rows: _Histories = {}
-        tokens = {""}
-        for _ in range(_MOST_PAGES):
-            page = self._source.ask("/v2/stocks/bars", params, self._page, deadline)
-            for name, block in (page.bars or {}).items():
-                if name in wanted:
-                    rows.setdefault(name, []).append(_parsed(block))
+                names.remove(error.symbol)
+                continue
+            yield page
             token = page.next_page_token or ""
             if not token:
-                return rows
+                return
             if token in tokens:
                 break
             tokens.add(token)
             params = params | {"page_token": token}
-        raise ProviderUnavailable("alpaca: its pages do not end")
+        if names:
+            raise ProviderUnavailable("alpaca: its pages do not end")
 
-    def _page(self, answer: Answer) -> _Page:
+    def _bars_page(self, answer: Answer) -> "_BarsPage":
+        return self._decoded(answer, _BarsPage)
+
+    def _actions_page(self, answer: Answer) -> "_ActionsPage":
+        return self._decoded(answer, _ActionsPage)
+
+    def _decoded[Page](self, answer: Answer, kind: type[Page]) -> Page:
         if answer.status in (400, 403):
             message = _message(answer)
             if invalid := _INVALID_SYMBOL.fullmatch(message):
@@ -153,7 +189,7 @@ class AlpacaProvider:
                 raise KeyRefused(f"alpaca: the subscription does not include ALPACA_FEED={self._feed} (403).")
         self._source.expect_success(answer)
         try:
-            return msgspec.json.decode(answer.body, type=_Page)
+            return msgspec.json.decode(answer.body, type=kind)
         except msgspec.MsgspecError:
             raise TryAgain("its answer is not what the documentation describes") from None
 
@@ -161,6 +197,13 @@ class AlpacaProvider:
 def _symbols_per_part(start: date, end: date) -> int:
     weekdays = int(np.busday_count(start, end + timedelta(days=1)))
     return max(1, _PAGES_PER_PART * _ROWS_PER_PAGE // max(1, weekdays))
+
+
+def _listing(group: str, action: _Action) -> tuple[str, Listing]:
+    since = action.effective_date or action.process_date
+    if group == "name_changes":
+        return action.old_symbol, Listing("renamed", since, action.new_symbol)
+    return action.acquiree_symbol or action.symbol, Listing("delisted", since)
 
 
 def _message(answer: Answer) -> str:

@@ -4,6 +4,7 @@ It answers 200 whatever happened: what went wrong stands in a member named ``Not
 ``Error Message``, in sentences that have changed over the years. None of them is ever shown: some quote the key.
 """
 
+import csv
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import numpy as np
 from analysis.models import Bars, Dates, Floats
 from analysis.price_issues import PriceIssue
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, ProviderUnavailable
+from market_data.provider import BadPrices, FetchedBars, Listing, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows, fetched_bars
 from market_data.us_market import last_complete_day, spelled
 from settings import MarketDataServer
@@ -96,6 +97,16 @@ class AlphaVantageProvider:
         """As :meth:`Provider.last_day`."""
         return last_complete_day(self._now())
 
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        """As :meth:`Provider.listings`, of the list of all that were ever delisted; new names are not known."""
+        if not symbols:
+            return {}
+        params = {"function": "LISTING_STATUS", "state": "delisted"}
+        delisted = self._source.ask("/query", params, self._read_delisted, self._source.deadline())
+        names = spelled(symbols, "-").items()
+        known = {symbol: delisted[name] for symbol, name in names if name in delisted}
+        return {symbol: Listing("delisted", day) for symbol, day in known.items() if day >= since}
+
     def _is_recent(self, start: date) -> bool:
         # Today's bar, which is not over, may be among the latest.
         return bool(np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS)
@@ -115,6 +126,28 @@ class AlphaVantageProvider:
             list(threads.map(ask, names[1:]))
 
     def _read(self, answer: Answer, name: str) -> _Found:
+        content = self._content(answer)
+        if content.error:
+            return _NO_ROWS  # "invalid API call": it knows no such symbol
+        if content.about.get("2. Symbol", name).upper() != name:
+            return "it is about another symbol"
+        return _rows(content.days)
+
+    def _read_delisted(self, answer: Answer) -> dict[str, date]:
+        """Give the last day on which each symbol was delisted, from a CSV file, or from JSON where there is none."""
+        if answer.body.lstrip().startswith(b"{"):
+            self._content(answer)
+        self._source.expect_success(answer)
+        try:
+            header, *rows = csv.reader(answer.body.decode().splitlines(), strict=True)
+            symbol, day = header.index("symbol"), header.index("delistingDate")
+            days = sorted((date.fromisoformat(row[day]), row[symbol]) for row in rows if row[day] not in ("", "null"))
+        except (UnicodeDecodeError, csv.Error, ValueError, IndexError):
+            raise TryAgain("its list is not what the documentation describes") from None
+        return {name: last for last, name in days}
+
+    def _content(self, answer: Answer) -> _Content:
+        """Give what is in an answer that is no sentence, but for that about an invalid call."""
         self._source.expect_success(answer)
         try:
             content = msgspec.json.decode(answer.body, type=_Content)
@@ -122,13 +155,9 @@ class AlphaVantageProvider:
             raise TryAgain("its answer is not what the documentation describes") from None
         if _INVALID_KEY.search(content.error + content.information):
             raise self._source.key_refused("invalid")
-        if content.error:
-            return _NO_ROWS  # "invalid API call": it knows no such symbol
         if content.note or content.information:
             raise self._meant(f"{content.note} {content.information}")
-        if content.about.get("2. Symbol", name).upper() != name:
-            return "it is about another symbol"
-        return _rows(content.days)
+        return content
 
     def _meant(self, said: str) -> Exception:
         """Give the error that a sentence in place of prices means."""

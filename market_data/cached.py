@@ -5,7 +5,7 @@ from datetime import date
 from typing import Protocol
 
 from analysis.models import Bars
-from market_data.provider import FetchedBars, Provider, ProviderUnavailable
+from market_data.provider import FetchedBars, Listing, Provider, ProviderUnavailable
 
 
 class BarsCache(Protocol):
@@ -55,3 +55,7 @@ class CachedProvider:
     def last_day(self) -> date:
         """As :meth:`Provider.last_day`."""
         return self._provider.last_day()
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        """As :meth:`Provider.listings`."""
+        return self._provider.listings(symbols, since)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis.models import Bars
 from market_data.csv_bars import CsvFault, parse_bars
-from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError, ProviderUnavailable
+from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices, PricesError, ProviderUnavailable
 from market_data.selection import bars_between
 
 # A symbol comes from a user's document and becomes a file name: no separator, no drive letter, no leading dot.
@@ -46,6 +46,10 @@ class CsvProvider:
     def last_day(self) -> date:
         """As :meth:`Provider.last_day`: what is there is final."""
         return datetime.now(UTC).date()
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - files do not tell
+        """As :meth:`Provider.listings`: nothing is known."""
+        return {}
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
@@ -63,6 +63,15 @@ class FetchedBars:
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What became of a symbol: since when, and what it is called now, where the source knows."""
+
+    status: Literal["delisted", "renamed"]
+    since: date | None
+    new_symbol: str | None = None
+
+
 class Provider(Protocol):
     """A source of daily bars."""
 
@@ -86,4 +95,12 @@ class Provider(Protocol):
 
     def last_day(self) -> date:
         """Give the last day whose prices are final; it need not be a trading day. No later ones are ever given."""
+        ...
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        """Tell what became of those ``symbols`` that were delisted or renamed since a day; nothing of the others.
+
+        To be asked for symbols whose prices stopped or are missing, as it may cost a request. Raises as
+        :meth:`daily_bars`.
+        """
         ...

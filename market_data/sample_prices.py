@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models import Bars
-from market_data.provider import FetchedBars, MissingPrices
+from market_data.provider import FetchedBars, Listing, MissingPrices
 from market_data.selection import bars_between
 
 _FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
@@ -42,6 +42,10 @@ class SampleProvider:
     def last_day(self) -> date:
         """As :meth:`Provider.last_day`: what is there is final."""
         return datetime.now(UTC).date()
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - the sample does not tell
+        """As :meth:`Provider.listings`: nothing is known."""
+        return {}
 
 
 @functools.cache

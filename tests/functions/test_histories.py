@@ -10,7 +10,7 @@ import pytest
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from functions.histories import OVERLAP, Update, bring_up_to_date
-from market_data.provider import BadPrices, FetchedBars, MissingPrices
+from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices
 from market_data.selection import bars_between
 from stores.prices import History
 from tests.builders import random_walk, weekdays
@@ -55,6 +55,9 @@ class Source:
 
     def last_day(self) -> date:
         return self.last
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - none became anything
+        return {}
 
 
 @pytest.fixture

@@ -28,14 +28,16 @@ def alpaca(server: ProviderServer, question: Question) -> Reply:
     if shown != [KEYS["alpaca-key-id"], KEYS["alpaca-secret-key"]]:
         return 401, {"message": "unauthorized."}, {}
     params = question.params
-    if params["feed"] == "sip" and question.failure == "no subscription":
-        return 403, {"message": "subscription does not permit querying recent SIP data"}, {}
-    assert question.path == "/v2/stocks/bars"
-    assert (params["timeframe"], params["sort"], params["limit"]) == ("1Day", "asc", "10000")
     symbols = params["symbols"].split(",")
     for symbol in symbols:
         if symbol not in server.market and not symbol.replace(".", "").isalpha():
             return 400, {"message": f"invalid symbol: {symbol}"}, {}
+    if question.path == "/v1/corporate-actions":
+        return _corporate_actions(server, question, symbols)
+    if params["feed"] == "sip" and question.failure == "no subscription":
+        return 403, {"message": "subscription does not permit querying recent SIP data"}, {}
+    assert question.path == "/v2/stocks/bars"
+    assert (params["timeframe"], params["sort"], params["limit"]) == ("1Day", "asc", "10000")
     if question.failure == "an invalid symbol nobody asked for":
         return 400, {"message": "invalid symbol: NOBODY"}, {}
     start, end = (datetime.fromisoformat(params[name]) for name in ("start", "end"))
@@ -56,6 +58,32 @@ def alpaca(server: ProviderServer, question: Question) -> Reply:
     elif last >= len(rows) and question.failure != "pages without end":
         token = ""
     return 200, {"bars": _spoiled(bars, question.failure), "next_page_token": token or None}, {}
+
+
+def _corporate_actions(server: ProviderServer, question: Question, symbols: list[str]) -> Reply:
+    """Answer as https://docs.alpaca.markets/reference/corporateactions-1 describes, an action a page."""
+    params, asked = question.params, set(symbols)
+    first, last = params["start"], params["end"]
+    changes = [
+        (
+            "name_changes",
+            {"old_symbol": old, "new_symbol": new, "old_cusip": "0", "new_cusip": "1", "process_date": day},
+        )
+        for old, (new, day) in server.renamed.items()
+        if old in asked and first <= day <= last
+    ]
+    mergers = [
+        ("cash_mergers", {"acquiree_symbol": symbol, "rate": 1.5, "effective_date": day, "process_date": day})
+        for symbol, day in server.delisted.items()
+        if symbol in asked and first <= day <= last
+    ]
+    dividends = [("cash_dividends", {"symbol": symbol, "rate": 0.1, "ex_date": first}) for symbol in symbols]
+    wanted = set(params["types"].split(","))
+    actions = [action for action in [*dividends, *changes, *mergers] if action[0].removesuffix("s") in wanted]
+    number = int(params.get("page_token", "0"))
+    group, action = actions[number] if actions else ("", {})
+    token = str(number + 1) if number + 1 < len(actions) else None
+    return 200, {"corporate_actions": {group: [action]} if group else {}, "next_page_token": token}, {}
 
 
 _ROWS: dict[tuple[int, str], tuple[Bars, list[tuple[datetime, Row]]]] = {}
@@ -129,7 +157,15 @@ def alphavantage(server: ProviderServer, question: Question) -> Reply:
         return 200, SENTENCES["the error of an invalid key"], {}
     if question.failure in SENTENCES:
         return 200, SENTENCES[question.failure], {}
-    assert (question.path, params["function"]) == ("/query", "TIME_SERIES_DAILY_ADJUSTED")
+    assert question.path == "/query"
+    if params["function"] == "LISTING_STATUS":
+        assert params["state"] == "delisted"
+        rows = [
+            f'{symbol},"{symbol}, Inc",NYSE,Stock,2001-01-01,{day},Delisted' for symbol, day in server.delisted.items()
+        ]
+        text = "\r\n".join(["symbol,name,exchange,assetType,ipoDate,delistingDate,status", *rows, ""])
+        return 200, text.encode(), {"Content-Type": "application/x-download"}
+    assert params["function"] == "TIME_SERIES_DAILY_ADJUSTED"
     symbol = params["symbol"].replace("-", ".")
     if symbol not in server.market:
         return 200, SENTENCES["the error of an unknown symbol"], {}

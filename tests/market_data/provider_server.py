@@ -38,6 +38,10 @@ class ProviderServer:
     market: dict[str, Bars]
     """By the spelling with a dot."""
     stop: Callable[[], None]
+    renamed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Since when symbols have which new ones."""
+    delisted: dict[str, str] = field(default_factory=dict)
+    """Since when symbols are no longer traded."""
     failures: deque[str] = field(default_factory=deque)
     """By name, each for one of the next requests."""
     always: str = ""

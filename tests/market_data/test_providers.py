@@ -144,6 +144,10 @@ def test_no_price_is_later_than_the_last_day_that_is_final(provider: Provider, i
     assert index.dates[-1].item() <= provider.last_day()
 
 
+def test_nothing_became_of_symbols_that_are_traded(provider: Provider) -> None:
+    assert provider.listings(["AAPL", "SP500"], date(2010, 1, 1)) == {}
+
+
 def test_a_batch_is_of_at_least_one_symbol(provider: Provider) -> None:
     assert provider.symbols_per_batch >= 1
 
