@@ -5,6 +5,7 @@ days continue them. Where they do not, because a split or dividend moved the adj
 corrected itself, the whole history is asked for again.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
@@ -17,7 +18,7 @@ from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from functions.services import Services, settings
 from functions.steps import drop_prices_if_over, prices_of
-from market_data.provider import MissingPrices, PricesError, Provider
+from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
 from market_data.selection import bars_between
 from stores.prices import History
 from stores.records import Run
@@ -27,7 +28,11 @@ OVERLAP = timedelta(days=10)
 
 # The named stress episodes begin in 2008; what a source has before that serves no figure.
 _HISTORY_START = date(2007, 1, 1)
+_LISTINGS = ("renamed", "delisted")
 _NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,32 @@ def bring_up_to_date(
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
             # What the source no longer tells was once true, and the last price counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
+    _tell_listings(update, provider, kept, start, end)
     return update
+
+
+def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
+    """Add to the new histories that have stopped what became of the symbols: as is known, or is asked for now."""
+    new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
+    stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
+    known = {
+        symbol: [issue for issue in kept[symbol].issues if issue.kind in _LISTINGS] for symbol in stopped & set(kept)
+    }
+    asked = sorted(symbol for symbol in stopped if not known.get(symbol))
+    try:
+        listings = provider.listings(asked, start) if asked else {}
+    except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; this would only have explained some
+        _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
+        listings = {}
+    for symbol, listing in listings.items():
+        known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
+    for symbol, own in new.items():
+        issues = [issue for issue in own.issues if issue.kind not in _LISTINGS] + known.get(symbol, [])
+        update.histories[symbol] = replace(own, issues=tuple(issues))
+
+
+def _has_days_since(bars: Bars, day: date) -> bool:
+    return bool(len(bars.dates)) and bars.dates[-1].item() >= day
 
 
 type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]

@@ -1,6 +1,7 @@
 """A provider's server fails in the midst of a run: for a moment, for a batch, or for longer than a step waits."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -19,7 +20,8 @@ QUESTIONS_OF_PLAN = 2
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ProviderServer]:
-    walks = {symbol: random_walk(weekdays(300), seed) for seed, symbol in enumerate([BENCHMARK, *SYMBOLS])}
+    days = weekdays(300, start=f"{datetime.now(UTC) - timedelta(days=425):%Y-%m-%d}")  # up to last week
+    walks = {symbol: random_walk(days, seed) for seed, symbol in enumerate([BENCHMARK, *SYMBOLS])}
     with a_provider_server(alpaca, {symbol: traded(symbol, bars) for symbol, bars in walks.items()}) as running:
         yield running
 

@@ -1,5 +1,6 @@
 """What a source is asked for on top of what is kept, and what comes of its answers."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -10,7 +11,7 @@ import pytest
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from functions.histories import OVERLAP, Update, bring_up_to_date
-from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.selection import bars_between
 from stores.prices import History
 from tests.builders import random_walk, weekdays
@@ -34,6 +35,9 @@ class Source:
     bad: set[str] = field(default_factory=set)
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
+    became: dict[str, Listing] = field(default_factory=dict)
+    knows_nothing: ProviderUnavailable | KeyRefused | None = None
+    asked_what_became: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
     asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
@@ -56,8 +60,11 @@ class Source:
     def last_day(self) -> date:
         return self.last
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - none became anything
-        return {}
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        self.asked_what_became.append((tuple(symbols), since))
+        if self.knows_nothing:
+            raise self.knows_nothing
+        return {symbol: self.became[symbol] for symbol in symbols if symbol in self.became}
 
 
 @pytest.fixture
@@ -201,3 +208,35 @@ def test_issues_stay_with_a_history_one_of_a_kind(source: Source) -> None:
     source.issues = {"A": (newer,)}
     update: Update = bring_up_to_date(source, kept, "A", START, day(150))
     assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", 2, day(4))}
+
+
+def test_what_became_of_a_symbol_is_asked_once_prices_have_stopped_and_then_kept(source: Source) -> None:
+    source.bars["B"] = source.bars["B"].at(slice(100))
+    source.became = {"B": Listing("renamed", day(100), "NEW"), "X": Listing("delisted", None)}
+    kept = kept_until(source, 149, "ABX")
+    assert source.asked_what_became == [(("B", "X"), START)]
+    renamed = PriceIssue("renamed", None, day(100), "NEW")
+    assert [kept[symbol].issues for symbol in "ABX"] == [(), (renamed,), (PriceIssue("delisted"),)]
+    update = bring_up_to_date(source, kept, "ABX", START, day(150))
+    assert [update.histories[symbol].issues for symbol in "ABX"] == [kept[symbol].issues for symbol in "ABX"]
+    assert len(source.asked_what_became) == 1
+
+
+def test_a_symbol_that_trades_again_is_no_longer_told_to_be_delisted(source: Source) -> None:
+    whole, source.bars["A"] = source.bars["A"], source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = whole
+    assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].issues == ()
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
+def test_a_source_that_cannot_tell_what_became_costs_no_prices(
+    source: Source, caplog: pytest.LogCaptureFixture, error: ProviderUnavailable | KeyRefused
+) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.knows_nothing = error
+    with caplog.at_level(logging.WARNING):
+        update = bring_up_to_date(source, {}, "A", START, day(150))
+    assert_same(update.histories["A"].bars, source.bars["A"])
+    assert f"What became of 1 symbols whose prices stopped cannot be told: {error}" in caplog.text
