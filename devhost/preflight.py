@@ -10,6 +10,8 @@ from devhost.errors import StartError
 from devhost.findings import Finding, missing, ok
 from settings import Settings, SettingsError
 
+# Who looks signs in as themselves, not as the app.
+_OF_THE_APPS_IDENTITY = {"AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS"}
 _LABELS = {True: "ok", False: "MISSING", None: "note"}
 
 
@@ -33,13 +35,15 @@ def main(settings_file: Path | None, app_url: str | None) -> int:
 def read_settings(path: Path) -> dict[str, str]:
     """Read what ``az functionapp config appsettings list`` printed, or a local.settings.json.
 
+    What says which identity the app signs in with is left out.
+
     Raises:
         StartError: the file cannot be read, or is neither.
     """
     try:
         content = json.loads(path.read_text())
         values = content["Values"] if isinstance(content, dict) else {item["name"]: item["value"] for item in content}
-        return {str(name): str(value) for name, value in values.items()}
+        return {str(name): str(value) for name, value in values.items() if name not in _OF_THE_APPS_IDENTITY}
     except OSError as error:
         raise StartError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -109,8 +109,10 @@ param failedUsersPercent int = 5
 @maxValue(1000000)
 param budgetAmount int = 500
 
-@description('First day of the budget.')
-param budgetStartDate string = utcNow('yyyy-MM-01')
+@description('First day of the month in which the budget was made, such as 2026-12-01; it cannot be changed later.')
+@minLength(10)
+@maxLength(10)
+param budgetStartDate string
 
 @description('Days that logs are kept.')
 @minValue(30)

@@ -92,7 +92,7 @@ def test_every_parameter_of_main_has_limits() -> None:
         match parameter["type"]:
             case "int":
                 assert {"min_value", "max_value"} <= limits or "allowed" in limits, name
-            case "string" if name != "budgetStartDate":
+            case "string":
                 assert {"allowed", "min_length", "max_length"} & limits, name
 
 

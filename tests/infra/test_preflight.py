@@ -243,5 +243,13 @@ def test_a_file_that_holds_no_settings_is_refused(content: str, tmp_path: Path) 
         read_settings(path)
 
 
+def test_whoever_looks_signs_in_as_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(
+        '[{"name": "AZURE_TOKEN_CREDENTIALS", "value": "ManagedIdentityCredential"}, {"name": "A", "value": "b"}]'
+    )
+    assert read_settings(path) == {"A": "b"}
+
+
 def test_the_local_settings_are_read_too() -> None:
     assert read_settings(ROOT / "local.settings.json")["ANALYSIS_SCHEDULE"] == "0 0 1 * * *"
