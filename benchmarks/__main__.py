@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import against_peers, door, full_run, growth, imports, memory, page, scale
+from benchmarks import against_peers, door, full_run, growth, imports, market, memory, page, scale
 from benchmarks.tables import Group
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -22,6 +22,7 @@ GROUPS: Mapping[str, Callable[[], Group]] = {
     "growth": growth.group,
     "full_run": full_run.group,
     "scale": scale.group,
+    "market": market.group,
 }
 
 

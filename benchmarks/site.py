@@ -85,11 +85,11 @@ class Site:
 
 
 @contextmanager
-def running_site(users: int, universe: int, app: Path = ROOT) -> Iterator[Site]:
+def running_site(users: int, universe: int, app: Path = ROOT, **settings: str) -> Iterator[Site]:
     """Start the app over ``users`` of 20 holdings out of ``universe`` symbols; stop it at the end."""
     with tempfile.TemporaryDirectory() as folder:
         _write_prices(Path(folder), universe)
-        environment = os.environ | {"PORT": "0", "ADMIN_SECRET": _SECRET, "PRICES_DIR": folder}
+        environment = os.environ | {"PORT": "0", "ADMIN_SECRET": _SECRET, "PRICES_DIR": folder} | settings
         for name in ("MONGODB_URL", "REDIS_URL", "DATA_DIR"):
             environment.pop(name, None)
         command = [sys.executable, "-m", "devhost", "start", "--script-root", str(app)]
