@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from tests.infra.bicep import (
     INFRA,
@@ -255,6 +256,14 @@ def test_who_is_not_signed_in_with_the_platform_gets_to_the_apps_own_door() -> N
         "requireAuthentication": False,
         "unauthenticatedClientAction": "AllowAnonymous",
     }
+
+
+def test_azd_finds_the_template_and_the_app() -> None:
+    project = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep") == MAIN
+    _, given = template(MAIN).modules()["app"]
+    assert list(project["services"]) == [given["serviceName"]]
+    assert project["services"]["api"] == {"project": ".", "language": "py", "host": "function"}
 
 
 def test_both_engines_are_where_host_json_looks_for_them() -> None:
