@@ -66,7 +66,10 @@ def test_the_errors_of_a_run_are_grouped_and_lead_to_the_users(admin: Visitor, s
     errors = admin.page.get_by_role("region", name="Errors")
     for title in ("Holdings that break a rule", "Accounts that break a rule", "Symbols without prices"):
         expect(errors.get_by_role("heading", name=title)).to_be_visible()
-    expect(admin.page.get_by_role("region", name="Market data")).to_contain_text("NOSUCH")
+    market_data = admin.page.get_by_role("region", name="Market data")
+    expect(market_data).to_contain_text("NOSUCH")
+    expect(market_data).to_contain_text("about prices that count all the same")
+    expect(market_data.get_by_role("listitem").filter(has_text="RRC")).to_contain_text("There is no price yet for")
     errors.get_by_role("link", name="xena-corrupt-holding").click()
     admin.headed("xena-corrupt-holding")
     expect(admin.page.get_by_role("alert")).to_contain_text("AAPL: quantity is not a number")

@@ -38,7 +38,15 @@ export interface Run {
   progress: { phase: Phase; pages_done: number; pages_total: number };
   errors: RunError[];
   errors_count: number;
+  price_issues: SymbolIssue[];
+  price_issues_count: number;
   metrics: Metrics;
+}
+
+export interface SymbolIssue {
+  symbol: string;
+  kind: string;
+  text: string;
 }
 
 export interface RunsPage {
@@ -197,6 +205,7 @@ export interface DataQuality {
   stale_symbols: string[];
   short_history_symbols: string[];
   invalid_holdings: { symbol: string; reason: string }[];
+  price_issues?: SymbolIssue[]; // a report of an earlier version has none
   notes: string[];
 }
 

@@ -5,6 +5,7 @@ import type { Check, DataQuality, Report, Valuation } from "../api/types";
 import { count, date, money, percent, signedPercent } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Tone } from "../ui/parts";
+import { PriceIssues } from "../ui/price-issues";
 import { once, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
 import { CHECK_STATUS, RULES, reasonOf } from "../words/reports";
@@ -178,6 +179,7 @@ function Quality({ quality }: { quality: DataQuality }) {
           ))}
         </dl>
       )}
+      <PriceIssues issues={quality.price_issues ?? []} />
       {quality.notes.length > 0 && (
         <ul class="plain-list">
           {quality.notes.map((note) => (

@@ -9,6 +9,7 @@ import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, Time } from "../ui/parts";
+import { PriceIssues } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { durationOf, isActive, PHASES, sourceOf, stateOf, titleOf } from "../words/runs";
@@ -215,6 +216,7 @@ function MarketData({ run }: { run: Run }) {
               ))}
             </ul>
           )}
+          <PriceIssues issues={run.price_issues} all={run.price_issues_count} />
         </>
       ) : (
         <p class="note">{run.symbols === 0 ? "No symbols are planned." : "Prices are being fetched."}</p>

@@ -1,0 +1,24 @@
+/** What is doubtful about prices that were used all the same, symbol by symbol. */
+
+import type { SymbolIssue } from "../api/types";
+import { counted } from "../format";
+
+export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIssue[]; all?: number }) {
+  if (!issues.length) {
+    return null;
+  }
+  return (
+    <>
+      <h3 class="issues-head">{counted(all, "doubt", "doubts")} about prices that count all the same</h3>
+      <ul class="members">
+        {issues.map((issue) => (
+          <li key={`${issue.symbol} ${issue.kind}`}>
+            <strong>{issue.symbol}</strong>
+            <span>{issue.text}</span>
+          </li>
+        ))}
+      </ul>
+      {all > issues.length && <p class="note">These are the first {issues.length}.</p>}
+    </>
+  );
+}
