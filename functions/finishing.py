@@ -38,17 +38,16 @@ def close_run(
     """Bring a run to its final state, because of ``failure`` if there is one, and free the lease; gives the state.
 
     Counts and errors are those of what is stored; nothing is added up on the way. Doing it again changes nothing and
-    logs nothing, but completes what a crash left half done: operators rather read of an end twice than never.
+    logs nothing, but completes what a crash left half done. Of several who close a run at once, one logs its end.
     """
-    to_log = not run.is_active and services.runs.closing(run.run_id) == "recorded"
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations or {})
-        to_log = services.runs.finish(run.run_id, status, changes)
+        services.runs.finish(run.run_id, status, changes)
         # If not, somebody was faster, or asked meanwhile to cancel the run: look again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
-    if to_log:
+    if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
-        _log_end(run, failure)
+        _log_end(run)
         services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
     if run.dry_run:
@@ -128,7 +127,7 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def _log_end(run: Run, failure: Failure | None) -> None:
+def _log_end(run: Run) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
         "completed_with_errors": (logging.WARNING, "completed with errors"),
@@ -136,7 +135,6 @@ def _log_end(run: Run, failure: Failure | None) -> None:
         "canceled": (logging.WARNING, "canceled"),
     }
     level, text = texts[run.status]
-    # Whoever completes an end that somebody else recorded knows the reason from the record.
-    reason = failure or (run.errors[0] if run.status == "failed" and run.errors else None)
-    why = f", error_type={reason.error_type}" if reason else ""
+    # Perhaps it was somebody else who recorded it, and for another reason.
+    why = f", error_type={run.errors[0].error_type}" if run.status == "failed" and run.errors else ""
     _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, why)

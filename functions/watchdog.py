@@ -26,6 +26,8 @@ def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -
     """
     before = datetime.now(UTC) - START_GRACE
     for run in services.runs.half_closed(before):
+        # Operators rather read of an end twice than never.
+        services.runs.give_back_log(run.run_id)
         close_run(services, run, None)
     for run in services.runs.active_before(before):
         if not close_if_lost(services, engine, run) and _is_stalled(services, run):

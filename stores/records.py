@@ -12,7 +12,7 @@ from analysis.price_issues import SymbolIssue
 type Time = Annotated[datetime, Meta(tz=True)]
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
-type Closing = Literal["recorded", "logged"]
+type Closing = Literal["recorded", "logging", "logged"]
 type Figure = Literal["market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"]
 type SortField = Literal[
     "user_id", "market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"

@@ -170,10 +170,13 @@ class RunStore:
             query["cancel_requested_at"] = None
         return self._update(query, {"status": status, "closing": "recorded", **changes})
 
-    def closing(self, run_id: str) -> Closing | None:
-        """Tell what has been done of closing a run that is over, ``None`` where nothing is left to do."""
-        document = self._runs.find_one({"run_id": run_id}, {"closing": True})
-        return None if document is None else document.get("closing")
+    def take_log(self, run_id: str) -> bool:
+        """Take it upon oneself to log the end of a run; gives False where that is done, or somebody else's."""
+        return self._update({"run_id": run_id, "closing": "recorded"}, {"closing": "logging"})
+
+    def give_back_log(self, run_id: str) -> None:
+        """Let somebody log the end of a run in place of whoever took it upon themselves, and died or is stuck."""
+        self._update({"run_id": run_id, "closing": "logging"}, {"closing": "recorded"})
 
     def set_closing(self, run_id: str, closing: Closing | None) -> None:
         """Record what has been done of closing a run that is over, ``None`` for all of it, which includes the log."""

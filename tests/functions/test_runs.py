@@ -14,6 +14,7 @@ from functions.finishing import close_if_lost, close_run
 from functions.messages import Failure
 from functions.runs import EngineUnavailable, InvalidAsOf, RunActive, start_run
 from functions.services import Services
+from functions.watchdog import close_stuck_runs
 from stores.records import Run, RunError, Trigger
 from stores.shared import Shared
 from tests.conftest import free_port
@@ -234,3 +235,37 @@ def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_
     with pytest.raises(SystemExit):
         close_run(services, seen, None)
     assert [run.run_id for run in services.runs.half_closed(datetime.now(UTC))] == [run_id]
+
+
+def test_of_two_who_close_a_run_at_once_one_logs_its_end(
+    services: Services,
+    engine: SyncDurableFunctionsClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    seen = cast("Run", services.runs.get(run_id))
+    caplog.clear()
+
+    def close_as_well(*_: object) -> None:
+        monkeypatch.undo()
+        close_run(services, seen, Failure("run_lost", "Nobody carries it."))
+
+    monkeypatch.setattr("functions.finishing.recount_if_over", close_as_well)
+    close_run(services, seen, Failure("run_stalled", "It got no further."))
+    ends = [record.getMessage() for record in caplog.records]
+    assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=run_stalled)"]
+    assert services.runs.half_closed(datetime.now(UTC)) == []
+
+
+def test_an_end_that_somebody_died_over_logging_is_logged_by_the_watchdog(
+    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = start_run(services, engine, BY_HTTP)
+    services.runs.finish(run_id, "completed", {"completed_at": datetime.now(UTC) - timedelta(minutes=2)})
+    assert services.runs.take_log(run_id)
+    caplog.clear()
+    close_stuck_runs(services, engine)
+    close_stuck_runs(services, engine)
+    ends = [record.getMessage() for record in caplog.records if "Portfolio analysis" in record.getMessage()]
+    assert ends == [f"Portfolio analysis completed successfully (run_id={run_id})"]
