@@ -137,10 +137,17 @@ def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date
 def _continue(update: Update, provider: Provider, usable: Mapping[str, History], since: date, end: date) -> None:
     for symbol, (bars, issues) in _ask(update, provider, list(usable), since, end).items():
         own = usable[symbol]
-        if _days(own.bars, since, own.end) == _days(bars, since, own.end):
+        if _continues(own.bars, bars, since):
             known = {issue.kind: issue for issue in (*own.issues, *issues)}
             joined = _joined(own.bars.at(own.bars.dates < np.datetime64(since)), bars)
             update.histories[symbol] = replace(own, end=end, bars=joined, issues=tuple(known.values()))
+
+
+def _continues(own: Bars, bars: Bars, since: date) -> bool:
+    """Tell whether ``bars``, which begin at ``since``, say the same of the kept days as ``own``."""
+    last = own.dates[-1].item()
+    # A day after the last kept one is new, also where the source had none of it yet when it was asked.
+    return _days(own, since, last) == _days(bars, since, last)
 
 
 def _days(bars: Bars, start: date, end: date) -> list[tuple[date, float, float]]:

@@ -176,6 +176,16 @@ def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Sourc
     assert_same(update.histories["A"].bars, source.bars["A"])
 
 
+def test_a_last_day_that_the_source_tells_a_night_late_is_a_new_day_and_no_change(source: Source) -> None:
+    whole = source.bars
+    source.bars = {symbol: own.at(slice(149)) for symbol, own in whole.items()}
+    kept = kept_until(source, 149)
+    source.bars = {symbol: own.at(slice(150)) for symbol, own in whole.items()}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), day(149) - OVERLAP, day(150))]
+    assert_same(update.histories["A"].bars, whole["A"].at(slice(150)))
+
+
 def test_prices_that_the_source_withdraws_are_kept_and_come_back_with_it(source: Source) -> None:
     kept = kept_until(source, 148, "A")
     withdrawn = source.bars.pop("A")
