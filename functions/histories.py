@@ -146,6 +146,8 @@ def _continue(update: Update, provider: Provider, usable: Mapping[str, History],
 def _continues(own: Bars, bars: Bars, since: date) -> bool:
     """Tell whether ``bars``, which begin at ``since``, say the same of the kept days as ``own``."""
     last = own.dates[-1].item()
+    if last < since:  # nothing is there to compare: prices that come back may have been adjusted meanwhile
+        return not len(bars.dates)
     # A day after the last kept one is new, also where the source had none of it yet when it was asked.
     return _days(own, since, last) == _days(bars, since, last)
 

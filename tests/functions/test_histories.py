@@ -176,6 +176,19 @@ def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Sourc
     assert_same(update.histories["A"].bars, source.bars["A"])
 
 
+def test_prices_that_come_back_after_weeks_are_asked_for_as_a_whole_as_nothing_tells_if_they_were_adjusted(
+    source: Source,
+) -> None:
+    before, after = source.bars["A"].at(slice(120)), source.bars["A"].at(np.r_[0:120, 150:200])
+    source.bars["A"] = before
+    kept = kept_until(source, 149, "A")
+    split = after.adj_close * np.where(np.arange(len(after.dates)) < 120, 10, 1)
+    source.bars["A"] = replace(after, adj_close=split)
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert source.asked == [(("A",), day(149) - OVERLAP, day(150)), (("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(121)))
+
+
 def test_a_last_day_that_the_source_tells_a_night_late_is_a_new_day_and_no_change(source: Source) -> None:
     whole = source.bars
     source.bars = {symbol: own.at(slice(149)) for symbol, own in whole.items()}
