@@ -1,8 +1,9 @@
 """The second and third step of a run, per batch of symbols: prices, then what they say."""
 
-from collections import Counter
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
+
+import numpy as np
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue, SymbolIssue
@@ -58,7 +59,7 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
 
     bars = {symbol: cut(symbol) for symbol in priced}
     found = research_symbols(bars, as_of)
-    issues = _source_issues(histories, benchmark)
+    issues = _source_issues(histories, benchmark, as_of)
     prices = prepare_prices(bars, cut(benchmark), as_of, settings().lookback_days, issues)
     services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
@@ -66,16 +67,23 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     return BatchResult()
 
 
-def _source_issues(histories: Mapping[str, History], benchmark: str) -> list[SymbolIssue]:
+def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:
     """Give what the source did wrong, also with symbols that have no prices, or where it left the benchmark behind."""
     issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
-    last_dates = Counter(own.bars.dates[-1].item() for own in histories.values() if len(own.bars.dates))
-    market, agreeing = last_dates.most_common(1)[0]
-    behind = histories[benchmark].bars.dates[-1].item()
-    if market > behind and 2 * agreeing > last_dates.total():
-        issue = PriceIssue("behind_market", (market - behind).days, behind + timedelta(days=1))
-        issues.append(SymbolIssue.of(benchmark, issue))
+    missing = _days_without_benchmark(histories, benchmark)
+    if missing and histories[benchmark].bars.dates[-1].item() == as_of:
+        issues.append(SymbolIssue.of(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
     return issues
+
+
+def _days_without_benchmark(histories: Mapping[str, History], benchmark: str) -> list[date]:
+    """Give the days that most symbols have, and the benchmark, which was asked for them, has not yet."""
+    known = [own.bars.dates for own in histories.values() if len(own.bars.dates)]
+    last, asked = histories[benchmark].bars.dates[-1], np.datetime64(histories[benchmark].end)
+    later = np.concatenate([dates[(dates > last) & (dates <= asked)] for dates in known])
+    days, symbols = np.unique(later, return_counts=True)
+    most: list[date] = days[2 * symbols > len(known)].tolist()
+    return most
 
 
 def _as_of(run: Run) -> date:

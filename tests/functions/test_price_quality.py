@@ -1,7 +1,7 @@
 """Doubtful prices on their way from the source to the run's record and to the reports of those concerned."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from functions.messages import FinishInput
 from functions.services import Services
 from market_data.csv_files import CsvProvider
 from stores.mongo import DocumentDatabase
+from stores.prices import History
 from stores.records import Run
 from tests.builders import random_walk, weekdays, without
 from tests.functions.steps import RUN_ID, all_services, analyze_all, prepare, start
@@ -83,8 +84,7 @@ def test_a_benchmark_that_most_symbols_are_ahead_of_is_behind_the_market(
 
     assert ended.as_of == day(97)
     told = [issue for issue in ended.price_issues if issue.symbol == "SPY"]
-    since, days = day(97) + timedelta(days=1), (day(99) - day(97)).days
-    expected = [SymbolIssue.of("SPY", PriceIssue("behind_market", days, since))]
+    expected = [SymbolIssue.of("SPY", PriceIssue("behind_market", 2, day(98)))]  # a weekend lies between them
     assert told == (expected if symbols_ahead == 2 else [])
 
 
@@ -97,3 +97,18 @@ def test_a_run_for_an_earlier_day_finds_no_benchmark_behind(
     ended = run(services)
 
     assert (ended.as_of, ended.price_issues) == (day(50), ())
+
+
+@pytest.mark.parametrize(("as_of", "asked_until"), [(97, 97), (50, 99)], ids=["not asked since", "an earlier day"])
+def test_a_benchmark_is_not_behind_for_days_that_it_was_not_asked_for_or_that_are_not_wanted(
+    services: Services, database: DocumentDatabase, tmp_path: Path, as_of: int, asked_until: int
+) -> None:
+    write(tmp_path, SPY=CALENDAR, AAPL=AAPL, NEW=AAPL)
+    kept = History(services.provider.version("SPY"), date(2000, 1, 1), day(asked_until), CALENDAR.at(slice(98)))
+    services.prices.save({"SPY": kept})
+    start(services, database, as_of=day(as_of))
+    database.holdings.insert_one({"user_id": "u1", "symbol": "NEW", "quantity": 1, "avg_price": 1})
+
+    ended = run(services)
+
+    assert (ended.as_of, ended.price_issues) == (day(as_of), ())
