@@ -23,14 +23,18 @@ def bars_to_document(bars: Bars) -> BarsDocument:
 
 
 def bars_from_document(document: dict[str, Any]) -> Bars:
-    """Give back what :func:`bars_to_document` was given; other members are ignored."""
-    return Bars(
-        dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
-        close=_column(document["close"]),
-        adj_close=_column(document["adj_close"]),
-        **{name: _column(document[name]) for name in _OPTIONAL if name in document},
-    )
+    """Give back what :func:`bars_to_document` was given; other members are ignored.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is something else.
+    """
+    dates = np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]")
+    names = ("close", "adj_close", *(name for name in _OPTIONAL if name in document))
+    return Bars(dates, **{name: _column(document[name], len(dates)) for name in names})
 
 
-def _column(block: bytes) -> Floats:
-    return np.frombuffer(block, _NUMBERS).astype(np.float64)
+def _column(block: bytes, days: int) -> Floats:
+    numbers = np.frombuffer(block, _NUMBERS).astype(np.float64)
+    if len(numbers) != days:
+        raise ValueError(f"{len(numbers)} numbers for {days} days")
+    return numbers

@@ -146,11 +146,12 @@ def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: Do
     [
         {"$unset": {"source": ""}},
         {"$set": {"close": b"123"}},
+        {"$set": {"close": b"12345678"}},
         {"$set": {"dates": "2026-01-05"}},
         {"$set": {"end": "yesterday"}},
         {"$set": {"issues": [{"kind": "nonsense"}]}},
     ],
-    ids=["of an earlier version", "half a number", "text", "no date", "unknown issue"],
+    ids=["of an earlier version", "half a number", "one day", "text", "no date", "unknown issue"],
 )
 def test_a_history_that_cannot_be_read_is_none_and_warned_of(
     database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
