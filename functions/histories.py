@@ -108,7 +108,10 @@ def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, Histor
         _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
         listings = {}
     for symbol, listing in listings.items():
-        known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
+        dates = new[symbol].bars.dates
+        # A symbol that was free once may be another company's by now.
+        if listing.since is None or not len(dates) or dates[-1].item() - OVERLAP < listing.since:
+            known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
     for symbol, own in new.items():
         issues = [issue for issue in own.issues if issue.kind not in _LISTINGS] + known.get(symbol, [])
         update.histories[symbol] = replace(own, issues=tuple(issues))

@@ -253,6 +253,14 @@ def test_a_symbol_that_trades_again_is_no_longer_told_to_be_delisted(source: Sou
     assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].issues == ()
 
 
+def test_what_became_of_a_symbol_long_before_its_prices_stopped_was_another_company(source: Source) -> None:
+    source.bars |= {"A": source.bars["A"].at(slice(100, 140)), "B": source.bars["B"].at(slice(100))}
+    source.became = {symbol: Listing("delisted", day(90)) for symbol in "AX"}
+    source.became["B"] = Listing("delisted", day(98))  # some tell a day or two early
+    kept = kept_until(source, 150, "ABX")
+    assert [len(kept[symbol].issues) for symbol in "ABX"] == [0, 1, 1]
+
+
 @pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
 def test_a_source_that_cannot_tell_what_became_costs_no_prices(
     source: Source, caplog: pytest.LogCaptureFixture, error: ProviderUnavailable | KeyRefused
