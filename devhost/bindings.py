@@ -3,12 +3,12 @@
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from azure.functions import meta
 
-from devhost.messages import FunctionInfo, HttpRequest, HttpResponse
+from devhost.messages import FunctionInfo, HttpRequest, HttpResponse, Invoke
 
 type Converter = Any  # the SDK finds them at run time, by the type of the binding
 
@@ -16,14 +16,23 @@ _thread_local_storage = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The trace that an invocation belongs to. This host adds no spans of its own to it."""
+
+    trace_parent: str
+    trace_state: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationContext:
-    """What a function sees as ``context: func.Context``; there is neither tracing nor a host-side retry here."""
+    """What a function sees as ``context: func.Context``; there is no host-side retry here."""
 
     function_name: str
     function_directory: str
     invocation_id: str
+    trace_context: TraceContext
     thread_local_storage: threading.local = _thread_local_storage
-    trace_context: None = None
     retry_context: None = None
 
 
@@ -40,16 +49,17 @@ class LoadedFunction:
         """Whether it runs on the event loop instead of a thread."""
         return inspect.iscoroutinefunction(self.call)
 
-    def arguments(self, trigger: HttpRequest | str, durable_client: str, invocation_id: int) -> dict[str, Any]:
+    def arguments(self, invoke: Invoke, durable_client: str) -> dict[str, Any]:
         """The keyword arguments of one call."""
         arguments: dict[str, Any] = {}
         for binding in self.info.bindings:
             if binding["type"] == "durableClient":
                 arguments[binding["name"]] = _decode("durableClient", meta.Datum(durable_client, "string"))
             elif binding["direction"] == "IN":
-                arguments[binding["name"]] = _decode(binding["type"], _datum(trigger, binding["type"]))
+                arguments[binding["name"]] = _decode(binding["type"], _datum(invoke.trigger, binding["type"]))
         if "context" in inspect.signature(self.call).parameters:
-            arguments["context"] = InvocationContext(self.info.name, self.directory, str(invocation_id))
+            trace = TraceContext(invoke.traceparent)
+            arguments["context"] = InvocationContext(self.info.name, self.directory, str(invoke.id), trace)
         return arguments
 
     def outcome(self, result: object) -> HttpResponse | str | None:

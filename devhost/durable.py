@@ -22,7 +22,7 @@ _SERVER_THREADS = 32  # each client that waits for an orchestration holds one
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _register: Any = rpc.add_TaskHubSidecarServiceServicer_to_server  # generated without types
 
-type Invoke = Callable[[str, str], Awaitable[Any]]
+type Invoke = Callable[[str, str, str], Awaitable[Any]]
 type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partly typed
 
 
@@ -32,11 +32,14 @@ class LocalBackend(InMemoryOrchestrationBackend):
     def __init__(self, default_version: str | None) -> None:
         super().__init__(max_history_size=_HISTORY_EVENTS)
         self._default_version = default_version
+        self.traceparents: dict[str, str] = {}
+        """By instance: the trace it was started in, which the SDK's backend forgets."""
 
     def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:  # noqa: ANN401, N802 - a call of gRPC's
         """Start an orchestration."""
         if self._default_version and not request.version.value:
             request.version.value = self._default_version
+        self.traceparents[request.instanceId] = request.parentTraceContext.traceParent
         return super().StartInstance(request, context)
 
     def _wait_for_state(self, instance_id: str, predicate: Callable[[Any], bool], timeout: float | None) -> Any:  # noqa: ANN401 - partly typed
@@ -127,13 +130,17 @@ class DurableBridge:
                 response = _failed_orchestration(error)
         response.instanceId = request.instanceId
         response.completionToken = token
+        for action in response.actions:
+            if action.HasField("createSubOrchestration"):
+                traceparents = self._backend.traceparents
+                traceparents[action.createSubOrchestration.instanceId] = traceparents.get(request.instanceId, "")
         self._backend.CompleteOrchestratorTask(response, self._call)
 
     async def _orchestrator_response(self, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
         events = (*request.pastEvents, *request.newEvents)
         name = next(event.executionStarted.name for event in events if event.HasField("executionStarted"))
         function = _known(name, self._orchestrators, "an orchestrator")
-        encoded = await self._invoke(function, base64.b64encode(request.SerializeToString()).decode())
+        encoded = await self._invoke(function, base64.b64encode(request.SerializeToString()).decode(), "")
         response = pb.OrchestratorResponse()
         response.ParseFromString(base64.b64decode(encoded))
         return response
@@ -145,7 +152,9 @@ class DurableBridge:
         async with self._activity_slots:
             try:
                 function = _known(request.name, self._activities, "an activity")
-                result = await self._invoke(function, request.input.value if request.HasField("input") else "null")
+                text = request.input.value if request.HasField("input") else "null"
+                traceparent = self._backend.traceparents.get(request.orchestrationInstance.instanceId, "")
+                result = await self._invoke(function, text, traceparent)
                 response.result.value = result
             except InvocationError as error:
                 response.failureDetails.CopyFrom(_failure(error))

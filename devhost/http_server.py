@@ -22,7 +22,7 @@ _FORWARDED_FOR = "x-forwarded-for"
 _ADMIN_PATH = "/admin/functions/"
 _STOP_SECONDS = 1
 
-type Invoke = Callable[[str, messages.HttpRequest], Awaitable[Any]]
+type Invoke = Callable[[str, messages.HttpRequest, str], Awaitable[Any]]
 type FireByHand = Callable[[str, str], bool]
 
 
@@ -68,7 +68,8 @@ class HttpFrontend:
             return self._fire(request.method, path.removeprefix(_ADMIN_PATH), body)
         function, route_values = match
         try:
-            result = await self._invoke(function, _message(request, path, route_values, body))
+            traceparent = request.headers.get("traceparent", "")
+            result = await self._invoke(function, _message(request, path, route_values, body), traceparent)
         except InvocationError:  # logged by the worker; the caller gets no detail
             return Response(status_code=500)
         response = Response(result.body, result.status)

@@ -68,11 +68,15 @@ class AppRefused(msgspec.Struct, frozen=True, tag=True):
 
 
 class Invoke(msgspec.Struct, frozen=True, tag=True):
-    """Run a function. A trigger other than HTTP is text: JSON, or base64 for an orchestrator."""
+    """Run a function. A trigger other than HTTP is text: JSON, or base64 for an orchestrator.
+
+    ``traceparent`` is the trace that it belongs to, as W3C spells it; empty if none.
+    """
 
     id: int
     function: str
     trigger: HttpRequest | str
+    traceparent: str
 
 
 class Succeeded(msgspec.Struct, frozen=True, tag=True):

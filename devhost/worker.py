@@ -57,7 +57,7 @@ class FunctionRunner:
         logs.current_function.set(invoke.function)
         function = self._functions[invoke.function]
         try:
-            arguments = function.arguments(invoke.trigger, self._durable_client, invoke.id)
+            arguments = function.arguments(invoke, self._durable_client)
             if function.is_async:
                 result = await function.call(**arguments)
             else:

@@ -81,7 +81,9 @@ class Worker:
         """Number of invocations under way."""
         return len(self._pending)
 
-    async def invoke(self, function: str, trigger: HttpRequest | str) -> HttpResponse | str | None:
+    async def invoke(
+        self, function: str, trigger: HttpRequest | str, traceparent: str = ""
+    ) -> HttpResponse | str | None:
         """Run a function and return its value: HTTP answer, JSON or base64 text, or nothing from a timer.
 
         Raises:
@@ -92,7 +94,7 @@ class Worker:
         answer: asyncio.Future[Succeeded | Failed] = asyncio.get_running_loop().create_future()
         self._pending[invocation] = answer
         try:
-            messages.send(self._writer, Invoke(invocation, function, trigger))
+            messages.send(self._writer, Invoke(invocation, function, trigger, traceparent))
             if self._writer.is_closing():  # a socket pair tells the sender at once
                 raise UndeliveredError
             outcome = await answer
@@ -128,7 +130,9 @@ class WorkerPool:
         self._some_alive = asyncio.Event()
         self.functions: list[FunctionInfo] = []
 
-    async def invoke(self, function: str, trigger: HttpRequest | str) -> HttpResponse | str | None:
+    async def invoke(
+        self, function: str, trigger: HttpRequest | str, traceparent: str = ""
+    ) -> HttpResponse | str | None:
         """Run a function on one of the workers.
 
         Raises:
@@ -139,7 +143,7 @@ class WorkerPool:
                 await self._some_alive.wait()
             worker = min(self._alive, key=lambda worker: worker.in_flight)
             try:
-                return await worker.invoke(function, trigger)
+                return await worker.invoke(function, trigger, traceparent)
             except UndeliveredError:
                 self._forget(worker)
 

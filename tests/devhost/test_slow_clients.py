@@ -37,7 +37,7 @@ type Connect = Callable[[], Awaitable[Client]]
 
 @asynccontextmanager
 async def a_host(*, body_seconds: float = 30) -> AsyncIterator[Connect]:
-    async def invoke(_function: str, _request: HttpRequest) -> HttpResponse:
+    async def invoke(_function: str, _request: HttpRequest, _traceparent: str) -> HttpResponse:
         return HttpResponse(200, [], b"hello")
 
     route = FunctionInfo("hello", [{"type": "httpTrigger", "route": "hello"}])
