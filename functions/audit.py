@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from functions.auth import Forbidden
-from functions.correlation import current_correlation_id
+from functions.correlation import current_correlation_id, of_run
 from functions.problems import problem_of
 from functions.services import connections
 from stores.records import AuditedAction, AuditEntry, Credential
@@ -102,4 +102,5 @@ def _conclude(log: "AuditLog", entry: AuditEntry) -> None:
         log.conclude(entry)
     except PyMongoError as error:
         text = "An audit entry stays attempted: %s (entry_id=%s, outcome=%s, run_id=%s)"
-        _log.error(text, type(error).__name__, entry.entry_id, entry.outcome, entry.run_id)
+        with of_run(entry.run_id):
+            _log.error(text, type(error).__name__, entry.entry_id, entry.outcome, entry.run_id)

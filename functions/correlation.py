@@ -1,19 +1,22 @@
-"""The id that ties together an answer, its log lines and its audit entry: the trace-id of the caller's traceparent.
+"""The ids that tie things together: a request's answer, log lines and audit entry; and all lines of a run.
 
-Everything a request logs is kept on one line here, whatever a value in it holds: a line break in one must not be able
-to forge a log line.
+A request's is the trace-id of the caller's traceparent. Everything a request logs is kept on one line here, whatever a
+value in it holds: a line break in one must not be able to forge a log line.
 """
 
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+
+from opentelemetry import trace
 
 CORRELATION_ID = "X-Correlation-Id"
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+_run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 # https://www.w3.org/TR/trace-context/: a version to come may append fields, version 00 has just these.
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
@@ -38,6 +41,29 @@ def current_correlation_id() -> str:
     return _correlation_id.get() or secrets.token_hex(16)
 
 
+@contextmanager
+def of_run(run_id: str | None) -> Iterator[None]:
+    """Do what is within for a run: its log lines and what is traced tell the run's id. ``None`` changes nothing."""
+    outer = _run_id.get()
+    token = _run_id.set(run_id or outer)
+    _tell_in_span(run_id)
+    try:
+        yield
+    finally:
+        _run_id.reset(token)
+        _tell_in_span(outer)
+
+
+def current_run_id() -> str | None:
+    """Give the id of the run that is worked for, if it is one."""
+    return _run_id.get()
+
+
+def _tell_in_span(run_id: str | None) -> None:
+    if run_id is not None:
+        trace.get_current_span().set_attribute("run_id", run_id)
+
+
 def trace_id(traceparent: str | None) -> str | None:
     """Give the trace-id of a traceparent, ``None`` where it is none: then, says the standard, it is to be ignored."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
@@ -48,7 +74,10 @@ def trace_id(traceparent: str | None) -> str | None:
 
 
 def tell_in_log_lines() -> None:
-    """Have the log lines of each request end with its id. Doing it again changes nothing."""
+    """Have the log lines of each request, and of each run, end with its id. Doing it again changes nothing.
+
+    For those who take more of a line than its text, the ids are attributes of its record.
+    """
     make = logging.getLogRecordFactory()
     if make is not _make_record:
         _makers.append(make)
@@ -60,12 +89,22 @@ _makers: list[Callable[..., logging.LogRecord]] = []
 
 def _make_record(*args: object, **kwargs: object) -> logging.LogRecord:
     record = _makers[-1](*args, **kwargs)
-    correlation_id = _correlation_id.get()
-    if correlation_id is not None:
+    ids = {"run_id": _run_id.get(), "correlation_id": _correlation_id.get()}
+    record.__dict__.update(ids)
+    if any(ids.values()):
         with suppress(TypeError, ValueError):  # some library's arguments do not fit: handlers tell of it, none raises
-            record.msg = f"{_UNPRINTABLE.sub(_escape, record.getMessage())} (correlation_id={correlation_id})"
-            record.args = ()
+            text = record.getMessage()
+            record.msg, record.args = _with_ids(text if ids["correlation_id"] is None else _on_one_line(text), ids), ()
     return record
+
+
+def _with_ids(text: str, ids: Mapping[str, str | None]) -> str:
+    told = (f"{name}={value}" for name, value in ids.items() if value is not None)
+    return text + "".join(f" ({pair})" for pair in told if pair not in text)
+
+
+def _on_one_line(text: str) -> str:
+    return _UNPRINTABLE.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from functions.correlation import of_run
 from functions.messages import Failure, FinishInput
 from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
 
@@ -40,8 +41,13 @@ def close_run(
     Counts and errors are those of what is stored; nothing is added up on the way. Doing it again changes nothing and
     logs nothing, but completes what a crash left half done. Of several who close a run at once, one logs its end.
     """
+    with of_run(run.run_id):
+        return _close(services, run, failure, durations or {})
+
+
+def _close(services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
     while run.is_active:
-        status, changes = _end_of(services, run, failure, durations or {})
+        status, changes = _end_of(services, run, failure, durations)
         services.runs.finish(run.run_id, status, changes)
         # If not, somebody was faster, or asked meanwhile to cancel the run: look again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
@@ -67,8 +73,10 @@ def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", ru
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished while the engine was asked
         return True
-    _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
-    close_run(services, now, Failure("run_lost", "The orchestration engine does not carry this run; start it again."))
+    failure = Failure("run_lost", "The orchestration engine does not carry this run; start it again.")
+    with of_run(run.run_id):
+        _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
+        close_run(services, now, failure)
     return True
 
 

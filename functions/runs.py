@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from functions.correlation import of_run
 from functions.finishing import START_GRACE, close_if_lost, close_run
 from functions.messages import Failure
 from stores.records import KeyTaken, RequestKey, Run, RunExists, Trigger
@@ -92,17 +93,19 @@ def start_run(  # noqa: PLR0913 - each by its name
     wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
     run = _record(services, engine, wanted, user_ids, request)
     if isinstance(run, str):
-        _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
+        with of_run(run):
+            _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
         return run
-    try:
-        _take_lease(services, engine, run.run_id, now)
-    except BaseException:
-        services.runs.delete_queued(run.run_id)
-        raise
-    _close_abandoned(services, engine, now)
-    _start_orchestration(services, engine, run)
-    source = "by timer" if trigger.source == "timer" else "via API"
-    _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
+    with of_run(run.run_id):
+        try:
+            _take_lease(services, engine, run.run_id, now)
+        except BaseException:
+            services.runs.delete_queued(run.run_id)
+            raise
+        _close_abandoned(services, engine, now)
+        _start_orchestration(services, engine, run)
+        source = "by timer" if trigger.source == "timer" else "via API"
+        _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
     return run.run_id
 
 
@@ -130,11 +133,12 @@ def cancel_run(services: "Services", engine: "SyncDurableFunctionsClient", run: 
     """
     from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
 
-    if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
-        raise RunOver(run.run_id)
-    _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
-    with suppress(RpcError):  # then the watchdog will see
-        close_if_lost(services, engine, run)
+    with of_run(run.run_id):
+        if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
+            raise RunOver(run.run_id)
+        _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
+        with suppress(RpcError):  # then the watchdog will see
+            close_if_lost(services, engine, run)
 
 
 def _record(

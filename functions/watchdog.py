@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from functions.correlation import of_run
 from functions.finishing import START_GRACE, close_if_lost, close_run
 from functions.messages import Failure
 from functions.services import Services, settings
@@ -38,8 +39,9 @@ def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -
     held_by = services.runs.get(holder)
     # One that ended just now is about to free it itself.
     if held_by is None or (held_by.completed_at is not None and held_by.completed_at < before):
-        _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
-        services.lease.release(holder)
+        with of_run(holder):
+            _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
+            services.lease.release(holder)
 
 
 def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
@@ -51,9 +53,10 @@ def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> 
             left -= deleted
             if left == 0:
                 return
-        if _purge_history(engine, run):
-            services.runs.purged(run.run_id)
-            _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
+        with of_run(run.run_id):
+            if _purge_history(engine, run):
+                services.runs.purged(run.run_id)
+                _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
 
 
 def _purge_history(engine: "SyncDurableFunctionsClient", run: Run) -> bool:
@@ -81,8 +84,9 @@ def _stop_stalled(services: Services, engine: "SyncDurableFunctionsClient", run:
     from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK
 
     limit = settings().stall_seconds
-    _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
-    with suppress(RpcError):  # it ended just now, or stays: the steps of a run that is closed do nothing
-        engine.terminate_orchestration(run.run_id)
     text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
-    close_run(services, run, Failure("run_stalled", text))
+    with of_run(run.run_id):
+        _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
+        with suppress(RpcError):  # it ended just now, or stays: the steps of a run that is closed do nothing
+            engine.terminate_orchestration(run.run_id)
+        close_run(services, run, Failure("run_stalled", text))

@@ -4,10 +4,18 @@ import logging
 
 import pytest
 
-from functions.correlation import correlated, current_correlation_id, tell_in_log_lines, trace_id
+from functions.correlation import (
+    correlated,
+    current_correlation_id,
+    current_run_id,
+    of_run,
+    tell_in_log_lines,
+    trace_id,
+)
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
+RUN = "run_20260102_010000_0a1b"
 
 log = logging.getLogger("tests.correlation")
 
@@ -74,3 +82,30 @@ def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFix
     (message,) = caplog.messages
     assert message.isprintable()
     assert message.startswith("actor=a\\")
+
+
+def test_log_lines_of_a_run_tell_it_in_their_text_once_and_as_a_field(caplog: pytest.LogCaptureFixture) -> None:
+    tell_in_log_lines()
+    with of_run(RUN):
+        log.warning("deep within")
+        log.warning("deep within (run_id=%s)", RUN)
+        with correlated(f"00-{TRACE}-{PARENT}-01"):
+            log.warning("asked for")
+    log.warning("after it")
+    assert caplog.messages == [
+        f"deep within (run_id={RUN})",
+        f"deep within (run_id={RUN})",
+        f"asked for (run_id={RUN}) (correlation_id={TRACE})",
+        "after it",
+    ]
+    fields = [(vars(record)["run_id"], vars(record)["correlation_id"]) for record in caplog.records]
+    assert fields == [(RUN, None), (RUN, None), (RUN, TRACE), (None, None)]
+
+
+def test_a_run_that_is_closed_on_the_way_is_told_only_within() -> None:
+    with of_run(RUN):
+        with of_run("run_20260101_010000_ffff"):
+            assert current_run_id() == "run_20260101_010000_ffff"
+        with of_run(None):
+            assert current_run_id() == RUN
+    assert current_run_id() is None
