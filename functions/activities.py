@@ -4,56 +4,74 @@ The engine delivers at least once: each step may run twice, or twice at the same
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import azure.durable_functions as df
+import azure.functions as func
 import msgspec
 
+from functions.correlation import of_run
 from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInput, to_wire
 from functions.services import services
+from functions.telemetry import invocation
 
 blueprint = df.Blueprint()
 _log = logging.getLogger(__name__)
 
 
 @blueprint.activity_trigger(input_name="message")
-def plan_run(message: dict[str, Any]) -> dict[str, Any]:
+def plan_run(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
-    from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
+    with _step("plan_run", message, context):
+        from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
 
-    return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
+        return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
-def load_prices(message: dict[str, Any]) -> dict[str, Any]:
+def load_prices(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
-    from functions.market import load_batch  # noqa: PLC0415
+    with _step("load_prices", message, context):
+        from functions.market import load_batch  # noqa: PLC0415
 
-    return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
-def research_symbols(message: dict[str, Any]) -> dict[str, Any]:
+def research_symbols(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
     """Research one batch of symbols."""
-    from functions.market import research_batch  # noqa: PLC0415
+    with _step("research_symbols", message, context):
+        from functions.market import research_batch  # noqa: PLC0415
 
-    return to_answer(research_batch(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(research_batch(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
-def analyze_page(message: dict[str, Any]) -> dict[str, Any]:
+def analyze_page(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
     """Analyse one page of users."""
-    from functions.pages import analyze  # noqa: PLC0415
+    with _step("analyze_page", message, context):
+        from functions.pages import analyze  # noqa: PLC0415
 
-    return to_answer(analyze(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(analyze(services(), msgspec.convert(message, BatchInput)))
 
 
 @blueprint.activity_trigger(input_name="message")
-def finish_run(message: dict[str, Any]) -> str:
+def finish_run(message: dict[str, Any], context: func.Context) -> str:
     """Bring the run to its final state and free the lease; gives that state."""
-    from functions.finishing import finish  # noqa: PLC0415
+    with _step("finish_run", message, context):
+        from functions.finishing import finish  # noqa: PLC0415
 
-    return finish(services(), msgspec.convert(message, FinishInput))
+        return finish(services(), msgspec.convert(message, FinishInput))
+
+
+@contextmanager
+def _step(name: str, message: dict[str, Any], context: func.Context) -> Iterator[None]:
+    """Have what is within known as this step of its run: to lines and in the run's trace."""
+    batch = {"batch": message["number"]} if "number" in message else {}
+    with invocation(name, "other", context, **batch), of_run(message.get("run_id")):
+        yield
 
 
 def to_answer(message: msgspec.Struct) -> dict[str, Any]:

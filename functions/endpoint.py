@@ -1,6 +1,7 @@
 """What every HTTP function has in common, around its handful of own lines."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,7 @@ from functions.operations import Operation
 from functions.problems import MethodNotAllowed, answer_of
 from functions.requests import MalformedId, read_body, read_id, read_query
 from functions.services import services
+from functions.telemetry import invocation, tell_answer, traceparent_of
 from stores.records import AuditedAction, AuditEntry
 
 # What is answered holds people's figures, or tells about the app: nobody keeps it, and no page shows it as its own.
@@ -40,18 +42,33 @@ def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..
 
     def decorate(handler: Callable[..., Any]) -> Callable[..., func.HttpResponse]:
         @functools.wraps(handler)
-        def guarded(req: func.HttpRequest, *bindings: Any, **named_bindings: Any) -> func.HttpResponse:  # noqa: ANN401
-            with correlated(req.headers.get("traceparent")) as correlation_id:
+        def guarded(
+            req: func.HttpRequest,
+            *bindings: Any,  # noqa: ANN401
+            context: func.Context | None = None,
+            **named_bindings: Any,  # noqa: ANN401
+        ) -> func.HttpResponse:
+            with (
+                invocation(operation.name, "http", context) as span,
+                correlated(traceparent_of(span) or req.headers.get("traceparent")) as correlation_id,
+            ):
                 try:
                     answer = _answer(operation, req, lambda: handler(req, *bindings, **named_bindings))
                 except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
                     answer = answer_of(error)
+                    span.set_attribute("error.type", type(error).__name__)
+                tell_answer(span, req.method, answer.status_code)
             for name, value in {**HEADERS, CORRELATION_ID: correlation_id, **cors_headers(req)}.items():
                 answer.headers.setdefault(name, value)
             return answer
 
-        # The host's worker refuses a function whose declared result is not an answer of HTTP.
-        guarded.__annotations__ = {**handler.__annotations__, "return": func.HttpResponse}
+        # The host's worker refuses a function whose declared result is not an answer of HTTP, and hands the context of
+        # an invocation to one that declares it.
+        guarded.__annotations__ = {**handler.__annotations__, "context": func.Context, "return": func.HttpResponse}
+        signature = inspect.signature(handler)
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=func.Context)
+        declared = signature.replace(parameters=[*signature.parameters.values(), context])
+        guarded.__signature__ = declared  # type: ignore[attr-defined] # of inspect's
         return guarded
 
     return decorate

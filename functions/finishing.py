@@ -9,6 +9,7 @@ import msgspec
 
 from functions.correlation import of_run
 from functions.messages import Failure, FinishInput
+from functions.telemetry import record_end
 from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
         run = services.runs.get(run.run_id) or replace(run, status=status)
     if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
-        _log_end(run)
+        _log_end(services.runs.get(run.run_id) or run)
         services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
     if run.dry_run:
@@ -144,5 +145,7 @@ def _log_end(run: Run) -> None:
     }
     level, text = texts[run.status]
     # Perhaps it was somebody else who recorded it, and for another reason.
-    why = f", error_type={run.errors[0].error_type}" if run.status == "failed" and run.errors else ""
+    reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
+    why = f", error_type={reason}" if reason else ""
     _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, why)
+    record_end(run, reason)

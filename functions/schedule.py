@@ -8,9 +8,10 @@ import azure.functions as func
 from azure.functions.decorators.function_app import SettingsApi
 
 from functions.audit import new_entry, on_record
-from functions.correlation import correlated
+from functions.correlation import correlated, of_run
 from functions.runs import RunActive, start_run
 from functions.services import services
+from functions.telemetry import invocation, traceparent_of
 from stores.records import RequestKey, Trigger
 
 
@@ -29,29 +30,40 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 # The database or engine may be away at one in the morning, and the next night is too late.
 @blueprint.retry(strategy="fixed_delay", max_retry_count="20", delay_interval="00:01:00")
 @blueprint.durable_client_input(client_name="client")
-def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:
+def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient, context: func.Context) -> None:
     """Start the nightly run over all users. One that is under way already does tonight's work."""
-    if timer.past_due:
-        _log.warning("The timer fires late")
-    key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
+    with invocation("nightly_analysis", "timer", context) as span:
+        if timer.past_due:
+            _log.warning("The timer fires late")
+        key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
+        with correlated(traceparent_of(span)):
+            _start_nightly_run(client, RequestKey(key, ""))
+
+
+def _start_nightly_run(client: df.SyncDurableFunctionsClient, request: RequestKey) -> None:
     trigger = Trigger("timer", "nightly_analysis")
-    with correlated():
-        entry = new_entry("trigger", credential="timer", actor=trigger.actor)
-        try:
-            with on_record(services().audit, entry) as attempt:
-                attempt.run_id = start_run(services(), client, trigger, request=RequestKey(key, ""))
-        except RunActive as active:
+    entry = new_entry("trigger", credential="timer", actor=trigger.actor)
+    try:
+        with on_record(services().audit, entry) as attempt:
+            attempt.run_id = start_run(services(), client, trigger, request=request)
+    except RunActive as active:
+        with of_run(active.run_id):
             _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES, run_on_startup=False)
 @blueprint.durable_client_input(client_name="client")
-def watchdog(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient) -> None:  # noqa: ARG001 - the host binds it
+def watchdog(
+    timer: func.TimerRequest,  # noqa: ARG001 - the host binds it
+    client: df.SyncDurableFunctionsClient,
+    context: func.Context,
+) -> None:
     """Close runs that nobody works for, then purge what was kept for long enough."""
     from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not while indexing
 
-    close_stuck_runs(services(), client)
-    purge_old_runs(services(), client)
+    with invocation("watchdog", "timer", context):
+        close_stuck_runs(services(), client)
+        purge_old_runs(services(), client)
 
 
 def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.telemetry import is_exported
 from functions.tokens import Verifiers, verifiers
 from settings import KeyName, Settings, key_setting
 from stores.issuer import IssuerKeys
@@ -17,7 +18,10 @@ from stores.secrets import SecretMissing, Secrets
 from stores.vault import SecretsUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pymongo import MongoClient
+    from pymongo.monitoring import CommandListener
 
     from market_data.provider import Provider
     from stores.administrators import AdministratorStore
@@ -132,7 +136,7 @@ def _connections() -> Services:
     from stores.research import ResearchStore  # noqa: PLC0415
     from stores.runs import RunStore  # noqa: PLC0415
 
-    mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"))
+    mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"), _listeners())
     database = mongodb[settings().mongodb_database]
     price_cache = _price_cache()
     provider = provider_from(settings(), provider_key, _rate_limit)
@@ -151,6 +155,14 @@ def _connections() -> Services:
         price_cache=price_cache,
         provider=provider if price_cache is None else CachedProvider(provider, price_cache),
     )
+
+
+def _listeners() -> "Sequence[CommandListener]":
+    if not is_exported():
+        return ()
+    from stores.mongo_trace import CommandSpans  # noqa: PLC0415
+
+    return (CommandSpans(),)
 
 
 def _price_cache() -> "PriceCache | None":

@@ -4,8 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
+from opentelemetry import metrics
+
 from analysis.models import Bars
 from market_data.provider import FetchedBars, Listing, Provider, ProviderUnavailable
+
+_lookups = metrics.get_meter("portfolio_analysis").create_counter(
+    "portfolio_analysis.price_cache.lookups", "{symbol}", "Symbols looked for in the cache of prices."
+)
 
 
 class BarsCache(Protocol):
@@ -37,6 +43,8 @@ class CachedProvider:
         keys = {symbol: f"bars:{self._provider.version(symbol)}:{symbol}:{start}:{end}" for symbol in symbols}
         cached = self._cache.get(list(keys.values()))
         known = {symbol: cached[key] for symbol, key in keys.items() if key in cached}
+        _lookups.add(len(known), {"outcome": "hit"})
+        _lookups.add(len(keys) - len(known), {"outcome": "miss"})
         try:
             fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
         except ProviderUnavailable as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import tenacity
+from opentelemetry import metrics, trace
 
 from market_data.provider import KeyRefused, ProviderUnavailable
 from settings import KeyName, MarketDataServer, key_setting
@@ -36,6 +37,11 @@ _KEY = re.compile(r"[!-~]+")
 
 # It logs a line for each request, with all its symbols.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+_tracer = trace.get_tracer("portfolio_analysis")
+_requests = metrics.get_meter("portfolio_analysis").create_counter(
+    "portfolio_analysis.provider.requests", "{request}", "Requests to a provider's server."
+)
 
 
 class RequestLimit(Protocol):
@@ -148,7 +154,7 @@ class HttpSource:
 
     def _answer(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         with self._turn(deadline):
-            answer, headers = self._exchange(path, params, deadline)
+            answer, headers = self._told_exchange(path, params, deadline)
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             self.pause(_seconds_to_wait(headers) or _PAUSE_SECONDS)
             raise TryAgain("it answers 429, too many requests")
@@ -168,6 +174,30 @@ class HttpSource:
             yield
         finally:
             self._at_once.release()
+
+    def _told_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
+        """Exchange, and have it traced and counted: by path and status, without what is asked or shown."""
+        with _tracer.start_as_current_span(
+            f"GET {path}",
+            kind=trace.SpanKind.CLIENT,
+            attributes={"http.request.method": "GET", "provider": self._name},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                answer, headers = self._exchange(path, params, deadline)
+            except Exception:
+                self._tell(span, None)
+                raise
+            self._tell(span, answer.status)
+            return answer, headers
+
+    def _tell(self, span: trace.Span, status: int | None) -> None:
+        if status is not None:
+            span.set_attribute("http.response.status_code", status)
+        if status is None or httpx.codes.is_error(status):
+            span.set_status(trace.StatusCode.ERROR)
+        _requests.add(1, {"provider": self._name, "status": "unanswered" if status is None else str(status)})
 
     def _exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
         body = bytearray()

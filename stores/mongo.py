@@ -10,6 +10,7 @@ from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackRes
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+from pymongo.monitoring import CommandListener
 
 from stores.identity import NoToken, token
 
@@ -22,7 +23,7 @@ _INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS = (85, 86)
 _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
-def connect(url: str) -> MongoClient[Document]:
+def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[Document]:
     """Make the process's one client; it connects on first use.
 
     A server that is away is noticed after 5 s, so that a trigger answers 503 while its caller still waits; a query may
@@ -41,6 +42,7 @@ def connect(url: str) -> MongoClient[Document]:
         socketTimeoutMS=60_000,
         maxPoolSize=50,
         waitQueueTimeoutMS=5_000,
+        event_listeners=listeners,
         **as_identity,
     )
 

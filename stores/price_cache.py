@@ -10,7 +10,7 @@ import redis
 
 from analysis.models import Bars
 from stores.bars import BarsDocument, bars_from_document, bars_to_document
-from stores.redis_server import connect
+from stores.redis_server import command, connect
 
 _log = logging.getLogger(__name__)
 _EXPIRY_SECONDS = 12 * 60 * 60
@@ -34,7 +34,8 @@ class PriceCache:
         if not keys or self._is_away():
             return {}
         try:
-            blocks = cast("list[bytes | None]", self._redis.mget(keys))
+            with command("MGET"):
+                blocks = cast("list[bytes | None]", self._redis.mget(keys))
         except redis.RedisError as error:
             self._leave_alone(error)
             return {}
@@ -46,7 +47,7 @@ class PriceCache:
         if not bars or self._is_away():
             return
         try:
-            with self._redis.pipeline(transaction=False) as pipeline:
+            with command("SET"), self._redis.pipeline(transaction=False) as pipeline:
                 for key, series in bars.items():
                     pipeline.set(key, msgspec.msgpack.encode(bars_to_document(series)), ex=_EXPIRY_SECONDS)
                 pipeline.execute()

@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stores.redis_server import connect
+from stores.redis_server import command, connect
 
 _MICROSECONDS = 1_000_000
 _TIMEOUT_SECONDS = 2.0
@@ -151,7 +151,8 @@ class SharedBucket:
 
     def _run(self, script: Callable[[list[str], list[int]], object], seconds: float) -> float:
         microseconds = int(seconds * _MICROSECONDS)
-        answer = script(self._keys, [int(self._rate.interval * _MICROSECONDS), self._rate.burst, microseconds])
+        with command("EVALSHA"):
+            answer = script(self._keys, [int(self._rate.interval * _MICROSECONDS), self._rate.burst, microseconds])
         return cast("int", answer) / _MICROSECONDS
 
 

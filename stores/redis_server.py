@@ -1,14 +1,18 @@
 """The connection to Redis: with the password of its URL or, where there is a user but none, as the app's identity."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, override
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import redis
+from opentelemetry import trace
 from redis.credentials import CredentialProvider
 
 from stores.identity import NoToken, token
 
 _SCOPE = "https://redis.azure.com/.default"
+_tracer = trace.get_tracer("portfolio_analysis")
 
 
 class _AsIdentity(CredentialProvider):
@@ -38,3 +42,22 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
         options["credential_provider"] = _AsIdentity(unquote(user))
     client: redis.Redis = redis.Redis.from_url(url, **options)
     return client
+
+
+@contextmanager
+def command(name: str) -> Iterator[None]:
+    """Have what is within, one question to the server, shown in traces: by name, and by the class of its error."""
+    with _tracer.start_as_current_span(
+        name,
+        kind=trace.SpanKind.CLIENT,
+        attributes={"db.system.name": "redis", "db.operation.name": name},
+        # Both would quote the error, which may hold the URL with its password.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield
+        except redis.RedisError as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.StatusCode.ERROR)
+            raise

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stores.redis_server import connect
+from stores.redis_server import command, connect
 
 MOST_FAILURES = 30
 WINDOW_SECONDS = 300
@@ -102,7 +102,7 @@ class SharedFailures:
 
     def of(self, key: str) -> Failures:
         """Give the failures of ``key``; raises RedisError, or ValueError where somebody else wrote under the key."""
-        with self._redis.pipeline() as pipeline:
+        with command("GET"), self._redis.pipeline() as pipeline:
             pipeline.get(_name(key))
             pipeline.ttl(_name(key))
             count, seconds_left = pipeline.execute()
@@ -110,7 +110,7 @@ class SharedFailures:
 
     def add(self, key: str) -> Failures:
         """Count one more failure of ``key``; gives how many there are with it; raises RedisError."""
-        with self._redis.pipeline() as pipeline:
+        with command("INCR"), self._redis.pipeline() as pipeline:
             pipeline.set(_name(key), 0, ex=WINDOW_SECONDS, nx=True)
             pipeline.incr(_name(key))
             pipeline.ttl(_name(key))

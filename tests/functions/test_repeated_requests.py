@@ -11,6 +11,7 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from pymongo.errors import AutoReconnect
 
+from devhost.bindings import InvocationContext, TraceContext
 from functions import schedule
 from functions.auth import Admin
 from functions.finishing import close_run
@@ -26,6 +27,7 @@ BY_HTTP = Trigger("http", "admin-secret")
 KEY = RequestKey("key", "body")
 ANN = Admin("ann", "bearer")
 NOW = datetime(2026, 11, 24, 1, 0, 3, tzinfo=UTC)
+AN_INVOCATION = InvocationContext("nightly_analysis", "", "1", TraceContext(""))
 
 
 def runs_recorded(services: Services) -> list[str]:
@@ -205,10 +207,10 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
     due = datetime.now(UTC) - timedelta(minutes=7)
     fire = inspect.unwrap(schedule.nightly_analysis._function.get_user_function())  # noqa: SLF001
     for past_due in (False, True):
-        fire(a_firing(due.isoformat(), past_due=past_due), engine)
+        fire(a_firing(due.isoformat(), past_due=past_due), engine, AN_INVOCATION)
         for run_id in runs_recorded(services):
             close_run(services, run_of(services, run_id), None)
     assert len(runs_recorded(services)) == 1
     assert [record.getMessage() for record in caplog.records].count("The timer fires late") == 1
-    fire(a_firing((due + timedelta(minutes=6)).isoformat()), engine)
+    fire(a_firing((due + timedelta(minutes=6)).isoformat()), engine, AN_INVOCATION)
     assert len(runs_recorded(services)) == 2

@@ -1,0 +1,228 @@
+"""From what the code tells OpenTelemetry to those who listen, in threads of its own, which nobody waits for.
+
+Application Insights is one (``APPLICATIONINSIGHTS_CONNECTION_STRING``), any collector that takes OTLP over HTTP another
+(``OTEL_EXPORTER_OTLP_ENDPOINT``). Why like this: docs/decisions/0018-telemetry.md.
+"""
+
+import atexit
+import importlib
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, override
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context, get_current
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from functions.correlation import current_run_id
+
+_OTLP = "opentelemetry.exporter.otlp.proto.http"
+_EXPORTERS = {
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": {
+        "traces": ("azure.monitor.opentelemetry.exporter", "AzureMonitorTraceExporter"),
+        "logs": ("azure.monitor.opentelemetry.exporter", "AzureMonitorLogExporter"),
+        "metrics": ("azure.monitor.opentelemetry.exporter", "AzureMonitorMetricExporter"),
+    },
+    "OTEL_EXPORTER_OTLP_ENDPOINT": {
+        "traces": (f"{_OTLP}.trace_exporter", "OTLPSpanExporter"),
+        "logs": (f"{_OTLP}._log_exporter", "OTLPLogExporter"),
+        "metrics": (f"{_OTLP}.metric_exporter", "OTLPMetricExporter"),
+    },
+}
+# The exporter for Application Insights would also report about itself to Microsoft, ask there what to do, and send a
+# metric that says nothing with each batch.
+_DISCREET = {
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+    "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
+}
+# Every export, which would be exported in its turn, and every attempt at one: see _Late.
+_CHATTER = {
+    "azure.core.pipeline.policies.http_logging_policy": logging.WARNING,
+    "azure.monitor": logging.CRITICAL,
+    "opentelemetry": logging.CRITICAL,
+}
+_OURS = ("functions.", "stores.", "market_data.", "settings")
+_EXPORTERS_OWN = ("opentelemetry", "azure.monitor", "azure.core", "azure.identity", "msal", "urllib3")
+_SEVERITIES = {
+    logging.WARNING: SeverityNumber.WARN,
+    logging.ERROR: SeverityNumber.ERROR,
+    logging.CRITICAL: SeverityNumber.FATAL,
+}
+_LONGEST_STOP_SECONDS = 2.0
+
+_importing = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Tell those whom the settings name about everything from now on, until the process ends."""
+    for name, value in _DISCREET.items():
+        os.environ.setdefault(name, value)
+    for name, level in _CHATTER.items():
+        logging.getLogger(name).setLevel(level)
+    resource = Resource.create({"service.name": _service_name()})
+    # Alerts count requests, so none may be left out because a caller's own trace is.
+    sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else ALWAYS_ON
+    tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
+    tracers.add_span_processor(_RunIds())
+    loggers = LoggerProvider(resource, shutdown_on_exit=False)
+    for exporter in _exporters("traces"):
+        tracers.add_span_processor(BatchSpanProcessor(exporter))
+    for exporter in _exporters("logs"):
+        loggers.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    readers = [PeriodicExportingMetricReader(_Metrics(exporter)) for exporter in _exporters("metrics")]
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+    trace.set_tracer_provider(tracers)
+    metrics.set_meter_provider(meters)
+    logging.getLogger().addHandler(_LogLines(loggers))
+    atexit.register(_stop, (tracers.shutdown, loggers.shutdown, meters.shutdown))
+
+
+def _service_name() -> str:
+    # As the host names the app, so that both are one in a map of services.
+    return os.environ.get("OTEL_SERVICE_NAME") or os.environ.get("WEBSITE_SITE_NAME") or "portfolio-analysis"
+
+
+def _exporters(signal: str) -> Iterator[Any]:
+    return (_Late(*exporters[signal]) for name, exporters in _EXPORTERS.items() if os.environ.get(name, "").strip())
+
+
+class _Late:
+    """An exporter that is imported only when there is something to export: in its thread, and no request waits.
+
+    That nothing arrives is told once, until something does.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+        self._made: Any = None
+        self._arrives = True
+
+    def export(self, batch: object) -> Any:  # noqa: ANN401 - each exporter's own
+        try:
+            result = self._exporter().export(batch)
+        except Exception as error:
+            self._tell(type(error).__name__)
+            raise
+        self._tell(None if result.name == "SUCCESS" else result.name)
+        return result
+
+    def _exporter(self) -> Any:  # noqa: ANN401
+        # Two threads that import modules which import each other might see halves of them.
+        with _importing:
+            if self._made is None:
+                self._made = getattr(importlib.import_module(self._module), self._name)()
+            return self._made
+
+    def _tell(self, failure: str | None) -> None:
+        if failure and self._arrives:
+            _log.warning("What this worker tells does not arrive: %s says %s", self._name, failure)
+        self._arrives = failure is None
+
+    def shutdown(self) -> None:
+        if self._made is not None:
+            self._made.shutdown()
+
+
+class _Metrics(MetricExporter):
+    """Tells each time what is new since the last: a run's figures are told once, however long the worker lives."""
+
+    def __init__(self, exporter: _Late) -> None:
+        super().__init__(dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA))
+        self._exporter = exporter
+
+    @override
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 0, **kwargs: object) -> MetricExportResult:
+        result: MetricExportResult = self._exporter.export(metrics_data)
+        return result
+
+    @override
+    def force_flush(self, timeout_millis: float = 0) -> bool:
+        return True
+
+    @override
+    def shutdown(self, timeout_millis: float = 0, **kwargs: object) -> None:
+        self._exporter.shutdown()
+
+
+class _RunIds(SpanProcessor):
+    """Has each span that begins while a run is worked for tell the run."""
+
+    @override
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        run_id = current_run_id()
+        if run_id is not None:
+            span.set_attribute("run_id", run_id)
+
+
+class _LogLines(logging.Handler):
+    """Hands on our lines, and what others warn of, but not what exporters say: it would never end."""
+
+    def __init__(self, loggers: LoggerProvider) -> None:
+        super().__init__(logging.INFO)
+        self._loggers = loggers
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_EXPORTERS_OWN):
+            return False
+        return record.levelno >= logging.WARNING or record.name.startswith(_OURS)
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._loggers.get_logger(record.name).emit(_line(record))
+        except Exception:  # noqa: BLE001 - as every handler does: a line that cannot be told never stops the work
+            self.handleError(record)
+
+
+def _line(record: logging.LogRecord) -> LogRecord:
+    return LogRecord(
+        timestamp=int(record.created * 1e9),
+        context=get_current(),
+        severity_text=record.levelname,
+        severity_number=_SEVERITIES.get(record.levelno, SeverityNumber.INFO),
+        body=record.getMessage(),
+        attributes=dict(_attributes(record)),
+    )
+
+
+def _attributes(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
+    for name in ("run_id", "correlation_id"):
+        if value := getattr(record, name, None):
+            yield name, value
+    if record.exc_info and record.exc_info[0]:
+        # Where, but not the message, which may hold anything. Under the names that conventions have for exceptions,
+        # Application Insights would not count it among the lines.
+        yield "error.type", record.exc_info[0].__name__
+        yield "code.stacktrace", "".join(traceback.format_tb(record.exc_info[2]))
+
+
+def _stop(shutdowns: tuple[Callable[[], None], ...]) -> None:
+    """Have what is left exported; whoever listens too slowly does not hear it."""
+    ends = time.monotonic() + _LONGEST_STOP_SECONDS
+    threads = [threading.Thread(target=shutdown, daemon=True) for shutdown in shutdowns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))

@@ -1,0 +1,219 @@
+"""What a run tells those who listen: a real collector and a stand-in of Application Insights, over HTTP."""
+
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from market_data.sample_prices import SampleProvider
+from tests.devhost.harness import eventually
+from tests.end_to_end.app import BASE, SECRET, App, running_app
+from tests.end_to_end.listener import AT_ONCE, Listener, a_listener
+from tests.functions import telemetry_page
+from tests.market_data.made_up import EVER, traded
+from tests.market_data.provider_apis import KEYS, alpaca
+from tests.market_data.provider_server import ProviderServer, a_provider_server
+from tests.market_data.test_sample_prices import COMPANIES
+from tests.security.secret_patterns import certain_secrets
+
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+STEPS = {"plan_run", "load_prices", "research_symbols", "analyze_page", "finish_run"}
+QUERIES = sorted((Path(__file__).parent.parent.parent / "infra" / "queries").glob("*.kql"))
+PATIENCE_SECONDS = 90
+UNREADABLE = "Prices that are kept cannot be read"
+
+
+@dataclass
+class Observed:
+    """A run that was listened to, the one before it, and all that was heard of both."""
+
+    app: App
+    listener: Listener
+    server: ProviderServer
+    first: dict[str, Any]
+    run: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        return str(self.run["run_id"])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ProviderServer]:
+    sample = SampleProvider().daily_bars([*COMPANIES, "SP500"], *EVER).bars
+    sample["SPY"] = sample.pop("SP500")
+    with a_provider_server(alpaca, {symbol: traded(symbol, bars) for symbol, bars in sample.items()}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory, redis_url: str, server: ProviderServer) -> Iterator[Observed]:
+    with a_listener() as listener:
+        environment = {
+            "REDIS_URL": redis_url,
+            "MARKET_DATA_PROVIDER": "alpaca",
+            "ALPACA_URL": server.url,
+            "ALPACA_KEY_ID": KEYS["alpaca-key-id"],
+            "ALPACA_SECRET_KEY": KEYS["alpaca-secret-key"],
+            "OTEL_EXPORTER_OTLP_ENDPOINT": listener.url,
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": listener.connection_string,
+            "MONGODB_DATABASE": "observed",
+        }
+        with running_app(tmp_path_factory.mktemp("app"), **AT_ONCE, **environment) as app:
+            first = app.run()
+            make_unreadable(app, "AAPL")
+            app.client.headers["traceparent"] = f"00-{TRACE}-{CALLER}-00"  # whose caller does not trace
+            run_id = app.trigger().json()["run_id"]
+            del app.client.headers["traceparent"]
+            run = app.wait(run_id)
+            eventually(lambda: is_over(listener, run_id), PATIENCE_SECONDS)
+            yield Observed(app, listener, server, first, run)
+
+
+def make_unreadable(app: App, symbol: str) -> None:
+    with MongoClient[dict[str, Any]](app.printed("MongoDB at ")) as client:
+        done = client["observed"]["symbol_prices"].update_one({"symbol": symbol}, {"$unset": {"start": ""}})
+        assert done.modified_count == 1
+
+
+def is_over(listener: Listener, run_id: str) -> bool:
+    """Tell whether the last that there is of each kind was heard, at both listeners."""
+    finished = any(span.name == "finish_run" and span.fields.get("run_id") == run_id for span in listener.spans)
+    rows = [*listener.rows("RequestData"), *listener.rows("MetricData"), *listener.rows("MessageData")]
+    told = [row for row in rows if row["properties"].get("run_id") == run_id]
+    kept = {row["name"] for row in told if "name" in row} | {row["message"][:28] for row in told if "message" in row}
+    measured = any("metrics" in row for row in told)
+    said = any("Portfolio analysis completed" in line.text and run_id in line.text for line in listener.lines)
+    return (
+        finished
+        and said
+        and measured
+        and {"finish_run", "Portfolio analysis completed"} <= kept
+        and listener.total("portfolio_analysis.run.duration", run_id=run_id) > 0
+    )
+
+
+def test_one_run_is_one_trace_from_its_caller_to_mongodb_redis_and_the_provider(observed: Observed) -> None:
+    spans = [span for span in observed.listener.spans if span.trace_id == TRACE]
+    known = {span.span_id for span in spans} | {CALLER}
+    assert [span.name for span in spans if span.parent_id not in known] == []
+    (trigger,) = [span for span in spans if span.name == "trigger_analysis"]
+    assert trigger.parent_id == CALLER
+    steps = [span for span in spans if span.name in STEPS]
+    assert {span.name for span in steps} == STEPS
+    assert {span.parent_id for span in steps} == {trigger.span_id}
+    within = {span.name for span in spans if span.parent_id in {step.span_id for step in steps}}
+    assert within >= {"find users", "insert portfolio_analyses", "MGET", "EVALSHA", "GET /v2/stocks/bars"}
+
+
+def test_each_step_tells_its_run_and_its_batch(observed: Observed) -> None:
+    spans = [span for span in observed.listener.spans if span.trace_id == TRACE and span.name in STEPS]
+    assert {span.fields["run_id"] for span in spans} == {observed.run_id}
+    assert {span.name for span in spans if "batch" in span.fields} == STEPS - {"plan_run", "finish_run"}
+    assert not any(span.failed for span in spans)
+
+
+def test_a_request_tells_how_it_was_answered(observed: Observed) -> None:
+    with observed.app.stranger() as stranger:
+        trace_id = stranger.get(f"{BASE}/analysis-runs").headers["X-Correlation-Id"]
+    (span,) = eventually(lambda: [s for s in observed.listener.spans if (s.trace_id, s.parent_id) == (trace_id, "")])
+    assert (span.name, span.failed) == ("list_analysis_runs", False)
+    assert span.fields["http.response.status_code"] == 401
+    assert span.fields["error.type"] == "Unauthorized"
+
+
+def test_every_line_of_a_run_tells_the_run_however_deep_it_is_logged(observed: Observed) -> None:
+    lines = [line for line in observed.listener.lines if line.trace_id == TRACE]
+    assert [line.text for line in lines if line.fields.get("run_id") != observed.run_id] == []
+    begun = "Portfolio analysis background task started"
+    assert {text for text in (UNREADABLE, begun) if any(line.text.startswith(text) for line in lines)} == {
+        UNREADABLE,
+        begun,
+    }
+    in_log = [line for line in observed.app.log.read_text().splitlines() if UNREADABLE in line]
+    assert in_log
+    assert all(line.endswith(f"(run_id={observed.run_id})") for line in in_log)
+
+
+def test_the_figures_of_a_run_are_told_once(observed: Observed) -> None:
+    listener, run = observed.listener, observed.run
+    for outcome in ("analyzed", "skipped", "failed"):
+        told = listener.total("portfolio_analysis.users", run_id=observed.run_id, outcome=outcome)
+        assert told == run[f"users_{outcome}"]
+    durations = [point for point in listener.points if point.name == "portfolio_analysis.run.duration"]
+    assert {(point.fields["run_id"], point.value, point.count) for point in durations} == {
+        (told["run_id"], told["metrics"]["total_duration_seconds"], 1) for told in (observed.first, run)
+    }
+    assert len(durations) == 2
+    assert listener.total("portfolio_analysis.runs", status=run["status"]) == 2
+
+
+def test_lookups_in_the_cache_and_requests_to_the_provider_are_counted(observed: Observed) -> None:
+    listener = observed.listener
+    asked = listener.total("portfolio_analysis.provider.requests", status="200")
+    assert asked == listener.total("portfolio_analysis.provider.requests") == len(observed.server.asked) > 0
+    missed = listener.total("portfolio_analysis.price_cache.lookups", outcome="miss")
+    assert missed >= len(COMPANIES)
+    assert listener.total("portfolio_analysis.price_cache.lookups") == missed + listener.total(
+        "portfolio_analysis.price_cache.lookups", outcome="hit"
+    )
+
+
+def test_application_insights_keeps_what_its_queries_ask_for(observed: Observed) -> None:
+    listener = observed.listener
+    lines, requests, metrics = map(listener.rows, ("MessageData", "RequestData", "MetricData"))
+    of_run = [row for row in requests if row["properties"].get("run_id") == observed.run_id]
+    (trigger,) = [row for row in of_run if row["name"] == "trigger_analysis"]
+    assert (trigger["responseCode"], trigger["success"], trigger["url"]) == ("202", True, "")
+    assert {row["name"] for row in of_run} == STEPS | {"trigger_analysis"}
+    dimensions = {point["name"]: set(row["properties"]) for row in metrics for point in row["metrics"]}
+    of_lines = {name for line in lines for name in line["properties"]}
+    for query in QUERIES:
+        text = query.read_text()
+        named = re.findall(r'name == "(portfolio_analysis[^"]*)"', text)
+        kept = set().union(*(dimensions[name] for name in named)) if named else of_lines
+        assert set(re.findall(r"customDimensions\.(\w+)", text)) <= kept, query.name
+    said = Counter(line["message"].split(" (")[0] for line in lines if observed.run_id in line["message"])
+    assert said["Portfolio analysis triggered via API"] == 1
+    assert said["Portfolio analysis completed with errors"] == 1
+
+
+def test_what_is_told_is_on_the_page_by_name(observed: Observed) -> None:
+    listener = observed.listener
+    assert {name for span in listener.spans for name in span.fields} <= telemetry_page.span_fields()
+    told: dict[str, set[str]] = {}
+    for point in listener.points:
+        told.setdefault(point.name, set()).update(point.fields)
+    # No run of these failed.
+    assert told == {name: fields - {"error_type"} for name, (_, fields) in telemetry_page.metrics().items()}
+
+
+def test_nothing_that_is_told_holds_a_secret_or_what_somebody_owns(observed: Observed) -> None:
+    said = b"\n".join(observed.listener.said).decode(errors="replace")
+    assert "trigger_analysis" in said
+    assert [secret for secret in (SECRET, *KEYS.values()) if secret in said] == []
+    assert list(certain_secrets(said)) == []
+    page = observed.app.client.get(f"{BASE}/analysis-runs/{observed.run_id}/portfolios", params={"limit": 100}).json()
+    values = {str(row["market_value"]) for row in page["portfolios"] if row["market_value"]}
+    assert values
+    assert [value for value in values if value in said] == []
+    assert [row["user_id"] for row in page["portfolios"] if row["user_id"] in said] == []
+
+
+def test_a_listener_that_is_away_changes_nothing_and_is_told_of_once(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:{1}".format(*nobody.getsockname())
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
+        with running_app(tmp_path, **AT_ONCE, **environment, OTEL_EXPORTER_OTLP_TIMEOUT="1") as app:
+            assert app.run()["status"] == "completed_with_errors"
+            complaint = "does not arrive: OTLPSpanExporter"
+            eventually(lambda: complaint in app.log.read_text())
+            app.run()
+            assert app.log.read_text().count(complaint) == 1
