@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from functions.operations import OPERATIONS
+from tests.functions import telemetry_page
 from tests.infra.bicep import INFRA, ROOT, module, resource
 
 QUERIES = sorted((INFRA / "queries").glob("*.kql"))
 
-# What the app emits besides lines: metrics with their dimensions, and the dimension that every line of a run has.
-METRICS = {"portfolio_analysis.users": {"run_id", "outcome"}, "portfolio_analysis.run.duration": {"run_id"}}
+# What the app emits besides lines: metrics with their dimensions, and the dimension that every line of a run has. What
+# a run exports is held against the same page.
+METRICS = {name: fields for name, (_, fields) in telemetry_page.metrics().items()}
 LINE_DIMENSIONS = {"run_id"}
 OUTCOMES = {"analyzed", "skipped", "failed"}
 
