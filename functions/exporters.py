@@ -1,7 +1,7 @@
 """From what the code tells OpenTelemetry to those who listen, in threads of its own, which nobody waits for.
 
 Application Insights is one (``APPLICATIONINSIGHTS_CONNECTION_STRING``), any collector that takes OTLP over HTTP another
-(``OTEL_EXPORTER_OTLP_ENDPOINT``). Why like this: docs/decisions/0018-telemetry.md.
+(``OTEL_EXPORTER_OTLP_ENDPOINT``). Why like this: docs/decisions/0020-telemetry.md.
 """
 
 import atexit

@@ -136,6 +136,8 @@ var platformSettings = {
   // Flex Consumption runs one worker process an instance and knows no FUNCTIONS_WORKER_PROCESS_COUNT, so that one
   // process must have the threads that two share elsewhere: more than host.json's activities and orchestrations at once.
   PYTHON_THREADPOOL_THREAD_COUNT: '8'
+  // The worker exports lines, spans and figures by itself; without this the host would send each line a second time.
+  PYTHON_ENABLE_OPENTELEMETRY: 'true'
 }
 
 resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {

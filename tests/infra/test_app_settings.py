@@ -29,6 +29,7 @@ READ_BY_OTHERS = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
     "AzureWebJobs.nightly_analysis.Disabled": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
+    "PYTHON_ENABLE_OPENTELEMETRY": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
     "AZURE_TOKEN_CREDENTIALS": "azure-identity",
 }
