@@ -18,6 +18,7 @@ from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from functions.services import Services, settings
 from functions.steps import drop_prices_if_over, prices_of
+from market_data.patience import one_patience
 from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
 from market_data.selection import bars_between
 from stores.prices import History
@@ -67,6 +68,7 @@ def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted
     return update
 
 
+@one_patience()
 def bring_up_to_date(
     provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
 ) -> Update:

@@ -18,14 +18,12 @@ import httpx
 import tenacity
 from opentelemetry import metrics, trace
 
+from market_data.patience import end_of_patience
 from market_data.provider import KeyRefused, ProviderUnavailable
 from settings import KeyName, MarketDataServer, key_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENCE_SECONDS = 480.0
-"""What a batch may take altogether: well within ``functionTimeout`` of host.json, which is 10 minutes."""
 
 _MOST_ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
@@ -106,7 +104,7 @@ class HttpSource:
 
     def deadline(self) -> float:
         """Give the time by which everything that is asked from now on for one batch must be answered."""
-        return time.monotonic() + PATIENCE_SECONDS
+        return end_of_patience()
 
     def ask[Content](
         self, path: str, params: Mapping[str, str], read: Callable[[Answer], Content], deadline: float

@@ -11,6 +11,7 @@ import pytest
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from functions.histories import OVERLAP, Update, bring_up_to_date
+from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.selection import bars_between
 from stores.prices import History
@@ -39,9 +40,11 @@ class Source:
     knows_nothing: ProviderUnavailable | KeyRefused | None = None
     asked_what_became: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
     asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
+    patience_ended: list[float] = field(default_factory=list)
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         self.asked.append((tuple(symbols), start, end))
+        self.patience_ended.append(end_of_patience())
         fetched = FetchedBars({}, {}, dict(self.issues))
         for symbol in symbols:
             try:
@@ -62,6 +65,7 @@ class Source:
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
         self.asked_what_became.append((tuple(symbols), since))
+        self.patience_ended.append(end_of_patience())
         if self.knows_nothing:
             raise self.knows_nothing
         return {symbol: self.became[symbol] for symbol in symbols if symbol in self.became}
@@ -126,6 +130,16 @@ def test_a_symbol_whose_kept_days_have_changed_is_asked_for_anew_as_a_whole(sour
     update = bring_up_to_date(source, kept, "ABC", START, day(150))
     assert source.asked[1:] == [(("B",), START, day(150))]
     assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+def test_however_often_a_step_asks_it_waits_no_longer_than_for_one_question(source: Source) -> None:
+    source.bars["C"] = source.bars["C"].at(slice(100))
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = replace(source.bars["A"], close=source.bars["A"].close / 2)
+    source.patience_ended.clear()
+    bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert len(source.patience_ended) == 3  # for the new day, for whole histories, and for what became of C
+    assert len(set(source.patience_ended)) == 1
 
 
 @pytest.mark.parametrize("had", [True, False], ids=["a day went", "a day came"])

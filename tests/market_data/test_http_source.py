@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from types import ModuleType
 
 import numpy as np
 import pytest
 import redis
 
-from market_data import http_source
+from market_data import http_source, patience
 from market_data.cached import CachedProvider
+from market_data.patience import end_of_patience, one_patience
 from market_data.provider import ProviderUnavailable
 from stores.price_cache import PriceCache
 from tests.devhost.harness import eventually
@@ -35,16 +37,16 @@ def test_no_more_requests_are_under_way_in_a_process_than_the_setting_says(api: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "failure", "told"),
+    ("where", "name", "value", "failure", "told"),
     [
-        ("PATIENCE_SECONDS", 0.3, "body drop by drop", "does not end"),
-        ("_LARGEST_ANSWER_BYTES", 1000, "none", "too long"),
+        (patience, "PATIENCE_SECONDS", 0.3, "body drop by drop", "does not end"),
+        (http_source, "_LARGEST_ANSWER_BYTES", 1000, "none", "too long"),
     ],
 )
 def test_an_answer_without_end_in_time_or_size_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: float, failure: str, told: str
+    monkeypatch: pytest.MonkeyPatch, where: ModuleType, name: str, value: float, failure: str, told: str
 ) -> None:
-    monkeypatch.setattr(http_source, name, value)
+    monkeypatch.setattr(where, name, value)
     with a_remote_provider("alpaca") as (provider, server):
         server.always = failure
         with pytest.raises(ProviderUnavailable, match=told):
@@ -60,7 +62,7 @@ def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: 
         server.always = "time-out"
         first = threads.submit(provider.daily_bars, ["KO"], START, END)
         eventually(lambda: server.under_way == 1)
-        monkeypatch.setattr(http_source, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.1)
         with pytest.raises(ProviderUnavailable, match="other requests"):
             provider.daily_bars(["KO"], START, END)
         server.door.set()
@@ -68,12 +70,20 @@ def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: 
 
 
 def test_a_pause_between_attempts_never_goes_beyond_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_source, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
     with a_remote_provider("alpaca") as (provider, server):
         server.always = "500"
         with pytest.raises(ProviderUnavailable, match="500"):
             provider.daily_bars(["KO"], START, END)
     assert len(server.asked) == 1
+
+
+def test_all_that_a_step_asks_shares_the_time_of_one_question() -> None:
+    with one_patience():
+        ends = end_of_patience()
+        with one_patience():
+            assert end_of_patience() == ends
+    assert end_of_patience() > ends
 
 
 def test_connections_are_kept_for_the_next_question() -> None:
