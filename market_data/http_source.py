@@ -154,10 +154,10 @@ class HttpSource:
         with self._turn(deadline):
             answer, headers = self._told_exchange(path, params, deadline)
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
-            self.pause(_seconds_to_wait(headers) or _PAUSE_SECONDS)
+            self.pause(_retry_after(headers) or _until_reset(headers) or _PAUSE_SECONDS)
             raise TryAgain("it answers 429, too many requests")
         if answer.status == httpx.codes.REQUEST_TIMEOUT or httpx.codes.is_server_error(answer.status):
-            if seconds := _seconds_to_wait(headers):
+            if seconds := _retry_after(headers):
                 self.pause(seconds)
             raise TryAgain(f"it answers {answer.status}")
         return answer
@@ -253,15 +253,18 @@ def _left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
 
-def _seconds_to_wait(headers: httpx.Headers) -> float:
+def _retry_after(headers: httpx.Headers) -> float:
     """Give how long the server wants to be left alone; 0 where it does not say, or nothing that can be understood."""
-    now = datetime.now(UTC)
-    after, reset = headers.get("Retry-After", ""), headers.get("X-RateLimit-Reset", "")
+    after = headers.get("Retry-After", "")
     if after.isdecimal():
         return float(after)
-    if after:
-        try:
-            return max(0.0, (parsedate_to_datetime(after) - now).total_seconds())
-        except (ValueError, TypeError):  # no date, or one without a zone
-            return 0.0
-    return max(0.0, float(reset) - now.timestamp()) if reset.isdecimal() else 0.0
+    try:
+        return max(0.0, (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return 0.0
+
+
+def _until_reset(headers: httpx.Headers) -> float:
+    """Give when there are requests again: said in each answer, so it means a pause only where there are none."""
+    reset = headers.get("X-RateLimit-Reset", "")
+    return max(0.0, float(reset) - datetime.now(UTC).timestamp()) if reset.isdecimal() else 0.0

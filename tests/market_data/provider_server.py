@@ -110,6 +110,7 @@ REFUSALS: dict[str, Callable[[], Reply]] = {
         {"Retry-After": format_datetime(_in_half_a_minute(), usegmt=True)},
     ),
     "429 with X-RateLimit-Reset": lambda: (429, {}, {"X-RateLimit-Reset": f"{_in_half_a_minute().timestamp():.0f}"}),
+    "503 with X-RateLimit-Reset": lambda: (503, {}, {"X-RateLimit-Reset": f"{_in_half_a_minute().timestamp():.0f}"}),
     "429 with a Retry-After of nonsense": _refusal(429, Retry_After="soon"),
     "429 with a Retry-After beyond all patience": _refusal(429, Retry_After="900"),
     "503 with Retry-After": _refusal(503, Retry_After="30"),

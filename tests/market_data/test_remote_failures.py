@@ -101,6 +101,15 @@ def test_nobody_asks_before_the_server_wants_to_be_asked_again(
     assert clock.seconds - before > seconds
 
 
+def test_an_error_that_tells_when_the_limit_begins_anew_stops_nobody(
+    provider: Provider, server: ProviderServer, clock: Clock
+) -> None:
+    before = clock.seconds
+    server.failures.append("503 with X-RateLimit-Reset")  # as each answer of Alpaca has
+    fetch(provider)
+    assert clock.seconds - before < 15
+
+
 def test_a_server_that_wants_more_time_than_there_is_is_not_waited_for(
     provider: Provider, server: ProviderServer, clock: Clock
 ) -> None:
