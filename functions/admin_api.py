@@ -133,7 +133,7 @@ def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
     """Give the report that one user's report of a run is to be compared with."""
     run, user_id = _run(read_id(req, "run_id")), read_id(req, "user_id")
     earlier = services().runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
-    return {"report": services().reports.latest([other.run_id for other in earlier], user_id)}
+    return {"report": services().reports.first((other.run_id for other in earlier), user_id)}
 
 
 @blueprint.route(operations.SCHEDULE.route)

@@ -1,4 +1,4 @@
-"""The reports: one document a run and user."""
+"""The reports: one document a run and user, and beside it a short one, the line of lists."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,14 +11,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from analysis.models import Check, Report
-from stores.mongo import Document, DocumentDatabase, WriteRefused, bulk_write, ensure_indexes
+from stores.mongo import Document, DocumentDatabase, Documents, WriteRefused, bulk_write, ensure_indexes
 from stores.records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.shared import Shared
 
 _MEMBERS = tuple(member.name for member in fields(Report))
 _DUPLICATE_KEY = 11000
-# What is kept beside the report, to find and to list it.
-_AS_SHOWN = {"_id": False, "summary": False, "crossed": False}
+_OF_SUMMARY = {"_id": False, **dict.fromkeys((member.name for member in fields(Summary)), True)}
 # Sorts behind every character that an id may have.
 _LAST_CHARACTER = "\U0010ffff"
 # The 16 MB that MongoDB allows, less some room for the key it adds.
@@ -37,23 +36,28 @@ class _Encoded(RawBSONDocument):
 
 
 class ReportStore:
-    """Reports by ``run_id`` and ``user_id``. Each document carries its summary, by which lists are sorted."""
+    """Reports by ``run_id`` and ``user_id``, each with its summary, by which it is found, counted, sorted and listed.
+
+    Apart from each other, since a report is a hundred times as long, and a list or count of many would read all of it.
+    A report is written before its summary and deleted after it: whoever finds the summary finds the report.
+    """
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._reports = database["portfolio_analyses"]
+        self._summaries = database["portfolio_summaries"]
 
     def ensure_indexes(self) -> None:
-        """Create the key and one index for each figure to sort by, read forwards or backwards."""
+        """Create the keys, and of summaries one index for each figure to sort by, read forwards or backwards."""
         run, user = ("run_id", ASCENDING), ("user_id", ASCENDING)
+        key = IndexModel([run, user], name="run_id_user_id", unique=True)
         indexes = [
-            IndexModel([run, user], name="run_id_user_id", unique=True),
+            key,
             IndexModel([run, ("status", ASCENDING), user], name="run_id_status_user_id"),
             IndexModel([run, ("crossed", ASCENDING), user], name="run_id_crossed_user_id"),
         ]
-        indexes += [
-            IndexModel([run, (f"summary.{figure}", ASCENDING), user], name=f"run_id_{figure}") for figure in FIGURES
-        ]
-        ensure_indexes(self._reports, indexes)
+        indexes += [IndexModel([run, (figure, ASCENDING), user], name=f"run_id_{figure}") for figure in FIGURES]
+        ensure_indexes(self._reports, [key])
+        ensure_indexes(self._summaries, indexes)
 
     def save(self, reports: Sequence[Report], shared: Shared) -> dict[str, str]:
         """Keep the reports, each holding with the research of its symbol; doing it again replaces them.
@@ -61,6 +65,7 @@ class ReportStore:
         Gives why, by user id, where a report cannot be kept: that must not cost the others theirs.
         """
         documents: list[tuple[Document, _Encoded]] = []
+        summaries: list[tuple[Document, _Encoded]] = []
         refused: dict[str, str] = {}
         for report in reports:
             try:
@@ -68,48 +73,39 @@ class ReportStore:
             except Unwritable as error:
                 refused[report.user_id] = str(error)
             else:
-                documents.append(({"run_id": report.run_id, "user_id": report.user_id}, document))
+                key = {"run_id": report.run_id, "user_id": report.user_id}
+                documents.append((key, document))
+                summaries.append((key, _line(report)))
         if documents:
-            self._write(documents)
+            _write(self._reports, documents)
+            _write(self._summaries, summaries)
         return refused
-
-    def _write(self, documents: Sequence[tuple[Document, _Encoded]]) -> None:
-        """Insert what is new, as nearly always all is, at half the cost of looking first; replace what is there."""
-        try:
-            self._reports.insert_many([document for _, document in documents], ordered=False)
-        except BulkWriteError as error:
-            errors = error.details["writeErrors"]
-            if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
-                raise WriteRefused(error) from None  # see bulk_write
-            there = [documents[failed["index"]] for failed in errors]
-            bulk_write(self._reports, [ReplaceOne(key, document) for key, document in there])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
-        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, _AS_SHOWN)
+        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False})
 
-    def latest(self, run_ids: Sequence[str], user_id: str) -> Document | None:
-        """Give the report on a user of the last of these runs that has one; ids of runs sort by time."""
-        query = {"run_id": {"$in": list(run_ids)}, "user_id": user_id}
-        return self._reports.find_one(query, _AS_SHOWN, sort=[("run_id", DESCENDING)])
+    def first(self, run_ids: Iterable[str], user_id: str) -> Document | None:
+        """Give the report on a user of the first of these runs that has one: nearly always of the very first."""
+        return next((report for run_id in run_ids if (report := self.get(run_id, user_id))), None)
 
     def outcome(self, run_id: str) -> Outcome:
         """Count the reports of a run by status."""
         # An index holds all of it: to have the server count each status takes eight times as long where it does not.
-        statuses = self._reports.find({"run_id": run_id}, {"_id": False, "status": True})
+        statuses = self._summaries.find({"run_id": run_id}, {"_id": False, "status": True})
         return Outcome(**Counter(document["status"] for document in statuses))
 
     def failures(self, run_id: str, limit: int) -> list[RunError]:
         """Give the first ``limit`` failed users of a run, by user id."""
         fields = {"user_id": True, "reason": True, "error": True}
         documents = (
-            self._reports.find({"run_id": run_id, "status": "failed"}, fields).sort("user_id", ASCENDING).limit(limit)
+            self._summaries.find({"run_id": run_id, "status": "failed"}, fields).sort("user_id", ASCENDING).limit(limit)
         )
         return [RunError(d["user_id"], d["reason"], d["error"]) for d in documents]
 
     def failed_user_ids(self, run_id: str) -> Iterator[str]:
         """Give the users who failed in a run, by id."""
-        failed = self._reports.find({"run_id": run_id, "status": "failed"}, {"_id": False, "user_id": True})
+        failed = self._summaries.find({"run_id": run_id, "status": "failed"}, {"_id": False, "user_id": True})
         return (document["user_id"] for document in failed.sort("user_id", ASCENDING))
 
     def purge(self, run_id: str, limit: int) -> int:
@@ -117,7 +113,9 @@ class ReportStore:
         some = self._reports.find({"run_id": run_id}, {"_id": False, "user_id": True}).sort("user_id", ASCENDING)
         user_ids = [document["user_id"] for document in some.limit(limit)]
         if user_ids:
-            self._reports.delete_many({"run_id": run_id, "user_id": {"$lte": user_ids[-1]}})
+            deleted = {"run_id": run_id, "user_id": {"$lte": user_ids[-1]}}
+            self._summaries.delete_many(deleted)
+            self._reports.delete_many(deleted)
         return len(user_ids)
 
     def summaries(
@@ -139,30 +137,38 @@ class ReportStore:
             if after is not None:
                 base = _and_user_id(base, "$lt" if descending else "$gt", after[1])
             return self._find(base, [("user_id", DESCENDING if descending else ASCENDING)], limit)
-        field = f"summary.{sort}"
         found: list[Summary] = []
         if after is None or after[0] is not None:
             direction = DESCENDING if descending else ASCENDING
-            order = [(field, direction), ("user_id", direction)]
-            found = self._find(base | _beyond(field, after, descending=descending), order, limit)
+            order: list[tuple[str, int]] = [(sort, direction), ("user_id", direction)]
+            found = self._find(base | _beyond(sort, after, descending=descending), order, limit)
         if len(found) < limit:
-            rest: Document = base | {field: None}
+            rest: Document = base | {sort: None}
             if after is not None and after[0] is None:
                 rest = _and_user_id(rest, "$gt", after[1])
             found += self._find(rest, [("user_id", ASCENDING)], limit - len(found))
         return found
 
     def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
-        documents = self._reports.find(query, {"_id": False, "summary": True}).sort(order).limit(limit)
-        return [msgspec.convert(document["summary"], Summary) for document in documents]
+        documents = self._summaries.find(query, _OF_SUMMARY).sort(order).limit(limit)
+        return [msgspec.convert(document, Summary) for document in documents]
+
+
+def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]) -> None:
+    """Insert what is new, as nearly always all is, at half the cost of looking first; replace what is there."""
+    try:
+        collection.insert_many([document for _, document in documents], ordered=False)
+    except BulkWriteError as error:
+        errors = error.details["writeErrors"]
+        if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
+            raise WriteRefused(error) from None  # see bulk_write
+        there = [documents[failed["index"]] for failed in errors]
+        bulk_write(collection, [ReplaceOne(key, document) for key, document in there])
 
 
 def _encoded(report: Report, shared: Shared) -> _Encoded:
     try:
-        document = report_document(report, shared)
-        document["summary"] = msgspec.to_builtins(summarize(report))
-        document["crossed"] = crossed(report.checks)
-        encoded = bson.encode(document)
+        encoded = bson.encode(report_document(report, shared))
     except Exception as error:
         raise Unwritable(f"The report cannot be written as a document: {type(error).__name__}") from error
     if len(encoded) > _LARGEST_DOCUMENT:
@@ -186,6 +192,13 @@ def _and_user_id(query: Document, operator: str, user_id: str) -> Document:
     if operator in bounds:
         user_id = min(bounds[operator], user_id)
     return query | {"user_id": bounds | {operator: user_id}}
+
+
+def _line(report: Report) -> _Encoded:
+    """Give the document that lists are made of: the summary, which checks are not ok, and why one failed."""
+    summary: Document = msgspec.to_builtins(summarize(report))
+    line = {"run_id": report.run_id, **summary, "crossed": crossed(report.checks), "error": report.error}
+    return _Encoded(bson.encode(line))
 
 
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:

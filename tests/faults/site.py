@@ -249,7 +249,13 @@ class Site:
         active = {"status": {"$nin": list(FINAL)}}
         if self._app is not None:
             eventually(lambda: self.database.portfolio_analysis_runs.count_documents(active) == 0, PATIENCE_SECONDS)
-        for name in ("portfolio_analysis_runs", "portfolio_analyses", "run_leases", "run_batches"):
+        for name in (
+            "portfolio_analysis_runs",
+            "portfolio_analyses",
+            "portfolio_summaries",
+            "run_leases",
+            "run_batches",
+        ):
             self.database[name].delete_many({})
 
     def age(self, run_id: str, seconds: int) -> None:

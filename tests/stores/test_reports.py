@@ -74,7 +74,8 @@ def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
     assert report is not None
     assert report["valuation"]["market_value"] == 2.0
     assert report["as_of"] == "2025-01-02"
-    assert "summary" not in report
+    (listed,) = reports.summaries("run", limit=2, wanted=EVERYBODY, sort="user_id", descending=False, after=None)
+    assert listed.market_value == 2.0
 
 
 def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportStore) -> None:
@@ -277,16 +278,23 @@ def test_a_prefix_limits_the_list_to_ids_that_begin_so(reports: ReportStore, sor
     assert sort == "market_value" or listed == sorted(listed, reverse=descending)
 
 
-def test_the_latest_report_is_that_of_the_last_run_that_has_one(reports: ReportStore) -> None:
-    run_ids = ["run_20260101_000000_ffff", "run_20260102_000000_0000", "run_20260103_000000_aaaa"]
-    reports.save([replace(a_report("u1", value=1.0), run_id=run_ids[0])], Shared())
+def test_the_first_report_is_that_of_the_first_run_that_has_one(reports: ReportStore) -> None:
+    run_ids = ["run_20260103_000000_aaaa", "run_20260102_000000_0000", "run_20260101_000000_ffff"]
+    reports.save([replace(a_report("u1", value=1.0), run_id=run_ids[2])], Shared())
     reports.save([replace(a_report("u1", value=2.0), run_id=run_ids[1])], Shared())
-    reports.save([replace(a_report("u2", value=3.0), run_id=run_ids[2])], Shared())
-    latest = reports.latest(run_ids, "u1")
-    assert latest is not None
-    assert latest["valuation"]["market_value"] == 2.0
-    assert {"summary", "crossed"}.isdisjoint(latest)
-    assert reports.latest(run_ids[2:], "u1") is None
+    reports.save([replace(a_report("u2", value=3.0), run_id=run_ids[0])], Shared())
+    first = reports.first(run_ids, "u1")
+    assert first is not None
+    assert first["valuation"]["market_value"] == 2.0
+    assert reports.first(run_ids[:1], "u1") is None
+
+
+def test_a_purge_leaves_neither_reports_nor_lines_of_lists(reports: ReportStore, database: DocumentDatabase) -> None:
+    reports.save([a_report(f"u{i}") for i in range(5)], Shared())
+    reports.save([replace(a_report("u1"), run_id="other")], Shared())
+    assert [reports.purge("run", 3) for _ in range(3)] == [3, 2, 0]
+    for name in ("portfolio_analyses", "portfolio_summaries"):
+        assert [kept["run_id"] for kept in database[name].find()] == ["other"]
 
 
 def test_many_equal_figures_are_paged_in_order(reports: ReportStore) -> None:
