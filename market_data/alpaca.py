@@ -129,7 +129,8 @@ class AlpacaProvider:
         asked, found = sorted(set(names.values())), dict[str, Listing]()
         for page in self._pages("/v1/corporate-actions", asked, params, self._actions_page, self._source.deadline()):
             for group, actions in (page.corporate_actions or {}).items():
-                found |= dict(_listing(group, action) for action in actions)
+                for name, listing in (_listing(group, action) for action in actions):
+                    found[name] = max(found.get(name, listing), listing, key=_day)
         return {symbol: found[name] for symbol, name in names.items() if name in found}
 
     def _rows(self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float) -> _Histories:
@@ -204,6 +205,10 @@ def _listing(group: str, action: _Action) -> tuple[str, Listing]:
     if group == "name_changes":
         return action.old_symbol, Listing("renamed", since, action.new_symbol)
     return action.acquiree_symbol or action.symbol, Listing("delisted", since)
+
+
+def _day(listing: Listing) -> date:
+    return listing.since or date.min
 
 
 def _message(answer: Answer) -> str:

@@ -53,6 +53,15 @@ def test_a_renamed_symbol_is_told_with_its_new_name_where_the_source_knows_it(
     assert remote[0].listings(["FB", "KO"], SINCE) == expected
 
 
+def test_of_a_symbol_that_two_companies_had_the_last_counts_in_whatever_order_they_are_told() -> None:
+    with a_remote_provider("alpaca") as (provider, server):
+        server.delisted = {"FB": "2022-02-01"}
+        server.renamed = {"FB": ("META", "2022-06-09")}
+        assert provider.listings(["FB"], SINCE) == {"FB": Listing("renamed", date(2022, 6, 9), "META")}
+        server.delisted = {"FB": "2022-08-01"}
+        assert provider.listings(["FB"], SINCE) == {"FB": Listing("delisted", date(2022, 8, 1))}
+
+
 @pytest.mark.parametrize("failure", ["500", "not JSON", "no body", "body cut off", "429 with Retry-After in seconds"])
 def test_a_failure_that_passes_costs_one_more_request(remote: tuple[Provider, ProviderServer], failure: str) -> None:
     provider, server = remote
