@@ -119,6 +119,7 @@ def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: S
     for leave in ("click", "Escape"):
         admin.page.get_by_role("button", name="Continue").click()
         dialog = admin.page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
         if leave == "click":
             dialog.get_by_role("button", name="Not now").click()
         else:

@@ -258,6 +258,10 @@ class Site:
         ):
             self.database[name].delete_many({})
 
+    def forget_prices(self) -> None:
+        """Leave no prices in the database, so that a run asks Redis, and their source, for them."""
+        self.database.symbol_prices.delete_many({})
+
     def age(self, run_id: str, seconds: int) -> None:
         """Let so much time have passed since a run was asked for and ended: the watchdog leaves alone what is young."""
         times = {name: self.record(run_id).get(name) for name in ("requested_at", "started_at", "completed_at")}

@@ -39,7 +39,7 @@ def new_at(site: Site, server: ProviderServer) -> Site:
         ALPACA_SECRET_KEY=KEYS["alpaca-secret-key"],
         MARKET_DATA_REQUESTS_PER_MINUTE="100000",
     )
-    site.database.symbol_prices.delete_many({})
+    site.forget_prices()
     with redis.Redis.from_url(site.redis.url) as client:
         client.flushdb()
     return site

@@ -13,6 +13,7 @@ _WARNING = "Redis cannot be used"
 def site(standing_site: Site) -> Site:
     """A site with one worker process, which is to give one warning, and has not given it yet."""
     standing_site.heal(FUNCTIONS_WORKER_PROCESS_COUNT="1")
+    standing_site.forget_prices()
     return standing_site
 
 
@@ -49,5 +50,6 @@ def test_a_redis_that_never_was_there_costs_one_warning(site: Site, undisturbed:
 def test_a_redis_that_is_connected_but_silent_costs_one_warning(site: Site, undisturbed: Figures) -> None:
     replace_the_worker(site)
     check(site, site.trigger(), states=("completed",))  # connects
+    site.forget_prices()
     site.redis.pause()
     check_twice(site, site.trigger(), undisturbed)
