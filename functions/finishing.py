@@ -104,6 +104,8 @@ def _end_of(
     if run.dry_run:  # the only trace it leaves
         outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
     else:
+        if failure or run.cancel_requested_at:  # else every page was written to its end
+            services.reports.complete(run.run_id)
         outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
     symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
     price_issues_count, price_issues = services.batches.price_issues(plan_id, MAX_ERRORS)

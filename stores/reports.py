@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from analysis.models import Check, Report
+from analysis.models import Report
 from stores.mongo import Document, DocumentDatabase, Documents, WriteRefused, bulk_write, ensure_indexes
 from stores.records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.shared import Shared
@@ -69,17 +69,25 @@ class ReportStore:
         refused: dict[str, str] = {}
         for report in reports:
             try:
-                document = _encoded(report, shared)
+                document, line = _encoded(report, shared)
             except Unwritable as error:
                 refused[report.user_id] = str(error)
             else:
                 key = {"run_id": report.run_id, "user_id": report.user_id}
                 documents.append((key, document))
-                summaries.append((key, _line(report)))
+                summaries.append((key, line))
         if documents:
             _write(self._reports, documents)
             _write(self._summaries, summaries)
         return refused
+
+    def complete(self, run_id: str) -> None:
+        """Write the summaries that are missing because their writer died between report and summary."""
+        of_run, user_id = {"run_id": run_id}, {"_id": False, "user_id": True}
+        listed = {summary["user_id"] for summary in self._summaries.find(of_run, user_id)}
+        for key in self._reports.find(of_run, user_id):
+            if key["user_id"] not in listed and (report := self.get(run_id, key["user_id"])) is not None:
+                _write(self._summaries, [(of_run | key, _line(report))])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
         """Give a report as it is kept, or ``None`` where there is none."""
@@ -166,14 +174,16 @@ def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]
         bulk_write(collection, [ReplaceOne(key, document) for key, document in there])
 
 
-def _encoded(report: Report, shared: Shared) -> _Encoded:
+def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
+    """Give a report and its line as documents."""
     try:
-        encoded = bson.encode(report_document(report, shared))
+        document = report_document(report, shared)
+        encoded, line = bson.encode(document), _line(document)
     except Exception as error:
         raise Unwritable(f"The report cannot be written as a document: {type(error).__name__}") from error
     if len(encoded) > _LARGEST_DOCUMENT:
         raise Unwritable("The report is too large for a document.")
-    return _Encoded(encoded)
+    return _Encoded(encoded), line
 
 
 def _conditions(wanted: Wanted) -> Document:
@@ -194,11 +204,28 @@ def _and_user_id(query: Document, operator: str, user_id: str) -> Document:
     return query | {"user_id": bounds | {operator: user_id}}
 
 
-def _line(report: Report) -> _Encoded:
+def _line(report: Document) -> _Encoded:
     """Give the document that lists are made of: the summary, which checks are not ok, and why one failed."""
+    crossed = [f"{check['rule']}:{check['status']}" for check in report["checks"] or () if check["status"] != "ok"]
     summary: Document = msgspec.to_builtins(summarize(report))
-    line = {"run_id": report.run_id, **summary, "crossed": crossed(report.checks), "error": report.error}
-    return _Encoded(bson.encode(line))
+    return _Encoded(bson.encode({"run_id": report["run_id"], **summary, "crossed": crossed, "error": report["error"]}))
+
+
+def summarize(report: Document) -> Summary:
+    """Give the line of lists about a report as it is kept."""
+    statuses = [check["status"] for check in report["checks"] or ()]
+    valuation, risk = report["valuation"] or {}, report["risk"] or {}
+    return Summary(
+        user_id=report["user_id"],
+        status=report["status"],
+        reason=report["reason"],
+        market_value=valuation.get("market_value"),
+        annual_volatility=risk.get("annual_volatility"),
+        max_drawdown=risk.get("max_drawdown"),
+        value_at_risk_95=risk.get("value_at_risk_95"),
+        warnings=statuses.count("warning"),
+        breaches=statuses.count("breach"),
+    )
 
 
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
@@ -207,27 +234,6 @@ def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: b
     value, user_id = after
     beyond = "$lt" if descending else "$gt"
     return {"$or": [{field: {beyond: value}}, {field: value, "user_id": {beyond: user_id}}]}
-
-
-def crossed(checks: Iterable[Check]) -> list[str]:
-    """Name the checks that are not ok, as lists are filtered by: ``rule:status``."""
-    return [f"{check.rule}:{check.status}" for check in checks if check.status != "ok"]
-
-
-def summarize(report: Report) -> Summary:
-    """Give the line of lists about a report."""
-    statuses = [check.status for check in report.checks]
-    return Summary(
-        user_id=report.user_id,
-        status=report.status,
-        reason=report.reason,
-        market_value=report.valuation.market_value if report.valuation else None,
-        annual_volatility=report.risk.annual_volatility if report.risk else None,
-        max_drawdown=report.risk.max_drawdown if report.risk else None,
-        value_at_risk_95=report.risk.value_at_risk_95 if report.risk else None,
-        warnings=statuses.count("warning"),
-        breaches=statuses.count("breach"),
-    )
 
 
 def report_document(report: Report, shared: Shared) -> Document:

@@ -149,7 +149,9 @@ def test_a_run_that_broke_off_early_can_be_shown() -> None:
 def test_every_portfolio_is_a_line_with_its_figures() -> None:
     good = analyze(TABLE, a_portfolio("good").holding("UP", 10).holding("DOWN", 20))[0]
     bad = Report("run", "bad", AS_OF, "USD", "failed", "invalid_holdings", error="No holding can be read")
-    output = printed(render_portfolios([document(summarize(report)) for report in (good, bad)]))
+    output = printed(
+        render_portfolios([document(summarize(report_document(report, Shared()))) for report in (good, bad)])
+    )
     assert good.valuation
     assert good.risk
     shown = line_with("good", output).split()
@@ -300,7 +302,7 @@ def test_undefined_figures_of_a_flat_price_are_dashes() -> None:
 def test_a_file_of_100_columns_gets_no_longer_lines_and_no_control_characters() -> None:
     wide = a_portfolio("a-rather-long-user-name").holding("UP", 123_456.75, 1.0).holding("DOWN", -9_999)
     report = report_on(wide.cash(1e7).watching("YOUNG").buying_power(1e9), {"UP": 0.9, "DOWN": 0.7, "YOUNG": 0.8})
-    summaries = [document(summarize(analyze(TABLE, wide.cash(1e7))[0]))]
+    summaries = [document(summarize(report_document(analyze(TABLE, wide.cash(1e7))[0], Shared())))]
     for thing in (render_portfolio(report), render_portfolios(summaries), render_run(a_run())):
         output = printed(thing)
         assert max(map(len, output.splitlines())) <= 100

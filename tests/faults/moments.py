@@ -8,6 +8,7 @@ PLAN = Moment("insert", "run_batches")
 PRICES = Moment("update", "symbol_prices", b"S03\0")  # not the benchmark's, which the plan keeps
 RESEARCH = Moment("update", "symbol_research")
 PAGE = Moment("insert", "portfolio_analyses")
+REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # and not yet their summaries
 FINISH = Moment("update", _RUNS, b"completed_at")
 LEASE_GIVEN_BACK = Moment("delete", "run_leases")
 CLEARED_UP = Moment("delete", "run_batches")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.end_to_end.app import BASE
-from tests.faults.moments import PAGE
+from tests.faults.moments import PAGE, REPORTS_WRITTEN
 from tests.faults.site import Site
 from tests.faults.truth import Figures, check, figures
 
@@ -56,3 +56,15 @@ def test_a_cancel_is_obeyed_though_every_worker_dies_of_it(site: Site) -> None:
         assert cancel(site, run_id).status_code == 202
         site.kill_workers()
     check(site, run_id, states=("canceled",))
+
+
+def test_reports_whose_worker_died_before_it_listed_them_are_counted_and_listed(site: Site) -> None:
+    with site.wire.holding(REPORTS_WRITTEN) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        assert cancel(site, run_id).status_code == 202
+        site.kill_workers()
+    run = check(site, run_id, states=("canceled",))
+    listed = site.database.portfolio_summaries.distinct("user_id", {"run_id": run_id})
+    assert 0 < run["users_analyzed"] == len(listed)
+    assert set(listed) == set(figures(site, run_id))

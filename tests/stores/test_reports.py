@@ -27,7 +27,7 @@ from analysis.research import research_symbols
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 from stores.records import Outcome, RunError, SortField, Summary, Wanted
-from stores.reports import ReportStore, summarize
+from stores.reports import ReportStore, report_document, summarize
 from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
@@ -171,7 +171,7 @@ def test_failures_are_the_failed_by_user_id_up_to_the_limit(reports: ReportStore
 
 def test_the_summary_counts_warnings_and_breaches() -> None:
     checks = tuple(Check("rule", status, None, 0.0, "") for status in ("ok", "warning", "warning", "breach"))
-    summary = summarize(replace(a_report("u1", value=5.0, volatility=0.2), checks=checks))
+    summary = summarize(report_document(replace(a_report("u1", value=5.0, volatility=0.2), checks=checks), Shared()))
     assert (summary.warnings, summary.breaches, summary.market_value, summary.annual_volatility) == (2, 1, 5.0, 0.2)
 
 
@@ -303,3 +303,18 @@ def test_many_equal_figures_are_paged_in_order(reports: ReportStore) -> None:
     assert len(set(listed)) == 30
     keys = [(int(user_id[1:]) % 3, user_id) for user_id in listed]
     assert all(earlier < later for earlier, later in pairwise(keys))
+
+
+def test_a_report_whose_writer_died_before_its_summary_is_listed_and_counted_once_completed(
+    reports: ReportStore, database: DocumentDatabase
+) -> None:
+    saved = [a_report("u1", value=5.0, volatility=0.2), a_report("u2", value=7.0)]
+    reports.save(saved, Shared())
+    run_id = saved[0].run_id
+    kept = list(database.portfolio_summaries.find({}, {"_id": False}).sort("user_id"))
+    database.portfolio_summaries.delete_one({"user_id": "u2"})
+    assert reports.outcome(run_id) == Outcome(analyzed=1)
+    for _ in range(2):
+        reports.complete(run_id)
+        assert reports.outcome(run_id) == Outcome(analyzed=2)
+        assert list(database.portfolio_summaries.find({}, {"_id": False}).sort("user_id")) == kept
