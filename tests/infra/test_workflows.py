@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import missing_server
 from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, template
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -98,8 +100,35 @@ def test_what_a_step_runs_is_there(name: str, command: str) -> None:
 def test_the_outputs_that_a_deployment_goes_on_with_are_there() -> None:
     used = {name for _, command in commands() for name in re.findall(r"\$([A-Z][A-Z_]+)", command)}
     given = template(MAIN).outputs().keys()
-    known = {"GITHUB_STEP_SUMMARY", "GITHUB_ENV", "ENVIRONMENT", "SMOKE_TEST", "ADMIN_SECRET"}
+    known = {"GITHUB_STEP_SUMMARY", "GITHUB_ENV", "ENVIRONMENT", "SMOKE_TEST", "ADMIN_SECRET", "DURABLE_BACKEND"}
     assert used <= given | known
+
+
+def test_outputs_are_taken_over_under_their_own_names_however_they_come_back(tmp_path: Path) -> None:
+    (command,) = [command for _, command in commands() if "outputs.json" in command]
+    (line,) = [line for line in command.splitlines() if line.startswith("jq ")]
+    given = template(MAIN).outputs().keys()
+    mangled = {name[0].lower() + name[1:]: {"type": "String", "value": "a value"} for name in given}
+    (tmp_path / "outputs.json").write_text(json.dumps(mangled))
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
+    environment = os.environ | {"GITHUB_ENV": "taken"}
+    subprocess.run(["bash", "-ec", line], cwd=tmp_path, env=environment, check=True)  # noqa: S607
+    assert sorted((tmp_path / "taken").read_text().splitlines()) == sorted(f"{name}=a value" for name in given)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_a_step_fails_with_any_part_of_its_pipe(path: Path) -> None:
+    assert workflow(path)["defaults"] == {"run": {"shell": "bash"}}
+    assert not any("shell" in step for _, step in steps())
+
+
+def test_the_one_package_is_built_for_the_engine_that_every_environment_has() -> None:
+    (command,) = [command for _, command in commands() if "make package" in command]
+    assert "DURABLE_BACKEND=$(jq --raw-output '.parameters.durableBackend.value //" in command
+    named = [json.loads(path.read_text())["parameters"].get("durableBackend") for path in ENVIRONMENTS]
+    assert all(engine == named[0] for engine in named)
+    assert template(MAIN).parameters()["durableBackend"]["default"] == "storage"
 
 
 def test_what_was_tried_in_staging_is_what_goes_to_production() -> None:
