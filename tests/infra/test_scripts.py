@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import ROOT
@@ -36,6 +37,17 @@ def test_an_app_that_works_passes_the_smoke_test(app: App) -> None:
     assert app.status(run_id)["dry_run"] is True
     analyzed = app.status(run_id)["users_analyzed"]
     assert f"{analyzed} of {app.status(run_id)['users_to_analyze']} users analysed" in done.stdout
+
+
+def test_an_app_whose_database_has_nobody_yet_passes_the_smoke_test(app: App, app_database: DocumentDatabase) -> None:
+    active = {"user_id": {"$in": [user["user_id"] for user in app_database["users"].find({"is_active": True})]}}
+    app_database["users"].update_many(active, {"$set": {"is_active": False}})
+    try:
+        done = run("smoke-test", url_of(app), "dry-run", ADMIN_SECRET=SECRET)
+    finally:
+        app_database["users"].update_many(active, {"$set": {"is_active": True}})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("completed: 0 of 0 users analysed\n")
 
 
 def test_health_alone_needs_no_secret(app: App) -> None:
