@@ -96,7 +96,7 @@ param alertsEnabled bool = false
 
 @description('Minutes after midnight UTC by which the night\'s run must have ended.')
 @minValue(1)
-@maxValue(1439)
+@maxValue(1410)
 param deadlineMinutes int = 90
 
 @description('Percent of a run\'s users who may fail before somebody is told.')

@@ -12,9 +12,9 @@ param componentId string
 @description('Who is told, by e-mail.')
 @minLength(1)
 param emails string[]
-@description('Minutes after midnight UTC by which the night\'s run must have ended well.')
+@description('Minutes after midnight UTC by which the night\'s run must have ended well; its query tells in the half hour after.')
 @minValue(1)
-@maxValue(1439)
+@maxValue(1410)
 param deadlineMinutes int
 @description('Percent of a run\'s users who may fail before somebody is told.')
 @minValue(1)

@@ -10,7 +10,7 @@ import pytest
 
 from functions.operations import OPERATIONS
 from tests.functions import telemetry_page
-from tests.infra.bicep import INFRA, ROOT, module, resource
+from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
 
 QUERIES = sorted((INFRA / "queries").glob("*.kql"))
 
@@ -140,6 +140,12 @@ def test_every_alert_tells_somebody_and_resolves_by_itself() -> None:
     assert group["emailReceivers"]["config"]["emailAddress"] == "email"
     for notification in resource("Microsoft.Consumption/budgets").members["properties"]["notifications"].values():
         assert notification["contactGroups"] == ["actionGroupId"]
+
+
+def test_the_half_hour_after_any_deadline_ends_on_the_same_day() -> None:
+    assert "between (deadline .. deadline + 30m)" in (INFRA / "queries" / "no-run-completed.kql").read_text()
+    for asked in (template(MAIN).parameters(), module("alerts").parameters()):
+        assert decorator(asked["deadlineMinutes"], "max_value") + 30 <= 24 * 60
 
 
 def test_an_alerts_window_is_at_least_as_long_as_its_frequency() -> None:
