@@ -67,6 +67,20 @@ def test_a_command_is_well_formed_and_names_what_there_is(block: str) -> None:
     assert set(re.findall(r"\$([A-Z][A-Z_]+)", block)) <= known
 
 
+def test_a_file_that_a_command_reads_was_written_before_and_secrets_are_not_left_behind() -> None:
+    for name, text in DOCS.items():
+        there = {"mongodb-url.txt"}  # the backend's own, which only the reader has
+        for line in "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)).splitlines():
+            files = set(re.findall(r"[\w-]+\.txt", line))
+            if line.strip().startswith("rm "):
+                there -= files
+            elif re.search(r"> [\w-]+\.txt|secret download", line):
+                there |= files
+            else:
+                assert files <= there, (name, line)
+        assert there <= {"mongodb-url.txt"}, name
+
+
 @pytest.mark.parametrize("name", DOCS)
 def test_a_page_names_only_parameters_that_there_are(name: str) -> None:
     told = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]+)+)`", DOCS[name]))
