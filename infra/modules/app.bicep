@@ -76,6 +76,11 @@ var alwaysReady = [
   }
 ]
 
+// Flex Consumption runs one worker process an instance and knows no FUNCTIONS_WORKER_PROCESS_COUNT, so that one process
+// must have the threads that two share elsewhere: more than host.json's activities and orchestrations at once. HTTP has
+// instances of its own: each takes a request a thread, since a console that asks several things at once is one caller.
+var threads = 8
+
 resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
@@ -116,6 +121,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         instanceMemoryMB: instanceMemoryMb
         maximumInstanceCount: maximumInstances
         alwaysReady: (alwaysReadyInstances > 0) ? alwaysReady : []
+        triggers: {
+          http: {
+            perInstanceConcurrency: threads
+          }
+        }
       }
     }
   }
@@ -133,9 +143,7 @@ var platformSettings = {
   AZURE_CLIENT_ID: identityClientId
   // No other way to sign in is tried, each of which would take its time.
   AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
-  // Flex Consumption runs one worker process an instance and knows no FUNCTIONS_WORKER_PROCESS_COUNT, so that one
-  // process must have the threads that two share elsewhere: more than host.json's activities and orchestrations at once.
-  PYTHON_THREADPOOL_THREAD_COUNT: '8'
+  PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
   // The worker exports lines, spans and figures by itself; without this the host would send each line a second time.
   PYTHON_ENABLE_OPENTELEMETRY: 'true'
 }

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from settings import PROVIDERS, Settings, SettingsError
-from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, template
+from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
 # What the code reads and no template sets, and where it comes from instead.
 FROM_ELSEWHERE = {
@@ -122,7 +122,13 @@ def test_a_stalled_run_is_stopped_later_than_a_step_may_take() -> None:
 
 
 def test_one_process_has_threads_for_more_than_activities_and_orchestrations() -> None:
-    threads = int(module("app").variable("platformSettings")["PYTHON_THREADPOOL_THREAD_COUNT"])
+    assert "PYTHON_THREADPOOL_THREAD_COUNT: string(threads)" in module("app").text
+    threads = module("app").variable("threads")
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
     busy = durable["maxConcurrentActivityFunctions"] + durable["maxConcurrentOrchestratorFunctions"]
     assert busy < threads, "no thread would be left for HTTP and timers"
+
+
+def test_an_instance_takes_as_many_requests_at_once_as_it_has_threads() -> None:
+    scale = resource("Microsoft.Web/sites").members["properties"]["functionAppConfig"]["scaleAndConcurrency"]
+    assert scale["triggers"]["http"]["perInstanceConcurrency"] == "threads"
