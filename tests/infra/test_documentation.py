@@ -9,8 +9,12 @@ from typing import get_args
 
 import pytest
 
+from functions.messages import MessageTooLarge
+from market_data.provider import KeyRefused, ProviderUnavailable
+from stores.mongo import WriteRefused
 from stores.records import RunStatus
-from stores.secrets import SecretName
+from stores.secrets import SecretMissing, SecretName
+from stores.vault import SecretsUnavailable
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import INFRA, MAIN, ROOT, module, template
 
@@ -48,6 +52,17 @@ def test_every_problem_is_in_the_runbook_and_no_other() -> None:
 def test_every_state_of_a_run_is_in_the_runbook() -> None:
     told = first_cells(section("operations", "What a run's state means, and what to do"))
     assert set(get_args(RunStatus.__value__)) <= set(told)
+
+
+def test_every_reason_for_which_a_run_fails_is_in_the_runbook() -> None:
+    code = "".join(file.read_text() for file in (ROOT / "functions").glob("*.py"))
+    named = set(re.findall(r'\bFailure\(\s*"(\w+)"', code))
+    assert {"run_lost", "too_few_prices"} <= named
+    # What a step raises is named by its class.
+    raised = (KeyRefused, MessageTooLarge, ProviderUnavailable, SecretMissing, SecretsUnavailable, WriteRefused)
+    rows = re.findall(r"^\| (`.*?) \|", section("operations", "What a run's state means, and what to do"), re.MULTILINE)
+    told = set(re.findall(r"`(\w+)`", "".join(rows)))
+    assert named | {error.__name__ for error in raised} <= told
 
 
 @pytest.mark.parametrize("block", BLOCKS)
