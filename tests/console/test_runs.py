@@ -211,6 +211,24 @@ def test_without_a_network_it_says_so_and_goes_on_when_it_is_back(visitor: Visit
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
 
 
+def test_while_the_app_cannot_answer_a_run_it_says_so_and_goes_on_by_itself(visitor: Visitor, site: Site) -> None:
+    visitor.expected.add("status of 503")
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        shown_run(visitor)
+        hold.wait()
+        site.wire.close()
+        site.wire.cut()
+        told = visitor.page.get_by_role("alert")
+        try:
+            expect(told).to_contain_text("The database cannot be reached now")
+            expect(visitor.page.get_by_role("main")).to_contain_text("Running")
+        finally:
+            site.wire.open()
+    expect(told).to_have_count(0)
+    expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors", timeout=60_000)
+
+
 def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(visitor: Visitor, site: Site) -> None:
     with site.wire.holding(PAGE) as hold:
         start(visitor)

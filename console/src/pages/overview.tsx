@@ -1,6 +1,7 @@
 /** How things stand, at a glance. */
 
 import { api } from "../api/client";
+import { Unreachable } from "../api/problem";
 import type { DependencyState, Health, Run, Timetable } from "../api/types";
 import { RunHistory } from "../charts/history";
 import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay, NONE } from "../format";
@@ -36,7 +37,9 @@ export function Overview() {
           </a>
         }
       />
-      {runs.error !== null && !known && <Failure error={runs.error} retry={runs.reload} />}
+      {runs.error !== null && !(known && runs.error instanceof Unreachable) && (
+        <Failure error={runs.error} retry={runs.reload} />
+      )}
       <div class="overview">
         {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
         <NextRun timetable={schedule.value} error={schedule.error} />

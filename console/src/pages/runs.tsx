@@ -1,6 +1,7 @@
 /** All runs, newest first. */
 
 import { api } from "../api/client";
+import { Unreachable } from "../api/problem";
 import type { Run } from "../api/types";
 import { count, date, duration } from "../format";
 import { links } from "../router";
@@ -28,7 +29,7 @@ export function Runs({ before }: { before: string | null }) {
           </a>
         }
       />
-      {error !== null && !value && <Failure error={error} retry={reload} />}
+      {error !== null && !(value && error instanceof Unreachable) && <Failure error={error} retry={reload} />}
       {!value && error === null && <Skeleton height={600} />}
       {value && (
         <div class="card">

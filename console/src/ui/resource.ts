@@ -1,7 +1,7 @@
 /** What a page shows of the API: asked for once, or again and again while it changes. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Unreachable } from "../api/problem";
+import { Problem, Unreachable } from "../api/problem";
 import { Store } from "./store";
 
 export interface Resource<Value> {
@@ -41,8 +41,8 @@ export function forgetAll(): void {
 /**
  * Load what `key` stands for, and again after as long as `again` says of the answer; null is never.
  *
- * Nothing is asked for while the page is hidden. While nobody answers, the wait doubles, and ends at once when the
- * browser is back on the network.
+ * Nothing is asked for while the page is hidden. While nobody answers, or the app says that it cannot now, the wait
+ * doubles; it ends at once when the browser is back on the network.
  */
 export function useResource<Value>(
   key: string,
@@ -83,6 +83,14 @@ export function useResource<Value>(
 
   const reload = useCallback(() => poller.current?.askNow(), []);
   return state.key === key ? { ...state, reload } : { value: null, error: null, reload };
+}
+
+/** Give the milliseconds until it is worth asking again; null where the same question is answered no better. */
+function waitAfter(error: unknown, retryMs: number): number | null {
+  if (!(error instanceof Problem)) {
+    return retryMs;
+  }
+  return error.status >= 500 || error.status === 429 ? Math.max(retryMs, (error.retryAfter ?? 0) * 1000) : null;
 }
 
 /** Asks, waits as long as the answer says, and asks again. */
@@ -132,7 +140,7 @@ class Poller {
       wait = await this.ask();
       this.retryMs = FIRST_RETRY_MS;
     } catch (error) {
-      wait = error instanceof Unreachable ? this.retryMs : null;
+      wait = waitAfter(error, this.retryMs);
       this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);
     }
     this.asking = false;
