@@ -2,7 +2,7 @@
 
 import { platformUser } from "./platform";
 import { Problem, problemOf, Unreachable } from "./problem";
-import { type Credential, headersOf, session, signIn, signOut } from "./session";
+import { type Credential, canBeSent, headersOf, session, signIn, signOut } from "./session";
 import type {
   Accepted,
   AuditPage,
@@ -85,6 +85,9 @@ const ofUser = (runId: string, userId: string): string => `${ofRun(runId)}/portf
 
 /** Find out whether `credential` opens the door, before it becomes the session's. */
 export async function tryCredential(credential: Credential): Promise<void> {
+  if (!canBeSent(credential)) {
+    throw new Problem(401, "Unauthorized", "No secret and no token has such characters.", null, null);
+  }
   const answer = await send(withQuery(`${BASE}/analysis-runs`, { limit: 1 }), {}, credential);
   if (!answer.ok) {
     throw await problemOf(answer);

@@ -42,9 +42,18 @@ export function headersOf(credential: Credential): Record<string, string> {
     : { Authorization: `Bearer ${credential.value}` };
 }
 
-/** Three parts with dots between: a secret will hardly look so. */
+/** Three parts with dots between, the first an object in base64: a secret will hardly look so. */
 export function looksLikeToken(value: string): boolean {
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+  return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+}
+
+/** Whether headers can carry it: the browser sends no request with letters that they have no bytes for. */
+export function canBeSent(credential: Credential): boolean {
+  try {
+    return Boolean(new Headers(headersOf(credential)));
+  } catch {
+    return false;
+  }
 }
 
 function kept(): Credential | null {
