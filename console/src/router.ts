@@ -2,6 +2,9 @@
 
 import { useEffect, useState } from "preact/hooks";
 
+// What the browser keeps with an address that has been shown.
+const SEEN = "seen";
+
 export interface Place {
   path: string[];
   query: URLSearchParams;
@@ -36,10 +39,22 @@ export function replace(link: string): void {
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
+/** Show a page from its top where a link led to it; on a step back the browser finds the place by itself. */
+function beginAtTop(): void {
+  if (history.state !== SEEN) {
+    scrollTo(0, 0);
+    history.replaceState(SEEN, "");
+  }
+}
+
 export function usePlace(): Place {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
-    const update = () => setHash(location.hash);
+    const update = () => {
+      beginAtTop();
+      setHash(location.hash);
+    };
+    beginAtTop();
     addEventListener("hashchange", update);
     return () => removeEventListener("hashchange", update);
   }, []);

@@ -116,6 +116,13 @@ def test_a_view_of_portfolios_can_be_linked_to(reader: Visitor, site: Site, run_
     expect(reader.page.get_by_label("Check crossed")).to_have_value("volatility")
 
 
+def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: str) -> None:
+    reader.go(f"/runs/{run_id}/portfolios")
+    reader.page.get_by_role("link", name="zoe-admin").click()
+    reader.headed("zoe-admin")
+    assert reader.page.evaluate("scrollY") == 0
+
+
 def test_a_portfolio_tells_the_figures_of_its_report(reader: Visitor, site: Site, run_id: str) -> None:
     report = site.app.report(run_id, "ada-allrounder")
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
