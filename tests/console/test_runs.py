@@ -125,6 +125,7 @@ def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: S
         else:
             admin.page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
+        expect(admin.page.get_by_role("button", name="Continue")).to_be_focused()
     assert site.database.portfolio_analysis_runs.count_documents({}) == before
 
 

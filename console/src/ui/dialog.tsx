@@ -14,6 +14,7 @@ interface ConfirmProps {
   onClose: () => void;
 }
 
+/** Left by way of `close`, after which the browser gives the focus back to what had it. */
 export function Confirm(props: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
@@ -38,7 +39,7 @@ export function Confirm(props: ConfirmProps) {
       <div class="dialog-text">{props.children}</div>
       {error !== null && <Failure error={error} />}
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={props.onClose} disabled={busy}>
+        <button type="button" class="button" onClick={() => dialog.current?.close()} disabled={busy}>
           Not now
         </button>
         <button
