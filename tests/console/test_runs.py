@@ -110,6 +110,8 @@ def test_a_dry_run_as_of_a_day_stores_nothing_and_says_so(admin: Visitor, site: 
     assert (run["as_of"], run["dry_run"]) == ("2022-06-03", True)
     expect(page.get_by_text("A dry run", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Portfolios")).to_have_count(0)
+    admin.go("/")
+    expect(page.get_by_role("region", name="How things stand")).to_contain_text("analysed in a dry run")
 
 
 def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: Site) -> None:

@@ -6,7 +6,7 @@ import type { Run } from "../api/types";
 import { count, duration } from "../format";
 import { Icon } from "../ui/icons";
 import { once } from "../ui/resource";
-import { estimateOf, isActive, type PageTimes, PHASES } from "../words/runs";
+import { estimateOf, type PageTimes, PHASES } from "../words/runs";
 
 export function RunProgress({ run }: { run: Run }) {
   const { phase, pages_done, pages_total } = run.progress;
@@ -67,8 +67,10 @@ function Estimate({ run }: { run: Run }) {
   );
 }
 
-/** The last run that ended well: it tells how long one takes. */
+/** The last run that went through to its end: it tells how long one takes. */
 async function comparableTo(runId: string): Promise<Run | null> {
   const { runs } = await api.runs(20);
-  return runs.find((run) => run.run_id !== runId && !isActive(run) && run.users_analyzed > 0) ?? null;
+  return (
+    runs.find((run) => run.run_id !== runId && run.status.startsWith("completed") && run.users_analyzed > 0) ?? null
+  );
 }

@@ -78,7 +78,8 @@ export function verdictOn(runs: Run[], timetable: Timetable | null, now = Date.n
 
 function verdictOnEnd(run: Run, now: number): Verdict {
   const { tone } = STATUS[run.status];
-  const analyzed = `${counted(run.users_analyzed, "portfolio")} analysed ${when(run, now)}`;
+  const dry = run.dry_run ? " in a dry run" : "";
+  const analyzed = `${counted(run.users_analyzed, "portfolio")} analysed${dry} ${when(run, now)}`;
   switch (run.status) {
     case "completed":
       return { tone, title: "All went well", text: `${analyzed}, none failed.` };
@@ -92,7 +93,11 @@ function verdictOnEnd(run: Run, now: number): Verdict {
     case "failed":
       return { tone, title: "The last run failed", text: run.errors[0]?.error ?? "The record does not say why." };
     default:
-      return { tone, title: "The last run was canceled", text: `${analyzed}; what was stored stays.` };
+      return {
+        tone,
+        title: "The last run was canceled",
+        text: run.dry_run ? `${analyzed}.` : `${analyzed}; what was stored stays.`,
+      };
   }
 }
 
