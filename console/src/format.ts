@@ -26,7 +26,8 @@ const clockInUtc = new Intl.DateTimeFormat(undefined, { timeStyle: "short", time
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 // Calendar dates have no time zone: what is told is told everywhere.
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+// A part of English sentences; and 40 hours ago was not yesterday for everybody.
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const moneyFormats = new Map<string, Intl.NumberFormat>();
 
 type Figure = number | null | undefined;

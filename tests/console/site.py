@@ -51,9 +51,8 @@ class Visitor:
     @classmethod
     def arrive(cls, browser: Browser, site: Site, **options: Any) -> "Visitor":  # noqa: ANN401 - as the browser takes them
         address = f"198.18.7.{next(_addresses)}"
-        context = browser.new_context(
-            locale="en-GB", timezone_id="Europe/Berlin", extra_http_headers={"X-Forwarded-For": address}, **options
-        )
+        options = {"locale": "en-GB", "timezone_id": "Europe/Berlin"} | options
+        context = browser.new_context(extra_http_headers={"X-Forwarded-For": address}, **options)
         context.set_default_timeout(_PATIENCE_MS)
         return cls(context, context.new_page(), site).listening()
 

@@ -194,6 +194,29 @@ def test_a_report_that_lacks_something_says_why(reader: Visitor, run_id: str, us
     expect(reader.page.get_by_role("main")).to_contain_text(says)
 
 
+def test_a_reader_elsewhere_sees_figures_as_written_there_in_sentences_of_one_language(
+    browser: Browser, site: Site, run_id: str
+) -> None:
+    visitor = Visitor.arrive(browser, site, locale="de-DE")
+    visitor.open(f"/runs/{run_id}/portfolios/ada-allrounder")
+    visitor.sign_in()
+    report = site.app.report(run_id, "ada-allrounder")
+    volatility = f"{report['risk']['annual_volatility']:.1%}".replace(".", ",").replace("%", "\N{NO-BREAK SPACE}%")
+    expect(region(visitor, "Risk in plain words")).to_contain_text(volatility)
+    visitor.go("/")
+    expect(region(visitor, "Next run")).to_contain_text(re.compile(r"in (\d+ (hour|minute)s?|less than a minute)"))
+    visitor.leave()
+
+
+@pytest.mark.parametrize(("place", "name"), [("", "Where the time went"), ("/portfolios/ada-allrounder", "Stress")])
+def test_the_longest_bar_is_as_long_as_there_is_room(reader: Visitor, run_id: str, place: str, name: str) -> None:
+    reader.go(f"/runs/{run_id}{place}")
+    card = region(reader, name)
+    expect(card).to_be_visible()
+    longest = card.locator(".bar").evaluate_all("bars => Math.max(...bars.map((bar) => bar.offsetWidth))")
+    assert longest > 0.15 * card.evaluate("card => card.offsetWidth")
+
+
 def test_the_audit_log_tells_who_started_what(reader: Visitor, run_id: str) -> None:
     reader.page.get_by_role("link", name="Audit log").click()
     reader.headed("Audit log")
@@ -318,3 +341,14 @@ def test_an_injected_script_or_style_does_nothing(reader: Visitor) -> None:
     assert leaked == "refused"
     assert reader.page.evaluate("window.injected") is None
     expect(reader.page.get_by_role("main")).to_be_visible()
+
+
+def test_a_change_by_part_of_a_share_is_told(reader: Visitor, site: Site) -> None:
+    whose = {"user_id": "uma-fractions", "symbol": "AAPL"}
+    site.database.holdings.update_one(whose, {"$set": {"quantity": 3.25}})
+    run = site.app.run(user_ids=["uma-fractions"])
+    site.database.holdings.update_one(whose, {"$set": {"quantity": 3.14159}})
+    reader.go(f"/runs/{run['run_id']}/portfolios/uma-fractions")
+    change = region(reader, "Since the last run").get_by_role("row").filter(has_text="AAPL")
+    expect(change).to_contain_text("3.14159 shares")
+    expect(change).to_contain_text("3.25 shares")

@@ -1,7 +1,7 @@
 /** What the members of a report mean, in plain sentences. */
 
 import type { Report, Risk } from "../api/types";
-import { count, date, money, percent, ratio } from "../format";
+import { count, date, money, percent, quantity, ratio } from "../format";
 
 export const RULES: Record<string, { label: string; todo: string }> = {
   largest_position: { label: "Largest position", todo: "Sell some of the largest position, or add to others." },
@@ -139,7 +139,12 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
   const value = (report: Report) => report.valuation && report.valuation.market_value + report.valuation.cash;
   const grew = (a: number | null | undefined, b: number | null | undefined) =>
     a === null || a === undefined || b === null || b === undefined ? null : b > a;
-  add("Total value", money(value(earlier)), money(value(now)), grew(value(earlier), value(now)));
+  add(
+    "Total value",
+    money(value(earlier), earlier.currency),
+    money(value(now), now.currency),
+    grew(value(earlier), value(now)),
+  );
   add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
   for (const [label, name] of RISKS_COMPARED) {
     const [before, after] = [earlier.risk?.[name] ?? null, now.risk?.[name] ?? null];
@@ -160,7 +165,8 @@ function tradesBetween(earlier: Report, now: Report): Change[] {
   const before = new Map(earlier.holdings.map((holding) => [holding.symbol, holding.quantity]));
   const after = new Map(now.holdings.map((holding) => [holding.symbol, holding.quantity]));
   const symbols = [...new Set([...before.keys(), ...after.keys()])].sort();
-  const shares = (quantity: number | undefined) => (quantity === undefined ? "not held" : `${count(quantity)} shares`);
+  const shares = (held: number | undefined) =>
+    held === undefined ? "not held" : `${quantity(held)} ${held === 1 ? "share" : "shares"}`;
   return symbols
     .filter((symbol) => before.get(symbol) !== after.get(symbol))
     .map((symbol) => ({
