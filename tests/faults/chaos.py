@@ -150,7 +150,7 @@ def _stall(story: Story, _: float, source: random.Random) -> None:
 def _fire_watchdog_until_over(story: Story) -> None:
     def is_over() -> bool:
         with suppress(httpx.HTTPError, PyMongoError):
-            story.site.age(story.run_id, seconds=120)
+            story.site.age_if_active(story.run_id, seconds=120)
             story.site.fire_watchdog()
         return story.is_over()
 

@@ -264,9 +264,18 @@ class Site:
 
     def age(self, run_id: str, seconds: int) -> None:
         """Let so much time have passed since a run was asked for and ended: the watchdog leaves alone what is young."""
-        times = {name: self.record(run_id).get(name) for name in ("requested_at", "started_at", "completed_at")}
+        self._age({"run_id": run_id}, seconds)
+
+    def age_if_active(self, run_id: str, seconds: int) -> None:
+        """The same of a run that has not ended: of one that just did, whoever closes it must not look long dead."""
+        self._age({"run_id": run_id, "status": {"$nin": list(FINAL)}}, seconds)
+
+    def _age(self, query: Document, seconds: int) -> None:
+        times = {
+            name: self.record(query["run_id"]).get(name) for name in ("requested_at", "started_at", "completed_at")
+        }
         earlier = {name: time - timedelta(seconds=seconds) for name, time in times.items() if time}
-        self.database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": earlier})
+        self.database.portfolio_analysis_runs.update_one(query, {"$set": earlier})
 
     def fire_watchdog(self) -> None:
         self.app.client.post("/admin/functions/watchdog", json={"input": ""}).raise_for_status()

@@ -77,7 +77,7 @@ class Soak:
         def none_is_active() -> bool:
             # What a trigger left behind that died before it answered.
             for left in runs.find(active):
-                self._site.age(left["run_id"], seconds=120)
+                self._site.age_if_active(left["run_id"], seconds=120)
                 self._site.fire_watchdog()
             return runs.count_documents(active) == 0
 
