@@ -13,7 +13,7 @@ import pytest
 from functions import console
 from tests.conftest import missing_server
 from tests.console.site import BUILT, CONSOLE, PATH, built_files
-from tests.end_to_end.app import App, running_app
+from tests.end_to_end.app import ROOT, App, running_app
 
 ALLOWED_BYTES = 150_000
 
@@ -110,6 +110,15 @@ def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path, monkeypat
 
 def test_all_files_together_are_small(built: list[Path]) -> None:
     assert sum(len(gzip.compress(path.read_bytes())) for path in built) < ALLOWED_BYTES
+
+
+def test_every_kind_of_error_that_a_run_records_is_explained() -> None:
+    folders = ("functions", "stores")
+    sources = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).glob("*.py")))
+    kinds = set(re.findall(r'(?:Failure|InvalidPortfolio|RunError|_failed)\([^")[]*"([a-z_]+)"', sources))
+    assert "unknown_user" in kinds
+    explained = re.findall(r"^  (\w+): {", (CONSOLE / "src" / "words" / "errors.ts").read_text(), re.MULTILINE)
+    assert kinds - set(explained) == set()
 
 
 def test_packages_are_pinned_with_hashes_and_name_no_index() -> None:

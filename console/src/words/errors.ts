@@ -72,6 +72,10 @@ const KINDS: Record<string, Kind> = {
     title: "No benchmark",
     advice: "Without prices of BENCHMARK_SYMBOL there is no calendar. Check the setting and the source of prices.",
   },
+  provider_key_refused: {
+    title: "The source of prices refuses the key",
+    advice: "It was withdrawn, has expired or is not set. Renew the provider's key in the vault, then start a run.",
+  },
   run_lost: {
     title: "The run was lost",
     advice: "The engine does not carry it any more, as when its host died at the start. Start it again.",
