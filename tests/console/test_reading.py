@@ -116,6 +116,14 @@ def test_a_view_of_portfolios_can_be_linked_to(reader: Visitor, site: Site, run_
     expect(reader.page.get_by_label("Check crossed")).to_have_value("volatility")
 
 
+def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id: str) -> None:
+    reader.go(f"/runs/{run_id}/portfolios")
+    reader.settle()
+    reader.page.get_by_label("User id begins with").fill("x")
+    reader.page.get_by_label("Status").select_option(label="Failed")
+    until(lambda: reader.address, f"/runs/{run_id}/portfolios?search=x&status=failed", reader)
+
+
 def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios")
     reader.page.get_by_role("link", name="zoe-admin").click()

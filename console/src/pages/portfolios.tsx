@@ -1,6 +1,6 @@
 /** The portfolios of a run: searched, filtered, sorted, a page at a time. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
 import type { Summary } from "../api/types";
 import { count, money, percent } from "../format";
@@ -154,12 +154,15 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
 /** Asks while one types, but not for every letter. */
 function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | null) => void }) {
   const [text, setText] = useState(kept);
+  // What was chosen among the filters while one typed is to stay chosen.
+  const latest = useRef(onSearch);
+  latest.current = onSearch;
   useEffect(() => setText(kept), [kept]);
   useEffect(() => {
     if (text.trim() === kept) {
       return;
     }
-    const timer = setTimeout(() => onSearch(text.trim() || null), TYPING_MS);
+    const timer = setTimeout(() => latest.current(text.trim() || null), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text, kept]);
   return (
