@@ -51,6 +51,21 @@ def test_the_secret_is_in_memory_only_unless_it_is_to_be_kept(visitor: Visitor) 
     assert SECRET not in kept(visitor)
 
 
+def test_a_browser_that_keeps_nothing_for_any_site_shows_the_page_all_the_same(visitor: Visitor) -> None:
+    visitor.context.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage"]) {
+            Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
+        }"""
+    )
+    visitor.open()
+    visitor.sign_in(keep=True)
+    visitor.headed("Overview")
+    visitor.page.get_by_role("button", name="Colours").click()
+    expect(visitor.page.locator("html")).to_have_attribute("data-theme", "light")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+
+
 def test_a_token_of_an_administrator_opens_it_too(visitor: Visitor) -> None:
     visitor.open()
     visitor.sign_in(f"Bearer {a_token('zoe-admin')}")

@@ -1,5 +1,6 @@
 /** Who is signed in. Kept in memory; in this tab's sessionStorage only where that was asked for, never any longer. */
 
+import { keep as keepIn, kept as keptIn } from "../storage";
 import { Store } from "../ui/store";
 import type { Problem } from "./problem";
 
@@ -23,16 +24,12 @@ const KEPT = "credential";
 export const session = new Store<Session>({ credential: kept(), refusal: null });
 
 export function signIn(credential: Credential, keep: boolean): void {
-  if (keep) {
-    sessionStorage.setItem(KEPT, JSON.stringify(credential));
-  } else {
-    sessionStorage.removeItem(KEPT);
-  }
+  keepIn("sessionStorage", KEPT, keep ? JSON.stringify(credential) : null);
   session.set({ credential, refusal: null });
 }
 
 export function signOut(refusal: Problem | null = null): void {
-  sessionStorage.removeItem(KEPT);
+  keepIn("sessionStorage", KEPT, null);
   session.set({ credential: null, refusal });
 }
 
@@ -58,7 +55,7 @@ export function canBeSent(credential: Credential): boolean {
 
 function kept(): Credential | null {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as Credential | null;
+    return JSON.parse(keptIn("sessionStorage", KEPT) ?? "null") as Credential | null;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 /** Light or dark: as the system has it, unless the reader says otherwise. */
 
+import { keep, kept } from "../storage";
 import { Icon, type IconName } from "./icons";
 import { Store, useStore } from "./store";
 
@@ -16,8 +17,8 @@ const choice = new Store<Choice>(keptChoice());
 export const theme = new Store<"light" | "dark">("light");
 
 function keptChoice(): Choice {
-  const kept = localStorage.getItem(KEPT);
-  return kept === "light" || kept === "dark" ? kept : "system";
+  const chosen = kept("localStorage", KEPT);
+  return chosen === "light" || chosen === "dark" ? chosen : "system";
 }
 
 function apply(): void {
@@ -29,7 +30,7 @@ function apply(): void {
 
 export function startTheme(): void {
   choice.listen((chosen) => {
-    localStorage.setItem(KEPT, chosen);
+    keep("localStorage", KEPT, chosen);
     apply();
   });
   system.addEventListener("change", apply);
