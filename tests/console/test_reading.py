@@ -146,6 +146,9 @@ def test_a_portfolio_tells_the_figures_of_its_report(reader: Visitor, site: Site
         expect(region(reader, "Checks")).to_contain_text(check["message"])
     expect(region(reader, "Holdings").locator("tbody tr")).to_have_count(len(report["holdings"]))
     expect(region(reader, "Stress")).to_contain_text("Covid crash 2020")
+    known = [entry for entry in report["stress"] if entry["return"] is not None]
+    assert len(known) < len(report["stress"])
+    expect(region(reader, "Stress").locator(".bar")).to_have_count(len(known))
     for order in report["order_plan"]["orders"]:
         expect(region(reader, "Order plan")).to_contain_text(order["symbol"])
     expect(region(reader, "Growth of today's mix").locator("canvas")).to_be_visible()

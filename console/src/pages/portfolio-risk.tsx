@@ -41,10 +41,12 @@ export function StressCard({ stress, currency }: { stress: Stress[]; currency: s
             <tr key={entry.scenario}>
               <th scope="row">{SCENARIOS[entry.scenario] ?? entry.scenario}</th>
               <td class="bar-cell" aria-hidden="true">
-                <span
-                  class={`bar ${(entry.return ?? 0) < 0 ? "loss" : "gain"}`}
-                  style={{ width: `${(100 * Math.abs(entry.return ?? 0)) / deepest}%` }}
-                />
+                {entry.return !== null && (
+                  <span
+                    class={`bar ${entry.return < 0 ? "loss" : "gain"}`}
+                    style={{ width: `${(100 * Math.abs(entry.return)) / deepest}%` }}
+                  />
+                )}
               </td>
               <td class="number">{percent(entry.return)}</td>
               <td class="number optional">{entry.loss === null ? NONE : money(entry.loss, currency)}</td>
