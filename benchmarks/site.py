@@ -23,17 +23,18 @@ from stores.mongo import connect
 
 ROOT = Path(__file__).parent.parent
 BASE = "/api/admin/portfolio"
-_SECRET = "benchmark"  # noqa: S105 - of a server that lives for minutes
+SECRET = "benchmark"  # noqa: S105 - of a server that lives for minutes
 _KINDS = {"devhost.worker": "workers", "secantus": "MongoDB server", "redis": "Redis server"}
 _SAMPLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A started app: its process and a client that carries the admin secret."""
+    """A started app: its process, a client that carries the admin secret, and where its data are."""
 
     host: psutil.Process
     client: httpx.Client
+    mongodb_url: str
 
     def run_once(self) -> dict[str, Any]:
         """Start a run and give it once it has ended."""
@@ -89,7 +90,7 @@ def running_site(users: int, universe: int, app: Path = ROOT, **settings: str) -
     """Start the app over ``users`` of 20 holdings out of ``universe`` symbols; stop it at the end."""
     with tempfile.TemporaryDirectory() as folder:
         _write_prices(Path(folder), universe)
-        environment = os.environ | {"PORT": "0", "ADMIN_SECRET": _SECRET, "PRICES_DIR": folder} | settings
+        environment = os.environ | {"PORT": "0", "ADMIN_SECRET": SECRET, "PRICES_DIR": folder} | settings
         for name in ("MONGODB_URL", "REDIS_URL", "DATA_DIR"):
             environment.pop(name, None)
         command = [sys.executable, "-m", "devhost", "start", "--script-root", str(app)]
@@ -101,9 +102,9 @@ def running_site(users: int, universe: int, app: Path = ROOT, **settings: str) -
                 with connect(said["MongoDB"]) as mongodb:
                     fill(mongodb["portfolio"], portfolios(users, universe))
                 with httpx.Client(
-                    base_url=said["Listening"], headers={"X-Admin-Secret": _SECRET}, timeout=120, trust_env=False
+                    base_url=said["Listening"], headers={"X-Admin-Secret": SECRET}, timeout=120, trust_env=False
                 ) as client:
-                    yield Site(psutil.Process(process.pid), client)
+                    yield Site(psutil.Process(process.pid), client, said["MongoDB"])
             finally:
                 process.send_signal(signal.SIGINT)
 

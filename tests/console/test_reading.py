@@ -131,6 +131,28 @@ def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: 
     assert reader.page.evaluate("scrollY") == 0
 
 
+def test_many_portfolios_are_turned_over_page_by_page(reader: Visitor, site: Site, run_id: str) -> None:
+    many = "run_20200101_000000_aaaa"
+    run = site.database.portfolio_analysis_runs.find_one({"run_id": run_id}, {"_id": False}) or {}
+    line = site.database.portfolio_summaries.find_one({"run_id": run_id, "user_id": "ada-allrounder"}, {"_id": False})
+    assert line is not None
+    site.database.portfolio_analysis_runs.insert_one(run | {"run_id": many, "request": {"key": many}})
+    copies = [
+        line | {"run_id": many, "user_id": f"u{number:03}", "market_value": float(number % 7)} for number in range(250)
+    ]
+    site.database.portfolio_summaries.insert_many(copies)
+    reader.go(f"/runs/{many}/portfolios?sort=market_value&order=desc")
+    ordered = sorted((line["user_id"] for line in copies), key=lambda user: (int(user[1:]) % 7, user), reverse=True)
+    until(lambda: lines(reader), ordered[:100], reader)
+    for first in (100, 200):
+        reader.page.get_by_role("link", name="Next page").click()
+        until(lambda: lines(reader), ordered[first : first + 100], reader)
+    expect(reader.page.get_by_role("link", name="Next page")).to_have_count(0)
+    reader.page.get_by_role("link", name="First page").click()
+    until(lambda: lines(reader), ordered[:100], reader)
+    site.database.portfolio_analysis_runs.delete_one({"run_id": many})
+
+
 def test_a_portfolio_tells_the_figures_of_its_report(reader: Visitor, site: Site, run_id: str) -> None:
     report = site.app.report(run_id, "ada-allrounder")
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
@@ -318,6 +340,7 @@ def test_an_injected_script_or_style_does_nothing(reader: Visitor) -> None:
         "Content Security Policy",
         "Refused to",
         "TrustedHTML",
+        "TrustedScript",
         "Trusted Type",
         "violates",
         "evil.example",

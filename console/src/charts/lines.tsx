@@ -157,6 +157,7 @@ function optionsOf(props: LinesProps, width: number, onMove: (place: number | nu
         ...axis,
         grid: { show: false },
         space: 70,
+        size: 32,
         values: (_, splits, __, ___, increment) => splits.map((at) => labelOf(at, increment)),
       },
       { ...axis, size: 58, gap: 6, values: (_, splits) => splits.map((value) => props.format(value)) },

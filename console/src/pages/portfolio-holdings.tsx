@@ -24,9 +24,11 @@ export function Holdings({ report }: { report: Report }) {
                 Value
               </th>
               <th scope="col" class="number">
+                <span class="swatch weight" />
                 Weight
               </th>
               <th scope="col" class="number">
+                <span class="swatch risk" />
                 Risk
               </th>
               <th scope="col" class="optional">
@@ -41,7 +43,7 @@ export function Holdings({ report }: { report: Report }) {
               <th scope="col" class="number optional">
                 Beta
               </th>
-              <th scope="col" class="number optional">
+              <th scope="col" class="number optional" title="What research thinks of it, from -1 to 1">
                 Score
               </th>
             </tr>

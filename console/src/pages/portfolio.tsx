@@ -87,30 +87,31 @@ function Parts({ report }: { report: Report }) {
 
 function Worth({ report, valuation }: { report: Report; valuation: Valuation }) {
   const { currency } = report;
-  const part = (percents: number | null) => (percents === null ? "" : ` (${signedPercent(percents / 100)})`);
   const tone = (value: number | null) => (value === null || value === 0 ? "" : value > 0 ? "ok-text" : "bad-text");
   return (
     <dl class="card figures">
-      <Fact label="Total value">
-        <span class="big-figure">{money(valuation.market_value + valuation.cash, currency)}</span>
-      </Fact>
+      <Fact label="Total value">{money(valuation.market_value + valuation.cash, currency)}</Fact>
       <Fact label="In holdings">{money(valuation.market_value, currency)}</Fact>
       <Fact label="Cash">{money(valuation.cash, currency)}</Fact>
       <Fact label="Change on the day">
         <span class={tone(valuation.day_change)}>
           {money(valuation.day_change, currency, "exceptZero")}
-          {part(valuation.day_change_pct)}
+          <Part percents={valuation.day_change_pct} />
         </span>
       </Fact>
       <Fact label="Gain since bought">
         <span class={tone(valuation.unrealized_pl)}>
           {money(valuation.unrealized_pl, currency, "exceptZero")}
-          {part(valuation.unrealized_pl_pct)}
+          <Part percents={valuation.unrealized_pl_pct} />
         </span>
       </Fact>
-      <Fact label="Compound growth a year">{percent(report.performance?.cagr)}</Fact>
+      <Fact label="Growth a year">{percent(report.performance?.cagr)}</Fact>
     </dl>
   );
+}
+
+function Part({ percents }: { percents: number | null }) {
+  return percents === null ? null : <span class="sub">{signedPercent(percents / 100)}</span>;
 }
 
 const CHECK_TONES: Record<Check["status"], Tone> = { ok: "ok", warning: "warning", breach: "bad" };

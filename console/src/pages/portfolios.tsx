@@ -33,7 +33,7 @@ const COLUMNS: Column[] = [
   { sort: "market_value", label: "Value", first: "desc" },
   { sort: "annual_volatility", label: "Volatility", first: "desc", optional: true },
   { sort: "max_drawdown", label: "Max drawdown", first: "asc" },
-  { sort: "value_at_risk_95", label: "VaR 95 %", first: "asc", optional: true },
+  { sort: "value_at_risk_95", label: "VaR 95%", first: "asc", optional: true },
   { sort: "breaches", label: "Checks", first: "desc" },
 ];
 
@@ -239,7 +239,7 @@ function Line({ line, runId }: { line: Summary; runId: string }) {
       <td class="number" data-label="Max drawdown">
         {percent(line.max_drawdown)}
       </td>
-      <td class="number optional" data-label="VaR 95 %">
+      <td class="number optional" data-label="VaR 95%">
         {percent(line.value_at_risk_95, 2)}
       </td>
       <td class="number" data-label="Checks">

@@ -20,9 +20,9 @@ export const SCENARIOS: Record<string, string> = {
   worst_day: "Worst day",
   worst_5_days: "Worst week (5 days)",
   worst_21_days: "Worst month (21 days)",
-  "market_-10": "Market falls 10 %",
-  "market_-20": "Market falls 20 %",
-  "market_-30": "Market falls 30 %",
+  "market_-10": "Market falls 10%",
+  "market_-20": "Market falls 20%",
+  "market_-30": "Market falls 30%",
   global_financial_crisis: "Financial crisis 2008–09",
   covid_crash: "Covid crash 2020",
   inflation_bear_2022: "Inflation bear market 2022",
@@ -70,13 +70,13 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
         : `It is ${percent(Math.abs(risk.current_drawdown ?? 0))} below its highest value.`,
     ],
     [
-      "Value at risk, 95 %",
+      "Value at risk, 95%",
       percent(risk.value_at_risk_95, 2),
       risk.value_at_risk_95,
       `On one day in twenty it loses ${loss(risk.value_at_risk_95)} or more.`,
     ],
     [
-      "Expected shortfall, 95 %",
+      "Expected shortfall, 95%",
       percent(risk.conditional_value_at_risk_95, 2),
       risk.conditional_value_at_risk_95,
       `On those days it loses ${loss(risk.conditional_value_at_risk_95)} on average.`,
@@ -110,8 +110,8 @@ function drawdownSentence(risk: Risk): string {
 function betaSentence(beta: number | null): string {
   const moves = percent(Math.abs(beta ?? 0) / 100, 2);
   return (beta ?? 0) < 0
-    ? `When the market rises by 1 %, it tends to fall by ${moves}.`
-    : `When the market moves by 1 %, it tends to move by ${moves}.`;
+    ? `When the market rises by 1%, it tends to fall by ${moves}.`
+    : `When the market moves by 1%, it tends to move by ${moves}.`;
 }
 
 function sharpeSentence(sharpe: number | null): string {
@@ -158,7 +158,7 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
 const RISKS_COMPARED: [string, "annual_volatility" | "current_drawdown" | "value_at_risk_95"][] = [
   ["Annual volatility", "annual_volatility"],
   ["Current drawdown", "current_drawdown"],
-  ["Value at risk, 95 %", "value_at_risk_95"],
+  ["Value at risk, 95%", "value_at_risk_95"],
 ];
 
 function tradesBetween(earlier: Report, now: Report): Change[] {

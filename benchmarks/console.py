@@ -1,0 +1,136 @@
+"""The admin console with a run over 10,000 portfolios: how soon its tables are there, and how smoothly they scroll."""
+
+import json
+import shutil
+import statistics
+from datetime import UTC, datetime
+from itertools import batched, pairwise
+from typing import TYPE_CHECKING
+
+from analysis.decisions import Adviser
+from analysis.report import analyze_portfolios
+from benchmarks.site import SECRET, running_site
+from benchmarks.tables import Group, Row
+from benchmarks.workload import portfolios, price_table
+from stores.mongo import connect
+from stores.records import Run, Trigger, user_counts
+from stores.reports import ReportStore
+from stores.runs import RunStore
+from stores.shared import Shared
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+USERS, SYMBOLS = 10_000, 500
+_PATH = "/api/admin/console"
+_PAGE = 200
+_ROUNDS = 10
+_SCROLL_PIXELS, _SCROLLS = 120, 60
+_SMOOTH_MS = 34  # two frames of a screen with sixty a second
+
+# When the first line of a table was drawn, counted from the beginning of the navigation or from a click.
+_WATCH = """
+window.drawn = null;
+new MutationObserver(() => {
+  const line = document.querySelector("tbody tr");
+  if (line && line !== window.seen) {
+    window.seen = line;
+    requestAnimationFrame(() => { window.drawn = performance.now(); });
+  }
+}).observe(document, { childList: true, subtree: true });
+"""
+_FRAMES = """
+window.frames_ = [];
+const next = (at) => { window.frames_.push(at); window.counting && requestAnimationFrame(next); };
+window.counting = true;
+requestAnimationFrame(next);
+"""
+
+
+def group() -> Group:
+    """Measure, and give the table; an empty one where there is no Chromium or the console is not built."""
+    title = f"The admin console with a run over {USERS:,} portfolios"
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        return Group(title, "ms", "", [], ["Not measured: Chromium is not installed."])
+    with running_site(0, 0) as site:
+        run_id = _run_over_everybody(site.mongodb_url)
+        return Group(title, "ms", "", _measured(chromium, str(site.client.base_url), run_id))
+
+
+def _run_over_everybody(mongodb_url: str) -> str:
+    """Keep everybody's reports as a run does, page by page, and the record of a run that made them; gives its id."""
+    table, now = price_table(SYMBOLS), datetime.now(UTC)
+    run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"
+    with connect(mongodb_url) as client:
+        runs, reports = RunStore(client["portfolio"]), ReportStore(client["portfolio"])
+        reports.ensure_indexes()
+        runs.create(Run(run_id, "queued", Trigger("timer", "nightly_analysis"), now), None)
+        for page in batched(portfolios(USERS, SYMBOLS), _PAGE, strict=False):
+            reports.save(analyze_portfolios(page, table, Adviser({}), run_id, 0.0), Shared())
+        counts = user_counts(reports.outcome(run_id))
+        runs.finish(run_id, "completed", {"completed_at": now, "progress.phase": "done", **counts})
+    return run_id
+
+
+def _measured(chromium: str, url: str, run_id: str) -> list[Row]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed by the other groups
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        page = browser.new_page()
+        page.add_init_script(_WATCH)
+        credential = json.dumps({"kind": "secret", "value": SECRET, "byPlatform": False})
+        page.goto(f"{url}{_PATH}")
+        page.evaluate("(credential) => { sessionStorage.credential = credential; }", credential)
+        page.goto(f"{url}{_PATH}#/runs/{run_id}/portfolios")
+        _loaded(page)  # by then the workers have connected
+        rows = [
+            _row("first table, from loading the page", [_loaded(page) for _ in range(_ROUNDS)], goal="< 1000"),
+            *[_row(f"sorted by {name}", [_after_click(page, name)]) for name in ("Value", "Max drawdown", "Checks")],
+            _row("next page", [_after_click(page, "Next page") for _ in range(_ROUNDS)]),
+            *_scrolling(page),
+        ]
+        browser.close()
+    return rows
+
+
+def _row(name: str, milliseconds: list[float], goal: str = "") -> Row:
+    note = f"slowest {max(milliseconds):.0f}" if len(milliseconds) > 1 else ""
+    return Row(name, statistics.median(milliseconds), goal=goal, note=note)
+
+
+def _loaded(page: "Page") -> float:
+    page.reload()
+    return _drawn(page)
+
+
+def _after_click(page: "Page", name: str) -> float:
+    link = page.get_by_role("link", name=name, exact=True)
+    link.wait_for()
+    page.evaluate("window.drawn = null")
+    begun: float = link.evaluate("(link) => { const now = performance.now(); link.click(); return now; }")
+    return _drawn(page) - begun
+
+
+def _drawn(page: "Page") -> float:
+    page.locator("tbody tr").first.wait_for()
+    # Not by waiting in the page, whose policy lets nothing be evaluated there.
+    while (drawn := page.evaluate("window.drawn")) is None:
+        page.wait_for_timeout(5)
+    return float(drawn)
+
+
+def _scrolling(page: "Page") -> list[Row]:
+    """Turn the wheel from the top to the bottom of a page of a hundred lines, and look at every frame."""
+    page.mouse.move(600, 400)
+    page.evaluate(_FRAMES)
+    for _ in range(_SCROLLS):
+        page.mouse.wheel(0, _SCROLL_PIXELS)
+    frames: list[float] = page.evaluate("() => { window.counting = false; return window.frames_; }")
+    gaps = [later - earlier for earlier, later in pairwise(frames)]
+    late = sum(gap > _SMOOTH_MS for gap in gaps)
+    return [
+        Row("scrolling: median frame", statistics.median(gaps), note=f"{len(gaps)} frames"),
+        Row("scrolling: longest frame", max(gaps), note=f"{late} over {_SMOOTH_MS} ms"),
+    ]
