@@ -148,6 +148,6 @@ def _log_end(run: Run) -> None:
     level, text = texts[run.status]
     # Perhaps it was somebody else who recorded it, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
-    why = f", error_type={reason}" if reason else ""
-    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, why)
+    more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
+    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)
     record_end(run, reason)

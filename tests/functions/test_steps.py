@@ -249,7 +249,7 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
 
 
 def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
-    services: Services, database: DocumentDatabase
+    services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     start(services, database, dry_run=True)
     database.users.insert_one({"user_id": "broken"})
@@ -264,6 +264,8 @@ def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
     after = {name: list(database[name].find()) for name in database.list_collection_names()}
     assert len(after.pop("portfolio_analysis_runs")) == 1
     assert {name: documents for name, documents in after.items() if documents} == before
+    # No alert is to take it for the night's.
+    assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
 
 
 @pytest.mark.parametrize("step", ["plan", "load_prices"])
