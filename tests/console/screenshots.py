@@ -22,6 +22,7 @@ from tests.faults.wire import Moment, Wire
 
 IMAGES = ROOT / "docs" / "images"
 _DESKTOP = {"width": 1280, "height": 820}
+_ON_A_PHONE = ("overview", "run", "portfolios", "portfolio")
 _NIGHTS = 14
 _BAD_NIGHTS = (0, 5, 6, 11)
 _FAILED_NIGHT = 8
@@ -104,12 +105,14 @@ def take_pictures(browser: Browser, site: Site, run_id: str) -> None:
             visitor = Visitor.arrive(browser, site, device_scale_factor=1, **options)
             visitor.open()
             visitor.headed("Sign in")
-            _picture(visitor, f"sign-in-{device}-{theme}")
+            if device == "desktop":
+                _picture(visitor, f"sign-in-{device}-{theme}")
             visitor.sign_in()
             visitor.headed("Overview")
             for name, place in places.items():
-                visitor.go(place)
-                _picture(visitor, f"{name}-{device}-{theme}")
+                if device == "desktop" or name in _ON_A_PHONE:
+                    visitor.go(place)
+                    _picture(visitor, f"{name}-{device}-{theme}")
             if device == "desktop":
                 _pictures_of_the_rest(visitor, f"{portfolios}/ada-allrounder", theme)
             visitor.leave()

@@ -7,6 +7,8 @@ import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time, type Tone } fro
 import { useResource } from "../ui/resource";
 
 const PAGE = 50;
+// Enough to find it in the log; all of it is in the title.
+const CORRELATION_DIGITS = 12;
 const ACTIONS: Record<AuditEntry["action"], string> = {
   trigger: "Start a run",
   retry: "Retry failed users",
@@ -91,20 +93,20 @@ function Entry({ entry }: { entry: AuditEntry }) {
       <td>
         {ACTIONS[entry.action]}
         {entry.run_id && (
-          <a class="sub" href={links.run(entry.run_id)}>
+          <a class="sub whole" href={links.run(entry.run_id)}>
             {entry.run_id}
           </a>
         )}
       </td>
-      <td>{entry.actor ?? <span class="note">Nobody signed in</span>}</td>
+      <td class="whole">{entry.actor ?? <span class="note">Nobody signed in</span>}</td>
       <td class="optional">
         {CREDENTIALS[entry.credential]}
         {entry.credential_id && <span class="sub">{entry.credential_id}</span>}
       </td>
       <td class="optional">
         {entry.client ?? <span class="note">The app itself</span>}
-        <span class="sub" title="Correlation id, as in the log">
-          {entry.correlation_id}
+        <span class="sub" title={`Correlation id, as in the log: ${entry.correlation_id}`}>
+          {entry.correlation_id.slice(0, CORRELATION_DIGITS)} …
         </span>
       </td>
       <td>

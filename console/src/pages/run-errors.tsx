@@ -45,7 +45,7 @@ function ErrorGroup({ group, run }: { group: Group; run: Run }) {
     <li class="group">
       <div class="group-head">
         <h3>{group.title}</h3>
-        <Badge tone={tone}>{counted(group.errors.length, "time")}</Badge>
+        <Badge tone={tone}>{counted(group.errors.length, "case")}</Badge>
       </div>
       <p>{group.advice}</p>
       <ul class="members">
