@@ -23,6 +23,8 @@ def server() -> Iterator[ProviderServer]:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, redis_url: str, server: ProviderServer) -> Iterator[App]:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()  # other tests ask for the same prices
     environment = {
         "REDIS_URL": redis_url,
         "MARKET_DATA_PROVIDER": "alpaca",

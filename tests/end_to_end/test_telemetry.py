@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from pymongo import MongoClient
 
 from market_data.sample_prices import SampleProvider
@@ -54,6 +55,8 @@ def server() -> Iterator[ProviderServer]:
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory, redis_url: str, server: ProviderServer) -> Iterator[Observed]:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()  # other tests ask for the same prices
     with a_listener() as listener:
         environment = {
             "REDIS_URL": redis_url,
