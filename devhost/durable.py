@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import json
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as rpc
 from durabletask.testing import InMemoryOrchestrationBackend
 
+from devhost.engine import Invoke
 from devhost.errors import InvocationError, WorkerExitedError
 from devhost.host_json import DurableTask
 from devhost.messages import FunctionInfo
@@ -22,7 +24,6 @@ _SERVER_THREADS = 32  # each client that waits for an orchestration holds one
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _register: Any = rpc.add_TaskHubSidecarServiceServicer_to_server  # generated without types
 
-type Invoke = Callable[[str, str, str], Awaitable[Any]]
 type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partly typed
 
 
@@ -47,19 +48,41 @@ class LocalBackend(InMemoryOrchestrationBackend):
         return super()._wait_for_state(instance_id, predicate, timeout or threading.TIMEOUT_MAX)
 
 
+class MemoryEngine:
+    """Microsoft's in-memory engine behind a gRPC server of ours; it forgets its instances with this process."""
+
+    def __init__(self, backend: Backend, limits: DurableTask, client: dict[str, str]) -> None:
+        self._backend = backend
+        self._limits = limits
+        self._client = json.dumps(client)
+
+    def client_binding(self) -> str:
+        """Return the binding data of durable clients."""
+        return self._client
+
+    async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
+        """Carry orchestrations with these functions until canceled."""
+        await DurableBridge(self._backend, functions, invoke, self._limits).run()
+
+
 @contextmanager
-def durable_backend(default_version: str | None) -> Iterator[tuple[Backend, str]]:
-    """An empty task hub, served to durable clients on a free loopback port; gives the backend and its address.
+def memory_engine(settings: DurableTask, base_url: str) -> Iterator[MemoryEngine]:
+    """Give an engine with an empty task hub, served to durable clients on a free loopback port.
 
     The SDK's ``create_test_backend`` serves the same class, but on all interfaces, on a port to be guessed free.
     """
-    backend: Backend = LocalBackend(default_version)
+    backend: Backend = LocalBackend(settings.default_version)
     server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="durable"), options=_UNLIMITED)
     _register(backend, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    client = {
+        "taskHubName": settings.hub_name,
+        "rpcBaseUrl": f"http://127.0.0.1:{port}",
+        "httpBaseUrl": f"{base_url}/runtime/webhooks/durabletask",
+    }
     try:
-        yield backend, f"127.0.0.1:{port}"
+        yield MemoryEngine(backend, settings, client)
     finally:
         backend.stop()
         server.stop(grace=None).wait()

@@ -6,6 +6,16 @@ class StartError(Exception):
         self.detail = detail
 
 
+class HostEndedError(Exception):
+    """So many worker processes died that the Functions host ends itself, for the platform to start another."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(
+            f"Exceeded language worker restart retry count: {deaths} worker processes died. The Functions host ends "
+            "itself then, and the platform starts another one; here, start again."
+        )
+
+
 class InvocationError(Exception):
     """A function invocation failed: the function raised, or its worker process ended."""
 
@@ -21,3 +31,12 @@ class WorkerExitedError(InvocationError):
 
     def __init__(self, pid: int, exit_code: int | None) -> None:
         super().__init__("WorkerProcessExitException", f"worker process {pid} exited with code {exit_code}")
+
+
+class FunctionTimeoutError(InvocationError):
+    """The function took longer than ``functionTimeout`` of host.json, and its worker process was killed."""
+
+    def __init__(self, function: str, seconds: float) -> None:
+        super().__init__(
+            "FunctionTimeoutException", f"{function} took longer than the functionTimeout of {seconds:g} s"
+        )

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devhost.background import background
-from devhost.durable import DurableBridge, durable_backend
+from devhost.durable import memory_engine
 from devhost.errors import InvocationError, StartError
 from devhost.host_json import HostJson
 from devhost.http_server import HttpFrontend, http_server
-from devhost.messages import FunctionInfo, LoadApp
+from devhost.messages import FunctionInfo
 from devhost.routes import Route, RouteTable
 from devhost.timers import Timer
-from devhost.worker_pool import WorkerPool, worker_pool
+from devhost.worker_pool import AppToLoad, WorkerPool, worker_pool
 
 _DEFAULT_WORKERS = 2
+_SCRIPT = "function_app.py"
 _TRIGGERS = ("httpTrigger", "timerTrigger", "orchestrationTrigger", "activityTrigger")
 
 
@@ -37,35 +38,30 @@ async def functions_host(
     listener: socket.socket,
     *,
     data_dir: Path | None = None,
-    verbose: bool = False,
 ) -> AsyncIterator[RunningHost]:
-    """Run the function app in ``app_dir``; the body runs while it serves, and is cancelled should the host break.
+    """Run the function app in ``app_dir``; the body runs while it serves, and is canceled should the host break.
 
     Raises:
         StartError: the app, its host.json or one of its functions is not acceptable.
     """
     host_json = HostJson.read(app_dir)
     base_url = "http://{}:{}".format(*listener.getsockname())
-    with durable_backend(host_json.extensions.durable_task.default_version) as (backend, backend_address):
-        load = LoadApp(
-            app_dir=str(app_dir),
-            durable_client={
-                "taskHubName": host_json.extensions.durable_task.hub_name,
-                "rpcBaseUrl": f"http://{backend_address}",
-                "httpBaseUrl": f"{base_url}/runtime/webhooks/durabletask",
-            },
-            threads=_count(environment, "PYTHON_THREADPOOL_THREAD_COUNT"),
-            verbose=verbose,
-        )
-        workers = _count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT") or _DEFAULT_WORKERS
-        async with worker_pool(load, environment, workers) as pool:
+    if not (app_dir / _SCRIPT).exists():
+        raise StartError(f"{_SCRIPT} is missing in {app_dir}")
+    workers = _count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT") or _DEFAULT_WORKERS
+    with memory_engine(host_json.extensions.durable_task, base_url) as engine:
+        app = AppToLoad(app_dir, environment, engine.client_binding)
+        async with worker_pool(app, workers, host_json.timeout_seconds) as pool:
             _check_triggers(pool.functions)
             routes = RouteTable(pool.functions, host_json.extensions.http.route_prefix)
             timers = _timers(pool.functions, environment, data_dir)
-            bridge = DurableBridge(backend, pool.functions, pool.invoke, host_json.extensions.durable_task)
             frontend = HttpFrontend(routes, pool.invoke, ManualInvocations(pool, timers).fire)
             async with (
-                background(pool.keep_alive(), bridge.run(), *(timer.run(pool.invoke) for timer in timers)),
+                background(
+                    pool.keep_alive(),
+                    engine.run(pool.functions, pool.invoke),
+                    *(timer.run(pool.invoke) for timer in timers),
+                ),
                 http_server(frontend, listener),
             ):
                 yield RunningHost(base_url, tuple(routes.routes))
@@ -92,7 +88,7 @@ class ManualInvocations:
         return True
 
     async def _invoke(self, function: str, text: str) -> None:
-        with contextlib.suppress(InvocationError):  # logged by the worker
+        with contextlib.suppress(InvocationError):  # logged by the pool
             await self._pool.invoke(function, text)
 
 

@@ -1,9 +1,12 @@
 import os
+import re
 from pathlib import Path
 
 import msgspec
 
 from devhost.errors import StartError
+
+_TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d\d):(\d\d):(\d\d)")
 
 
 class _Http(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,10 +27,20 @@ class _Extensions(msgspec.Struct, frozen=True, rename="camel"):
     durable_task: DurableTask = DurableTask()
 
 
-class HostJson(msgspec.Struct, frozen=True):
+class HostJson(msgspec.Struct, frozen=True, rename="camel"):
     """The members of host.json that change what the local host does."""
 
     extensions: _Extensions = _Extensions()
+    function_timeout: str = "00:30:00"
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long an invocation may take; None for ever."""
+        if self.function_timeout == "-1":
+            return None
+        days, *clock = map(int, _TIME_SPAN.fullmatch(self.function_timeout).groups(default="0"))  # type: ignore[union-attr] # checked by read
+        hours, minutes, seconds = clock
+        return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
@@ -37,8 +50,11 @@ class HostJson(msgspec.Struct, frozen=True):
             StartError: it is missing or ill-formed.
         """
         try:
-            return msgspec.json.decode((app_dir / "host.json").read_bytes(), type=cls)
+            read = msgspec.json.decode((app_dir / "host.json").read_bytes(), type=cls)
         except FileNotFoundError:
             raise StartError(f"host.json is missing in {app_dir}") from None
         except msgspec.DecodeError as error:
             raise StartError(f"host.json is ill-formed: {error}") from None
+        if read.function_timeout != "-1" and not _TIME_SPAN.fullmatch(read.function_timeout):
+            raise StartError(f"host.json: functionTimeout must be hh:mm:ss or -1, not {read.function_timeout}")
+        return read

@@ -1,14 +1,29 @@
 """One line a log record on stderr: time, level, function, message."""
 
 import logging
+import re
 import sys
-import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import override
 
-current_function: ContextVar[str] = ContextVar("current_function", default="host")
+_function: ContextVar[str] = ContextVar("function", default="host")
 
-_QUIET = ("asyncio", "azure", "durabletask", "azure.durable_functions", "grpc", "pymongo", "uvicorn")
+_QUIET = ("asyncio", "durabletask", "grpc", "pymongo", "uvicorn")
+_WORKERS = logging.getLogger("devhost.workers")
+# By RpcLog.Level of FunctionRpc.
+_LEVELS = (
+    logging.DEBUG,
+    logging.DEBUG,
+    logging.INFO,
+    logging.WARNING,
+    logging.ERROR,
+    logging.CRITICAL,
+    logging.NOTSET,
+)
+_TRACEBACK = "\nTraceback (most recent call last):\n"
+_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
 class LineFormatter(logging.Formatter):
@@ -20,28 +35,49 @@ class LineFormatter(logging.Formatter):
 
     @override
     def format(self, record: logging.LogRecord) -> str:
-        record.function = current_function.get()
+        record.function = _function.get()
         text = super().format(record)
-        return text if self._verbose else " ".join(text.split("\n"))
-
-    @override
-    def formatException(self, ei: object) -> str:
-        error = ei[1] if isinstance(ei, tuple) else None
-        if not isinstance(error, BaseException):
-            return ""
-        return "".join(traceback.format_exception(error)).rstrip() if self._verbose else summary(error)
+        return text if self._verbose else _one_line(text)
 
 
-def summary(error: BaseException) -> str:
-    """``ValueError: no price (report.py:41)``."""
-    line = last_line(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{line} ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else line
+def located(message: str, stack: str) -> str:
+    """Return a failure's message with the place it was raised at: ``ValueError: no price (report.py:41)``."""
+    frames = list(_FRAME.finditer(stack))
+    return f"{message} ({frames[-1]['file'].rpartition('/')[2]}:{frames[-1]['line']})" if frames else message
 
 
 def last_line(error: BaseException) -> str:
-    """``SettingsError: REDIS_URL must be ...``: type and message without module and traceback."""
+    """Return type and message without module and traceback: ``SettingsError: REDIS_URL must be ...``."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@contextmanager
+def of_function(name: str) -> Iterator[None]:
+    """Have the lines logged within begin with a function's name."""
+    token = _function.set(name)
+    try:
+        yield
+    finally:
+        _function.reset(token)
+
+
+def tell_line_of_worker(level: int, text: str, function: str | None) -> None:
+    """Log what a worker logged for an invocation of ``function``.
+
+    Without one it is the worker's own, or of a thread that no invocation waits for: as the Functions host discards such
+    lines, they are shown only when verbose.
+    """
+    with of_function(function or "worker"):
+        _WORKERS.log(_LEVELS[level] if function else logging.DEBUG, "%s", text)
+
+
+def _one_line(text: str) -> str:
+    head, _, trace = text.rpartition(_TRACEBACK)
+    if head:
+        head = head.partition(_TRACEBACK)[0]
+        message = [line for line in trace.split("\n") if not line.startswith("  ")]
+        text = f"{head} {located(' '.join(message), trace)}"
+    return " ".join(text.split("\n"))
 
 
 def configure(*, verbose: bool) -> None:
@@ -49,5 +85,6 @@ def configure(*, verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(verbose=verbose))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    _WORKERS.setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,25 +1,26 @@
-"""What the host and its worker processes say to each other: MessagePack frames over a socket pair."""
+"""What the parts of the local host hand to each other: requests, answers, and the functions that were indexed."""
 
-import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 
-_LENGTH_BYTES = 4
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """An HTTP request as the Functions host hands it to a worker: one value a name, header names in lower case.
 
-
-class HttpRequest(msgspec.Struct, frozen=True, tag=True):
-    """An HTTP request as the Functions host hands it to a worker: one value a name, header names in lower case."""
+    Without a body where it gave no length: the host hands over only what was announced.
+    """
 
     method: str
     url: str
-    headers: dict[str, str]
-    query: dict[str, str]
-    route: dict[str, str]
-    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    route: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
-class HttpResponse(msgspec.Struct, frozen=True, tag=True):
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
     """A function's answer; a header may occur several times (``Set-Cookie``)."""
 
     status: int
@@ -27,12 +28,26 @@ class HttpResponse(msgspec.Struct, frozen=True, tag=True):
     body: bytes
 
 
-class FunctionInfo(msgspec.Struct, frozen=True):
-    """One indexed function: its name, its bindings as they would stand in function.json, and its retry policy."""
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often an invocation that failed is repeated, and after how many seconds."""
+
+    strategy: str
+    max_retry_count: int
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """One indexed function: its bindings as they would stand in function.json, and its retry policy.
+
+    ``function_id`` is the worker library's, the same in each worker.
+    """
 
     name: str
     bindings: list[dict[str, Any]]
-    retry_policy: dict[str, str] | None = None
+    retry_policy: RetryPolicy | None = None
+    function_id: str = ""
 
     @property
     def trigger(self) -> dict[str, Any]:
@@ -43,78 +58,3 @@ class FunctionInfo(msgspec.Struct, frozen=True):
     def trigger_type(self) -> str:
         """For example ``httpTrigger``."""
         return str(self.trigger["type"])
-
-
-class LoadApp(msgspec.Struct, frozen=True, tag=True):
-    """First message to a worker: import this app; ``durable_client`` is the binding data of durable clients."""
-
-    app_dir: str
-    durable_client: dict[str, str]
-    threads: int | None
-    verbose: bool
-
-
-class AppLoaded(msgspec.Struct, frozen=True, tag=True):
-    """The worker has imported the app and is ready."""
-
-    functions: list[FunctionInfo]
-
-
-class AppRefused(msgspec.Struct, frozen=True, tag=True):
-    """The app could not be imported: the exception's last line, and all of it."""
-
-    error: str
-    stack: str
-
-
-class Invoke(msgspec.Struct, frozen=True, tag=True):
-    """Run a function. A trigger other than HTTP is text: JSON, or base64 for an orchestrator.
-
-    ``traceparent`` is the trace that it belongs to, as W3C spells it; empty if none.
-    """
-
-    id: int
-    function: str
-    trigger: HttpRequest | str
-    traceparent: str
-
-
-class Succeeded(msgspec.Struct, frozen=True, tag=True):
-    """The function returned; text is JSON, or base64 from an orchestrator."""
-
-    id: int
-    value: HttpResponse | str | None
-
-
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The function raised."""
-
-    id: int
-    error_type: str
-    message: str
-    stack: str
-
-
-type ToWorker = LoadApp | Invoke
-type ToHost = AppLoaded | AppRefused | Succeeded | Failed
-
-to_worker_decoder: msgspec.msgpack.Decoder[LoadApp | Invoke] = msgspec.msgpack.Decoder(LoadApp | Invoke)
-to_host_decoder: msgspec.msgpack.Decoder[AppLoaded | AppRefused | Succeeded | Failed] = msgspec.msgpack.Decoder(
-    AppLoaded | AppRefused | Succeeded | Failed
-)
-_encoder = msgspec.msgpack.Encoder()
-
-
-def send(writer: asyncio.StreamWriter, message: ToWorker | ToHost) -> None:
-    """Queue one message; the peer's death shows on the reading side."""
-    frame = _encoder.encode(message)
-    writer.write(len(frame).to_bytes(_LENGTH_BYTES) + frame)
-
-
-async def receive[Message](reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[Message]) -> Message | None:
-    """The next message, or None when the peer has closed the connection or died."""
-    try:
-        length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES))
-        return decoder.decode(await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None

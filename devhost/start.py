@@ -16,7 +16,7 @@ from pathlib import Path
 from devhost import logs
 from devhost.children import kill_all
 from devhost.environment import app_environment, local_settings, masked
-from devhost.errors import StartError
+from devhost.errors import HostEndedError, StartError
 from devhost.host import RunningHost, functions_host
 from devhost.services import Service, embedded_mongodb, embedded_redis
 
@@ -79,6 +79,9 @@ def run(serve: Callable[[], Coroutine[None, None, None]], *, verbose: bool) -> i
         if verbose:
             print(error.detail, file=sys.stderr)
         return 1
+    except HostEndedError as error:
+        print(error, file=sys.stderr)
+        return 1
     except Exception:  # noqa: BLE001 - a defect of the host: say so in full and leave no child behind
         traceback.print_exc()
         return 1
@@ -111,9 +114,7 @@ async def _serve(options: StartOptions) -> None:
     local = local_settings(options.app_dir)
     with _listening_socket(options.port) as listener:
         async with servers(options, local) as environment:
-            host = functions_host(
-                options.app_dir, environment, listener, data_dir=options.data_dir, verbose=options.verbose
-            )
+            host = functions_host(options.app_dir, environment, listener, data_dir=options.data_dir)
             async with host as running:
                 _announce(running, local)
                 await asyncio.Event().wait()

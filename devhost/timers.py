@@ -15,7 +15,6 @@ from devhost.messages import FunctionInfo
 
 _FIELDS = 6
 _SETTING = re.compile(r"%([^%]+)%")
-_INTERVAL = re.compile(r"(\d\d):(\d\d):(\d\d)")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 type Invoke = Callable[[str, str], Awaitable[Any]]
@@ -103,11 +102,9 @@ def _retry_policy(function: FunctionInfo) -> tuple[int, float]:
     policy = function.retry_policy
     if policy is None:
         return 0, 0.0
-    interval = _INTERVAL.fullmatch(policy.get("delay_interval", ""))
-    if policy["strategy"] != "fixed_delay" or interval is None or not policy["max_retry_count"].isdecimal():
-        raise StartError(f"function {function.name}: the local host knows retries of fixed_delay hh:mm:ss only")
-    hours, minutes, seconds = map(int, interval.groups())
-    return int(policy["max_retry_count"]), float(3600 * hours + 60 * minutes + seconds)
+    if policy.strategy != "fixed_delay":
+        raise StartError(f"function {function.name}: the local host knows retries of fixed_delay only")
+    return policy.max_retry_count, policy.delay_seconds
 
 
 def _resolved(function: FunctionInfo, environment: Mapping[str, str]) -> str:

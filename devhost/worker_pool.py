@@ -1,39 +1,51 @@
-"""The host's side of its worker processes: start them, spread invocations over them, replace those that die."""
+"""The host's side of its worker processes: start them, spread invocations over them, replace those that die.
+
+As in the Functions host: GrpcWorkerChannel.cs (messages), WorkerProcess.cs (a worker is killed, not asked to end) and
+RpcFunctionInvocationDispatcher.cs (three deaths a process end the host).
+"""
 
 import asyncio
 import logging
 import socket
-import sys
+import uuid
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from devhost import messages
+from devhost import logs, protos, rpc, wire, worker_folder
 from devhost.children import start_child, stop_child
-from devhost.errors import InvocationError, StartError, WorkerExitedError
-from devhost.messages import (
-    AppLoaded,
-    AppRefused,
-    Failed,
-    FunctionInfo,
-    HttpRequest,
-    HttpResponse,
-    Invoke,
-    LoadApp,
-    Succeeded,
+from devhost.errors import (
+    FunctionTimeoutError,
+    HostEndedError,
+    InvocationError,
+    StartError,
+    WorkerExitedError,
 )
+from devhost.messages import FunctionInfo, HttpRequest, HttpResponse
 
 _log = logging.getLogger(__name__)
-_CODE = Path(__file__).parent.parent
+_rpc: Any = protos.load()
 _STDERR = 2
-_RETRY_SECONDS = 1.0
-_STOP_SECONDS = 0.5
+_DEATHS_PER_PROCESS = 3
+_DEATHS_FORGOTTEN_SECONDS = 30 * 60
+
+type Message = Any  # generated, without types
 
 
 class UndeliveredError(Exception):
     """The worker was dead before it could get the invocation, so another one may run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppToLoad:
+    """What a worker is to load: the app's folder and environment, and the binding data of durable clients."""
+
+    app_dir: Path
+    environment: Mapping[str, str]
+    durable_client: Callable[[], str]
 
 
 class Worker:
@@ -41,40 +53,62 @@ class Worker:
 
     def __init__(self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.process = process
+        self.timed_out = False
         self._reader = reader
         self._writer = writer
-        self._pending: dict[int, asyncio.Future[Succeeded | Failed]] = {}
-        self._ids = count(1)
+        self._pending: dict[str, tuple[FunctionInfo, asyncio.Future[Message]]] = {}
+        self._answers: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str]) -> "Worker":
+    async def start(cls, folder: Path, environment: Mapping[str, str], directory: Path) -> "Worker":
         """Start the process, connected by a socket pair."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await start_child(
-                *(sys.executable, "-m", "devhost.worker", str(theirs.fileno())),
+                *worker_folder.command(folder, theirs.fileno()),
                 environment=environment,
-                cwd=_CODE,
+                cwd=directory,
                 pass_fds=[theirs.fileno()],
                 output=_STDERR,  # what a function prints must not mix with the host's own lines
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         return cls(process, reader, writer)
 
-    async def load(self, load: LoadApp) -> list[FunctionInfo]:
-        """Have it import the app; the functions found.
+    async def load(self, app_dir: Path) -> list[FunctionInfo]:
+        """Have it import and index the app; the functions found.
 
         Raises:
-            StartError: the app refuses to be imported.
+            StartError: the app refuses to be imported, or the worker library one of its functions.
         """
-        messages.send(self._writer, load)
-        match await messages.receive(self._reader, messages.to_host_decoder):
-            case AppLoaded(functions):
-                return functions
-            case AppRefused(error, stack):
-                raise StartError(error, stack)
-            case _:
-                raise StartError(f"the app ended its process at import, exit code {await self.process.wait()}")
+        init = await self.ask(worker_init_request=_rpc.WorkerInitRequest(function_app_directory=str(app_dir)))
+        _check(init.worker_init_response.result)
+        return await self.load_functions()
+
+    async def load_functions(self) -> list[FunctionInfo]:
+        """Ask for the functions it has indexed, and have each of them loaded.
+
+        Raises:
+            StartError: it refuses one.
+        """
+        found = await self.ask(functions_metadata_request=_rpc.FunctionsMetadataRequest())
+        functions = [rpc.function_info(told) for told in found.function_metadata_response.function_metadata_results]
+        for function in functions:
+            loaded = await self.ask(function_load_request=_rpc.FunctionLoadRequest(function_id=function.function_id))
+            _check(loaded.function_load_response.result)
+        return functions
+
+    async def ask(self, **content: Message) -> Message:
+        """Send a message that is no invocation and return the answer; one at a time.
+
+        Raises:
+            StartError: the process ends instead.
+        """
+        wire.send(self._writer, _rpc.StreamingMessage(**content))
+        answer = await self._answers.get()
+        if answer is None:
+            raise StartError(f"the app ended its process at import, exit code {await self.process.wait()}")
+        return answer
 
     @property
     def in_flight(self) -> int:
@@ -82,7 +116,7 @@ class Worker:
         return len(self._pending)
 
     async def invoke(
-        self, function: str, trigger: HttpRequest | str, traceparent: str = ""
+        self, function: FunctionInfo, trigger: HttpRequest | str, durable_client: str, traceparent: str
     ) -> HttpResponse | str | None:
         """Run a function and return its value: HTTP answer, JSON or base64 text, or nothing from a timer.
 
@@ -90,45 +124,76 @@ class Worker:
             InvocationError: the function raised, or the process ended (WorkerExitedError).
             UndeliveredError: the process had ended before.
         """
-        invocation = next(self._ids)
-        answer: asyncio.Future[Succeeded | Failed] = asyncio.get_running_loop().create_future()
-        self._pending[invocation] = answer
+        invocation_id = str(uuid.uuid4())
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._pending[invocation_id] = (function, answer)
         try:
-            messages.send(self._writer, Invoke(invocation, function, trigger, traceparent))
+            wire.send(
+                self._writer, rpc.invocation_request(function, invocation_id, trigger, durable_client, traceparent)
+            )
             if self._writer.is_closing():  # a socket pair tells the sender at once
                 raise UndeliveredError
-            outcome = await answer
+            return rpc.outcome(function, await answer)
         finally:
-            self._pending.pop(invocation, None)
-        if isinstance(outcome, Failed):
-            raise InvocationError(outcome.error_type, outcome.message, outcome.stack)
-        return outcome.value
+            self._pending.pop(invocation_id, None)
 
-    async def listen(self) -> None:
-        """Hand answers to those who wait for them, until the process ends."""
-        while isinstance(answer := await messages.receive(self._reader, messages.to_host_decoder), Succeeded | Failed):
-            waiting = self._pending.get(answer.id)
-            if waiting and not waiting.done():
-                waiting.set_result(answer)
+    async def ended(self) -> None:
+        """Wait until the process has ended."""
+        await asyncio.shield(self._listening)
+
+    async def _listen(self) -> None:
+        """Hand answers and log lines to where they belong, until the process ends."""
+        while (message := await wire.receive(self._reader, _rpc.StreamingMessage)) is not None:
+            match message.WhichOneof("content"):
+                case "rpc_log":
+                    self._log(message.rpc_log)
+                case "invocation_response":
+                    _, answer = self._pending.get(message.invocation_response.invocation_id, (None, None))
+                    if answer and not answer.done():
+                        answer.set_result(message.invocation_response)
+                case "start_stream":
+                    pass
+                case _:
+                    self._answers.put_nowait(message)
+        self._answers.put_nowait(None)
+
+    def _log(self, line: Message) -> None:
+        function, _ = self._pending.get(line.invocation_id, (None, None))
+        is_system = line.log_category == _rpc.RpcLog.RpcLogCategory.Value("System")
+        logs.tell_line_of_worker(line.level, line.message, function.name if function and not is_system else None)
 
     async def stop(self) -> None:
-        """End the process; invocations under way fail."""
+        """Kill the process; invocations under way fail."""
         self._writer.close()
-        await stop_child(self.process, grace=_STOP_SECONDS)
-        for waiting in self._pending.values():
-            if not waiting.done():
-                waiting.set_exception(WorkerExitedError(self.process.pid, self.process.returncode))
+        await stop_child(self.process, grace=0)
+        await self._listening
+        for _, answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(WorkerExitedError(self.process.pid, self.process.returncode))
+
+
+def _check(result: Message) -> None:
+    if result.status != _rpc.StatusResult.Success:
+        raise StartError(" ".join(result.exception.message.split()), result.exception.stack_trace)
 
 
 class WorkerPool:
     """The workers that are alive. An invocation goes to the least busy one, or waits for one to be alive."""
 
-    def __init__(self, load: LoadApp, environment: Mapping[str, str]) -> None:
-        self._load = load
-        self._environment = environment
+    def __init__(self, folder: Path, app: AppToLoad, size: int, timeout_seconds: float | None) -> None:
+        self._folder = folder
+        self._app = app
+        self._timeout_seconds = timeout_seconds
         self._alive: list[Worker] = []
         self._some_alive = asyncio.Event()
-        self.functions: list[FunctionInfo] = []
+        self._most_deaths = _DEATHS_PER_PROCESS * size
+        self._deaths: list[float] = []
+        self._by_name: dict[str, FunctionInfo] = {}
+
+    @property
+    def functions(self) -> list[FunctionInfo]:
+        """The functions that the workers have loaded."""
+        return list(self._by_name.values())
 
     async def invoke(
         self, function: str, trigger: HttpRequest | str, traceparent: str = ""
@@ -136,16 +201,33 @@ class WorkerPool:
         """Run a function on one of the workers.
 
         Raises:
-            InvocationError: the function raised, or its worker ended (WorkerExitedError).
+            InvocationError: the function raised, its worker ended (WorkerExitedError), or it took longer than
+                host.json allows (FunctionTimeoutError): then its worker is killed with all that it does.
         """
+        try:
+            return await self._run(self._by_name[function], trigger, traceparent)
+        except InvocationError as error:
+            with logs.of_function(function):
+                _log.error("failed: %s", logs.located(str(error), error.stack))
+            raise
+
+    async def _run(
+        self, function: FunctionInfo, trigger: HttpRequest | str, traceparent: str
+    ) -> HttpResponse | str | None:
         while True:
             while not self._alive:
                 await self._some_alive.wait()
             worker = min(self._alive, key=lambda worker: worker.in_flight)
             try:
-                return await worker.invoke(function, trigger, traceparent)
+                async with asyncio.timeout(self._timeout_seconds):
+                    return await worker.invoke(function, trigger, self._app.durable_client(), traceparent)
             except UndeliveredError:
                 self._forget(worker)
+            except TimeoutError:
+                worker.timed_out = True
+                self._forget(worker)
+                await worker.stop()
+                raise FunctionTimeoutError(function.name, self._timeout_seconds or 0) from None
 
     def _forget(self, worker: Worker) -> None:
         if worker in self._alive:
@@ -159,9 +241,9 @@ class WorkerPool:
         Raises:
             StartError: the app refuses to be imported.
         """
-        worker = await Worker.start(self._environment)
+        worker = await Worker.start(self._folder, self._app.environment, self._app.app_dir)
         try:
-            self.functions = await worker.load(self._load)
+            self._by_name = {function.name: function for function in await worker.load(self._app.app_dir)}
         except BaseException:
             await worker.stop()
             raise
@@ -170,28 +252,45 @@ class WorkerPool:
         return worker
 
     async def keep_alive(self) -> None:
-        """Replace every worker that dies; runs until cancelled."""
+        """Replace every worker that dies; runs until canceled.
+
+        Raises:
+            HostEndedError: too many have died.
+        """
         async with asyncio.TaskGroup() as group:
             for worker in tuple(self._alive):
                 group.create_task(self._keep_alive(worker))
 
-    async def _keep_alive(self, worker: Worker) -> None:
-        while True:
-            await worker.listen()
+    async def _keep_alive(self, worker: Worker | None) -> None:
+        while worker is not None:
+            await worker.ended()
             self._forget(worker)
             lost = worker.in_flight
             await worker.stop()
             exit_code = worker.process.returncode
             _log.warning("worker %d exited with code %s, %d invocations lost", worker.process.pid, exit_code, lost)
-            worker = await self._replacement()
+            worker = await self._replacement(died=not worker.timed_out)
 
-    async def _replacement(self) -> Worker:
+    async def _replacement(self, *, died: bool) -> Worker | None:
+        """Return a new worker; None where too many died to replace one more, but some are left."""
         while True:
+            if died:
+                self._count_death()
+            if len(self._deaths) >= self._most_deaths:
+                if not self._alive:
+                    raise HostEndedError(len(self._deaths))
+                return None
             try:
                 return await self.add_worker()
             except StartError as error:
-                _log.error("no replacement for the worker yet: %s", error)
-                await asyncio.sleep(_RETRY_SECONDS)
+                _log.error("no replacement for the worker: %s", error)
+                died = True
+
+    def _count_death(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._deaths and now - self._deaths[-1] > _DEATHS_FORGOTTEN_SECONDS:
+            self._deaths.clear()
+        self._deaths.append(now)
 
     async def stop(self) -> None:
         """End all workers."""
@@ -199,18 +298,19 @@ class WorkerPool:
 
 
 @asynccontextmanager
-async def worker_pool(load: LoadApp, environment: Mapping[str, str], size: int) -> AsyncIterator[WorkerPool]:
-    """A pool of ``size`` workers that have all loaded the app.
+async def worker_pool(app: AppToLoad, size: int, timeout_seconds: float | None = None) -> AsyncIterator[WorkerPool]:
+    """A pool of ``size`` workers that have all loaded the app; an invocation may take so long.
 
     Raises:
         StartError: the app refuses to be imported.
     """
-    pool = WorkerPool(load, environment)
-    try:
-        starting = await asyncio.gather(*(pool.add_worker() for _ in range(size)), return_exceptions=True)
-        for outcome in starting:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        yield pool
-    finally:
-        await pool.stop()
+    with worker_folder.worker_folder() as folder:
+        pool = WorkerPool(folder, app, size, timeout_seconds)
+        try:
+            starting = await asyncio.gather(*(pool.add_worker() for _ in range(size)), return_exceptions=True)
+            for outcome in starting:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            yield pool
+        finally:
+            await pool.stop()

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from tests.devhost.harness import Host
+from tests.devhost.harness import Host, eventually
 
 
 def test_a_function_sees_every_part_of_the_request(host: Host) -> None:
@@ -40,7 +40,7 @@ def test_status_headers_cookies_and_bytes_of_an_answer_pass_through(host: Host) 
     assert answer.content == b"\x00\xff"
     assert answer.headers["content-type"] == "image/x-pot"
     assert answer.headers["x-query"] == "5"
-    assert answer.headers.get_list("set-cookie") == ["a=1; HttpOnly; Path=/", "b=2; Secure"]
+    assert answer.headers.get_list("set-cookie") == ["a=1; path=/; httponly", "b=2; secure"]
     assert "server" not in answer.headers
 
 
@@ -70,11 +70,34 @@ def test_an_exception_is_a_500_without_detail_and_one_line_in_the_log(host: Host
     assert "ERROR   raises: failed: ValueError: secret of GET second line (function_app.py:" in line
 
 
-def test_the_log_has_the_apps_lines_with_function_and_level_but_no_noise_of_libraries(host: Host) -> None:
+def test_the_log_has_the_lines_of_an_invocation_with_function_and_level_as_the_platform_would_show_them(
+    host: Host,
+) -> None:
     host.client.get("/log")
-    assert "INFO    logs: a line of GET\n" in host.log()
-    assert "printed by a function\n" in host.log()
-    assert "noise" not in host.log()
+    lines = host.log()
+    assert "INFO    logs: a line of GET\n" in lines
+    assert "INFO    logs: a line of a library\n" in lines, "what the app does not silence itself is shown there, too"
+    assert "WARNING logs: a line of a coroutine\n" not in lines
+    assert "printed by a function\n" in lines
+    assert "a line of the worker library" not in lines
+
+
+def test_a_line_of_an_asynchronous_function_belongs_to_it(host: Host) -> None:
+    host.client.get("/log-async")
+    eventually(lambda: "WARNING logs_async: a line of a coroutine\n" in host.log())
+
+
+def test_a_line_that_no_invocation_waits_for_is_discarded(host: Host) -> None:
+    host.client.get("/log-late")
+    eventually(lambda: host.notes("late"))
+    host.client.get("/log")
+    assert "a late line" not in host.log()
+
+
+def test_an_error_that_is_logged_is_one_line_with_the_place_it_was_raised_at(host: Host) -> None:
+    host.client.get("/log-error")
+    (line,) = [line for line in host.log().splitlines() if "could not divide" in line]
+    assert "ERROR   logs_error: could not divide ZeroDivisionError: division by zero (function_app.py:" in line
 
 
 def test_a_body_above_the_hosts_limit_is_413(host: Host) -> None:

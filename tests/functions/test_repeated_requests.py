@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import azure.functions as func
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
+from azure_functions_runtime.bindings.context import Context
+from azure_functions_runtime.bindings.tracecontext import TraceContext
 from pymongo.errors import AutoReconnect
 
-from devhost.bindings import InvocationContext, TraceContext
 from functions import schedule
 from functions.auth import Admin
 from functions.finishing import close_run
@@ -27,7 +28,7 @@ BY_HTTP = Trigger("http", "admin-secret")
 KEY = RequestKey("key", "body")
 ANN = Admin("ann", "bearer")
 NOW = datetime(2026, 11, 24, 1, 0, 3, tzinfo=UTC)
-AN_INVOCATION = InvocationContext("nightly_analysis", "", "1", TraceContext(""))
+AN_INVOCATION = Context("nightly_analysis", "", "1", threading.local(), TraceContext("", "", {}), None)
 
 
 def runs_recorded(services: Services) -> list[str]:

@@ -4,8 +4,11 @@ import atexit
 import json
 import logging
 import os
+import sys
+import threading
 import time
 from collections.abc import Generator
+from contextvars import ContextVar
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -80,9 +83,50 @@ def raises(req: func.HttpRequest) -> str:
 @app.route("log", methods=["GET"])
 def logs(req: func.HttpRequest) -> str:
     logging.getLogger("app").info("a line of %s", req.method)
-    logging.getLogger("azure.core").info("noise of a library")
+    logging.getLogger("azure.core").info("a line of a library")
+    logging.getLogger("azure.functions").info("a line of the worker library")
     print("printed by a function")  # noqa: T201 - where it goes is under test
     return "logged"
+
+
+@app.route("log-async", methods=["GET"])
+async def logs_async(req: func.HttpRequest) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    logging.getLogger("app").warning("a line of a coroutine")
+    return "logged"
+
+
+@app.route("log-late", methods=["GET"])
+def logs_late(req: func.HttpRequest) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    def late() -> None:
+        logging.getLogger("app").error("a late line")
+        note("late", "logged")
+
+    threading.Timer(0.05, late).start()
+    return "answered"
+
+
+@app.route("log-error", methods=["GET"])
+def logs_error(req: func.HttpRequest) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    try:
+        return str(1 // 0)
+    except ZeroDivisionError:
+        logging.getLogger("app").exception("could not divide")
+        return "logged"
+
+
+remembered: ContextVar[str] = ContextVar("remembered", default="nothing")
+
+
+@app.route("remember/{what}", methods=["GET"])
+def remembers(req: func.HttpRequest) -> str:
+    before = remembered.get()
+    remembered.set(req.route_params["what"])
+    return before
+
+
+@app.route("search-order", methods=["GET"])
+def search_order(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger must have a parameter
+    return json_response(sys.path)
 
 
 @app.route("pid", methods=["GET"])

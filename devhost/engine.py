@@ -1,0 +1,21 @@
+"""What carries orchestrations: the SDK's in-memory engine, unless another is named."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from devhost.messages import FunctionInfo
+
+type Invoke = Callable[[str, str, str], Awaitable[Any]]
+"""Runs a function by its name with the text of its trigger and a traceparent, and returns the text of its result."""
+
+
+class Engine(Protocol):
+    """A durable engine: keeps orchestrations, and has functions run that they ask for."""
+
+    def client_binding(self) -> str:
+        """Return the binding data of durable clients, JSON with ``rpcBaseUrl``; asked for at each invocation."""
+        ...
+
+    async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
+        """Carry orchestrations with these functions until canceled."""
+        ...
