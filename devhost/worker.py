@@ -120,7 +120,10 @@ class Dispatcher:
         wire.send(self._writer, message)
 
     def _send_from_any_thread(self, message: Message) -> None:
-        self._loop.call_soon_threadsafe(self._send, message)
+        if _current_task() is None:
+            self._loop.call_soon_threadsafe(self._send, message)
+        else:  # at once, or the answer of a coroutine would overtake its lines, and the host discard them
+            self._send(message)
 
     async def _init(self, message: Message) -> dict[str, Message]:
         self._search_in(Path(message.worker_init_request.function_app_directory))
