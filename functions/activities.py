@@ -6,7 +6,7 @@ The engine delivers at least once: each step may run twice, or twice at the same
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -17,12 +17,19 @@ from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInp
 from functions.services import services
 from functions.telemetry import invocation
 
+if TYPE_CHECKING:
+    type Message = dict[str, Any]
+else:
+    # Bare: Azure's worker refuses `dict[str, Any]` for the parameter of a trigger, and where it refuses one function,
+    # it loads none of them.
+    Message = dict
+
 blueprint = df.Blueprint()
 _log = logging.getLogger(__name__)
 
 
 @blueprint.activity_trigger(input_name="message")
-def plan_run(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
+def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     with _step("plan_run", message, context):
         from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
@@ -31,7 +38,7 @@ def plan_run(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
 
 
 @blueprint.activity_trigger(input_name="message")
-def load_prices(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
+def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
     with _step("load_prices", message, context):
         from functions.market import load_batch  # noqa: PLC0415
@@ -40,7 +47,7 @@ def load_prices(message: dict[str, Any], context: func.Context) -> dict[str, Any
 
 
 @blueprint.activity_trigger(input_name="message")
-def research_symbols(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
+def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
     """Research one batch of symbols."""
     with _step("research_symbols", message, context):
         from functions.market import research_batch  # noqa: PLC0415
@@ -49,7 +56,7 @@ def research_symbols(message: dict[str, Any], context: func.Context) -> dict[str
 
 
 @blueprint.activity_trigger(input_name="message")
-def analyze_page(message: dict[str, Any], context: func.Context) -> dict[str, Any]:
+def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
     """Analyse one page of users."""
     with _step("analyze_page", message, context):
         from functions.pages import analyze  # noqa: PLC0415
@@ -58,7 +65,7 @@ def analyze_page(message: dict[str, Any], context: func.Context) -> dict[str, An
 
 
 @blueprint.activity_trigger(input_name="message")
-def finish_run(message: dict[str, Any], context: func.Context) -> str:
+def finish_run(message: Message, context: func.Context) -> str:
     """Bring the run to its final state and free the lease; gives that state."""
     with _step("finish_run", message, context):
         from functions.finishing import finish  # noqa: PLC0415
@@ -67,7 +74,7 @@ def finish_run(message: dict[str, Any], context: func.Context) -> str:
 
 
 @contextmanager
-def _step(name: str, message: dict[str, Any], context: func.Context) -> Iterator[None]:
+def _step(name: str, message: Message, context: func.Context) -> Iterator[None]:
     """Have what is within known as this step of its run: to lines and in the run's trace."""
     batch = {"batch": message["number"]} if "number" in message else {}
     with invocation(name, "other", context, **batch), of_run(message.get("run_id")):
