@@ -12,6 +12,7 @@ from functions.auth import Forbidden
 from functions.correlation import current_correlation_id, of_run
 from functions.problems import problem_of
 from functions.services import connections
+from functions.telemetry import tell_at_once
 from stores.records import AuditedAction, AuditEntry, Credential
 from stores.secrets import SecretMissing
 from stores.vault import SecretsUnavailable
@@ -42,6 +43,7 @@ def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
         PyMongoError: the attempt cannot be recorded, so nothing was done.
     """
     log.add(entry)
+    tell_at_once()
     attempt = Attempt(entry.run_id)
     try:
         yield attempt

@@ -4,6 +4,8 @@ import functools
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +51,16 @@ current_admin: ContextVar[Admin] = ContextVar("current_admin")
 """The administrator whose request is being answered. No parameter: the host would take it for a binding."""
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+@contextmanager
+def acting(admin: Admin) -> Iterator[None]:
+    """Do what is within as this administrator; the thread, which serves others next, forgets them after it."""
+    token = current_admin.set(admin)
+    try:
+        yield
+    finally:
+        current_admin.reset(token)
 
 
 def require_admin(request: func.HttpRequest) -> Admin:

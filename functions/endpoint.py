@@ -11,7 +11,7 @@ import msgspec
 
 from functions.answers import Accepted
 from functions.audit import new_entry, on_record
-from functions.auth import current_admin
+from functions.auth import acting, current_admin
 from functions.client import client_of
 from functions.correlation import CORRELATION_ID, correlated, tell_in_log_lines
 from functions.cors import cors_headers, preflight
@@ -82,15 +82,19 @@ def _answer(operation: Operation, request: func.HttpRequest, handle: Callable[[]
         return answer
     if operation.public:
         return _response(operation, handle())
-    current_admin.set(sign_in(request))
+    with acting(sign_in(request)):
+        return _response(operation, _act(operation, request, handle))
+
+
+def _act(operation: Operation, request: func.HttpRequest, handle: Callable[[], Any]) -> Any:  # noqa: ANN401 - a record
     if operation.action is None:
         _refuse_what_is_not_asked_for(operation, request)
-        return _response(operation, handle())
+        return handle()
     with on_record(services().audit, _entry(operation.action, request)) as attempt:
         _refuse_what_is_not_asked_for(operation, request)
         accepted: Accepted = handle()
         attempt.run_id = accepted.run_id
-    return _response(operation, accepted)
+    return accepted
 
 
 def _entry(action: AuditedAction, request: func.HttpRequest) -> AuditEntry:

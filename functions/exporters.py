@@ -1,18 +1,17 @@
-"""From what the code tells OpenTelemetry to those who listen, in threads of its own, which nobody waits for.
+"""From what the code tells OpenTelemetry to those who listen, in threads of its own, which nobody waits for long.
 
 Application Insights is one (``APPLICATIONINSIGHTS_CONNECTION_STRING``), any collector that takes OTLP over HTTP another
 (``OTEL_EXPORTER_OTLP_ENDPOINT``). Why like this: docs/decisions/0020-telemetry.md.
 """
 
-import atexit
 import importlib
 import logging
 import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any, override
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, override
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -68,14 +67,14 @@ _SEVERITIES = {
     logging.ERROR: SeverityNumber.ERROR,
     logging.CRITICAL: SeverityNumber.FATAL,
 }
-_LONGEST_STOP_SECONDS = 2.0
+_PATIENCE_SECONDS = 3.0
 
 _importing = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
-def start() -> None:
-    """Tell those whom the settings name about everything from now on, until the process ends."""
+def start() -> "Flush":
+    """Tell those whom the settings name about everything from now on; returns what has them told at once."""
     for name, value in _DISCREET.items():
         os.environ.setdefault(name, value)
     for name, level in _CHATTER.items():
@@ -83,19 +82,58 @@ def start() -> None:
     resource = Resource.create({"service.name": _service_name()})
     # Alerts count requests, so none may be left out because a caller's own trace is.
     sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else ALWAYS_ON
+    # A worker is killed: what is to be done when its process exits is never done in Azure.
     tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
     tracers.add_span_processor(_RunIds())
     loggers = LoggerProvider(resource, shutdown_on_exit=False)
-    for exporter in _exporters("traces"):
-        tracers.add_span_processor(BatchSpanProcessor(exporter))
-    for exporter in _exporters("logs"):
-        loggers.add_log_record_processor(BatchLogRecordProcessor(exporter))
-    readers = [PeriodicExportingMetricReader(_Metrics(exporter)) for exporter in _exporters("metrics")]
-    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+    spans = [BatchSpanProcessor(exporter) for exporter in _exporters("traces")]
+    lines = [BatchLogRecordProcessor(exporter) for exporter in _exporters("logs")]
+    figures = [PeriodicExportingMetricReader(_Metrics(exporter)) for exporter in _exporters("metrics")]
+    for of_spans in spans:
+        tracers.add_span_processor(of_spans)
+    for of_lines in lines:
+        loggers.add_log_record_processor(of_lines)
     trace.set_tracer_provider(tracers)
-    metrics.set_meter_provider(meters)
+    metrics.set_meter_provider(MeterProvider(figures, resource, shutdown_on_exit=False))
     logging.getLogger().addHandler(_LogLines(loggers))
-    atexit.register(_stop, (tracers.shutdown, loggers.shutdown, meters.shutdown))
+    parts: list[_Part] = [*spans, *lines, *figures]
+    return Flush(part.force_flush for part in parts)
+
+
+class _Part(Protocol):
+    def force_flush(self) -> bool: ...
+
+
+class Flush:
+    """Has what was told so far exported: what a worker has in its memory is lost when it is killed.
+
+    Each kind, and each of those who listen, in a thread of its own, as the SDK's own flushing knows no end. Who listens
+    too slowly keeps one caller waiting, and nobody else until it has heard what it was told then.
+    """
+
+    def __init__(self, parts: Iterable[Callable[[], object]]) -> None:
+        self._under_way: dict[Callable[[], object], threading.Thread | None] = dict.fromkeys(parts)
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self) -> None:
+        """Wait until it is exported, for three seconds at most."""
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        if not self._one_at_a_time.acquire(timeout=_PATIENCE_SECONDS):
+            return
+        try:
+            for thread in self._begin():
+                thread.join(max(0.0, ends - time.monotonic()))
+        finally:
+            self._one_at_a_time.release()
+
+    def _begin(self) -> list[threading.Thread]:
+        begun = []
+        for part, earlier in self._under_way.items():
+            if earlier is None or not earlier.is_alive():
+                self._under_way[part] = thread = threading.Thread(target=part, daemon=True)
+                thread.start()
+                begun.append(thread)
+        return begun
 
 
 def _service_name() -> str:
@@ -216,13 +254,3 @@ def _attributes(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
         # Application Insights would not count it among the lines.
         yield "error.type", record.exc_info[0].__name__
         yield "code.stacktrace", "".join(traceback.format_tb(record.exc_info[2]))
-
-
-def _stop(shutdowns: tuple[Callable[[], None], ...]) -> None:
-    """Have what is left exported; whoever listens too slowly does not hear it."""
-    ends = time.monotonic() + _LONGEST_STOP_SECONDS
-    threads = [threading.Thread(target=shutdown, daemon=True) for shutdown in shutdowns]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, ends - time.monotonic()))

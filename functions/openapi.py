@@ -73,7 +73,9 @@ def _describe(operation: Operation) -> Json:
         "responses": {**_success(operation), **responses_of(operation)},
     }
     if operation.method == "POST":
-        description = f"May be left out. At most {MAX_BODY_BYTES} bytes, never compressed."
+        description = (
+            f"May be left out. At most {MAX_BODY_BYTES} bytes, never compressed, never without its Content-Length."
+        )
         content = {_JSON: {"schema": reference_to(operation.body)}}
         described["requestBody"] = {"required": False, "description": description, "content": content}
     return described

@@ -7,7 +7,7 @@ from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.openapi_texts import HEADERS_OF_EVERY_ANSWER
 from functions.operations import OPERATIONS, Operation
 from functions.problems import MethodNotAllowed, NotFound, Problem, problem_of
-from functions.requests import BodyTooLarge, InvalidMember, MalformedId
+from functions.requests import BodyTooLarge, InvalidMember, LengthRequired, MalformedId
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from functions.throttling import TooManyFailures
 from functions.tokens import Bearer
@@ -26,6 +26,7 @@ _EXAMPLES: dict[type[Exception], Exception] = {
         InvalidAsOf(),
         InvalidMember("limit", "expected `int` <= 100"),
         KeyReused(),
+        LengthRequired(),
         MalformedId("run_id"),
         NotFound(f"There is no run {_RUN_ID}."),
         NothingFailed(_RUN_ID),
@@ -49,7 +50,7 @@ def _kinds_of(operation: Operation) -> list[type[Exception]]:
         return list(operation.errors)
     kinds = [Unauthorized, Forbidden, TooManyFailures, AuthenticationUnavailable, SecretsUnavailable, InvalidMember]
     kinds += [MalformedId] if "{" in operation.route else []
-    kinds += [BodyTooLarge] if operation.method == "POST" else []
+    kinds += [LengthRequired, BodyTooLarge] if operation.method == "POST" else []
     return [*kinds, *operation.errors]
 
 

@@ -8,7 +8,7 @@ import azure.functions as func
 import msgspec
 
 from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
-from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, MalformedId
+from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, LengthRequired, MalformedId
 from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from functions.throttling import TooManyFailures
 from stores.secrets import SecretMissing
@@ -171,6 +171,18 @@ def _problem_of_input(error: Exception) -> Problem | None:
             )
         case NotFound():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", "Not found", str(error))
+    return _problem_of_body(error)
+
+
+def _problem_of_body(error: Exception) -> Problem | None:
+    match error:
+        case LengthRequired():
+            return Problem(
+                HTTPStatus.LENGTH_REQUIRED,
+                "length-required",
+                "Length required",
+                "Send the body in one piece with its Content-Length, without Transfer-Encoding.",
+            )
         case BodyTooLarge():
             return Problem(
                 HTTPStatus.CONTENT_TOO_LARGE,

@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+import codecs
 import hashlib
+import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, cast
 
@@ -46,6 +49,10 @@ class MalformedId(ValueError):
 
 class BodyTooLarge(ValueError):
     """The body is over 64 KB."""
+
+
+class LengthRequired(ValueError):
+    """The body is sent without its length, so the host does not hand it over: nobody knows what it asks for."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,32 +105,38 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_body[T](request: func.HttpRequest, kind: type[T]) -> T:
-    """Give the body as ``kind``; an empty one means an empty object.
+    """Return the body as ``kind``; an empty one means an empty object.
 
     Raises:
-        BodyTooLarge, InvalidMember: the body breaks a rule.
+        LengthRequired, BodyTooLarge, InvalidMember: the body breaks a rule.
     """
+    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+        raise LengthRequired
     body = request.get_body()
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge
+    content = body.removeprefix(codecs.BOM_UTF8).strip() or b"{}"
     try:
-        return msgspec.json.decode(body.strip() or b"{}", type=kind)
+        return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise _invalid_member(error, "body") from None
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidMember("body", "must be a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _unreadable(content) from None
 
 
 def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
-    """Give the query parameters as ``kind``.
+    """Return the query parameters as ``kind``.
 
     Raises:
         InvalidMember: a parameter breaks a rule.
     """
+    parameters = dict(request.params)
     try:
-        return msgspec.convert(dict(request.params), kind, strict=False)
+        return msgspec.convert(parameters, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid_member(error, "query") from None
+    except UnicodeEncodeError:
+        raise InvalidMember(_place_of_no_text(parameters) or "query", _NO_TEXT) from None
 
 
 def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
@@ -189,6 +202,38 @@ def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
         raise InvalidMember(member, _NO_CURSOR) from None
 
 
+def _unreadable(content: bytes) -> InvalidMember:
+    """Return what is wrong with a body that cannot be read: the member that is no text, where it is only that."""
+    try:
+        # What is no UTF-8 becomes a lone surrogate, and an escaped one stays what it is.
+        place = _place_of_no_text(json.loads(content.decode("utf-8", "surrogateescape")))
+    except (ValueError, RecursionError):
+        place = None
+    if place is None:
+        return InvalidMember("body", "must be a JSON object in UTF-8")
+    return InvalidMember(place or "body", _NO_TEXT)
+
+
+def _place_of_no_text(value: object) -> str | None:
+    """Return the member that holds a text which UTF-8 has no bytes for, empty where that is a member's own name."""
+    return next((place[:_LONGEST_NAME] for place, text in _texts(value, "") if _SURROGATE.search(text)), None)
+
+
+def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            yield place, value
+        case list():
+            for number, item in enumerate(value):
+                yield from _texts(item, f"{place}[{number}]")
+        case dict():
+            for name, item in value.items():
+                yield place, name
+                yield from _texts(item, f"{place}.{name}" if place else name)
+
+
+_NO_TEXT = "must be text in UTF-8"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NO_CURSOR = "must be a cursor that an earlier page gave"
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)

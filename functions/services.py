@@ -3,7 +3,6 @@
 Everything heavy (pymongo, redis, numpy, the Azure SDKs) is imported here on first use, not when the app is indexed.
 """
 
-import atexit
 import functools
 import logging
 import threading
@@ -140,7 +139,6 @@ def _connections() -> Services:
     database = mongodb[settings().mongodb_database]
     price_cache = _price_cache()
     provider = provider_from(settings(), provider_key, _rate_limit)
-    atexit.register(mongodb.close)
     return Services(
         mongodb=mongodb,
         runs=RunStore(database),
@@ -173,9 +171,7 @@ def _price_cache() -> "PriceCache | None":
         return None
     from stores.price_cache import PriceCache  # noqa: PLC0415
 
-    cache = PriceCache(url)
-    atexit.register(cache.close)
-    return cache
+    return PriceCache(url)
 
 
 def provider_key(name: KeyName) -> str:
@@ -202,9 +198,7 @@ def _rate_limit(provider: str, requests_per_minute: int) -> "RateLimit":
     except SecretMissing:
         _log.warning("No REDIS_URL: each worker keeps to the rate limit of %s by itself", provider)
         return RateLimit(None, OwnBucket(rate))
-    shared = SharedBucket(url, provider, rate)
-    atexit.register(shared.close)
-    return RateLimit(shared, OwnBucket(rate))
+    return RateLimit(SharedBucket(url, provider, rate), OwnBucket(rate))
 
 
 def sign_in_failures() -> "SignInFailures":
@@ -225,9 +219,7 @@ def _sign_in_failures() -> "SignInFailures":
         return _own_sign_in_failures()
     from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
 
-    shared = SharedFailures(url)
-    atexit.register(shared.close)
-    return SignInFailures(shared)
+    return SignInFailures(SharedFailures(url))
 
 
 @functools.cache

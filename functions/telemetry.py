@@ -10,6 +10,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import azure.functions as func
     from opentelemetry.metrics import Counter, Histogram
 
+    from functions.exporters import Flush
+
 type Triggered = Literal["http", "timer", "other"]
 """Who invokes a function, in the words of OpenTelemetry's conventions; the orchestration engine is none of theirs."""
 
@@ -35,6 +39,14 @@ _tracer = trace.get_tracer("portfolio_analysis")
 _propagator = TraceContextTextMapPropagator()
 _starting = threading.Lock()
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Invocation:
+    told_at_once: bool = False
+
+
+_current: ContextVar[_Invocation | None] = ContextVar("invocation", default=None)
 
 
 @functools.cache
@@ -51,21 +63,34 @@ def invocation(
     if not is_exported():
         yield trace.INVALID_SPAN
         return
-    _start()
-    with _tracer.start_as_current_span(
-        name,
-        context=_parent(context),
-        kind=trace.SpanKind.SERVER,
-        attributes={"faas.trigger": triggered, **attributes},
-        # Both would quote the error, whose message may hold anything.
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        try:
-            yield span
-        except Exception as error:
-            tell_error(span, error)
-            raise
+    flush, current = _start(), _Invocation()
+    token = _current.set(current)
+    try:
+        with _tracer.start_as_current_span(
+            name,
+            context=_parent(context),
+            kind=trace.SpanKind.SERVER,
+            attributes={"faas.trigger": triggered, **attributes},
+            # Both would quote the error, whose message may hold anything.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except Exception as error:
+                tell_error(span, error)
+                raise
+    finally:
+        _current.reset(token)
+        if flush is not None and current.told_at_once:
+            flush()
+
+
+def tell_at_once() -> None:
+    """Have all that this worker has to tell exported before this invocation ends: it may be killed any time after."""
+    current = _current.get()
+    if current is not None:
+        current.told_at_once = True
 
 
 def tell_error(span: trace.Span, error: Exception) -> None:
@@ -90,10 +115,11 @@ def traceparent_of(span: trace.Span) -> str | None:
 
 
 def record_end(run: Run, error_type: str | None) -> None:
-    """Put the figures of a run that ended on record."""
+    """Put the figures of a run that ended on record, and have them told at once."""
     if not is_exported():
         return
     _start()
+    tell_at_once()
     runs, users, durations = _instruments()
     runs.add(1, {"status": run.status} | ({"error_type": error_type} if error_type else {}))
     for outcome in ("analyzed", "skipped", "failed"):
@@ -114,20 +140,21 @@ def _instruments() -> "tuple[Counter, Counter, Histogram]":
     )
 
 
-def _start() -> None:
+def _start() -> "Flush | None":
     with _starting:
-        _started()
+        return _started()
 
 
 @functools.cache
-def _started() -> None:
+def _started() -> "Flush | None":
     from functions.exporters import start  # noqa: PLC0415 - slow, and only where somebody listens
 
     try:
-        start()
+        return start()
     except Exception as error:  # noqa: BLE001 - what watches the work never stops it
         # The class only: a message may quote a setting.
         _log.error("Nobody is told about what this worker does: %s", type(error).__name__)
+        return None
 
 
 def _parent(context: "func.Context | None") -> Context:

@@ -191,7 +191,7 @@ class AlpacaProvider:
         self._source.expect_success(answer)
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise TryAgain("its answer is not what the documentation describes") from None
 
 
@@ -214,7 +214,7 @@ def _day(listing: Listing) -> date:
 def _message(answer: Answer) -> str:
     try:
         return msgspec.json.decode(answer.body, type=_Refusal).message
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
 
 

@@ -151,7 +151,7 @@ class AlphaVantageProvider:
         self._source.expect_success(answer)
         try:
             content = msgspec.json.decode(answer.body, type=_Content)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise TryAgain("its answer is not what the documentation describes") from None
         if _INVALID_KEY.search(content.error + content.information):
             raise self._source.key_refused("invalid")

@@ -1,6 +1,5 @@
 """Which provider the settings name."""
 
-import atexit
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,4 @@ def _source(
 ) -> "HttpSource":
     from market_data.http_source import HttpSource  # noqa: PLC0415 - httpx is slow to import
 
-    source = HttpSource(name, server, places, key, limit(name, server.requests_per_minute))
-    atexit.register(source.close)
-    return source
+    return HttpSource(name, server, places, key, limit(name, server.requests_per_minute))

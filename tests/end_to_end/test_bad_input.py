@@ -1,5 +1,6 @@
 """What the API answers to what it cannot use, through HTTP."""
 
+import codecs
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,10 @@ def test_a_method_that_a_path_does_not_know_is_refused(app: App, method: str, pa
         (b'{"user_ids": []}', "user_ids"),
         (b'{"user_ids": ["ok", "not ok"]}', "user_ids[1]"),
         (b'{"user_ids": {"$gt": ""}}', "user_ids"),
+        (b'{"user_ids": ["\xff\xfe"]}', "user_ids[0]"),
+        ('{"user_ids": ["caf\u00e9"]}'.encode("latin-1"), "user_ids[0]"),
+        ('{"dry_run": true}'.encode("utf-16"), "body"),
+        (codecs.BOM_UTF8 + b'{"everything": 1}', "everything"),
     ],
 )
 def test_a_body_that_breaks_a_rule_is_refused_by_its_member_and_starts_nothing(
@@ -86,6 +91,24 @@ def test_a_body_that_breaks_a_rule_is_refused_by_its_member_and_starts_nothing(
     assert document["member"] == member
     assert member in document["detail"]
     assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
+    assert "Unforeseen error" not in app.log.read_text()
+
+
+@pytest.mark.parametrize("action", ["trigger", "cancel", "retry"])
+@pytest.mark.parametrize("chunks", [[b'{"dry_', b'run": true}'], []], ids=["a body", "an empty body"])
+def test_a_body_without_its_length_is_refused_and_on_record_and_starts_nothing(
+    app: App, action: str, chunks: list[bytes]
+) -> None:
+    path = f"{BASE}/trigger-analysis" if action == "trigger" else f"{BASE}/analysis-runs/{RUN}/{action}"
+    problem(app.client.post(path, content=iter(chunks)), 411)
+    (entry,) = app.client.get(f"{BASE}/audit", params={"limit": 1}).json()["entries"]
+    assert (entry["action"], entry["outcome"], entry["problem"]) == (action, "refused", "length-required")
+    assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
+
+
+def test_who_has_no_secret_is_told_just_that_of_a_body_without_its_length(app: App) -> None:
+    with app.stranger() as stranger:
+        problem(stranger.post(f"{BASE}/trigger-analysis", content=iter([b"{}"])), 401)
 
 
 def test_a_date_in_the_future_is_refused(app: App) -> None:

@@ -209,6 +209,18 @@ def test_nothing_that_is_told_holds_a_secret_or_what_somebody_owns(observed: Obs
     assert [row["user_id"] for row in page["portfolios"] if row["user_id"] in said] == []
 
 
+def test_a_run_is_told_when_it_has_ended_though_nothing_is_told_from_time_to_time(tmp_path: Path) -> None:
+    never = {name: str(24 * 3_600_000) for name in AT_ONCE}
+    with a_listener() as listener:
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": listener.url, "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
+        with running_app(tmp_path, **never, **environment) as app:
+            run_id = app.run()["run_id"]
+            told = {"trigger_analysis"} | STEPS
+            eventually(lambda: {span.name for span in listener.spans} >= told)
+            eventually(lambda: listener.total("portfolio_analysis.run.duration", run_id=run_id) > 0)
+            eventually(lambda: any("Portfolio analysis completed" in line.text for line in listener.lines))
+
+
 def test_a_listener_that_is_away_changes_nothing_and_is_told_of_once(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

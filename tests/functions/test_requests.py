@@ -1,3 +1,4 @@
+import codecs
 import contextlib
 import json
 from datetime import date
@@ -12,8 +13,10 @@ from functions.requests import (
     CHECKS,
     BodyTooLarge,
     InvalidMember,
+    LengthRequired,
     MalformedId,
     NewestQuery,
+    Nothing,
     PortfoliosQuery,
     TriggerRequest,
     decode_cursor,
@@ -26,9 +29,12 @@ from stores.records import Wanted
 
 
 def a_request(
-    body: bytes = b"", params: dict[str, str] | None = None, path: dict[str, str] | None = None
+    body: bytes = b"",
+    params: dict[str, str] | None = None,
+    path: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> func.HttpRequest:
-    return func.HttpRequest("POST", "http://localhost/", params=params, route_params=path, body=body)
+    return func.HttpRequest("POST", "http://localhost/", headers=headers, params=params, route_params=path, body=body)
 
 
 @pytest.mark.parametrize("body", [b"", b"  \r\n", b"{}"])
@@ -90,6 +96,64 @@ def test_a_body_over_64_kilobytes_is_too_large_whatever_it_holds() -> None:
         read_body(a_request(b" " * 65_537), TriggerRequest)
 
 
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        (b'{"user_ids": ["\xff\xfe"]}', "user_ids[0]"),
+        (b'{"user_ids": ["u1", "caf\xe9"]}', "user_ids[1]"),
+        (b'{"user_ids": ["\xe2\x82"]}', "user_ids[0]"),
+        (b'{"user_ids": ["\xed\xa0\x80"]}', "user_ids[0]"),
+        (b'{"user_ids": ["\xc0\x80"]}', "user_ids[0]"),
+        (b'{"user_ids": ["\\ud800"]}', "user_ids[0]"),
+        (b'{"user_ids": ["u1", "\\ude00\\ud83d"]}', "user_ids[1]"),
+        (b'{"as_of": "2024-01-02\\ud800"}', "as_of"),
+        (b'{"as_of": "2024-01-0\xb2"}', "as_of"),
+        (b'{"dry_run": "\xff"}', "dry_run"),
+        (b'{"everything": "\xff"}', "everything"),
+        (b'{"\xff": true}', "body"),
+        (b'{"\\ud800": true}', "body"),
+        (b'{"user_ids": [NaN], "\xff": "\xff"}', "body"),
+        (b'{"user_ids": [NaN], "' + b"x" * 100 + b'": "\xff"}', "x" * 64),
+        (b'{"user_ids": ["\xff"', "body"),
+        (b'{"dry_run": \xfftrue}', "body"),
+        (b'{"dry_run": true}\xff', "body"),
+        (b'\xff{"dry_run": true}', "body"),
+        (b'"\\ud800"', "body"),
+        (b'{"user_ids": ' + b"[" * 5_000 + b'"\\ud800"' + b"]" * 5_000 + b"}", "user_ids[0]"),
+        ('{"dry_run": true}'.encode("utf-16"), "body"),
+        ('{"dry_run": true}'.encode("utf-16-le"), "body"),
+        ('{"dry_run": true}'.encode("utf-32"), "body"),
+    ],
+)
+def test_a_body_that_is_no_utf_8_is_refused_by_the_member_that_holds_it(body: bytes, member: str) -> None:
+    with pytest.raises(InvalidMember) as caught:
+        read_body(a_request(body), TriggerRequest)
+    assert caught.value.member == member
+    json.dumps(str(caught.value), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}"])
+def test_a_byte_order_mark_before_a_body_is_no_part_of_it(body: bytes) -> None:
+    assert read_body(a_request(codecs.BOM_UTF8 + body), TriggerRequest) == TriggerRequest()
+    with_member = codecs.BOM_UTF8 + b'{"dry_run": true}'
+    assert read_body(a_request(with_member), TriggerRequest) == TriggerRequest(dry_run=True)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"dry_run": true}', b" " * 65_537])
+@pytest.mark.parametrize("kind", [TriggerRequest, Nothing])
+@pytest.mark.parametrize("name", ["Transfer-Encoding", "transfer-encoding"])
+def test_a_body_without_its_length_is_refused_whether_the_host_hands_it_over_or_not(
+    body: bytes, kind: type, name: str
+) -> None:
+    with pytest.raises(LengthRequired):
+        read_body(a_request(body, headers={name: "chunked"}), kind)
+
+
+def test_a_body_with_its_length_is_read_whatever_was_done_on_the_way() -> None:
+    headers = {"transfer-encoding": "chunked", "content-length": "17"}
+    assert read_body(a_request(b'{"dry_run": true}', headers=headers), TriggerRequest).dry_run
+
+
 @given(
     st.binary(max_size=200)
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(
@@ -111,6 +175,8 @@ def test_no_body_at_all_breaks_the_reader(body: bytes) -> None:
         ({"limit": ""}, "limit"),
         ({"page": "2"}, "page"),
         ({"before": "x" * 513}, "before"),
+        ({"limit": "\udcff"}, "limit"),
+        ({"\udcff": "1"}, "query"),
     ],
 )
 def test_a_query_that_breaks_a_rule_is_refused_by_the_parameter(params: dict[str, str], member: str) -> None:
@@ -149,6 +215,7 @@ def test_a_query_is_read_from_text() -> None:
         "",
         "../x",
         "{$gt}",
+        "\udcff",
     ],
 )
 def test_a_run_id_that_cannot_be_one_is_malformed(run_id: str) -> None:
@@ -166,7 +233,9 @@ def test_a_cursor_gives_back_what_it_was_made_of(value: str) -> None:
     assert decode_cursor("before", encode_cursor(value), str) == value
 
 
-@pytest.mark.parametrize("cursor", ["?", "a", "é", "bm90IGpzb24", encode_cursor({"$gt": ""}), encode_cursor(7)])
+@pytest.mark.parametrize(
+    "cursor", ["?", "a", "é", "\udcff", "bm90IGpzb24", "Iv8i", encode_cursor({"$gt": ""}), encode_cursor(7)]
+)
 def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> None:
     with pytest.raises(InvalidMember) as caught:
         decode_cursor("before", cursor, str)

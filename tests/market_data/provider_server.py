@@ -116,6 +116,8 @@ REFUSALS: dict[str, Callable[[], Reply]] = {
     "503 with Retry-After": _refusal(503, Retry_After="30"),
     "not JSON": lambda: (200, b"<html>Bad gateway</html>", {}),
     "another JSON": lambda: (200, [1, 2, 3], {}),
+    "no UTF-8": lambda: (200, b'{"next_page_token": "\xff", "Note": "\xff"}', {}),
+    "403 that is no UTF-8": lambda: (403, b'{"message": "\xff"}', {}),
     "no body": lambda: (200, b"", {}),
 }
 

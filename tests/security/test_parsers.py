@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from functools import partial
 
 import azure.functions as func
 import numpy as np
@@ -16,7 +17,6 @@ from functions.auth import Admin
 from functions.client import normalised
 from functions.correlation import trace_id
 from functions.requests import (
-    BodyTooLarge,
     InvalidMember,
     MalformedId,
     NewestQuery,
@@ -43,15 +43,21 @@ CSV = st.tuples(HEADER | LINE, st.lists(LINE, max_size=6), st.sampled_from(["\n"
     lambda parts: parts[2].join([parts[0], *parts[1]]).encode("utf-8", "surrogatepass")
 )
 
-MEMBER = st.sampled_from(["dry_run", "user_ids", "as_of", "$gt", "__proto__", "`", ""]) | st.text(max_size=4)
-SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("2024-01-02")
+MEMBER = st.sampled_from(["dry_run", "user_ids", "as_of", "$gt", "__proto__", "`", "", "\ud800"]) | st.text(max_size=4)
+WORD = st.text(max_size=8) | st.sampled_from(["2024-01-02", "\ud800", "a\udcff"])
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | WORD
 JSON = st.recursive(
     SCALAR,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(MEMBER, inner, max_size=4),
     max_leaves=12,
 )
-BODY = st.binary(max_size=64) | JSON.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
-TEXT = st.text(max_size=40) | st.sampled_from(["$gt", "%00", "../", "1", "100", "-1", "1e2", "nan", "9" * 400])
+ENCODING = st.sampled_from([("utf-8", "surrogatepass"), ("latin-1", "replace"), ("utf-16", "surrogatepass")])
+BODY = st.binary(max_size=64) | st.tuples(JSON, st.booleans(), ENCODING).map(
+    lambda drawn: json.dumps(drawn[0], ensure_ascii=drawn[1]).encode(*drawn[2])
+)
+TEXT = st.text(max_size=40) | st.sampled_from(
+    ["$gt", "\ud800", "a\udcff", "%00", "../", "1", "100", "-1", "1e2", "nan", "9" * 400]
+)
 
 
 def attempted[Value](
@@ -100,19 +106,21 @@ def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -
 @examples(300)
 @given(BODY)
 def test_a_body_is_what_it_must_be_or_refused_by_a_member(body: bytes) -> None:
-    with contextlib.suppress(InvalidMember, BodyTooLarge):
-        asked = read_body(func.HttpRequest("POST", "/", body=body), TriggerRequest)
-        assert asked.user_ids is None or all(user_id.isprintable() for user_id in asked.user_ids)
+    asked, refusal = attempted(
+        lambda: read_body(func.HttpRequest("POST", "/", body=body), TriggerRequest), InvalidMember
+    )
+    assert asked or str(refusal).encode()
+    assert asked is None or all(user_id.isprintable() for user_id in asked.user_ids or ())
 
 
 @examples(200)
 @given(st.dictionaries(st.sampled_from(["limit", "before", "after", "sort", "order", "status"]) | TEXT, TEXT))
 def test_a_query_is_what_it_must_be_or_refused_by_a_parameter(parameters: dict[str, str]) -> None:
     request = func.HttpRequest("GET", "/", params=parameters, body=b"")
-    with contextlib.suppress(InvalidMember):
-        assert 1 <= read_query(request, NewestQuery).limit <= 100
-    with contextlib.suppress(InvalidMember):
-        assert 1 <= read_query(request, PortfoliosQuery).limit <= 100
+    kinds: list[type[NewestQuery | PortfoliosQuery]] = [NewestQuery, PortfoliosQuery]
+    for kind in kinds:
+        query, refusal = attempted(partial(read_query, request, kind), InvalidMember)
+        assert 1 <= query.limit <= 100 if query else str(refusal).encode()
 
 
 @examples(300)
