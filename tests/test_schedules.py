@@ -86,7 +86,7 @@ def test_what_the_host_refuses_is_refused_by_the_name_of_the_field(position: int
 
 @pytest.mark.parametrize("expression", ["", " ", "0 0 1 * *", "0 0 1 * * * *", "00:05:00", "@daily", "0\t0 1 * * *"])
 def test_other_forms_of_a_schedule_are_refused(expression: str) -> None:
-    with pytest.raises(ScheduleError, match="^must have the six fields of NCRONTAB, seconds first"):
+    with pytest.raises(ScheduleError, match=r"^must have the six fields of NCRONTAB, seconds first"):
         Schedule.read(expression)
 
 

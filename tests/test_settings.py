@@ -295,7 +295,7 @@ def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> Non
     assert Settings.from_environment(LOCAL | unset).schedule.expression == "0 0 1 * * *"
     environment = LOCAL | IN_AZURE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}
     del environment["ANALYSIS_SCHEDULE"]
-    with pytest.raises(SettingsError, match="^ANALYSIS_SCHEDULE is missing: set it, for example to 0 0 1 "):
+    with pytest.raises(SettingsError, match=r"^ANALYSIS_SCHEDULE is missing: set it, for example to 0 0 1 "):
         Settings.from_environment(environment | unset)
 
 
@@ -312,5 +312,5 @@ def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> Non
         ("AzureWebJobs__nightly_analysis__Disabled", "true", False),
     ],
 )
-def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str, value: str, disabled: bool) -> None:  # noqa: FBT001
+def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str, value: str, disabled: bool) -> None:
     assert Settings.from_environment(LOCAL | {name: value}).timer_disabled is disabled
