@@ -258,7 +258,7 @@ def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Schedule:
-    # The host reads this setting, too (%ANALYSIS_SCHEDULE%), and knows no default. Where it is missing or refused
+    # The host reads this setting, too (%ANALYSIS_SCHEDULE%), and knows no default. Where it is missing or refused,
     # the nightly timer alone is left out, and everything else runs.
     if "ANALYSIS_SCHEDULE" not in values and not _is_development(values):
         raise SettingsError(f"ANALYSIS_SCHEDULE is missing: set it, for example to {EXAMPLE}")
