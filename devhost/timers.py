@@ -71,8 +71,7 @@ class Timer:
             await self._fire(invoke, past_due=False)
 
     async def _fire(self, invoke: Invoke, *, past_due: bool) -> None:
-        invoked = _now()
-        fired = invoked if past_due else max(self._status.next, invoked)
+        fired = max(self._status.next, _now())
         done = ScheduleStatus(fired, self._schedule.after(fired), fired)
         for left in range(self._retries, -1, -1):
             try:

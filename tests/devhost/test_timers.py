@@ -149,19 +149,20 @@ def test_a_missed_occurrence_fires_once_as_past_due(tmp_path: Path) -> None:
     assert fired == [True]
 
 
-def test_a_schedule_that_was_changed_meanwhile_makes_nothing_past_due(tmp_path: Path) -> None:
+@pytest.mark.parametrize("schedule", [YEARLY, "0 30 * * * *"])
+def test_a_schedule_that_was_changed_meanwhile_makes_nothing_past_due(schedule: str, tmp_path: Path) -> None:
     remember_a_missed_occurrence(tmp_path, HOURLY)
     fired: list[str] = []
 
     async def invoke(_: str, text: str) -> None:
         fired.append(text)
 
-    changed = timer(YEARLY, tmp_path)
+    changed = timer(schedule, tmp_path)
     run_briefly(changed, invoke)
     assert fired == []
     status = payload(changed)["ScheduleStatus"]
     assert status["Last"] == "0001-01-01T00:00:00+00:00"
-    assert datetime.fromisoformat(status["Next"]) == Schedule.read(YEARLY).after(datetime.now(UTC))
+    assert datetime.fromisoformat(status["Next"]) == Schedule.read(schedule).after(datetime.now(UTC))
 
 
 @pytest.mark.parametrize("value", ["true", "1", "True"])
