@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
+from schedules import EXAMPLE, Schedule, ScheduleError
+
 type ProviderName = Literal["sample", "csv", "alpaca", "alphavantage"]
 type KeyName = Literal["alpaca-key-id", "alpaca-secret-key", "alphavantage-api-key"]
 
@@ -16,6 +18,8 @@ MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY", "alpaca": "SPY", "alphavantage": "SPY"}
 ALPACA_FEEDS = ("iex", "sip", "otc")
+NIGHTLY_TIMER = "nightly_analysis"
+"""The function that the host fires by ``ANALYSIS_SCHEDULE``."""
 
 SHORTEST_JWT_SECRET_BYTES = 32
 """As long as the digest of HS256 (RFC 7518, 3.2): a shorter one could be found by trying, without asking the app."""
@@ -61,7 +65,9 @@ class Settings:
     redis_url: str | None = field(repr=False)
     market_data_provider: ProviderName
     prices_dir: Path | None
-    schedule: str
+    schedule: Schedule
+    timer_disabled: bool
+    """The host never fires the nightly run: something else has to start it."""
     market_data_server: MarketDataServer | None
     benchmark_symbol: str
     risk_free_rate: float
@@ -99,7 +105,8 @@ class Settings:
             redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
-            schedule=_schedule(values),
+            schedule=_schedule(values, environment),
+            timer_disabled=is_disabled(NIGHTLY_TIMER, environment),
             market_data_server=_market_data_server(values, provider),
             benchmark_symbol=_matching(
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
@@ -250,17 +257,22 @@ def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
     return origins
 
 
-_SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
-_SCHEDULE_FIELDS = 6
+def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Schedule:
+    # The host reads this setting, too (%ANALYSIS_SCHEDULE%), and knows no default. Where it is missing or refused,
+    # the nightly timer alone is left out, and everything else runs.
+    if "ANALYSIS_SCHEDULE" not in values and not _is_development(values):
+        raise SettingsError(f"ANALYSIS_SCHEDULE is missing: set it, for example to {EXAMPLE}")
+    # As it stands, since the host strips nothing: a line break at its end is a part of the last field there.
+    expression = environment["ANALYSIS_SCHEDULE"] if "ANALYSIS_SCHEDULE" in values else EXAMPLE
+    try:
+        return Schedule.read(expression)
+    except ScheduleError as error:
+        raise SettingsError(f"ANALYSIS_SCHEDULE {error}") from None
 
 
-def _schedule(values: Mapping[str, str]) -> str:
-    # The host reads this setting itself (%ANALYSIS_SCHEDULE%); a wrong one would only silence the nightly run.
-    schedule = values.get("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    fields = schedule.split()
-    if len(fields) != _SCHEDULE_FIELDS or not all(_SCHEDULE_FIELD.fullmatch(field) for field in fields):
-        raise SettingsError("ANALYSIS_SCHEDULE must be a six-field NCRONTAB expression, seconds first: 0 0 1 * * *")
-    return schedule
+def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether the host never calls ``function``; it knows this one switch, and these two values."""
+    return environment.get(f"AzureWebJobs.{function}.Disabled", "").lower() in ("1", "true")
 
 
 def _number(values: Mapping[str, str], name: str, *, default: float, low: float, high: float) -> float:

@@ -36,6 +36,7 @@ def group() -> Group:
         "ADMIN_SECRET": SECRET,
         "MONGODB_URL": "mongodb://127.0.0.1",
         "MARKET_DATA_PROVIDER": "sample",
+        "ANALYSIS_SCHEDULE": "0 0 1 * * *",
         "KEY_VAULT_URL": "",
     }
     command = [sys.executable, "-m", "benchmarks.door"]

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parent.parent
 ROUNDS = 15
 BARE, OURS = "azure.functions, azure.durable_functions", "function_app"
 _TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-_SETTINGS = {"MONGODB_URL": "mongodb://127.0.0.1", "MARKET_DATA_PROVIDER": "sample", "ADMIN_SECRET": "benchmark"}
+_SETTINGS = {
+    "MONGODB_URL": "mongodb://127.0.0.1",
+    "MARKET_DATA_PROVIDER": "sample",
+    "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+    "ADMIN_SECRET": "benchmark",
+}
 
 
 def group() -> Group:

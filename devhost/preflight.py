@@ -69,7 +69,7 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
         lambda: preflight_database.database(settings, secrets),
         lambda: preflight_checks.redis(settings, secrets),
         lambda: preflight_checks.prices(settings, secrets),
-        lambda: preflight_checks.schedule(environment),
+        lambda: preflight_checks.schedule(settings),
     ]
     if app_url:
         checks.append(lambda: preflight_app.app(app_url.rstrip("/"), secrets))

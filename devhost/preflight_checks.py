@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from croniter import croniter
 
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
@@ -124,16 +123,8 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         yield missing("prices", f"{fetched.errors[symbol]} from {end - _A_FORTNIGHT} to {end}: see BENCHMARK_SYMBOL")
 
 
-def schedule(environment: Mapping[str, str]) -> Iterator[Finding]:
+def schedule(settings: Settings) -> Iterator[Finding]:
     """Look when the nightly run is due, and whether its timer is on."""
-    expression = environment.get("ANALYSIS_SCHEDULE", "").strip()
-    if not expression:
-        yield missing("schedule", "ANALYSIS_SCHEDULE is not set: the host reads it itself and knows no default")
-        return
-    if not croniter.is_valid(expression, second_at_beginning=True):
-        yield missing("schedule", f"ANALYSIS_SCHEDULE is no schedule: {expression}")
-        return
-    due = croniter(expression, datetime.now(UTC), second_at_beginning=True).get_next(datetime)
-    yield ok("schedule", f"next due {due:%Y-%m-%d %H:%M:%S} UTC")
-    if environment.get("AzureWebJobs.nightly_analysis.Disabled", "").lower() in ("true", "1"):
+    yield ok("schedule", f"next due {settings.schedule.after(datetime.now(UTC)):%Y-%m-%d %H:%M:%S} UTC")
+    if settings.timer_disabled:
         yield note("schedule", "the timer is off: something else has to start the nightly run")

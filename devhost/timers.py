@@ -1,21 +1,23 @@
-"""Timer triggers: six-field NCRONTAB schedules in UTC, and the status that makes a missed one past due."""
+"""Timer triggers, as the host's timer extension fires them (``TimerListener``, ``ScheduleMonitor``)."""
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from croniter import croniter
 
 from devhost.errors import InvocationError, StartError
 from devhost.messages import FunctionInfo
+from schedules import Schedule, ScheduleError
+from settings import is_disabled
 
-_FIELDS = 6
 _SETTING = re.compile(r"%([^%]+)%")
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_EVERY_MINUTE = Schedule.read("0 * * * * *")
 
 type Invoke = Callable[[str, str], Awaitable[Any]]
 
@@ -34,29 +36,32 @@ class Timer:
     def __init__(self, function: FunctionInfo, environment: Mapping[str, str], data_dir: Path | None) -> None:
         """Resolve and check the schedule and the retry policy.
 
+        Where the host would leave out this one function with a line of log, the local host does not start.
+
         Raises:
-            StartError: the setting it names is missing, the expression is no six-field NCRONTAB, or the policy is not
-                the one known here.
+            StartError: the setting it names is missing, the schedule breaks a rule, or the policy is not the one known
+                here.
         """
         self.function = function.name
-        self._schedule = _resolved(function, environment)
-        if len(self._schedule.split()) != _FIELDS or not croniter.is_valid(self._schedule, second_at_beginning=True):
-            raise StartError(
-                f"function {self.function}: the schedule '{self._schedule}' is no six-field NCRONTAB expression"
-            )
+        self._disabled = is_disabled(function.name, environment)
+        self._schedule = _schedule(function, environment)
         self._retries, self._delay_seconds = _retry_policy(function)
-        self._file = data_dir / "timers" / f"{self.function}.json" if data_dir else None
-        self._status = self._read_status() or ScheduleStatus(_NEVER, self._after(_now()), _now())
+        # Nothing is remembered of a timer that is due several times each minute, and nothing told.
+        self._monitored = not _due_several_times_a_minute(self._schedule)
+        self._file = data_dir / "timers" / f"{self.function}.json" if data_dir and self._monitored else None
+        self._status = self._remembered(_now())
 
     def payload(self, *, past_due: bool = False) -> str:
-        """The trigger's JSON."""
+        """Return the trigger's JSON."""
         status = msgspec.to_builtins(self._status, builtin_types=(datetime,))
-        dates = {name: value.strftime("%4Y-%m-%dT%H:%M:%S+00:00") for name, value in status.items()}
+        dates = {name: value.isoformat() for name, value in status.items()} if self._monitored else None
         payload = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": dates, "IsPastDue": past_due}
         return msgspec.json.encode(payload).decode()
 
     async def run(self, invoke: Invoke) -> None:
-        """Fire whenever due, first of all what became due while the host was down; runs until cancelled."""
+        """Fire whenever due, first of all what became due while the host was down; runs until canceled."""
+        if self._disabled:
+            return
         self._write_status(self._status)
         if self._status.next < _now():
             await self._fire(invoke, past_due=True)
@@ -65,21 +70,38 @@ class Timer:
             await self._fire(invoke, past_due=False)
 
     async def _fire(self, invoke: Invoke, *, past_due: bool) -> None:
-        due = self._status.next
+        fired = max(self._status.next, _now())
+        done = ScheduleStatus(fired, self._schedule.after(fired), fired)
         for left in range(self._retries, -1, -1):
             try:
                 await invoke(self.function, self.payload(past_due=past_due))
                 break
             except InvocationError:  # logged by the worker
                 if left:
-                    await asyncio.sleep(self._delay_seconds)
+                    await self._pause(done)
         # Only now, so that a crash meanwhile makes it past due at the next start.
-        fired = _now() if past_due else max(due, _now())
-        self._write_status(ScheduleStatus(fired, self._after(fired), fired))
+        self._write_status(done)
 
-    def _after(self, moment: datetime) -> datetime:
-        following: datetime = croniter(self._schedule, moment, second_at_beginning=True).get_next(datetime)
-        return following
+    async def _pause(self, done: ScheduleStatus) -> None:
+        try:
+            await asyncio.sleep(self._delay_seconds)
+        except asyncio.CancelledError:
+            # A host that is stopped tries no more, and takes this occurrence for done: nothing is past due afterwards.
+            self._write_status(done)
+            raise
+
+    def _remembered(self, now: datetime) -> ScheduleStatus:
+        """Return the status of the last start; one of another schedule makes nothing past due that this one missed."""
+        known = self._read_status()
+        if known is None:
+            return ScheduleStatus(_NEVER, self._schedule.after(now), now)
+        since = known.last if known.last != _NEVER else known.last_updated
+        following = self._schedule.after(since)
+        if following == known.next:
+            return known
+        if following < now:
+            since, following = now, self._schedule.after(now)
+        return ScheduleStatus(_NEVER, following, since)
 
     def _read_status(self) -> ScheduleStatus | None:
         if self._file is None or not self._file.exists():
@@ -98,18 +120,27 @@ def _now() -> datetime:
 
 
 def _retry_policy(function: FunctionInfo) -> tuple[int, float]:
-    """Give the number of retries, and the seconds between them. Without a policy an exception is not retried."""
+    """Return the number of retries, and the seconds between them. Without a policy an exception is not retried."""
     policy = function.retry_policy
     if policy is None:
         return 0, 0.0
-    if policy.strategy != "fixed_delay":
-        raise StartError(f"function {function.name}: the local host knows retries of fixed_delay only")
+    if policy.strategy != "fixed_delay" or policy.max_retry_count < 0:
+        raise StartError(f"function {function.name}: the local host knows retries of fixed_delay only, none without end")
     return policy.max_retry_count, policy.delay_seconds
 
 
-def _resolved(function: FunctionInfo, environment: Mapping[str, str]) -> str:
-    schedule = str(function.trigger["schedule"])
-    for name in _SETTING.findall(schedule):
+def _schedule(function: FunctionInfo, environment: Mapping[str, str]) -> Schedule:
+    expression = str(function.trigger["schedule"])
+    for name in _SETTING.findall(expression):
         if not environment.get(name):
             raise StartError(f"{name} is missing: the schedule of function {function.name} is %{name}%")
-    return _SETTING.sub(lambda found: environment[found[1]], schedule)
+    expression = _SETTING.sub(lambda found: environment[found[1]], expression)
+    try:
+        return Schedule.read(expression)
+    except ScheduleError as error:
+        raise StartError(f"function {function.name}: its schedule {expression!r} {error}") from None
+
+
+def _due_several_times_a_minute(schedule: Schedule) -> bool:
+    rest = replace(schedule, expression=_EVERY_MINUTE.expression, seconds=_EVERY_MINUTE.seconds)
+    return rest == _EVERY_MINUTE and len(schedule.seconds) > 1

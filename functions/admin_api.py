@@ -31,6 +31,7 @@ from functions.requests import (
 )
 from functions.runs import cancel_run, retry_run, start_run
 from functions.services import services, settings
+from functions.timetable import timetable
 from stores.records import Run, SortField, Summary, Trigger
 
 _EARLIER_RUNS = 20
@@ -139,10 +140,8 @@ def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
 @blueprint.route(operations.SCHEDULE.route)
 @endpoint(operations.SCHEDULE)
 def get_schedule(req: func.HttpRequest) -> Timetable:  # noqa: ARG001 - the host binds it
-    """Tell when the nightly run is due."""
-    from functions.timetable import timetable  # noqa: PLC0415 - croniter: not while indexing
-
-    return timetable(settings().schedule, datetime.now(UTC))
+    """Tell when the nightly run is due, and whether its timer is on."""
+    return timetable(settings().schedule, datetime.now(UTC), disabled=settings().timer_disabled)
 
 
 @blueprint.route(operations.AUDIT.route)

@@ -48,11 +48,13 @@ class EarlierReport(Struct, frozen=True):
 
 
 class Timetable(Struct, frozen=True):
-    """When the nightly run was due last and is due next, by a schedule in UTC; null where it never is."""
+    """When the nightly run was due last and is due next, by a schedule in UTC; null where its timer is disabled."""
 
     schedule: str
     previous: Time | None
     next: Time | None
+    disabled: bool
+    """The timer is switched off: something else has to start the nightly run."""
 
 
 class Checks(Struct, frozen=True):

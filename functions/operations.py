@@ -124,7 +124,7 @@ SCHEDULE = Operation(
     "get_schedule",
     "GET",
     f"{BASE}/schedule",
-    summary="Tell when the nightly run was due last and is due next",
+    summary="Tell when the nightly run was due last and is due next, and whether its timer is disabled",
     answer=Timetable,
 )
 AUDIT = Operation(

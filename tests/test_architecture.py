@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"analysis", "market_data", "stores", "functions", "settings", "devhost", "function_app"}
+PACKAGES = {"analysis", "market_data", "stores", "functions", "schedules", "settings", "devhost", "function_app"}
 # Who may import whom; everything points one way.
 MAY_IMPORT = {
     "analysis": set(),
-    "settings": set(),
+    "schedules": set(),
+    "settings": {"schedules"},
     "market_data": {"analysis", "settings"},
     "stores": {"analysis", "settings"},
-    "functions": {"analysis", "market_data", "stores", "settings"},
+    "functions": {"analysis", "market_data", "stores", "schedules", "settings"},
     "function_app": {"functions"},
 }
 LIBRARIES_OF_ANALYSIS = {"numpy"}
@@ -50,7 +51,7 @@ def test_analysis_needs_numpy_and_the_standard_library_only() -> None:
 
 
 def test_only_functions_and_the_app_know_azure_functions() -> None:
-    for package in ("analysis", "settings", "market_data", "stores"):
+    for package in ("analysis", "schedules", "settings", "market_data", "stores"):
         for module in modules(package):
             assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
 

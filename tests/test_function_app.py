@@ -11,17 +11,20 @@ import pytest
 
 from functions import console
 from functions.operations import OPERATIONS
+from settings import NIGHTLY_TIMER
 
 ROOT = Path(__file__).parent.parent
 
 INDEX = """
 import json, sys, typing, function_app
-functions, results = {}, []
+functions, results, schedules = {}, [], {}
 for function in function_app.app.get_functions():
     trigger = function.get_trigger()
     functions[function.get_function_name()] = [trigger.type, getattr(trigger, "route", None)]
     if trigger.type == "httpTrigger":
         results.append(typing.get_type_hints(function.get_user_function())["return"].__name__)
+    if trigger.type == "timerTrigger":
+        schedules[function.get_function_name()] = trigger.schedule
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
 known = {"pymongo", "redis", "numpy", "croniter", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
@@ -29,7 +32,8 @@ known = {"pymongo", "redis", "numpy", "azure.identity", "azure.keyvault.secrets"
 known |= {"httpx", "tenacity", "requests", "azure.monitor.opentelemetry.exporter"}
 known |= {"opentelemetry.sdk.trace", "opentelemetry.sdk.metrics", "opentelemetry.exporter.otlp.proto.http"}
 heavy = sorted(known & set(sys.modules))
-print(json.dumps({"functions": functions, "heavy": heavy, "retried": retried, "results": results}))
+found = {"functions": functions, "heavy": heavy, "retried": retried, "results": results, "schedules": schedules}
+print(json.dumps(found))
 """
 
 
@@ -96,6 +100,10 @@ def test_http_functions_declare_what_the_hosts_worker_takes_for_an_answer(indexe
 
 def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:
     assert indexed["retried"] == ["nightly_analysis", "fixed_delay"]
+
+
+def test_the_timer_of_the_schedule_is_the_one_whose_switch_is_read(indexed: dict[str, Any]) -> None:
+    assert [name for name, text in indexed["schedules"].items() if "ANALYSIS_SCHEDULE" in text] == [NIGHTLY_TIMER]
 
 
 def test_indexing_imports_nothing_heavy_even_where_somebody_listens(indexed: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ import pytest
 from settings import MarketDataServer, Oidc, Settings, SettingsError
 
 LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
+"""What has no default there."""
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -29,8 +31,7 @@ def test_a_folder_of_prices_means_the_csv_provider_and_the_usual_benchmark(tmp_p
 
 
 def test_the_database_may_be_named_by_the_vault() -> None:
-    environment = {"KEY_VAULT_URL": "https://vault.example", "MARKET_DATA_PROVIDER": "sample"}
-    assert Settings.from_environment(environment).mongodb_url is None
+    assert Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": "https://vault.example"}).mongodb_url is None
 
 
 def test_no_secret_is_shown() -> None:
@@ -80,6 +81,7 @@ def test_no_secret_is_shown() -> None:
         ("ANALYSIS_LOOKBACK_DAYS", "-1"),
         ("ANALYSIS_SCHEDULE", "0 1 * * *"),
         ("ANALYSIS_SCHEDULE", "0 0 1 * * ?!"),
+        ("ANALYSIS_SCHEDULE", "0 0 1 * * *\n"),
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "6"),
         ("TRUSTED_PROXIES", "X-Forwarded-For"),
@@ -103,7 +105,7 @@ def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name:
 
 @pytest.mark.parametrize("secret", ["pw" * 15, "é" * 15 + "p"])
 def test_a_short_key_of_tokens_is_refused_except_on_a_laptop(secret: str) -> None:
-    environment = LOCAL | {"JWT_SECRET": secret, "MARKET_DATA_PROVIDER": "sample"}
+    environment = LOCAL | IN_AZURE | {"JWT_SECRET": secret}
     assert Settings.from_environment(environment).jwt_secret == secret
     with pytest.raises(SettingsError, match="JWT_SECRET must have at least 32 bytes"):
         Settings.from_environment(environment | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
@@ -171,7 +173,7 @@ def test_an_issuer_that_could_be_impersonated_is_refused(issuer: str) -> None:
 
 @pytest.mark.parametrize("issuer", ["http://127.0.0.1:8080/tenant", "http://localhost:8080"])
 def test_an_issuer_on_this_machine_needs_no_tls_on_a_laptop_only(issuer: str) -> None:
-    environment = LOCAL | OIDC | {"OIDC_ISSUER": issuer, "MARKET_DATA_PROVIDER": "sample"}
+    environment = LOCAL | IN_AZURE | OIDC | {"OIDC_ISSUER": issuer}
     assert Settings.from_environment(environment).oidc
     with pytest.raises(SettingsError, match=r"^OIDC_ISSUER must be"):
         Settings.from_environment(environment | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
@@ -271,3 +273,44 @@ def test_an_ill_formed_setting_of_a_provider_is_named_in_one_line(name: str, val
     with pytest.raises(SettingsError, match=rf"^{name} must be [^\n]*$") as caught:
         Settings.from_environment(LOCAL | ALPACA | {name: value})
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rule"),
+    [
+        ("0 0 1 *", "must have the six fields of NCRONTAB, seconds first (0 0 1 * * *), not 4"),
+        ("0 0 1 * * 7", "has '7' as weekday: it takes numbers from 0 to 6 or names from Sunday to Saturday"),
+        ("0 0 25 * * *", "has '25' as hour: it takes numbers from 0 to 23"),
+        ("0 0 1 30 2 *", "names a day that none of its months has"),
+    ],
+)
+def test_a_schedule_that_the_host_refuses_is_refused_by_the_rule_it_breaks(schedule: str, rule: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(LOCAL | {"ANALYSIS_SCHEDULE": schedule})
+    assert str(caught.value).startswith(f"ANALYSIS_SCHEDULE {rule}")
+
+
+@pytest.mark.parametrize("unset", [{}, {"ANALYSIS_SCHEDULE": ""}, {"ANALYSIS_SCHEDULE": " "}])
+def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> None:
+    assert Settings.from_environment(LOCAL | unset).schedule.expression == "0 0 1 * * *"
+    environment = LOCAL | IN_AZURE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}
+    del environment["ANALYSIS_SCHEDULE"]
+    with pytest.raises(SettingsError, match=r"^ANALYSIS_SCHEDULE is missing: set it, for example to 0 0 1 "):
+        Settings.from_environment(environment | unset)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "disabled"),
+    [
+        ("AzureWebJobs.nightly_analysis.Disabled", "true", True),
+        ("AzureWebJobs.nightly_analysis.Disabled", "True", True),
+        ("AzureWebJobs.nightly_analysis.Disabled", "1", True),
+        ("AzureWebJobs.nightly_analysis.Disabled", "false", False),
+        ("AzureWebJobs.nightly_analysis.Disabled", "yes", False),
+        ("AzureWebJobs.nightly_analysis.Disabled", "", False),
+        ("AzureWebJobs.watchdog.Disabled", "true", False),
+        ("AzureWebJobs__nightly_analysis__Disabled", "true", False),
+    ],
+)
+def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str, value: str, disabled: bool) -> None:
+    assert Settings.from_environment(LOCAL | {name: value}).timer_disabled is disabled

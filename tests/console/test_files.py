@@ -94,6 +94,7 @@ def test_files_are_given_to_no_other_method(stranger: httpx.Client) -> None:
 def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
     monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
     console._files.cache_clear()  # noqa: SLF001 - as a new worker begins
     for folder in (tmp_path / "missing", tmp_path):
         monkeypatch.setattr(console, "_BUILT", folder)

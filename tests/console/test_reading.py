@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.console.site import Site, Visitor, is_phone
-from tests.end_to_end.app import BASE
+from tests.end_to_end.app import BASE, running_app
 
 SHIFTS = """
 () => new Promise((done) => {
@@ -62,6 +63,19 @@ def test_the_overview_tells_the_last_run_the_next_and_the_health(reader: Visitor
     expect(region(reader, "History").get_by_role("link")).to_have_count(2)
     region(reader, "History").get_by_role("link").last.click()
     reader.page.wait_for_url(f"**/console#/runs/{run_id}")
+
+
+def test_where_the_nightly_timer_is_disabled_no_night_is_announced(browser: Browser, tmp_path: Path) -> None:
+    with running_app(tmp_path, **{"AzureWebJobs.nightly_analysis.Disabled": "1"}) as app:
+        told = app.client.get(f"{BASE}/schedule").json()
+        assert told == {"schedule": "0 0 1 * * *", "previous": None, "next": None, "disabled": True}
+        visitor = Visitor.arrive(browser, Site(app, cast("Any", None), cast("Any", None)))
+        visitor.open()
+        visitor.sign_in()
+        expect(region(visitor, "Next run")).to_contain_text("Disabled")
+        expect(region(visitor, "Next run")).to_contain_text("0 0 1 * * *")
+        expect(region(visitor, "Next run")).not_to_contain_text("UTC")
+        visitor.leave()
 
 
 def lines(reader: Visitor) -> list[str]:

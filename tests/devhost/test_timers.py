@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,16 +9,24 @@ from typing import Any
 import pytest
 
 from devhost.errors import InvocationError, StartError
-from devhost.messages import FunctionInfo
+from devhost.messages import FunctionInfo, RetryPolicy
 from devhost.timers import Timer
+from schedules import Schedule
 from tests.devhost.harness import eventually, running_host
 
 YEARLY = "0 0 0 1 1 *"
+HOURLY = "0 0 * * * *"
+ONE_RETRY = {"strategy": "fixed_delay", "max_retry_count": "1", "delay_interval": "01:00:00"}
 
 
-def timer(schedule: str, data_dir: Path | None = None, policy: dict[str, str] | None = None, **settings: str) -> Timer:
+def timer(
+    schedule: str,
+    data_dir: Path | None = None,
+    policy: RetryPolicy | None = None,
+    environment: dict[str, str] | None = None,
+) -> Timer:
     binding = {"type": "timerTrigger", "direction": "IN", "name": "timer", "schedule": schedule}
-    return Timer(FunctionInfo("nightly", [binding], policy), settings, data_dir)
+    return Timer(FunctionInfo("nightly", [binding], policy), environment or {}, data_dir)
 
 
 def payload(of: Timer) -> dict[str, Any]:
@@ -35,34 +44,97 @@ def run_briefly(running: Timer, invoke: Callable[[str, str], Awaitable[Any]]) ->
     asyncio.run(run())
 
 
-def remember_a_missed_occurrence(folder: Path) -> None:
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+def remember_a_missed_occurrence(folder: Path, schedule: str = YEARLY) -> None:
+    """Leave the status of a host that was stopped before the last time the schedule was due."""
+    missed = Schedule.read(schedule).before(datetime.now(UTC))
+    remember(folder, Schedule.read(schedule).before(missed), missed)
+
+
+def remember(folder: Path, last: datetime, following: datetime) -> None:
     (folder / "timers").mkdir()
-    status = {"Last": yesterday, "Next": yesterday, "LastUpdated": yesterday}
+    status = {"Last": last.isoformat(), "Next": following.isoformat(), "LastUpdated": last.isoformat()}
     (folder / "timers" / "nightly.json").write_text(json.dumps(status))
 
 
-@pytest.mark.parametrize("schedule", ["* * * * *", "0 0 25 * * *", "0 0 1 * *", "00:05:00", ""])
-def test_a_schedule_that_is_no_six_field_expression_is_refused_naming_the_function(schedule: str) -> None:
-    with pytest.raises(StartError, match=f"function nightly: the schedule '{schedule}'".replace("*", r"\*")):
+def each_second() -> str:
+    """Give a schedule of each second of today and tomorrow, whose status is kept since it is not of every day."""
+    today = datetime.now(UTC).isoweekday() % 7
+    return f"* * * * * {today},{(today + 1) % 7}"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rule"),
+    [
+        ("* * * * *", "must have the six fields of NCRONTAB"),
+        ("0 0 1 * *", "must have the six fields of NCRONTAB"),
+        ("00:05:00", "must have the six fields of NCRONTAB"),
+        ("", "must have the six fields of NCRONTAB"),
+        ("0 0 25 * * *", "has '25' as hour"),
+        ("0 0 1 * * 7", "has '7' as weekday"),
+        ("0 0 1 * * 6-7", "has '7' as weekday"),
+        ("0 0 1 L * *", "has 'L' as day of the month"),
+        ("0 0 1 30 2 *", "names a day that none of its months has"),
+    ],
+)
+def test_a_schedule_that_the_host_refuses_is_refused_naming_function_and_rule(schedule: str, rule: str) -> None:
+    with pytest.raises(StartError, match=f"^function nightly: its schedule {re.escape(repr(schedule))} {rule}"):
         timer(schedule)
 
 
 def test_a_schedule_from_a_setting_that_is_missing_is_refused_naming_the_setting() -> None:
     with pytest.raises(StartError, match=r"^ANALYSIS_SCHEDULE is missing.* nightly"):
-        timer("%ANALYSIS_SCHEDULE%", ANALYSIS_SCHEDULE="")
+        timer("%ANALYSIS_SCHEDULE%", environment={"ANALYSIS_SCHEDULE": ""})
 
 
 def test_a_schedule_comes_from_its_setting_with_seconds_first_in_utc() -> None:
-    due = datetime.fromisoformat(payload(timer("%WHEN%", WHEN="30 15 1 * * *"))["ScheduleStatus"]["Next"])
+    due = datetime.fromisoformat(
+        payload(timer("%WHEN%", environment={"WHEN": "30 15 1 * * *"}))["ScheduleStatus"]["Next"]
+    )
     assert (due.hour, due.minute, due.second, due.utcoffset()) == (1, 15, 30, timedelta())
     assert datetime.now(UTC) < due <= datetime.now(UTC) + timedelta(days=1)
 
 
 def test_a_timer_that_never_fired_has_no_last_time_and_is_not_past_due() -> None:
     never = payload(timer(YEARLY))
+    assert never["Schedule"] == {"AdjustForDST": True}
     assert never["ScheduleStatus"]["Last"] == "0001-01-01T00:00:00+00:00"
     assert never["IsPastDue"] is False
+
+
+def test_a_day_of_the_month_and_one_of_the_week_bind_both() -> None:
+    due = datetime.fromisoformat(payload(timer("0 0 1 1-7 * Sat"))["ScheduleStatus"]["Next"])
+    assert (due.day <= 7, due.isoweekday(), due.hour) == (True, 6, 1)
+
+
+def test_times_have_their_offset_and_a_firing_its_fraction_of_a_second(tmp_path: Path) -> None:
+    last = datetime(2026, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+    remember(tmp_path, last, datetime(2027, 1, 1, tzinfo=UTC))
+    assert payload(timer(YEARLY, tmp_path))["ScheduleStatus"] == {
+        "Last": "2026-01-01T00:00:00.250000+00:00",
+        "Next": "2027-01-01T00:00:00+00:00",
+        "LastUpdated": "2026-01-01T00:00:00.250000+00:00",
+    }
+
+
+@pytest.mark.parametrize("schedule", ["* * * * * *", "*/20 0-59 */1 1-31 Jan-Dec Sun-Sat"])
+def test_of_a_timer_that_is_due_several_times_a_minute_nothing_is_kept_or_told(schedule: str, tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path, schedule)
+    kept = (tmp_path / "timers" / "nightly.json").read_bytes()
+    often = timer(schedule, tmp_path)
+    fired: list[Any] = []
+
+    async def invoke(_: str, text: str) -> None:
+        fired.append(json.loads(text))
+
+    run_briefly(often, invoke)
+    assert payload(often)["ScheduleStatus"] is None
+    assert [told for told in fired if told["IsPastDue"] or told["ScheduleStatus"]] == []
+    assert (tmp_path / "timers" / "nightly.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("schedule", ["0 * * * * *", "* 0-58 * * * *", "* * * * * 0-5"])
+def test_of_any_other_timer_the_status_is_told(schedule: str) -> None:
+    assert payload(timer(schedule))["ScheduleStatus"] is not None
 
 
 def test_a_missed_occurrence_fires_once_as_past_due(tmp_path: Path) -> None:
@@ -75,6 +147,67 @@ def test_a_missed_occurrence_fires_once_as_past_due(tmp_path: Path) -> None:
     run_briefly(timer(YEARLY, tmp_path), invoke)
     run_briefly(timer(YEARLY, tmp_path), invoke)
     assert fired == [True]
+
+
+@pytest.mark.parametrize("schedule", [YEARLY, "0 30 * * * *"])
+def test_a_schedule_that_was_changed_meanwhile_makes_nothing_past_due(schedule: str, tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path, HOURLY)
+    fired: list[str] = []
+
+    async def invoke(_: str, text: str) -> None:
+        fired.append(text)
+
+    changed = timer(schedule, tmp_path)
+    run_briefly(changed, invoke)
+    assert fired == []
+    status = payload(changed)["ScheduleStatus"]
+    assert status["Last"] == "0001-01-01T00:00:00+00:00"
+    assert datetime.fromisoformat(status["Next"]) == Schedule.read(schedule).after(datetime.now(UTC))
+
+
+@pytest.mark.parametrize("value", ["true", "1", "True"])
+def test_a_disabled_timer_never_fires_by_itself(value: str, tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path)
+    fired: list[str] = []
+
+    async def invoke(_: str, text: str) -> None:
+        fired.append(text)
+
+    run_briefly(timer(YEARLY, tmp_path, environment={"AzureWebJobs.nightly.Disabled": value}), invoke)
+    assert fired == []
+    run_briefly(timer(YEARLY, tmp_path, environment={"AzureWebJobs.nightly.Disabled": "false"}), invoke)
+    assert len(fired) == 1
+
+
+def test_a_stop_between_two_attempts_loses_the_occurrence_as_in_azure(tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path)
+    fired: list[str] = []
+
+    async def fail(_: str, text: str) -> None:
+        fired.append(text)
+        raise InvocationError("ServiceUnavailable", "no database")
+
+    run_briefly(timer(YEARLY, tmp_path, ONE_RETRY), fail)
+    stopped = payload(timer(YEARLY, tmp_path, ONE_RETRY))["ScheduleStatus"]
+    run_briefly(timer(YEARLY, tmp_path, ONE_RETRY), fail)
+    assert len(fired) == 1
+    assert stopped["Last"] > json.loads(fired[0])["ScheduleStatus"]["Next"]
+    assert datetime.fromisoformat(stopped["Next"]) == Schedule.read(YEARLY).after(datetime.now(UTC))
+
+
+def test_a_firing_is_of_the_time_it_began_however_long_its_retries_take(tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path)
+    began: list[datetime] = []
+
+    async def fail_at_first(*_: str) -> None:
+        began.append(datetime.now(UTC))
+        if len(began) < 3:
+            raise InvocationError("ValueError", "no")
+
+    policy = RetryPolicy("fixed_delay", 2, 0.0)
+    run_briefly(timer(YEARLY, tmp_path, policy), fail_at_first)
+    last = datetime.fromisoformat(payload(timer(YEARLY, tmp_path, policy))["ScheduleStatus"]["Last"])
+    assert last <= began[0] < began[1]
 
 
 def test_a_crash_during_the_invocation_makes_it_past_due_again(tmp_path: Path) -> None:
@@ -102,20 +235,16 @@ def test_a_timer_with_a_retry_policy_is_tried_again_until_it_succeeds(
         if len(fired) <= failures:
             raise InvocationError("ValueError", "no")
 
-    policy = {"strategy": "fixed_delay", "max_retry_count": "2", "delay_interval": "00:00:00"}
+    policy = RetryPolicy("fixed_delay", 2, 0.0)
     run_briefly(timer(YEARLY, tmp_path, policy), fail_at_first)
     assert fired == fired[:1] * calls
 
 
 @pytest.mark.parametrize(
     "policy",
-    [
-        {"strategy": "exponential_backoff", "max_retry_count": "2"},
-        {"strategy": "fixed_delay", "max_retry_count": "2", "delay_interval": "a minute"},
-        {"strategy": "fixed_delay", "max_retry_count": "-1", "delay_interval": "00:01:00"},
-    ],
+    [RetryPolicy("exponential_backoff", 2, 0.0), RetryPolicy("fixed_delay", -1, 60.0)],
 )
-def test_a_retry_policy_the_host_does_not_know_is_refused_naming_the_function(policy: dict[str, str]) -> None:
+def test_a_retry_policy_the_host_does_not_know_is_refused_naming_the_function(policy: RetryPolicy) -> None:
     with pytest.raises(StartError, match="function nightly: the local host knows retries of fixed_delay"):
         timer(YEARLY, policy=policy)
 
@@ -134,7 +263,7 @@ def test_an_exception_is_not_retried_without_a_policy(tmp_path: Path) -> None:
 
 
 def test_the_host_fires_a_timer_at_each_occurrence_with_its_schedule_status(tmp_path: Path) -> None:
-    with running_host(tmp_path, TICK_SCHEDULE="* * * * * *") as host:
+    with running_host(tmp_path, TICK_SCHEDULE=each_second()) as host:
         first, second, *_ = [
             json.loads(line) for line in eventually(lambda: host.notes("ticks")[1:] and host.notes("ticks"))
         ]
@@ -144,7 +273,7 @@ def test_the_host_fires_a_timer_at_each_occurrence_with_its_schedule_status(tmp_
 
 
 def test_a_crash_of_the_whole_host_makes_the_timer_past_due_once(tmp_path: Path) -> None:
-    kept = {"DATA_DIR": str(tmp_path / "data"), "TICK_SCHEDULE": "* * * * * *"}
+    kept = {"DATA_DIR": str(tmp_path / "data"), "TICK_SCHEDULE": each_second()}
     with running_host(tmp_path, TICK_SECONDS="30", **kept) as host:
         eventually(lambda: host.notes("ticks"))
         host.process.kill()

@@ -88,7 +88,7 @@ def test_a_prefix_lists_those_whose_id_begins_so(app: App, runs: list[str]) -> N
 
 def test_the_schedule_tells_the_night_before_and_the_night_to_come(app: App) -> None:
     told = app.client.get(f"{BASE}/schedule").json()
-    assert told["schedule"] == "0 0 1 * * *"
+    assert (told["schedule"], told["disabled"]) == ("0 0 1 * * *", False)
     previous, following = (datetime.fromisoformat(told[name]) for name in ("previous", "next"))
     assert following - previous == timedelta(days=1)
     assert previous.strftime("%H:%M:%S%z") == "01:00:00+0000"

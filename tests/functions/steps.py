@@ -36,6 +36,7 @@ def all_services(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONGODB_URL", mongodb_url)
         patch.setenv("MARKET_DATA_PROVIDER", "sample")
+        patch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
         patch.setenv("ANALYSIS_PAGE_SIZE", "2")
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -19,6 +19,9 @@ class Connections:
         self.price_cache = None
 
 
+IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -27,7 +30,7 @@ def clock() -> Clock:
 @pytest.fixture
 def vault(tmp_path: Path, database: DocumentDatabase, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     with a_vault(tmp_path) as running:
-        settings = Settings.from_environment({"KEY_VAULT_URL": running.url, "MARKET_DATA_PROVIDER": "sample"})
+        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": running.url})
         secrets = Secrets(settings, running.client, clock, clock.utc)
         monkeypatch.setattr(health, "settings", lambda: settings)
         monkeypatch.setattr(health, "secrets", lambda: secrets)

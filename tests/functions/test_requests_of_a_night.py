@@ -23,6 +23,7 @@ DAYS = weekdays(60, start="2026-01-05")
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URL", "mongodb://127.0.0.1")
     monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
     settings.cache_clear()
 
 

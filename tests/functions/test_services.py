@@ -12,6 +12,8 @@ from stores.secrets import Secrets
 from tests.clock import Clock
 from tests.vault import Vault, a_vault
 
+IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -21,7 +23,7 @@ def clock() -> Clock:
 @pytest.fixture
 def vault(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     with a_vault(tmp_path) as running:
-        settings = Settings.from_environment({"KEY_VAULT_URL": running.url, "MARKET_DATA_PROVIDER": "sample"})
+        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": running.url})
         secrets = Secrets(settings, running.client, clock, clock.utc)
         monkeypatch.setattr(services, "settings", lambda: settings)
         monkeypatch.setattr(services, "secrets", lambda: secrets)
@@ -57,7 +59,7 @@ def test_a_key_of_the_provider_that_the_vault_does_not_hold_is_told_by_its_names
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with a_vault(tmp_path) as vault:
-        settings = Settings.from_environment({"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
+        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
         secrets = Secrets(settings, vault.client)
         monkeypatch.setattr(services, "secrets", lambda: secrets)
         vault.put("alpaca-secret-key", "from the vault")

@@ -32,6 +32,7 @@ A_WHILE_AGO = NOW - timedelta(minutes=10)
 def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MONGODB_URL", "mongodb://not-used")
     monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
     monkeypatch.setenv("ANALYSIS_STALL_SECONDS", "300")
     monkeypatch.setenv("ANALYSIS_RETENTION_DAYS", "30")
     settings.cache_clear()

@@ -27,7 +27,7 @@ READ_BY_OTHERS = {
     "AzureWebJobsStorage__tableServiceUri": "the host",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
-    "AzureWebJobs.nightly_analysis.Disabled": "the host",
+    "AzureWebJobs.nightly_analysis.Disabled": "the host, and we by the function's name",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
     "PYTHON_ENABLE_OPENTELEMETRY": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
@@ -48,7 +48,11 @@ LIMITS = {
     "ANALYSIS_RETENTION_DAYS": "retentionDays",
     "TRUSTED_PROXIES": "trustedProxies",
 }
-IN_AZURE = {"KEY_VAULT_URL": "https://vault.example", "MARKET_DATA_PROVIDER": "alpaca"}
+IN_AZURE = {
+    "KEY_VAULT_URL": "https://vault.example",
+    "MARKET_DATA_PROVIDER": "alpaca",
+    "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+}
 
 
 def set_in_azure() -> set[str]:

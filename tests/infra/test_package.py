@@ -84,7 +84,7 @@ def test_nothing_is_in_it_that_the_app_does_not_need(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir()} - {"console"}
     assert top == {
         ".python_packages", "__pycache__", "analysis", "function_app.py", "functions", "host.json", "market_data",
-        "requirements.txt", "settings.py", "stores",
+        "requirements.txt", "schedules.py", "settings.py", "stores",
     }  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def no_schedule(place: Place) -> None:
         (no_redis, "redis", "ConnectionError"),
         (no_new_prices, "prices", "SPY: no prices"),
         (no_key_of_the_provider, "prices", "alpaca gives none: alpaca-key-id is not in the vault"),
-        (no_schedule, "schedule", "ANALYSIS_SCHEDULE is not set"),
+        (no_schedule, "settings", "ANALYSIS_SCHEDULE is missing"),
     ],
 )
 def test_what_is_missing_is_named(take_away: Callable[[Place], None], subject: str, word: str, place: Place) -> None:

@@ -18,7 +18,7 @@ from settings import Settings
 from tests.market_data.made_up import EVER, SYMBOLS, made_up_market, write_csv
 from tests.market_data.remote import REMOTE, a_remote_provider
 
-MONGODB = {"MONGODB_URL": "mongodb://127.0.0.1"}
+IN_AZURE = {"MONGODB_URL": "mongodb://127.0.0.1", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +159,7 @@ def test_the_settings_choose_the_provider(tmp_path: Path) -> None:
         ({"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}, "AlpacaProvider"),
         ({"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "x"}, "AlphaVantageProvider"),
     ):
-        chosen = Settings.from_environment(MONGODB | environment)
+        chosen = Settings.from_environment(IN_AZURE | environment)
         assert type(provider_from(chosen, str, lambda *_: NoLimit())).__name__ == kind
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import azure.functions as func
@@ -30,6 +31,7 @@ from functions.requests import (
     read_request_key,
 )
 from market_data.csv_bars import CsvFault, parse_bars
+from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError
 from tests.security.fuzzing import examples
 
@@ -92,7 +94,11 @@ SCHEDULE = st.lists(FIELD, min_size=4, max_size=8).map(" ".join) | st.text(max_s
 @examples(200)
 @given(SCHEDULE)
 def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -> None:
-    environment = {"MONGODB_URL": "mongodb://localhost", "MARKET_DATA_PROVIDER": "sample"}
+    environment = {
+        "MONGODB_URL": "mongodb://localhost",
+        "MARKET_DATA_PROVIDER": "sample",
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+    }
     taken, refusal = attempted(
         lambda: Settings.from_environment(environment | {"ANALYSIS_SCHEDULE": schedule}), SettingsError
     )
@@ -101,6 +107,66 @@ def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -
     timer = {"type": "timerTrigger", "schedule": "%ANALYSIS_SCHEDULE%", "name": "timer", "direction": "IN"}
     with contextlib.suppress(StartError):
         Timer(FunctionInfo("nightly", [timer]), {"ANALYSIS_SCHEDULE": schedule}, None)
+
+
+def a_field(low: int, high: int, *names: str) -> st.SearchStrategy[str]:
+    """Give fields that are well-formed, and most of them right."""
+    value = st.integers(low, high).map(str) | st.integers(low - 1, high + 1).map(str) | st.sampled_from(names or ("*",))
+    several = st.tuples(value, value).map("-".join) | st.just("*")
+    stepped = st.tuples(several | value, st.integers(0, high + 1).map(str)).map("/".join)
+    term = st.just("*") | value | several | stepped
+    return term | st.lists(term, min_size=1, max_size=4).map(",".join)
+
+
+WELL_FORMED = st.tuples(
+    a_field(0, 59), a_field(0, 59), a_field(0, 23), a_field(1, 31), a_field(1, 12, "Feb", "JUNE", "m"),
+    a_field(0, 6, "SUNDAY", "sat", "T"),
+).map(" ".join)  # fmt: skip
+A_MINUTE, A_DAY = timedelta(minutes=1), timedelta(days=1)
+MOMENT = st.timedeltas(A_DAY, 36_500 * A_DAY).map(datetime(1990, 1, 1, tzinfo=UTC).__add__)
+TEN_YEARS = 3653
+
+
+def is_due(schedule: Schedule, day: datetime) -> bool:
+    return day.day in schedule.days and day.month in schedule.months and day.isoweekday() % 7 in schedule.weekdays
+
+
+def times_of(schedule: Schedule, day: datetime) -> list[datetime]:
+    """List the times of a day, by looking at each of its minutes."""
+    minutes = (day.replace(hour=0, minute=0, second=0, microsecond=0) + at * A_MINUTE for at in range(24 * 60))
+    return [
+        minute.replace(second=second)
+        for minute in minutes
+        if minute.hour in schedule.hours and minute.minute in schedule.minutes
+        for second in schedule.seconds
+    ]
+
+
+def walked(schedule: Schedule, moment: datetime, step: timedelta) -> datetime | None:
+    """Give the next time after a moment, or the last before it, by looking at each day."""
+    for days in range(TEN_YEARS):
+        day = moment + days * step
+        if is_due(schedule, day):
+            times = times_of(schedule, day)
+            fitting = [time for time in times if (time > moment if step > timedelta() else time < moment)]
+            if fitting:
+                return min(fitting) if step > timedelta() else max(fitting)
+    return None
+
+
+@examples(150)
+@given(WELL_FORMED, MOMENT)
+def test_a_schedule_is_due_when_a_walk_through_the_calendar_says_so(expression: str, moment: datetime) -> None:
+    schedule, refusal = attempted(lambda: Schedule.read(expression), ScheduleError)
+    if schedule is None:
+        assert str(refusal).isprintable()
+        return
+    after, before = walked(schedule, moment, A_DAY), walked(schedule, moment, -A_DAY)
+    assert after is None or schedule.after(moment) == after
+    assert before is None or schedule.before(moment) == before
+    for found in (schedule.after(moment), schedule.before(moment)):
+        assert is_due(schedule, found)
+        assert found in times_of(schedule, found)
 
 
 @examples(300)

@@ -155,6 +155,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
 
     monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
     monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
     yield trusted
     settings.cache_clear()
 

@@ -12,7 +12,11 @@ from stores.vault import SecretsUnavailable
 from tests.clock import Clock
 from tests.vault import Vault, a_vault
 
-LOCAL = {"MONGODB_URL": "mongodb://localhost", "MARKET_DATA_PROVIDER": "sample"}
+LOCAL = {
+    "MONGODB_URL": "mongodb://localhost",
+    "MARKET_DATA_PROVIDER": "sample",
+    "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+}
 ADMIN: SecretName = "admin-secret"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

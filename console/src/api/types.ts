@@ -63,6 +63,7 @@ export interface Timetable {
   schedule: string;
   previous: string | null;
   next: string | null;
+  disabled: boolean;
 }
 
 export type DependencyState = "ok" | "unavailable" | "not_configured";

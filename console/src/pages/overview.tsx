@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
 import type { DependencyState, Health, Run, Timetable } from "../api/types";
 import { RunHistory } from "../charts/history";
-import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay, NONE } from "../format";
+import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay } from "../format";
 import { links } from "../router";
 import { Icon, type IconName } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
@@ -104,15 +104,20 @@ function NextRun({ timetable, error }: { timetable: Timetable | null; error: unk
     <Card title="Next run" class="small">
       {timetable ? (
         <div class="next-run">
-          <p class="big-figure">{timetable.next ? fromNow(timetable.next) : NONE}</p>
-          {timetable.next ? (
-            <p>
-              {longDay(timetable.next)}, {clockTime(timetable.next)} here
-              <br />
-              <span class="note">{clockTimeInUtc(timetable.next)}</span>
-            </p>
+          {timetable.next === null || timetable.disabled ? (
+            <>
+              <p class="big-figure">Disabled</p>
+              <p>The nightly timer is off. Its schedule is {timetable.schedule}.</p>
+            </>
           ) : (
-            <p>The schedule {timetable.schedule} names no time.</p>
+            <>
+              <p class="big-figure">{fromNow(timetable.next)}</p>
+              <p>
+                {longDay(timetable.next)}, {clockTime(timetable.next)} here
+                <br />
+                <span class="note">{clockTimeInUtc(timetable.next)}</span>
+              </p>
+            </>
           )}
         </div>
       ) : error === null ? (
