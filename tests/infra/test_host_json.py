@@ -19,9 +19,10 @@ import pytest
 from devhost.preflight_platform import POLLING_SETTING
 from tests.conftest import free_port
 from tests.infra.bicep import INFRA, ROOT
+from tests.test_versions import EXTENSION, WHAT_TO_DO
 
 HOST_JSON = ROOT / "host.json"
-LOADED = re.compile(r"Durable extension configuration loaded: (\{.*\})\. HubName")
+LOADED = re.compile(r"Durable extension configuration loaded: (\{.*\})\. HubName.* ExtensionVersion: ([\d.]*\d)")
 ONE_ACTIVITY = [{"name": "step", "kind": "activityTrigger", "durableName": "step"}]
 
 
@@ -180,6 +181,7 @@ def loaded_by_the_extension(tmp_path: Path, **overrides: str) -> dict[str, Any]:
         for line in process.stdout:
             if found := LOADED.search(line):
                 process.kill()
+                assert found[2] == EXTENSION, WHAT_TO_DO
                 loaded: dict[str, Any] = json.loads(found[1])
                 return loaded
             said.append(line)
