@@ -53,7 +53,7 @@ def read_settings(path: Path) -> dict[str, str]:
 def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[Finding]:
     """Look at one thing after the other; what needs something that is missing is not looked at."""
     # Imported late: what is slow to import, and the demo and the local host do without.
-    from devhost import preflight_app, preflight_checks, preflight_database  # noqa: PLC0415
+    from devhost import preflight_app, preflight_checks, preflight_database, preflight_platform  # noqa: PLC0415
     from stores.secrets import Secrets  # noqa: PLC0415
 
     try:
@@ -70,6 +70,7 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
         lambda: preflight_checks.redis(settings, secrets),
         lambda: preflight_checks.prices(settings, secrets),
         lambda: preflight_checks.schedule(settings),
+        lambda: preflight_platform.platform(environment),
     ]
     if app_url:
         checks.append(lambda: preflight_app.app(app_url.rstrip("/"), secrets))

@@ -39,6 +39,9 @@ _tracer = trace.get_tracer("portfolio_analysis")
 _propagator = TraceContextTextMapPropagator()
 _starting = threading.Lock()
 _log = logging.getLogger(__name__)
+# It has a line for each step of an orchestration and each question to the engine. No filter of host.json could keep
+# these out: the host files whatever a worker logs under the name of the function.
+logging.getLogger("azure.durable_functions").setLevel(logging.WARNING)
 
 
 @dataclass

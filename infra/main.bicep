@@ -200,6 +200,10 @@ param trustedProxies int = 1
 @maxLength(1000)
 param corsOrigins string = ''
 
+@description('Collector beside Application Insights that takes OTLP over HTTP, such as https://HOST:4318; empty for none.')
+@maxLength(200)
+param otlpEndpoint string = ''
+
 @description('Issuer that tokens of the existing backend must name; empty for any.')
 @maxLength(200)
 param jwtIssuer string = ''
@@ -388,6 +392,7 @@ var analysisSettings = {
   ANALYSIS_RETENTION_DAYS: string(retentionDays)
   TRUSTED_PROXIES: string(trustedProxies)
   CORS_ORIGINS: corsOrigins
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint
   JWT_ISSUER: jwtIssuer
   JWT_AUDIENCE: jwtAudience
   OIDC_ISSUER: empty(signInClientId) ? '' : issuer

@@ -1,6 +1,7 @@
 """The shape of the code base, held by reading it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_only_functions_and_the_app_know_azure_functions() -> None:
     for package in ("analysis", "schedules", "settings", "market_data", "stores"):
         for module in modules(package):
             assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
+
+
+def test_nothing_makes_an_address_of_the_engines_own_api_which_would_carry_its_key() -> None:
+    makers = re.compile(r"create_check_status_response|management_payload|response_links|runtime/webhooks")
+    for package in ("functions", "stores", "market_data", "function_app"):
+        for module in modules(package):
+            assert makers.findall(module.read_text()) == [], module
 
 
 ORCHESTRATION = ROOT / "functions" / "orchestration.py"

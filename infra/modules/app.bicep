@@ -144,8 +144,15 @@ var platformSettings = {
   // No other way to sign in is tried, each of which would take its time.
   AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
+  // The API takes 64 KB and says so with 413. The host and a worker would hold up to 100 MB of each request before that,
+  // whoever sends it: above this the host refuses at once.
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '131072'
+  // No page of the platform at /, which tells strangers what runs here.
+  AzureWebJobsDisableHomepage: 'true'
   // The worker exports lines, spans and figures by itself; without this the host would send each line a second time.
   PYTHON_ENABLE_OPENTELEMETRY: 'true'
+  // The host would speak gRPC, which a collector does not take where the workers send to.
+  OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf'
 }
 
 resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from devhost.preflight_platform import BODY_LIMIT_SETTING, HOMEPAGE_SETTING, LARGEST_BODY_LIMIT
+from functions.requests import MAX_BODY_BYTES
 from settings import PROVIDERS, Settings, SettingsError
 from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
@@ -28,6 +30,10 @@ READ_BY_OTHERS = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
     "AzureWebJobs.nightly_analysis.Disabled": "the host, and we by the function's name",
+    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "the host",
+    "AzureWebJobsDisableHomepage": "the host",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/exporters.py",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
     "PYTHON_ENABLE_OPENTELEMETRY": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
@@ -123,6 +129,23 @@ def test_a_stalled_run_is_stopped_later_than_a_step_may_take() -> None:
     hours, minutes, seconds = map(int, json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":"))
     shortest = decorator(template(MAIN).parameters()["stallSeconds"], "min_value")
     assert shortest > hours * 3600 + minutes * 60 + seconds
+
+
+def test_the_host_refuses_what_the_api_would_refuse_long_before_it_fills_the_memory() -> None:
+    limit = int(module("app").variable("platformSettings")[BODY_LIMIT_SETTING])
+    assert MAX_BODY_BYTES < limit <= LARGEST_BODY_LIMIT
+
+
+def test_a_laptop_has_the_hosts_settings_of_azure() -> None:
+    local = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    in_azure = module("app").variable("platformSettings")
+    for name in (BODY_LIMIT_SETTING, HOMEPAGE_SETTING):
+        assert local[name] == in_azure[name], name
+
+
+def test_the_host_speaks_to_a_collector_as_the_workers_do() -> None:
+    assert module("app").variable("platformSettings")["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
+    assert '_OTLP = "opentelemetry.exporter.otlp.proto.http"' in (ROOT / "functions" / "exporters.py").read_text()
 
 
 def test_one_process_has_threads_for_more_than_activities_and_orchestrations() -> None:

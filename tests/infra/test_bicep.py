@@ -277,7 +277,9 @@ def test_both_engines_are_where_host_json_looks_for_them() -> None:
     _, scheduler = template(MAIN).modules()["scheduler"]
     assert scheduler["taskHubName"] == durable["hubName"]
     ours = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
-    assert "storageProvider" not in ours
+    assert {"type", "connectionStringName"} & ours["storageProvider"].keys() == set(), (
+        "the storage account is the default"
+    )
     assert ours["hubName"] == durable["hubName"]
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from devhost.preflight_platform import POLLING_SETTING
 from functions.messages import MessageTooLarge
 from market_data.provider import KeyRefused, ProviderUnavailable
 from stores.mongo import WriteRefused
@@ -25,7 +26,10 @@ BLOCKS = [
     for number, block in enumerate(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
 ]
 # Words of others that look like parameters of ours.
-NOT_OURS = {"functionTimeout", "defaultVersion", "concurrencyPolicy"}
+NOT_OURS = {
+    "functionTimeout", "defaultVersion", "concurrencyPolicy", "controlQueueVisibilityTimeout",
+    "workItemQueueVisibilityTimeout",
+}  # fmt: skip
 SECONDS_IN_A_MONTH = 30 * 24 * 3600
 
 
@@ -132,6 +136,56 @@ def test_the_parameters_that_deployments_fill_in_are_described_where_they_are_to
     filled = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
     told = "".join(DOCS.values())
     assert [name for name in filled if name not in told and name not in {"environmentName", "location"}] == []
+
+
+def told_of_host_json() -> list[tuple[str, str, object]]:
+    """Give what pages tell of host.json and of the host's settings: the page, where it stands, and what there is."""
+    host_json = json.loads((ROOT / "host.json").read_text())
+    durable = host_json["extensions"]["durableTask"]
+    storage, tracing = durable["storageProvider"], durable["tracing"]
+    local = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    in_azure = module("app").variable("platformSettings")
+    hours, minutes, seconds = map(int, host_json["functionTimeout"].split(":"))
+    assert (hours, seconds) == (0, 0)
+    limit = in_azure["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"]
+    return [
+        (
+            "settings",
+            r"`maxConcurrentActivityFunctions` in host.json \| (\d+)",
+            durable["maxConcurrentActivityFunctions"],
+        ),
+        (
+            "settings",
+            r"`maxConcurrentOrchestratorFunctions` in host.json \| (\d+)",
+            durable["maxConcurrentOrchestratorFunctions"],
+        ),
+        ("settings", r"`functionTimeout`, (\d+) minutes", minutes),
+        ("settings", r"`FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` \| `(\d+)`", limit),
+        ("settings", r"`AzureWebJobsDisableHomepage` \| `(\w+)`", in_azure["AzureWebJobsDisableHomepage"]),
+        ("settings", rf"`{POLLING_SETTING}` \| `([\d:]+)`", local[POLLING_SETTING]),
+        ("deployment", rf"`{POLLING_SETTING}` \| `([\d:]+)`", local[POLLING_SETTING]),
+        ("deployment", r"`version` must be `(\w+)`", tracing["version"]),
+        ("operations", r"`functionTimeout` \((\d+) minutes\)", minutes),
+        ("operations", r"`controlQueueVisibilityTimeout` `([\d:]+)`", storage["controlQueueVisibilityTimeout"]),
+        ("operations", r"`workItemQueueVisibilityTimeout` `([\d:]+)`", storage["workItemQueueVisibilityTimeout"]),
+        ("operations", r"pages at once: (\d+) an instance", durable["maxConcurrentActivityFunctions"]),
+        ("security", r"`FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` = `(\d+)`", limit),
+        ("security", r"`AzureWebJobsDisableHomepage` = `(\w+)`", in_azure["AzureWebJobsDisableHomepage"]),
+        ("telemetry", r"`version`\s+`(V\d)`", tracing["version"]),
+        ("telemetry", r"`OTEL_EXPORTER_OTLP_PROTOCOL` \| `([\w/]+)`", in_azure["OTEL_EXPORTER_OTLP_PROTOCOL"]),
+    ]
+
+
+@pytest.mark.parametrize(("page", "told", "there_is"), told_of_host_json())
+def test_what_a_page_tells_of_the_hosts_configuration_is_so(page: str, told: str, there_is: object) -> None:
+    assert set(re.findall(told, (ROOT / "docs" / f"{page}.md").read_text())) == {str(there_is)}
+
+
+def test_the_levels_of_logging_that_the_page_tells_are_those_of_host_json() -> None:
+    levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
+    lines = (ROOT / "docs" / "telemetry.md").read_text().split("\n## Log lines\n")[1].split("\n## ")[0]
+    told = set(re.findall(r"`(DurableTask\.\w+)`", lines))
+    assert told == {name for name in levels if name.startswith("DurableTask.")}
 
 
 def numbers(row: str) -> list[float]:

@@ -105,7 +105,11 @@ def test_built_for_the_scheduler_only_the_engine_differs(unpacked: Path) -> None
     ours = json.loads((ROOT / "host.json").read_text())
     packed = json.loads((unpacked / "host.json").read_text())
     engine = packed["extensions"]["durableTask"].pop("storageProvider")
+    of_the_storage_account = ours["extensions"]["durableTask"].pop("storageProvider")
     assert engine["type"] == "azureManaged"
+    assert engine.keys() & of_the_storage_account.keys() == set(), (
+        "it would be a member that the Scheduler does not know"
+    )
     assert packed == ours
 
 

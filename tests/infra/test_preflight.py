@@ -15,6 +15,7 @@ import pytest
 from devhost.errors import StartError
 from devhost.findings import Finding
 from devhost.preflight import preflight, read_settings
+from devhost.preflight_platform import POLLING_SETTING
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
@@ -71,6 +72,8 @@ def place(
             "MARKET_DATA_PROVIDER": "csv",
             "PRICES_DIR": str(prices),
             "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+            "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "131072",
+            "AzureWebJobsDisableHomepage": "true",
         }
         secrets = {"admin-secret": SECRET, "jwt-secret": "k" * 32, "mongodb-url": mongodb_url, "redis-url": redis_url}
         found = Place(vault, storage, database, prices, settings, secrets)
@@ -89,7 +92,7 @@ def test_where_nothing_is_missing_nothing_is_named_and_nothing_was_written(place
     assert [finding for finding in findings if finding.good is not True] == []
     assert {finding.subject for finding in findings} == {
         "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
-        "schedule",
+        "schedule", "platform",
     }  # fmt: skip
     assert {name: place.database[name].count_documents({}) for name in place.database.list_collection_names()} == counts
     assert all(asked.startswith("GET") for asked in place.storage.asked)
@@ -143,6 +146,35 @@ def no_schedule(place: Place) -> None:
     del place.settings["ANALYSIS_SCHEDULE"]
 
 
+def no_limit_of_bodies(place: Place) -> None:
+    del place.settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"]
+
+
+def no_limit_worth_the_name(place: Place) -> None:
+    place.settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"] = "131073"
+
+
+def no_room_for_a_body_that_the_api_takes(place: Place) -> None:
+    place.settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"] = "65535"
+
+
+def no_number_for_a_limit(place: Place) -> None:
+    place.settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"] = "128k"
+
+
+def no_rest_from_the_platforms_page(place: Place) -> None:
+    place.settings["AzureWebJobsDisableHomepage"] = "1"
+
+
+def no_protocol_for_the_host(place: Place) -> None:
+    place.settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = "https://collector.example:4318"
+
+
+def no_protocol_of_the_workers(place: Place) -> None:
+    no_protocol_for_the_host(place)
+    place.settings["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
+
+
 @pytest.mark.parametrize(
     ("take_away", "subject", "word"),
     [
@@ -157,6 +189,13 @@ def no_schedule(place: Place) -> None:
         (no_new_prices, "prices", "SPY: no prices"),
         (no_key_of_the_provider, "prices", "alpaca gives none: alpaca-key-id is not in the vault"),
         (no_schedule, "settings", "ANALYSIS_SCHEDULE is missing"),
+        (no_limit_of_bodies, "platform", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is not set: set 131072"),
+        (no_limit_worth_the_name, "platform", "is 131073: set 131072"),
+        (no_room_for_a_body_that_the_api_takes, "platform", "is 65535: the API takes 65536"),
+        (no_number_for_a_limit, "platform", "is no number: 128k"),
+        (no_rest_from_the_platforms_page, "platform", "AzureWebJobsDisableHomepage is not true"),
+        (no_protocol_for_the_host, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is not set: set http/protobuf"),
+        (no_protocol_of_the_workers, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
     ],
 )
 def test_what_is_missing_is_named(take_away: Callable[[Place], None], subject: str, word: str, place: Place) -> None:
@@ -194,6 +233,23 @@ def test_what_may_be_meant_so_is_told_and_fails_nothing(place: Place) -> None:
     assert {finding.subject for finding in findings if finding.good is None} == {
         "tokens", "redis", "collections", "schedule",
     }  # fmt: skip
+
+
+def test_a_collector_that_host_and_workers_reach_is_well(place: Place) -> None:
+    no_protocol_for_the_host(place)
+    place.settings["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+    assert [finding.good for finding in place.look() if finding.subject == "telemetry"] == [True]
+
+
+def test_idle_queues_that_are_asked_seldom_are_noted_where_the_plan_does_not_see_to_it(place: Place) -> None:
+    place.settings["FUNCTIONS_WORKER_RUNTIME"] = "python"
+    (noted,) = [finding for finding in place.look() if finding.good is None]
+    assert noted.text.startswith(f"{POLLING_SETTING} is not set")
+    place.settings[POLLING_SETTING] = "00:00:02"
+    assert [finding for finding in place.look() if finding.good is None] == []
+    del place.settings[POLLING_SETTING]
+    place.settings["DURABLE_TASK_SCHEDULER"] = "Endpoint=https://scheduler.example"
+    assert [finding for finding in place.look() if finding.good is None] == []
 
 
 def test_an_app_that_is_deployed_is_looked_at_from_outside(place: Place, app: App) -> None:

@@ -1,13 +1,16 @@
 """The scripts that pipelines and people run against an app, run for real against one."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from devhost.real_host import AZURITE
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
@@ -105,6 +108,104 @@ def test_timers_that_stay_silent_fail_the_deployment(tmp_path: Path) -> None:
     assert "neither will the nightly run" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package"])
+NEEDED = ("bash", "dirname", "env", "grep", "mkdir")
+
+
+def programs(folder: Path, **own: str) -> dict[str, str]:
+    """Give a PATH with little more on it than these programs of the test's own."""
+    folder.mkdir()
+    for name in NEEDED:
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(found)
+    for name, text in own.items():
+        (folder / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+        (folder / name).chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def ensure_azurite(tree: Path, environment: dict[str, str], *, there: str = "") -> subprocess.CompletedProcess[str]:
+    """Run it in a tree of its own, where Azurite is of this version, or not at all."""
+    (tree / "scripts").mkdir(parents=True)
+    script = shutil.copy(ROOT / "scripts" / "ensure-azurite", tree / "scripts")
+    if there:
+        package = tree / "build" / "azurite" / "node_modules" / "azurite" / "package.json"
+        package.parent.mkdir(parents=True)
+        package.write_text(json.dumps({"name": "azurite", "version": there}, indent=2))
+    return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+
+
+PINNED = AZURITE.package.partition("@")[2]
+# A stand-in for npm: notes what it is asked, and installs that version.
+NPM = """
+echo "$@" >> "$0.asked"
+mkdir -p "$3/node_modules/azurite"
+echo '  "version": "{version}",' > "$3/node_modules/azurite/package.json"
+"""
+
+
+def test_azurite_that_is_there_is_left_alone_and_nothing_is_said(tmp_path: Path) -> None:
+    done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin"), there=PINNED)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("there", ["", "3.36.0"])
+def test_azurite_that_is_missing_or_of_another_version_is_installed_as_pinned(tmp_path: Path, there: str) -> None:
+    environment = programs(tmp_path / "bin", npm=NPM.format(version=PINNED))
+    done = ensure_azurite(tmp_path / "tree", environment, there=there)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Installing Azurite ...\n")
+    assert (tmp_path / "bin" / "npm.asked").read_text().startswith("install --prefix build/azurite ")
+    assert (tmp_path / "bin" / "npm.asked").read_text().endswith(f" {AZURITE.package}\n")
+
+
+def test_without_npm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
+    done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin"))
+    assert done.returncode == 1
+    assert (len(done.stderr.splitlines()), "Install Node.js" in done.stderr) == (1, True)
+
+
+def test_an_npm_that_cannot_install_is_told_and_fails(tmp_path: Path) -> None:
+    done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin", npm="exit 1"))
+    assert done.returncode == 1
+    assert f"npm could not install {AZURITE.package}" in done.stderr
+
+
+def test_what_is_installed_for_tests_is_left_out_of_the_repository_and_the_package() -> None:
+    assert "build/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "/build" in (ROOT / ".funcignore").read_text().splitlines()
+
+
+CI = (ROOT / ".ci" / "run").read_text()
+
+
+def ci(folder: Path) -> list[str]:
+    """Give what CI made in a checkout that lies in this folder: verbs, the end of PATH and DURABLE_HOST."""
+    (folder / "checkout" / ".ci").mkdir(parents=True)
+    run = shutil.copy(ROOT / ".ci" / "run", folder / "checkout" / ".ci")
+    environment = programs(folder / "bin", make='echo "$* ${PATH##*:} ${DURABLE_HOST:-none} CI=$CI"')
+    done = subprocess.run([run], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_ci_makes_test_and_check_where_nothing_lies_beside_the_checkout(tmp_path: Path) -> None:
+    bare = f"{tmp_path / 'bin'} none CI=true"
+    assert ci(tmp_path) == [f"test {bare}", f"check {bare}"]
+
+
+@pytest.mark.parametrize("executable", [True, False])
+def test_ci_takes_the_tools_beside_the_checkout_and_the_engine_that_can_be_run(
+    tmp_path: Path, executable: bool
+) -> None:
+    (beside,) = re.findall(r"^tools=\.\./(\S+)$", CI, re.MULTILINE)
+    (program,) = re.findall(r"^ *engine=\$tools/(\S+)$", CI, re.MULTILINE)
+    engine = tmp_path / beside / program
+    engine.parent.mkdir(parents=True)
+    engine.touch(0o755 if executable else 0o644)
+    told = f"{tmp_path / beside} {engine if executable else 'none'} CI=true"
+    assert ci(tmp_path) == [f"test {told}", f"check {told}"]
+
+
+@pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package", "ensure-azurite"])
 def test_a_script_has_no_mistake_that_its_shell_can_tell(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / "scripts" / script], check=True)  # noqa: S607

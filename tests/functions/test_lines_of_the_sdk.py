@@ -1,0 +1,51 @@
+"""What the Durable SDK logs at each step is not among the app's lines, however the worker's logging is set up."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+# Each in a process of its own, as a worker indexes the app: the first step of a recorded run, with everything at INFO
+# handed on by the root logger.
+STEP = """
+import asyncio, base64, logging, sys
+import function_app
+from tests.functions.test_replay import RECORDED, history_of, steps
+{before}
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s: %(message)s", force=True)
+named = {{function.get_function_name(): function for function in function_app.app.get_functions()}}
+orchestrate = named["portfolio_analysis"].get_user_function()
+(recorded,) = [file for file in RECORDED if (file.parent.name, file.stem) == ("1.0", "run")]
+request, _ = next(steps(history_of(recorded)))
+asyncio.run(orchestrate(base64.b64encode(request.SerializeToString()).decode()))
+logging.getLogger("azure.durable_functions.worker").warning("of this you should know")
+"""
+
+
+def lines(before: str = "") -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", STEP.format(before=before)],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "MONGODB_URL": "mongodb://localhost",
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line.startswith("azure.durable_functions")]
+
+
+def test_a_step_of_an_orchestration_logs_nothing_of_the_sdks_but_warnings() -> None:
+    assert lines() == ["azure.durable_functions.worker: of this you should know"]
+
+
+def test_without_the_apps_doing_each_step_would_log_a_line() -> None:
+    taken_back = 'logging.getLogger("azure.durable_functions").setLevel(logging.NOTSET)'
+    assert any("yielded with" in line for line in lines(taken_back))

@@ -1,0 +1,62 @@
+"""The versions that the app was proven with: whoever raises one has everything run before it counts.
+
+Worker, SDKs and engine together decide whether a function is loaded at all, and none of them promises the others
+anything. So a new version of any of them is a change of the platform.
+"""
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DECISION = Path("docs", "decisions", "0001-durable-sdk-generation.md")
+
+DEPLOYED = {
+    "azure-functions": "2.3.0",
+    "azure-functions-durable": "2.0.0rc3",
+    "durabletask": "1.12.0",
+}
+DEVELOPMENT = DEPLOYED | {
+    "azure-functions-runtime": "1.3.0",  # the library of Azure's worker for Python 3.13
+    "azure-functions-runtime-v1": "1.2.0",  # the messages between host and worker, compiled
+}
+BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle.Preview", "version": "[4.*, 5.0.0)"}
+EXTENSION = "3.19.0"
+"""The Durable extension, of which the suites run the very program where DURABLE_HOST names one."""
+
+WHAT_TO_DO = (
+    "This app was not proven with that version. Run everything (make test, make check, make soak on the real engine, "
+    f"make bench), then change the list in tests/test_versions.py and the table in {DECISION}."
+)
+
+
+def pinned(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text()
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("file", "proven"), [("requirements.txt", DEPLOYED), ("requirements-dev.txt", DEVELOPMENT)], ids=["deployed", "dev"]
+)
+def test_what_is_required_is_what_the_app_was_proven_with(file: str, proven: dict[str, str]) -> None:
+    required = pinned(file)
+    assert {name: required.get(name) for name in proven} == proven, WHAT_TO_DO
+
+
+def test_what_is_installed_is_what_the_app_was_proven_with() -> None:
+    assert {name: version(name) for name in DEVELOPMENT} == DEVELOPMENT, WHAT_TO_DO
+
+
+def test_the_bundle_of_extensions_is_the_one_the_app_was_proven_with() -> None:
+    assert json.loads((ROOT / "host.json").read_text())["extensionBundle"] == BUNDLE, WHAT_TO_DO
+
+
+def test_the_decision_names_each_version_that_was_proven() -> None:
+    named = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", (ROOT / DECISION).read_text(), re.MULTILINE))
+    assert named == DEVELOPMENT | {
+        BUNDLE["id"]: BUNDLE["version"],
+        "Microsoft.Azure.WebJobs.Extensions.DurableTask": EXTENSION,
+    }
