@@ -16,7 +16,7 @@ from tests.devhost.harness import eventually, running_host
 
 YEARLY = "0 0 0 1 1 *"
 HOURLY = "0 0 * * * *"
-ONE_RETRY = {"strategy": "fixed_delay", "max_retry_count": "1", "delay_interval": "01:00:00"}
+ONE_RETRY = RetryPolicy("fixed_delay", 1, 60.0)
 
 
 def timer(
