@@ -1,21 +1,36 @@
-"""The deployment package: built, unpacked in an empty folder, and indexed with nothing but what is in it."""
+"""The deployment package: built, unpacked in an empty folder, and run with nothing but what is in it.
 
+The worker finds the app's packages in ``.python_packages`` and nowhere else, as in Azure.
+"""
+
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from devhost import protos
+from devhost.messages import HttpRequest, HttpResponse
+from devhost.worker_folder import worker_folder
+from devhost.worker_pool import Worker
+from stores.mongo import connect
+from tests.devhost.harness import eventually
+from tests.end_to_end.app import BASE, SECRET, App, running_app
 from tests.infra.bicep import ROOT
 from tests.test_function_app import INDEX, index
 
 ENVIRONMENT = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
+SETTINGS: dict[str, str] = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+USERS = 205
 
 
 def build(output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -118,3 +133,105 @@ def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "DURABLE_BACKEND must be storage or scheduler, not sql" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def packaged(said_and_unpacked: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    settings = {name: value for name, value in SETTINGS.items() if not name.endswith("_URL")}
+    folder = tmp_path_factory.mktemp("packaged")
+    own = {"ADMIN_SECRET": SECRET, "ANALYSIS_PAGE_SIZE": "1"}
+    with running_app(folder, script_root=said_and_unpacked[1], **settings | own) as app:
+        with connect(app.printed("MongoDB at ")) as client:
+            users = [f"packaged{number:03}" for number in range(USERS)]
+            client["portfolio"].users.insert_many({"user_id": user} for user in users)
+            client["portfolio"].holdings.insert_many(
+                {"user_id": user, "symbol": "AAPL", "quantity": 1, "avg_price": 100} for user in users
+            )
+        yield app
+
+
+@pytest.fixture(scope="module")
+def packaged_run(packaged: App) -> dict[str, Any]:
+    return packaged.run()
+
+
+def test_a_whole_run_of_more_pages_than_one_orchestration_takes_goes_through_the_package(
+    packaged: App, packaged_run: dict[str, Any]
+) -> None:
+    assert packaged_run["status"] == "completed_with_errors", "the sample has broken users on purpose"
+    assert (packaged_run["users_failed"], packaged_run["symbols_failed"]) == (2, 1)
+    assert packaged_run["progress"] == {"phase": "done", "pages_done": 229, "pages_total": 229}
+    assert packaged.report(packaged_run["run_id"], "packaged204")["valuation"]["market_value"] > 0
+
+
+def test_every_route_of_the_package_answers_as_its_description_says(
+    packaged: App, packaged_run: dict[str, Any]
+) -> None:
+    document = packaged.client.get("/api/openapi.json").json()
+    known = {"{run_id}": packaged_run["run_id"], "{user_id}": "packaged000"}
+    answered = set()
+    for template, methods in document["paths"].items():
+        path = template
+        for name, value in known.items():
+            path = path.replace(name, value)
+        for method in methods:
+            answer = packaged.client.request(method, path)
+            assert str(answer.status_code) in methods[method]["responses"], (method, template, answer.text)
+            assert answer.status_code < 500, (method, template, answer.text)
+            answered.add((method.upper(), template))
+    assert ("POST", f"{BASE}/trigger-analysis") in answered
+    assert len(answered) == sum(len(methods) for methods in document["paths"].values()) >= 13
+
+
+def test_a_chunked_body_starts_nothing_in_the_package(packaged: App, packaged_run: dict[str, Any]) -> None:
+    newest = packaged.client.get(f"{BASE}/analysis-runs").json()["runs"][0]["run_id"]
+    packaged.wait(newest)
+    answer = packaged.client.post(f"{BASE}/trigger-analysis", content=iter([b'{"dry_run": true}']))
+    assert answer.status_code == 411
+    assert answer.json()["type"] == "urn:portfolio-analysis:problem:length-required"
+    assert packaged.client.get(f"{BASE}/analysis-runs").json()["runs"][0]["run_id"] == newest >= packaged_run["run_id"]
+
+
+def test_the_timer_of_the_package_starts_a_run(unpacked: Path, tmp_path: Path) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if not name.endswith("_URL")}
+    with running_app(tmp_path, script_root=unpacked, **settings | {"ANALYSIS_SCHEDULE": "* * * * * *"}) as app:
+        eventually(lambda: "nightly_analysis: Portfolio analysis triggered by timer" in app.log.read_text())
+        eventually(lambda: "Portfolio analysis completed with errors" in app.log.read_text())
+
+
+def test_a_specialized_worker_reads_its_settings_after_the_environment_is_there(unpacked: Path, tmp_path: Path) -> None:
+    late = ENVIRONMENT | {"ADMIN_SECRET": SECRET, "ANALYSIS_SCHEDULE": "0 30 2 * * *"}
+    answer = asyncio.run(_specialized(unpacked, tmp_path, late))
+    assert (answer.status, json.loads(answer.body)["schedule"]) == (200, "0 30 2 * * *")
+
+
+def test_a_specialized_worker_tells_which_setting_is_refused(unpacked: Path, tmp_path: Path) -> None:
+    late = ENVIRONMENT | {"ADMIN_SECRET": SECRET, "ANALYSIS_PAGE_SIZE": "abc"}
+    with pytest.raises(RuntimeError, match="SettingsError: ANALYSIS_PAGE_SIZE must be"):
+        asyncio.run(_specialized(unpacked, tmp_path, late))
+
+
+async def _specialized(unpacked: Path, standby: Path, late: dict[str, str]) -> HttpResponse:
+    """Start a worker as a placeholder without an app, then give it this one and its environment, and ask it."""
+    messages = protos.load()
+    early = {"PATH": os.environ["PATH"], "WEBSITE_PLACEHOLDER_MODE": "1"}
+    with worker_folder() as folder:
+        worker = await Worker.start(folder, early, standby)
+        try:
+            await worker.ask(worker_init_request=messages.WorkerInitRequest(function_app_directory=str(standby)))
+            reload = messages.FunctionEnvironmentReloadRequest(
+                environment_variables=late, function_app_directory=str(unpacked)
+            )
+            reloaded = (
+                await worker.ask(function_environment_reload_request=reload)
+            ).function_environment_reload_response
+            if reloaded.result.status != messages.StatusResult.Success:
+                raise RuntimeError(reloaded.result.exception.message)
+            functions = {function.name: function for function in await worker.load_functions()}
+            url = f"http://127.0.0.1{BASE}/schedule"
+            request = HttpRequest("GET", url, headers={"x-admin-secret": SECRET})
+            answer = await worker.invoke(functions["get_schedule"], request, "{}", "")
+            assert isinstance(answer, HttpResponse)
+            return answer
+        finally:
+            await worker.stop()
