@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import against_peers, console, door, full_run, growth, imports, market, memory, page, scale
+from benchmarks import against_peers, cold_start, console, door, full_run, growth, imports, market, memory, page, scale
 from benchmarks.tables import Group
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -17,6 +17,7 @@ GROUPS: Mapping[str, Callable[[], Group]] = {
     "kernel": against_peers.group,
     "page": page.group,
     "imports": imports.group,
+    "cold_start": cold_start.group,
     "door": door.group,
     "memory": memory.group,
     "growth": growth.group,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ROUNDS = 15
 BARE, OURS = "azure.functions, azure.durable_functions", "function_app"
 _TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
-_SETTINGS = {
+SETTINGS = {
     "MONGODB_URL": "mongodb://127.0.0.1",
     "MARKET_DATA_PROVIDER": "sample",
     "ANALYSIS_SCHEDULE": "0 0 1 * * *",
@@ -45,6 +45,6 @@ def _import(modules: str, bytecode: str) -> float:
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
     command = [sys.executable, "-c", _TIMED.format(modules)]
     result = subprocess.run(  # noqa: S603 - this very interpreter
-        command, cwd=ROOT, env=os.environ | _SETTINGS | compiled, capture_output=True, text=True, check=True
+        command, cwd=ROOT, env=os.environ | SETTINGS | compiled, capture_output=True, text=True, check=True
     )
     return float(result.stdout)

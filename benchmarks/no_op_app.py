@@ -15,31 +15,31 @@ app.register_functions(orchestration.blueprint)
 
 
 @app.activity_trigger(input_name="message")
-def plan_run(message: dict[str, object]) -> object:  # noqa: ARG001 - the host binds it; so the others
+def plan_run(message: object) -> object:  # noqa: ARG001 - the host binds it; so the others
     """Plan nothing."""
     return msgspec.to_builtins(PLAN)
 
 
 @app.activity_trigger(input_name="message")
-def load_prices(message: dict[str, object]) -> object:  # noqa: ARG001
+def load_prices(message: object) -> object:  # noqa: ARG001
     """Load nothing."""
     return msgspec.to_builtins(BatchResult())
 
 
 @app.activity_trigger(input_name="message")
-def research_symbols(message: dict[str, object]) -> object:  # noqa: ARG001
+def research_symbols(message: object) -> object:  # noqa: ARG001
     """Research nothing."""
     return msgspec.to_builtins(BatchResult())
 
 
 @app.activity_trigger(input_name="message")
-def analyze_page(message: dict[str, object]) -> object:  # noqa: ARG001
+def analyze_page(message: object) -> object:  # noqa: ARG001
     """Analyse nobody."""
     return msgspec.to_builtins(BatchResult())
 
 
 @app.activity_trigger(input_name="message")
-def finish_run(message: dict[str, object]) -> str:  # noqa: ARG001
+def finish_run(message: object) -> str:  # noqa: ARG001
     """Finish nothing."""
     return "completed"
 

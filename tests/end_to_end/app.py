@@ -88,7 +88,7 @@ class App:
         return line.removeprefix(start).strip()
 
 
-def start_app(folder: Path, *, script_root: Path = ROOT, **environment: str) -> App:
+def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> App:
     """Start the app as ``make start`` does, on a free port; its log goes on where one in ``folder`` ended."""
     log = folder / "app.log"
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
@@ -114,9 +114,9 @@ def start_app(folder: Path, *, script_root: Path = ROOT, **environment: str) -> 
 
 
 @contextmanager
-def running_app(folder: Path, *, script_root: Path = ROOT, **environment: str) -> Iterator[App]:
+def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> Iterator[App]:
     """Start the app, and stop it as Ctrl-C does."""
-    app = start_app(folder, script_root=script_root, **environment)
+    app = start_app(folder, script_root, **environment)
     try:
         yield app
     finally:

@@ -140,7 +140,7 @@ def packaged(said_and_unpacked: tuple[str, Path], tmp_path_factory: pytest.TempP
     settings = {name: value for name, value in SETTINGS.items() if not name.endswith("_URL")}
     folder = tmp_path_factory.mktemp("packaged")
     own = {"ADMIN_SECRET": SECRET, "ANALYSIS_PAGE_SIZE": "1"}
-    with running_app(folder, script_root=said_and_unpacked[1], **settings | own) as app:
+    with running_app(folder, said_and_unpacked[1], **settings | own) as app:
         with connect(app.printed("MongoDB at ")) as client:
             users = [f"packaged{number:03}" for number in range(USERS)]
             client["portfolio"].users.insert_many({"user_id": user} for user in users)
@@ -194,7 +194,7 @@ def test_a_chunked_body_starts_nothing_in_the_package(packaged: App, packaged_ru
 
 def test_the_timer_of_the_package_starts_a_run(unpacked: Path, tmp_path: Path) -> None:
     settings = {name: value for name, value in SETTINGS.items() if not name.endswith("_URL")}
-    with running_app(tmp_path, script_root=unpacked, **settings | {"ANALYSIS_SCHEDULE": "* * * * * *"}) as app:
+    with running_app(tmp_path, unpacked, **settings | {"ANALYSIS_SCHEDULE": "* * * * * *"}) as app:
         eventually(lambda: "nightly_analysis: Portfolio analysis triggered by timer" in app.log.read_text())
         eventually(lambda: "Portfolio analysis completed with errors" in app.log.read_text())
 
