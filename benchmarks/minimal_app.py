@@ -13,7 +13,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 @app.route("hello")
 def hello(req: func.HttpRequest) -> str:
     """Answer a request."""
-    return req.method
+    return str(req.method)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 1 * * *")
