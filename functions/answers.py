@@ -61,6 +61,7 @@ class Checks(Struct, frozen=True):
     mongodb: DependencyState
     redis: DependencyState
     key_vault: DependencyState
+    engine: DependencyState
 
 
 class Health(Struct, frozen=True):
