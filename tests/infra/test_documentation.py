@@ -25,7 +25,7 @@ BLOCKS = [
     for number, block in enumerate(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
 ]
 # Words of others that look like parameters of ours.
-NOT_OURS = {"functionTimeout", "defaultVersion", "concurrencyPolicy"}
+NOT_OURS = {"functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy"}
 SECONDS_IN_A_MONTH = 30 * 24 * 3600
 
 
