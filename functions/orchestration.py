@@ -27,8 +27,8 @@ from functions.messages import (
 
 blueprint = df.Blueprint()
 
-# A store or provider that is away for half a minute costs no run, though engines cut delays to whole seconds; its end is
-# worth more patience.
+# A store or provider that is away for half a minute costs no run, though engines cut delays to whole seconds. That the
+# run ends is worth more patience.
 RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=3), max_number_of_attempts=5, backoff_coefficient=2)
 RETRY_FINISH = RetryPolicy(
     first_retry_interval=timedelta(seconds=3),
