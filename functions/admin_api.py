@@ -16,6 +16,7 @@ from functions import operations
 from functions.answers import Accepted, AuditPage, PortfoliosPage, RunsPage, Timetable
 from functions.auth import current_admin
 from functions.endpoint import endpoint, json_response
+from functions.engine import HASTY_DEADLINE_SECONDS, Engine
 from functions.problems import NotFound
 from functions.requests import (
     NewestQuery,
@@ -48,7 +49,7 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
     asked, admin = read_body(req, TriggerRequest), current_admin.get()
     run_id = start_run(
         services(),
-        client,
+        Engine(client),
         Trigger(source="http", actor=admin.actor),
         user_ids=asked.user_ids,
         as_of=asked.as_of,
@@ -64,7 +65,7 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
 def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """Start a run over the users who failed in an earlier one."""
     trigger = Trigger(source="retry", actor=current_admin.get().actor)
-    run_id = retry_run(services(), client, _run(read_id(req, "run_id")), trigger)
+    run_id = retry_run(services(), Engine(client), _run(read_id(req, "run_id")), trigger)
     return Accepted("started", run_id, _STARTED, _status_url(run_id))
 
 
@@ -74,7 +75,7 @@ def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient)
 def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
     """End a run early."""
     run = _run(read_id(req, "run_id"))
-    cancel_run(services(), client, run, current_admin.get().actor)
+    cancel_run(services(), Engine(client), run, current_admin.get().actor)
     message = "Portfolio analysis ends at its next step; what is stored stays"
     return Accepted("canceling", run.run_id, message, _status_url(run.run_id))
 
@@ -154,12 +155,16 @@ def list_audit_entries(req: func.HttpRequest) -> AuditPage:
 
 
 @blueprint.route(operations.HEALTH.route)
+@blueprint.durable_client_input(client_name="client")
 @endpoint(operations.HEALTH)
-def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the host binds it
+def health(
+    req: func.HttpRequest,  # noqa: ARG001 - the host binds it
+    client: df.SyncDurableFunctionsClient,
+) -> func.HttpResponse:
     """Tell whether the app can do its work."""
     from functions.health import check  # noqa: PLC0415 - pymongo: not while indexing
 
-    state = check()
+    state = check(Engine(client, HASTY_DEADLINE_SECONDS))
     return json_response(state, status_code=503 if state.status == "unavailable" else 200)
 
 

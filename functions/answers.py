@@ -63,6 +63,7 @@ class Checks(Struct, frozen=True):
     mongodb: DependencyState
     redis: DependencyState
     key_vault: DependencyState
+    engine: DependencyState
 
 
 class Health(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """How runs end: by their last step, or closed by somebody who found that nobody works for them any more."""
 
 import logging
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -8,19 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from functions.correlation import of_run
+from functions.engine import VERSION, EngineUnavailable, is_newer
 from functions.messages import Failure, FinishInput
 from functions.telemetry import record_end
 from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
 
 if TYPE_CHECKING:
-    from azure.durable_functions import SyncDurableFunctionsClient
-
+    from functions.engine import Engine
     from functions.services import Services
 
 START_GRACE = timedelta(seconds=60)
 """A trigger that dies between recording its run and starting the orchestration is over after this long."""
-
-_ENDED = ("COMPLETED", "FAILED", "TERMINATED")
 
 _log = logging.getLogger(__name__)
 
@@ -64,12 +63,13 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
     return run.status
 
 
-def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", run: Run) -> bool:
-    """Close an active run whose orchestration has ended without it, or was never there; tell whether it was so."""
-    state = engine.get_orchestration_state(run.run_id, fetch_payloads=False)
+def close_if_lost(services: "Services", engine: "Engine", run: Run) -> bool:
+    """Close an active run that the engine does not carry, or cannot carry on; tell whether it was so."""
+    state = engine.state(run.run_id)
     if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
         return False
-    if state is not None and state.runtime_status.name not in _ENDED:
+    version = services.runs.version(run.run_id) or VERSION
+    if state == "active" and not (is_newer(version) and _stands_still(services, run)):
         return False
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished while the engine was asked
@@ -77,8 +77,19 @@ def close_if_lost(services: "Services", engine: "SyncDurableFunctionsClient", ru
     failure = Failure("run_lost", "The orchestration engine does not carry this run; start it again.")
     with of_run(run.run_id):
         _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
+        if state == "active":
+            text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
+            failure = Failure("newer_version", text)
+            with suppress(EngineUnavailable):  # it stays with the engine: the steps of a run that is closed do nothing
+                engine.terminate(run.run_id)
         close_run(services, now, failure)
     return True
+
+
+def _stands_still(services: "Services", run: Run) -> bool:
+    """Tell whether no host that knows the run's version works on it, as one may while another is deployed."""
+    progressed_at = services.runs.progressed_at(run.run_id)
+    return progressed_at is not None and datetime.now(UTC) - progressed_at > START_GRACE
 
 
 def recount_if_over(services: "Services", run_id: str) -> None:

@@ -7,6 +7,7 @@ from pymongo.errors import PyMongoError
 from redis import RedisError
 
 from functions.answers import Checks, DependencyState, Health
+from functions.engine import Engine, EngineUnavailable
 from functions.services import connections, secrets, settings
 from stores.secrets import SecretMissing
 from stores.vault import SecretsUnavailable
@@ -14,7 +15,7 @@ from stores.vault import SecretsUnavailable
 _PATIENCE_SECONDS = 3
 
 
-def check() -> Health:
+def check(engine: Engine) -> Health:
     """Ask each dependency for a sign of life.
 
     The app works without Redis, so its absence only degrades. So does the vault's while the admin secret is known: an
@@ -24,9 +25,10 @@ def check() -> Health:
         mongodb=_answer(_ping_mongodb),
         redis=_check_redis(),
         key_vault="not_configured" if settings().key_vault_url is None else _answer(secrets().ping),
+        engine=_answer(engine.ping),
     )
     secret_known = checks.key_vault == "not_configured" or _answer(lambda: secrets().get("admin-secret")) == "ok"
-    if checks.mongodb == "unavailable" or not secret_known:
+    if "unavailable" in (checks.mongodb, checks.engine) or not secret_known:
         return Health("unavailable", checks)
     return Health("degraded" if "unavailable" in (checks.redis, checks.key_vault) else "ok", checks)
 
@@ -49,6 +51,6 @@ def _check_redis() -> DependencyState:
 def _answer(ping: Callable[[], object]) -> DependencyState:
     try:
         ping()
-    except (PyMongoError, RedisError, SecretMissing, SecretsUnavailable):
+    except (EngineUnavailable, PyMongoError, RedisError, SecretMissing, SecretsUnavailable):
         return "unavailable"
     return "ok"

@@ -4,11 +4,12 @@ from itertools import groupby
 from typing import Any
 
 from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.engine import EngineUnavailable
 from functions.openapi_texts import HEADERS_OF_EVERY_ANSWER
 from functions.operations import OPERATIONS, Operation
 from functions.problems import MethodNotAllowed, NotFound, Problem, problem_of
 from functions.requests import BodyTooLarge, InvalidMember, LengthRequired, MalformedId
-from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from functions.runs import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from functions.throttling import TooManyFailures
 from functions.tokens import Bearer
 from stores.vault import SecretsUnavailable

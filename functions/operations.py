@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from analysis.models import Report, Series
 from functions.answers import Accepted, AuditPage, EarlierReport, Health, PortfoliosPage, RunsPage, Timetable
+from functions.engine import EngineUnavailable
 from functions.problems import NotFound
 from functions.requests import InvalidMember, NewestQuery, Nothing, PortfoliosQuery, TriggerRequest
-from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from functions.runs import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from stores.records import AuditedAction, Run
 
 BASE = "api/admin/portfolio"

@@ -5,13 +5,13 @@ no randomness, no environment, no I/O, no logging. A test holds that against its
 histories; `docs/operations.md` says how to change it while runs are under way.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 import msgspec
-from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError
+from durabletask.task import FailureDetails, OrchestrationContext, RetryPolicy, Task, TaskFailedError
 
 from functions.messages import (
     BatchInput,
@@ -27,10 +27,11 @@ from functions.messages import (
 
 blueprint = df.Blueprint()
 
-# A store or provider that is away for half a minute costs no run; the end of a run is worth more patience.
-RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=2), max_number_of_attempts=5, backoff_coefficient=2)
+# A store or provider that is away for half a minute costs no run, though engines cut delays to whole seconds. That the
+# run ends is worth more patience.
+RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=3), max_number_of_attempts=5, backoff_coefficient=2)
 RETRY_FINISH = RetryPolicy(
-    first_retry_interval=timedelta(seconds=2),
+    first_retry_interval=timedelta(seconds=3),
     max_number_of_attempts=12,
     backoff_coefficient=2,
     max_retry_interval=timedelta(minutes=5),
@@ -146,7 +147,31 @@ def _call(
 
 
 def _failure(error: TaskFailedError) -> Failure:
-    return Failure(error.details.error_type, error.details.message[:_LONGEST_ERROR])
+    """Return what made a step fail: in the words of the product, or by the name of the innermost error."""
+    causes = list(_causes(error.details))
+    cause = causes[-1]
+    for found in causes:
+        if found.error_type.endswith("FunctionTimeoutException"):
+            return Failure("step_timed_out", _sentence("A step took longer than functionTimeout", found))
+        if found.error_type.endswith("WorkerProcessExitException"):
+            return Failure("worker_died", _sentence("A step's worker died each time it was tried", found))
+    if cause.error_type.endswith("FunctionInvocationException"):  # the host says that it failed, but not of what
+        return Failure("worker_died", _sentence("A step did not come to its end in its worker", cause))
+    if not cause.error_type and not cause.message:
+        text = "The engine gives no reason: this version of the app lacks a step, or a part of the run broke off."
+        return Failure("step_missing", text)
+    return Failure(cause.error_type or "unknown", (cause.message or cause.error_type)[:_LONGEST_ERROR])
+
+
+def _causes(details: FailureDetails | None) -> Iterator[FailureDetails]:
+    """Give a failure and what caused it, the innermost last."""
+    while details is not None:
+        yield details
+        details = details.inner_failure
+
+
+def _sentence(text: str, cause: FailureDetails) -> str:
+    return f"{text}: {cause.message or cause.error_type}"[:_LONGEST_ERROR]
 
 
 def _measure(context: OrchestrationContext, finish: FinishInput, phase: str, started: datetime) -> datetime:

@@ -8,8 +8,9 @@ import azure.functions as func
 import msgspec
 
 from functions.auth import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.engine import EngineUnavailable
 from functions.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, InvalidMember, LengthRequired, MalformedId
-from functions.runs import EngineUnavailable, InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
+from functions.runs import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver
 from functions.throttling import TooManyFailures
 from stores.secrets import SecretMissing
 from stores.vault import SecretsUnavailable
@@ -200,7 +201,6 @@ def _invalid(member: str, detail: str) -> Problem:
 
 
 def _problem_of_dependency(error: Exception) -> Problem:
-    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
 
     match error:
@@ -212,7 +212,7 @@ def _problem_of_dependency(error: Exception) -> Problem:
                 "The database cannot be reached now; try again.",
                 headers=_RETRY_SOON,
             )
-        case EngineUnavailable() | RpcError():
+        case EngineUnavailable():
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "engine-unavailable",

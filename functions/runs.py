@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from functions.correlation import of_run
+from functions.engine import VERSION, EngineUnavailable
 from functions.finishing import START_GRACE, close_if_lost, close_run
 from functions.messages import Failure
 from stores.records import KeyTaken, RequestKey, Run, RunExists, Trigger
 
 if TYPE_CHECKING:
-    from azure.durable_functions import SyncDurableFunctionsClient
-
+    from functions.engine import Engine
     from functions.services import Services
 
 ORCHESTRATION = "portfolio_analysis"
@@ -56,17 +56,13 @@ class KeyReused(Exception):
     """The key of the request was used within a day, for a request that asked for something else."""
 
 
-class EngineUnavailable(Exception):
-    """The orchestration engine did not take the run; it is recorded as failed and the lease is free."""
-
-
 class InvalidAsOf(ValueError):
     """The date asked for cannot be analysed; the message says which can."""
 
 
 def start_run(  # noqa: PLR0913 - each by its name
     services: "Services",
-    engine: "SyncDurableFunctionsClient",
+    engine: "Engine",
     trigger: Trigger,
     *,
     user_ids: Sequence[str] | None = None,
@@ -85,7 +81,7 @@ def start_run(  # noqa: PLR0913 - each by its name
         InvalidAsOf: ``as_of`` lies in the future, or before there were any prices.
         KeyReused: ``request`` has the key of another one.
         RunActive: another run holds the lease.
-        EngineUnavailable: the engine did not take it.
+        EngineUnavailable: the engine did not take it; it is recorded as failed and the lease is free.
     """
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
@@ -109,7 +105,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     return run.run_id
 
 
-def retry_run(services: "Services", engine: "SyncDurableFunctionsClient", run: Run, trigger: Trigger) -> str:
+def retry_run(services: "Services", engine: "Engine", run: Run, trigger: Trigger) -> str:
     """Start a new run over the users who failed in ``run``, as of the same date; gives its id.
 
     Raises:
@@ -125,25 +121,23 @@ def retry_run(services: "Services", engine: "SyncDurableFunctionsClient", run: R
     return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
 
 
-def cancel_run(services: "Services", engine: "SyncDurableFunctionsClient", run: Run, actor: str) -> None:
+def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> None:
     """Have an active run end early: steps under way finish, the others do nothing, and what is stored stays.
 
     Raises:
         RunOver: it has ended already.
     """
-    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
-
     with of_run(run.run_id):
         if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
             raise RunOver(run.run_id)
         _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
-        with suppress(RpcError):  # then the watchdog will see
+        with suppress(EngineUnavailable):  # then the watchdog will see
             close_if_lost(services, engine, run)
 
 
 def _record(
     services: "Services",
-    engine: "SyncDurableFunctionsClient",
+    engine: "Engine",
     wanted: Run,
     user_ids: Sequence[str] | None,
     request: RequestKey | None,
@@ -152,7 +146,7 @@ def _record(
     while True:
         run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
         try:
-            services.runs.create(run, user_ids, request)
+            services.runs.create(run, user_ids, request, version=VERSION)
         except RunExists:
             # Four hex digits are few: of the triggers of one second two may well draw the same.
             continue
@@ -167,7 +161,7 @@ def _record(
         return run
 
 
-def _was_accepted(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str) -> bool:
+def _was_accepted(services: "Services", engine: "Engine", run_id: str) -> bool:
     """Wait until a run that was just recorded gets the lease, or is forgotten since it does not; tell which.
 
     One that failed before it began, since what started it died or the engine is away, answers nobody: its key is free.
@@ -187,7 +181,7 @@ def _was_accepted(services: "Services", engine: "SyncDurableFunctionsClient", ru
     return True
 
 
-def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str, now: datetime) -> None:
+def _take_lease(services: "Services", engine: "Engine", run_id: str, now: datetime) -> None:
     while (holder := services.lease.acquire(run_id, now)) is not None:
         if not _is_over(services, engine, holder):
             raise RunActive(holder)
@@ -196,26 +190,23 @@ def _take_lease(services: "Services", engine: "SyncDurableFunctionsClient", run_
             return
 
 
-def _is_over(services: "Services", engine: "SyncDurableFunctionsClient", run_id: str) -> bool:
+def _is_over(services: "Services", engine: "Engine", run_id: str) -> bool:
     """Tell whether a run that holds the lease has verifiably ended; where only the engine knows, record it."""
     run = services.runs.get(run_id)
     return run is None or not run.is_active or close_if_lost(services, engine, run)
 
 
-def _close_abandoned(services: "Services", engine: "SyncDurableFunctionsClient", now: datetime) -> None:
-    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
-
-    with suppress(RpcError):  # what starts next tells, and the watchdog will see
+def _close_abandoned(services: "Services", engine: "Engine", now: datetime) -> None:
+    with suppress(EngineUnavailable):  # what starts next tells, and the watchdog will see
         for abandoned in services.runs.queued_before(now - START_GRACE):
             close_if_lost(services, engine, abandoned)
 
 
-def _start_orchestration(services: "Services", engine: "SyncDurableFunctionsClient", run: Run) -> None:
-    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK, not needed for indexing
-
+def _start_orchestration(services: "Services", engine: "Engine", run: Run) -> None:
     try:
-        engine.schedule_new_orchestration(ORCHESTRATION, instance_id=run.run_id)
-    except RpcError as error:
+        engine.start(ORCHESTRATION, run.run_id)
+    except EngineUnavailable as error:
+        # It may have taken the run and not answered: the steps of a run that is closed do nothing.
         close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not take the run."))
         services.runs.forget_key(run.run_id)  # who asks again is to get a run
         raise EngineUnavailable(run.run_id) from error

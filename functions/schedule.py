@@ -9,6 +9,7 @@ from azure.functions.decorators.function_app import SettingsApi
 
 from functions.audit import new_entry, on_record
 from functions.correlation import correlated, of_run
+from functions.engine import Engine
 from functions.runs import RunActive, start_run
 from functions.services import services
 from functions.telemetry import invocation, traceparent_of
@@ -37,15 +38,15 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
             _log.warning("The timer fires late")
         key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
         with correlated(traceparent_of(span)):
-            _start_nightly_run(client, RequestKey(key, ""))
+            _start_nightly_run(Engine(client), RequestKey(key, ""))
 
 
-def _start_nightly_run(client: df.SyncDurableFunctionsClient, request: RequestKey) -> None:
+def _start_nightly_run(engine: Engine, request: RequestKey) -> None:
     trigger = Trigger("timer", "nightly_analysis")
     entry = new_entry("trigger", credential="timer", actor=trigger.actor)
     try:
         with on_record(services().audit, entry) as attempt:
-            attempt.run_id = start_run(services(), client, trigger, request=request)
+            attempt.run_id = start_run(services(), engine, trigger, request=request)
     except RunActive as active:
         with of_run(active.run_id):
             _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
@@ -62,8 +63,8 @@ def watchdog(
     from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not while indexing
 
     with invocation("watchdog", "timer", context):
-        close_stuck_runs(services(), client)
-        purge_old_runs(services(), client)
+        close_stuck_runs(services(), Engine(client))
+        purge_old_runs(services(), Engine(client))
 
 
 def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:

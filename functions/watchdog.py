@@ -6,21 +6,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from functions.correlation import of_run
+from functions.engine import EngineUnavailable, StillRunning
 from functions.finishing import START_GRACE, close_if_lost, close_run
 from functions.messages import Failure
 from functions.services import Services, settings
 from stores.records import Run
 
 if TYPE_CHECKING:
-    from azure.durable_functions import SyncDurableFunctionsClient
+    from functions.engine import Engine
 
 # What one call purges at most, so that it ends in time; the next call goes on.
 _RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
+_POSTPONED = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
 
 
-def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
+def close_stuck_runs(services: Services, engine: "Engine") -> None:
     """Close every active run that the engine does not carry, or that gets no further; free the lease of no run.
 
     Where closing a run broke off after its final state was recorded, the rest is done.
@@ -44,35 +46,36 @@ def close_stuck_runs(services: Services, engine: "SyncDurableFunctionsClient") -
             services.lease.release(holder)
 
 
-def purge_old_runs(services: Services, engine: "SyncDurableFunctionsClient") -> None:
+def purge_old_runs(services: Services, engine: "Engine") -> None:
     """Delete reports and engine history of runs that ended longer ago than they are to be kept; records stay."""
     before = datetime.now(UTC) - timedelta(days=settings().retention_days)
-    left = _REPORTS_PURGED
+    left, away = _REPORTS_PURGED, False
     for run in services.runs.to_purge(before, _RUNS_PURGED):
         while deleted := services.reports.purge(run.run_id, min(left, _REPORTS_PER_DELETE)):
             left -= deleted
             if left == 0:
                 return
+        if away:  # reports do not wait for the engine
+            continue
         with of_run(run.run_id):
-            if _purge_history(engine, run):
-                services.runs.purged(run.run_id)
-                _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
+            try:
+                _purge_history(services, engine, run)
+            except EngineUnavailable:
+                away = True
+                _log.warning("The engine history cannot be purged now (run_id=%s)", run.run_id)
 
 
-def _purge_history(engine: "SyncDurableFunctionsClient", run: Run) -> bool:
-    """Tell whether the engine took it; else another call tries again, and the other runs do not wait for this one."""
-    from durabletask.client import OrchestrationStatus  # noqa: PLC0415 - loaded with the SDK; so the next
-    from grpc import RpcError  # noqa: PLC0415
-
-    # No engine purges sub-orchestrations with their parent. One run is active at a time: what began then is its own.
-    over = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
+def _purge_history(services: Services, engine: "Engine", run: Run) -> None:
+    """Delete what the engine keeps of the run; where it still runs there, end it, and try again another day."""
     try:
-        engine.purge_orchestrations_by(run.requested_at, run.completed_at, over)
-        engine.purge_orchestration(run.run_id)
-    except RpcError:
-        _log.exception("The engine history cannot be purged (run_id=%s)", run.run_id)
-        return False
-    return True
+        engine.purge(run.run_id, run.requested_at, run.completed_at)
+    except StillRunning:
+        engine.terminate(run.run_id)
+        if services.runs.postpone_purge(run.run_id, datetime.now(UTC) + _POSTPONED):
+            _log.warning("A run that is over still runs in the engine, and is purged later (run_id=%s)", run.run_id)
+    else:
+        services.runs.purged(run.run_id)
+        _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
 
 
 def _is_stalled(services: Services, run: Run) -> bool:
@@ -80,13 +83,11 @@ def _is_stalled(services: Services, run: Run) -> bool:
     return progressed_at is not None and datetime.now(UTC) - progressed_at > timedelta(seconds=settings().stall_seconds)
 
 
-def _stop_stalled(services: Services, engine: "SyncDurableFunctionsClient", run: Run) -> None:
-    from grpc import RpcError  # noqa: PLC0415 - loaded with the SDK
-
+def _stop_stalled(services: Services, engine: "Engine", run: Run) -> None:
     limit = settings().stall_seconds
     text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
     with of_run(run.run_id):
         _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
-        with suppress(RpcError):  # it ended just now, or stays: the steps of a run that is closed do nothing
-            engine.terminate_orchestration(run.run_id)
+        with suppress(EngineUnavailable):  # it stays with the engine: the steps of a run that is closed do nothing
+            engine.terminate(run.run_id)
         close_run(services, run, Failure("run_stalled", text))

@@ -48,8 +48,15 @@ class RunStore:
         ]
         ensure_indexes(self._runs, indexes)
 
-    def create(self, run: Run, user_ids: Sequence[str] | None, request: RequestKey | None = None) -> None:
-        """Record a run that was asked for, over all users or only ``user_ids``.
+    def create(
+        self,
+        run: Run,
+        user_ids: Sequence[str] | None,
+        request: RequestKey | None = None,
+        *,
+        version: str | None = None,
+    ) -> None:
+        """Record a run that was asked for, over all users or only ``user_ids``, by a version of the orchestration.
 
         Raises:
             KeyTaken: a run is recorded under the same key of ``request``.
@@ -59,6 +66,7 @@ class RunStore:
             "user_ids": list(user_ids) if user_ids is not None else None,
             "progressed_at": run.requested_at,
             "purged": False,
+            "orchestration_version": version,
         }
         if request is not None:
             document["request"] = asdict(request)
@@ -111,11 +119,24 @@ class RunStore:
         document = self._runs.find_one({"run_id": run_id}, {"progressed_at": True})
         return None if document is None else document["progressed_at"]
 
+    def version(self, run_id: str) -> str | None:
+        """Return the version of the orchestration that the run was asked for by, ``None`` where that is unknown."""
+        document = self._runs.find_one({"run_id": run_id}, {"orchestration_version": True})
+        return None if document is None else document.get("orchestration_version")
+
     def to_purge(self, before: datetime, limit: int) -> list[Run]:
-        """Give up to ``limit`` runs that ended before a time and have not been purged, the oldest first."""
-        query = {"purged": False, "completed_at": {"$lt": before}}
+        """Give up to ``limit`` runs that ended before a time and have not been purged, the oldest first.
+
+        Those whose purge is postponed are left out until then.
+        """
+        query = {"purged": False, "completed_at": {"$lt": before}, "purge_after": {"$not": {"$gt": datetime.now(UTC)}}}
         documents = self._runs.find(query, _API_MEMBERS).sort("completed_at", ASCENDING).limit(limit)
         return [msgspec.convert(document, Run) for document in documents]
+
+    def postpone_purge(self, run_id: str, until: datetime) -> bool:
+        """Have the run not be purged before a time; tell whether that is the first time."""
+        was = self._runs.find_one_and_update({"run_id": run_id}, {"$set": {"purge_after": until}})
+        return was is not None and "purge_after" not in was
 
     def purged(self, run_id: str) -> None:
         """Record that nothing is kept of the run but its record."""

@@ -140,7 +140,7 @@ def test_workers_threads_and_concurrent_activities_fit_together() -> None:
     assert busy < threads, "no thread would be left for HTTP and timers"
 
 
-def test_orchestrations_have_a_version_and_newer_ones_are_left_to_newer_workers() -> None:
+def test_orchestrations_have_a_version_and_those_of_newer_ones_are_put_back() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
     assert durable["defaultVersion"] == "1.0"
     assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

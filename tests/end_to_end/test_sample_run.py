@@ -240,5 +240,5 @@ def test_health_is_open_and_all_is_well(app: App) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ok",
-        "checks": {"mongodb": "ok", "redis": "ok", "key_vault": "not_configured"},
+        "checks": {"mongodb": "ok", "redis": "ok", "key_vault": "not_configured", "engine": "ok"},
     }

@@ -1,14 +1,13 @@
 """Rounds of triggers at once, at the one way in, with the real engine and a real database."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
+from functions.engine import Engine
 from functions.finishing import close_run
 from functions.runs import RunActive, start_run
 from stores.batches import BatchStore
@@ -18,6 +17,7 @@ from stores.records import Trigger
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
+from tests.functions.engine import client_of
 
 if TYPE_CHECKING:
     from functions.services import Services
@@ -38,12 +38,12 @@ class _Stores:
 
 
 @contextmanager
-def engine_without_worker() -> Iterator[SyncDurableFunctionsClient]:
+def engine_without_worker() -> Iterator[Engine]:
     """Run the SDK's engine; what is started in it stays where it is."""
     backend = create_test_backend(port=free_port())
     address = backend.start()
     try:
-        yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+        yield Engine(client_of(address))
     finally:
         backend.stop()
 

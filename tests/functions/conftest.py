@@ -1,6 +1,5 @@
 """The real engine without a worker, so that runs stay where they are, and stores on a real database."""
 
-import json
 from collections.abc import Iterator
 from typing import cast
 
@@ -8,6 +7,7 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
+from functions.engine import Engine
 from functions.services import Services
 from stores.audit import AuditLog
 from stores.batches import BatchStore
@@ -17,14 +17,20 @@ from stores.prices import PriceStore
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
+from tests.functions.engine import client_of
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[SyncDurableFunctionsClient]:
+def client() -> Iterator[SyncDurableFunctionsClient]:
+    """What a function is bound to: tests look behind the engine's adapter with it."""
     backend = create_test_backend(port=free_port())
-    address = backend.start()
-    yield SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+    yield client_of(backend.start())
     backend.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(client: SyncDurableFunctionsClient) -> Engine:
+    return Engine(client)
 
 
 class Stores:

@@ -1,12 +1,25 @@
 """What tests do to runs and to the engine that carries them."""
 
+import json
 from datetime import datetime
 
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.worker import TaskHubGrpcWorker
 
+from functions.engine import Engine
 from functions.services import Services
 from stores.records import Run, Trigger
+from tests.conftest import free_port
+
+
+def client_of(address: str) -> SyncDurableFunctionsClient:
+    """Give the client that the SDK makes of a binding to the engine at an address."""
+    return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+
+
+def engine_away() -> Engine:
+    """Give an engine that refuses connections."""
+    return Engine(client_of(f"localhost:{free_port()}"))
 
 
 def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:
@@ -22,8 +35,8 @@ def run_of(services: Services, run_id: str) -> Run:
     return run
 
 
-def carry_out(engine: SyncDurableFunctionsClient, run_id: str) -> None:
+def carry_out(client: SyncDurableFunctionsClient, run_id: str) -> None:
     """Let a worker carry out a termination: the engine alone does not end an instance."""
-    with TaskHubGrpcWorker(host_address=engine.rpcBaseUrl) as worker:
+    with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
         worker.start()  # type: ignore[no-untyped-call] # the SDK's
-        engine.wait_for_orchestration_completion(run_id, timeout=10)
+        client.wait_for_orchestration_completion(run_id, timeout=10)

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.durable_functions import SyncDurableFunctionsClient
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from secantus import SecantusDBServer
 
 from functions.audit import new_entry, on_record
+from functions.engine import Engine
 from functions.runs import RunActive, start_run
 from functions.services import Services
 from stores.audit import AuditLog
@@ -68,7 +68,7 @@ def test_without_its_entry_nothing_is_done() -> None:
 
 
 def test_a_log_that_goes_away_meanwhile_loses_no_run_and_says_which_entry_stays_open(
-    services: Services, engine: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with a_log_that_can_be_stopped() as (server, log):
         entry = attempt()

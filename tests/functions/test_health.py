@@ -1,13 +1,19 @@
+"""Whether the app's dependencies answer: the vault, and the engine."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from functions import health
+from functions.answers import Checks, Health
+from functions.engine import Engine
 from settings import Settings
 from stores.mongo import DocumentDatabase
 from stores.secrets import Secrets
 from tests.clock import Clock
+from tests.functions.engine import engine_away
+from tests.functions.engines import silent
 from tests.vault import Vault, a_vault
 
 
@@ -38,29 +44,37 @@ def vault(tmp_path: Path, database: DocumentDatabase, clock: Clock, monkeypatch:
         yield running
 
 
-def state() -> tuple[object, object]:
-    found = health.check()
+def state(engine: Engine) -> tuple[object, object]:
+    found = health.check(engine)
     return found.status, found.checks.key_vault
 
 
-def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(vault: Vault) -> None:
+def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(vault: Vault, engine: Engine) -> None:
     vault.put("admin-secret", "s")
-    assert [state() for _ in range(20)] == [("ok", "ok")] * 20
+    assert [state(engine) for _ in range(20)] == [("ok", "ok")] * 20
     assert len(vault.asked) == 2
 
 
 def test_a_vault_that_is_away_degrades_while_the_secret_is_known_and_then_shuts_the_app(
-    vault: Vault, clock: Clock
+    vault: Vault, clock: Clock, engine: Engine
 ) -> None:
     vault.put("admin-secret", "s")
-    state()
+    state(engine)
     vault.failing_with = 503
     clock.advance(301)
-    assert state() == ("degraded", "unavailable")
+    assert state(engine) == ("degraded", "unavailable")
     clock.advance(3_600)
-    assert state() == ("unavailable", "unavailable")
+    assert state(engine) == ("unavailable", "unavailable")
 
 
-def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault) -> None:
+def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault, engine: Engine) -> None:
     assert vault.secrets == {}
-    assert state() == ("unavailable", "unavailable")
+    assert state(engine) == ("unavailable", "unavailable")
+
+
+@pytest.mark.parametrize("at", ["an engine that is away", "an engine that is silent"])
+def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_is_the_one_named(vault: Vault, at: str) -> None:
+    vault.put("admin-secret", "s")
+    with silent() as client:
+        engine = engine_away() if at == "an engine that is away" else Engine(client, 0.2)
+        assert health.check(engine) == Health("unavailable", Checks("ok", "not_configured", "ok", "unavailable"))

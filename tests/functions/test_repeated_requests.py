@@ -1,7 +1,6 @@
 """The same request again: a caller who got no answer, or a timer that fires twice, starts one run."""
 
 import inspect
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,14 @@ from pymongo.errors import AutoReconnect
 
 from functions import schedule
 from functions.auth import Admin
+from functions.engine import Engine, EngineUnavailable
 from functions.finishing import close_run
 from functions.requests import InvalidMember, TriggerRequest, read_request_key
-from functions.runs import EngineUnavailable, KeyReused, RunActive, start_run
+from functions.runs import KeyReused, RunActive, start_run
 from functions.schedule import scheduled_time
 from functions.services import Services
 from stores.records import RequestKey, Run, Trigger
-from tests.conftest import free_port
-from tests.functions.engine import run_of
+from tests.functions.engine import engine_away, run_of
 
 BY_HTTP = Trigger("http", "admin-secret")
 KEY = RequestKey("key", "body")
@@ -36,7 +35,7 @@ def runs_recorded(services: Services) -> list[str]:
 
 
 def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_over(
-    services: Services, engine: SyncDurableFunctionsClient
+    services: Services, engine: Engine
 ) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     assert start_run(services, engine, BY_HTTP, request=KEY) == first
@@ -45,15 +44,13 @@ def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_o
     assert runs_recorded(services) == [first]
 
 
-def test_a_key_that_was_used_for_something_else_is_refused(
-    services: Services, engine: SyncDurableFunctionsClient
-) -> None:
+def test_a_key_that_was_used_for_something_else_is_refused(services: Services, engine: Engine) -> None:
     start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(KeyReused):
         start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body"))
 
 
-def test_another_key_is_another_request(services: Services, engine: SyncDurableFunctionsClient) -> None:
+def test_another_key_is_another_request(services: Services, engine: Engine) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(RunActive):
         start_run(services, engine, BY_HTTP, request=RequestKey("other", "body"))
@@ -61,7 +58,7 @@ def test_another_key_is_another_request(services: Services, engine: SyncDurableF
     assert start_run(services, engine, BY_HTTP, request=RequestKey("other", "body")) != first
 
 
-def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: SyncDurableFunctionsClient) -> None:
+def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Engine) -> None:
     yesterday = datetime.now(UTC) - timedelta(hours=24)
     old = Run("run_20200101_000000_0000", "completed", BY_HTTP, yesterday, completed_at=yesterday)
     services.runs.create(old, None, KEY)
@@ -70,7 +67,7 @@ def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Sync
     assert start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body")) == started
 
 
-def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: SyncDurableFunctionsClient) -> None:
+def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: Engine) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(10):
             request = RequestKey(f"key {turn}", "body")
@@ -80,9 +77,7 @@ def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine
             close_run(services, run_of(services, ids.pop()), None)
 
 
-def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(
-    services: Services, engine: SyncDurableFunctionsClient
-) -> None:
+def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(services: Services, engine: Engine) -> None:
     active = start_run(services, engine, BY_HTTP)
     together = threading.Barrier(8)
 
@@ -99,10 +94,8 @@ def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(
     assert start_run(services, engine, BY_HTTP, request=KEY) != active
 
 
-def test_a_request_that_the_engine_did_not_take_may_be_repeated(
-    services: Services, engine: SyncDurableFunctionsClient
-) -> None:
-    nowhere = SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": f"localhost:{free_port()}"}))
+def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Services, engine: Engine) -> None:
+    nowhere = engine_away()
     with pytest.raises(EngineUnavailable) as caught:
         start_run(services, nowhere, BY_HTTP, request=KEY)
     assert start_run(services, engine, BY_HTTP, request=KEY) != str(caught.value)
@@ -110,7 +103,7 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(
 
 @pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
 def test_a_request_that_died_before_its_run_began_may_be_repeated(
-    services: Services, engine: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch, dies: str
+    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise AutoReconnect("The database went away.")
@@ -121,7 +114,7 @@ def test_a_request_that_died_before_its_run_began_may_be_repeated(
             patch.setattr(services.lease, "acquire", away)
             patch.setattr(services.runs, "delete_queued", away)
         else:
-            patch.setattr(engine, "schedule_new_orchestration", away)
+            patch.setattr(engine, "start", away)
         with pytest.raises(AutoReconnect):
             start_run(services, engine, BY_HTTP, request=KEY)
         (dead,) = runs_recorded(services)
@@ -130,7 +123,7 @@ def test_a_request_that_died_before_its_run_began_may_be_repeated(
     services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - as if time had passed
     started = start_run(services, engine, BY_HTTP, request=KEY)
     assert started != dead
-    assert engine.get_orchestration_state(started) is not None
+    assert engine.state(started) == "active"
     assert start_run(services, engine, BY_HTTP, request=KEY) == started
 
 
@@ -200,7 +193,7 @@ def test_all_firings_of_a_night_have_one_scheduled_time(following: str | None, d
 
 def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_run(
     services: Services,
-    engine: SyncDurableFunctionsClient,
+    client: SyncDurableFunctionsClient,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -208,10 +201,10 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
     due = datetime.now(UTC) - timedelta(minutes=7)
     fire = inspect.unwrap(schedule.nightly_analysis._function.get_user_function())  # noqa: SLF001
     for past_due in (False, True):
-        fire(a_firing(due.isoformat(), past_due=past_due), engine, AN_INVOCATION)
+        fire(a_firing(due.isoformat(), past_due=past_due), client, AN_INVOCATION)
         for run_id in runs_recorded(services):
             close_run(services, run_of(services, run_id), None)
     assert len(runs_recorded(services)) == 1
     assert [record.getMessage() for record in caplog.records].count("The timer fires late") == 1
-    fire(a_firing((due + timedelta(minutes=6)).isoformat()), engine, AN_INVOCATION)
+    fire(a_firing((due + timedelta(minutes=6)).isoformat()), client, AN_INVOCATION)
     assert len(runs_recorded(services)) == 2

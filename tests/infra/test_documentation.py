@@ -27,7 +27,7 @@ BLOCKS = [
 ]
 # Words of others that look like parameters of ours.
 NOT_OURS = {
-    "functionTimeout", "defaultVersion", "concurrencyPolicy", "controlQueueVisibilityTimeout",
+    "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
     "workItemQueueVisibilityTimeout",
 }  # fmt: skip
 SECONDS_IN_A_MONTH = 30 * 24 * 3600

@@ -133,6 +133,7 @@ const DEPENDENCIES: [keyof Health["checks"], string][] = [
   ["mongodb", "Database"],
   ["redis", "Cache"],
   ["key_vault", "Key vault"],
+  ["engine", "Engine"],
 ];
 const STATES: Record<DependencyState, [Tone, string]> = {
   ok: ["ok", "Answers"],

@@ -84,6 +84,24 @@ const KINDS: Record<string, Kind> = {
     title: "The engine was away",
     advice: "It did not take the run. Look at the storage account, or the Scheduler, then start it again.",
   },
+  newer_version: {
+    title: "The app was rolled back",
+    advice: "A newer version of the app had started this run, and this one cannot carry it on. Start it again.",
+  },
+  worker_died: {
+    title: "Workers died",
+    advice:
+      "The process of a step ended each time it was tried, often for lack of memory. Look at the workers' memory, or lower ANALYSIS_PAGE_SIZE; then start the run again.",
+  },
+  step_timed_out: {
+    title: "A step took too long",
+    advice:
+      "It ran into functionTimeout. Is the source of prices slow, are portfolios large? Lower ANALYSIS_PAGE_SIZE, then start the run again.",
+  },
+  step_missing: {
+    title: "A step is missing",
+    advice: "Was something deployed meanwhile? The log of the functions has more. Start the run again.",
+  },
   run_stalled: {
     title: "The run stood still",
     advice: "A step hung, and the watchdog stopped it. Look at the workers' memory and log, then start it again.",

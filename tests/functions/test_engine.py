@@ -1,0 +1,188 @@
+"""The engine as the app asks it, against real ones that refuse, are silent, or take a run and say nothing."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.worker import TaskHubGrpcWorker
+
+from functions import orchestration
+from functions.engine import AT_ONCE, VERSION, Engine, EngineUnavailable, StillRunning, is_newer
+from functions.finishing import finish
+from functions.messages import FinishInput, PlanInput, to_wire
+from functions.planning import plan
+from functions.runs import ORCHESTRATION, start_run
+from functions.services import Services
+from market_data.sample_prices import SampleProvider
+from stores.mongo import DocumentDatabase
+from stores.records import RequestKey, Trigger
+from tests.functions.engine import carry_out, engine_away, run_of
+from tests.functions.engines import StrictEngine, TakingEngine, served, silent
+from tests.functions.steps import all_services
+
+ROOT = Path(__file__).parent.parent.parent
+BY_HTTP = Trigger("http", "admin-secret")
+NOW = datetime.now(UTC)
+CALLS: dict[str, Callable[[Engine], object]] = {
+    "start": lambda engine: engine.start(ORCHESTRATION, "run"),
+    "state": lambda engine: engine.state("run"),
+    "ping": lambda engine: engine.ping(),
+    "terminate": lambda engine: engine.terminate("run"),
+    "purge": lambda engine: engine.purge("run", NOW, NOW),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_each_call_to_an_engine_that_is_silent_ends_at_its_deadline(call: str) -> None:
+    with silent() as client:
+        engine = Engine(client, 0.2)
+        with pytest.raises(EngineUnavailable) as caught:
+            CALLS[call](engine)
+    assert "DEADLINE_EXCEEDED" in repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_each_call_to_an_engine_that_is_away_is_an_error_of_ours(call: str) -> None:
+    with pytest.raises(EngineUnavailable):
+        CALLS[call](engine_away())
+
+
+def test_a_call_that_had_no_answer_keeps_the_next_from_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    with silent() as client:
+        with pytest.raises(EngineUnavailable) as first:
+            Engine(client, 0.2).ping()
+        with pytest.raises(EngineUnavailable) as second:
+            Engine(client, 3_600).ping()
+    assert (first.value.__cause__ is None, second.value.__cause__ is None) == (False, True)
+    said = [record for record in caplog.records if record.name == "functions.engine"]
+    assert [(record.levelno, record.getMessage().split(";")[0]) for record in said] == [
+        (logging.WARNING, "The orchestration engine does not answer")
+    ]
+
+
+def test_a_purge_that_takes_long_says_nothing_about_other_calls() -> None:
+    with silent() as client:
+        with pytest.raises(EngineUnavailable):
+            Engine(client, 0.2).purge("run", NOW, NOW)
+        with pytest.raises(EngineUnavailable) as asked:
+            Engine(client, 0.2).ping()
+    assert asked.value.__cause__ is not None
+
+
+def test_an_engine_that_answers_again_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.engine._SILENT_SECONDS", 0.0)
+    backend = TakingEngine()
+    with served(backend) as client:
+        with pytest.raises(EngineUnavailable):
+            Engine(client, 0.2).start(ORCHESTRATION, "run")
+        assert Engine(client).state("run") == "active"
+
+
+def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.2)
+
+    def why(engine: Engine) -> bool:
+        """Tell whether the call got as far as the engine."""
+        with pytest.raises(EngineUnavailable) as caught:
+            engine.ping()
+        return caught.value.__cause__ is not None
+
+    with silent() as client, ThreadPoolExecutor(25) as threads:
+        # The deadline is far beyond the time that the others take: all of them are refused before it.
+        waiting = [threads.submit(why, Engine(client, 5.0)) for _ in range(AT_ONCE)]
+        refused = [threads.submit(why, Engine(client, 5.0)) for _ in range(23)]
+        assert [call.result() for call in refused] == [False] * 23
+        assert [call.done() for call in waiting] == [False] * AT_ONCE
+        assert [call.result() for call in waiting] == [True] * AT_ONCE
+
+
+def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:
+    values = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) > AT_ONCE
+
+
+def test_the_version_of_the_app_is_the_one_by_which_the_engine_judges_runs() -> None:
+    durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    assert durable["defaultVersion"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("version", "newer"), [("0.9", False), (VERSION, False), ("1.1", True), ("1.10", True), ("10.0", True)]
+)
+def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
+    assert is_newer(version) is newer
+
+
+def test_ending_what_is_over_or_was_never_there_is_no_error_and_what_runs_is_not_purged() -> None:
+    with served(StrictEngine()) as client:
+        engine = Engine(client)
+        engine.terminate("run")
+        engine.start(ORCHESTRATION, "run")
+        with pytest.raises(StillRunning):
+            engine.purge("run", NOW, NOW)
+        engine.terminate("run")
+        carry_out(client, "run")
+        engine.terminate("run")
+        assert engine.state("run") == "over"
+        engine.purge("run", NOW, NOW)
+        engine.purge("run", NOW, NOW)
+        assert engine.state("run") is None
+
+
+@pytest.fixture
+def services(database: DocumentDatabase, mongodb_url: str) -> Iterator[Services]:
+    with all_services(database, mongodb_url, SampleProvider()) as made:
+        made.runs.ensure_indexes()
+        yield made
+
+
+def test_a_run_that_was_taken_without_an_answer_is_closed_and_does_nothing_when_it_begins(
+    services: Services, database: DocumentDatabase, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.users.insert_one({"user_id": "u"})
+    database.holdings.insert_one({"user_id": "u", "symbol": "AAPL", "quantity": 1, "avg_price": 1})
+    key = RequestKey("key", "body")
+    with served(TakingEngine()) as client:
+        with pytest.raises(EngineUnavailable) as caught:
+            start_run(services, Engine(client, 0.5), BY_HTTP, request=key)
+        closed = run_of(services, str(caught.value))
+        assert (closed.status, closed.errors[0].error_type) == ("failed", "engine_unavailable")
+        assert services.lease.holder() is None
+        again = start_run(services, engine, BY_HTTP, request=key)
+        assert again != closed.run_id
+        assert carried_to_its_end(services, client, closed.run_id) == ["plan_run", "finish_run"]
+    assert run_of(services, closed.run_id) == closed
+    assert database.portfolio_analyses.count_documents({}) == 0
+    assert services.batches.count_pages_done(closed.run_id) == 0
+    assert services.lease.holder() == again
+    ends = [record.getMessage() for record in caplog.records if "Portfolio analysis failed" in record.getMessage()]
+    assert ends == [f"Portfolio analysis failed (run_id={closed.run_id}, error_type=engine_unavailable)"]
+
+
+def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, run_id: str) -> list[str]:
+    """Let a worker carry a run by the orchestrator and the steps of the app; gives the steps it asked for."""
+    carrier: Any = orchestration.portfolio_analysis._function.get_user_function()  # noqa: SLF001 - what the SDK made
+    asked = []
+
+    def plan_run(_: object, message: dict[str, Any]) -> object:
+        asked.append("plan_run")
+        return to_wire(plan(services, msgspec.convert(message, PlanInput)))
+
+    def finish_run(_: object, message: dict[str, Any]) -> object:
+        asked.append("finish_run")
+        return finish(services, msgspec.convert(message, FinishInput))
+
+    with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
+        worker.add_orchestrator(carrier.orchestrator_function)
+        worker.add_activity(plan_run)
+        worker.add_activity(finish_run)
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
+        client.wait_for_orchestration_completion(run_id, timeout=10)
+    return asked

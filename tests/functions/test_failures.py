@@ -1,0 +1,165 @@
+"""How what stops a step reaches the run record: named, readable and not too long, whatever the host makes of it."""
+
+import json
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure_functions_runtime.utils.tracing import serialize_exception
+from durabletask.internal import orchestrator_service_pb2 as pb
+from durabletask.task import OrchestrationContext, TaskFailedError
+from durabletask.testing import InMemoryOrchestrationBackend
+from durabletask.worker import TaskHubGrpcWorker
+from google.protobuf import json_format
+from google.protobuf.wrappers_pb2 import StringValue
+
+from functions.activities import _step, tellable
+from functions.messages import Failure
+from functions.orchestration import _failure
+from tests.functions.engines import served
+
+HISTORIES = Path(__file__).parent / "histories"
+HOST = "Microsoft.Azure.WebJobs.Host."
+LONE = "\udcff"
+
+
+class Boom(Exception):
+    pass
+
+
+def details(*causes: tuple[str, str]) -> pb.TaskFailureDetails:
+    """Give the failure that an engine tells of, the outermost cause first."""
+    failure = pb.TaskFailureDetails(errorType=causes[0][0], errorMessage=causes[0][1])
+    if causes[1:]:
+        failure.innerFailure.CopyFrom(details(*causes[1:]))
+    return failure
+
+
+def told(*causes: tuple[str, str]) -> Failure:
+    return _failure(TaskFailedError("", details(*causes)))
+
+
+def test_a_worker_that_died_is_told_in_the_words_of_the_product_as_the_durable_extension_tells_it() -> None:
+    recorded = (HISTORIES / "azure_storage-1.0" / "retried_run.json").read_text()
+    request = json_format.Parse(recorded, pb.OrchestratorRequest())
+    failed = [event.taskFailed for event in request.pastEvents if event.HasField("taskFailed")]
+    assert len(failed) == 3
+    for event in failed:
+        failure = _failure(TaskFailedError("", event.failureDetails))
+        assert failure.error_type == "worker_died"
+        assert "exited with code -9" in failure.error
+
+
+@pytest.mark.parametrize(
+    ("causes", "error_type", "in_text"),
+    [
+        # As the Functions host writes them: the process's last lines are a cause of their own.
+        (
+            [
+                (f"{HOST}FunctionInvocationException", "Exception while executing function: Functions.analyze_page"),
+                ("Microsoft.Azure.WebJobs.Script.Workers.WorkerProcessExitException", "python exited with code 137"),
+                ("System.Exception", ""),
+            ],
+            "worker_died",
+            "python exited with code 137",
+        ),
+        ([(f"{HOST}FunctionInvocationException", "Exception while executing function")], "worker_died", "while exec"),
+        ([("WorkerProcessExitException", "worker process 7 exited with code -9")], "worker_died", "process 7"),
+        ([(f"{HOST}FunctionTimeoutException", "Timeout value of 00:10:00 exceeded")], "step_timed_out", "00:10:00"),
+        (
+            [
+                (f"{HOST}FunctionInvocationException", "Exception while executing function"),
+                (f"{HOST}FunctionTimeoutException", "Timeout value of 00:10:00 exceeded"),
+            ],
+            "step_timed_out",
+            "00:10:00",
+        ),
+        ([("", "")], "step_missing", "gives no reason"),
+        ([("", ""), ("", "")], "step_missing", "gives no reason"),
+        ([("", "only a text")], "unknown", "only a text"),
+        ([("AutoReconnect", "")], "AutoReconnect", "AutoReconnect"),
+        ([("builtins.Exception", "outer"), ("ProviderUnavailable", "it is away")], "ProviderUnavailable", "it is away"),
+        ([(f"{HOST}FunctionInvocationException", "x"), ("FormatException", "no JSON")], "FormatException", "no JSON"),
+    ],
+)  # fmt: skip
+def test_the_innermost_cause_is_told_and_never_an_empty_text(
+    causes: list[tuple[str, str]], error_type: str, in_text: str
+) -> None:
+    failure = told(*causes)
+    assert failure.error_type == error_type
+    assert in_text in failure.error
+
+
+def test_a_text_is_cut_to_what_the_record_shows() -> None:
+    for error_type in ("Boom", "WorkerProcessExitException", f"{HOST}FunctionTimeoutException"):
+        assert len(told((error_type, "x" * 10_000)).error) == 500
+
+
+def raised(error: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise error from cause
+    except Exception as caught:  # noqa: BLE001 - with its trace
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Boom("all is well"), "all is well"),
+        (Boom(f"user {LONE} is odd"), "user ? is odd"),
+        (Boom("x" * 10_000), "x" * 2_000),
+        (raised(Boom("outer"), Boom(f"{LONE} within")), "outer"),
+        (raised(Boom("outer"), Boom("y" * 100_000)), "outer"),
+    ],
+)  # fmt: skip
+def test_an_error_keeps_its_name_and_becomes_what_the_worker_of_the_host_can_tell(error: Exception, text: str) -> None:
+    protos = SimpleNamespace(RpcException=_rpc_exception)
+    told = serialize_exception(tellable(error), protos)
+    assert told.errorMessage == f"{type(error).__name__}: {text}"
+    assert len(told.stackTrace.value) <= 20_000
+
+
+def _rpc_exception(message: str, stack_trace: str) -> pb.TaskFailureDetails:
+    """Put both texts into protobuf, as the message of the host has them."""
+    return pb.TaskFailureDetails(errorMessage=message, stackTrace=StringValue(value=stack_trace))
+
+
+def test_an_error_that_can_be_told_is_left_as_it_is() -> None:
+    error = raised(Boom("all is well"), Boom("within"))
+    assert tellable(error) is error
+
+
+def test_an_error_that_is_replaced_says_where_it_came_from() -> None:
+    error = raised(Boom(LONE))
+    assert "in raised" in "".join(traceback.format_exception(tellable(error)))
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_step_whose_error_has_a_lone_surrogate_fails_by_name_and_the_engine_does_not_wait_for_ever(
+    *, within: bool
+) -> None:
+    def odd(_: object, message: dict[str, Any]) -> None:
+        with _step("odd", message, None):
+            if within:
+                raise Boom("outer") from Boom(f"{LONE} within")
+            raise Boom(f"user {LONE} is odd")
+
+    def carry(context: OrchestrationContext, _: object) -> Any:  # noqa: ANN401 - a generator, as the SDK takes it
+        try:
+            yield context.call_activity(odd, input={"run_id": "run"})
+        except TaskFailedError as error:
+            failure = _failure(error)
+            return [failure.error_type, failure.error]
+
+    with served(InMemoryOrchestrationBackend()) as client, TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
+        worker.add_orchestrator(carry)
+        worker.add_activity(odd)
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
+        run = client.schedule_new_orchestration(carry)
+        state = client.wait_for_orchestration_completion(run, timeout=10)
+    assert state is not None
+    name, text = json.loads(state.serialized_output or "")
+    assert name.endswith("Boom")
+    assert text == ("outer" if within else "user ? is odd")
