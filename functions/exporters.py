@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, override
 
@@ -70,6 +71,7 @@ _SEVERITIES = {
 _PATIENCE_SECONDS = 3.0
 
 _importing = threading.Lock()
+_untold: deque[tuple[str, str]] = deque()
 _log = logging.getLogger(__name__)
 
 
@@ -136,6 +138,12 @@ class Flush:
         return begun
 
 
+def log_failures() -> None:
+    """Log what exporters could not send since the last call."""
+    while _untold:
+        _log.warning("Telemetry export failed: %s says %s", *_untold.popleft())
+
+
 def _service_name() -> str:
     # As the host names the app, so that both are one in a map of services.
     return os.environ.get("OTEL_SERVICE_NAME") or os.environ.get("WEBSITE_SITE_NAME") or "portfolio-analysis"
@@ -148,7 +156,8 @@ def _exporters(signal: str) -> Iterator[Any]:
 class _Late:
     """An exporter that is imported only when there is something to export: in its thread, and no request waits.
 
-    That nothing arrives is told once, until something does.
+    That nothing arrives is told once, until something does: in a line of the next invocation, since the host discards
+    lines of threads that no invocation waits for.
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -174,7 +183,7 @@ class _Late:
 
     def _tell(self, failure: str | None) -> None:
         if failure and self._arrives:
-            _log.warning("What this worker tells does not arrive: %s says %s", self._name, failure)
+            _untold.append((self._name, failure))
         self._arrives = failure is None
 
     def shutdown(self) -> None:

@@ -78,6 +78,10 @@ def invocation(
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            if flush is not None:
+                from functions.exporters import log_failures  # noqa: PLC0415 - loaded by the start
+
+                log_failures()
             try:
                 yield span
             except Exception as error:
