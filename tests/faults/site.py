@@ -46,6 +46,7 @@ class Site:
         self.database: DocumentDatabase = self._client[_DATABASE]
         self.user_ids: list[str] = []
         self._app: App | None = None
+        self._deaths = 0
         self._log_begins = 0
 
     @property
@@ -59,10 +60,19 @@ class Site:
         self.forget_runs()
         self.wire.garbled.clear()
         self.populate(self._standard_people)
-        if self._app is None or self._started != self._environment(**settings):
+        if self._app is None or self._is_worn_out or self._started != self._environment(**settings):
             self.start_app(**settings)
         self.wait_for_workers()
         self.forget_log()
+
+    @property
+    def _is_worn_out(self) -> bool:
+        # A host ends itself after three deaths a worker process, so a test begins with one that has most of them ahead.
+        return self._deaths >= self._worker_count
+
+    @property
+    def _worker_count(self) -> int:
+        return int(self._started.get("FUNCTIONS_WORKER_PROCESS_COUNT", "2"))
 
     def mend(self) -> None:
         """Let everything go on or start again, and put the prices back."""
@@ -94,6 +104,7 @@ class Site:
             self._app.stop(signal.SIGINT)
         self._started = self._environment(**settings)
         self._app = start_app(self._folder, **self._started)
+        self._deaths = 0
 
     def kill_app(self) -> None:
         """Kill -9 of the host; its workers and the engine with all it holds end with it."""
@@ -116,9 +127,8 @@ class Site:
 
     def wait_for_workers(self) -> list[psutil.Process]:
         """Give the workers once there are as many as there should be, and each of them answers."""
-        count = int(self._started.get("FUNCTIONS_WORKER_PROCESS_COUNT", "2"))
-        with ThreadPoolExecutor(count) as threads:
-            return eventually(partial(self._ready_workers, count, threads), PATIENCE_SECONDS)
+        with ThreadPoolExecutor(self._worker_count) as threads:
+            return eventually(partial(self._ready_workers, self._worker_count, threads), PATIENCE_SECONDS)
 
     def _ready_workers(self, count: int, threads: ThreadPoolExecutor) -> list[psutil.Process]:
         # As many requests at once as there are workers reach each that has loaded the app; the first one connects it.
@@ -136,6 +146,7 @@ class Site:
             self.kill_worker(worker)
 
     def kill_worker(self, worker: psutil.Process) -> None:
+        self._deaths += 1
         worker.kill()
         eventually(lambda: not psutil.pid_exists(worker.pid))  # until the host has noticed
 
