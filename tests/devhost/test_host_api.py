@@ -56,8 +56,12 @@ def test_the_sign_of_life_is_open_and_never_kept(host: Host, method: str) -> Non
 )
 @pytest.mark.parametrize("key", [None, "", "wrong", MASTER_KEY + "x", MASTER_KEY.upper(), "é"])
 def test_without_the_key_the_platforms_routes_are_401(host: Host, method: str, path: str, key: str | None) -> None:
-    headers = {} if key is None else {b"x-functions-key": key.encode()}
-    assert seen(host.client.request(method, path, headers={**JSON, **headers})) == (401, "0", b"")
+    headers = [] if key is None else [(b"x-functions-key", key.encode())]
+    assert seen(host.client.request(method, path, headers=[*headers, (b"Content-Type", b"application/json")])) == (
+        401,
+        "0",
+        b"",
+    )
     assert host.notes("yearly") == []
 
 
@@ -132,8 +136,8 @@ def test_a_page_of_the_web_gets_no_leave_to_send_the_key(host: Host) -> None:
 def test_a_key_that_is_not_given_is_made_for_this_start_and_told_once(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_MASTER_KEY="") as host:
         (key,) = [line.rpartition(" ")[2] for line in host.lines if line.startswith("Master key of this host")]
-        assert host.fire("yearly", **{"x-functions-key": key}) == 202
-        assert host.fire("yearly", **{"x-functions-key": ""}) == 401
+        assert host.fire("yearly", key) == 202
+        assert host.fire("yearly", "") == 401
         eventually(lambda: host.notes("yearly"))
         assert key not in host.log()
     assert key != PlatformSettings.read({}).master_key != PlatformSettings.read({}).master_key
