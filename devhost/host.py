@@ -2,22 +2,26 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devhost import logs
 from devhost.background import background
 from devhost.durable import memory_engine
 from devhost.errors import InvocationError, StartError
 from devhost.host_json import HostJson
 from devhost.http_server import HttpFrontend, http_server
 from devhost.messages import FunctionInfo
+from devhost.platform_settings import PlatformSettings
 from devhost.routes import Route, RouteTable
 from devhost.timers import Timer
 from devhost.worker_pool import AppToLoad, WorkerPool, worker_pool
 
+_log = logging.getLogger(__name__)
 _DEFAULT_WORKERS = 2
 _SCRIPT = "function_app.py"
 _TRIGGERS = ("httpTrigger", "timerTrigger", "orchestrationTrigger", "activityTrigger")
@@ -29,6 +33,7 @@ class RunningHost:
 
     base_url: str
     routes: tuple[Route, ...]
+    master_key: str
 
 
 @asynccontextmanager
@@ -55,7 +60,8 @@ async def functions_host(
             _check_triggers(pool.functions)
             routes = RouteTable(pool.functions, host_json.extensions.http.route_prefix)
             timers = _timers(pool.functions, environment, data_dir)
-            frontend = HttpFrontend(routes, pool.invoke, ManualInvocations(pool, timers).fire)
+            settings = PlatformSettings.read(environment)
+            frontend = HttpFrontend(routes, pool.invoke, ManualInvocations(pool, timers).fire, settings)
             async with (
                 background(
                     pool.keep_alive(),
@@ -64,25 +70,33 @@ async def functions_host(
                 ),
                 http_server(frontend, listener),
             ):
-                yield RunningHost(base_url, tuple(routes.routes))
+                yield RunningHost(base_url, tuple(routes.routes), settings.master_key)
 
 
 class ManualInvocations:
-    """Fires timers and other functions without a route by hand."""
+    """Fires functions by hand; names are without regard to case, as in FunctionsController.cs."""
 
     def __init__(self, pool: WorkerPool, timers: list[Timer]) -> None:
         self._pool = pool
         self._timers = {timer.function: timer for timer in timers}
-        self._others = {info.name for info in pool.functions if info.trigger_type != "httpTrigger"} - set(self._timers)
+        self._functions = {function.name.lower(): function for function in pool.functions}
         self._running: set[asyncio.Task[None]] = set()
 
-    def fire(self, function: str, text: str) -> bool:
-        """Start the function with ``text`` as its trigger, a timer with its usual one; False if there is none."""
-        if function in self._timers:
-            text = self._timers[function].payload()
-        elif function not in self._others:
+    def fire(self, name: str, text: str) -> bool:
+        """Start the function with ``text`` as its trigger, a timer with its usual one; False if there is none.
+
+        One of HTTP is accepted, too, and then fails: a text is no request (HttpTriggerAttributeBindingProvider.cs).
+        """
+        function = self._functions.get(name.lower())
+        if function is None:
             return False
-        task = asyncio.create_task(self._invoke(function, text))
+        if function.trigger_type == "httpTrigger":
+            with logs.of_function(function.name):
+                _log.error("failed: what fires a function by hand is no HTTP request; send one to its route")
+            return True
+        if function.name in self._timers:
+            text = self._timers[function.name].payload()
+        task = asyncio.create_task(self._invoke(function.name, text))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return True

@@ -1,115 +1,121 @@
 """The HTTP side of the host: requests in, function invocations out."""
 
 import asyncio
+import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, override
 
-import msgspec
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from devhost import messages
+from devhost import logs, messages
+from devhost.bodies import GRACE_SECONDS, UnreadableBodyError, read_body
 from devhost.errors import InvocationError
-from devhost.patience import BODY_SECONDS, MOST_CONNECTIONS, PatientProtocol
+from devhost.host_api import Asked, FireByHand, HostApi
+from devhost.kestrel import encoded, headers_of, path_of, query_of
+from devhost.patience import IDLE_SECONDS, MOST_CONNECTIONS, PatientProtocol
+from devhost.platform_settings import PlatformSettings
 from devhost.routes import RouteTable
 
-MAX_BODY_BYTES = 104_857_600  # the host's default
+_log = logging.getLogger(__name__)
 _FORWARDED_FOR = "x-forwarded-for"
-_ADMIN_PATH = "/admin/functions/"
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _STOP_SECONDS = 1
 
 type Invoke = Callable[[str, messages.HttpRequest, str], Awaitable[Any]]
-type FireByHand = Callable[[str, str], bool]
-
-
-class _ManualInvocation(msgspec.Struct, frozen=True):
-    """Body of ``POST /admin/functions/{name}``."""
-
-    input: str = ""
 
 
 class HttpFrontend:
-    """The ASGI application: routes to functions, and the admin API that fires one by hand."""
+    """The ASGI application: the host's own answers, and those of functions by their routes.
+
+    As in WebJobsApplicationBuilderExtension.cs (what comes before what) and FunctionInvocationMiddleware.cs.
+    """
 
     def __init__(
-        self, routes: RouteTable, invoke: Invoke, fire_by_hand: FireByHand, body_seconds: float = BODY_SECONDS
+        self,
+        routes: RouteTable,
+        invoke: Invoke,
+        fire_by_hand: FireByHand,
+        settings: PlatformSettings,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
-        self._body_seconds = body_seconds
         self._routes = routes
         self._invoke = invoke
-        self._fire_by_hand = fire_by_hand
+        self._settings = settings
+        self._host_api = HostApi(settings, fire_by_hand)
+        self._grace_seconds = grace_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
+        headers = headers_of(request.headers.raw)
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, headers)
         except ClientDisconnect:
             return
+        except UnreadableBodyError as error:
+            _log.error("%s %s is answered 500: %s", request.method, request.url.path, error)
+            response = Response(status_code=500, headers={"Connection": "close"})
+        if request.method == "HEAD" and response.headers.get("content-length") == "0":
+            del response.headers["content-length"]
+        if _length(headers) > self._settings.body_limit or "x-content-length" in headers:
+            response.headers["connection"] = "close"  # whatever comes is not read, or by nobody's rule
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
-        path = request.scope["raw_path"].decode("ascii").partition("?")[0]
-        match = None if path.startswith(_ADMIN_PATH) else self._routes.match(request.method, path)
-        if match is None and not path.startswith(_ADMIN_PATH):
-            return Response(status_code=404)
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                body = await _read_body(request)
-        except TimeoutError:
-            return Response(status_code=408, headers={"Connection": "close"})
-        if body is None:
-            return Response(status_code=413)
+    async def _respond(self, request: Request, headers: dict[str, str]) -> Response:
+        path = path_of(request.scope["raw_path"])
+        query = query_of(request.scope["query_string"])
+        read = partial(read_body, request, limit=self._settings.body_limit, grace_seconds=self._grace_seconds)
+        announced = None if "transfer-encoding" in headers else _length(headers)
+        asked = Asked(request.method, path, headers, query, partial(read, length=announced))
+        if answer := await self._host_api.answer(asked):
+            return answer
+        match = self._routes.match(request.method, path)
         if match is None:
-            return self._fire(request.method, path.removeprefix(_ADMIN_PATH), body)
-        function, route_values = match
+            return self._host_api.homepage() if path == "/" else Response(status_code=404)
+        function, route = match
+        if self._settings.is_disabled(function):
+            return Response(status_code=404)
+        # GrpcMessageConversionExtensions.cs, ToRpcHttp: a body without a length is left where it is.
+        body = await read(length=_length(headers))
+        message = messages.HttpRequest(
+            method=request.method,
+            url=_url(request, headers, path),
+            headers=headers | {_FORWARDED_FOR: _with_peer(headers.get(_FORWARDED_FOR), request)},
+            query={name: value for name, value in query.items() if value},  # the host drops empty ones
+            route=route,
+            body=body,
+        )
         try:
-            traceparent = request.headers.get("traceparent", "")
-            result = await self._invoke(function, _message(request, path, route_values, body), traceparent)
-        except InvocationError:  # logged by the worker; the caller gets no detail
+            return _response(function, await self._invoke(function, message, headers.get("traceparent", "")))
+        except InvocationError:  # logged by the pool; the caller gets no detail
             return Response(status_code=500)
-        response = Response(result.body, result.status)
-        response.raw_headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in result.headers]
-        return response
-
-    def _fire(self, method: str, function: str, body: bytes) -> Response:
-        try:
-            invocation = msgspec.json.decode(body, type=_ManualInvocation)
-        except msgspec.DecodeError:
-            return Response(status_code=400)
-        known = method == "POST" and self._fire_by_hand(function, invocation.input)
-        return Response(status_code=202 if known else 404)
 
 
-async def _read_body(request: Request) -> bytes | None:
-    """The whole body, or None if it is longer than the host accepts."""
-    length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
+def _length(headers: dict[str, str]) -> int:
+    return int(headers.get("content-length", "0"))
 
 
-def _message(request: Request, path: str, route: dict[str, str], body: bytes) -> messages.HttpRequest:
-    query_string = request.scope["query_string"].decode("latin-1")
-    query = {name: ",".join(request.query_params.getlist(name)) for name in request.query_params}
-    headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
-    return messages.HttpRequest(
-        method=request.method,
-        url=f"{request.url.scheme}://{request.url.netloc}{path}{'?' if query_string else ''}{query_string}",
-        headers=headers | {_FORWARDED_FOR: _with_peer(headers.get(_FORWARDED_FOR), request)},
-        query={name: value for name, value in query.items() if value},  # the host drops empty ones
-        route=route,
-        body=body,
-    )
+def _url(request: Request, headers: dict[str, str], path: str) -> str:
+    query = request.scope["query_string"].decode("ascii")
+    return f"{request.url.scheme}://{headers.get('host', '')}{encoded(path)}{'?' if query else ''}{query}"
+
+
+def _response(function: str, result: messages.HttpResponse) -> Response:
+    """Return a function's answer: without a length, so that it is sent in chunks (Http1OutputProducer.cs)."""
+    if not all(_HEADER_VALUE.fullmatch(value) for _, value in result.headers):  # HttpHeaders.cs
+        with logs.of_function(function):
+            _log.error("a header of the answer is not ASCII")
+        return Response(status_code=500)
+    response = Response(result.body, result.status)
+    response.raw_headers = [(name.lower().encode(), value.encode()) for name, value in result.headers]
+    return response
 
 
 def _with_peer(forwarded: str | None, request: Request) -> str:
@@ -139,6 +145,7 @@ async def http_server(
         server_header=False,
         proxy_headers=False,  # else whoever connects from this machine could name any address as its own
         limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = _Server(config)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from urllib.parse import unquote
 
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
@@ -65,13 +64,15 @@ class RouteTable:
         by_precedence = sorted(self.routes, key=lambda route: ["{" in part for part in route.template.split("/")])
         self._patterns = [(_pattern(f"{prefix}/{route.template}"), route) for route in by_precedence]
 
-    def match(self, method: str, raw_path: str) -> tuple[str, dict[str, str]] | None:
-        """The function's name and the values of its route parameters; None where the host answers 404."""
-        # As in ASP.NET, an encoded slash stays encoded and so never separates segments.
-        path = unquote(re.sub("%2[fF]", "%252F", raw_path)).strip("/")
+    def match(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:
+        """Return the function's name and the values of its route parameters; None where the host answers 404.
+
+        ``path`` as devhost.kestrel has decoded it. As in ASP.NET (PathTokenizer.cs, TemplateMatcher.cs,
+        HttpMethodRouteConstraint.cs): one slash at the end is nothing, an empty segment is no segment.
+        """
         for pattern, route in self._patterns:
-            found = pattern.fullmatch(path)
-            if found and (not route.methods or method in route.methods):
+            found = pattern.fullmatch(path.removeprefix("/").removesuffix("/"))
+            if found and (not route.methods or method.upper() in route.methods):
                 return route.function, found.groupdict()
         return None
 
@@ -81,4 +82,4 @@ def _pattern(template: str) -> re.Pattern[str]:
     parts = [re.escape(literals_and_names[0])]
     for name, literal in zip(literals_and_names[1::2], literals_and_names[2::2], strict=True):
         parts += [f"(?P<{name}>[^/]+)", re.escape(literal)]
-    return re.compile("".join(parts), re.IGNORECASE)
+    return re.compile("".join(parts), re.IGNORECASE | re.ASCII)

@@ -18,6 +18,7 @@ from devhost.children import kill_all
 from devhost.environment import app_environment, local_settings, masked
 from devhost.errors import HostEndedError, StartError
 from devhost.host import RunningHost, functions_host
+from devhost.platform_settings import MASTER_KEY
 from devhost.services import Service, embedded_mongodb, embedded_redis
 
 _say = partial(print, flush=True)  # also when piped
@@ -175,4 +176,6 @@ def _announce(host: RunningHost, local: Mapping[str, str]) -> None:
             _say(f"  {host.base_url}/{path}")
     if "ADMIN_SECRET" in local and "ADMIN_SECRET" not in os.environ:
         _say(f"Development admin secret: {local['ADMIN_SECRET']}")
+    if not os.environ.get(MASTER_KEY):
+        _say(f"Master key of this host, for its /admin API: {host.master_key}")
     _say(f"Listening on {host.base_url}")

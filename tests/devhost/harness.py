@@ -1,8 +1,10 @@
 """The local host as a program of its own, started and stopped as a user would."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from tests.security.secret_patterns import certain_secrets
 ROOT = Path(__file__).parent.parent.parent
 HOST_APP = Path(__file__).parent / "apps" / "host_app"
 OURS = {"MONGODB_URL", "REDIS_URL", "DATA_DIR", "SEED", "PORT", "ADMIN_SECRET", "FUNCTIONS_WORKER_PROCESS_COUNT"}
+MASTER_KEY = "key-of-these-tests"
 NO_SERVICES = {"MONGODB_URL": "mongodb://user:hidden@127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1"}
 _PATIENCE_SECONDS = 30
 
@@ -50,6 +53,11 @@ class Host:
     def log(self) -> str:
         return (self.folder / "stderr").read_text()
 
+    def fire(self, function: str, key: str = MASTER_KEY) -> int:
+        """Fire a function by hand with the host's key; the status."""
+        headers = {"x-functions-key": key}
+        return self.client.post(f"/admin/functions/{function}", json={"input": ""}, headers=headers).status_code
+
     def run(self, orchestrator: str, value: object) -> str:
         return self.client.post(f"/runs/{orchestrator}", content=json.dumps(value)).raise_for_status().text
 
@@ -72,6 +80,7 @@ def environment(folder: Path, overrides: dict[str, str]) -> dict[str, str]:
         "NOTES_DIR": str(folder),
         "TICK_SCHEDULE": "0 0 0 1 1 *",
         "PORT": "0",
+        "FUNCTIONS_MASTER_KEY": MASTER_KEY,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
     }
     return outside | settings | overrides
@@ -104,6 +113,20 @@ def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Ite
             assert list(certain_secrets("\n".join([*lines, (folder / "stderr").read_text()]))) == []
         finally:
             process.kill()
+
+
+def exchange(host: Host, request: bytes) -> tuple[str, bytes]:
+    """Send these very bytes on a connection of their own; the head and the content of what comes back until its end."""
+    url = host.client.base_url
+    answer = b""
+    with socket.create_connection((url.host, url.port or 0), timeout=_PATIENCE_SECONDS) as connection:
+        with contextlib.suppress(ConnectionError):  # refused before all was sent
+            connection.sendall(request)
+        with contextlib.suppress(ConnectionError):
+            while received := connection.recv(65_536):
+                answer += received
+    head, _, content = answer.partition(b"\r\n\r\n")
+    return head.decode().lower().replace("http/1.1", "HTTP/1.1"), content
 
 
 def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.CompletedProcess[str]:

@@ -1,8 +1,9 @@
-import socket
+import json
+from collections.abc import Iterator
 
 import pytest
 
-from tests.devhost.harness import Host, eventually
+from tests.devhost.harness import Host, eventually, exchange, running_host
 
 
 def test_a_function_sees_every_part_of_the_request(host: Host) -> None:
@@ -29,9 +30,57 @@ def test_where_a_request_comes_from_is_added_to_what_it_says_of_that(host: Host,
     assert peer.startswith("127.0.0.1:")
 
 
-def test_a_body_without_a_length_arrives_whole(host: Host) -> None:
+def test_a_body_without_a_length_never_reaches_a_function(host: Host) -> None:
     seen = host.client.put("/echo/a/b", content=iter([b"in ", b"chunks"])).json()
-    assert bytes.fromhex(seen["body"]) == b"in chunks"
+    assert seen["body"] == ""
+    assert seen["headers"]["transfer-encoding"] == "chunked"
+    assert host.client.get("/text").status_code == 200, "the connection is of use again"
+
+
+def test_a_length_beside_a_transfer_coding_says_nothing_and_ends_the_connection(host: Host) -> None:
+    chunked = b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    head, body = exchange(host, b"PUT /echo/a/b HTTP/1.1\r\nHost: x\r\n" + chunked)
+    assert "connection: close" in head
+    seen = json.loads(body.split(b"\r\n")[1])
+    assert (seen["body"], seen["headers"]["x-content-length"]) == ("", "3")
+    assert "content-length" not in seen["headers"]
+
+
+def test_names_of_parameters_are_without_regard_to_case_and_bytes_that_are_no_utf_8_stay_encoded(host: Host) -> None:
+    seen = host.client.get("/echo/a/b?A=1&a=2&bad=%FF&plus=a+b").json()
+    assert seen["params"] == {"A": "1,2", "bad": "%FF", "plus": "a b"}
+
+
+def test_a_path_is_normalized_before_it_is_told(host: Host) -> None:
+    _, body = exchange(host, b"GET /x/%2e%2e/echo/%61/./b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    seen = json.loads(body.split(b"\r\n")[1])
+    assert seen["url"] == "http://h/echo/a/b"
+    assert seen["route_params"] == {"first": "a", "second": "b"}
+
+
+def test_a_header_is_read_as_utf_8(host: Host) -> None:
+    seen = host.client.get("/echo/a/b", headers={b"X-Name": "Zoë".encode()}).json()
+    assert seen["headers"]["x-name"] == "Zoë"
+
+
+@pytest.mark.parametrize(("path", "framing"), [("/text", "chunked"), ("/answer", "chunked"), ("/unknown", None)])
+def test_answers_of_functions_are_chunked_and_those_of_the_host_have_a_length(
+    host: Host, path: str, framing: str | None
+) -> None:
+    answer = host.client.get(path)
+    assert answer.headers.get("transfer-encoding") == framing
+    assert answer.headers.get("content-length") == (None if framing else "0")
+
+
+def test_an_answer_without_content_is_not_framed(host: Host) -> None:
+    for answer in (host.client.head("/text"), host.client.head("/unknown"), host.client.get("/nothing")):
+        assert not {"transfer-encoding", "content-length"} & set(answer.headers), answer.request.url
+
+
+def test_a_header_of_an_answer_that_is_not_ascii_is_a_500(host: Host) -> None:
+    answer = host.client.get("/answer", params={"q": "é"})
+    assert (answer.status_code, answer.content) == (500, b"")
+    assert "ERROR   answer: a header of the answer is not ASCII\n" in host.log()
 
 
 def test_status_headers_cookies_and_bytes_of_an_answer_pass_through(host: Host) -> None:
@@ -44,7 +93,7 @@ def test_status_headers_cookies_and_bytes_of_an_answer_pass_through(host: Host) 
     assert "server" not in answer.headers
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
 def test_a_function_without_methods_answers_them_all_and_may_return_text(host: Host, method: str) -> None:
     answer = host.client.request(method, "/text")
     assert (answer.status_code, answer.text) == (200, f"text by {method}")
@@ -53,7 +102,15 @@ def test_a_function_without_methods_answers_them_all_and_may_return_text(host: H
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/unknown"), ("DELETE", "/echo/a/b"), ("HEAD", "/answer"), ("GET", "/runtime/webhooks")],
+    [
+        ("GET", "/unknown"),
+        ("DELETE", "/echo/a/b"),
+        ("HEAD", "/answer"),
+        ("OPTIONS", "/answer"),
+        ("BREW", "/answer"),
+        ("GET", "/text//"),
+        ("GET", "/runtime/webhooks"),
+    ],
 )
 def test_an_unknown_path_or_method_is_404_as_under_the_real_host(host: Host, method: str, path: str) -> None:
     assert host.client.request(method, path).status_code == 404
@@ -65,7 +122,7 @@ def test_a_literal_route_wins_over_a_parameter(host: Host) -> None:
 
 def test_an_exception_is_a_500_without_detail_and_one_line_in_the_log(host: Host) -> None:
     answer = host.client.get("/raise")
-    assert (answer.status_code, answer.content) == (500, b"")
+    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (500, b"", "0")
     (line,) = [line for line in host.log().splitlines() if "secret of GET" in line]
     assert "ERROR   raises: failed: ValueError: secret of GET second line (function_app.py:" in line
 
@@ -103,9 +160,43 @@ def test_an_error_that_is_logged_is_one_line_with_the_place_it_was_raised_at(hos
     )
 
 
-def test_a_body_above_the_hosts_limit_is_413(host: Host) -> None:
-    head = f"POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: {100 * 1024**2 + 1}\r\n\r\n"
-    url = host.client.base_url
-    with socket.create_connection((url.host, url.port or 0)) as connection:
-        connection.sendall(head.encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 101\r\n\r\n", b"Content-Length: 101\r\n\r\n" + b"x" * 101, b"Content-Length: 1" + b"0" * 18],
+)
+def test_a_body_above_the_limit_is_an_empty_500_before_a_function_sees_it(limited: Host, body: bytes) -> None:
+    head, content = exchange(limited, b"POST /text HTTP/1.1\r\nHost: x\r\n" + body + b"\r\n\r\n")
+    assert head.startswith("HTTP/1.1 500 ")
+    assert "connection: close" in head
+    assert content == b""
+
+
+def test_a_body_at_the_limit_is_handed_over(limited: Host) -> None:
+    assert limited.client.post("/echo/a/b", content=b"x" * 100).json()["body"] == "78" * 100
+
+
+def test_a_body_above_the_limit_without_a_length_is_not_read_by_anybody(limited: Host) -> None:
+    assert limited.client.put("/echo/a/b", content=iter([b"x" * 60, b"x" * 60])).json()["body"] == ""
+
+
+def test_a_body_above_the_limit_of_a_path_that_nobody_has_ends_the_connection(limited: Host) -> None:
+    head, _ = exchange(limited, b"POST /unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
+    assert head.startswith("HTTP/1.1 404 ")
+
+
+def test_a_disabled_function_is_404_and_is_not_run(limited: Host) -> None:
+    assert limited.client.get("/pid").status_code == 404
+    assert limited.client.get("/search-order").status_code == 200, "a name with underscores disables nothing"
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host with a small limit for bodies, no home page and a disabled function."""
+    settings = {
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "100",
+        "AzureWebJobsDisableHomepage": "true",
+        "AzureWebJobs.pid.Disabled": "True",
+        "AzureWebJobs_search_order_Disabled": "true",
+    }
+    with running_host(tmp_path_factory.mktemp("limited"), **settings) as running:
+        yield running

@@ -285,10 +285,5 @@ def test_a_crash_of_the_whole_host_makes_the_timer_past_due_once(tmp_path: Path)
 
 def test_a_timer_can_be_fired_by_hand(tmp_path: Path) -> None:
     with running_host(tmp_path) as host:
-        assert host.client.post("/admin/functions/yearly", json={"input": ""}).status_code == 202
+        assert host.fire("Yearly") == 202
         assert eventually(lambda: host.notes("yearly")) == ["False"]
-        assert host.client.post("/admin/functions/yearly", content=b"no JSON").status_code == 400
-        assert host.client.post("/admin/functions/nothing", json={}).status_code == 404
-        assert host.client.post("/admin/functions/echo", json={}).status_code == 404
-        assert host.client.get("/admin/functions/yearly").status_code == 400
-        assert host.notes("yearly") == ["False"]

@@ -19,6 +19,7 @@ from tests.security.secret_patterns import certain_secrets
 ROOT = Path(__file__).parent.parent.parent
 BASE = "/api/admin/portfolio"
 SECRET = "end-to-end-secret"
+MASTER_KEY = "end-to-end-master-key"
 FINAL = {"completed", "completed_with_errors", "failed", "canceled"}
 BEHIND_TWO_PROXIES = {"TRUSTED_PROXIES": "2"}
 _PATIENCE_SECONDS = 120
@@ -74,6 +75,12 @@ class App:
         report: dict[str, Any] = answer.json()
         return report
 
+    def fire(self, function: str) -> None:
+        """Fire a function by hand."""
+        headers = {"x-functions-key": MASTER_KEY}
+        answer = self.client.post(f"/admin/functions/{function}", json={"input": ""}, headers=headers)
+        assert answer.status_code == 202, answer.status_code
+
     def stop(self, number: signal.Signals) -> None:
         """End the app's process by a signal."""
         self.client.close()
@@ -96,7 +103,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost", "start", "--script-root", script_root],
             cwd=ROOT,
-            env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET} | environment,
+            env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET, "FUNCTIONS_MASTER_KEY": MASTER_KEY} | environment,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
@@ -128,6 +135,8 @@ def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -
 def assert_discreet(app: App, environment: dict[str, str]) -> None:
     """Make sure that nothing the app printed or logged holds a secret."""
     said = "\n".join([app.log.read_text(), *app.output])
-    known = {SECRET} | {value for name, value in environment.items() if name.endswith("SECRET") and value.strip()}
+    known = {SECRET, MASTER_KEY} | {
+        value for name, value in environment.items() if name.endswith("SECRET") and value.strip()
+    }
     assert [secret for secret in known if secret in said] == []
     assert [kind for kind, _ in certain_secrets(said)] == []

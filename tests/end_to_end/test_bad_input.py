@@ -130,7 +130,7 @@ def test_an_unknown_run_is_not_found(app: App, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "run_id", ["run_1", "latest", "run_20200101_000000_XYZW", "%00", "..%2f..%2fetc", "%7B%22$gt%22:%22%22%7D"]
+    "run_id", ["run_1", "latest", "run_20200101_000000_XYZW", "..%2f..%2fetc", "%7B%22$gt%22:%22%22%7D"]
 )
 def test_a_run_id_that_cannot_be_one_is_a_bad_request(app: App, run_id: str) -> None:
     answer = app.client.get(f"{BASE}/analysis-status/{run_id}")

@@ -213,8 +213,7 @@ def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: Ap
 
 
 def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
-    answer = app.client.post("/admin/functions/nightly_analysis", json={"input": ""})
-    assert answer.status_code == 202
+    app.fire("nightly_analysis")
     newest = None
     while newest is None or newest["trigger"]["source"] != "timer":
         newest = app.client.get(f"{BASE}/analysis-runs", params={"limit": 1}).json()["runs"][0]

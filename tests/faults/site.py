@@ -289,7 +289,7 @@ class Site:
         self.database.portfolio_analysis_runs.update_one(query, {"$set": earlier})
 
     def fire_watchdog(self) -> None:
-        self.app.client.post("/admin/functions/watchdog", json={"input": ""}).raise_for_status()
+        self.app.fire("watchdog")
 
     def _environment(self, **settings: str) -> dict[str, str]:
         return {

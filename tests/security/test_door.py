@@ -56,8 +56,8 @@ def test_verbs_that_nobody_expects_are_refused(app: App, method: str) -> None:
 IDS = [
     "..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e", "..%5c..%5c", "%252e%252e%252f", "..;", "%c0%ae%c0%ae", "....//",
     "%00", f"{RUN}%00", f"{RUN}%00.json", f"{RUN}%0a", f"{RUN}%0d%0aX-Forged:1", f"{RUN}%20", f"{RUN}/", f"{RUN}%2f",
-    f"%2f{RUN}", RUN.upper(), RUN + "0" * 9_000, "%ef%bc%8e%ef%bc%8e", "%F0%9F%92%A9", "*", "%", "%zz", "~root", "$gt",
-    "%7B%22$gt%22:%22%22%7D", "%7B%22$where%22:%22sleep(9)%22%7D", "[$ne]", "null", "undefined", "../analysis-runs",
+    f"%2f{RUN}", RUN.upper(), RUN + "0" * 7_000, "%ef%bc%8e%ef%bc%8e", "%F0%9F%92%A9", "*", "%", "%zz", "~root", "$gt",
+    "%7B%22$gt%22:%22%22%7D", "%7B%22$where%22:%22sleep(9)%22%7D", "[$ne]", "null", "undefined", "..%2fanalysis-runs",
 ]  # fmt: skip
 
 

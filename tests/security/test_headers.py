@@ -66,7 +66,7 @@ def test_every_answer_has_the_headers_that_keep_it_to_its_caller(app: App, close
 
 
 # Of the connection, or said of the content in another place of the description.
-NOT_DESCRIBED = {"date", "connection", "content-length", "content-type"}
+NOT_DESCRIBED = {"date", "connection", "content-length", "content-type", "transfer-encoding"}
 
 
 def test_every_status_and_header_that_is_answered_is_described(app: App) -> None:

@@ -145,7 +145,7 @@ def test_every_change_and_every_refusal_is_on_record_and_no_credential_is(audite
 
 
 def test_a_timer_that_starts_a_run_is_on_record(audited: Audited) -> None:
-    assert audited.app.client.post("/admin/functions/nightly_analysis", json={"input": ""}).status_code == 202
+    audited.app.fire("nightly_analysis")
     while not (entries := audited.app.client.get(f"{BASE}/audit").json()["entries"]) or entries[0]["run_id"] is None:
         pass
     (entry,) = entries

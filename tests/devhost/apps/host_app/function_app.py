@@ -75,6 +75,11 @@ def text(req: func.HttpRequest, context: func.Context) -> str:
     return f"{context.function_name} by {req.method}"
 
 
+@app.route("nothing", methods=["GET"])
+def nothing(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger must have a parameter
+    return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
+
+
 @app.route("raise", methods=["GET"])
 def raises(req: func.HttpRequest) -> str:
     raise ValueError(f"secret of {req.method}\nsecond line")

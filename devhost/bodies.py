@@ -1,0 +1,42 @@
+"""How the Functions host reads a body, and when it gives up.
+
+As in Kestrel: Http1ContentLengthMessageBody.cs (a length above the limit is refused unread), KestrelServerLimits.cs and
+TimeoutControl.cs (240 bytes a second on average, once 5 s have passed). Either is an exception in what reads the body,
+and ExceptionMiddleware.cs makes a 500 of it.
+"""
+
+import asyncio
+
+from starlette.requests import Request
+
+GRACE_SECONDS = 5.0
+_BYTES_A_SECOND = 240
+
+
+class UnreadableBodyError(Exception):
+    """The body is too long or too slow; the connection is of no use any more."""
+
+
+async def read_body(request: Request, length: int | None, limit: int, grace_seconds: float) -> bytes:
+    """Return the body, of ``length`` bytes or, where that is None, up to its end.
+
+    Raises:
+        UnreadableBodyError: it is longer than ``limit``, or does not come.
+    """
+    if length is not None and length > limit:
+        raise UnreadableBodyError(f"a body of {length} bytes is over the limit of {limit}")
+    body = bytearray()
+    chunks = request.stream()
+    started = asyncio.get_running_loop().time()
+    while len(body) != length:
+        try:
+            async with asyncio.timeout_at(started + max(grace_seconds, len(body) / _BYTES_A_SECOND)):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise UnreadableBodyError(f"a body comes too slowly, {len(body)} bytes so far") from None
+        if not chunk:
+            break
+        body += chunk
+        if len(body) > limit:
+            raise UnreadableBodyError(f"a body is over the limit of {limit} bytes")
+    return bytes(body)
