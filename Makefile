@@ -11,6 +11,10 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
+# Two files of tests at a time, since most of them wait most of the time; in the order of their names, so that none that
+# takes long comes last. More at a time would make the processes under test wait for a processor instead.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help demo start func test check bench console screenshots fuzz soak package format lock setup
 
 help: ## Show what can be made
@@ -30,7 +34,7 @@ test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]
 	@{ scripts/ensure-chromium && scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite || [ -z "$${CI:-}" ]
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 
 check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff format --check .

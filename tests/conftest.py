@@ -1,5 +1,6 @@
 """The real servers the tests run against."""
 
+import contextlib
 import logging
 import os
 import secrets
@@ -18,6 +19,8 @@ from stores.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
+# Below those that systems give to whatever connects or asks for any, so that nothing else gets one before it is used.
+_PORTS = range(20_000, 32_000)
 REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
 
 
@@ -85,9 +88,12 @@ def missing_server(reason: str) -> Never:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing uses; another test process asks for others, and no system hands it out meanwhile."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_until_it_answers(url: str) -> None:

