@@ -64,15 +64,19 @@ class Worker:
     async def start(cls, folder: Path, environment: Mapping[str, str], directory: Path) -> "Worker":
         """Start the process, connected by a socket pair."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await start_child(
-                *worker_folder.command(folder, theirs.fileno()),
-                environment=environment,
-                cwd=directory,
-                pass_fds=[theirs.fileno()],
-                output=_STDERR,  # what a function prints must not mix with the host's own lines
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            with theirs:
+                process = await start_child(
+                    *worker_folder.command(folder, theirs.fileno()),
+                    environment=environment,
+                    cwd=directory,
+                    pass_fds=[theirs.fileno()],
+                    output=_STDERR,  # what a function prints must not mix with the host's own lines
+                )
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:  # canceled, too: a process without its other end ends by itself
+            ours.close()
+            raise
         return cls(process, reader, writer)
 
     async def load(self, app_dir: Path) -> list[FunctionInfo]:
