@@ -15,7 +15,8 @@ def main() -> int:
         "start",
         help="run the app until Ctrl-C",
         epilog="Environment: PORT (default 7071, 0 for any free one), DATA_DIR keeps data between starts, "
-        "MONGODB_URL and REDIS_URL use servers of yours instead of embedded ones, SEED=1 seeds such a MongoDB too.",
+        "MONGODB_URL and REDIS_URL use servers of yours instead of embedded ones, SEED=1 seeds such a MongoDB too, "
+        "FUNCTIONS_MASTER_KEY is the key of the host's admin API instead of one made for this start.",
     )
     command.add_argument("--script-root", type=Path, default=Path(__file__).parent.parent, help="folder of the app")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
