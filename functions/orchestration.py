@@ -160,7 +160,7 @@ def _failure(error: TaskFailedError) -> Failure:
     if not cause.error_type and not cause.message:
         text = "The engine gives no reason: this version of the app lacks a step, or a part of the run broke off."
         return Failure("step_missing", text)
-    return Failure(cause.error_type or "unknown", (cause.message or cause.error_type)[:_LONGEST_ERROR])
+    return Failure(cause.error_type or "step_failed", (cause.message or cause.error_type)[:_LONGEST_ERROR])
 
 
 def _causes(details: FailureDetails | None) -> Iterator[FailureDetails]:

@@ -78,7 +78,7 @@ def test_a_worker_that_died_is_told_in_the_words_of_the_product_as_the_durable_e
         ),
         ([("", "")], "step_missing", "gives no reason"),
         ([("", ""), ("", "")], "step_missing", "gives no reason"),
-        ([("", "only a text")], "unknown", "only a text"),
+        ([("", "only a text")], "step_failed", "only a text"),
         ([("AutoReconnect", "")], "AutoReconnect", "AutoReconnect"),
         ([("builtins.Exception", "outer"), ("ProviderUnavailable", "it is away")], "ProviderUnavailable", "it is away"),
         ([(f"{HOST}FunctionInvocationException", "x"), ("FormatException", "no JSON")], "FormatException", "no JSON"),

@@ -102,6 +102,11 @@ const KINDS: Record<string, Kind> = {
     title: "A step is missing",
     advice: "Was something deployed meanwhile? The log of the functions has more. Start the run again.",
   },
+  step_failed: {
+    title: "A step failed",
+    advice:
+      "The engine names no kind of error; the text is all there is. Start the run again, and report it if it comes back.",
+  },
   run_stalled: {
     title: "The run stood still",
     advice: "A step hung, and the watchdog stopped it. Look at the workers' memory and log, then start it again.",
