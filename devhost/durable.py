@@ -60,6 +60,9 @@ class MemoryEngine:
         """Return the binding data of durable clients."""
         return self._client
 
+    async def ready(self) -> None:
+        """Return at once: clients are served from the beginning."""
+
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
         """Carry orchestrations with these functions until canceled."""
         await DurableBridge(self._backend, functions, invoke, self._limits).run()
