@@ -94,6 +94,7 @@ class ExtensionEngine:
         """Run the program; its lines go to the log."""
         # With CONTAINER_NAME the extension takes this for Azure, and prints each of its events.
         environment = {name: value for name, value in self._environment.items() if name != "CONTAINER_NAME"}
+        environment |= {"FUNCTIONS_WORKER_RUNTIME": "python"}  # the extension warns without
         environment |= {"PYTHON_INVOKE": url, "DURABLE_CLIENT": str(client), "PORT": str(self._port)}
         if self._timeout_seconds is None:
             environment["AzureFunctionsJobHost__functionTimeout"] = _UNLIMITED
@@ -165,7 +166,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
         try:
             result = await invoke(request.path_params["name"], text, request.headers.get("traceparent", ""))
         except WorkerExitedError as error:
-            return Response(str(error), status_code=503)
+            return Response(error.message, status_code=503)
         except FunctionTimeoutError:
             # The program has the same limit and fails the invocation by it; an answer would count as the function's.
             await request.receive()

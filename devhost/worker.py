@@ -34,6 +34,7 @@ _LEVELS = (
     (logging.INFO, _rpc.RpcLog.Information),
     (logging.NOTSET, _rpc.RpcLog.Debug),
 )
+_log = logging.getLogger("devhost.worker")
 _SYSTEM = ("azure.functions", "azure_functions_runtime", "proxy_worker")
 _DEPLOYED = Path(".python_packages", "lib", "site-packages")
 
@@ -113,8 +114,12 @@ class Dispatcher:
             task.add_done_callback(self._running.discard)
 
     async def _answer(self, message: Message) -> None:
-        answer = await self._handlers[message.WhichOneof("content")](message)
-        self._send(_rpc.StreamingMessage(**answer))
+        try:
+            answer = await self._handlers[message.WhichOneof("content")](message)
+            self._send(_rpc.StreamingMessage(**answer))
+        except ValueError as error:  # text that is no UTF-8 cannot be sent; told here only, it hangs in Azure, too
+            reason = ascii(str(error))
+            _log.error("what came of a call cannot be told, so that it hangs until functionTimeout: %s", reason)
 
     def _send(self, message: Message) -> None:
         wire.send(self._writer, message)
