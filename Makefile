@@ -29,6 +29,7 @@ func: $(READY) ## Serve the app under the real Functions host, with Azurite and 
 test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]
 	@{ scripts/ensure-chromium && scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
+	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite || [ -z "$${CI:-}" ]
 	@$(PYTHON) -m pytest
 
 check: $(READY) ## Check format, lint and types

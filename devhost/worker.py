@@ -10,21 +10,23 @@ handlers never run.
 """
 
 import asyncio
+import importlib
 import logging
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, override
-
-import azure_functions_runtime as library
 
 from devhost import protos, wire
 
 type Message = Any  # generated, without types
+type Library = Any  # azure_functions_runtime, without types
 
 _rpc: Any = protos.load()
 _LEVELS = (
@@ -34,8 +36,8 @@ _LEVELS = (
     (logging.INFO, _rpc.RpcLog.Information),
     (logging.NOTSET, _rpc.RpcLog.Debug),
 )
-_log = logging.getLogger("devhost.worker")
 _SYSTEM = ("azure.functions", "azure_functions_runtime", "proxy_worker")
+_RELOADED = ("azure", "azure_functions_runtime", "azurefunctions", "werkzeug", "markupsafe")
 _DEPLOYED = Path(".python_packages", "lib", "site-packages")
 
 
@@ -66,14 +68,13 @@ def _current_task() -> asyncio.Task[Any] | None:
 class LogStream(logging.Handler):
     """Sends each log line to the host, with the id of the invocation that it belongs to."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, dispatcher: "Dispatcher") -> None:
         super().__init__()
-        self._send = send
+        self._dispatcher = dispatcher
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        # Such threads as the app starts itself belong to none.
-        invocation = getattr(_current_task(), "invocation_id", None) or library.invocation_id_cv.get()
+        invocation = getattr(_current_task(), "invocation_id", None) or self._dispatcher.invocation_of_thread()
         category = "System" if record.name.startswith(_SYSTEM) else "User"
         line = _rpc.RpcLog(
             level=next(level for least, level in _LEVELS if record.levelno >= least),
@@ -82,7 +83,7 @@ class LogStream(logging.Handler):
             log_category=_rpc.RpcLog.RpcLogCategory.Value(category),
             invocation_id=invocation or "",
         )
-        self._send(_rpc.StreamingMessage(rpc_log=line))
+        self._dispatcher.send_from_any_thread(_rpc.StreamingMessage(rpc_log=line))
 
 
 class Dispatcher:
@@ -90,6 +91,8 @@ class Dispatcher:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, packages: str) -> None:
         self._reader, self._writer, self._packages = reader, writer, packages
+        self._folder = sys.path[0]
+        self._library: Library = None
         self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
         self._handlers: dict[str, Callable[[Message], Awaitable[dict[str, Message]]]] = {
@@ -105,7 +108,7 @@ class Dispatcher:
         self._loop.set_task_factory(lambda _loop, coro, **options: InvocationTask(coro, loop=_loop, **options))
         root = logging.getLogger()
         root.setLevel(logging.INFO)
-        root.addHandler(LogStream(self._send_from_any_thread))
+        root.addHandler(LogStream(self))
         self._send(_rpc.StreamingMessage(start_stream=_rpc.StartStream()))
         while (message := await wire.receive(self._reader, _rpc.StreamingMessage)) is not None:
             # Each in a context of its own: none is left with what another has set.
@@ -116,57 +119,77 @@ class Dispatcher:
     async def _answer(self, message: Message) -> None:
         try:
             answer = await self._handlers[message.WhichOneof("content")](message)
-            self._send(_rpc.StreamingMessage(**answer))
-        except ValueError as error:  # text that is no UTF-8 cannot be sent; told here only, it hangs in Azure, too
-            reason = ascii(str(error))
-            _log.error("what came of a call cannot be told, so that it hangs until functionTimeout: %s", reason)
+        except Exception:  # noqa: BLE001 - the library answers for the app; this is a defect of the worker, and its end
+            traceback.print_exc()
+            os._exit(1)
+        self._send(_rpc.StreamingMessage(**answer))
 
     def _send(self, message: Message) -> None:
         wire.send(self._writer, message)
 
-    def _send_from_any_thread(self, message: Message) -> None:
+    def send_from_any_thread(self, message: Message) -> None:
+        """Send a log line in its place before the answer of its invocation."""
         if _current_task() is None:
             self._loop.call_soon_threadsafe(self._send, message)
         else:  # at once, or the answer of a coroutine would overtake its lines, and the host discard them
             self._send(message)
 
+    def invocation_of_thread(self) -> str | None:
+        """Return the invocation that a pool thread works for. Threads that the app starts itself belong to none."""
+        invocation: str | None = self._library and self._library.invocation_id_cv.get()
+        return invocation
+
     async def _init(self, message: Message) -> dict[str, Message]:
-        self._search_in(Path(message.worker_init_request.function_app_directory))
-        library.start_threadpool_executor()
-        answer = await library.worker_init_request(Request("WorkerInitRequest", message, self._properties))
+        if os.environ.get("WEBSITE_PLACEHOLDER_MODE") != "1":
+            self._search_in(Path(message.worker_init_request.function_app_directory))
+        self._load_library()
+        answer = await self._library.worker_init_request(Request("WorkerInitRequest", message, self._properties))
         return {"worker_init_response": answer}
 
     async def _reload(self, message: Message) -> dict[str, Message]:
         self._search_in(Path(message.function_environment_reload_request.function_app_directory))
-        library.start_threadpool_executor()
+        self._load_library()
         request = Request("FunctionEnvironmentReloadRequest", message, self._properties)
-        answer = await library.function_environment_reload_request(request)
+        answer = await self._library.function_environment_reload_request(request)
         return {"function_environment_reload_response": answer}
+
+    def _load_library(self) -> None:
+        self._library = importlib.import_module("azure_functions_runtime")
+        self._library.start_threadpool_executor()
 
     @property
     def _properties(self) -> dict[str, Any]:
         return {"protos": _rpc, "host": "127.0.0.1"}
 
     def _search_in(self, app_dir: Path) -> None:
-        """Look for modules among what the app requires, then in the worker's own folder, last in the app."""
+        """Look for modules among what the app requires, then in the worker's own folder, last in the app.
+
+        Modules that came from the worker's own folder are forgotten: the app's versions of them are to be loaded. Not
+        those of protobuf and gRPC, though, whose binary parts are the same file here and cannot be loaded twice.
+        """
         packages = str(app_dir / _DEPLOYED) if (app_dir / _DEPLOYED).is_dir() else self._packages
-        if packages not in sys.path:
-            sys.path.insert(0, packages)
-        if str(app_dir) not in sys.path:
-            sys.path.append(str(app_dir))
+        sys.path[:] = [packages, self._folder, *sys.path[1:], str(app_dir)]
+        for name in [name for name, module in sys.modules.items() if self._is_own(name, module)]:
+            del sys.modules[name]
+
+    def _is_own(self, name: str, module: ModuleType) -> bool:
+        places = [getattr(module, "__file__", None) or "", *(getattr(module, "__path__", None) or ())]
+        return name.partition(".")[0] in _RELOADED and any(place.startswith(self._folder) for place in places)
 
     async def _metadata(self, message: Message) -> dict[str, Message]:
-        answer = await library.functions_metadata_request(Request("WorkerMetadataRequest", message))
+        answer = await self._library.functions_metadata_request(Request("WorkerMetadataRequest", message))
         return {"function_metadata_response": answer}
 
     async def _load(self, message: Message) -> dict[str, Message]:
-        return {"function_load_response": await library.function_load_request(Request("FunctionLoadRequest", message))}
+        return {
+            "function_load_response": await self._library.function_load_request(Request("FunctionLoadRequest", message))
+        }
 
     async def _invoke(self, message: Message) -> dict[str, Message]:
         task = asyncio.current_task()
         if isinstance(task, InvocationTask):
             task.invocation_id = message.invocation_request.invocation_id
-        answer = await library.invocation_request(Request("FunctionInvocationRequest", message))
+        answer = await self._library.invocation_request(Request("FunctionInvocationRequest", message))
         return {"invocation_response": answer}
 
 

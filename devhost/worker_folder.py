@@ -13,6 +13,7 @@ _MESSAGES = "azure-functions-runtime-v1"
 # What the platform keeps in its own folder for Python: the worker library, and what that and the messages need.
 _PARTS = (
     *("azure_functions_runtime", "azurefunctions", "google/protobuf", "google/_upb", "grpc", "typing_extensions.py"),
+    *("azure/functions", "werkzeug", "markupsafe"),
     "tests/protos",
 )
 _RUN = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), run_name='__main__')"

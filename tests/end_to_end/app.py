@@ -89,14 +89,14 @@ class App:
         return line.removeprefix(start).strip()
 
 
-def start_app(folder: Path, **environment: str) -> App:
+def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> App:
     """Start the app as ``make start`` does, on a free port; its log goes on where one in ``folder`` ended."""
     log = folder / "app.log"
     engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "devhost", "start"],
+            [sys.executable, "-m", "devhost", "start", "--script-root", script_root],
             cwd=ROOT,
             env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET} | engine | environment,
             stdout=subprocess.PIPE,
@@ -116,9 +116,9 @@ def start_app(folder: Path, **environment: str) -> App:
 
 
 @contextmanager
-def running_app(folder: Path, **environment: str) -> Iterator[App]:
+def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> Iterator[App]:
     """Start the app, and stop it as Ctrl-C does."""
-    app = start_app(folder, **environment)
+    app = start_app(folder, script_root, **environment)
     try:
         yield app
     finally:
