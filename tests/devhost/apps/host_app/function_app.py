@@ -170,6 +170,12 @@ def value_of(state: OrchestrationState) -> object:
         return state.serialized_output
 
 
+@app.route("hub", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def hub(req: func.HttpRequest, client: df.DurableFunctionsClient) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    return client.taskHubName
+
+
 @app.route("runs/{run_id}/{verb}", methods=["POST"])
 @app.durable_client_input(client_name="client")
 async def manage(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
