@@ -67,6 +67,15 @@ def pytest_configure() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip all tests that are to run on the real extension, where it is not found."""
+    from tests import real_engine  # noqa: PLC0415 - it imports this module
+
+    if real_engine.is_chosen() and (reason := real_engine.missing()):
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that passes but had a secret logged or printed."""
