@@ -18,6 +18,8 @@ from stores.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
+# Under another name, or every app that a test starts would run on it.
+ENGINE_PROGRAM = os.environ.setdefault("TEST_DURABLE_HOST", os.environ.pop("DURABLE_HOST", ""))
 REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
 
 

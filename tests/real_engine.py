@@ -16,11 +16,9 @@ from typing import override
 import httpx
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import ENGINE_PROGRAM, free_port
 from tests.faults.servers import Server
 
-# Taken out of the environment, or every app that a test starts would run on it.
-_PROGRAM = os.environ.pop("DURABLE_HOST", "")
 _INSTALLED = Path(__file__).parent.parent / "build" / "azurite" / "node_modules" / ".bin"
 # Everybody's: of the account that Azurite comes with.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -35,10 +33,10 @@ def is_chosen() -> bool:
 
 def missing() -> str | None:
     """Give what the real extension lacks on this machine."""
-    if not _PROGRAM:
+    if not ENGINE_PROGRAM:
         return "DURABLE_HOST names no program that carries the real Durable extension"
-    if shutil.which(_PROGRAM) is None:
-        return f"DURABLE_HOST names {_PROGRAM}, which cannot be executed"
+    if shutil.which(ENGINE_PROGRAM) is None:
+        return f"DURABLE_HOST names {ENGINE_PROGRAM}, which cannot be executed"
     if _azurite() is None:
         return "azurite is not installed; scripts/ensure-azurite does it"
     return None
@@ -47,7 +45,7 @@ def missing() -> str | None:
 def environment(folder: Path, storage: "Azurite | None" = None) -> dict[str, str]:
     """Give the settings of an app on the real extension; those with the same folder share their orchestrations."""
     return {
-        "DURABLE_HOST": _PROGRAM,
+        "DURABLE_HOST": ENGINE_PROGRAM,
         "AzureWebJobsStorage": (storage or shared_storage()).connection_string,
         "AzureFunctionsJobHost__extensions__durableTask__hubName": "T" + hashlib.sha256(bytes(folder)).hexdigest()[:16],
     }
