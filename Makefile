@@ -35,6 +35,7 @@ test: $(READY) ## Run every test
 	@{ scripts/ensure-chromium && scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite || [ -z "$${CI:-}" ]
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE)
+	@[ -z "$${DURABLE_HOST:-}" ] || TEST_ENGINE=extension $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m both_engines tests/end_to_end tests/faults
 
 check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff format --check .
@@ -57,6 +58,8 @@ screenshots: $(READY) ## Take the pictures of the admin console in docs/images
 
 soak: $(READY) ## Break everything at random for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
 	@scripts/ensure-redis
+	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite
+	@[ -z "$${DURABLE_HOST:-}" ] || TEST_ENGINE=extension $(PYTHON) -m pytest -m '' tests/end_to_end tests/faults tests/extension
 	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(READY) ## Send the API and its parsers what nobody expects, for some minutes (FUZZ_EXAMPLES=)

@@ -16,6 +16,7 @@ async def background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[No
                 for task in tasks:
                     task.cancel()
     except BaseExceptionGroup as failures:
-        if len(failures.exceptions) > 1:
-            raise
-        raise failures.exceptions[0] from None
+        failure: BaseException = failures
+        while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+            failure = failure.exceptions[0]
+        raise failure from None

@@ -1,51 +1,39 @@
-"""The durable engine: Microsoft's in-memory backend, and the bridge from its work items to functions."""
+"""The durable engine in memory: the SDK's backend, and the bridge from its work items to functions.
+
+As in the Durable extension: OutOfProcMiddleware.cs (what becomes of failures) and RemoteOrchestratorContext.cs (how
+large a custom status may be). ``tests/devhost/test_engines.py`` makes the same claims on both engines.
+"""
 
 import asyncio
 import base64
 import json
+import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import grpc
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as rpc
-from durabletask.testing import InMemoryOrchestrationBackend
 
 from devhost.engine import Invoke
-from devhost.errors import InvocationError, WorkerExitedError
+from devhost.errors import FunctionTimeoutError, InvocationError, WorkerExitedError
 from devhost.host_json import DurableTask
+from devhost.memory_backend import LocalBackend
 from devhost.messages import FunctionInfo
 
-_HISTORY_EVENTS = 1_000_000
 _SERVER_THREADS = 32  # each client that waits for an orchestration holds one
+_CUSTOM_STATUS_BYTES = 16 * 1024
+_HOST = "Microsoft.Azure.WebJobs.Host"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _register: Any = rpc.add_TaskHubSidecarServiceServicer_to_server  # generated without types
 
+_log = logging.getLogger(__name__)
+
 type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partly typed
-
-
-class LocalBackend(InMemoryOrchestrationBackend):
-    """The SDK's backend; orchestrations started without a version get the default one, as the extension does it."""
-
-    def __init__(self, default_version: str | None) -> None:
-        super().__init__(max_history_size=_HISTORY_EVENTS)
-        self._default_version = default_version
-        self.traceparents: dict[str, str] = {}
-        """By instance: the trace it was started in, which the SDK's backend forgets."""
-
-    def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:  # noqa: ANN401, N802 - a call of gRPC's
-        """Start an orchestration."""
-        if self._default_version and not request.version.value:
-            request.version.value = self._default_version
-        self.traceparents[request.instanceId] = request.parentTraceContext.traceParent
-        return super().StartInstance(request, context)
-
-    def _wait_for_state(self, instance_id: str, predicate: Callable[[Any], bool], timeout: float | None) -> Any:  # noqa: ANN401 - partly typed
-        # The SDK takes "no time-out" for 30 s: a parent would never hear of a sub-orchestration that took longer.
-        return super()._wait_for_state(instance_id, predicate, timeout or threading.TIMEOUT_MAX)
 
 
 class MemoryEngine:
@@ -59,6 +47,9 @@ class MemoryEngine:
     def client_binding(self) -> str:
         """Return the binding data of durable clients."""
         return self._client
+
+    async def ready(self) -> None:
+        """Return at once: clients are served from the beginning."""
 
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
         """Carry orchestrations with these functions until canceled."""
@@ -144,13 +135,16 @@ class DurableBridge:
         async with self._orchestrator_slots:
             try:
                 response = await self._orchestrator_response(request)
-            except WorkerExitedError:
+            except (WorkerExitedError, FunctionTimeoutError):
                 # Replay makes this safe: the extension, too, gives the work item back.
                 abandoned = pb.AbandonOrchestrationTaskRequest(completionToken=token)
                 self._backend.AbandonTaskOrchestratorWorkItem(abandoned, self._call)
                 return
             except InvocationError as error:
-                response = _failed_orchestration(error)
+                response = _unhandled(request, str(error))
+        if _utf16_bytes(response.customStatus.value) > _CUSTOM_STATUS_BYTES:
+            actual = f"{_utf16_bytes(response.customStatus.value) / 1024:.2f}"
+            response = _unhandled(request, f"CustomStatus is too large: limit = 16 KB (UTF-16), actual = {actual} KB.")
         response.instanceId = request.instanceId
         response.completionToken = token
         for action in response.actions:
@@ -160,9 +154,14 @@ class DurableBridge:
         self._backend.CompleteOrchestratorTask(response, self._call)
 
     async def _orchestrator_response(self, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
-        events = (*request.pastEvents, *request.newEvents)
-        name = next(event.executionStarted.name for event in events if event.HasField("executionStarted"))
-        function = _known(name, self._orchestrators, "an orchestrator")
+        name = _name(request)
+        function = self._orchestrators.get(name)
+        if function is None:
+            known = ", ".join(f"'{name}'" for name in sorted(self._orchestrators))
+            return _failed_orchestration(
+                f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. "
+                f"Additional info: The following are the known orchestrator functions: {known}."
+            )
         encoded = await self._invoke(function, base64.b64encode(request.SerializeToString()).decode(), "")
         response = pb.OrchestratorResponse()
         response.ParseFromString(base64.b64decode(encoded))
@@ -172,15 +171,20 @@ class DurableBridge:
         response = pb.ActivityResponse(
             instanceId=request.orchestrationInstance.instanceId, taskId=request.taskId, completionToken=token
         )
+        function = self._activities.get(request.name)
+        if function is None:
+            _log.error("the function '%s' does not exist, or is not an activity function", request.name)
+            response.failureDetails.SetInParent()  # nothing is told of why
+            self._backend.CompleteActivityTask(response, self._call)
+            return
         async with self._activity_slots:
             try:
-                function = _known(request.name, self._activities, "an activity")
                 text = request.input.value if request.HasField("input") else "null"
                 traceparent = self._backend.traceparents.get(request.orchestrationInstance.instanceId, "")
                 result = await self._invoke(function, text, traceparent)
                 response.result.value = result
             except InvocationError as error:
-                response.failureDetails.CopyFrom(_failure(error))
+                response.failureDetails.CopyFrom(_failure(function, error))
         self._backend.CompleteActivityTask(response, self._call)
 
 
@@ -189,23 +193,41 @@ def _by_durable_name(functions: Iterable[FunctionInfo], trigger_type: str, name:
     return {function.trigger.get(name) or function.name: function.name for function in ours}
 
 
-def _known(name: str, functions: dict[str, str], kind: str) -> str:
-    if name not in functions:
-        known = ", ".join(sorted(functions)) or "none"
-        message = f"The function '{name}' doesn't exist, is disabled, or is not {kind} function. Known are: {known}."
-        raise InvocationError("FunctionNotFound", message)
-    return functions[name]
-
-
-def _failure(error: InvocationError) -> pb.TaskFailureDetails:
-    # The backend takes a failure without message for a success.
-    failure = pb.TaskFailureDetails(errorType=error.error_type, errorMessage=error.message or error.error_type)
+def _failure(function: str, error: InvocationError) -> pb.TaskFailureDetails:
+    """Return what an orchestration is told of an activity that failed."""
+    if isinstance(error, FunctionTimeoutError):
+        limit = f"{timedelta(seconds=error.seconds)}".zfill(len("hh:mm:ss"))
+        message = f"Timeout value of {limit} exceeded by function 'Functions.{function}'."
+        return pb.TaskFailureDetails(errorType=f"{_HOST}.FunctionTimeoutException", errorMessage=message)
+    if isinstance(error, WorkerExitedError):
+        cause = pb.TaskFailureDetails(
+            errorType="Microsoft.Azure.WebJobs.Script.Workers.WorkerProcessExitException", errorMessage=error.message
+        )
+        return pb.TaskFailureDetails(
+            errorType=f"{_HOST}.FunctionInvocationException",
+            errorMessage=f"Exception while executing function: Functions.{function}",
+            innerFailure=cause,
+        )
+    failure = pb.TaskFailureDetails(errorType=error.error_type, errorMessage=error.message.partition("\n")[0].rstrip())
     failure.stackTrace.value = error.stack
     return failure
 
 
-def _failed_orchestration(error: InvocationError) -> pb.OrchestratorResponse:
-    complete = pb.CompleteOrchestrationAction(
-        orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED, failureDetails=_failure(error)
-    )
+def _name(request: pb.OrchestratorRequest) -> str:
+    events = (*request.pastEvents, *request.newEvents)
+    return str(next(event.executionStarted.name for event in events if event.HasField("executionStarted")))
+
+
+def _unhandled(request: pb.OrchestratorRequest, details: str) -> pb.OrchestratorResponse:
+    return _failed_orchestration(f"Function '{_name(request)}' failed with an unhandled exception.", details)
+
+
+def _failed_orchestration(message: str, details: str | None = None) -> pb.OrchestratorResponse:
+    """Return the failure of an orchestrator that the SDK could not answer for: its parent is told nothing of why."""
+    complete = pb.CompleteOrchestrationAction(orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED)
+    complete.result.value = json.dumps({"message": message, "details": details})
     return pb.OrchestratorResponse(actions=[pb.OrchestratorAction(id=-1, completeOrchestration=complete)])
+
+
+def _utf16_bytes(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass"))

@@ -16,6 +16,10 @@ class Engine(Protocol):
         """Return the binding data of durable clients, JSON with ``rpcBaseUrl``; asked for at each invocation."""
         ...
 
+    async def ready(self) -> None:
+        """Wait until durable clients are served, which takes ``run``."""
+        ...
+
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
         """Carry orchestrations with these functions until canceled."""
         ...

@@ -37,6 +37,7 @@ class FunctionTimeoutError(InvocationError):
     """The function took longer than ``functionTimeout`` of host.json, and its worker process was killed."""
 
     def __init__(self, function: str, seconds: float) -> None:
+        self.seconds = seconds
         super().__init__(
             "FunctionTimeoutException", f"{function} took longer than the functionTimeout of {seconds:g} s"
         )

@@ -5,14 +5,16 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from devhost import logs
 from devhost.background import background
 from devhost.durable import memory_engine
+from devhost.engine import Engine
 from devhost.errors import InvocationError, StartError
+from devhost.extension_engine import PROGRAM, ExtensionEngine
 from devhost.host_json import HostJson
 from devhost.http_server import HttpFrontend, http_server
 from devhost.messages import FunctionInfo
@@ -50,11 +52,10 @@ async def functions_host(
         StartError: the app, its host.json or one of its functions is not acceptable.
     """
     host_json = HostJson.read(app_dir)
-    base_url = "http://{}:{}".format(*listener.getsockname())
     if not (app_dir / _SCRIPT).exists():
         raise StartError(f"{_SCRIPT} is missing in {app_dir}")
     workers = _count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT") or _DEFAULT_WORKERS
-    with memory_engine(host_json.extensions.durable_task, base_url) as engine:
+    with _engine(app_dir, environment, host_json, listener) as engine:
         app = AppToLoad(app_dir, environment, engine.client_binding)
         async with worker_pool(app, workers, host_json.timeout_seconds) as pool:
             _check_triggers(pool.functions)
@@ -62,15 +63,27 @@ async def functions_host(
             timers = _timers(pool.functions, environment, data_dir)
             settings = PlatformSettings.read(environment)
             frontend = HttpFrontend(routes, pool.invoke, ManualInvocations(pool, timers).fire, settings)
-            async with (
-                background(
-                    pool.keep_alive(),
-                    engine.run(pool.functions, pool.invoke),
-                    *(timer.run(pool.invoke) for timer in timers),
-                ),
-                http_server(frontend, listener),
-            ):
-                yield RunningHost(base_url, tuple(routes.routes), settings.master_key)
+            async with background(pool.keep_alive(), engine.run(pool.functions, pool.invoke)):
+                await engine.ready()
+                async with (
+                    background(*(timer.run(pool.invoke) for timer in timers)),
+                    http_server(frontend, listener),
+                ):
+                    yield RunningHost(_base_url(listener), tuple(routes.routes), settings.master_key)
+
+
+def _engine(
+    app_dir: Path, environment: Mapping[str, str], host_json: HostJson, listener: socket.socket
+) -> AbstractContextManager[Engine]:
+    """Return the durable engine: a program that carries the real extension where one is named, else the SDK's."""
+    if environment.get(PROGRAM):
+        _, port = listener.getsockname()
+        return nullcontext(ExtensionEngine(app_dir, environment, port, host_json.timeout_seconds))
+    return memory_engine(host_json.extensions.durable_task, _base_url(listener))
+
+
+def _base_url(listener: socket.socket) -> str:
+    return "http://{}:{}".format(*listener.getsockname())
 
 
 class ManualInvocations:

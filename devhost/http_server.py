@@ -124,10 +124,12 @@ def _with_peer(forwarded: str | None, request: Request) -> str:
     return f"{forwarded}, {peer}" if forwarded else peer
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """A server that leaves signals to the program it runs in."""
+
     @override
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
-        return nullcontext()  # signals belong to the program
+        return nullcontext()
 
 
 @asynccontextmanager
@@ -148,7 +150,7 @@ async def http_server(
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield

@@ -19,6 +19,8 @@ from stores.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
+# Under another name, or every app that a test starts would run on it.
+ENGINE_PROGRAM = os.environ.setdefault("TEST_DURABLE_HOST", os.environ.pop("DURABLE_HOST", ""))
 # Below those that systems give to whatever connects or asks for any, so that nothing else gets one before it is used.
 _PORTS = range(20_000, 32_000)
 REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
@@ -68,6 +70,15 @@ def redis_url() -> Iterator[str]:
 def pytest_configure() -> None:
     """Have the tests' own client be silent on what it asks for: some ask with a secret in the address."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip all tests that are to run on the real extension, where it is not found."""
+    from tests import real_engine  # noqa: PLC0415 - it imports this module
+
+    if real_engine.is_chosen() and (reason := real_engine.missing()):
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -62,8 +62,16 @@ class Host:
         return self.client.post(f"/runs/{orchestrator}", content=json.dumps(value)).raise_for_status().text
 
     def outcome(self, run_id: str) -> dict[str, Any]:
-        outcome: dict[str, Any] = self.client.get(f"/runs/{run_id}").raise_for_status().json()
+        """Give how a run ended, once it has."""
+        deadline = time.monotonic() + 4 * _PATIENCE_SECONDS
+        while (answer := self.client.get(f"/runs/{run_id}").raise_for_status()).status_code != httpx.codes.OK:
+            assert time.monotonic() < deadline, f"{run_id} did not end"
+        outcome: dict[str, Any] = answer.json()
         return outcome
+
+    def manage(self, run_id: str, verb: str) -> str:
+        """Terminate or purge a run, and give the engine's answer."""
+        return str(self.client.post(f"/runs/{run_id}/{verb}").raise_for_status().json())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -94,14 +94,11 @@ def test_an_activity_whose_worker_is_killed_fails_and_is_retried_by_its_policy(h
     assert host.outcome(run)["output"] == "attempt 2"
 
 
-def test_an_activity_whose_worker_is_killed_fails_with_the_hosts_error_type(host: Host) -> None:
+def test_an_activity_whose_worker_is_killed_fails_with_how_the_process_ended(host: Host) -> None:
     run = host.run("calls", {"activity": "slow_at_first", "input": "failed", "retry": False})
     pid = int(eventually(lambda: host.notes("failed"))[0])
     kill(pid)
-    assert host.outcome(run)["output"] == {
-        "error_type": "WorkerProcessExitException",
-        "message": f"worker process {pid} exited with code -9",
-    }
+    assert host.outcome(run)["output"]["inner"]["message"] == f"worker process {pid} exited with code -9"
 
 
 def test_an_orchestrator_whose_worker_is_killed_goes_on_elsewhere(host: Host) -> None:

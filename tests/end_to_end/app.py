@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests import real_engine
 from tests.security.secret_patterns import certain_secrets
 
 ROOT = Path(__file__).parent.parent.parent
@@ -98,12 +99,13 @@ class App:
 def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> App:
     """Start the app as ``make start`` does, on a free port; its log goes on where one in ``folder`` ended."""
     log = folder / "app.log"
+    engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost", "start", "--script-root", script_root],
             cwd=ROOT,
-            env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET, "FUNCTIONS_MASTER_KEY": MASTER_KEY} | environment,
+            env=ours | {"PORT": "0", "ADMIN_SECRET": SECRET, "FUNCTIONS_MASTER_KEY": MASTER_KEY} | engine | environment,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,

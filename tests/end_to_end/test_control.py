@@ -50,6 +50,7 @@ def problem(answer: Any) -> tuple[int, str]:  # noqa: ANN401 - an answer of http
     return answer.status_code, answer.json()["type"].rpartition(":")[2]
 
 
+@pytest.mark.both_engines
 def test_a_run_of_more_pages_than_one_orchestration_takes_analyses_every_user_once(
     finished: dict[str, Any], users: DocumentDatabase
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_run_of_more_pages_than_one_orchestration_takes_analyses_every_user_on
     assert len(reported) == len(set(reported)) == USERS
 
 
+@pytest.mark.both_engines
 def test_a_retry_analyses_the_failed_users_again_and_nobody_else(
     app: App, finished: dict[str, Any], users: DocumentDatabase
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_retry_analyses_the_failed_users_again_and_nobody_else(
     assert app.status(finished["run_id"]) == finished
 
 
+@pytest.mark.both_engines
 def test_a_canceled_run_ends_early_and_keeps_what_it_has(app: App, users: DocumentDatabase) -> None:
     run_id = app.trigger().json()["run_id"]
     while app.status(run_id)["progress"]["pages_done"] == 0:

@@ -53,6 +53,7 @@ def test_the_trigger_answers_as_an_operator_expects(app: App, run: dict[str, Any
     app.wait(run_id)
 
 
+@pytest.mark.both_engines
 def test_every_planned_user_has_exactly_one_outcome(app: App, run: dict[str, Any]) -> None:
     assert run["status"] == "completed_with_errors"
     assert run["users_to_analyze"] == run["users_analyzed"] + run["users_skipped"] + run["users_failed"]
@@ -199,6 +200,7 @@ def test_a_date_before_the_first_price_fails_the_run_and_says_so(app: App) -> No
     assert app.run(dry_run=True)["status"] == "completed_with_errors"  # the lease is free again
 
 
+@pytest.mark.both_engines
 def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: App) -> None:
     for _ in range(10):
         with ThreadPoolExecutor(8) as pool:
@@ -212,6 +214,7 @@ def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: Ap
         assert {answer.json()["run_id"] for answer in answers if answer.status_code == 409} <= set(started)
 
 
+@pytest.mark.both_engines
 def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
     app.fire("nightly_analysis")
     newest = None
@@ -221,6 +224,7 @@ def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
     assert app.wait(newest["run_id"])["status"] == "completed_with_errors"
 
 
+@pytest.mark.both_engines
 def test_each_log_line_of_a_run_appears_once_and_no_secret_ever(app: App, run: dict[str, Any]) -> None:
     eventually(lambda: f"Portfolio analysis completed with errors (run_id={run['run_id']}" in app.log.read_text())
     log = app.log.read_text()

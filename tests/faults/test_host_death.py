@@ -1,11 +1,17 @@
-"""Kill -9 of the whole host in the middle of a run: the engine with all it knew is gone, the record is not."""
+"""Kill -9 of the whole host in the middle of a run: the engine with all it knew is gone, the record is not.
+
+The real engine keeps what it knew: ``tests/extension/test_host_death.py``.
+"""
 
 import pytest
 
+from tests import real_engine
 from tests.faults.moments import CLEARED_UP, FINISH, OF_ACTIVITIES
 from tests.faults.site import Site
 from tests.faults.truth import check, figures
 from tests.faults.wire import Moment
+
+pytestmark = pytest.mark.skipif(real_engine.is_chosen(), reason="the real engine goes on with the run")
 
 MOMENTS = {"plan": OF_ACTIVITIES["plan_run"], "page": OF_ACTIVITIES["analyze_page"]}
 UNDER_WAY = r"The orchestration engine does not carry an active run \(run_id=%s\)"

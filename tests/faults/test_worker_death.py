@@ -37,7 +37,7 @@ AFTER_THE_END = {"before the lease is given back": LEASE_GIVEN_BACK, "before the
         ("load_prices", True),
         ("research_symbols", True),
         ("analyze_page", False),
-        ("analyze_page", True),
+        pytest.param("analyze_page", True, marks=pytest.mark.both_engines),
         ("finish_run", False),
         ("finish_run", True),
     ],
@@ -67,6 +67,7 @@ def test_what_a_dying_worker_leaves_of_a_run_that_has_ended_is_cleared_up(
     assert figures(site, run_id) == undisturbed
 
 
+@pytest.mark.both_engines
 def test_a_run_whose_orchestrator_dies_goes_on_elsewhere(site: Site, undisturbed: Figures) -> None:
     # The least busy worker gets the next invocation, the oldest of several: the trigger goes to the older one, and
     # while that is under way the orchestrator goes to the newer one.

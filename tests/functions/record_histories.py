@@ -1,10 +1,12 @@
 """Record the engine's history of a run, and of a run in groups, for ``test_replay``.
 
-``python -m tests.functions.record_histories`` writes them into the folder of the version that host.json names; to be
-run for a version once, before it is deployed.
+``python -m tests.functions.record_histories`` writes them into the folder of the version that host.json names; with
+``DURABLE_HOST`` and Azurite those of the real Durable extension, into one that begins with ``azure_storage-``. To be
+run for a version once, on both engines, before it is deployed.
 """
 
 import asyncio
+import base64
 import json
 import os
 import socket
@@ -15,28 +17,35 @@ import httpx
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import json_format
 
-from devhost.durable import DurableBridge
 from devhost.environment import app_environment, local_settings
+from devhost.extension_engine import PROGRAM
 from devhost.host import functions_host
+from devhost.messages import HttpRequest, HttpResponse
 from devhost.services import embedded_mongodb, embedded_redis
+from devhost.worker_pool import WorkerPool
 from functions.orchestration import MAX_FAN_OUT
 from stores.mongo import connect
 
 ROOT = Path(__file__).parent.parent.parent
 HISTORIES = Path(__file__).parent / "histories"
+_ORCHESTRATORS = ("portfolio_analysis", "batch_group")
 
 
 async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest]:
     """Run over ``users`` and give the last request to each orchestration, which holds its whole history."""
     requests: dict[str, pb.OrchestratorRequest] = {}
-    answer = DurableBridge._orchestrator_response  # noqa: SLF001 - where each request passes
+    invoke = WorkerPool.invoke
 
-    async def listen(bridge: DurableBridge, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
-        requests[request.instanceId] = request
-        return await answer(bridge, request)
+    async def listen(
+        pool: WorkerPool, function: str, trigger: HttpRequest | str, traceparent: str = ""
+    ) -> HttpResponse | str | None:
+        if function in _ORCHESTRATORS:
+            request = pb.OrchestratorRequest.FromString(base64.b64decode(str(trigger)))
+            requests[request.instanceId] = request
+        return await invoke(pool, function, trigger, traceparent)
 
     with (
-        mock.patch.object(DurableBridge, "_orchestrator_response", listen),
+        mock.patch.object(WorkerPool, "invoke", listen),
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         async with embedded_mongodb(None) as mongodb, embedded_redis(None) as redis:
@@ -69,7 +78,7 @@ async def _run(base_url: str, secret: str) -> None:
 def main() -> None:
     """Record and write."""
     version = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]["defaultVersion"]
-    folder = HISTORIES / version
+    folder = HISTORIES / (f"azure_storage-{version}" if os.environ.get(PROGRAM) else version)
     folder.mkdir(parents=True, exist_ok=True)
     small = asyncio.run(record(users=12, page_size=5))
     grouped = asyncio.run(record(users=MAX_FAN_OUT + 3, page_size=1))

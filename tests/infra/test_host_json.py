@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from devhost.preflight_platform import POLLING_SETTING
-from tests.conftest import free_port
+from tests.conftest import ENGINE_PROGRAM, free_port
 from tests.infra.bicep import INFRA, ROOT
 from tests.test_versions import EXTENSION, WHAT_TO_DO
 
@@ -157,8 +157,8 @@ def test_the_engine_writes_warnings_and_the_app_all_that_it_says() -> None:
 
 def loaded_by_the_extension(tmp_path: Path, **overrides: str) -> dict[str, Any]:
     """Give what the real extension made of host.json; no storage is needed to tell."""
-    program = os.environ.get("DURABLE_HOST", "")
-    if not os.access(program, os.X_OK):
+
+    if not os.access(ENGINE_PROGRAM, os.X_OK):
         pytest.skip("DURABLE_HOST names no program that carries the real extension")
     functions = tmp_path / "functions.json"
     functions.write_text(json.dumps(ONE_ACTIVITY))
@@ -170,7 +170,7 @@ def loaded_by_the_extension(tmp_path: Path, **overrides: str) -> dict[str, Any]:
         "AzureWebJobsStorage": f"DefaultEndpointsProtocol=http;AccountName=account;AccountKey=bm9uZQ==;{endpoints}",
     }
     with subprocess.Popen(
-        [program, str(HOST_JSON), str(functions)],
+        [ENGINE_PROGRAM, str(HOST_JSON), str(functions)],
         env=environment | overrides,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

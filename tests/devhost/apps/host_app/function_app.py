@@ -16,8 +16,10 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+import grpc
 from azure.functions.timer import TimerRequest
-from durabletask.task import OrchestrationContext, TaskFailedError, when_all
+from durabletask.client import OrchestrationState
+from durabletask.task import FailureDetails, OrchestrationContext, TaskFailedError, when_all
 
 type Steps = Generator[Any, Any, Any]
 
@@ -156,11 +158,44 @@ async def start_run(req: func.HttpRequest, client: df.DurableFunctionsClient) ->
 @app.route("runs/{run_id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def run_status(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    state = await client.wait_for_orchestration_completion(req.route_params["run_id"], timeout=30)
+    try:
+        state = await client.wait_for_orchestration_completion(req.route_params["run_id"], timeout=2)
+    except TimeoutError:
+        return func.HttpResponse("it is under way", status_code=HTTPStatus.ACCEPTED)
     assert state is not None
-    failure = state.failure_details.message if state.failure_details else None
-    output = json.loads(state.serialized_output or "null")
-    return json_response({"status": state.runtime_status.name, "output": output, "failure": failure})
+    failure = told(state.failure_details)
+    return json_response({"status": state.runtime_status.name, "output": value_of(state), "failure": failure})
+
+
+def value_of(state: OrchestrationState) -> object:
+    """Give the output, which is any text where an orchestration failed."""
+    try:
+        return json.loads(state.serialized_output or "null")
+    except ValueError:
+        return state.serialized_output
+
+
+@app.route("hub", methods=["GET"])
+@app.durable_client_input(client_name="client")
+async def hub(req: func.HttpRequest, client: df.DurableFunctionsClient) -> str:  # noqa: ARG001 - a trigger must have a parameter
+    return client.taskHubName
+
+
+@app.route("runs/{run_id}/{verb}", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def manage(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    verb = client.terminate_orchestration if req.route_params["verb"] == "terminate" else client.purge_orchestration
+    try:
+        await verb(req.route_params["run_id"])
+    except grpc.RpcError as error:
+        return json_response(error.code().name)
+    return json_response("OK")
+
+
+def told(failure: FailureDetails | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"error_type": failure.error_type, "message": failure.message, "inner": told(failure.inner_failure)}
 
 
 @app.orchestration_trigger(context_name="context")
@@ -180,8 +215,51 @@ def calls(context: OrchestrationContext, request: dict[str, Any]) -> Steps:
     try:
         result = yield context.call_activity(request["activity"], input=request["input"], retry_policy=policy)
     except TaskFailedError as failure:
-        return {"error_type": failure.details.error_type, "message": failure.details.message}
+        return told(failure.details)
     return result
+
+
+@app.orchestration_trigger(context_name="context")
+def calls_another(context: OrchestrationContext, name: str) -> Steps:
+    try:
+        yield context.call_sub_orchestrator(name, input="")
+    except TaskFailedError as failure:
+        return told(failure.details)
+
+
+@app.orchestration_trigger(context_name="context")
+def fails_itself(context: OrchestrationContext, _unused: str) -> Steps:
+    yield context.call_activity("double", input=1)
+    raise ValueError("first line\nsecond line") from KeyError("cause")
+
+
+@app.orchestration_trigger(context_name="context")
+def fails_by_its_activity(context: OrchestrationContext, _unused: str) -> Steps:
+    yield context.call_activity("fails_with_two_lines", input="")
+
+
+@app.orchestration_trigger(context_name="context")
+def fails_in_another(context: OrchestrationContext, _unused: str) -> Steps:
+    yield context.call_sub_orchestrator("fails_itself", input="")
+
+
+@app.orchestration_trigger(context_name="context")
+def waits_for_nobody(context: OrchestrationContext, _unused: str) -> Steps:
+    yield context.wait_for_external_event("never")
+
+
+@app.orchestration_trigger(context_name="context")
+def tells(context: OrchestrationContext, status: str) -> Steps:
+    context.set_custom_status(status)
+    yield context.call_activity("double", input=1)
+    return len(status)
+
+
+@app.orchestration_trigger(context_name="context")
+def sleeps_a_little(context: OrchestrationContext, seconds: float) -> Steps:
+    due = context.current_utc_datetime + timedelta(seconds=seconds)
+    yield context.create_timer(due)
+    return (context.current_utc_datetime - due).total_seconds()
 
 
 @app.activity_trigger(input_name="outcome")
@@ -193,17 +271,32 @@ def fails_twice(outcome: str) -> str:
 
 
 @app.activity_trigger(input_name="_unused")
-def fails(_unused: None) -> None:
+def fails(_unused: str) -> None:
     raise LookupError
 
 
 @app.activity_trigger(input_name="_unused")
-def fails_with_two_lines(_unused: None) -> None:
+def fails_with_two_lines(_unused: str) -> None:
     raise LookupError("first line\nsecond line")
 
 
+@app.activity_trigger(input_name="_unused")
+def fails_for_a_cause(_unused: str) -> None:
+    raise LookupError("not there") from KeyError("cause")
+
+
+@app.activity_trigger(input_name="_unused")
+def fails_beyond_words(_unused: str) -> None:
+    raise ValueError("a lone surrogate: \udc80")
+
+
+@app.activity_trigger(input_name="_unused")
+def dies(_unused: str) -> None:
+    os._exit(9)
+
+
 @app.activity_trigger(input_name="_unused", activity="other_name")
-async def has_another_name(_unused: None) -> str:
+async def has_another_name(_unused: str) -> str:
     return "found"
 
 

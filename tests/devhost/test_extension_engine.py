@@ -1,0 +1,106 @@
+"""The program that carries the real extension, as a part of the local host: how it starts, and how both end."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import real_engine
+from tests.devhost.harness import Host, eventually, refused_start, running_host
+
+STORAGE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a;" + ";".join(
+    f"{service}Endpoint=http://127.0.0.1:1/a" for service in ("Blob", "Queue", "Table")
+)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program in place of the real one, that ends at once and says why."""
+    file = tmp_path / "engine"
+    file.write_text("#!/bin/sh\necho 'Unhandled exception. System.Exception: the hub is gone' >&2\nexit 3\n")
+    file.chmod(stat.S_IRWXU)
+    return file
+
+
+def test_a_program_that_is_not_there_stops_the_start_by_name(app: Path, tmp_path: Path) -> None:
+    refused = refused_start(tmp_path, app, DURABLE_HOST="/nowhere/engine", AzureWebJobsStorage=STORAGE)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == "DURABLE_HOST: /nowhere/engine is no program that can be executed"
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("", "AzureWebJobsStorage is not set"),
+        ("somewhere", "AzureWebJobsStorage is no connection string of Azure Storage"),
+        (STORAGE, "AzureWebJobsStorage: nobody answers at 127.0.0.1:1; is Azurite running?"),
+    ],
+)
+def test_storage_that_cannot_be_used_stops_the_start_and_says_where_it_should_be(
+    app: Path, tmp_path: Path, program: Path, storage: str, said: str
+) -> None:
+    refused = refused_start(tmp_path, app, DURABLE_HOST=str(program), AzureWebJobsStorage=storage)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(said)
+
+
+def test_a_program_that_ends_before_it_is_ready_stops_the_start_with_its_reason(
+    app: Path, tmp_path: Path, program: Path, redis_url: str
+) -> None:
+    port = redis_url.rpartition(":")[2]  # any server: it is only connected to
+    refused = refused_start(
+        tmp_path, app, DURABLE_HOST=str(program), AzureWebJobsStorage=STORAGE.replace(":1/", f":{port}/")
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        f"{program}, which carries the orchestrations, ended with exit code 3: "
+        "Unhandled exception. System.Exception: the hub is gone"
+    )
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """A host on the real engine."""
+    with running_host(tmp_path, **real_engine.environment(tmp_path)) as running:
+        yield running
+
+
+def engine_of(host: Host) -> psutil.Process:
+    (process,) = [child for child in host.children() if child.name().startswith("durable-host")]
+    return process
+
+
+def test_a_host_whose_engine_is_killed_ends_as_one_process_would(host: Host) -> None:
+    engine_of(host).kill()
+    assert host.process.wait(30) == 1
+    assert "which carries the orchestrations, ended with exit code -9" in host.log()
+
+
+def test_a_host_that_is_killed_takes_its_engine_with_it_and_the_next_goes_on_with_the_run(
+    host: Host, tmp_path: Path
+) -> None:
+    run = host.run("waits_for_nobody", "")
+    eventually(lambda: host.client.get(f"/runs/{run}").status_code == 202)
+    engine = engine_of(host)
+    os.kill(host.process.pid, signal.SIGKILL)
+    host.process.wait()
+    eventually(lambda: not psutil.pid_exists(engine.pid))
+    with running_host(tmp_path, **real_engine.environment(tmp_path)) as next_host:
+        assert next_host.manage(run, "terminate") == "OK"
+        assert next_host.outcome(run)["status"] == "TERMINATED"
+
+
+def test_a_host_that_is_stopped_stops_its_engine_in_time(host: Host) -> None:
+    engine = engine_of(host)
+    assert host.stop() == 0
+    assert not psutil.pid_exists(engine.pid)
+
+
+def test_a_setting_names_the_hub_in_place_of_host_json(host: Host) -> None:
+    settings = real_engine.environment(host.folder)
+    hub = settings["AzureFunctionsJobHost__extensions__durableTask__hubName"]
+    assert host.client.get("/hub").text == hub

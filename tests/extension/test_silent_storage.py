@@ -1,0 +1,70 @@
+"""Storage of the engine that keeps its connections and says nothing, as behind a firewall that drops."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import real_engine
+from tests.devhost.harness import eventually
+from tests.end_to_end.app import App, running_app
+
+_ANSWER_SECONDS = 12
+_RUN = "run_20200101_000000_abcd"
+_TRIGGER = ("post", "/api/admin/portfolio/trigger-analysis")
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[real_engine.Azurite]:
+    """Storage of its own: others are not to fall silent with it."""
+    if reason := real_engine.missing():
+        pytest.skip(reason)
+    server = real_engine.Azurite(tmp_path / "storage")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def app(tmp_path: Path, storage: real_engine.Azurite) -> Iterator[App]:
+    with running_app(tmp_path, **real_engine.environment(tmp_path, storage)) as running:
+        yield running
+        storage.resume()
+
+
+def routes(app: App) -> list[tuple[str, str]]:
+    """Give method and path of every route there is."""
+    paths = app.client.get("/api/openapi.json").json()["paths"]
+    return [
+        (method, path.format(run_id=_RUN, user_id="somebody"))
+        for path, methods in paths.items()
+        for method in methods.keys() & {"get", "post"}
+    ]
+
+
+@pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.soak)])
+def test_every_route_answers_within_12_seconds_while_storage_is_silent_and_a_run_completes_once_it_is_back(
+    app: App, storage: real_engine.Azurite, seconds: float
+) -> None:
+    asked = [*routes(app), _TRIGGER, _TRIGGER, _TRIGGER]
+    assert _TRIGGER in routes(app)
+    app.client.timeout = httpx.Timeout(_ANSWER_SECONDS)
+    storage.pause()
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(asked)) as threads:
+        while time.monotonic() < began + seconds:
+            answers = list(threads.map(lambda route: app.client.request(*route), asked))
+            statuses = {route: answer.status_code for route, answer in zip(asked, answers, strict=True)}
+            assert statuses["get", "/api/health"] == 503
+            assert statuses[_TRIGGER] in {409, 503}
+    storage.resume()
+    # Each worker finds out for itself that the engine answers again.
+    accepted = eventually(lambda: app.trigger().json().get("status") == "started" and newest_run(app))
+    assert app.wait(accepted)["status"] == "completed_with_errors"
+
+
+def newest_run(app: App) -> str:
+    return str(app.client.get("/api/admin/portfolio/analysis-runs").json()["runs"][0]["run_id"])
