@@ -106,7 +106,7 @@ class Settings:
             market_data_provider=provider,
             prices_dir=prices_dir,
             schedule=_schedule(values, environment),
-            timer_disabled=is_disabled(NIGHTLY_TIMER, environment),
+            timer_disabled=_is_disabled(NIGHTLY_TIMER, environment),
             market_data_server=_market_data_server(values, provider),
             benchmark_symbol=_matching(
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
@@ -270,8 +270,8 @@ def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Sche
         raise SettingsError(f"ANALYSIS_SCHEDULE {error}") from None
 
 
-def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
-    """Tell whether the host never calls ``function``; it knows this one switch, and these two values."""
+def _is_disabled(function: str, environment: Mapping[str, str]) -> bool:
+    # The host knows this one switch, and these two values.
     return environment.get(f"AzureWebJobs.{function}.Disabled", "").lower() in ("1", "true")
 
 

@@ -26,14 +26,19 @@ class PlatformSettings:
         """Return the settings in an app's environment, and a new master key where it names none."""
         # As HttpRequestBodySizeMiddleware.cs: a value that is no number changes nothing.
         limit = environment.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "")
-        named = ((_DISABLED.fullmatch(name), value.lower()) for name, value in environment.items())
         return cls(
             master_key=environment.get(MASTER_KEY) or secrets.token_urlsafe(32),
             body_limit=int(limit) if limit.isdecimal() else _DEFAULT_BODY_LIMIT,
             has_homepage=environment.get("AzureWebJobsDisableHomepage", "").lower() != "true",
-            disabled=frozenset(found[1].lower() for found, value in named if found and value in ("1", "true")),
+            disabled=disabled_functions(environment),
         )
 
     def is_disabled(self, function: str) -> bool:
         """Return whether ``AzureWebJobs.NAME.Disabled`` is set for the function."""
         return function.lower() in self.disabled
+
+
+def disabled_functions(environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the names, in lower case, of the functions for which ``AzureWebJobs.NAME.Disabled`` is set."""
+    named = ((_DISABLED.fullmatch(name), value.lower()) for name, value in environment.items())
+    return frozenset(found[1].lower() for found, value in named if found and value in ("1", "true"))

@@ -12,8 +12,8 @@ import msgspec
 
 from devhost.errors import InvocationError, StartError
 from devhost.messages import FunctionInfo
+from devhost.platform_settings import disabled_functions
 from schedules import Schedule, ScheduleError
-from settings import is_disabled
 
 _SETTING = re.compile(r"%([^%]+)%")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -43,7 +43,7 @@ class Timer:
                 here.
         """
         self.function = function.name
-        self._disabled = is_disabled(function.name, environment)
+        self._disabled = function.name.lower() in disabled_functions(environment)
         self._schedule = _schedule(function, environment)
         self._retries, self._delay_seconds = _retry_policy(function)
         # Nothing is remembered of a timer that is due several times each minute, and nothing told.
