@@ -17,6 +17,8 @@ from tests.faults.site import FINAL, Site
 
 # A step is tried five times. What a run meets may use up four, so that it has to complete.
 ATTEMPTS = 4
+# A host with two workers ends itself at the sixth death of one, and begins a run with one behind it at most.
+MOST_DEATHS = 4
 STALL_SECONDS = 90
 _PATIENCE_SECONDS = 300
 
@@ -47,7 +49,8 @@ class Story:
 class Fault:
     """What can fail, for how long, and how many attempts at a step that may use up.
 
-    Of faults that break the same ``targets`` a run meets one.
+    Of faults that break the same ``targets`` a run meets one. ``deaths`` are those of workers, of which a host survives
+    few.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Fault:
     longest_seconds: float
     inject: Callable[[Story, float, random.Random], None]
     weight: int = 4
+    deaths: int = 0
 
 
 def _kill_worker(story: Story, _: float, source: random.Random) -> None:
@@ -183,8 +187,8 @@ _WORKER, _REQUEST, _ANY_NUMBER = frozenset({"worker"}), frozenset({"request"}), 
 _HOST = _WORKER | _REQUEST
 
 FAULTS = (
-    Fault("worker killed", _ANY_NUMBER, 1, 0, _kill_worker, weight=12),
-    Fault("all workers killed", _ANY_NUMBER, 1, 0, _kill_workers, weight=12),
+    Fault("worker killed", _ANY_NUMBER, 1, 0, _kill_worker, weight=12, deaths=1),
+    Fault("all workers killed", _ANY_NUMBER, 1, 0, _kill_workers, weight=12, deaths=2),
     Fault("worker paused", _WORKER, 0, 15, _pause_worker),
     Fault("MongoDB stopped", _MONGODB, 2, 8, _stop_mongodb),
     Fault("MongoDB killed", _MONGODB, 2, 8, _kill_mongodb),
@@ -224,7 +228,8 @@ def plan_faults(source: random.Random, most: int, within_seconds: float) -> list
     drawn: list[Fault] = []
     for fault in source.choices(FAULTS, [fault.weight for fault in FAULTS], k=source.randint(1, most)):
         attempts = sum(other.attempts for other in drawn) + fault.attempts
-        if attempts <= ATTEMPTS and not any(fault.targets & other.targets for other in drawn):
+        deaths = sum(other.deaths for other in drawn) + fault.deaths
+        if attempts <= ATTEMPTS and deaths <= MOST_DEATHS and not any(fault.targets & other.targets for other in drawn):
             drawn.append(fault)
     return [
         PlannedFault(

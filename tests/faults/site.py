@@ -60,14 +60,14 @@ class Site:
         self.forget_runs()
         self.wire.garbled.clear()
         self.populate(self._standard_people)
-        if self._app is None or self._is_worn_out or self._started != self._environment(**settings):
+        if self._app is None or self.is_worn_out or self._started != self._environment(**settings):
             self.start_app(**settings)
         self.wait_for_workers()
         self.forget_log()
 
     @property
-    def _is_worn_out(self) -> bool:
-        # A host ends itself after three deaths a worker process, so a test begins with one that has most of them ahead.
+    def is_worn_out(self) -> bool:
+        """Whether the host is near its end, which it makes itself after three deaths a worker process."""
         return self._deaths >= self._worker_count
 
     @property

@@ -70,6 +70,8 @@ class Soak:
     def _recover(self) -> None:
         """Begin anew: everything works, and no run holds the lease."""
         self._site.mend()
+        if self._site.is_worn_out:
+            self._site.start_app(**self._site.settings)
         self._site.wait_for_workers()
         active = {"status": {"$nin": list(FINAL)}}
         runs = self._site.database.portfolio_analysis_runs
