@@ -62,10 +62,10 @@ class Host:
         return self.client.post(f"/runs/{orchestrator}", content=json.dumps(value)).raise_for_status().text
 
     def outcome(self, run_id: str) -> dict[str, Any]:
-        """Give how a run ended, once it has."""
+        """Give how a run ended, once it has; a request that dies with the worker it waits in is sent again."""
         deadline = time.monotonic() + 4 * _PATIENCE_SECONDS
-        while (answer := self.client.get(f"/runs/{run_id}").raise_for_status()).status_code != httpx.codes.OK:
-            assert time.monotonic() < deadline, f"{run_id} did not end"
+        while (answer := self.client.get(f"/runs/{run_id}")).status_code != httpx.codes.OK:
+            assert time.monotonic() < deadline, f"{run_id} did not end: {answer.status_code}"
         outcome: dict[str, Any] = answer.json()
         return outcome
 
