@@ -62,7 +62,7 @@ class Timer:
         """Fire whenever due, first of all what became due while the host was down; runs until canceled."""
         if self._disabled:
             return
-        self._write_status(self._status)
+        self._write_status(self._remembered(_now()))  # what fell due while the host was starting was never announced
         if self._status.next < _now():
             await self._fire(invoke, past_due=True)
         while True:

@@ -339,7 +339,7 @@ def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_
     number: int,
 ) -> None:
     run_id = of_version(services, client, version, number)
-    progressed(database, run_id, NOW - timedelta(seconds=120))
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=120))
     close_stuck_runs(services, engine)
     assert run_of(services, run_id).is_active
 
