@@ -271,8 +271,9 @@ def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Sche
 
 
 def _is_disabled(function: str, environment: Mapping[str, str]) -> bool:
-    # The host knows this one switch, and these two values.
-    return environment.get(f"AzureWebJobs.{function}.Disabled", "").lower() in ("1", "true")
+    # The host knows this one switch, in any case, and these two values.
+    switch = f"AzureWebJobs.{function}.Disabled".lower()
+    return any(name.lower() == switch and value.lower() in ("1", "true") for name, value in environment.items())
 
 
 def _number(values: Mapping[str, str], name: str, *, default: float, low: float, high: float) -> float:

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from devhost.children import start_child, stop_child
 from devhost.engine import Invoke
 from devhost.errors import FunctionTimeoutError, InvocationError, StartError, WorkerExitedError
+from devhost.host_api import is_loopback
 from devhost.http_server import Server
 from devhost.logs import of_function
 from devhost.messages import FunctionInfo
@@ -161,10 +162,17 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
     async def told(_: Request) -> Response:
         return JSONResponse(known)
 
+    names = {function["name"] for function in known}
+
     async def invoked(request: Request) -> Response:
+        name = request.path_params["name"]
+        if "origin" in request.headers or not is_loopback(request.headers.get("host", "")):
+            return Response(status_code=403)  # a web page, which the program is not
+        if name not in names:
+            return Response(status_code=404)
         text = (await request.body()).decode()
         try:
-            result = await invoke(request.path_params["name"], text, request.headers.get("traceparent", ""))
+            result = await invoke(name, text, request.headers.get("traceparent", ""))
         except WorkerExitedError as error:
             return Response(error.message, status_code=503)
         except FunctionTimeoutError:

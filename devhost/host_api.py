@@ -76,7 +76,7 @@ class HostApi:
         return response
 
     async def _administer(self, asked: Asked) -> Response:
-        if not _is_loopback(asked.headers.get("host", "")):
+        if not is_loopback(asked.headers.get("host", "")):
             # Not so in the real host: a page whose name leads to this machine must not reach what a developer can.
             return Response(status_code=403)
         if _PING.fullmatch(asked.path) and asked.method in ("GET", "POST"):
@@ -102,7 +102,7 @@ class HostApi:
         return hmac.compare_digest(given.encode(), self._settings.master_key.encode())
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Return whether a Host header names this machine and cannot be made to name another."""
     name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
     if name.lower() == "localhost":

@@ -106,13 +106,18 @@ class Timer:
     def _read_status(self) -> ScheduleStatus | None:
         if self._file is None or not self._file.exists():
             return None
-        return msgspec.json.decode(self._file.read_bytes(), type=ScheduleStatus)
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=ScheduleStatus)
+        except msgspec.DecodeError as error:
+            raise StartError(f"{self._file} is ill-formed ({error}): remove it") from None
 
     def _write_status(self, status: ScheduleStatus) -> None:
         self._status = status
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_bytes(msgspec.json.encode(status))
+            new = self._file.with_suffix(".new")
+            new.write_bytes(msgspec.json.encode(status))
+            new.replace(self._file)  # a host that is killed leaves one or the other
 
 
 def _now() -> datetime:

@@ -4,7 +4,6 @@ The engine delivers at least once: each step may run twice, or twice at the same
 """
 
 import logging
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import azure.functions as func
 import msgspec
 
 from functions.correlation import of_run
+from functions.failures import tellable_errors
 from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInput, to_wire
 from functions.services import services
 from functions.telemetry import invocation
@@ -27,8 +27,6 @@ else:
 
 blueprint = df.Blueprint()
 _log = logging.getLogger(__name__)
-
-_LONGEST_TEXT, _LONGEST_TRACE = 2_000, 20_000
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -80,34 +78,8 @@ def finish_run(message: Message, context: func.Context) -> str:
 def _step(name: str, message: Message, context: func.Context | None) -> Iterator[None]:
     """Have what is within known as this step of its run: to lines and in the run's trace."""
     batch = {"batch": message["number"]} if "number" in message else {}
-    with invocation(name, "other", context, **batch), of_run(message.get("run_id")):
-        try:
-            yield
-        except Exception as error:
-            told = tellable(error)
-            if told is error:
-                raise
-            try:
-                raise told from None
-            finally:
-                told.__context__ = None  # the SDK looks there, too
-
-
-def tellable(error: Exception) -> Exception:
-    """Return an error of the same name that can cross the wire: of no great length, and without lone surrogates.
-
-    The host's worker and the SDK put its text, and the texts of what caused it, into protobuf as they are. Where that
-    fails there is no answer, and the engine waits for the step for ever.
-    """
-    text, trace = str(error), "".join(traceback.format_exception(error))
-    if len(text) <= _LONGEST_TEXT and len(trace) <= _LONGEST_TRACE and _encodable(trace) == trace:
-        return error
-    kind: type[Exception] = type(type(error).__name__, (Exception,), {})
-    return kind(_encodable(text[:_LONGEST_TEXT])).with_traceback(error.__traceback__)
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()
+    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), tellable_errors():
+        yield
 
 
 def to_answer(message: msgspec.Struct) -> dict[str, Any]:

@@ -28,6 +28,8 @@ AT_ONCE = 2
 
 # How long a call waits for its turn, and for how long none is made after one had no answer.
 _TURN_SECONDS, _SILENT_SECONDS = 3.0, 5.0
+# How long the answer to one ping serves others: health is open to everybody.
+_PING_SECONDS = 1.0
 _OVER = (OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
 _NOBODY = "nobody"  # no run has such an id
 
@@ -68,8 +70,11 @@ class Engine:
         return "over" if state.runtime_status in _OVER else "active"
 
     def ping(self) -> None:
-        """Have the engine look something up in its storage."""
-        self.state(_NOBODY)
+        """Have the engine look something up in its storage, once for all that ask at the same time.
+
+        It takes no turn, and a slow answer to it refuses no other call: everybody may ask for health.
+        """
+        self._turns.ping(lambda: self._client.get_orchestration_state(_NOBODY, fetch_payloads=False))
 
     def terminate(self, run_id: str) -> None:
         """Have the engine end a run; one that is over, or that it does not know, needs no end."""
@@ -84,28 +89,31 @@ class Engine:
         """
         # No engine purges sub-orchestrations with their parent. One run is active at a time: what began then is its
         # own. This takes the longer the more there is to delete, and says nothing about other calls.
-        self._ask(lambda: self._client.purge_orchestrations_by(began, ended, list(_OVER)), telling=False)
+        self._ask(lambda: self._client.purge_orchestrations_by(began, ended, list(_OVER)), is_slow=True)
         try:
-            self._ask(lambda: self._client.purge_orchestration(run_id), telling=False)
+            self._ask(lambda: self._client.purge_orchestration(run_id), is_slow=True)
         except _Refused as error:
             if _code(error.__cause__) is grpc.StatusCode.FAILED_PRECONDITION:
                 raise StillRunning(run_id) from error
 
-    def _ask[Answer](self, call: Callable[[], Answer], *, telling: bool = True) -> Answer:
+    def _ask[Answer](self, call: Callable[[], Answer], *, is_slow: bool = False) -> Answer:
         with self._turns.one():
             try:
                 return call()
             except grpc.RpcError as error:
                 code = _code(error)
-                if telling and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                if not is_slow and code is grpc.StatusCode.DEADLINE_EXCEEDED:
                     self._turns.fall_silent()
                 refused = code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
                 raise (_Refused if refused else EngineUnavailable) from error
 
 
 def is_newer(version: str) -> bool:
-    """Tell whether a run of this version of the orchestration is beyond this app."""
-    return _parts(version) > _parts(VERSION)
+    """Tell whether a run of this version of the orchestration is beyond this app; what is no version is not."""
+    try:
+        return _parts(version) > _parts(VERSION)
+    except ValueError:
+        return False
 
 
 def _parts(version: str) -> list[int]:
@@ -119,13 +127,17 @@ def _code(error: BaseException | None) -> grpc.StatusCode | None:
 class _Turns:
     """Keeps an engine that is silent from holding every thread of the process.
 
-    At most :data:`AT_ONCE` calls wait for it. One that gets no turn in time, or no answer, shows that it is silent:
-    for some seconds calls are then refused at once, and after that a few try again.
+    At most :data:`AT_ONCE` calls wait for it. One that has no answer shows that it is silent: for some seconds calls
+    are then refused at once, and after that a few try again. One that gets no turn in time shows that it is busy: for
+    some seconds no other waits for a turn, but those that are free are taken.
     """
 
     def __init__(self) -> None:
         self._free = threading.BoundedSemaphore(AT_ONCE)
-        self._silent_until = 0.0
+        self._pinging = threading.Lock()
+        self._pinged_at = float("-inf")
+        self._no_answer: grpc.RpcError | None = None
+        self._silent_until = self._busy_until = 0.0
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -135,14 +147,32 @@ class _Turns:
             EngineUnavailable: there is none to be had.
         """
         self._refuse_while_silent()
-        if not self._free.acquire(timeout=_TURN_SECONDS):
-            self.fall_silent()
+        if not self._free.acquire(timeout=0 if time.monotonic() < self._busy_until else _TURN_SECONDS):
+            self._busy_until = time.monotonic() + _SILENT_SECONDS
             raise EngineUnavailable
         try:
             self._refuse_while_silent()  # the call before may have shown it
             yield
         finally:
             self._free.release()
+
+    def ping(self, call: Callable[[], object]) -> None:
+        """Make a call that no other is judged by.
+
+        Raises:
+            EngineUnavailable: the engine did not answer it, or one of a moment ago.
+        """
+        self._refuse_while_silent()
+        with self._pinging:
+            if time.monotonic() - self._pinged_at > _PING_SECONDS:
+                self._no_answer = None
+                try:
+                    call()
+                except grpc.RpcError as error:
+                    self._no_answer = error
+                self._pinged_at = time.monotonic()
+            if self._no_answer:
+                raise EngineUnavailable from self._no_answer
 
     def fall_silent(self) -> None:
         """Note that the engine does not answer."""

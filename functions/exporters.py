@@ -109,8 +109,8 @@ class _Part(Protocol):
 class Flush:
     """Has what was told so far exported: what a worker has in its memory is lost when it is killed.
 
-    Each kind, and each of those who listen, in a thread of its own, as the SDK's own flushing knows no end. Who listens
-    too slowly keeps one caller waiting, and nobody else until it has heard what it was told then.
+    Each kind and each listener has a thread of its own, since the SDK's own flushing has no end. A listener that is too
+    slow keeps callers waiting for three seconds once, and no others until it has taken what it was sent then.
     """
 
     def __init__(self, parts: Iterable[Callable[[], object]]) -> None:

@@ -63,13 +63,17 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
     return run.status
 
 
-def close_if_lost(services: "Services", engine: "Engine", run: Run) -> bool:
-    """Close an active run that the engine does not carry, or cannot carry on; tell whether it was so."""
+def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstill: timedelta | None = None) -> bool:
+    """Close an active run that the engine does not carry, or cannot carry on; tell whether it was so.
+
+    One of a newer version is closed once it has got no further for ``standstill``, by default as long as any run may: a
+    newer host may be at work on it, while another is deployed.
+    """
     state = engine.state(run.run_id)
     if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
         return False
     version = services.runs.version(run.run_id) or VERSION
-    if state == "active" and not (is_newer(version) and _stands_still(services, run)):
+    if state == "active" and not (is_newer(version) and _stands_still(services, run, standstill)):
         return False
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished while the engine was asked
@@ -80,16 +84,20 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run) -> bool:
         if state == "active":
             text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
             failure = Failure("newer_version", text)
-            with suppress(EngineUnavailable):  # it stays with the engine: the steps of a run that is closed do nothing
+            # With `Reject` the engine keeps the instance, and this message to it, until a host that knows the version
+            # is back. Its steps then do nothing, since the run is closed.
+            with suppress(EngineUnavailable):
                 engine.terminate(run.run_id)
         close_run(services, now, failure)
     return True
 
 
-def _stands_still(services: "Services", run: Run) -> bool:
-    """Tell whether no host that knows the run's version works on it, as one may while another is deployed."""
+def _stands_still(services: "Services", run: Run, standstill: timedelta | None) -> bool:
+    from functions.services import settings  # noqa: PLC0415 - it imports this module's clients
+
     progressed_at = services.runs.progressed_at(run.run_id)
-    return progressed_at is not None and datetime.now(UTC) - progressed_at > START_GRACE
+    longest = standstill or timedelta(seconds=settings().stall_seconds)
+    return progressed_at is not None and datetime.now(UTC) - progressed_at > longest
 
 
 def recount_if_over(services: "Services", run_id: str) -> None:

@@ -148,19 +148,23 @@ def _call(
 
 def _failure(error: TaskFailedError) -> Failure:
     """Return what made a step fail: in the words of the product, or by the name of the innermost error."""
-    causes = list(_causes(error.details))
-    cause = causes[-1]
-    for found in causes:
-        if found.error_type.endswith("FunctionTimeoutException"):
-            return Failure("step_timed_out", _sentence("A step took longer than functionTimeout", found))
-        if found.error_type.endswith("WorkerProcessExitException"):
-            return Failure("worker_died", _sentence("A step's worker died each time it was tried", found))
-    if cause.error_type.endswith("FunctionInvocationException"):  # the host says that it failed, but not of what
-        return Failure("worker_died", _sentence("A step did not come to its end in its worker", cause))
-    if not cause.error_type and not cause.message:
-        text = "The engine gives no reason: this version of the app lacks a step, or a part of the run broke off."
-        return Failure("step_missing", text)
-    return Failure(cause.error_type or "step_failed", (cause.message or cause.error_type)[:_LONGEST_ERROR])
+    causes = [cause for cause in _causes(error.details) if cause.error_type or cause.message.strip()]
+    for cause in causes:
+        if cause.error_type.endswith("FunctionTimeoutException"):
+            return Failure("step_timed_out", _sentence("A step took longer than functionTimeout", cause))
+        if cause.error_type.endswith("WorkerProcessExitException"):
+            return Failure("worker_died", _sentence("A step's worker died each time it was tried", cause))
+    # The host wraps what happened, and sometimes says only that something did.
+    reasons = [cause for cause in causes if not cause.error_type.endswith("FunctionInvocationException")]
+    if reasons:
+        reason = ([cause for cause in reasons if cause.message.strip()] or reasons)[-1]
+        return Failure(
+            reason.error_type or "step_failed", (reason.message.strip() or reason.error_type)[:_LONGEST_ERROR]
+        )
+    if causes:
+        return Failure("worker_died", _sentence("A step did not come to its end in its worker", causes[-1]))
+    text = "The engine gives no reason: this version of the app lacks a step, or a part of the run broke off."
+    return Failure("step_missing", text)
 
 
 def _causes(details: FailureDetails | None) -> Iterator[FailureDetails]:

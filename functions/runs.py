@@ -132,7 +132,7 @@ def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> 
             raise RunOver(run.run_id)
         _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
         with suppress(EngineUnavailable):  # then the watchdog will see
-            close_if_lost(services, engine, run)
+            close_if_lost(services, engine, run, standstill=START_GRACE)
 
 
 def _record(

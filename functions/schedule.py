@@ -10,6 +10,7 @@ from azure.functions.decorators.function_app import SettingsApi
 from functions.audit import new_entry, on_record
 from functions.correlation import correlated, of_run
 from functions.engine import Engine
+from functions.failures import tellable_errors
 from functions.runs import RunActive, start_run
 from functions.services import services
 from functions.telemetry import invocation, traceparent_of
@@ -33,7 +34,7 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 @blueprint.durable_client_input(client_name="client")
 def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient, context: func.Context) -> None:
     """Start the nightly run over all users. One that is under way already does tonight's work."""
-    with invocation("nightly_analysis", "timer", context) as span:
+    with tellable_errors(), invocation("nightly_analysis", "timer", context) as span:
         if timer.past_due:
             _log.warning("The timer fires late")
         key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
@@ -62,7 +63,7 @@ def watchdog(
     """Close runs that nobody works for, then purge what was kept for long enough."""
     from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not while indexing
 
-    with invocation("watchdog", "timer", context):
+    with tellable_errors(), invocation("watchdog", "timer", context):
         close_stuck_runs(services(), Engine(client))
         purge_old_runs(services(), Engine(client))
 

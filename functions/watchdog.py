@@ -33,7 +33,7 @@ def close_stuck_runs(services: Services, engine: "Engine") -> None:
         services.runs.give_back_log(run.run_id)
         close_run(services, run, None)
     for run in services.runs.active_before(before):
-        if not close_if_lost(services, engine, run) and _is_stalled(services, run):
+        if not close_if_lost(services, engine, run, standstill=START_GRACE) and _is_stalled(services, run):
             _stop_stalled(services, engine, run)
     holder = services.lease.holder()
     if holder is None:

@@ -16,7 +16,7 @@ from analysis.models import Portfolio
 from benchmarks.mongodb import fill
 from stores.mongo import Document, DocumentDatabase, connect
 from tests.devhost.harness import eventually
-from tests.end_to_end.app import App, assert_discreet, start_app
+from tests.end_to_end.app import ROOT, App, assert_discreet, start_app
 from tests.faults.people import LOOKBACK_DAYS, people, write_prices
 from tests.faults.servers import MongoDB, Redis
 from tests.faults.wire import Wire
@@ -98,12 +98,12 @@ class Site:
 
     # The app.
 
-    def start_app(self, **settings: str) -> None:
-        """Start the app, or start it anew with other settings."""
+    def start_app(self, script_root: Path = ROOT, /, **settings: str) -> None:
+        """Start the app, or start it anew with other settings, or another one."""
         if self._app is not None:
             self._app.stop(signal.SIGINT)
         self._started = self._environment(**settings)
-        self._app = start_app(self._folder, **self._started)
+        self._app = start_app(self._folder, script_root, **self._started)
         self._deaths = 0
 
     def kill_app(self) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,33 +17,23 @@ from durabletask.testing import InMemoryOrchestrationBackend
 from tests.functions.engine import client_of
 
 _register: Any = rpc.add_TaskHubSidecarServiceServicer_to_server  # generated without types
-_OVER = {pb.ORCHESTRATION_STATUS_COMPLETED, pb.ORCHESTRATION_STATUS_FAILED, pb.ORCHESTRATION_STATUS_TERMINATED}
 
 type Context = Any  # grpc.ServicerContext, of which the SDK's backend knows no type
 
 
-class StrictEngine(InMemoryOrchestrationBackend):
-    """Refuses what the Durable extension refuses on Azure Storage, where the SDK's own engine does nothing instead."""
+class SlowEngine(InMemoryOrchestrationBackend):
+    """Takes its time to look something up."""
 
-    def TerminateInstance(self, request: pb.TerminateRequest, context: Context) -> pb.TerminateResponse:  # noqa: N802 - a call of gRPC's
-        """End an instance that is there and not over."""
-        status = self._status(request.instanceId)
-        if status is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, "no such instance")
-        if status in _OVER:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "it is over")
-        return super().TerminateInstance(request, context)
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self.asked = 0
 
-    def PurgeInstances(self, request: pb.PurgeInstancesRequest, context: Context) -> pb.PurgeInstancesResponse:  # noqa: N802 - a call of gRPC's
-        """Delete instances that are over."""
-        if request.instanceId and self._status(request.instanceId) not in {None, *_OVER}:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "it still runs")
-        return super().PurgeInstances(request, context)
-
-    def _status(self, instance_id: str) -> int | None:
-        with self._lock:
-            instance = self._instances.get(instance_id)
-            return None if instance is None else instance.status
+    def GetInstance(self, request: pb.GetInstanceRequest, context: Context) -> pb.GetInstanceResponse:  # noqa: N802 - a call of gRPC's
+        """Look up an instance."""
+        self.asked += 1
+        time.sleep(self._seconds)
+        return super().GetInstance(request, context)
 
 
 class TakingEngine(InMemoryOrchestrationBackend):

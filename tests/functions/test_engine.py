@@ -13,8 +13,9 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.worker import TaskHubGrpcWorker
 
+from devhost.memory_backend import LocalBackend
 from functions import orchestration
-from functions.engine import AT_ONCE, VERSION, Engine, EngineUnavailable, StillRunning, is_newer
+from functions.engine import AT_ONCE, VERSION, Engine, EngineUnavailable, StillRunning, _turns, is_newer
 from functions.finishing import finish
 from functions.messages import FinishInput, PlanInput, to_wire
 from functions.planning import plan
@@ -23,8 +24,9 @@ from functions.services import Services
 from market_data.sample_prices import SampleProvider
 from stores.mongo import DocumentDatabase
 from stores.records import RequestKey, Trigger
+from tests.devhost.harness import eventually
 from tests.functions.engine import carry_out, engine_away, run_of
-from tests.functions.engines import StrictEngine, TakingEngine, served, silent
+from tests.functions.engines import SlowEngine, TakingEngine, served, silent
 from tests.functions.steps import all_services
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,9 +59,9 @@ def test_each_call_to_an_engine_that_is_away_is_an_error_of_ours(call: str) -> N
 def test_a_call_that_had_no_answer_keeps_the_next_from_waiting(caplog: pytest.LogCaptureFixture) -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable) as first:
-            Engine(client, 0.2).ping()
+            Engine(client, 0.2).state("run")
         with pytest.raises(EngineUnavailable) as second:
-            Engine(client, 3_600).ping()
+            Engine(client, 3_600).state("run")
     assert (first.value.__cause__ is None, second.value.__cause__ is None) == (False, True)
     said = [record for record in caplog.records if record.name == "functions.engine"]
     assert [(record.levelno, record.getMessage().split(";")[0]) for record in said] == [
@@ -91,7 +93,7 @@ def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(mo
     def why(engine: Engine) -> bool:
         """Tell whether the call got as far as the engine."""
         with pytest.raises(EngineUnavailable) as caught:
-            engine.ping()
+            engine.state("run")
         return caught.value.__cause__ is not None
 
     with silent() as client, ThreadPoolExecutor(25) as threads:
@@ -101,6 +103,33 @@ def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(mo
         assert [call.result() for call in refused] == [False] * 23
         assert [call.done() for call in waiting] == [False] * AT_ONCE
         assert [call.result() for call in waiting] == [True] * AT_ONCE
+
+
+def test_an_engine_that_is_too_slow_for_health_takes_runs_all_the_same() -> None:
+    with served(SlowEngine(0.5)) as client, ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(Engine(client, 0.2).ping) for _ in range(8)]
+        assert Engine(client).state("run") is None
+        assert [type(call.exception()) for call in asked] == [EngineUnavailable] * 8
+        Engine(client).start(ORCHESTRATION, "run")
+        assert Engine(client).state("run") == "active"
+
+
+def test_requests_for_health_at_the_same_time_ask_the_engine_once() -> None:
+    backend = SlowEngine(0.3)
+    with served(backend) as client, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: Engine(client).ping(), range(8)))
+    assert backend.asked == 1
+
+
+def test_a_call_without_a_turn_refuses_none_that_finds_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.1)
+    with served(SlowEngine(0.6)) as client, ThreadPoolExecutor(AT_ONCE) as threads:
+        taken = [threads.submit(Engine(client).state, "run") for _ in range(AT_ONCE)]
+        eventually(lambda: not _turns(client.rpcBaseUrl, client.taskHubName)._free._value)  # noqa: SLF001 - until they have begun
+        with pytest.raises(EngineUnavailable):
+            Engine(client).state("run")
+        assert [call.result() for call in taken] == [None] * AT_ONCE
+        assert Engine(client).state("run") is None
 
 
 def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:
@@ -121,7 +150,7 @@ def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
 
 
 def test_ending_what_is_over_or_was_never_there_is_no_error_and_what_runs_is_not_purged() -> None:
-    with served(StrictEngine()) as client:
+    with served(LocalBackend(default_version=None)) as client:
         engine = Engine(client)
         engine.terminate("run")
         engine.start(ORCHESTRATION, "run")

@@ -1,0 +1,53 @@
+"""A run that a newer version of the app left behind, on the real extension with ``Reject``."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.devhost.harness import eventually
+from tests.end_to_end.app import ROOT
+from tests.faults.moments import PLAN
+from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
+from tests.faults.truth import check
+
+_PARTS = ("function_app.py", "settings.py", "schedules.py", "analysis", "functions", "market_data", "stores")
+_NEWER = "99.0"
+
+
+def newer_app(folder: Path) -> Path:
+    """Copy the app as one of a newer version."""
+    app = folder / "newer"
+    app.mkdir()
+    for part in _PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, app / part)
+        else:
+            shutil.copy(ROOT / part, app / part)
+    engine = app / "functions" / "engine.py"
+    engine.write_text(engine.read_text().replace('VERSION = "1.0"', f'VERSION = "{_NEWER}"'))
+    host_json = json.loads((ROOT / "host.json").read_text())
+    host_json["extensions"]["durableTask"]["defaultVersion"] = _NEWER
+    (app / "host.json").write_text(json.dumps(host_json))
+    return app
+
+
+def test_a_run_of_a_version_that_was_rolled_back_is_closed_and_keeps_no_other_from_running(
+    site: Site, tmp_path: Path
+) -> None:
+    site.start_app(newer_app(tmp_path))
+    with site.wire.holding(PLAN) as hold:
+        run_id = site.trigger()
+        hold.wait()
+        site.kill_app()
+    site.start_app(ANALYSIS_STALL_SECONDS="600")
+    assert site.app.trigger().json()["run_id"] == run_id, "it is active"
+    site.age(run_id, seconds=120)
+
+    def is_over() -> bool:
+        site.fire_watchdog()
+        return site.record(run_id)["status"] in FINAL
+
+    eventually(is_over, PATIENCE_SECONDS)
+    closed = check(site, run_id, planned=[], states=("failed",))
+    assert closed["errors"][0]["error_type"] == "newer_version"
+    check(site, site.trigger(), states=("completed",))
