@@ -305,6 +305,7 @@ def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> Non
         ("AzureWebJobs.nightly_analysis.Disabled", "true", True),
         ("AzureWebJobs.nightly_analysis.Disabled", "True", True),
         ("AzureWebJobs.nightly_analysis.Disabled", "1", True),
+        ("azurewebjobs.Nightly_Analysis.disabled", "TRUE", True),
         ("AzureWebJobs.nightly_analysis.Disabled", "false", False),
         ("AzureWebJobs.nightly_analysis.Disabled", "yes", False),
         ("AzureWebJobs.nightly_analysis.Disabled", "", False),

@@ -1,14 +1,18 @@
 """The program that carries the real extension, as a part of the local host: how it starts, and how both end."""
 
+import asyncio
 import os
 import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from devhost.extension_engine import _functions_app
+from devhost.messages import FunctionInfo
 from tests import real_engine
 from tests.devhost.harness import Host, eventually, refused_start, running_host
 
@@ -104,3 +108,35 @@ def test_a_setting_names_the_hub_in_place_of_host_json(host: Host) -> None:
     settings = real_engine.environment(host.folder)
     hub = settings["AzureFunctionsJobHost__extensions__durableTask__hubName"]
     assert host.client.get("/hub").text == hub
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status"),
+    [
+        ("step", {}, 200),
+        ("step", {"Origin": "http://127.0.0.1:7071"}, 403),
+        ("step", {"Host": "page.example"}, 403),
+        ("watchdog", {}, 404),
+        ("nowhere", {}, 404),
+    ],
+)
+def test_only_the_program_runs_functions_and_only_those_of_the_engine(
+    name: str, headers: dict[str, str], status: int
+) -> None:
+    functions = [
+        FunctionInfo("step", [{"type": "activityTrigger", "activity": "step"}]),
+        FunctionInfo("watchdog", [{"type": "timerTrigger"}]),
+    ]
+    ran: list[str] = []
+
+    async def invoke(function: str, *_: str) -> str:
+        ran.append(function)
+        return "{}"
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(_functions_app(functions, invoke))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7100") as client:
+            return (await client.post(f"/invoke/{name}", content="null", headers=headers)).status_code
+
+    assert asyncio.run(ask()) == status
+    assert ran == (["step"] if status == 200 else [])

@@ -287,3 +287,11 @@ def test_a_timer_can_be_fired_by_hand(tmp_path: Path) -> None:
     with running_host(tmp_path) as host:
         assert host.fire("Yearly") == 202
         assert eventually(lambda: host.notes("yearly")) == ["False"]
+
+
+def test_a_status_that_was_cut_off_stops_the_start_by_the_name_of_its_file(tmp_path: Path) -> None:
+    remember_a_missed_occurrence(tmp_path)
+    file = tmp_path / "timers" / "nightly.json"
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(StartError, match=r"nightly\.json is ill-formed"):
+        timer(YEARLY, tmp_path)

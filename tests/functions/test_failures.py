@@ -1,5 +1,6 @@
 """How what stops a step reaches the run record: named, readable and not too long, whatever the host makes of it."""
 
+import inspect
 import json
 import traceback
 from pathlib import Path
@@ -15,7 +16,9 @@ from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import StringValue
 
-from functions.activities import _step, tellable
+from functions import schedule
+from functions.activities import _step
+from functions.failures import tellable
 from functions.messages import Failure
 from functions.orchestration import _failure
 from tests.functions.engines import served
@@ -167,3 +170,19 @@ def test_a_step_whose_error_has_a_lone_surrogate_fails_by_name_and_the_engine_do
     name, text = json.loads(state.serialized_output or "")
     assert name.endswith("Boom")
     assert text == ("outer" if within else "user ? is odd")
+
+
+@pytest.mark.parametrize("function", [schedule.nightly_analysis, schedule.watchdog])
+def test_an_error_that_leaves_a_timer_can_be_sent(
+    function: Any,  # noqa: ANN401 - as the SDK decorates it
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise Boom("\ud800")
+
+    monkeypatch.setattr("functions.schedule.services", fails)
+    call = inspect.unwrap(function._function.get_user_function())  # noqa: SLF001 - as the SDK keeps it
+    client = SimpleNamespace(rpcBaseUrl="", taskHubName="", maxGrpcMessageSizeInBytes=0)
+    with pytest.raises(Exception, match=r"^\?$") as caught:
+        call(SimpleNamespace(past_due=False, schedule_status={}), client, None)
+    assert type(caught.value).__name__ == "Boom"
