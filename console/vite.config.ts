@@ -6,13 +6,13 @@ export default defineConfig({
   base: "/api/admin/console/",
   esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "none" },
   build: {
-    // One flat folder: the app serves these files by name, and nothing as a data: URL, which its policy forbids.
+    // One flat folder, because the app serves files by name; no data: URLs, because its policy forbids them.
     assetsDir: "",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
     reportCompressedSize: true,
   },
-  // For work on the console: `make start`, then `npm run dev`.
+  // For development: `make start`, then `npm run dev`.
   server: { proxy: { "/api/admin/portfolio": APP, "/api/health": APP } },
 });

@@ -14,17 +14,17 @@ def main() -> int:
     command = commands.add_parser(
         "start",
         help="run the app until Ctrl-C",
-        epilog="Environment: PORT (default 7071, 0 for any free one), DATA_DIR keeps data between starts, "
-        "MONGODB_URL and REDIS_URL use servers of yours instead of embedded ones, SEED=1 seeds such a MongoDB too, "
-        "FUNCTIONS_MASTER_KEY is the key of the host's admin API instead of one made for this start.",
+        epilog="Environment: PORT (default 7071, 0 for a free port), DATA_DIR keeps data between starts, "
+        "MONGODB_URL and REDIS_URL use external servers instead of embedded ones, SEED=1 seeds such a MongoDB too, "
+        "FUNCTIONS_MASTER_KEY is the key of the host's admin API (default: a random one).",
     )
     command.add_argument("--script-root", type=Path, default=Path(__file__).parent.parent, help="folder of the app")
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
-    commands.add_parser("demo", help="run the whole analysis once on sample data and print a report")
+    commands.add_parser("demo", help="run the analysis once on sample data and print a report")
     commands.add_parser("func", help="run the app under Azure Functions Core Tools, with Azurite, until Ctrl-C")
-    look = commands.add_parser("preflight", help="tell what an environment lacks; changes nothing")
-    look.add_argument("--settings", type=Path, help="file with the app's settings, else those of the environment")
-    look.add_argument("--url", help="address of the deployed app, to look at it from outside too")
+    look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
+    look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
+    look.add_argument("--url", help="address of the deployed app, to check it from outside too")
     arguments = parser.parse_args()
     if arguments.command == "preflight":
         from devhost.preflight import main as preflight  # noqa: PLC0415 - not needed for the others

@@ -1,4 +1,4 @@
-"""``python -m devhost demo``: start the app, run the analysis over HTTP as an operator would, show what it found."""
+"""``python -m devhost demo``: start the app, run the analysis over HTTP as an operator would, print the results."""
 
 import contextlib
 import json
@@ -37,26 +37,26 @@ _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _WIDTH_OF_A_FILE = 100
 _LOG_LINES_SHOWN = 12
-# What the demo shows is not to depend on what somebody's shell has set for a start of their own.
+# Settings of the user's shell that must not change the demo.
 _NOT_INHERITED = (
     "KEY_VAULT_URL", "ADMIN_SECRET", "JWT_SECRET", "MONGODB_URL", "MONGODB_DATABASE", "REDIS_URL", "DATA_DIR", "SEED",
     "JWT_ISSUER", "JWT_AUDIENCE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_ADMIN_ROLE",
     "MARKET_DATA_PROVIDER", "PRICES_DIR", "BENCHMARK_SYMBOL", "RISK_FREE_RATE",
     "ANALYSIS_LOOKBACK_DAYS", "ANALYSIS_MIN_SUCCESS_RATE",
 )  # fmt: skip
-# Few users a page, so that there are pages to be seen; any free port.
+# Several pages of users, so that progress is visible; any free port.
 _OURS = {"PORT": "0", "ANALYSIS_PAGE_SIZE": "5"}
 
 
 class DemoFailed(Exception):
-    """A step of the demo failed. The message is a paragraph for a person."""
+    """A step of the demo failed. The message is a paragraph for the user."""
 
 
 class AdminApi:
-    """The app's HTTP API, as an administrator uses it."""
+    """The app's HTTP API, with the admin secret."""
 
     def __init__(self, base_url: str, secret: str) -> None:
-        # No proxy of the environment stands between two programs of one machine.
+        # The client and the app run on one machine: proxies of the environment do not apply.
         self._client = httpx.Client(base_url=base_url, headers={"X-Admin-Secret": secret}, timeout=30, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -66,15 +66,15 @@ class AdminApi:
         self._client.close()
 
     def start_run(self, **asked: object) -> tuple[str, str]:
-        """Start a run; gives its id and where its status is to be asked for."""
+        """Start a run and return its ID and the URL of its status."""
         answer = self._ask("POST", f"{_BASE}/trigger-analysis", json=asked or None)
         return answer["run_id"], answer["status_url"]
 
     def states(self, status_url: str) -> Iterator[Document]:
-        """Give the run document again and again, until the run has ended.
+        """Yield the run document repeatedly, until the run has ended.
 
         Raises:
-            DemoFailed: it does not end.
+            DemoFailed: the run does not end.
         """
         deadline = time.monotonic() + _RUN_SECONDS
         while time.monotonic() < deadline:
@@ -83,10 +83,10 @@ class AdminApi:
             if run["status"] in _FINAL:
                 return
             time.sleep(_POLL_SECONDS)
-        raise DemoFailed(f"The run did not end within {_RUN_SECONDS:.0f} s.")
+        raise DemoFailed(f"The run did not finish within {_RUN_SECONDS:.0f} s.")
 
     def portfolios(self, run_id: str) -> list[Document]:
-        """Give the summaries of all portfolios of a run, by user."""
+        """Return the summaries of all portfolios of a run, sorted by user."""
         summaries: list[Document] = []
         query: dict[str, str | int] = {"limit": 100}
         while True:
@@ -97,7 +97,7 @@ class AdminApi:
             query["after"] = page["next"]
 
     def report(self, run_id: str, user_id: str) -> Document:
-        """Give one user's report."""
+        """Return one user's report."""
         return self._ask("GET", f"{_BASE}/analysis-runs/{run_id}/portfolios/{user_id}")
 
     def _ask(self, method: str, path: str, **request: Any) -> Document:  # noqa: ANN401 - httpx takes many kinds
@@ -105,22 +105,22 @@ class AdminApi:
             answer = self._client.request(method, path, **request)
             content: Document = answer.json()
         except (httpx.HTTPError, json.JSONDecodeError) as error:
-            raise DemoFailed(f"{method} {path} got no usable answer: {type(error).__name__}: {error}.") from error
+            raise DemoFailed(f"{method} {path} failed: {type(error).__name__}: {error}.") from error
         if answer.is_error:
-            said = content.get("detail") or content.get("title") or "no reason given"
-            raise DemoFailed(f"{method} {path} answered {answer.status_code}: {said}")
+            reason = content.get("detail") or content.get("title") or "no reason given"
+            raise DemoFailed(f"{method} {path} returned {answer.status_code}: {reason}")
         return content
 
 
 def main() -> int:
-    """Run the demo and give the exit code."""
+    """Run the demo and return the exit code."""
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         _demonstrate(console)
     except (DemoFailed, StartError) as error:
-        print(f"The demo failed. {error}", file=sys.stderr)
+        print(f"Demo failed. {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -134,9 +134,9 @@ def _interrupt(*_: object) -> None:
 
 def _demonstrate(console: Console) -> None:
     secret = local_settings(_APP).get("ADMIN_SECRET", "")
-    console.print("Starting the app with an embedded MongoDB and Redis and sample users ...")
+    console.print("Starting the app with embedded MongoDB and Redis and sample users ...")
     with _running_app() as base_url, AdminApi(base_url, secret) as api:
-        console.print(f"The app listens on {base_url}", highlight=False)
+        console.print(f"App listening on {base_url}", highlight=False)
         run_id, status_url = api.start_run()
         console.print(f"POST {_BASE}/trigger-analysis started {run_id}", highlight=False)
         run = _watch(console, api.states(status_url))
@@ -145,7 +145,7 @@ def _demonstrate(console: Console) -> None:
         if run["status"] not in ("completed", "completed_with_errors"):
             raise DemoFailed(" ".join(["The run did not complete.", *(error["error"] for error in run["errors"])]))
         _show_portfolios(console, api, run)
-    console.print("\nEverything is stopped. To look around yourself: make start", highlight=False)
+    console.print("\nAll services stopped. To explore the app yourself: make start", highlight=False)
 
 
 def _show_portfolios(console: Console, api: AdminApi, run: Document) -> None:
@@ -154,16 +154,16 @@ def _show_portfolios(console: Console, api: AdminApi, run: Document) -> None:
     console.print()
     console.print(render_portfolios(summaries))
     console.print()
-    console.print(render_remarks(run, reports, _run_over_the_others(api, reports)))
+    console.print(render_remarks(run, reports, _run_of_other_users(api, reports)))
     console.print()
     whole = [report for report in reports if report["status"] == "analyzed" and report["reason"] is None]
     if not whole:
-        raise DemoFailed("No portfolio was analysed in full.")
+        raise DemoFailed("No portfolio was fully analyzed.")
     console.print(render_portfolio(max(whole, key=lambda report: report["valuation"]["market_value"])))
 
 
-def _run_over_the_others(api: AdminApi, reports: Sequence[Document]) -> Document | None:
-    """Ask for a dry run over the sample users without a report: its errors tell why they have none."""
+def _run_of_other_users(api: AdminApi, reports: Sequence[Document]) -> Document | None:
+    """Return a dry run of the sample users without a report; its errors contain the reasons."""
     reported = {report["user_id"] for report in reports}
     others = [user.user_id for user in SAMPLE_USERS if user.user_id not in reported]
     if not others:
@@ -174,24 +174,24 @@ def _run_over_the_others(api: AdminApi, reports: Sequence[Document]) -> Document
 
 
 def _watch(console: Console, states: Iterator[Document]) -> Document:
-    """Show how a run gets on, as a bar in a terminal and as a line a step elsewhere; gives its last state."""
+    """Show the progress of a run, as a bar in a terminal, else as one line per step; return its last state."""
     run: Document = {}
-    said = ""
+    shown = ""
     columns = (TextColumn("{task.description:<36}"), BarColumn(bar_width=40), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Waiting to start", total=1.0)
         for run in states:
             share, label = progress_of(run)
             progress.update(bar, completed=share, description=label)
-            if label != said and not console.is_terminal:
+            if label != shown and not console.is_terminal:
                 console.print(f"  {label}", highlight=False)
-            said = label
+            shown = label
     return run
 
 
 @contextlib.contextmanager
 def _running_app() -> Iterator[str]:
-    """Run ``devhost start`` in a process of its own; gives the app's address and stops it at the end."""
+    """Run ``devhost start`` as a child process and yield the app's address; stop the process at the end."""
     with TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost", "start"],
@@ -200,12 +200,12 @@ def _running_app() -> Iterator[str]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            process_group=0,  # a Ctrl-C is ours to pass on, once
+            process_group=0,  # Ctrl-C reaches this process only, which passes it on once
         )
         try:
             yield _address(process, output)
         except DemoFailed as error:
-            raise DemoFailed(f"{error}\nThe last lines of the app:\n{_last_lines(output)}") from error
+            raise DemoFailed(f"{error}\nLast lines of the app's output:\n{_last_lines(output)}") from error
         finally:
             _stop(process)
 
@@ -221,20 +221,20 @@ def _address(process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
             if line.startswith("Listening on "):
                 return line.removeprefix("Listening on ")
         if process.poll() is not None:
-            raise DemoFailed(f"The app did not start: it ended with exit code {process.returncode}.")
+            raise DemoFailed(f"The app did not start: it exited with code {process.returncode}.")
         time.sleep(_POLL_SECONDS)
     raise DemoFailed(f"The app did not start within {_START_SECONDS:.0f} s.")
 
 
 def _lines(output: IO[bytes]) -> list[str]:
-    # Read by position: the app writes through the same open file, whose offset is not ours to move.
+    # Read by position: the app writes through the same open file and shares its offset.
     size = os.fstat(output.fileno()).st_size
     return os.pread(output.fileno(), size, 0).decode(errors="replace").splitlines()
 
 
 def _last_lines(output: IO[bytes]) -> str:
     lines = [f"  {line}" for line in _lines(output) if line.strip()]
-    return "\n".join(lines[-_LOG_LINES_SHOWN:]) or "  (it said nothing)"
+    return "\n".join(lines[-_LOG_LINES_SHOWN:]) or "  (no output)"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -243,7 +243,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
     finally:
-        process.kill()  # what it started ends with it
+        process.kill()  # its children end with it
         process.wait()
 
 

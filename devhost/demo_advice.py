@@ -1,4 +1,4 @@
-"""What a report advises, from its decisions and its order plan to things that rich can print."""
+"""The decisions and the order plan of a report, rendered with rich."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _STYLES = {"BUY": "green", "SELL": "red", "HOLD": "dim"}
 
 
 def render_decisions(decisions: Sequence[Document]) -> RenderableType:
-    """Show each decision to act on with its reasons, and name what is to be held."""
+    """Return each decision to buy or sell with its reason, and the symbols to hold."""
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
         table.add_column(no_wrap=True)
@@ -25,18 +25,18 @@ def render_decisions(decisions: Sequence[Document]) -> RenderableType:
             confidence = f"{decision['confidence']}/10"
             table.add_row(Text(action, _STYLES[action]), decision["symbol"], confidence, decision["reasoning_summary"])
     held = ", ".join(decision["symbol"] for decision in decisions if decision["decision"] == "HOLD")
-    return Group(Text("Decisions", style="bold"), table, Text(f"HOLD  {held or 'nothing'}", _STYLES["HOLD"]), Text())
+    return Group(Text("Decisions", style="bold"), table, Text(f"HOLD  {held or 'none'}", _STYLES["HOLD"]), Text())
 
 
 def render_order_plan(plan: Document) -> RenderableType:
-    """Show the planned orders in the order to place them, and what they come to."""
+    """Return the planned orders by priority, with their totals."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
     table.add_column("No.", justify="right", no_wrap=True)
     table.add_column("Side", no_wrap=True)
     table.add_column("Symbol", no_wrap=True)
     for heading in ("Shares", "Price", "Amount", "Size %"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("Skipped for")
+    table.add_column("Skip reason")
     for order in plan["orders"]:
         table.add_row(
             str(order["priority"]),
@@ -49,8 +49,10 @@ def render_order_plan(plan: Document) -> RenderableType:
             (order["skip_reason"] or "").replace("_", " "),
         )
     sums = Text.assemble(
-        *("Sells bring ", money(plan["total_sell_proceeds"]), ", buys cost ", money(plan["total_buy_cost"])),
-        *(" of ", money(plan["available_buying_power"]), " available"),
+        *("Sell proceeds ", money(plan["total_sell_proceeds"]), ", buy cost ", money(plan["total_buy_cost"])),
+        *(" of ", money(plan["available_buying_power"]), " buying power"),
     )
     notes = (Text(note) for note in plan["notes"])
-    return Group(Text("Order plan, not sent", style="bold"), *([table] if plan["orders"] else []), sums, *notes, Text())
+    return Group(
+        Text("Order plan (not sent)", style="bold"), *([table] if plan["orders"] else []), sums, *notes, Text()
+    )

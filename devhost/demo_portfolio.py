@@ -1,4 +1,4 @@
-"""One portfolio in full, from its report to things that rich can print."""
+"""The full report of one portfolio, rendered with rich."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -28,9 +28,9 @@ _VALUATION: _Lines = (
     ("market_value", "Market value", money),
     ("cash", "Cash", money),
     ("cost_basis", "Cost basis", money),
-    ("unrealized_pl", "Unrealised gain", _change),
-    ("unrealized_pl_pct", "  of cost", percent_of_hundred),
-    ("day_change", "Change on the day", _change),
+    ("unrealized_pl", "Unrealized gain", _change),
+    ("unrealized_pl_pct", "  in percent", percent_of_hundred),
+    ("day_change", "Day change", _change),
     ("day_change_pct", "  in percent", percent_of_hundred),
 )
 _PERFORMANCE: _Lines = (
@@ -44,7 +44,7 @@ _PERFORMANCE: _Lines = (
     ("return_252d", "Last 252 days", _gain),
     ("return_ytd", "Year to date", _gain),
     ("cumulative_return", "Whole period", _gain),
-    ("cagr", "  a year (CAGR)", _gain),
+    ("cagr", "  per year (CAGR)", _gain),
 )
 _DIVERSIFICATION: _Lines = (
     ("effective_holdings", "Effective holdings", number),
@@ -66,18 +66,18 @@ _RISK: _Lines = (
     ("max_drawdown_recovery", "  recovered", words),
     ("current_drawdown", "Current drawdown", percent),
     ("beta", "Beta", number),
-    ("alpha", "Alpha, a year", _gain),
+    ("alpha", "Alpha per year", _gain),
     ("correlation_to_benchmark", "Correlation to market", number),
     ("tracking_error", "Tracking error", percent),
     ("information_ratio", "Information ratio", number),
 )
 _TAILS: _Lines = (
-    ("value_at_risk_95", "VaR 95 %, a day", percent),
-    ("value_at_risk_99", "VaR 99 %", percent),
-    ("gaussian_value_at_risk_95", "Gaussian VaR 95 %", percent),
-    ("gaussian_value_at_risk_99", "Gaussian VaR 99 %", percent),
-    ("conditional_value_at_risk_95", "Beyond VaR 95 %", percent),
-    ("conditional_value_at_risk_99", "Beyond VaR 99 %", percent),
+    ("value_at_risk_95", "VaR 95%, 1 day", percent),
+    ("value_at_risk_99", "VaR 99%, 1 day", percent),
+    ("gaussian_value_at_risk_95", "Gaussian VaR 95%", percent),
+    ("gaussian_value_at_risk_99", "Gaussian VaR 99%", percent),
+    ("conditional_value_at_risk_95", "Conditional VaR 95%", percent),
+    ("conditional_value_at_risk_99", "Conditional VaR 99%", percent),
     ("skewness", "Skewness", number),
     ("excess_kurtosis", "Excess kurtosis", number),
 )
@@ -87,19 +87,19 @@ _HOLDING: _Lines = (
     ("market_value", "Value", money),
     ("weight", "Weight", percent),
     ("unrealized_pl_pct", "Gain", percent_of_hundred),
-    ("return_21d", "21 d", _gain),
-    ("return_252d", "252 d", _gain),
-    ("annual_volatility", "Volat.", percent),
+    ("return_21d", "21d", _gain),
+    ("return_252d", "252d", _gain),
+    ("annual_volatility", "Vol.", percent),
     ("beta", "Beta", number),
-    ("risk_contribution", "Of risk", percent),
+    ("risk_contribution", "Risk", percent),
 )
 _SCENARIOS = {
-    "worst_day": "Its worst day",
-    "worst_5_days": "Its worst 5 days",
-    "worst_21_days": "Its worst 21 days",
-    "market_-10": "The market falls by 10 %",
-    "market_-20": "The market falls by 20 %",
-    "market_-30": "The market falls by 30 %",
+    "worst_day": "Worst day",
+    "worst_5_days": "Worst 5 days",
+    "worst_21_days": "Worst 21 days",
+    "market_-10": "Market falls 10%",
+    "market_-20": "Market falls 20%",
+    "market_-30": "Market falls 30%",
     "global_financial_crisis": "Global financial crisis, 2008-2009",
     "covid_crash": "Covid crash, 2020",
     "inflation_bear_2022": "Inflation bear market, 2022",
@@ -107,12 +107,12 @@ _SCENARIOS = {
 
 
 def render_portfolio(report: Document) -> RenderableType:
-    """Show one analysed portfolio with every part of its report."""
+    """Return every part of the report of an analyzed portfolio."""
     figures = Table.grid(expand=True, padding=(0, 2))
     for _ in range(3):
         figures.add_column(ratio=1)
     figures.add_row(
-        Group(_figures("Valuation", report["valuation"], _VALUATION), _figures("Tails", report["risk"], _TAILS)),
+        Group(_figures("Valuation", report["valuation"], _VALUATION), _figures("Tail risk", report["risk"], _TAILS)),
         Group(
             _figures("Performance", report["performance"], _PERFORMANCE),
             _figures("Diversification", report["diversification"], _DIVERSIFICATION),
@@ -130,7 +130,7 @@ def render_portfolio(report: Document) -> RenderableType:
     )
     return Panel(
         Group(*parts),
-        title=f"{report['user_id']} in full, as of {report['as_of']}, in {report['currency']}",
+        title=f"Report for {report['user_id']} as of {report['as_of']}, in {report['currency']}",
         title_align="left",
     )
 
@@ -141,7 +141,7 @@ def _figures(title: str, part: Document | None, lines: _Lines) -> RenderableType
     table.add_column(justify="right", no_wrap=True)
     table.add_row(Text(title, style="bold"))
     if part is None:
-        table.add_row(Text("not to be told", style="dim"))
+        table.add_row(Text("not available", style="dim"))
     else:
         for member, label, shape in lines:
             table.add_row(label, shape(part[member]))
@@ -167,7 +167,7 @@ def _stress(scenarios: Iterable[Document] | None) -> RenderableType:
     for scenario in scenarios or ():
         table.add_row(_SCENARIOS[scenario["scenario"]], _gain(scenario["return"]), _change(scenario["loss"]))
     return Group(
-        Text("Stress", style="bold"), Text("not to be told", style="dim") if scenarios is None else table, Text()
+        Text("Stress tests", style="bold"), Text("not available", style="dim") if scenarios is None else table, Text()
     )
 
 
@@ -186,10 +186,10 @@ def _data_quality(quality: Document) -> RenderableType:
         for member, label in (
             ("missing_symbols", "no price"),
             ("stale_symbols", "stale price"),
-            ("short_history_symbols", "short history"),
+            ("short_history_symbols", "short price history"),
         )
         if quality[member]
     )
-    coverage = Text.assemble(percent(quality["coverage"]), " of the market value has enough history")
-    summary = Text("; ").join([coverage, Text(flagged or "nothing flagged")])
+    coverage = Text.assemble(percent(quality["coverage"]), " of the market value has enough price history")
+    summary = Text("; ").join([coverage, Text(flagged or "no issues")])
     return Group(Text("Data quality", style="bold"), summary, *map(Text, quality["notes"]))

@@ -1,4 +1,4 @@
-"""What a run did, from the documents of the API to things that rich can print."""
+"""A run and its portfolios, from the documents of the API, rendered with rich."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,22 +23,22 @@ _PHASES = {
     "plan": "Planning",
     "market_data": "Fetching prices",
     "research": "Researching symbols",
-    "analyze": "Analysing portfolios",
+    "analyze": "Analyzing portfolios",
     "finish": "Finishing",
     "done": "Done",
 }
 _REASONS = {
-    "no_holdings": "holds nothing, so there is nothing to value",
-    "no_prices": "no holding has a price",
-    "low_coverage": "too little of it has enough price history for figures that rest on returns",
-    "undefined_weights": "what can be measured cancels out and cannot stand for the rest",
-    "non_positive_value": "owes as much as all is worth or more, so no weights can be told",
-    "non_finite_value": "its value is out of any measurable range",
+    "no_holdings": "no holdings",
+    "no_prices": "none of the holdings has a price",
+    "low_coverage": "too little price history for figures based on returns",
+    "undefined_weights": "the holdings with enough price history cancel out",
+    "non_positive_value": "the total value is zero or negative, so weights are not available",
+    "non_finite_value": "the values are too large to calculate with",
 }
 
 
 def progress_of(run: Document) -> tuple[float, str]:
-    """Give how much of a run is done, from 0 to 1, and what it is at."""
+    """Return the completed share of a run, from 0 to 1, and a label of its current step."""
     progress = run["progress"]
     phase, done, total = progress["phase"], progress["pages_done"], progress["pages_total"]
     phases = list(_PHASES)
@@ -49,7 +49,7 @@ def progress_of(run: Document) -> tuple[float, str]:
 
 
 def render_run(run: Document) -> RenderableType:
-    """Show a run at a glance: outcome, counts and durations."""
+    """Return the summary of a run: outcome, counts and durations."""
     metrics = run["metrics"]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
@@ -58,27 +58,27 @@ def render_run(run: Document) -> RenderableType:
     grid.add_row("Prices as of", run["as_of"] or "-")
     grid.add_row(
         "Users",
-        f"{run['users_to_analyze']:,} planned: {run['users_analyzed']:,} analysed, {run['users_skipped']:,} skipped, "
+        f"{run['users_to_analyze']:,} planned: {run['users_analyzed']:,} analyzed, {run['users_skipped']:,} skipped, "
         f"{run['users_failed']:,} failed",
     )
-    grid.add_row("Symbols", f"{run['symbols']:,}, of which {run['symbols_failed']:,} without prices")
+    grid.add_row("Symbols", f"{run['symbols']:,} ({run['symbols_failed']:,} without prices)")
     phases = [
         f"{label.lower()} {seconds(metrics[f'{phase}_duration_seconds'])}"
         for phase, label in _PHASES.items()
         if metrics.get(f"{phase}_duration_seconds") is not None
     ]
-    grid.add_row("Time", Text.assemble(seconds(metrics["total_duration_seconds"]), " in all"))
+    grid.add_row("Duration", seconds(metrics["total_duration_seconds"]))
     if phases:
         grid.add_row("", "; ".join(phases))
-    return Panel(grid, title="The run", title_align="left")
+    return Panel(grid, title="Run summary", title_align="left")
 
 
 def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
-    """List all portfolios of a run, one line each."""
+    """Return a table of all portfolios of a run."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("User", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95 %", "Breaches", "Warnings"):
+    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95%", "Breaches", "Warnings"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         status = summary["status"]
@@ -96,15 +96,15 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
 
 
 def render_remarks(run: Document, reports: Sequence[Document], not_planned: Document | None) -> RenderableType:
-    """Explain in a line each portfolio, symbol and user that is out of the ordinary.
+    """Return one line of explanation for each unusual portfolio, symbol and user.
 
-    ``not_planned`` is a run that was asked for the users without a report; its errors tell why they have none.
+    ``not_planned`` is a run of the users without a report; its errors contain the reasons.
     """
     rows = [(report["user_id"], report["status"], "; ".join(found)) for report in reports if (found := remarks(report))]
     if not_planned:
         errors = not_planned["errors"]
         rows += [(error["user_id"], "not planned", error["error"]) for error in errors if error["user_id"]]
-    # Errors of users stand in their reports.
+    # The errors of users are in their reports.
     rows += [("", _words(error["error_type"]), error["error"]) for error in run["errors"] if not error["user_id"]]
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -112,11 +112,11 @@ def render_remarks(run: Document, reports: Sequence[Document], not_planned: Docu
     table.add_column()
     for name, kind, text in rows:
         table.add_row(name, Text(kind, style=STATUS_STYLES.get(kind, "yellow")), text)
-    return Group(Text("Out of the ordinary", style="bold"), table)
+    return Group(Text("Special cases", style="bold"), table)
 
 
 def remarks(report: Document) -> list[str]:
-    """Tell what is out of the ordinary about a portfolio, as its report shows it."""
+    """Return the unusual properties of a portfolio, from its report."""
     found = []
     if report["error"]:
         found.append(report["error"])
@@ -127,13 +127,13 @@ def remarks(report: Document) -> list[str]:
         f"{label} {', '.join(quality[member])}"
         for member, label in (
             ("missing_symbols", "no price for"),
-            ("stale_symbols", "stale price of"),
-            ("short_history_symbols", "short history of"),
+            ("stale_symbols", "stale price for"),
+            ("short_history_symbols", "short price history for"),
         )
         if quality.get(member)
     ]
     found += [
-        f"{left_out['symbol']} left out: {left_out['reason']}" for left_out in quality.get("invalid_holdings", ())
+        f"{excluded['symbol']} excluded: {excluded['reason']}" for excluded in quality.get("invalid_holdings", ())
     ]
     return found + _unusual_holdings(report["holdings"] or ())
 
@@ -142,12 +142,12 @@ def _unusual_holdings(holdings: Sequence[Document]) -> list[str]:
     found = []
     short = [holding["symbol"] for holding in holdings if holding["quantity"] < 0]
     if short:
-        found.append(f"short in {', '.join(short)}")
+        found.append(f"short position in {', '.join(short)}")
     fractions = [holding["symbol"] for holding in holdings if holding["quantity"] % 1]
     if fractions:
-        found.append(f"fractions of shares of {', '.join(fractions)}")
+        found.append(f"fractional shares of {', '.join(fractions)}")
     if len(holdings) == 1:
-        found.append(f"a single holding, {holdings[0]['symbol']}")
+        found.append(f"single holding: {holdings[0]['symbol']}")
     return found
 
 

@@ -1,5 +1,5 @@
 class StartError(Exception):
-    """The app or one of its services cannot be started. The message is one line; ``detail`` is for --verbose."""
+    """The app or one of its services cannot start. The message is one line; ``detail`` is shown with --verbose."""
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
@@ -7,17 +7,17 @@ class StartError(Exception):
 
 
 class HostEndedError(Exception):
-    """So many worker processes died that the Functions host ends itself, for the platform to start another."""
+    """So many worker processes exited that the Functions host ends itself, for the platform to start another one."""
 
     def __init__(self, deaths: int) -> None:
         super().__init__(
-            f"Exceeded language worker restart retry count: {deaths} worker processes died. The Functions host ends "
-            "itself then, and the platform starts another one; here, start again."
+            f"Exceeded language worker restart retry count: {deaths} worker processes exited. In Azure, the "
+            "platform now starts another host; here, start the app again."
         )
 
 
 class InvocationError(Exception):
-    """A function invocation failed: the function raised, or its worker process ended."""
+    """A function invocation failed: the function raised an error, or its worker process exited."""
 
     def __init__(self, error_type: str, message: str, stack: str = "") -> None:
         super().__init__(f"{error_type}: {message}")
@@ -27,14 +27,14 @@ class InvocationError(Exception):
 
 
 class WorkerExitedError(InvocationError):
-    """The worker process ended while it ran the function."""
+    """The worker process exited during the function."""
 
     def __init__(self, pid: int, exit_code: int | None) -> None:
         super().__init__("WorkerProcessExitException", f"worker process {pid} exited with code {exit_code}")
 
 
 class FunctionTimeoutError(InvocationError):
-    """The function took longer than ``functionTimeout`` of host.json, and its worker process was killed."""
+    """The function ran longer than ``functionTimeout`` of host.json, and its worker process was killed."""
 
     def __init__(self, function: str, seconds: float) -> None:
         self.seconds = seconds

@@ -79,7 +79,7 @@ class ExtensionEngine:
             StartError: there is no such program, its storage cannot be reached, or it ended.
         """
         if shutil.which(self._program) is None:
-            raise StartError(f"{PROGRAM}: {self._program} is no program that can be executed")
+            raise StartError(f"{PROGRAM}: {self._program} is not an executable program")
         await check_storage(_STORAGE, self._environment.get(_STORAGE, ""))
         with tempfile.TemporaryDirectory(prefix="devhost-engine-", ignore_cleanup_errors=True) as folder:
             client = Path(folder) / "client.json"
@@ -142,7 +142,7 @@ class ExtensionEngine:
         said = [line for line in self._lines if line.startswith("Unhandled exception")] or list(self._lines)
         reason = f": {said[-1]}" if said else ""
         return StartError(
-            f"{self._program}, which carries the orchestrations, ended with exit code {process.returncode}{reason}",
+            f"the engine {self._program} exited with code {process.returncode}{reason}",
             "\n".join(self._lines),
         )
 

@@ -1,4 +1,4 @@
-"""Figures as people read them. A figure that is undefined is a dash, a negative one is red."""
+"""Formatted figures. An undefined figure is a dash, a negative one is red."""
 
 from rich.text import Text
 
@@ -6,37 +6,37 @@ UNDEFINED = "-"
 
 
 def money(value: float | None, *, sign: bool = False) -> Text:
-    """``1,234.50``."""
+    """Return ``1,234.50``."""
     return _figure(value, "+,.2f" if sign else ",.2f")
 
 
 def percent(fraction: float | None, *, sign: bool = False) -> Text:
-    """``12.3 %`` for 0.123."""
-    return _figure(None if fraction is None else 100 * fraction, "+,.1f" if sign else ",.1f", " %")
+    """Return ``12.3%`` for 0.123."""
+    return _figure(None if fraction is None else 100 * fraction, "+,.1f" if sign else ",.1f", "%")
 
 
 def percent_of_hundred(value: float | None) -> Text:
-    """``+12.3 %`` for 12.3, as figures named ``_pct`` are given."""
-    return _figure(value, "+,.1f", " %")
+    """Return ``+12.3%`` for 12.3, the form of figures named ``_pct``."""
+    return _figure(value, "+,.1f", "%")
 
 
 def number(value: float | None) -> Text:
-    """``1.23``."""
+    """Return ``1.23``."""
     return _figure(value, ",.2f")
 
 
 def count(value: float | None) -> Text:
-    """``1,260``; fractions as far as there are any, to four digits."""
+    """Return ``1,260``; fractions with up to four digits."""
     return _figure(value, ",.10g" if value is not None and value == int(value) else ",.4f")
 
 
 def seconds(value: float | None) -> Text:
-    """``0.25 s``."""
+    """Return ``0.25 s``."""
     return _figure(value, ",.2f", " s")
 
 
 def words(value: str | None) -> Text:
-    """The text itself."""
+    """Return the text, or a dash without one."""
     return Text(value or UNDEFINED)
 
 
@@ -45,5 +45,5 @@ def _figure(value: float | None, shape: str, unit: str = "") -> Text:
         return Text(UNDEFINED, style="dim")
     shown = f"{value:{shape}}"
     if not any(digit in shown for digit in "123456789"):
-        shown = shown.lstrip("+-")  # what rounds to nothing is neither gain nor loss
+        shown = shown.lstrip("+-")  # zero after rounding has no sign
     return Text(shown + unit, style="red" if shown.startswith("-") else "")

@@ -126,7 +126,7 @@ def _timers(functions: list[FunctionInfo], environment: Mapping[str, str], data_
 def _check_triggers(functions: list[FunctionInfo]) -> None:
     for function in functions:
         if function.trigger_type not in _TRIGGERS:
-            raise StartError(f"function {function.name}: the local host does not know {function.trigger_type}")
+            raise StartError(f"function {function.name}: the local host does not support {function.trigger_type}")
 
 
 def _count(environment: Mapping[str, str], name: str) -> int | None:

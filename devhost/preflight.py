@@ -47,7 +47,7 @@ def read_settings(path: Path) -> dict[str, str]:
     except OSError as error:
         raise StartError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise StartError(f"{path} holds no app settings: see docs/migration.md for how to write it") from None
+        raise StartError(f"{path} contains no app settings: see docs/migration.md for its format") from None
 
 
 def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[Finding]:

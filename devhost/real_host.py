@@ -51,7 +51,7 @@ async def _serve(options: StartOptions) -> None:
             *command, environment=_with_python(environment), cwd=options.app_dir, output=sys.stdout.fileno()
         )
         try:
-            raise StartError(f"func ended with exit code {await host.wait()}")
+            raise StartError(f"func exited with code {await host.wait()}")
         finally:
             await stop_child(host, grace=_STOP_SECONDS)
 
@@ -96,9 +96,7 @@ async def _wait_for(process: Process) -> None:
                 if await _is_there():
                     return
                 await asyncio.sleep(_POLL_SECONDS)
-    raise StartError(
-        f"Azurite does not answer on the ports {', '.join(map(str, _STORAGE_PORTS))}; is one of them taken?"
-    )
+    raise StartError(f"Azurite did not respond on ports {', '.join(map(str, _STORAGE_PORTS))}; is one of them in use?")
 
 
 async def _is_there() -> bool:

@@ -32,11 +32,13 @@ class Route:
         if reserved:
             raise StartError(
                 f"function {function.name}: the route '{template}' starts with '{reserved}', "
-                "which the Functions host keeps for itself"
+                "which is reserved for the Functions host"
             )
         unknown = next((name for name in _PARAMETER.findall(template) if not name.isidentifier()), None)
         if unknown is not None:
-            raise StartError(f"function {function.name}: the local host cannot match the parameter {{{unknown}}}")
+            raise StartError(
+                f"function {function.name}: the local host does not support the route parameter {{{unknown}}}"
+            )
         return cls(function.name, template, frozenset(function.trigger.get("methods", ())))
 
     def conflicts_with(self, other: "Route") -> bool:

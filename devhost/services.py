@@ -1,4 +1,4 @@
-"""Embedded MongoDB and Redis for development: processes of their own that end with this one."""
+"""Embedded MongoDB and Redis for development, as child processes."""
 
 import asyncio
 import shutil
@@ -24,7 +24,7 @@ _CODE = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An embedded server that answers; ``description`` says which program it is and what becomes of its data."""
+    """A running server; ``description`` names the program and the place of its data."""
 
     url: str
     description: str
@@ -32,18 +32,18 @@ class Service:
 
 @asynccontextmanager
 async def embedded_mongodb(data_dir: Path | None) -> AsyncIterator[Service]:
-    """SecantusDB, a MongoDB-compatible server; its data is kept in ``data_dir/mongodb`` if there is a data_dir.
+    """Run SecantusDB, a MongoDB-compatible server, with its data in ``data_dir/mongodb`` if there is a data_dir.
 
     Raises:
-        StartError: it does not come up.
+        StartError: the server does not start.
     """
     port = _free_port()
     url = f"mongodb://{_ADDRESS}:{port}"
     with _storage(data_dir, "mongodb") as folder:
         command = (sys.executable, "-m", "secantus", "--port", str(port), "--log-level", "ERROR")
-        stop_seconds = _STOP_SECONDS if data_dir else 0  # what is thrown away needs no orderly end
+        stop_seconds = _STOP_SECONDS if data_dir else 0  # temporary data needs no orderly shutdown
         async with _server("MongoDB", folder, (*command, "--storage-path", str(folder)), stop_seconds) as ready:
-            from devhost.mongodb import ping  # noqa: PLC0415 - slow to import: meanwhile the server starts
+            from devhost.mongodb import ping  # noqa: PLC0415 - slow to import: the server starts in the meantime
 
             await ready(lambda: ping(url, _PING_MILLISECONDS))
             yield Service(url, f"embedded SecantusDB, {_kept(data_dir)}")
@@ -51,10 +51,10 @@ async def embedded_mongodb(data_dir: Path | None) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def embedded_redis(data_dir: Path | None) -> AsyncIterator[Service]:
-    """redis-server where it is on PATH, kept in ``data_dir/redis`` if there is a data_dir; else fakeredis, never kept.
+    """Run redis-server from PATH, with its data in ``data_dir/redis`` if there is a data_dir; else in-memory fakeredis.
 
     Raises:
-        StartError: it does not come up.
+        StartError: the server does not start.
     """
     port = _free_port()
     url = f"redis://{_ADDRESS}:{port}/0"
@@ -77,7 +77,7 @@ type _Ready = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
 @asynccontextmanager
 async def _server(name: str, folder: Path, command: tuple[str, ...], stop_seconds: float) -> AsyncIterator[_Ready]:
-    """Run a server process; gives a function that waits until a ping succeeds."""
+    """Run a server process and yield a function that waits until a ping succeeds."""
     log = folder / "server.log"
     with log.open("wb") as output:
         process = await start_child(*command, cwd=_CODE, output=output)
@@ -88,7 +88,7 @@ async def _server(name: str, folder: Path, command: tuple[str, ...], stop_second
 
 
 async def _ping_redis(port: int) -> None:
-    # By hand: to import the client library takes longer than the server does to start.
+    # By hand: importing the client library takes longer than starting the server.
     reader, writer = await asyncio.open_connection(_ADDRESS, port)
     try:
         writer.write(b"*1\r\n$4\r\nPING\r\n")
@@ -110,14 +110,14 @@ async def _answers(name: str, process: Process, log: Path, ping: Callable[[], Aw
                 else:
                     return
     except TimeoutError:
-        raise StartError(f"embedded {name} does not answer after {_START_SECONDS:.0f} s") from None
+        raise StartError(f"embedded {name} did not respond within {_START_SECONDS:.0f} s") from None
     raise _ended(name, process.returncode, log)
 
 
 def _ended(name: str, exit_code: int | None, log: Path) -> StartError:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    reason = lines[-1] if lines else "it says nothing"
-    return StartError(f"embedded {name} ended with exit code {exit_code}: {reason}", "\n".join(lines))
+    reason = lines[-1] if lines else "no output"
+    return StartError(f"embedded {name} exited with code {exit_code}: {reason}", "\n".join(lines))
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _storage(data_dir: Path | None, name: str) -> Iterator[Path]:
 
 
 def _kept(data_dir: Path | None) -> str:
-    return f"data kept in {data_dir}" if data_dir else "data thrown away at the end"
+    return f"data in {data_dir}" if data_dir else "data discarded on exit"
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""``make start``: the app with everything it needs, until Ctrl-C."""
+"""``make start``: the app with its services, until Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -23,16 +23,16 @@ from devhost.services import Service, embedded_mongodb, embedded_redis
 
 _say = partial(print, flush=True)  # also when piped
 _LAST_PORT = 65_535
-# One Ctrl-C may arrive twice: from the terminal, and relayed by make.
+# One Ctrl-C may arrive twice: from the terminal and from make.
 _SAME_SIGNAL_SECONDS = 0.5
 _ADDRESS = "127.0.0.1"
-_YOURS = "as the environment says"
-_WORTH_OPENING = ("api/admin/console", "api/openapi.json", "api/health")
+_EXTERNAL = "set in the environment"
+_PAGES = ("api/admin/console", "api/openapi.json", "api/health")
 
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """What ``python -m devhost start`` is told by its arguments and by the environment."""
+    """The options of ``python -m devhost start``, from its arguments and the environment."""
 
     app_dir: Path
     port: int
@@ -45,7 +45,7 @@ class StartOptions:
         """Read PORT, DATA_DIR and SEED.
 
         Raises:
-            StartError: PORT is no port, or DATA_DIR no folder.
+            StartError: PORT is not a port number, or DATA_DIR is not a folder.
         """
         port = environment.get("PORT") or "7071"
         if not port.isdecimal() or int(port) > _LAST_PORT:
@@ -66,12 +66,12 @@ class StartOptions:
 
 
 def start(app_dir: Path, *, verbose: bool) -> int:
-    """Run until SIGINT or SIGTERM; the exit code."""
+    """Run until SIGINT or SIGTERM and return the exit code."""
     return run(lambda: _serve(StartOptions.read(app_dir, os.environ, verbose=verbose)), verbose=verbose)
 
 
 def run(serve: Callable[[], Coroutine[None, None, None]], *, verbose: bool) -> int:
-    """Run what ``serve`` gives until SIGINT or SIGTERM, and leave no child behind; the exit code."""
+    """Run the coroutine of ``serve`` until SIGINT or SIGTERM, end all child processes, and return the exit code."""
     logs.configure(verbose=verbose)
     try:
         asyncio.run(_until_signal(serve()))
@@ -83,7 +83,7 @@ def run(serve: Callable[[], Coroutine[None, None, None]], *, verbose: bool) -> i
     except HostEndedError as error:
         print(error, file=sys.stderr)
         return 1
-    except Exception:  # noqa: BLE001 - a defect of the host: say so in full and leave no child behind
+    except Exception:  # noqa: BLE001 - a bug of the host: show the traceback and end all child processes
         traceback.print_exc()
         return 1
     finally:
@@ -123,10 +123,10 @@ async def _serve(options: StartOptions) -> None:
 
 @asynccontextmanager
 async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
-    """MongoDB with sample users and Redis, embedded or the user's own; gives the environment of an app that uses them.
+    """Run MongoDB with sample users and Redis, or use external servers; yield the app's environment.
 
     Raises:
-        StartError: one does not come up, or refuses the sample users.
+        StartError: a server does not start, or refuses the sample users.
     """
     # MongoDB first: it locks DATA_DIR, Redis does not.
     async with _mongodb(options) as mongodb, _redis(options) as redis:
@@ -144,7 +144,7 @@ def _listening_socket(port: int) -> Iterator[socket.socket]:
         listener = socket.create_server((_ADDRESS, port))
     except OSError as error:
         raise StartError(
-            f"port {port} cannot be used: {os.strerror(error.errno or 0)}; choose another with PORT"
+            f"port {port} cannot be used: {os.strerror(error.errno or 0)}; choose another port with PORT"
         ) from None
     with listener:
         yield listener
@@ -152,17 +152,17 @@ def _listening_socket(port: int) -> Iterator[socket.socket]:
 
 def _mongodb(options: StartOptions) -> AbstractAsyncContextManager[Service]:
     url = os.environ.get("MONGODB_URL")
-    return nullcontext(Service(url, _YOURS)) if url else embedded_mongodb(options.data_dir)
+    return nullcontext(Service(url, _EXTERNAL)) if url else embedded_mongodb(options.data_dir)
 
 
 def _redis(options: StartOptions) -> AbstractAsyncContextManager[Service]:
     url = os.environ.get("REDIS_URL")
-    return nullcontext(Service(url, _YOURS)) if url else embedded_redis(options.data_dir)
+    return nullcontext(Service(url, _EXTERNAL)) if url else embedded_redis(options.data_dir)
 
 
 async def _seed(mongodb: Service, database: str, options: StartOptions) -> None:
-    """Sample users: into an embedded MongoDB that has none, into somebody's own only on demand."""
-    embedded = mongodb.description != _YOURS
+    """Write the sample users: to an embedded MongoDB without users, to an external one only on request."""
+    embedded = mongodb.description != _EXTERNAL
     if embedded or options.seed:
         from devhost.mongodb import seed  # noqa: PLC0415 - the driver is slow to import and not always needed
 
@@ -171,11 +171,11 @@ async def _seed(mongodb: Service, database: str, options: StartOptions) -> None:
 
 def _announce(host: RunningHost, local: Mapping[str, str]) -> None:
     templates = {route.template for route in host.routes}
-    for path in _WORTH_OPENING:
+    for path in _PAGES:
         if path in templates:
             _say(f"  {host.base_url}/{path}")
     if "ADMIN_SECRET" in local and "ADMIN_SECRET" not in os.environ:
         _say(f"Development admin secret: {local['ADMIN_SECRET']}")
     if not os.environ.get(MASTER_KEY):
-        _say(f"Master key of this host, for its /admin API: {host.master_key}")
+        _say(f"Host master key (/admin API): {host.master_key}")
     _say(f"Listening on {host.base_url}")

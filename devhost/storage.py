@@ -25,13 +25,13 @@ async def check_storage(setting: str, connection: str) -> None:
         StartError: one does not, or the connection string names none.
     """
     if not connection:
-        raise StartError(f"{setting} is not set: the orchestrations have no storage (Azurite: {DEVELOPMENT})")
+        raise StartError(f"{setting} is not set: orchestrations need storage (Azurite: {DEVELOPMENT})")
     found = endpoints(connection)
     if not found:
-        raise StartError(f"{setting} is no connection string of Azure Storage")
+        raise StartError(f"{setting} is not an Azure Storage connection string")
     for host, port in found:
         if not await answers(host, port):
-            raise StartError(f"{setting}: nobody answers at {host}:{port}; is Azurite running?")
+            raise StartError(f"{setting}: no response from {host}:{port}; is Azurite running?")
 
 
 def endpoints(connection: str) -> list[Endpoint]:

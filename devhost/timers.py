@@ -130,9 +130,7 @@ def _retry_policy(function: FunctionInfo) -> tuple[int, float]:
     if policy is None:
         return 0, 0.0
     if policy.strategy != "fixed_delay" or policy.max_retry_count < 0:
-        raise StartError(
-            f"function {function.name}: the local host knows retries of fixed_delay only, none without end"
-        )
+        raise StartError(f"function {function.name}: the local host supports only fixed_delay retries with a limit")
     return policy.max_retry_count, policy.delay_seconds
 
 

@@ -111,7 +111,7 @@ class Worker:
         wire.send(self._writer, _rpc.StreamingMessage(**content))
         answer = await self._answers.get()
         if answer is None:
-            raise StartError(f"the app ended its process at import, exit code {await self.process.wait()}")
+            raise StartError(f"the app exited during import with code {await self.process.wait()}")
         return answer
 
     @property

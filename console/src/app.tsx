@@ -16,7 +16,7 @@ import { Toasts } from "./ui/toasts";
 export function App() {
   const { credential } = useStore(session);
   const place = usePlace();
-  // The address stays as it is while nobody is signed in, so that signing in leads to what was linked to.
+  // The address stays the same during sign-in, so that a link leads to its page afterward.
   return (
     <>
       {credential ? (
@@ -33,7 +33,7 @@ export function App() {
 
 function Page({ place: { path, query } }: { place: Place }) {
   const [area, runId, what, userId] = path;
-  // A key for each thing shown: a page of another run is another page.
+  // The key makes a page of another run a new page.
   switch (`${area ?? ""}/${path.length}`) {
     case "/0":
       return <Overview />;
@@ -56,8 +56,8 @@ function Page({ place: { path, query } }: { place: Place }) {
   }
   return (
     <>
-      <PageHead title="There is no such page" />
-      <Empty title="The link leads nowhere.">
+      <PageHead title="Page not found" />
+      <Empty title="This page does not exist.">
         Go to the <a href={links.overview()}>overview</a>.
       </Empty>
     </>

@@ -1,4 +1,4 @@
-/** Figures and times in the words of the reader's locale. An undefined figure is a dash. */
+/** Numbers and times in the format of the user's locale. An undefined number is a dash. */
 
 export const NONE = "–";
 
@@ -24,27 +24,27 @@ const momentInUtc = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ti
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const clockInUtc = new Intl.DateTimeFormat(undefined, { timeStyle: "short", timeZone: "UTC" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-// Calendar dates have no time zone: what is told is told everywhere.
+// Calendar dates have no time zone: they are the same everywhere.
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
-// A part of English sentences; and 40 hours ago was not yesterday for everybody.
+// Part of English sentences. Always a number: 40 hours ago is not yesterday in every time zone.
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const moneyFormats = new Map<string, Intl.NumberFormat>();
 
 type Figure = number | null | undefined;
 
-const told = (value: Figure, format: (value: number) => string): string =>
+const shown = (value: Figure, format: (value: number) => string): string =>
   value === null || value === undefined ? NONE : format(value);
 
 export const percent = (value: Figure, digits: 0 | 1 | 2 = 1): string =>
-  told(value, (known) => (percentFormats[digits] ?? signed).format(known));
-export const signedPercent = (value: Figure): string => told(value, (known) => signed.format(known));
-export const count = (value: Figure): string => told(value, (known) => whole.format(known));
-export const ratio = (value: Figure): string => told(value, (known) => decimal.format(known));
-export const quantity = (value: Figure): string => told(value, (known) => quantityFormat.format(known));
+  shown(value, (known) => (percentFormats[digits] ?? signed).format(known));
+export const signedPercent = (value: Figure): string => shown(value, (known) => signed.format(known));
+export const count = (value: Figure): string => shown(value, (known) => whole.format(known));
+export const ratio = (value: Figure): string => shown(value, (known) => decimal.format(known));
+export const quantity = (value: Figure): string => shown(value, (known) => quantityFormat.format(known));
 
-/** Money of a report; without cents from a thousand on, where nobody reads them. */
+/** Return an amount of money, without cents from 1,000. */
 export function money(value: Figure, currency = "USD", sign: "auto" | "exceptZero" = "auto"): string {
-  return told(value, (known) => {
+  return shown(value, (known) => {
     const digits = Math.abs(known) >= 1000 ? 0 : 2;
     const key = `${currency} ${digits} ${sign}`;
     let format = moneyFormats.get(key);
@@ -76,7 +76,7 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-/** How long ago, or how soon: "3 hours ago", "in 20 minutes". */
+/** Return a relative time: "3 hours ago", "in 20 minutes". */
 export function fromNow(iso: string, now = Date.now()): string {
   const seconds = (new Date(iso).getTime() - now) / 1000;
   for (const [unit, size] of UNITS) {
@@ -87,9 +87,9 @@ export function fromNow(iso: string, now = Date.now()): string {
   return seconds > 0 ? "in less than a minute" : "just now";
 }
 
-/** "80 ms", "4.2 s", "42 s", "3 min 5 s", "2 h 10 min". */
+/** Return a duration: "80 ms", "4.2 s", "42 s", "3 min 5 s", "2 h 10 min". */
 export function duration(seconds: Figure): string {
-  return told(seconds, (known) => {
+  return shown(seconds, (known) => {
     if (known < 1) {
       return `${count(known * 1000)} ms`;
     }
@@ -107,7 +107,7 @@ export function duration(seconds: Figure): string {
   });
 }
 
-/** "1 user", "3 users"; with the number as the reader writes it. */
+/** Return a number with its noun: "1 user", "3 users". */
 export function counted(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

@@ -1,4 +1,4 @@
-/** The admin console: signs in, then shows the page that the address names. */
+/** The entry point of the admin console. */
 
 import { render } from "preact";
 import { App } from "./app";

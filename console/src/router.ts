@@ -1,8 +1,8 @@
-/** Where the reader is: everything behind the `#` of the address, so that each view can be linked to. */
+/** The place shown, taken from the fragment of the address, so that each view has a link. */
 
 import { useEffect, useState } from "preact/hooks";
 
-// What the browser keeps with an address that has been shown.
+// The history state of an address that has been shown.
 const SEEN = "seen";
 
 export interface Place {
@@ -24,8 +24,8 @@ function decoded(part: string): string {
 }
 
 export function linkTo(path: string[], query: Record<string, string | null> = {}): string {
-  const told = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]));
-  const search = told.length ? `?${new URLSearchParams(told)}` : "";
+  const given = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  const search = given.length ? `?${new URLSearchParams(given)}` : "";
   return `#/${path.map(encodeURIComponent).join("/")}${search}`;
 }
 
@@ -33,13 +33,13 @@ export function go(link: string): void {
   location.hash = link;
 }
 
-/** Change the address without a step in the history, as for every letter of a search. */
+/** Change the address without a step in the history, for example while a search is typed. */
 export function replace(link: string): void {
   history.replaceState(history.state, "", link);
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
-/** Show a page from its top where a link led to it; on a step back the browser finds the place by itself. */
+/** Scroll to the top of a page opened by a link. On a step back, the browser restores the position. */
 function beginAtTop(): void {
   if (history.state !== SEEN) {
     scrollTo(0, 0);

@@ -1,4 +1,4 @@
-/** What the browser keeps for the page: nothing, where it was told to keep nothing for any site. */
+/** The storage of the browser, which may be disabled. */
 
 type Where = "localStorage" | "sessionStorage";
 
@@ -18,6 +18,6 @@ export function keep(where: Where, name: string, value: string | null): void {
       window[where].setItem(name, value);
     }
   } catch {
-    // Then it holds for as long as the page is open.
+    // Without storage, the value is lost when the page closes.
   }
 }

@@ -1,6 +1,6 @@
-"""Takes the pictures of the admin console: ``python -m tests.console.screenshots``, or ``make screenshots``.
+"""Take the screenshots of the admin console: ``python -m tests.console.screenshots``, or ``make screenshots``.
 
-Real runs over the sample users, moved back in time so that there is a fortnight to look at.
+They show real runs of the sample users, with start times moved back over two weeks.
 """
 
 import shutil
@@ -44,13 +44,13 @@ def a_site(folder: Path) -> Iterator[Site]:
         wire.close()
 
 
-def live_through_a_fortnight(site: Site) -> str:
-    """Let the nights of two weeks be over; gives the last run."""
+def run_two_weeks(site: Site) -> str:
+    """Run the nights of two weeks and return the ID of the last run."""
     tonight = datetime.now(UTC).replace(hour=1, minute=0, second=0, microsecond=0)
     if tonight > datetime.now(UTC):
         tonight -= timedelta(days=1)
     for ago in range(_NIGHTS - 1, -1, -1):
-        _mend_what_is_broken(site, all_of_it=ago not in _BAD_NIGHTS)
+        _fix_sample_users(site, all_users=ago not in _BAD_NIGHTS)
         as_of = (datetime(2022, 12, 28, tzinfo=UTC) - timedelta(days=ago)).date().isoformat()
         run = site.app.run(as_of="1990-01-02" if ago == _FAILED_NIGHT else as_of)
         _move(
@@ -59,9 +59,9 @@ def live_through_a_fortnight(site: Site) -> str:
     return str(run["run_id"])
 
 
-def _mend_what_is_broken(site: Site, *, all_of_it: bool) -> None:
-    """The sample users have flaws, which would make every night a bad one."""
-    quantity, cash, rare = (10, 1000, "KO") if all_of_it else ("ten", "1.000,00", "NOSUCH")
+def _fix_sample_users(site: Site, *, all_users: bool) -> None:
+    """Fix the flaws of the sample users, with which every night would have errors."""
+    quantity, cash, rare = (10, 1000, "KO") if all_users else ("ten", "1.000,00", "NOSUCH")
     site.database.holdings.update_one({"user_id": "xena-corrupt-holding"}, {"$set": {"quantity": quantity}})
     site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": cash}})
     site.database.holdings.update_one(
@@ -70,7 +70,7 @@ def _mend_what_is_broken(site: Site, *, all_of_it: bool) -> None:
 
 
 def _move(site: Site, run_id: str, night: datetime, seconds: float) -> None:
-    """Let a run have been that of a night, and have taken so long."""
+    """Turn a run into that of a night, with the given duration."""
     phases = {"plan": 0.11, "market_data": 0.34, "research": 0.13, "analyze": 0.41}
     metrics = {f"metrics.{phase}_duration_seconds": seconds * share for phase, share in phases.items()}
     site.database.portfolio_analysis_runs.update_one(
@@ -114,30 +114,30 @@ def take_pictures(browser: Browser, site: Site, run_id: str) -> None:
                     visitor.go(place)
                     _picture(visitor, f"{name}-{device}-{theme}")
             if device == "desktop":
-                _pictures_of_the_rest(visitor, f"{portfolios}/ada-allrounder", theme)
+                _pictures_below_the_fold(visitor, f"{portfolios}/ada-allrounder", theme)
             visitor.leave()
-    _picture_of_a_run_under_way(browser, site)
+    _picture_of_an_active_run(browser, site)
 
 
-def _picture_of_a_run_under_way(browser: Browser, site: Site) -> None:
+def _picture_of_an_active_run(browser: Browser, site: Site) -> None:
     visitor = Visitor.arrive(browser, site, viewport=_DESKTOP)
     visitor.open()
     visitor.sign_in()
     visitor.headed("Overview")
-    # Some pages are done, the one with this user is not.
+    # Some pages are complete, the one with this user is not.
     with site.wire.holding(Moment("insert", "portfolio_analyses", b"mia-monthly")) as hold:
         started = site.app.trigger().json()["run_id"]
         hold.wait()
         visitor.go(f"/runs/{started}")
-        visitor.page.get_by_text("left, if it goes as the last run did").wait_for()
+        visitor.page.get_by_text("left, based on the last run").wait_for()
         _picture(visitor, "run-under-way-desktop-light")
     visitor.leave()
 
 
-def _pictures_of_the_rest(visitor: Visitor, place: str, theme: str) -> None:
-    """A portfolio's page is longer than a screen."""
+def _pictures_below_the_fold(visitor: Visitor, place: str, theme: str) -> None:
+    """Take the screenshots of the parts of a portfolio's page below the first screen."""
     visitor.go(place)
-    for part in ("Growth of today's mix", "Correlation of the holdings", "Holdings", "Risk in plain words"):
+    for part in ("Growth of the current portfolio", "Correlation of holdings", "Holdings", "Risk"):
         heading = visitor.page.get_by_role("heading", name=part, exact=True)
         heading.evaluate("(heading) => heading.closest('section').scrollIntoView()")
         _picture(visitor, f"portfolio-{part.split()[0].lower()}-desktop-{theme}")
@@ -152,7 +152,7 @@ def _picture(visitor: Visitor, name: str) -> None:
 def main() -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, a_site(Path(folder)) as site:
-        run_id = live_through_a_fortnight(site)
+        run_id = run_two_weeks(site)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
             take_pictures(browser, site, run_id)

@@ -1,4 +1,4 @@
-"""The app with a browser before it: what visitors do, and the promises that hold for everything they see."""
+"""The app as seen by a browser: the actions of visitors, and checks that apply to every page."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _addresses = count(1)
 
 expect.set_options(timeout=_PATIENCE_MS)
 
-# The app listened before, so it has been told, and has rendered the page, when this is told.
+# The app registered its listener first, so it has rendered the page when this listener runs.
 _FOLLOW = """
 (place) => new Promise((done) => {
   const before = location.href;
@@ -48,14 +48,14 @@ class Site:
 
 @dataclass
 class Visitor:
-    """A browser context with one page, at an address of its own."""
+    """A browser context with one page and its own client address."""
 
     context: BrowserContext
     page: Page
     site: Site
     errors: list[str] = field(default_factory=list)
     expected: set[str] = field(default_factory=set)
-    """What the browser may log or ask for beside the console's own: a part of the line or address."""
+    """Parts of log lines and addresses that the browser may produce beside those of the console."""
     asked: list[str] = field(default_factory=list)
 
     @classmethod
@@ -80,7 +80,7 @@ class Visitor:
         self.asked.append(request.url)
 
     def leave(self) -> None:
-        """Close the browser, and make sure of what holds everywhere."""
+        """Close the browser, and check that it logged and requested nothing unexpected."""
         self.context.close()
         strange = [*self.errors, *(url for url in self.asked if not url.startswith(self.site.url))]
         unexpected = [line for line in strange if not any(part in line for part in self.expected)]
@@ -93,33 +93,33 @@ class Visitor:
     def sign_in(self, secret: str = SECRET, *, keep: bool = False) -> None:
         self.page.get_by_label("Admin secret or bearer token").fill(secret)
         if keep:
-            self.page.get_by_label("Keep it in this tab").check()
+            self.page.get_by_label("Stay signed in").check()
         self.page.get_by_role("button", name="Sign in").click()
 
     def go(self, place: str) -> None:
-        """Follow a link to a place, whose page is there after, though it may still be loading."""
+        """Follow a link to a place. Its page is shown afterward, but may still be loading."""
         self.page.evaluate(_FOLLOW, place)
 
     def led_to(self, place: str) -> None:
-        """Wait until the address is that of a place."""
+        """Wait for the address of a place."""
         expect(self.page).to_have_url(f"{self.site.url}{PATH}#{place}")
 
     def headed(self, title: str) -> None:
-        """Wait for the page of this title."""
+        """Wait for the page with this title."""
         expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
     def begun(self, title: str) -> None:
-        """Wait for the page of this title to have put the reader at its heading, where reading begins."""
+        """Wait until the heading of the page with this title has the focus."""
         expect(self.page.get_by_role("heading", level=1, name=title)).to_be_focused()
 
     def settle(self) -> None:
-        """Wait until nothing is being loaded or drawn any more."""
+        """Wait until the page has loaded and its charts are drawn."""
         expect(self.page.locator(".skeleton, .frame:not(:has(canvas))")).to_have_count(0)
 
     def flaws(self) -> list[str]:
-        """Give what axe-core finds wrong with the page as it is."""
+        """Return the violations that axe-core finds on the page."""
         devtools = self.context.new_cdp_session(self.page)
-        # By the protocol of the debugger, to which the page's policy does not apply.
+        # Through the DevTools protocol, to which the page's content security policy does not apply.
         devtools.send("Runtime.evaluate", {"expression": _AXE.read_text()})
         options = json.dumps({"runOnly": _RULES, "resultTypes": ["violations"]})
         answer = devtools.send(
@@ -135,10 +135,10 @@ class Visitor:
 
 
 def is_phone(theme: Literal["light", "dark"]) -> dict[str, Any]:
-    """Give the options of a phone's browser."""
+    """Return the options of a phone's browser."""
     return {"viewport": {"width": 390, "height": 844}, "color_scheme": theme, "is_mobile": True, "has_touch": True}
 
 
 def built_files() -> list[Path]:
-    """Give the files of the console that are served."""
+    """Return the files of the console that are served."""
     return sorted(BUILT.iterdir())

@@ -1,4 +1,4 @@
-"""How the console's files are served, and what they may be."""
+"""The console's files: how they are served, their size and their content."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def stranger(app: App) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_page_is_served_to_everybody_and_asked_for_anew_each_time(stranger: httpx.Client) -> None:
+def test_the_page_is_served_without_credentials_and_revalidated_each_time(stranger: httpx.Client) -> None:
     page = stranger.get(PATH)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["Cache-Control"] == "no-cache"
@@ -47,7 +47,7 @@ def test_the_page_is_served_to_everybody_and_asked_for_anew_each_time(stranger: 
     assert again.headers["Cache-Control"] == "no-cache"
 
 
-def test_the_page_may_use_its_own_files_and_nothing_else(stranger: httpx.Client) -> None:
+def test_the_page_may_load_only_its_own_files(stranger: httpx.Client) -> None:
     headers = stranger.get(PATH).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy.pop("default-src") == "'none'"
@@ -58,19 +58,19 @@ def test_the_page_may_use_its_own_files_and_nothing_else(stranger: httpx.Client)
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_every_file_that_was_built_is_served_for_good_and_compressed(stranger: httpx.Client, built: list[Path]) -> None:
+def test_every_built_file_is_served_as_immutable_and_compressed(stranger: httpx.Client, built: list[Path]) -> None:
     for path in built:
         if path.name == "index.html":
             continue
         served = stranger.get(f"{PATH}/{path.name}", headers={"Accept-Encoding": "gzip"})
         assert served.headers["Content-Encoding"] == "gzip"
-        assert served.content == path.read_bytes()  # as the client unpacks it
+        assert served.content == path.read_bytes()  # the client decompresses it
         assert served.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         plain = stranger.get(f"{PATH}/{path.name}", headers={"Accept-Encoding": "identity"})
         assert "Content-Encoding" not in plain.headers
         assert plain.content == path.read_bytes()
         assert "Accept-Encoding" in plain.headers["Vary"]
-        assert re.search(r"-[\w-]{8}\.", path.name), "a name that is kept for good must change with the content"
+        assert re.search(r"-[\w-]{8}\.", path.name), "the name of an immutable file must change with its content"
 
 
 @pytest.mark.parametrize(
@@ -80,22 +80,22 @@ def test_every_file_that_was_built_is_served_for_good_and_compressed(stranger: h
         "%2fetc%2fpasswd", "src", ".", "%00", "index.html%00.js", "package.json",
     ],
 )  # fmt: skip
-def test_nothing_is_served_but_what_was_built(stranger: httpx.Client, name: str) -> None:
+def test_only_built_files_are_served(stranger: httpx.Client, name: str) -> None:
     answer = stranger.get(f"{PATH}/{name}")
     assert answer.status_code in (400, 404) or answer.url.path == PATH
     assert b"dependencies" not in answer.content
     assert b"root:" not in answer.content
 
 
-def test_files_are_given_to_no_other_method(stranger: httpx.Client) -> None:
+def test_files_are_served_for_no_other_method(stranger: httpx.Client) -> None:
     assert stranger.post(PATH).status_code == 405
 
 
-def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_build_the_page_shows_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
     monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
     monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    console._files.cache_clear()  # noqa: SLF001 - as a new worker begins
+    console._files.cache_clear()  # noqa: SLF001 - the state of a new worker
     for folder in (tmp_path / "missing", tmp_path):
         monkeypatch.setattr(console, "_BUILT", folder)
         page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
@@ -103,10 +103,10 @@ def test_without_a_build_the_page_says_how_to_build_it(tmp_path: Path, monkeypat
         assert b"make console" in page.get_body()
         asset = func.HttpRequest("GET", f"http://localhost{PATH}/x.js", route_params={"name": "x.js"}, body=b"")
         assert console.console_file(asset).status_code == 404
-    (tmp_path / "index.html").write_bytes(b"built meanwhile")
+    (tmp_path / "index.html").write_bytes(b"built later")
     page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
-    assert (page.status_code, page.get_body()) == (200, b"built meanwhile")
-    console._files.cache_clear()  # noqa: SLF001 - leave nothing of this folder behind
+    assert (page.status_code, page.get_body()) == (200, b"built later")
+    console._files.cache_clear()  # noqa: SLF001 - forget this folder
 
 
 def test_all_files_together_are_small(built: list[Path]) -> None:
@@ -122,7 +122,7 @@ def test_every_kind_of_error_that_a_run_records_is_explained() -> None:
     assert kinds - set(explained) == set()
 
 
-def test_packages_are_pinned_with_hashes_and_name_no_index() -> None:
+def test_packages_are_pinned_with_hashes_and_without_a_registry() -> None:
     package = json.loads((CONSOLE / "package.json").read_text())
     for versions in (package["dependencies"], package["devDependencies"]):
         assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values())
@@ -131,6 +131,6 @@ def test_packages_are_pinned_with_hashes_and_name_no_index() -> None:
     assert all(found["integrity"].startswith("sha512-") and "resolved" not in found for found in packages.values())
 
 
-def test_what_is_deployed_has_the_built_files_and_not_their_sources() -> None:
+def test_the_deployment_contains_the_built_files_and_not_their_sources() -> None:
     ignored = (CONSOLE.parent / ".funcignore").read_text().splitlines()
     assert ignored.index("console/*") + 1 == ignored.index("!console/dist")

@@ -1,4 +1,4 @@
-"""The sign-in of the platform in front of the app, with an issuer that signs and a stand-in for ``/.auth/me``."""
+"""The sign-in of the platform in front of the app, with a real issuer and a fake ``/.auth/me``."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -32,27 +32,27 @@ def visitor(browser: Browser, app: App) -> Iterator[Visitor]:
 
 
 def signed_in_as(visitor: Visitor, token: str) -> None:
-    """Answer as the platform does to somebody it has signed in."""
+    """Respond as the platform does to a signed-in user."""
     principal = [{"provider_name": "aad", "user_id": "ann@example.org", "id_token": token}]
     visitor.page.unroute("**/.auth/me")
     visitor.page.route("**/.auth/me", lambda route: route.fulfill(json=principal))
 
 
-def test_whom_the_platform_signed_in_goes_on_without_a_secret(visitor: Visitor, issuer: Issuer) -> None:
+def test_a_user_signed_in_by_the_platform_needs_no_secret(visitor: Visitor, issuer: Issuer) -> None:
     signed_in_as(visitor, issuer.token())
     visitor.open("/runs")
     visitor.page.get_by_role("button", name="Continue as ann@example.org").click()
     visitor.headed("Runs")
 
 
-def test_a_token_that_ran_out_is_replaced_by_a_fresh_one_and_nobody_notices(visitor: Visitor, issuer: Issuer) -> None:
+def test_an_expired_token_is_replaced_without_notice(visitor: Visitor, issuer: Issuer) -> None:
     visitor.expected.add("status of 401")
     first = issuer.token()
     signed_in_as(visitor, first)
     visitor.open()
     visitor.page.get_by_role("button", name="Continue as").click()
     visitor.headed("Overview")
-    # From now on what the page holds arrives as one that is refused.
+    # From now on the app refuses the page's token.
     visitor.page.route("**/audit?*", lambda route: route.continue_(headers=without(route.request.headers, first)))
     signed_in_as(visitor, issuer.token(issuer.claims(sub="subject-2")))
     visitor.go("/audit")
@@ -65,17 +65,17 @@ def without(headers: dict[str, str], token: str) -> dict[str, str]:
     return headers | ({"authorization": "Bearer expired"} if token in headers.get("authorization", "") else {})
 
 
-def test_whom_it_has_not_signed_in_is_led_there_and_back(visitor: Visitor) -> None:
+def test_a_user_without_platform_session_gets_a_link_to_sign_in(visitor: Visitor) -> None:
     visitor.expected.add("status of 401")
     visitor.page.route("**/.auth/me", lambda route: route.fulfill(status=401))
     visitor.open()
-    link = visitor.page.get_by_role("link", name="Sign in with your organisation")
+    link = visitor.page.get_by_role("link", name="Sign in with your organization")
     expect(link).to_have_attribute("href", "/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Fadmin%2Fconsole")
 
 
-def test_who_is_signed_in_but_no_administrator_is_told_so(visitor: Visitor, issuer: Issuer) -> None:
+def test_a_signed_in_user_without_the_role_is_refused(visitor: Visitor, issuer: Issuer) -> None:
     visitor.expected.add("status of 403")
     signed_in_as(visitor, issuer.token(issuer.claims(roles=["Portfolio.Reader"])))
     visitor.open()
     visitor.page.get_by_role("button", name="Continue as").click()
-    expect(visitor.page.get_by_role("alert")).to_contain_text("You are no administrator")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Administrator role required")

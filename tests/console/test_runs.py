@@ -1,4 +1,4 @@
-"""Starting, watching, canceling and retrying runs, and understanding those that failed."""
+"""Starting, watching, canceling and retrying runs, and the explanation of failed ones."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from tests.devhost.harness import eventually
 from tests.faults.moments import PAGE
 
 NO_PRICES_YET = "1990-01-02"
-LONGEST_WAIT_MS = 60_000  # a page that got no answer asks again after half a minute at the latest
-# Toasts go by themselves, maybe before a test looks: what was to be read in them is kept.
+LONGEST_WAIT_MS = 60_000  # a page without a response tries again after half a minute at the latest
+# Toasts close by themselves, maybe before a test reads them, so their text is kept.
 KEEP_TOASTS = """
   window.toasted = "";
   addEventListener("DOMContentLoaded", () => {
@@ -24,7 +24,7 @@ KEEP_TOASTS = """
 
 @pytest.fixture(autouse=True)
 def no_active_run(site: Site) -> Iterator[None]:
-    """Each test begins, and ends, with nothing under way."""
+    """Wait after each test until no run is active."""
     yield
     runs = site.app.client.get("/api/admin/portfolio/analysis-runs", params={"limit": 1}).json()["runs"]
     for run in runs:
@@ -36,7 +36,7 @@ def confirm(page: Page, action: str) -> None:
 
 
 def start(visitor: Visitor) -> None:
-    """Start a run over all users by way of the form."""
+    """Start a run of all users with the form."""
     visitor.open("/start")
     visitor.sign_in()
     visitor.headed("Start a run")
@@ -45,70 +45,70 @@ def start(visitor: Visitor) -> None:
 
 
 def shown_run(visitor: Visitor) -> str:
-    """Give the id of the run whose page is shown, once that of a run is."""
+    """Wait for the page of a run and return the run's ID."""
     visitor.page.wait_for_url(re.compile(r"#/runs/run_\w+$"))
     return visitor.page.url.rpartition("/")[2]
 
 
-def test_a_run_is_started_watched_and_seen_to_end(visitor: Visitor, site: Site) -> None:
+def test_a_run_is_started_and_watched_until_its_end(visitor: Visitor, site: Site) -> None:
     visitor.page.add_init_script(KEEP_TOASTS)
     with site.wire.holding(PAGE) as hold:
         start(visitor)
         run_id = shown_run(visitor)
-        visitor.page.wait_for_function("toasted.includes('The run has started.')")
+        visitor.page.wait_for_function("toasted.includes('Run started')")
         hold.wait()
         progress = visitor.page.get_by_role("region", name="Progress")
         expect(progress.get_by_role("listitem").filter(has_text="Analysis")).to_have_attribute("aria-current", "step")
-        expect(progress).to_contain_text(re.compile(r"page \d of 6 done"))
-        expect(progress).to_contain_text("Too early to say how long it takes.")
+        expect(progress).to_contain_text(re.compile(r"\d of 6 pages done"))
+        expect(progress).to_contain_text("Estimating time left …")
         expect(visitor.page.get_by_role("main")).to_contain_text("Running")
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
     expect(progress).to_have_count(0)
     run = site.app.status(run_id)
     figures = visitor.page.locator(".figures")
-    expect(figures).to_contain_text(f"Analysed{run['users_analyzed']}")
+    expect(figures).to_contain_text(f"Analyzed{run['users_analyzed']}")
     expect(figures).to_contain_text(f"Failed{run['users_failed']}")
 
 
-def test_the_errors_of_a_run_are_grouped_and_lead_to_the_users(admin: Visitor, site: Site) -> None:
+def test_the_errors_of_a_run_are_grouped_and_link_to_the_users(admin: Visitor, site: Site) -> None:
     run = site.app.run()
     admin.headed("Overview")
     admin.go(f"/runs/{run['run_id']}")
     errors = admin.page.get_by_role("region", name="Errors")
-    for title in ("Holdings that break a rule", "Accounts that break a rule", "Symbols without prices"):
+    for title in ("Invalid holdings", "Invalid accounts", "Symbols without prices"):
         expect(errors.get_by_role("heading", name=title)).to_be_visible()
     market_data = admin.page.get_by_role("region", name="Market data")
     expect(market_data).to_contain_text("NOSUCH")
-    expect(market_data).to_contain_text("about prices that count all the same")
+    expect(market_data).to_contain_text("(prices still used)")
     expect(market_data.get_by_role("listitem").filter(has_text="RRC")).to_contain_text("There is no price yet for")
     errors.get_by_role("link", name="xena-corrupt-holding").click()
     admin.headed("xena-corrupt-holding")
     expect(admin.page.get_by_role("alert")).to_contain_text("AAPL: quantity is not a number")
 
 
-def test_chosen_users_are_analysed_and_ids_that_cannot_be_are_named_before(admin: Visitor, site: Site) -> None:
+def test_selected_users_are_analyzed_and_invalid_ids_are_named_before_the_start(admin: Visitor, site: Site) -> None:
     page = admin.page
     admin.headed("Overview")
     page.get_by_role("link", name="Start a run").first.click()
     admin.headed("Start a run")
-    page.get_by_role("radio", name="Chosen users").check()
+    page.get_by_role("radio", name="Selected users").check()
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("alert")).to_contain_text("Name at least one user.")
-    ids = page.get_by_label("User ids")
+    expect(page.get_by_role("alert")).to_contain_text("Enter at least one user ID.")
+    ids = page.get_by_label("User IDs")
     ids.fill("ada-allrounder, $nobody")
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("alert")).to_contain_text("No user can have the id $nobody.")
+    expect(page.get_by_role("alert")).to_contain_text("Invalid user ID: $nobody")
     ids.fill("ada-allrounder, ben-bluechip\nmissing-user ada-allrounder")
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("dialog")).to_contain_text("3 chosen users")
+    expect(page.get_by_role("dialog")).to_contain_text("3 selected users")
     confirm(page, "Start")
     run = site.app.wait(shown_run(admin))
     assert (run["users_analyzed"], run["dry_run"]) == (2, False)
-    expect(page.get_by_role("heading", name="No such active user")).to_be_visible()
+    expect(page.get_by_role("heading", name="User not found or inactive")).to_be_visible()
     expect(page.get_by_text("missing-user")).to_be_visible()
 
 
-def test_a_dry_run_as_of_a_day_stores_nothing_and_says_so(admin: Visitor, site: Site) -> None:
+def test_a_dry_run_as_of_a_day_stores_no_reports_and_is_marked_as_one(admin: Visitor, site: Site) -> None:
     page = admin.page
     admin.headed("Overview")
     admin.go("/start")
@@ -119,13 +119,13 @@ def test_a_dry_run_as_of_a_day_stores_nothing_and_says_so(admin: Visitor, site: 
     confirm(page, "Start")
     run = site.app.wait(shown_run(admin))
     assert (run["as_of"], run["dry_run"]) == ("2022-06-03", True)
-    expect(page.get_by_text("A dry run", exact=True)).to_be_visible()
+    expect(page.get_by_text("Dry run", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Portfolios")).to_have_count(0)
     admin.go("/")
-    expect(page.get_by_role("region", name="How things stand")).to_contain_text("analysed in a dry run")
+    expect(page.get_by_role("region", name="Status", exact=True)).to_contain_text("analyzed in a dry run")
 
 
-def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: Site) -> None:
+def test_without_confirmation_no_run_starts(admin: Visitor, site: Site) -> None:
     before = site.database.portfolio_analysis_runs.count_documents({})
     admin.headed("Overview")
     admin.go("/start")
@@ -134,7 +134,7 @@ def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: S
         dialog = admin.page.get_by_role("dialog")
         expect(dialog).to_be_visible()
         if leave == "click":
-            dialog.get_by_role("button", name="Not now").click()
+            dialog.get_by_role("button", name="Cancel").click()
         else:
             admin.page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
@@ -142,7 +142,7 @@ def test_a_decision_that_is_not_confirmed_starts_nothing(admin: Visitor, site: S
     assert site.database.portfolio_analysis_runs.count_documents({}) == before
 
 
-def test_while_a_run_is_active_another_is_refused_and_leads_to_it(visitor: Visitor, site: Site) -> None:
+def test_while_a_run_is_active_another_is_refused_with_a_link_to_it(visitor: Visitor, site: Site) -> None:
     visitor.expected.add("status of 409")
     visitor.open("/start")
     visitor.sign_in()
@@ -160,33 +160,35 @@ def test_while_a_run_is_active_another_is_refused_and_leads_to_it(visitor: Visit
         expect(visitor.page.get_by_role("main").get_by_text("A run is active")).to_be_visible()
 
 
-def test_a_run_is_canceled_in_one_tab_and_the_other_sees_it(browser: Browser, visitor: Visitor, site: Site) -> None:
+def test_a_run_canceled_in_one_tab_is_shown_as_canceled_in_another(
+    browser: Browser, visitor: Visitor, site: Site
+) -> None:
     with site.wire.holding(PAGE) as hold:
         start(visitor)
         run_id = shown_run(visitor)
         other = Visitor.arrive(browser, site)
         other.open(f"/runs/{run_id}")
         other.sign_in()
-        expect(other.page.get_by_role("button", name="Cancel the run")).to_be_visible()
+        expect(other.page.get_by_role("button", name="Cancel run")).to_be_visible()
         hold.wait()
-        visitor.page.get_by_role("button", name="Cancel the run").click()
-        confirm(visitor.page, "Cancel the run")
+        visitor.page.get_by_role("button", name="Cancel run").click()
+        confirm(visitor.page, "Cancel run")
         for tab in (visitor, other):
-            expect(tab.page.get_by_role("main")).to_contain_text("Being canceled")
-            expect(tab.page.get_by_role("button", name="Cancel the run")).to_have_count(0)
+            expect(tab.page.get_by_role("main")).to_contain_text("Canceling")
+            expect(tab.page.get_by_role("button", name="Cancel run")).to_have_count(0)
     for tab in (visitor, other):
         expect(tab.page.locator(".about")).to_contain_text("Canceled")
     assert site.app.status(run_id)["status"] == "canceled"
     other.leave()
 
 
-def test_the_failed_are_retried_once_their_documents_are_mended(admin: Visitor, site: Site) -> None:
+def test_failed_users_are_retried_after_their_documents_are_fixed(admin: Visitor, site: Site) -> None:
     run_id = site.app.run()["run_id"]
     site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": 1000}})
     admin.headed("Overview")
     admin.go(f"/runs/{run_id}")
-    admin.page.get_by_role("button", name="Retry the failed").click()
-    expect(admin.page.get_by_role("dialog")).to_contain_text("2 users")
+    admin.page.get_by_role("button", name="Retry failed users").click()
+    expect(admin.page.get_by_role("dialog")).to_contain_text("2 failed users")
     confirm(admin.page, "Retry")
     admin.page.wait_for_url(lambda url: run_id not in url and "#/runs/run_" in url)
     run = site.app.wait(shown_run(admin))
@@ -197,7 +199,7 @@ def test_the_failed_are_retried_once_their_documents_are_mended(admin: Visitor, 
     site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": "1.000,00"}})
 
 
-def test_a_run_that_fails_says_why_and_what_to_do(admin: Visitor, site: Site) -> None:
+def test_a_failed_run_shows_the_reason_and_the_remedy(admin: Visitor, site: Site) -> None:
     run = site.app.run(as_of=NO_PRICES_YET)
     assert run["status"] == "failed"
     admin.headed("Overview")
@@ -205,13 +207,13 @@ def test_a_run_that_fails_says_why_and_what_to_do(admin: Visitor, site: Site) ->
     admin.page.get_by_role("row").filter(has_text="Failed").get_by_role("link").first.click()
     admin.led_to(f"/runs/{run['run_id']}")
     errors = admin.page.get_by_role("region", name="Errors")
-    expect(errors.get_by_role("heading", name="No benchmark")).to_be_visible()
+    expect(errors.get_by_role("heading", name="No benchmark prices")).to_be_visible()
     expect(errors).to_contain_text(run["errors"][0]["error"])
     admin.go("/")
-    expect(admin.page.get_by_role("heading", name="The last run failed")).to_be_visible()
+    expect(admin.page.get_by_role("heading", name="Last run failed")).to_be_visible()
 
 
-def test_without_a_network_it_says_so_and_goes_on_when_it_is_back(visitor: Visitor, site: Site) -> None:
+def test_a_lost_network_is_shown_and_the_page_resumes_when_it_is_back(visitor: Visitor, site: Site) -> None:
     visitor.expected |= {"ERR_INTERNET_DISCONNECTED"}
     with site.wire.holding(PAGE) as hold:
         start(visitor)
@@ -226,7 +228,7 @@ def test_without_a_network_it_says_so_and_goes_on_when_it_is_back(visitor: Visit
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
 
 
-def test_while_the_app_cannot_answer_a_run_it_says_so_and_goes_on_by_itself(visitor: Visitor, site: Site) -> None:
+def test_an_unavailable_database_is_shown_and_the_page_resumes_by_itself(visitor: Visitor, site: Site) -> None:
     visitor.expected.add("status of 503")
     with site.wire.holding(PAGE) as hold:
         start(visitor)
@@ -234,17 +236,17 @@ def test_while_the_app_cannot_answer_a_run_it_says_so_and_goes_on_by_itself(visi
         hold.wait()
         site.wire.close()
         site.wire.cut()
-        told = visitor.page.get_by_role("alert")
+        alert = visitor.page.get_by_role("alert")
         try:
-            expect(told).to_contain_text("The database cannot be reached now")
+            expect(alert).to_contain_text("The database cannot be reached now")
             expect(visitor.page.get_by_role("main")).to_contain_text("Running")
         finally:
             site.wire.open()
-    expect(told).to_have_count(0, timeout=LONGEST_WAIT_MS)
+    expect(alert).to_have_count(0, timeout=LONGEST_WAIT_MS)
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors", timeout=LONGEST_WAIT_MS)
 
 
-def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(visitor: Visitor, site: Site) -> None:
+def test_a_hidden_tab_sends_no_requests_until_it_is_visible(visitor: Visitor, site: Site) -> None:
     visitor.page.clock.install()
     with site.wire.holding(PAGE) as hold:
         start(visitor)
@@ -258,7 +260,7 @@ def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(visitor: Visitor, 
             pass
         answer.value.finished()
         hide(visitor.page, hidden=True)
-        before = asked()  # the browser tells of all that a page has asked for before it tells what the page answered
+        before = asked()  # the browser reports a page's requests before the result of a script
         visitor.page.clock.fast_forward("10:00")
         visitor.page.evaluate("1")
         assert asked() == before
@@ -267,7 +269,7 @@ def test_a_hidden_tab_asks_for_nothing_until_it_is_seen_again(visitor: Visitor, 
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """Let the page believe that its tab is hidden: no headless browser hides one."""
+    """Make the page see its tab as hidden: a headless browser hides none."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -277,7 +279,7 @@ def hide(page: Page, *, hidden: bool) -> None:
     )
 
 
-def test_the_runs_are_listed_a_page_at_a_time(admin: Visitor, site: Site) -> None:
+def test_runs_are_listed_in_pages(admin: Visitor, site: Site) -> None:
     record = site.database.portfolio_analysis_runs.find_one({}, {"_id": False}) or site.app.run()
     record = site.database.portfolio_analysis_runs.find_one({}, {"_id": False}) or record
     old = [f"run_20200101_0000{number:02}_abcd" for number in range(30)]

@@ -1,4 +1,4 @@
-"""Who gets in, who does not and is told why, and where the credential goes."""
+"""Signing in: accepted and refused credentials, the reasons shown, and where credentials are kept."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,18 +20,18 @@ def a_token(user_id: str) -> str:
 
 
 def kept(visitor: Visitor) -> str:
-    """Everything that the browser keeps, but for its memory."""
+    """Return everything that the browser stores outside of memory."""
     text: str = visitor.page.evaluate(
         "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href, history.state])"
     )
     return text
 
 
-def told(visitor: Visitor, title: str) -> None:
+def shows(visitor: Visitor, title: str) -> None:
     expect(visitor.page.locator(".notice")).to_contain_text(title)
 
 
-def test_the_secret_opens_the_page_that_was_linked_to(visitor: Visitor) -> None:
+def test_the_secret_opens_the_linked_page(visitor: Visitor) -> None:
     visitor.open("/audit")
     visitor.headed("Sign in")
     visitor.sign_in()
@@ -39,7 +39,7 @@ def test_the_secret_opens_the_page_that_was_linked_to(visitor: Visitor) -> None:
     assert SECRET not in kept(visitor)
 
 
-def test_the_secret_is_in_memory_only_unless_it_is_to_be_kept(visitor: Visitor) -> None:
+def test_the_secret_stays_in_memory_unless_staying_signed_in_is_chosen(visitor: Visitor) -> None:
     visitor.open()
     visitor.sign_in()
     visitor.headed("Overview")
@@ -55,7 +55,7 @@ def test_the_secret_is_in_memory_only_unless_it_is_to_be_kept(visitor: Visitor) 
     assert SECRET not in kept(visitor)
 
 
-def test_a_browser_that_keeps_nothing_for_any_site_shows_the_page_all_the_same(visitor: Visitor) -> None:
+def test_the_page_works_in_a_browser_without_storage(visitor: Visitor) -> None:
     visitor.context.add_init_script(
         """for (const name of ["localStorage", "sessionStorage"]) {
             Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
@@ -64,63 +64,63 @@ def test_a_browser_that_keeps_nothing_for_any_site_shows_the_page_all_the_same(v
     visitor.open()
     visitor.sign_in(keep=True)
     visitor.headed("Overview")
-    visitor.page.get_by_role("button", name="Colours").click()
+    visitor.page.get_by_role("button", name="Theme").click()
     expect(visitor.page.locator("html")).to_have_attribute("data-theme", "light")
     visitor.page.get_by_role("button", name="Sign out").click()
     visitor.headed("Sign in")
 
 
-def test_a_token_of_an_administrator_opens_it_too(visitor: Visitor) -> None:
+def test_an_administrators_token_is_accepted(visitor: Visitor) -> None:
     visitor.open()
     visitor.sign_in(f"Bearer {a_token('zoe-admin')}")
     visitor.headed("Overview")
 
 
-def test_a_wrong_secret_is_not_accepted_and_the_right_one_then_is(visitor: Visitor) -> None:
+def test_a_wrong_secret_is_refused_and_the_right_one_then_accepted(visitor: Visitor) -> None:
     visitor.expected.add("status of 401")
     visitor.open()
     for wrong in ("wrong", "пароль"):
         visitor.sign_in(wrong)
-        told(visitor, "Not accepted")
+        shows(visitor, "Invalid secret or token")
         visitor.page.reload()
     visitor.sign_in()
     visitor.headed("Overview")
 
 
-def test_who_is_no_administrator_is_told_so(visitor: Visitor) -> None:
+def test_a_token_of_another_user_is_refused(visitor: Visitor) -> None:
     visitor.expected.add("status of 403")
     visitor.open()
     visitor.sign_in(a_token("ada-allrounder"))
-    told(visitor, "You are no administrator")
+    shows(visitor, "Administrator role required")
 
 
-def test_after_many_failures_it_says_how_long_to_wait(browser: Browser, site: Site) -> None:
+def test_after_many_failures_the_page_shows_how_long_to_wait(browser: Browser, site: Site) -> None:
     address = {"X-Forwarded-For": "198.19.99.1"}
     with site.app.stranger(**address) as stranger, ThreadPoolExecutor(4) as threads:
 
         def attempt(_: int) -> int:
             return stranger.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"}).status_code
 
-        # Each worker process counts for itself here; several requests at once reach them all.
+        # Each worker process has its own counter here; concurrent requests reach all of them.
         eventually(lambda: set(threads.map(attempt, range(MOST_FAILURES))) == {429}, PATIENCE_SECONDS)
     visitor = Visitor.arrive(browser, site)
     visitor.context.set_extra_http_headers(address)
     visitor.expected.add("status of 429")
     visitor.open()
     visitor.sign_in("wrong")
-    told(visitor, "Too many attempts")
+    shows(visitor, "Too many attempts")
     expect(visitor.page.get_by_text("seconds, then try again")).to_be_visible()
     visitor.leave()
 
 
-def test_while_the_database_is_away_it_says_so_and_lets_in_when_it_is_back(visitor: Visitor, site: Site) -> None:
+def test_without_the_database_sign_in_is_unavailable_until_it_is_back(visitor: Visitor, site: Site) -> None:
     visitor.expected.add("status of 503")
     visitor.open()
     site.wire.close()
     site.wire.cut()
     try:
         visitor.sign_in()
-        told(visitor, "Nobody can sign in now")
+        shows(visitor, "Sign-in unavailable")
         expect(visitor.page.get_by_text("The database cannot be reached now")).to_be_visible()
     finally:
         site.wire.open()
@@ -128,21 +128,21 @@ def test_while_the_database_is_away_it_says_so_and_lets_in_when_it_is_back(visit
     visitor.headed("Overview")
 
 
-def test_a_session_whose_secret_is_no_longer_accepted_ends_and_goes_on_where_it_was(visitor: Visitor) -> None:
+def test_a_session_with_a_revoked_secret_ends_and_resumes_on_the_same_page(visitor: Visitor) -> None:
     visitor.expected.add("status of 401")
     visitor.open("/audit")
     visitor.sign_in(keep=True)
     visitor.headed("Audit log")
-    # As after a rotation: what the tab has kept opens nothing any more.
+    # As after a rotation: the stored secret is no longer valid.
     visitor.page.evaluate("sessionStorage.credential = sessionStorage.credential.replace(/-secret/, '-former')")
     visitor.page.reload()
-    told(visitor, "Not accepted")
+    shows(visitor, "Invalid secret or token")
     assert "-former" not in kept(visitor)
     visitor.sign_in()
     visitor.headed("Audit log")
 
 
-def test_the_theme_is_the_systems_until_it_is_chosen(browser: Browser, site: Site) -> None:
+def test_the_theme_is_that_of_the_system_until_the_user_chooses_one(browser: Browser, site: Site) -> None:
     visitor = Visitor.arrive(browser, site, color_scheme="dark")
     visitor.open()
     root = visitor.page.locator("html")
@@ -150,7 +150,7 @@ def test_the_theme_is_the_systems_until_it_is_chosen(browser: Browser, site: Sit
     visitor.page.emulate_media(color_scheme="light")
     expect(root).to_have_attribute("data-theme", "light")
     for chosen in ("light", "dark"):
-        visitor.page.get_by_role("button", name="Colours").click()
+        visitor.page.get_by_role("button", name="Theme").click()
         expect(root).to_have_attribute("data-theme", chosen)
     visitor.page.reload()
     expect(root).to_have_attribute("data-theme", "dark")

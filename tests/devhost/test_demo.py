@@ -1,4 +1,4 @@
-"""The demo as a program of its own, its output going into a file."""
+"""The demo as a child process, with its output in a file."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 60
 
 @contextmanager
 def running_demo(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Start the demo; gives its process and what it writes to stderr."""
+    """Start the demo and yield its process and its stderr."""
     with (folder / "out").open("wb") as out, (folder / "err").open("w+b") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost.demo"], cwd=ROOT, env=os.environ | environment, stdout=out, stderr=err
@@ -43,7 +43,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 
 def test_the_demo_reports_on_every_sample_user_and_on_one_portfolio_in_full(tmp_path: Path) -> None:
-    # What somebody's shell has set for an app of their own does not lead the demo astray.
+    # Settings of the user's shell do not affect the demo.
     theirs = {"MONGODB_URL": "mongodb://127.0.0.1:1", "ADMIN_SECRET": "theirs", "PORT": "1", "PRICES_DIR": "nowhere"}
     with running_demo(tmp_path, **theirs) as (process, err):
         code = process.wait(PATIENCE_SECONDS)
@@ -52,27 +52,27 @@ def test_the_demo_reports_on_every_sample_user_and_on_one_portfolio_in_full(tmp_
     output = (tmp_path / "out").read_text()
     for user in SAMPLE_USERS:
         assert user.user_id in output
-    for title in ("The run", "All portfolios", "Out of the ordinary", "in full, as of 2022-12-28"):
+    for title in ("Run summary", "All portfolios", "Special cases", "as of 2022-12-28"):
         assert title in output
     assert max(map(len, output.splitlines())) <= 100
     assert output.replace("\n", "").isprintable()
 
 
-def test_a_step_that_fails_is_told_with_the_last_lines_of_the_app(tmp_path: Path) -> None:
+def test_a_failed_step_is_shown_with_the_last_lines_of_the_app(tmp_path: Path) -> None:
     with running_demo(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="none") as (process, err):
         assert process.wait(PATIENCE_SECONDS) == 1
         err.seek(0)
-        said = err.read().decode()
-    assert said.startswith("The demo failed. The app did not start: it ended with exit code 1.")
-    assert said.splitlines()[-1].strip() == "FUNCTIONS_WORKER_PROCESS_COUNT must be a whole number from 1, not none"
-    assert "Traceback" not in said
+        output = err.read().decode()
+    assert output.startswith("Demo failed. The app did not start: it exited with code 1.")
+    assert output.splitlines()[-1].strip() == "FUNCTIONS_WORKER_PROCESS_COUNT must be a whole number from 1, not none"
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
     with running_demo(tmp_path) as (process, err):
         deadline = time.monotonic() + PATIENCE_SECONDS
-        # The app and its MongoDB and Redis: from then on there is something to leave behind.
+        # The app, MongoDB and Redis run from here on.
         while len(started := children_of(process)) < 3:
             assert time.monotonic() < deadline
             time.sleep(0.05)

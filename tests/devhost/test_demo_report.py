@@ -1,4 +1,4 @@
-"""What the demo prints for the documents of the API, read as a person with a file of 100 columns would."""
+"""The output of the demo for documents of the API, in a file of 100 columns."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -36,7 +36,7 @@ TABLE = a_table(
 
 
 def document(record: object) -> dict[str, Any]:
-    """Give a record as the API does."""
+    """Return a record in the form of the API."""
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     return decoded
 
@@ -73,11 +73,11 @@ def line_with(text: str, output: str) -> str:
         (money(1234567.891), "1,234,567.89"),
         (money(-1234.5), "-1,234.50"),
         (money(12.5, sign=True), "+12.50"),
-        (percent(0.0523), "5.2 %"),
-        (percent(-0.2, sign=True), "-20.0 %"),
-        (percent(-0.0001), "0.0 %"),
-        (percent(0.0, sign=True), "0.0 %"),
-        (percent_of_hundred(12.34), "+12.3 %"),
+        (percent(0.0523), "5.2%"),
+        (percent(-0.2, sign=True), "-20.0%"),
+        (percent(-0.0001), "0.0%"),
+        (percent(0.0, sign=True), "0.0%"),
+        (percent_of_hundred(12.34), "+12.3%"),
         (number(-0.456), "-0.46"),
         (count(1260), "1,260"),
         (count(3.14159), "3.1416"),
@@ -86,7 +86,7 @@ def line_with(text: str, output: str) -> str:
         (words("2020-02-19"), "2020-02-19"),
     ],
 )
-def test_figures_are_shown_as_people_read_them(shown: Text, text: str) -> None:
+def test_figures_are_formatted(shown: Text, text: str) -> None:
     assert shown.plain == text
 
 
@@ -95,7 +95,7 @@ def test_an_undefined_figure_is_a_dash(shape: Callable[[None], Text]) -> None:
     assert shape(None).plain == "-"
 
 
-def test_losses_are_red_and_what_rounds_to_nothing_is_not() -> None:
+def test_losses_are_red_and_zero_after_rounding_is_not() -> None:
     assert percent(-0.01).style == "red"
     assert percent(-0.0001).style == ""
     assert percent(0.01).style == ""
@@ -106,10 +106,10 @@ def test_losses_are_red_and_what_rounds_to_nothing_is_not() -> None:
     [
         (Progress("queued"), 0, "Waiting to start"),
         (Progress("market_data", 0, 5), 2 / 6, "Fetching prices"),
-        (Progress("analyze", 0, 5), 4 / 6, "Analysing portfolios, page 1 of 5"),
-        (Progress("analyze", 4, 5), 4.8 / 6, "Analysing portfolios, page 5 of 5"),
-        (Progress("analyze", 5, 5), 5 / 6, "Analysing portfolios, page 5 of 5"),
-        (Progress("analyze", 0, 0), 4 / 6, "Analysing portfolios"),
+        (Progress("analyze", 0, 5), 4 / 6, "Analyzing portfolios, page 1 of 5"),
+        (Progress("analyze", 4, 5), 4.8 / 6, "Analyzing portfolios, page 5 of 5"),
+        (Progress("analyze", 5, 5), 5 / 6, "Analyzing portfolios, page 5 of 5"),
+        (Progress("analyze", 0, 0), 4 / 6, "Analyzing portfolios"),
         (Progress("done", 5, 5), 1, "Done"),
     ],
 )
@@ -119,7 +119,7 @@ def test_progress_goes_by_phase_and_page(progress: Progress, share: float, label
     assert shown_label == label
 
 
-def test_a_run_is_told_in_counts_and_durations() -> None:
+def test_a_run_is_shown_with_counts_and_durations() -> None:
     run = a_run(
         status="completed_with_errors",
         as_of=date(2022, 12, 28),
@@ -133,14 +133,14 @@ def test_a_run_is_told_in_counts_and_durations() -> None:
     )
     output = printed(render_run(run))
     assert line_with("Outcome", output) == "Outcome completed with errors"
-    assert line_with("Users", output) == "Users 1,024 planned: 1,021 analysed, 1 skipped, 2 failed"
-    assert line_with("Symbols", output) == "Symbols 21, of which 1 without prices"
+    assert line_with("Users", output) == "Users 1,024 planned: 1,021 analyzed, 1 skipped, 2 failed"
+    assert line_with("Symbols", output) == "Symbols 21 (1 without prices)"
     assert line_with("Prices as of", output) == "Prices as of 2022-12-28"
-    assert line_with("Time", output) == "Time 2.50 s in all"
+    assert line_with("Duration", output) == "Duration 2.50 s"
     assert line_with("planning", output) == "planning 0.50 s"
 
 
-def test_a_run_that_broke_off_early_can_be_shown() -> None:
+def test_a_run_that_failed_early_can_be_shown() -> None:
     output = printed(render_run(a_run(status="failed")))
     assert line_with("Outcome", output) == "Outcome failed"
     assert line_with("Prices as of", output) == "Prices as of -"
@@ -156,30 +156,33 @@ def test_every_portfolio_is_a_line_with_its_figures() -> None:
     assert good.risk
     shown = line_with("good", output).split()
     assert shown[:3] == ["good", "analyzed", f"{good.valuation.market_value:,.2f}"]
-    assert f"{good.risk.annual_volatility:.1%}".rstrip("%") in shown
+    assert f"{good.risk.annual_volatility:.1%}" in shown
     assert line_with("bad", output).split() == ["bad", "failed", *"------"]
 
 
 AWKWARD: Mapping[str, tuple[PortfolioBuilder, str]] = {
-    "no holdings": (a_portfolio().watching("UP").cash(10), "holds nothing, so there is nothing to value"),
-    "one holding": (a_portfolio().holding("UP", 1), "a single holding, UP"),
-    "short": (a_portfolio().holding("UP", 9).holding("DOWN", -1), "short in DOWN"),
-    "fractions": (a_portfolio().holding("UP", 0.5).holding("DOWN", 2), "fractions of shares of UP"),
+    "no holdings": (a_portfolio().watching("UP").cash(10), "no holdings"),
+    "one holding": (a_portfolio().holding("UP", 1), "single holding: UP"),
+    "short": (a_portfolio().holding("UP", 9).holding("DOWN", -1), "short position in DOWN"),
+    "fractions": (a_portfolio().holding("UP", 0.5).holding("DOWN", 2), "fractional shares of UP"),
     "missing": (a_portfolio().holding("UP", 1).holding("NONE", 1), "no price for NONE"),
-    "all missing": (a_portfolio().holding("A", 1).holding("B", 1).cash(1), "no holding has a price; no price for A, B"),
-    "stale": (a_portfolio().holding("UP", 9).holding("STALE", 1), "stale price of STALE"),
-    "young": (a_portfolio().holding("UP", 9).holding("YOUNG", 1), "short history of YOUNG"),
+    "all missing": (
+        a_portfolio().holding("A", 1).holding("B", 1).cash(1),
+        "none of the holdings has a price; no price for A, B",
+    ),
+    "stale": (a_portfolio().holding("UP", 9).holding("STALE", 1), "stale price for STALE"),
+    "young": (a_portfolio().holding("UP", 9).holding("YOUNG", 1), "short price history for YOUNG"),
     "mostly stale": (
         a_portfolio().holding("UP", 1).holding("STALE", 90),
-        "too little of it has enough price history for figures that rest on returns; stale price of STALE",
+        "too little price history for figures based on returns; stale price for STALE",
     ),
     "left out": (
         a_portfolio().holding("UP", 9).holding("DOWN", 1).invalid_holding("ODD", "quantity is zero"),
-        "ODD left out: quantity is zero",
+        "ODD excluded: quantity is zero",
     ),
     "debts": (
         a_portfolio().holding("UP", 9).holding("DOWN", 1).cash(-1e6),
-        "owes as much as all is worth or more, so no weights can be told",
+        "the total value is zero or negative, so weights are not available",
     ),
 }
 
@@ -199,7 +202,7 @@ def test_a_failed_portfolio_is_explained_by_its_error() -> None:
     assert remarks(document(failed)) == ["cash is not a number"]
 
 
-def test_a_reason_nobody_has_put_into_words_is_shown_as_it_is() -> None:
+def test_an_unknown_reason_is_shown_as_it_is() -> None:
     unknown = Report("run", "u", AS_OF, "USD", "skipped", "some_new_reason")
     assert remarks(document(unknown)) == ["some new reason"]
 
@@ -208,7 +211,7 @@ def test_users_not_planned_and_symbols_without_prices_have_their_lines() -> None
     run = a_run(errors=(RunError(None, "missing_prices", "NONE: no prices"), RunError("u1", "x", "in its report")))
     others = a_run(errors=(RunError("gone", "unknown_user", "There is no active user of this id."),))
     output = printed(render_remarks(run, [report_on(a_portfolio("u1").holding("UP", 1))], others))
-    assert line_with("u1", output) == "u1 analyzed a single holding, UP"
+    assert line_with("u1", output) == "u1 analyzed single holding: UP"
     assert line_with("gone", output) == "gone not planned There is no active user of this id."
     assert line_with("NONE", output) == "missing prices NONE: no prices"
     assert "in its report" not in output
@@ -217,30 +220,30 @@ def test_users_not_planned_and_symbols_without_prices_have_their_lines() -> None
 def test_a_whole_portfolio_shows_every_part() -> None:
     report = report_on(a_portfolio("ann").holding("UP", 10, 90).holding("DOWN", 1234).cash(1_000))
     output = printed(render_portfolio(report))
-    assert f"ann in full, as of {AS_OF}, in USD" in output
+    assert f"Report for ann as of {AS_OF}, in USD" in output
     parts = (
         "Valuation",
         "Performance",
         "Risk",
-        "Tails",
+        "Tail risk",
         "Diversification",
         "Holdings",
-        "Stress",
+        "Stress tests",
         "Checks",
         "Decisions",
     )
-    for part in (*parts, "Order plan, not sent", "Data quality"):
+    for part in (*parts, "Order plan (not sent)", "Data quality"):
         assert f" {part} " in output
     assert f"{report['valuation']['market_value']:,.2f}" in output
-    assert f"{100 * report['risk']['max_drawdown']:.1f} %" in output
+    assert f"{100 * report['risk']['max_drawdown']:.1f}%" in output
     held = {holding["symbol"]: holding for holding in report["holdings"]}
     assert line_with("│ DOWN ", output).split()[:3] == ["DOWN", "1,234", f"{held['DOWN']['price']:,.2f}"]
     for check in report["checks"]:
         assert line_with(check["message"], output).startswith(check["status"])
-    assert "100.0 % of the market value has enough history; nothing flagged" in output
+    assert "100.0% of the market value has enough price history; no issues" in output
 
 
-def test_what_is_unknown_is_explained() -> None:
+def test_undefined_figures_are_explained() -> None:
     report = report_on(a_portfolio().holding("UP", 10))
     output = " ".join(printed(render_portfolio(report)).replace("│", "").split())
     assert report["data_quality"]["notes"]
@@ -248,18 +251,16 @@ def test_what_is_unknown_is_explained() -> None:
         assert note in output
 
 
-def test_stress_shows_each_scenario_with_what_it_would_cost() -> None:
+def test_each_stress_scenario_is_shown_with_its_loss() -> None:
     report = report_on(a_portfolio().holding("UP", 10).cash(1_000))
     output = printed(render_portfolio(report))
     stress = {entry["scenario"]: entry for entry in report["stress"]}
     worst = stress["worst_21_days"]
-    assert line_with("Its worst 21 days", output) == (
-        f"Its worst 21 days {100 * worst['return']:.1f} % {worst['loss']:,.2f}"
-    )
+    assert line_with("Worst 21 days", output) == (f"Worst 21 days {100 * worst['return']:.1f}% {worst['loss']:,.2f}")
     assert line_with("Global financial crisis", output) == "Global financial crisis, 2008-2009 - -"
 
 
-def test_decisions_to_act_on_are_explained_and_the_others_named() -> None:
+def test_decisions_to_buy_or_sell_are_explained_and_the_others_listed() -> None:
     portfolio = a_portfolio().holding("UP", 1).holding("DOWN", 1).watching("YOUNG").cash(1_000)
     report = report_on(portfolio, {"UP": 0.6, "DOWN": -0.6})
     output = printed(render_portfolio(report))
@@ -275,7 +276,7 @@ def test_an_order_plan_shows_every_order_and_why_some_are_skipped() -> None:
     assert line_with("SELL", output) == (
         f"1 SELL DOWN 50 {sell['estimated_price']:,.2f} {sell['estimated_cost']:,.2f} 50.00"
     )
-    assert f"Sells bring {sell['estimated_cost']:,.2f}, buys cost " in output
+    assert f"Sell proceeds {sell['estimated_cost']:,.2f}, buy cost " in output
 
     poor = report_on(a_portfolio().holding("DOWN", 1).watching("UP"), {"UP": 0.6})
     assert "no buying power" in printed(render_order_plan(poor["order_plan"]))
@@ -287,9 +288,9 @@ def test_the_largest_holding_comes_first_also_when_it_is_short() -> None:
     assert output.index("DOWN ") < output.index("UP ")
 
 
-def test_a_portfolio_without_figures_that_rest_on_returns_can_be_shown() -> None:
+def test_a_portfolio_without_figures_based_on_returns_can_be_shown() -> None:
     output = printed(render_portfolio(report_on(a_portfolio().holding("STALE", 90).holding("NONE", 1))))
-    assert "not to be told" in output
+    assert "not available" in output
     assert "no price: NONE; stale price: STALE" in output
 
 

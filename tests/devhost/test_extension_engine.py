@@ -14,6 +14,7 @@ import pytest
 from devhost.extension_engine import _functions_app
 from devhost.messages import FunctionInfo
 from tests import real_engine
+from tests.conftest import ENGINE_PROGRAM
 from tests.devhost.harness import Host, eventually, refused_start, running_host
 
 STORAGE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a;" + ";".join(
@@ -33,15 +34,15 @@ def program(tmp_path: Path) -> Path:
 def test_a_program_that_is_not_there_stops_the_start_by_name(app: Path, tmp_path: Path) -> None:
     refused = refused_start(tmp_path, app, DURABLE_HOST="/nowhere/engine", AzureWebJobsStorage=STORAGE)
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1] == "DURABLE_HOST: /nowhere/engine is no program that can be executed"
+    assert refused.stderr.splitlines()[-1] == "DURABLE_HOST: /nowhere/engine is not an executable program"
 
 
 @pytest.mark.parametrize(
     ("storage", "said"),
     [
         ("", "AzureWebJobsStorage is not set"),
-        ("somewhere", "AzureWebJobsStorage is no connection string of Azure Storage"),
-        (STORAGE, "AzureWebJobsStorage: nobody answers at 127.0.0.1:1; is Azurite running?"),
+        ("somewhere", "AzureWebJobsStorage is not an Azure Storage connection string"),
+        (STORAGE, "AzureWebJobsStorage: no response from 127.0.0.1:1; is Azurite running?"),
     ],
 )
 def test_storage_that_cannot_be_used_stops_the_start_and_says_where_it_should_be(
@@ -61,8 +62,7 @@ def test_a_program_that_ends_before_it_is_ready_stops_the_start_with_its_reason(
     )
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        f"{program}, which carries the orchestrations, ended with exit code 3: "
-        "Unhandled exception. System.Exception: the hub is gone"
+        f"the engine {program} exited with code 3: Unhandled exception. System.Exception: the hub is gone"
     )
 
 
@@ -81,7 +81,7 @@ def engine_of(host: Host) -> psutil.Process:
 def test_a_host_whose_engine_is_killed_ends_as_one_process_would(host: Host) -> None:
     engine_of(host).kill()
     assert host.process.wait(30) == 1
-    assert "which carries the orchestrations, ended with exit code -9" in host.log()
+    assert f"the engine {ENGINE_PROGRAM} exited with code -9" in host.log()
 
 
 def test_a_host_that_is_killed_takes_its_engine_with_it_and_the_next_goes_on_with_the_run(

@@ -135,7 +135,7 @@ def test_a_page_of_the_web_gets_no_leave_to_send_the_key(host: Host) -> None:
 
 def test_a_key_that_is_not_given_is_made_for_this_start_and_told_once(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_MASTER_KEY="") as host:
-        (key,) = [line.rpartition(" ")[2] for line in host.lines if line.startswith("Master key of this host")]
+        (key,) = [line.rpartition(" ")[2] for line in host.lines if line.startswith("Host master key")]
         assert host.fire("yearly", key) == 202
         assert host.fire("yearly", "") == 401
         eventually(lambda: host.notes("yearly"))
@@ -144,7 +144,7 @@ def test_a_key_that_is_not_given_is_made_for_this_start_and_told_once(tmp_path: 
 
 
 def test_a_given_key_is_not_told(host: Host) -> None:
-    assert not [line for line in host.lines if MASTER_KEY in line or line.startswith("Master key")]
+    assert not [line for line in host.lines if MASTER_KEY in line or line.startswith("Host master key")]
 
 
 @pytest.mark.parametrize(("value", "limit"), [("131072", 131_072), ("", 104_857_600), ("much", 104_857_600)])

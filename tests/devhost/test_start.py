@@ -103,7 +103,7 @@ def test_a_signal_stops_a_host_whose_functions_and_clients_are_busy(tmp_path: Pa
         assert_gone(children)
 
 
-def test_one_stop_that_is_signalled_twice_is_an_orderly_one(tmp_path: Path) -> None:
+def test_a_signal_that_arrives_twice_stops_the_host_in_order(tmp_path: Path) -> None:
     with running_host(tmp_path) as host:
         host.process.send_signal(signal.SIGTERM)
         time.sleep(0.02)
@@ -143,7 +143,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = refused_start(tmp_path, HOST_APP, PORT=str(port))
-    assert_refused(refused, f"port {port} cannot be used: Address already in use; choose another with PORT")
+    assert_refused(refused, f"port {port} cannot be used: Address already in use; choose another port with PORT")
 
 
 def test_an_app_that_refuses_its_settings_is_one_line_and_exit_code_1(app: Path, tmp_path: Path) -> None:
@@ -151,16 +151,16 @@ def test_an_app_that_refuses_its_settings_is_one_line_and_exit_code_1(app: Path,
     assert_refused(refused_start(tmp_path, app), "SettingsError: PAGE_SIZE must be a whole number")
 
 
-def test_an_app_that_ends_its_process_is_refused(app: Path, tmp_path: Path) -> None:
+def test_an_app_that_exits_during_import_is_refused(app: Path, tmp_path: Path) -> None:
     add(app, "import os; os._exit(3)\n")
-    assert_refused(refused_start(tmp_path, app), "the app ended its process at import, exit code 3")
+    assert_refused(refused_start(tmp_path, app), "the app exited during import with code 3")
 
 
 def test_a_reserved_route_is_refused_at_start(app: Path, tmp_path: Path) -> None:
     add(app, HTTP_FUNCTION.format(name="users", route="admin/users"))
     assert_refused(
         refused_start(tmp_path, app),
-        "function users: the route 'admin/users' starts with 'admin', which the Functions host keeps for itself",
+        "function users: the route 'admin/users' starts with 'admin', which is reserved for the Functions host",
     )
 
 
@@ -172,10 +172,10 @@ def test_a_duplicate_function_name_is_refused_at_start(app: Path, tmp_path: Path
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_trigger_the_local_host_does_not_know_is_refused_at_start(app: Path, tmp_path: Path) -> None:
+def test_an_unsupported_trigger_is_refused_at_start(app: Path, tmp_path: Path) -> None:
     add(app, HTTP_FUNCTION.format(name="users", route="users"))
     add(app, "@app.queue_trigger('message', 'orders', 'Q')\ndef orders(message: func.QueueMessage) -> None: ...\n")
-    assert_refused(refused_start(tmp_path, app), "function orders: the local host does not know queueTrigger")
+    assert_refused(refused_start(tmp_path, app), "function orders: the local host does not support queueTrigger")
 
 
 def test_an_ill_formed_host_json_is_refused_at_start(app: Path, tmp_path: Path) -> None:
@@ -204,23 +204,23 @@ def test_embedded_servers_keep_their_data_in_data_dir_and_die_with_the_host(tmp_
                 assert cache.get("kept") == b"value"
         refused = refused_start(tmp_path, HOST_APP, **embedded)
         assert refused.returncode == 1
-        assert refused.stderr.startswith("embedded MongoDB ended with exit code 1: "), "one DATA_DIR, one host"
+        assert refused.stderr.startswith("embedded MongoDB exited with code 1: "), "a DATA_DIR serves one host"
         children = host.children()
         assert len(children) == 3, "MongoDB, Redis and a worker"
         host.process.kill()
         assert_gone(children)
 
 
-def test_somebody_elses_mongodb_is_seeded_only_on_demand(app: Path, tmp_path: Path) -> None:
+def test_an_external_mongodb_is_seeded_only_on_request(app: Path, tmp_path: Path) -> None:
     with SecantusDBServer(storage_path=":memory:") as server, MongoClient[dict[str, object]](server.uri) as mongodb:
-        theirs = {"MONGODB_URL": server.uri, "MONGODB_DATABASE": "theirs"}
-        with running_host(tmp_path, app, **theirs):
-            assert not mongodb["theirs"].list_collection_names()
-        with running_host(tmp_path, app, SEED="1", **theirs):
-            assert mongodb["theirs"]["users"].find_one()
+        external = {"MONGODB_URL": server.uri, "MONGODB_DATABASE": "external"}
+        with running_host(tmp_path, app, **external):
+            assert not mongodb["external"].list_collection_names()
+        with running_host(tmp_path, app, SEED="1", **external):
+            assert mongodb["external"]["users"].find_one()
 
 
-def test_without_redis_server_on_path_a_stand_in_is_used_and_named(tmp_path: Path) -> None:
+def test_without_redis_server_on_path_fakeredis_is_used_and_named(tmp_path: Path) -> None:
     with running_host(tmp_path, REDIS_URL="", PATH=os.fspath(tmp_path)) as host:
         with redis.Redis.from_url(url(host, "Redis")) as cache:
             assert cache.ping()

@@ -245,7 +245,7 @@ def test_a_timer_with_a_retry_policy_is_tried_again_until_it_succeeds(
     [RetryPolicy("exponential_backoff", 2, 0.0), RetryPolicy("fixed_delay", -1, 60.0)],
 )
 def test_a_retry_policy_the_host_does_not_know_is_refused_naming_the_function(policy: RetryPolicy) -> None:
-    with pytest.raises(StartError, match="function nightly: the local host knows retries of fixed_delay"):
+    with pytest.raises(StartError, match="function nightly: the local host supports only fixed_delay retries"):
         timer(YEARLY, policy=policy)
 
 

@@ -116,7 +116,7 @@ def test_a_host_ends_itself_after_three_deaths_a_worker_process(tmp_path: Path) 
             assert host.client.get("/pid").status_code == 200
         host.workers()[0].kill()
         assert host.process.wait(30) == 1
-        assert "Exceeded language worker restart retry count: 3 worker processes died." in host.log()
+        assert "Exceeded language worker restart retry count: 3 worker processes exited." in host.log()
 
 
 def test_a_host_whose_workers_died_often_goes_on_with_those_it_has(tmp_path: Path) -> None:

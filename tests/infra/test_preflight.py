@@ -295,7 +295,7 @@ def test_the_command_reads_what_the_azure_cli_writes_and_fails_where_something_i
 def test_a_file_that_holds_no_settings_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text(content)
-    with pytest.raises(StartError, match="holds no app settings"):
+    with pytest.raises(StartError, match="contains no app settings"):
         read_settings(path)
 
 

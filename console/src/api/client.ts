@@ -28,7 +28,7 @@ interface Asked {
   credential?: Credential | null;
 }
 
-/** Ask for `path`; gives the answer as it came, whatever its status. */
+/** Send a request and return the response, whatever its status. */
 async function send(path: string, asked: Asked, credential: Credential | null): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
   if (credential) {
@@ -46,7 +46,7 @@ async function send(path: string, asked: Asked, credential: Credential | null): 
   }
 }
 
-/** Ask with the session's credential. One that is refused ends the session, and the sign-in page says why. */
+/** Send a request with the session's credential. A refused credential ends the session, and the sign-in page shows why. */
 async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
   const credential = session.get().credential;
   let answer = await send(path, asked, credential);
@@ -57,7 +57,7 @@ async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
     return (await answer.json()) as Answer;
   }
   const problem = await problemOf(answer);
-  // Not where somebody else signed in meanwhile.
+  // Unless another user has signed in since.
   if ((problem.status === 401 || problem.status === 403) && session.get().credential?.value === credential?.value) {
     signOut(problem);
   }
@@ -75,18 +75,18 @@ async function askWithFreshToken(path: string, asked: Asked, credential: Credent
 }
 
 function withQuery(path: string, query: Query): string {
-  const told = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return told.length ? `${path}?${new URLSearchParams(told.map(([name, value]) => [name, String(value)]))}` : path;
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : path;
 }
 
 const part = encodeURIComponent;
 const ofRun = (runId: string): string => `${BASE}/analysis-runs/${part(runId)}`;
 const ofUser = (runId: string, userId: string): string => `${ofRun(runId)}/portfolios/${part(userId)}`;
 
-/** Find out whether `credential` opens the door, before it becomes the session's. */
+/** Check that the app accepts `credential`, before it becomes the session's. */
 export async function tryCredential(credential: Credential): Promise<void> {
   if (!canBeSent(credential)) {
-    throw new Problem(401, "Unauthorized", "No secret and no token has such characters.", null, null);
+    throw new Problem(401, "Unauthorized", "The secret or token contains invalid characters.", null, null);
   }
   const answer = await send(withQuery(`${BASE}/analysis-runs`, { limit: 1 }), {}, credential);
   if (!answer.ok) {
@@ -94,7 +94,7 @@ export async function tryCredential(credential: Credential): Promise<void> {
   }
 }
 
-export interface Wish {
+export interface RunRequest {
   dry_run?: boolean;
   user_ids?: string[];
   as_of?: string;
@@ -103,8 +103,8 @@ export interface Wish {
 export const api = {
   runs: (limit: number, before?: string | null) => ask<RunsPage>(withQuery(`${BASE}/analysis-runs`, { limit, before })),
   run: (runId: string) => ask<Run>(`${BASE}/analysis-status/${part(runId)}`),
-  start: (wish: Wish, key: string) =>
-    ask<Accepted>(`${BASE}/trigger-analysis`, { method: "POST", body: wish, headers: { "Idempotency-Key": key } }),
+  start: (request: RunRequest, key: string) =>
+    ask<Accepted>(`${BASE}/trigger-analysis`, { method: "POST", body: request, headers: { "Idempotency-Key": key } }),
   cancel: (runId: string) => ask<Accepted>(`${ofRun(runId)}/cancel`, { method: "POST" }),
   retry: (runId: string) => ask<Accepted>(`${ofRun(runId)}/retry`, { method: "POST" }),
   portfolios: (runId: string, query: Query) => ask<PortfoliosPage>(withQuery(`${ofRun(runId)}/portfolios`, query)),
@@ -113,7 +113,7 @@ export const api = {
   earlier: (runId: string, userId: string) => ask<Earlier>(`${ofUser(runId, userId)}/earlier`),
   schedule: () => ask<Timetable>(`${BASE}/schedule`),
   audit: (limit: number, before?: string | null) => ask<AuditPage>(withQuery(`${BASE}/audit`, { limit, before })),
-  /** Open to everybody; an app that cannot do its work says so with 503, in the same words. */
+  /** Needs no credential. The response of an unavailable app has status 503 and the same form. */
   async health(): Promise<Health> {
     const answer = await send("/api/health", {}, null);
     if (!answer.ok && answer.status !== 503) {
@@ -123,7 +123,7 @@ export const api = {
   },
 };
 
-/** Give what an error is to a reader who asked for something that may well not be there. */
+/** Return whether the error means that the requested object does not exist. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Problem && error.status === 404;
 }

@@ -1,12 +1,12 @@
-/** Why a request was not answered as hoped. */
+/** The errors of requests. */
 
-/** The API answered with a problem document (RFC 9457). */
+/** A problem document (RFC 9457) from the API. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly title: string,
     detail: string,
-    /** Seconds after which it is worth asking again, where the API says so. */
+    /** Seconds until the next attempt, where the API names them. */
     readonly retryAfter: number | null,
     /** The run that a conflict is about. */
     readonly runId: string | null,
@@ -15,22 +15,22 @@ export class Problem extends Error {
   }
 }
 
-/** Nobody answered: the network, or the app, is away. */
+/** No response: the network or the app is unavailable. */
 export class Unreachable extends Error {
   constructor() {
-    super("The app does not answer. Is the network there?");
+    super("The app is not responding. Check your network connection.");
   }
 }
 
 export async function problemOf(answer: Response): Promise<Problem> {
-  const told: unknown = await answer.json().catch(() => null);
-  const document = (typeof told === "object" && told !== null ? told : {}) as Record<string, unknown>;
+  const content: unknown = await answer.json().catch(() => null);
+  const document = (typeof content === "object" && content !== null ? content : {}) as Record<string, unknown>;
   const text = (name: string): string | null => (typeof document[name] === "string" ? document[name] : null);
   const retryAfter = Number(answer.headers.get("Retry-After"));
   return new Problem(
     answer.status,
     text("title") ?? "Something went wrong",
-    text("detail") ?? `The app answered with status ${answer.status} and no explanation.`,
+    text("detail") ?? `The app responded with status ${answer.status} and no explanation.`,
     retryAfter > 0 ? retryAfter : null,
     text("run_id"),
   );

@@ -1,4 +1,4 @@
-/** Who is signed in. Kept in memory; in this tab's sessionStorage only where that was asked for, never any longer. */
+/** The signed-in user. Kept in memory, and in this tab's sessionStorage only on request; never longer than the tab. */
 
 import { keep as keepIn, kept as keptIn } from "../storage";
 import { Store } from "../ui/store";
@@ -15,7 +15,7 @@ export interface Credential {
 
 interface Session {
   credential: Credential | null;
-  /** Why the last one ended, where it was not by the user's own wish. */
+  /** The reason why the last session ended, unless the user signed out. */
   refusal: Problem | null;
 }
 
@@ -39,12 +39,12 @@ export function headersOf(credential: Credential): Record<string, string> {
     : { Authorization: `Bearer ${credential.value}` };
 }
 
-/** Three parts with dots between, the first an object in base64: a secret will hardly look so. */
+/** Return whether the value has the form of a JWT: three parts with dots, the first an object in base64. */
 export function looksLikeToken(value: string): boolean {
   return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
 }
 
-/** Whether headers can carry it: the browser sends no request with letters that they have no bytes for. */
+/** Return whether a header can carry the credential: browsers refuse characters outside of Latin-1. */
 export function canBeSent(credential: Credential): boolean {
   try {
     return Boolean(new Headers(headersOf(credential)));

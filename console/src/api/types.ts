@@ -1,4 +1,4 @@
-/** The answers of the API, as /api/openapi.json describes them; only what the console reads. */
+/** The responses of the API as in /api/openapi.json, limited to the fields that the console reads. */
 
 export type RunStatus = "queued" | "running" | "completed" | "completed_with_errors" | "failed" | "canceled";
 export type Phase = "queued" | "plan" | "market_data" | "research" | "analyze" | "finish" | "done";
@@ -206,7 +206,7 @@ export interface DataQuality {
   stale_symbols: string[];
   short_history_symbols: string[];
   invalid_holdings: { symbol: string; reason: string }[];
-  price_issues?: SymbolIssue[]; // a report of an earlier version has none
+  price_issues?: SymbolIssue[]; // absent in reports of an earlier version
   notes: string[];
 }
 
@@ -230,7 +230,7 @@ export interface Report {
   error: string | null;
 }
 
-/** The user's report of a run before; that there is none is an answer, too. */
+/** The user's report of an earlier run, if there is one. */
 export interface Earlier {
   report: Report | null;
 }

@@ -1,9 +1,9 @@
-/** How holdings move together: a table whose colours say what its figures say. */
+/** The correlations of holdings as a table with colored cells. */
 
 import { ratio } from "../format";
 import { Scrollable } from "../ui/parts";
 
-// Of the colour in a cell; more would take the contrast from the figure on it.
+// The strongest color of a cell; a stronger one would leave too little contrast for its figure.
 const STRONGEST_PERCENT = 55;
 
 export function HeatMap({ symbols, values }: { symbols: string[]; values: (number | null)[][] }) {
@@ -40,6 +40,6 @@ function Cell({ value, own }: { value: number | null; own: boolean }) {
     return <td class="own">1</td>;
   }
   const share = Math.round(Math.abs(value ?? 0) * STRONGEST_PERCENT);
-  const colour = (value ?? 0) < 0 ? "var(--heat-negative)" : "var(--heat-positive)";
-  return <td style={{ background: `color-mix(in srgb, ${colour} ${share}%, var(--surface))` }}>{ratio(value)}</td>;
+  const color = (value ?? 0) < 0 ? "var(--heat-negative)" : "var(--heat-positive)";
+  return <td style={{ background: `color-mix(in srgb, ${color} ${share}%, var(--surface))` }}>{ratio(value)}</td>;
 }

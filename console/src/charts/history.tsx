@@ -1,4 +1,4 @@
-/** The last runs as bars: how long each took, how it ended, and who failed. Each leads to its run. */
+/** The latest runs as bars with duration, status and failed users. Each bar links to its run. */
 
 import type { Run } from "../api/types";
 import { counted, duration, time } from "../format";
@@ -10,7 +10,7 @@ const LOWEST_PERCENT = 3;
 
 export function RunHistory({ runs }: { runs: Run[] }) {
   if (!runs.length) {
-    return <Empty title="Nothing to draw yet" />;
+    return <Empty title="No runs yet" />;
   }
   const ordered = [...runs].reverse();
   const longest = Math.max(...ordered.map((run) => durationOf(run) ?? 0), 0.001);

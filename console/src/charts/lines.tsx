@@ -1,4 +1,4 @@
-/** Lines over time, drawn by uPlot: with the figures at the pointer, by the arrow keys, and as a table. */
+/** A line chart over time, drawn by uPlot. Its values can be read with the pointer, the arrow keys and a table. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
@@ -9,13 +9,13 @@ import { theme } from "../ui/theme";
 export interface Line {
   label: string;
   values: (number | null)[];
-  /** Name of the colour, as in the style sheet. */
-  colour: string;
+  /** The name of the color in the style sheet. */
+  color: string;
   fill?: boolean;
 }
 
 interface LinesProps {
-  /** What a reader who cannot see it is told. */
+  /** The description for screen readers. */
   summary: string;
   dates: string[];
   lines: Line[];
@@ -70,7 +70,7 @@ export function Lines(props: LinesProps) {
         <span>{date(props.dates[place] ?? null)}</span>
         {props.lines.map((line) => (
           <span key={line.label} class="line-value">
-            <span class={`swatch ${line.colour}`} />
+            <span class={`swatch ${line.color}`} />
             {line.label} <strong>{props.format(line.values[place] ?? null)}</strong>
           </span>
         ))}
@@ -94,14 +94,14 @@ export function Lines(props: LinesProps) {
   );
 }
 
-/** The last value of each quarter: enough to follow the lines. */
+/** The last value of each quarter as a table. */
 function LinesTable({ dates, lines, format }: LinesProps) {
   const quarter = (iso: string | undefined) =>
     iso && `${iso.slice(0, 4)} ${Math.floor((Number(iso.slice(5, 7)) - 1) / 3)}`;
   const rows = dates.map((_, row) => row).filter((row) => quarter(dates[row]) !== quarter(dates[row + 1]));
   return (
     <details>
-      <summary>As a table</summary>
+      <summary>View as table</summary>
       <table class="table compact">
         <thead>
           <tr>
@@ -136,11 +136,11 @@ function dataOf({ dates, lines }: LinesProps): uPlot.AlignedData {
 
 function optionsOf(props: LinesProps, width: number, onMove: (place: number | null) => void): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
   const axis = {
-    stroke: colour("muted"),
+    stroke: color("muted"),
     font: `12px ${style.getPropertyValue("--font")}`,
-    grid: { stroke: colour("grid"), width: 1 },
+    grid: { stroke: color("grid"), width: 1 },
     ticks: { show: false },
   };
   return {
@@ -166,9 +166,9 @@ function optionsOf(props: LinesProps, width: number, onMove: (place: number | nu
       {},
       ...props.lines.map((line) => ({
         label: line.label,
-        stroke: colour(line.colour),
+        stroke: color(line.color),
         width: 2,
-        ...(line.fill ? { fill: colour(`${line.colour}-fill`) } : {}),
+        ...(line.fill ? { fill: color(`${line.color}-fill`) } : {}),
         points: { show: false },
       })),
     ],

@@ -1,4 +1,4 @@
-/** Who asked for what. */
+/** The audit log. */
 
 import { api } from "../api/client";
 import type { AuditEntry } from "../api/types";
@@ -7,7 +7,7 @@ import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time, type Tone } fro
 import { useResource } from "../ui/resource";
 
 const PAGE = 50;
-// Enough to find it in the log; all of it is in the title.
+// Enough to find the entry in the log; the title has the whole ID.
 const CORRELATION_DIGITS = 12;
 const ACTIONS: Record<AuditEntry["action"], string> = {
   trigger: "Start a run",
@@ -31,10 +31,7 @@ export function AuditLog({ before }: { before: string | null }) {
   const { value, error, reload } = useResource(`audit ${before}`, () => api.audit(PAGE, before));
   return (
     <>
-      <PageHead
-        title="Audit log"
-        about="Everything that changed something, and every sign-in that was refused; newest first."
-      />
+      <PageHead title="Audit log" about="All changes and refused sign-ins, newest first." />
       {error !== null && !value && <Failure error={error} retry={reload} />}
       {!value && error === null && <Skeleton height={600} />}
       {value && (
@@ -42,7 +39,9 @@ export function AuditLog({ before }: { before: string | null }) {
           {value.entries.length ? (
             <Entries entries={value.entries} />
           ) : (
-            <Empty title="Nothing on record">Starts, cancellations and refused sign-ins will be listed here.</Empty>
+            <Empty title="No entries yet">
+              Started, retried and canceled runs and refused sign-ins will appear here.
+            </Empty>
           )}
         </div>
       )}
@@ -62,14 +61,14 @@ function Entries({ entries }: { entries: AuditEntry[] }) {
     <table class="table stacked">
       <thead>
         <tr>
-          <th scope="col">When</th>
-          <th scope="col">What</th>
-          <th scope="col">Who</th>
+          <th scope="col">Time</th>
+          <th scope="col">Action</th>
+          <th scope="col">User</th>
           <th scope="col" class="optional">
-            By what
+            Credential
           </th>
           <th scope="col" class="optional">
-            From
+            Client
           </th>
           <th scope="col">Outcome</th>
         </tr>
@@ -98,14 +97,14 @@ function Entry({ entry }: { entry: AuditEntry }) {
           </a>
         )}
       </td>
-      <td class="whole">{entry.actor ?? <span class="note">Nobody signed in</span>}</td>
+      <td class="whole">{entry.actor ?? <span class="note">Not signed in</span>}</td>
       <td class="optional">
         {CREDENTIALS[entry.credential]}
         {entry.credential_id && <span class="sub">{entry.credential_id}</span>}
       </td>
       <td class="optional">
-        {entry.client ?? <span class="note">The app itself</span>}
-        <span class="sub" title={`Correlation id, as in the log: ${entry.correlation_id}`}>
+        {entry.client ?? <span class="note">The app</span>}
+        <span class="sub" title={`Correlation ID in the log: ${entry.correlation_id}`}>
           {entry.correlation_id.slice(0, CORRELATION_DIGITS)} …
         </span>
       </td>

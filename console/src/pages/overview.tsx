@@ -1,4 +1,4 @@
-/** How things stand, at a glance. */
+/** The overview: the last run, the next run, health and history. */
 
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
@@ -44,7 +44,7 @@ export function Overview() {
         {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
         <NextRun timetable={schedule.value} error={schedule.error} />
         <HealthCard health={health.value} error={health.error} />
-        <Card title="History" class="wide" note="The last runs, the newest on the right">
+        <Card title="History" class="wide" note="Latest runs, newest on the right">
           {known ? <RunHistory runs={known} /> : <Skeleton height={196} />}
         </Card>
         <Card title="Recent runs" class="wide" action={<a href={links.runs()}>All runs</a>}>
@@ -56,7 +56,7 @@ export function Overview() {
 }
 
 function Recent({ runs }: { runs: Run[] }) {
-  return runs.length ? <RunsTable runs={runs} /> : <Empty title="No run yet">The first one will be listed here.</Empty>;
+  return runs.length ? <RunsTable runs={runs} /> : <Empty title="No runs yet">Runs will appear here.</Empty>;
 }
 
 const VERDICT_ICONS: Record<Tone, IconName> = {
@@ -71,7 +71,7 @@ function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | nul
   const verdict = verdictOn(runs, timetable);
   const [last] = runs;
   return (
-    <section class={`card standing ${verdict.tone}`} aria-label="How things stand">
+    <section class={`card standing ${verdict.tone}`} aria-label="Status">
       <div class="standing-words">
         <span class="standing-icon">
           <Icon name={VERDICT_ICONS[verdict.tone]} size={26} />
@@ -90,8 +90,8 @@ function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | nul
             <Fact label="Started by">{sourceOf(last)}</Fact>
           </dl>
           <p class="standing-links">
-            <a href={links.run(last.run_id)}>{isActive(last) ? "Watch this run" : "Look at this run"}</a>
-            {!isActive(last) && !last.dry_run && <a href={links.portfolios(last.run_id)}>Its portfolios</a>}
+            <a href={links.run(last.run_id)}>{isActive(last) ? "Watch run" : "View run"}</a>
+            {!isActive(last) && !last.dry_run && <a href={links.portfolios(last.run_id)}>View portfolios</a>}
           </p>
         </>
       )}
@@ -113,7 +113,7 @@ function NextRun({ timetable, error }: { timetable: Timetable | null; error: unk
             <>
               <p class="big-figure">{fromNow(timetable.next)}</p>
               <p>
-                {longDay(timetable.next)}, {clockTime(timetable.next)} here
+                {longDay(timetable.next)}, {clockTime(timetable.next)} local time
                 <br />
                 <span class="note">{clockTimeInUtc(timetable.next)}</span>
               </p>
@@ -123,7 +123,7 @@ function NextRun({ timetable, error }: { timetable: Timetable | null; error: unk
       ) : error === null ? (
         <Skeleton height={92} />
       ) : (
-        <p>The schedule cannot be read now.</p>
+        <p>The schedule is not available.</p>
       )}
     </Card>
   );
@@ -136,9 +136,9 @@ const DEPENDENCIES: [keyof Health["checks"], string][] = [
   ["engine", "Engine"],
 ];
 const STATES: Record<DependencyState, [Tone, string]> = {
-  ok: ["ok", "Answers"],
-  unavailable: ["bad", "Does not answer"],
-  not_configured: ["neutral", "Not in use"],
+  ok: ["ok", "Connected"],
+  unavailable: ["bad", "Unavailable"],
+  not_configured: ["neutral", "Not used"],
 };
 
 function HealthCard({ health, error }: { health: Health | null; error: unknown }) {
@@ -161,7 +161,7 @@ function HealthCard({ health, error }: { health: Health | null; error: unknown }
       ) : error === null ? (
         <Skeleton height={92} />
       ) : (
-        <p>The app does not answer.</p>
+        <p>The app is not responding.</p>
       )}
     </Card>
   );

@@ -1,4 +1,4 @@
-/** What the analysis would do, and in which orders; nothing is ever sent to a broker. */
+/** Decisions and the order plan. Orders are never sent to a broker. */
 
 import type { Decision, Order, OrderPlan, Report } from "../api/types";
 import { count, money, percent } from "../format";
@@ -8,8 +8,8 @@ const ACTION_TONES: Record<Decision["decision"], Tone> = { BUY: "ok", SELL: "bad
 const ACTIONS: Record<Decision["decision"], string> = { BUY: "Buy", SELL: "Sell", HOLD: "Hold" };
 const SKIPPED: Record<string, string> = {
   less_than_one_share: "Less than one share",
-  no_buying_power: "Nothing to buy with",
-  stale_price: "No fresh price",
+  no_buying_power: "No buying power",
+  stale_price: "Stale price",
   no_price: "No price",
   too_many_shares: "Too many shares",
 };
@@ -19,7 +19,7 @@ export function Advice({ report }: { report: Report }) {
   const holding = report.decisions.filter((decision) => decision.decision === "HOLD");
   return (
     <>
-      <Card title="Decisions" note="Advice by fixed rules, with the figures that decided">
+      <Card title="Decisions" note="Rule-based recommendations with their reasons">
         {acting.length ? <Decisions decisions={acting} /> : <Empty title="Nothing to buy or sell" />}
         {holding.length > 0 && (
           <details>
@@ -54,7 +54,7 @@ function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
   return (
     <Card
       title="Order plan"
-      note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} spent${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Planned, never sent`}
+      note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} buying power used${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Orders are not sent to a broker.`}
     >
       {plan.orders.length ? <OrdersTable orders={plan.orders} currency={currency} /> : <Empty title="No orders" />}
       {plan.notes.length > 0 && (
@@ -75,7 +75,7 @@ function OrdersTable({ orders, currency }: { orders: Order[]; currency: string }
         <thead>
           <tr>
             <th scope="col" class="number">
-              Place
+              Priority
             </th>
             <th scope="col">Order</th>
             <th scope="col" class="number">

@@ -1,4 +1,4 @@
-/** What is different from the user's report before this one. */
+/** The differences from the user's previous report. */
 
 import { api } from "../api/client";
 import type { Report } from "../api/types";
@@ -13,11 +13,11 @@ export function Changes({ report }: { report: Report }) {
   const key = `earlier ${report.run_id} ${report.user_id}`;
   const { value, error, reload } = useResource(key, () => once(key, () => api.earlier(report.run_id, report.user_id)));
   return (
-    <Card title="Since the last run" note={value?.report && <Compared earlier={value.report} />}>
+    <Card title="Changes since last report" note={value?.report && <Compared earlier={value.report} />}>
       {!value && error === null && <Skeleton height={180} />}
       {error !== null && <Failure error={error} retry={reload} />}
       {value && !value.report && (
-        <Empty title="Nothing to compare with">None of the twenty runs before has a report on this user.</Empty>
+        <Empty title="No earlier report">None of the previous 20 runs has a report for this user.</Empty>
       )}
       {value?.report && <ChangesTable changes={changesBetween(value.report, report)} />}
     </Card>
@@ -35,13 +35,13 @@ function Compared({ earlier }: { earlier: Report }) {
 
 function ChangesTable({ changes }: { changes: Change[] }) {
   if (!changes.length) {
-    return <Empty title="Nothing changed">The same holdings, at the same prices.</Empty>;
+    return <Empty title="No changes">The holdings and prices are the same.</Empty>;
   }
   return (
     <table class="table compact">
       <thead>
         <tr>
-          <th scope="col">What</th>
+          <th scope="col">Item</th>
           <th scope="col" class="number">
             Before
           </th>

@@ -1,4 +1,4 @@
-/** What is held: how much of the money, and how much of the risk, is in each. */
+/** The holdings, with the weight and the share of risk of each. */
 
 import type { Holding, Report } from "../api/types";
 import { money, NONE, percent, quantity, ratio, signedPercent } from "../format";
@@ -13,7 +13,7 @@ export function Holdings({ report }: { report: Report }) {
   return (
     <Card
       title="Holdings"
-      note="Weight is the share of the money, risk the share of the ups and downs: where the second is longer, a holding is riskier than it is large"
+      note="Weight is the share of the value, risk the share of the volatility. If the risk bar is longer, the holding adds more risk than its size suggests."
     >
       <Scrollable label="Holdings">
         <table class="table holdings">
@@ -32,18 +32,18 @@ export function Holdings({ report }: { report: Report }) {
                 Risk
               </th>
               <th scope="col" class="optional">
-                <span class="hidden">Weight above risk</span>
+                <span class="hidden">Weight and risk</span>
               </th>
               <th scope="col" class="number optional">
                 Gain
               </th>
               <th scope="col" class="number optional">
-                A year
+                1 year
               </th>
               <th scope="col" class="number optional">
                 Beta
               </th>
-              <th scope="col" class="number optional" title="What research thinks of it, from -1 to 1">
+              <th scope="col" class="number optional" title="Research score from -1 to 1">
                 Score
               </th>
             </tr>

@@ -1,4 +1,4 @@
-/** How risky it is, and what bad times would cost. */
+/** Risk figures and stress tests. */
 
 import type { Report, Risk, Stress } from "../api/types";
 import { money, NONE, percent } from "../format";
@@ -7,7 +7,7 @@ import { riskFigures, SCENARIOS } from "../words/reports";
 
 export function RiskCard({ report, risk }: { report: Report; risk: Risk }) {
   return (
-    <Card title="Risk in plain words">
+    <Card title="Risk">
       <dl class="risks">
         {riskFigures(report, risk).map(({ label, value, meaning }) => (
           <div key={label}>
@@ -26,14 +26,14 @@ export function RiskCard({ report, risk }: { report: Report; risk: Risk }) {
 export function StressCard({ stress, currency }: { stress: Stress[]; currency: string }) {
   const deepest = Math.max(...stress.map((entry) => Math.abs(entry.return ?? 0)), 0.001);
   return (
-    <Card title="Stress" note="What today's mix would lose, or gain">
+    <Card title="Stress tests" note="Estimated gain or loss of the current portfolio">
       <table class="bars">
         <thead class="hidden">
           <tr>
             <th scope="col">Scenario</th>
-            <th scope="col">Size</th>
+            <th scope="col">Chart</th>
             <th scope="col">Return</th>
-            <th scope="col">Money</th>
+            <th scope="col">Gain or loss</th>
           </tr>
         </thead>
         <tbody>

@@ -1,4 +1,4 @@
-/** How today's mix would have done, and how its holdings move together. */
+/** The simulated history of the current portfolio, and the correlations of its holdings. */
 
 import { api } from "../api/client";
 import type { Performance, Report } from "../api/types";
@@ -17,23 +17,23 @@ export function SeriesCards({ report, performance }: { report: Report; performan
   const since = date(performance.start);
   const growth: Line[] = value
     ? [
-        { label: "Benchmark", values: value.benchmark_growth, colour: "line-benchmark" },
-        { label: "Portfolio", values: value.growth, colour: "line-portfolio" },
+        { label: "Benchmark", values: value.benchmark_growth, color: "line-benchmark" },
+        { label: "Portfolio", values: value.growth, color: "line-portfolio" },
       ]
     : [];
   const drawdowns: Line[] = value
     ? [
-        { label: "Benchmark", values: value.benchmark_drawdown, colour: "line-benchmark" },
-        { label: "Portfolio", values: value.drawdown, colour: "line-portfolio", fill: true },
+        { label: "Benchmark", values: value.benchmark_drawdown, color: "line-benchmark" },
+        { label: "Portfolio", values: value.drawdown, color: "line-portfolio", fill: true },
       ]
     : [];
   const gained = (factor: number | null) => percent(factor === null ? null : factor - 1, 0);
   return (
     <>
-      <Card title="Growth of today's mix" note={`What it would have gained since ${since}, had it always been held so`}>
+      <Card title="Growth of the current portfolio" note={`Simulated return of the current holdings since ${since}`}>
         {value ? (
           <Lines
-            summary={`Growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in all. Arrow keys move along it.`}
+            summary={`Growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in total. Use the arrow keys to read values.`}
             dates={value.dates}
             lines={growth}
             format={gained}
@@ -46,10 +46,10 @@ export function SeriesCards({ report, performance }: { report: Report; performan
         )}
       </Card>
       {(value || error === null) && (
-        <Card title="Drawdown" note="How far below its highest value it stood, at the worst of each week">
+        <Card title="Drawdown" note="Largest decline from the highest value so far, in each week">
           {value ? (
             <Lines
-              summary={`Drawdown, ${percent(report.risk?.max_drawdown)} at the deepest. Arrow keys move along it.`}
+              summary={`Drawdown, ${percent(report.risk?.max_drawdown)} at its deepest. Use the arrow keys to read values.`}
               dates={value.dates}
               lines={drawdowns}
               format={(depth) => percent(depth, 0)}
@@ -62,8 +62,8 @@ export function SeriesCards({ report, performance }: { report: Report; performan
       )}
       {value && value.correlations.symbols.length > 1 && (
         <Card
-          title="Correlation of the holdings"
-          note={`1 moves together, 0 independently, -1 against each other; ${ratio(report.diversification?.average_correlation)} on average`}
+          title="Correlation of holdings"
+          note={`1: move together, 0: independent, -1: move in opposite directions. Average: ${ratio(report.diversification?.average_correlation)}`}
         >
           <HeatMap symbols={value.correlations.symbols} values={value.correlations.values} />
         </Card>

@@ -1,4 +1,4 @@
-/** One user's report: what it is worth, how risky it is, what to do. */
+/** The report of one user: value, checks, risk, holdings and advice. */
 
 import { api, isMissing } from "../api/client";
 import type { Check, DataQuality, Report, Valuation } from "../api/types";
@@ -30,8 +30,9 @@ export function PortfolioPage({ runId, userId }: { runId: string; userId: string
       <PageHead title={userId} trail={trail} about={value && <About report={value} />} />
       {!value && error === null && <Skeleton height={900} />}
       {error !== null && isMissing(error) && (
-        <Empty title="No report here">
-          The run has none on this user: it was not planned for them, was dry, or its reports have been purged.
+        <Empty title="No report">
+          This run has no report for this user. The user was not part of the run, it was a dry run, or its reports have
+          been deleted.
         </Empty>
       )}
       {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
@@ -91,21 +92,21 @@ function Worth({ report, valuation }: { report: Report; valuation: Valuation }) 
   return (
     <dl class="card figures">
       <Fact label="Total value">{money(valuation.market_value + valuation.cash, currency)}</Fact>
-      <Fact label="In holdings">{money(valuation.market_value, currency)}</Fact>
+      <Fact label="Holdings">{money(valuation.market_value, currency)}</Fact>
       <Fact label="Cash">{money(valuation.cash, currency)}</Fact>
-      <Fact label="Change on the day">
+      <Fact label="Day change">
         <span class={tone(valuation.day_change)}>
           {money(valuation.day_change, currency, "exceptZero")}
           <Part percents={valuation.day_change_pct} />
         </span>
       </Fact>
-      <Fact label="Gain since bought">
+      <Fact label="Unrealized gain">
         <span class={tone(valuation.unrealized_pl)}>
           {money(valuation.unrealized_pl, currency, "exceptZero")}
           <Part percents={valuation.unrealized_pl_pct} />
         </span>
       </Fact>
-      <Fact label="Growth a year">{percent(report.performance?.cagr)}</Fact>
+      <Fact label="Annual growth">{percent(report.performance?.cagr)}</Fact>
     </dl>
   );
 }
@@ -124,11 +125,7 @@ function Checks({ checks }: { checks: Check[] }) {
   return (
     <Card
       title="Checks"
-      note={
-        crossed.length
-          ? `${count(crossed.length)} of ${count(checks.length)} want attention`
-          : "All within their limits"
-      }
+      note={crossed.length ? `${count(crossed.length)} of ${count(checks.length)} flagged` : "All within limits"}
     >
       <ul class="checks">
         {crossed.map((check) => (
@@ -144,7 +141,7 @@ function Checks({ checks }: { checks: Check[] }) {
       </ul>
       {fine.length > 0 && (
         <details>
-          <summary>{count(fine.length)} within their limits</summary>
+          <summary>{count(fine.length)} within limits</summary>
           <ul class="plain-list">
             {fine.map((check) => (
               <li key={check.rule}>{check.message}</li>
@@ -158,22 +155,22 @@ function Checks({ checks }: { checks: Check[] }) {
 
 function Quality({ quality }: { quality: DataQuality }) {
   const lists: [string, string[]][] = [
-    ["No price at all", quality.missing_symbols],
-    ["No fresh price", quality.stale_symbols],
-    ["Too short a history", quality.short_history_symbols],
-    ["Left out", quality.invalid_holdings.map(({ symbol, reason }) => `${symbol}: ${reason}`)],
+    ["No price", quality.missing_symbols],
+    ["Stale price", quality.stale_symbols],
+    ["Short price history", quality.short_history_symbols],
+    ["Excluded", quality.invalid_holdings.map(({ symbol, reason }) => `${symbol}: ${reason}`)],
   ];
-  const lacking = lists.filter(([, names]) => names.length > 0);
+  const affected = lists.filter(([, names]) => names.length > 0);
   return (
-    <Card title="What the figures rest on">
+    <Card title="Data quality">
       <p>
         {quality.coverage === null
-          ? "Nothing held has a market value."
+          ? "None of the holdings has a market value."
           : `${percent(quality.coverage)} of the market value has enough price history.`}
       </p>
-      {lacking.length > 0 && (
+      {affected.length > 0 && (
         <dl class="facts">
-          {lacking.map(([label, names]) => (
+          {affected.map(([label, names]) => (
             <Fact key={label} label={label}>
               {names.join(", ")}
             </Fact>

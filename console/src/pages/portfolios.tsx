@@ -1,4 +1,4 @@
-/** The portfolios of a run: searched, filtered, sorted, a page at a time. */
+/** The portfolios of a run, with search, filters, sorting and pages. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
@@ -15,7 +15,7 @@ const PAGE = 100;
 const TYPING_MS = 250;
 
 export const REPORT_STATUS: Record<Summary["status"], { tone: Tone; label: string }> = {
-  analyzed: { tone: "ok", label: "Analysed" },
+  analyzed: { tone: "ok", label: "Analyzed" },
   skipped: { tone: "neutral", label: "Skipped" },
   failed: { tone: "bad", label: "Failed" },
 };
@@ -24,7 +24,7 @@ interface Column {
   sort: string;
   label: string;
   optional?: boolean;
-  /** Which way round is asked for first: the largest value, the deepest fall. */
+  /** The order of the first click: largest value first, deepest drawdown first. */
   first: "asc" | "desc";
 }
 
@@ -66,7 +66,7 @@ export function Portfolios({ runId, query }: { runId: string; query: URLSearchPa
       />
       <Toolbar filters={filters} link={link} />
       {page.error !== null && !isMissing(page.error) && <Failure error={page.error} retry={page.reload} />}
-      {page.error !== null && isMissing(page.error) && <Empty title="There is no such run.">{runId}</Empty>}
+      {page.error !== null && isMissing(page.error) && <Empty title="Run not found">{runId}</Empty>}
       {!page.value && page.error === null && <Skeleton height={640} />}
       {page.value && (
         <div class="card">
@@ -109,9 +109,9 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
         </select>
       </label>
       <label class="field">
-        <span>Check crossed</span>
+        <span>Flagged check</span>
         <select value={rule} onChange={(event) => change({ check: event.currentTarget.value })}>
-          <option value="">Any or none</option>
+          <option value="">All</option>
           {Object.entries(RULES).map(([name, { label }]) => (
             <option key={name} value={name}>
               {label}
@@ -120,7 +120,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
         </select>
       </label>
       <label class="field">
-        <span>How far</span>
+        <span>Severity</span>
         <select
           value={level ?? ""}
           disabled={!rule}
@@ -151,10 +151,10 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
   );
 }
 
-/** Asks while one types, but not for every letter. */
+/** Searches during typing, after a short pause. */
 function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | null) => void }) {
   const [text, setText] = useState(kept);
-  // What was chosen among the filters while one typed is to stay chosen.
+  // A filter chosen during typing must stay chosen.
   const latest = useRef(onSearch);
   latest.current = onSearch;
   useEffect(() => setText(kept), [kept]);
@@ -167,7 +167,7 @@ function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | nu
   }, [text, kept]);
   return (
     <label class="field search">
-      <span>User id begins with</span>
+      <span>User ID starts with</span>
       <span class="with-icon">
         <Icon name="search" size={16} />
         <input
@@ -184,7 +184,7 @@ function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | nu
 
 function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link: Link }) {
   if (!props.lines.length) {
-    return <Empty title="Nobody fits">Change the filters, or search for another beginning of an id.</Empty>;
+    return <Empty title="No matches">Try other filters or another search.</Empty>;
   }
   return (
     <table class="table stacked portfolios">

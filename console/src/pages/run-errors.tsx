@@ -1,10 +1,10 @@
-/** What went wrong in a run, by kind, with what to do about it. */
+/** The errors of a run, grouped by type, with advice. */
 
 import type { Run, RunError } from "../api/types";
 import { count, counted } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty } from "../ui/parts";
-import { type Group, grouped, isOfPrices } from "../words/errors";
+import { type Group, grouped, isPriceError } from "../words/errors";
 import { isActive } from "../words/runs";
 
 const SHOWN = 8;
@@ -15,17 +15,17 @@ export function RunErrors({ run }: { run: Run }) {
   if (!groups.length) {
     return isActive(run) ? null : (
       <Card title="Errors">
-        <Empty title="Nothing went wrong" />
+        <Empty title="No errors" />
       </Card>
     );
   }
   return (
     <Card
       title="Errors"
-      note={more > 0 ? `The first ${count(run.errors.length)} of ${count(run.errors_count)}` : undefined}
+      note={more > 0 ? `First ${count(run.errors.length)} of ${count(run.errors_count)}` : undefined}
       action={
         run.users_failed > 0 && !run.dry_run ? (
-          <a href={links.portfolios(run.run_id, { status: "failed" })}>All who failed</a>
+          <a href={links.portfolios(run.run_id, { status: "failed" })}>View failed users</a>
         ) : undefined
       }
     >
@@ -40,7 +40,7 @@ export function RunErrors({ run }: { run: Run }) {
 
 function ErrorGroup({ group, run }: { group: Group; run: Run }) {
   const first = group.errors[0];
-  const tone = first && isOfPrices(first) ? "warning" : "bad";
+  const tone = first && isPriceError(first) ? "warning" : "bad";
   return (
     <li class="group">
       <div class="group-head">
@@ -67,7 +67,7 @@ function ErrorGroup({ group, run }: { group: Group; run: Run }) {
   );
 }
 
-/** A user who was never planned, and everybody in a dry run, has no report to look at. */
+/** Users that were not planned and users of a dry run have no report to link to. */
 function Member({ error, run }: { error: RunError; run: Run }) {
   const reported = !run.dry_run && error.error_type !== "unknown_user" && error.error_type !== "nothing_to_analyze";
   return (

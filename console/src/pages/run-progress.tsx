@@ -1,4 +1,4 @@
-/** How far a run is, phase by phase, and how long it may still take. */
+/** The progress of a run by phase, with an estimate of the time left. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
@@ -26,12 +26,12 @@ export function RunProgress({ run }: { run: Run }) {
           </li>
         ))}
       </ol>
-      <progress aria-label="Pages of users done" max={Math.max(1, pages_total)} value={pages_done} />
+      <progress aria-label="Pages of users completed" max={Math.max(1, pages_total)} value={pages_done} />
       <div class="progress-words">
         <p>
           {canceling
-            ? "Being canceled: it ends at its next step."
-            : `${PHASES[current]?.does ?? "Waiting to begin"}${pages_total > 0 && phase === "analyze" ? `: page ${count(pages_done)} of ${count(pages_total)} done` : " …"}`}
+            ? "Canceling: the run stops at its next step."
+            : `${PHASES[current]?.does ?? "Waiting to start"}${pages_total > 0 && phase === "analyze" ? `: ${count(pages_done)} of ${count(pages_total)} pages done` : " …"}`}
         </p>
         {!canceling && <Estimate run={run} />}
       </div>
@@ -46,7 +46,7 @@ function Estimate({ run }: { run: Run }) {
     let wanted = true;
     once(`comparable ${run.run_id}`, () => comparableTo(run.run_id)).then(
       (found) => wanted && setEarlier(found),
-      () => {}, // then there is only this run's own pace to go by
+      () => {}, // the estimate then uses the pace of this run only
     );
     return () => {
       wanted = false;
@@ -60,14 +60,12 @@ function Estimate({ run }: { run: Run }) {
   const estimate = estimateOf(run, earlier, times.current);
   return (
     <p class="note">
-      {estimate
-        ? `About ${duration(estimate.seconds)} left, ${estimate.basis}.`
-        : "Too early to say how long it takes."}
+      {estimate ? `About ${duration(estimate.seconds)} left, ${estimate.basis}.` : "Estimating time left …"}
     </p>
   );
 }
 
-/** The last run that went through to its end: it tells how long one takes. */
+/** Return the last completed run with analyzed users, as a basis for the estimate. */
 async function comparableTo(runId: string): Promise<Run | null> {
   const { runs } = await api.runs(20);
   return (

@@ -1,4 +1,4 @@
-/** One run: where it stands while it is under way, and how it went when it is over. */
+/** One run: its progress while it is active, its results afterward. */
 
 import { useEffect, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
@@ -20,7 +20,7 @@ const SOONEST_MS = 1_000;
 const LATEST_MS = 10_000;
 const TRAIL: [string, string][] = [["Runs", links.runs()]];
 
-/** A young run is looked at often, an old one now and then: a twentieth of its age. */
+/** Return the polling interval, a twentieth of the run's age; null once the run has ended. */
 export function pollEvery(run: Run, now = Date.now()): number | null {
   const age = now - Date.parse(run.requested_at);
   return isActive(run) ? Math.min(LATEST_MS, Math.max(SOONEST_MS, age / 20)) : null;
@@ -33,7 +33,7 @@ export function RunPage({ runId }: { runId: string }) {
       <>
         <PageHead title="Run" trail={TRAIL} />
         {error === null && <Skeleton height={420} />}
-        {error !== null && isMissing(error) && <Empty title="There is no such run.">{runId}</Empty>}
+        {error !== null && isMissing(error) && <Empty title="Run not found">{runId}</Empty>}
         {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
       </>
     );
@@ -49,8 +49,8 @@ export function RunPage({ runId }: { runId: string }) {
       {error instanceof Problem && <Failure error={error} retry={reload} />}
       <Announcement run={run} />
       {run.dry_run && (
-        <Notice tone="neutral" title="A dry run">
-          Only counts and errors are kept of it.
+        <Notice tone="neutral" title="Dry run">
+          Only counts and errors are stored.
         </Notice>
       )}
       {isActive(run) && <RunProgress run={run} />}
@@ -82,12 +82,12 @@ function About({ run }: { run: Run }) {
   );
 }
 
-/** Reads out when the run goes on to another phase or ends, and nothing in between. */
+/** Announces each phase and the end of the run to screen readers. */
 function Announcement({ run }: { run: Run }) {
   const phase = PHASES.find((known) => known.phase === run.progress.phase);
   return (
     <p class="hidden" role="status">
-      {isActive(run) ? `Phase: ${phase?.label ?? "queued"}` : `The run is over: ${stateOf(run).label}`}
+      {isActive(run) ? `Phase: ${phase?.label ?? "queued"}` : `Run ended: ${stateOf(run).label}`}
     </p>
   );
 }
@@ -101,12 +101,12 @@ function Actions({ run, reload }: { run: Run; reload: () => void }) {
     <>
       {canCancel && (
         <button type="button" class="button" onClick={() => setAsking("cancel")}>
-          Cancel the run
+          Cancel run
         </button>
       )}
       {canRetry && (
         <button type="button" class="button" onClick={() => setAsking("retry")}>
-          Retry the failed
+          Retry failed users
         </button>
       )}
       {!run.dry_run && run.users_analyzed + run.users_failed + run.users_skipped > 0 && (
@@ -123,12 +123,21 @@ function Actions({ run, reload }: { run: Run; reload: () => void }) {
 function ConfirmCancel({ run, reload, onClose }: { run: Run; reload: () => void; onClose: () => void }) {
   const cancel = async () => {
     await api.cancel(run.run_id);
-    toast("The run ends at its next step.");
+    toast("Cancellation requested");
     reload();
   };
   return (
-    <Confirm title="Cancel this run?" confirm="Cancel the run" danger onConfirm={cancel} onClose={onClose}>
-      <p>It ends at its next step. Reports that are stored by then stay; nobody else gets one from this run.</p>
+    <Confirm
+      title="Cancel this run?"
+      confirm="Cancel run"
+      dismiss="Keep running"
+      danger
+      onConfirm={cancel}
+      onClose={onClose}
+    >
+      <p>
+        The run stops at its next step. Reports stored by then are kept; the other users get no report from this run.
+      </p>
     </Confirm>
   );
 }
@@ -138,7 +147,7 @@ function ConfirmRetry({ run, onClose }: { run: Run; onClose: () => void }) {
   const retry = async () => {
     try {
       const { run_id } = await api.retry(run.run_id);
-      toast("The retry has started.");
+      toast("Retry started");
       go(links.run(run_id));
     } catch (error) {
       setActive(error instanceof Problem && error.status === 409 && error.runId !== run.run_id ? error.runId : null);
@@ -146,10 +155,10 @@ function ConfirmRetry({ run, onClose }: { run: Run; onClose: () => void }) {
     }
   };
   return (
-    <Confirm title="Retry the failed users?" confirm="Retry" onConfirm={retry} onClose={onClose}>
+    <Confirm title="Retry failed users?" confirm="Retry" onConfirm={retry} onClose={onClose}>
       <p>
-        A new run over the {counted(run.users_failed, "user")} who failed, as of {date(run.as_of)}. Mend their documents
-        first, or they will fail again.
+        This starts a new run for {counted(run.users_failed, "failed user")}, as of {date(run.as_of)}. Fix their
+        documents first, or they will fail again.
       </p>
       {active && (
         <p>
@@ -166,8 +175,8 @@ function Outcome({ run }: { run: Run }) {
   const failed = run.dry_run || run.users_failed === 0;
   return (
     <dl class="card figures">
-      <Fact label="Users to analyse">{count(run.users_to_analyze)}</Fact>
-      <Fact label="Analysed">{count(run.users_analyzed)}</Fact>
+      <Fact label="Users to analyze">{count(run.users_to_analyze)}</Fact>
+      <Fact label="Analyzed">{count(run.users_analyzed)}</Fact>
       <Fact label="Skipped">{count(run.users_skipped)}</Fact>
       <Fact label="Failed">
         {failed ? (
@@ -194,7 +203,7 @@ function Elapsed({ run }: { run: Run }) {
 }
 
 function MarketData({ run }: { run: Run }) {
-  const lacking = run.errors.filter((error) => error.user_id === null && /prices$/.test(error.error_type));
+  const withoutPrices = run.errors.filter((error) => error.user_id === null && /prices$/.test(error.error_type));
   const priced = run.symbols - run.symbols_failed;
   const known = run.symbols > 0 && (!isActive(run) || run.progress.phase === "analyze");
   return (
@@ -207,11 +216,11 @@ function MarketData({ run }: { run: Run }) {
           <p>
             {run.symbols_failed === 0
               ? "All have usable prices."
-              : `${counted(run.symbols_failed, "symbol has", "symbols have")} no usable prices; holders are analysed without.`}
+              : `${counted(run.symbols_failed, "symbol has", "symbols have")} no usable prices; portfolios are analyzed without ${run.symbols_failed === 1 ? "it" : "them"}.`}
           </p>
-          {lacking.length > 0 && (
+          {withoutPrices.length > 0 && (
             <ul class="plain-list">
-              {lacking.map((error) => (
+              {withoutPrices.map((error) => (
                 <li key={error.error}>{error.error}</li>
               ))}
             </ul>
@@ -219,7 +228,7 @@ function MarketData({ run }: { run: Run }) {
           <PriceIssues issues={run.price_issues} all={run.price_issues_count} />
         </>
       ) : (
-        <p class="note">{run.symbols === 0 ? "No symbols are planned." : "Prices are being fetched."}</p>
+        <p class="note">{run.symbols === 0 ? "No symbols planned" : "Fetching prices …"}</p>
       )}
     </Card>
   );
@@ -235,9 +244,9 @@ function Durations({ run }: { run: Run }) {
   ];
   const longest = Math.max(...phases.map(([, seconds]) => seconds ?? 0), 0.001);
   return (
-    <Card title="Where the time went">
+    <Card title="Duration by phase">
       {isActive(run) ? (
-        <p class="note">Known when the run is over.</p>
+        <p class="note">Available when the run has ended.</p>
       ) : (
         <table class="bars">
           <tbody>
@@ -256,14 +265,14 @@ function Durations({ run }: { run: Run }) {
       <p class="note">
         {run.started_at ? (
           <>
-            Began <Time iso={run.started_at} />
+            Started <Time iso={run.started_at} />
           </>
         ) : (
-          "Has not begun"
+          "Not started"
         )}
         {run.completed_at ? `, ended ${time(run.completed_at)}` : ""}
         {metrics.avg_duration_per_user_seconds !== null
-          ? `; ${duration(metrics.avg_duration_per_user_seconds)} a user`
+          ? `; ${duration(metrics.avg_duration_per_user_seconds)} per user`
           : ""}
       </p>
     </Card>

@@ -36,7 +36,7 @@ export function Runs({ before }: { before: string | null }) {
           {value.runs.length ? (
             <RunsTable runs={value.runs} />
           ) : (
-            <Empty title="No run yet">The first one will be listed here.</Empty>
+            <Empty title="No runs yet">Runs will appear here.</Empty>
           )}
         </div>
       )}
@@ -53,9 +53,9 @@ export function RunsTable({ runs }: { runs: Run[] }) {
       <thead>
         <tr>
           <th scope="col">Started</th>
-          <th scope="col">State</th>
+          <th scope="col">Status</th>
           <th scope="col" class="optional">
-            By
+            Started by
           </th>
           <th scope="col" class="number optional">
             As of
@@ -93,7 +93,7 @@ function RunRow({ run }: { run: Run }) {
       <td>
         <Badge tone={state.tone}>{state.label}</Badge>
       </td>
-      <td class="optional" data-label="By">
+      <td class="optional" data-label="Started by">
         {sourceOf(run)}
       </td>
       <td class="number optional" data-label="As of">

@@ -1,4 +1,4 @@
-/** Where everybody begins, and where a session ends that the app no longer accepts. */
+/** The sign-in page, also shown when a session is no longer accepted. */
 
 import { useEffect, useState } from "preact/hooks";
 import { tryCredential } from "../api/client";
@@ -12,20 +12,20 @@ import { useStore } from "../ui/store";
 import { ThemeButton } from "../ui/theme";
 
 const TITLES: Record<number, string> = {
-  401: "Not accepted",
-  403: "You are no administrator",
+  401: "Invalid secret or token",
+  403: "Administrator role required",
   429: "Too many attempts",
-  503: "Nobody can sign in now",
+  503: "Sign-in unavailable",
 };
 
 function textOf(problem: Problem): string {
   switch (problem.status) {
     case 401:
-      return "The secret or token is wrong, or has expired. Check that all of it was copied.";
+      return "The secret or token is incorrect or has expired. Make sure that you copied all of it.";
     case 403:
-      return "The token is valid, but whom it stands for may not administer this app. Ask an administrator for the role.";
+      return "The token is valid, but this account is not an administrator of this app. Ask an administrator for the role.";
     case 429:
-      return `Too many sign-ins failed from here. Wait ${problem.retryAfter ?? 60} seconds, then try again with the right one.`;
+      return `Too many failed sign-ins from this address. Wait ${problem.retryAfter ?? 60} seconds, then try again.`;
     default:
       return problem.message;
   }
@@ -80,7 +80,7 @@ function Refusal({ error }: { error: unknown }) {
     </Notice>
   ) : (
     <Notice tone="bad" title="No connection">
-      The app does not answer. Is the network there?
+      The app is not responding. Check your network connection.
     </Notice>
   );
 }
@@ -116,8 +116,8 @@ function SecretForm({ attempt, busy }: FormProps) {
       <label class="choice">
         <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.currentTarget.checked)} />
         <span>
-          Keep it in this tab
-          <small>Until the tab is closed; else only until the page is left or loaded again.</small>
+          Stay signed in
+          <small>Until this tab is closed. Otherwise, reloading the page signs you out.</small>
         </span>
       </label>
       <button type="submit" class="button primary wide" disabled={busy} aria-busy={busy}>
@@ -145,7 +145,7 @@ function PlatformSignIn({ attempt, busy }: FormProps) {
         </button>
       ) : (
         <a class="button primary wide" href={platformSignInUrl}>
-          Sign in with your organisation
+          Sign in with your organization
         </a>
       )}
       <p class="or">or</p>

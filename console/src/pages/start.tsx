@@ -1,7 +1,7 @@
-/** Starts a run, for all users or some. */
+/** The form that starts a run, for all or selected users. */
 
 import { useState } from "preact/hooks";
-import { api, type Wish } from "../api/client";
+import { api, type RunRequest } from "../api/client";
 import { Problem } from "../api/problem";
 import { counted, date } from "../format";
 import { go, links } from "../router";
@@ -21,14 +21,17 @@ export function Start() {
     () => api.runs(1),
     (page) => (page.runs.some(isActive) ? ACTIVE_MS : null),
   );
-  const [wish, setWish] = useState<Wish | null>(null);
+  const [request, setRequest] = useState<RunRequest | null>(null);
   const active = runs.value?.runs.find(isActive);
   return (
     <>
-      <PageHead title="Start a run" about="The nightly run does this by itself. One run is active at a time." />
+      <PageHead
+        title="Start a run"
+        about="The nightly run starts automatically. Only one run can be active at a time."
+      />
       {active && <Active runId={active.run_id} />}
-      <WishForm onSubmit={setWish} />
-      {wish && <ConfirmStart wish={wish} onClose={() => setWish(null)} />}
+      <StartForm onSubmit={setRequest} />
+      {request && <ConfirmStart request={request} onClose={() => setRequest(null)} />}
     </>
   );
 }
@@ -40,11 +43,11 @@ function Active({ runId }: { runId: string }) {
       title="A run is active"
       action={
         <a class="button" href={links.run(runId)}>
-          Watch it
+          Watch run
         </a>
       }
     >
-      Another one can start when it is over.
+      You can start another run when it has ended.
     </Notice>
   );
 }
@@ -53,22 +56,22 @@ export function idsIn(text: string): string[] {
   return [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
 }
 
-function faultOf(everybody: boolean, ids: string[]): string | null {
-  if (everybody) {
+function faultOf(allUsers: boolean, ids: string[]): string | null {
+  if (allUsers) {
     return null;
   }
   if (ids.length === 0) {
-    return "Name at least one user.";
+    return "Enter at least one user ID.";
   }
   if (ids.length > MOST_USERS) {
-    return `At most ${counted(MOST_USERS, "user")} can be named; start a run for all of them instead.`;
+    return `Enter at most ${counted(MOST_USERS, "user ID")}, or start a run for all active users.`;
   }
   const strange = ids.find((id) => !USER_ID.test(id));
-  return strange ? `No user can have the id ${strange}.` : null;
+  return strange ? `Invalid user ID: ${strange}` : null;
 }
 
-function WishForm({ onSubmit }: { onSubmit: (wish: Wish) => void }) {
-  const [everybody, setEverybody] = useState(true);
+function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
+  const [allUsers, setAllUsers] = useState(true);
   const [text, setText] = useState("");
   const [dryRun, setDryRun] = useState(false);
   const [asOf, setAsOf] = useState("");
@@ -77,34 +80,34 @@ function WishForm({ onSubmit }: { onSubmit: (wish: Wish) => void }) {
 
   const submit = (event: Event) => {
     event.preventDefault();
-    const found = faultOf(everybody, ids);
+    const found = faultOf(allUsers, ids);
     setFault(found);
     if (!found) {
-      onSubmit({ dry_run: dryRun, ...(everybody ? {} : { user_ids: ids }), ...(asOf ? { as_of: asOf } : {}) });
+      onSubmit({ dry_run: dryRun, ...(allUsers ? {} : { user_ids: ids }), ...(asOf ? { as_of: asOf } : {}) });
     }
   };
 
   return (
     <form class="card form" onSubmit={submit} noValidate>
       <fieldset>
-        <legend>Whose portfolios?</legend>
+        <legend>Users</legend>
         <label class="choice">
-          <input type="radio" name="who" checked={everybody} onChange={() => setEverybody(true)} />
+          <input type="radio" name="users" checked={allUsers} onChange={() => setAllUsers(true)} />
           <span>
             All active users
-            <small>Everybody with a holding or a watchlist.</small>
+            <small>Users with at least one holding or watchlist item.</small>
           </span>
         </label>
         <label class="choice">
-          <input type="radio" name="who" checked={!everybody} onChange={() => setEverybody(false)} />
+          <input type="radio" name="users" checked={!allUsers} onChange={() => setAllUsers(false)} />
           <span>
-            Chosen users
-            <small>Their reports alone are made; research covers the symbols they hold or watch.</small>
+            Selected users
+            <small>Only these users get a report. Research covers the symbols they hold or watch.</small>
           </span>
         </label>
-        {!everybody && (
+        {!allUsers && (
           <label class="field">
-            <span>User ids, separated by spaces, commas or lines</span>
+            <span>User IDs, separated by spaces, commas or line breaks</span>
             <textarea
               rows={4}
               spellcheck={false}
@@ -114,18 +117,18 @@ function WishForm({ onSubmit }: { onSubmit: (wish: Wish) => void }) {
               onInput={(event) => setText(event.currentTarget.value)}
             />
             <small id="ids-hint" class={fault ? "bad-text" : ""} role={fault ? "alert" : undefined}>
-              {fault ?? `${counted(ids.length, "user")} named`}
+              {fault ?? `${counted(ids.length, "user")} selected`}
             </small>
           </label>
         )}
       </fieldset>
       <fieldset>
-        <legend>How?</legend>
+        <legend>Options</legend>
         <label class="choice">
           <input type="checkbox" checked={dryRun} onChange={(event) => setDryRun(event.currentTarget.checked)} />
           <span>
             Dry run
-            <small>Everything is computed, and nothing stored but the counts and errors.</small>
+            <small>Calculates everything, but stores only counts and errors.</small>
           </span>
         </label>
         <label class="field narrow">
@@ -136,7 +139,7 @@ function WishForm({ onSubmit }: { onSubmit: (wish: Wish) => void }) {
             max={new Date().toISOString().slice(0, 10)}
             onInput={(event) => setAsOf(event.currentTarget.value)}
           />
-          <small>Leave it empty for the last trading day.</small>
+          <small>Leave empty for the last trading day.</small>
         </label>
       </fieldset>
       <div class="form-actions">
@@ -148,33 +151,33 @@ function WishForm({ onSubmit }: { onSubmit: (wish: Wish) => void }) {
   );
 }
 
-function ConfirmStart({ wish, onClose }: { wish: Wish; onClose: () => void }) {
-  // One key for one decision: however often it is sent, it starts one run.
+function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () => void }) {
+  // One key per confirmation: a repeated request does not start a second run.
   const [key] = useState(() => crypto.randomUUID());
   const [active, setActive] = useState<string | null>(null);
   const start = async () => {
     try {
-      const { run_id } = await api.start(wish, key);
-      toast("The run has started.");
+      const { run_id } = await api.start(request, key);
+      toast("Run started");
       go(links.run(run_id));
     } catch (error) {
       setActive(error instanceof Problem && error.status === 409 ? error.runId : null);
       throw error;
     }
   };
-  const who = wish.user_ids ? counted(wish.user_ids.length, "chosen user") : "all active users";
+  const users = request.user_ids ? counted(request.user_ids.length, "selected user") : "all active users";
   return (
     <Confirm
-      title={wish.dry_run ? "Start a dry run?" : "Start the run?"}
+      title={request.dry_run ? "Start a dry run?" : "Start the run?"}
       confirm="Start"
       onConfirm={start}
       onClose={onClose}
     >
       <p>
-        The portfolios of <strong>{who}</strong> are analysed as of{" "}
-        <strong>{wish.as_of ? date(wish.as_of) : "the last trading day"}</strong>.{" "}
-        {wish.dry_run ? "Nothing is stored but the counts and errors." : "Their reports are stored with the run."}{" "}
-        Nothing is sent to a broker.
+        The portfolios of <strong>{users}</strong> will be analyzed as of{" "}
+        <strong>{request.as_of ? date(request.as_of) : "the last trading day"}</strong>.{" "}
+        {request.dry_run ? "Only counts and errors are stored." : "Their reports are stored with the run."} No orders
+        are sent to a broker.
       </p>
       {active && (
         <p>

@@ -1,4 +1,4 @@
-/** Asks before something is done. */
+/** A confirmation dialog. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -8,13 +8,15 @@ interface ConfirmProps {
   title: string;
   children: ComponentChildren;
   confirm: string;
+  /** The label of the button that closes the dialog without action. */
+  dismiss?: string;
   danger?: boolean;
-  /** Does it; while that takes, nothing can be pressed, and where it fails the dialog stays and says so. */
+  /** Performs the action. The buttons are disabled until it ends; on failure, the dialog stays open and shows the error. */
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }
 
-/** Left by way of `close`, after which the browser gives the focus back to what had it. */
+/** Closed with `close()`, so that the browser returns the focus to the previous element. */
 export function Confirm(props: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
@@ -40,7 +42,7 @@ export function Confirm(props: ConfirmProps) {
       {error !== null && <Failure error={error} />}
       <div class="dialog-actions">
         <button type="button" class="button" onClick={() => dialog.current?.close()} disabled={busy}>
-          Not now
+          {props.dismiss ?? "Cancel"}
         </button>
         <button
           type="button"

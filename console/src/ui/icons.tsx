@@ -1,4 +1,4 @@
-/** Small pictures beside words; they say nothing that the words do not. */
+/** Icons beside text. They are decorative: the text has the same information. */
 
 const PATHS = {
   overview: "M3 12l9-8 9 8M5.5 10v9.5h13V10M10 19.5v-5.5h4v5.5",

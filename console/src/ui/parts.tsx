@@ -1,4 +1,4 @@
-/** The parts that pages are made of. */
+/** The building blocks of pages. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -25,7 +25,7 @@ export function Badge({ tone, children }: { tone: Tone; children: ComponentChild
   );
 }
 
-/** A headed part of a page. */
+/** A section of a page with a heading. */
 export function Card(props: {
   title: string;
   id?: string;
@@ -49,7 +49,7 @@ export function Card(props: {
   );
 }
 
-/** The heading of a page, with what leads back and what can be done. Where a page is opened, reading begins here. */
+/** The heading of a page, with breadcrumbs and actions. It gets the focus when the page opens. */
 export function PageHead(props: {
   title: string;
   trail?: [string, string][];
@@ -110,7 +110,7 @@ export function Notice(props: { tone: Tone; title: string; children?: ComponentC
   );
 }
 
-/** Say what went wrong, and offer to try again. */
+/** An error message, with a button to try again. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const again = retry && (
     <button type="button" class="button" onClick={retry}>
@@ -118,7 +118,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
     </button>
   );
   if (error instanceof Problem) {
-    const wait = error.retryAfter ? ` Worth trying again in ${error.retryAfter} s.` : "";
+    const wait = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
     return (
       <Notice tone="bad" title={error.title} action={again}>
         {error.message}
@@ -126,9 +126,9 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       </Notice>
     );
   }
-  const text = error instanceof Unreachable ? error.message : "This page hit a fault of its own. Load it again.";
+  const text = error instanceof Unreachable ? error.message : "Something went wrong on this page. Reload it.";
   return (
-    <Notice tone="bad" title={error instanceof Unreachable ? "No connection" : "Unexpected"} action={again}>
+    <Notice tone="bad" title={error instanceof Unreachable ? "No connection" : "Unexpected error"} action={again}>
       {text}
     </Notice>
   );
@@ -143,7 +143,7 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
-/** Holds the place of what is being loaded, at the height it will have. */
+/** A placeholder for content that is loading, with the height of the content. */
 export function Skeleton({ height, label = "Loading" }: { height: number; label?: string }) {
   return (
     <div class="skeleton" style={{ height: `${height}px` }} role="status">
@@ -152,7 +152,7 @@ export function Skeleton({ height, label = "Loading" }: { height: number; label?
   );
 }
 
-/** A time as it is here, and in UTC for whoever points at it. */
+/** A time in the local time zone, with UTC as its tooltip. */
 export function Time({ iso }: { iso: string }) {
   return (
     <time dateTime={iso} title={timeInUtc(iso)}>
@@ -161,18 +161,18 @@ export function Time({ iso }: { iso: string }) {
   );
 }
 
-/** A table that scrolls by itself where it is too wide; the keyboard can reach that, too. */
+/** A container that scrolls wide tables, also with the keyboard. */
 export function Scrollable({ label, children }: { label: string; children: ComponentChildren }) {
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a group of figures is no set of fields
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: else the keyboard could not scroll it
+    // biome-ignore lint/a11y/useSemanticElements: a group of figures is not a set of fields
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: otherwise the keyboard cannot scroll it
     <div class="scrollable" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
   );
 }
 
-/** Links to the pages before and after; a link that leads nowhere is left out. */
+/** Links to the first and the next page, where these exist. */
 export function Pager({ first, next, label }: { first: string | null; next: string | null; label: string }) {
   return (
     <nav class="pager" aria-label={label}>

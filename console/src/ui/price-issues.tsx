@@ -1,4 +1,4 @@
-/** What is doubtful about prices that were used all the same, symbol by symbol. */
+/** Warnings about prices that are used in the analysis, by symbol. */
 
 import type { SymbolIssue } from "../api/types";
 import { counted } from "../format";
@@ -9,7 +9,7 @@ export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIss
   }
   return (
     <>
-      <h3 class="issues-head">{counted(all, "doubt", "doubts")} about prices that count all the same</h3>
+      <h3 class="issues-head">{counted(all, "price warning")} (prices still used)</h3>
       <ul class="members">
         {issues.map((issue) => (
           <li key={`${issue.symbol} ${issue.kind}`}>
@@ -18,7 +18,7 @@ export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIss
           </li>
         ))}
       </ul>
-      {all > issues.length && <p class="note">These are the first {issues.length}.</p>}
+      {all > issues.length && <p class="note">Showing the first {issues.length}.</p>}
     </>
   );
 }

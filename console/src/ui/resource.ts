@@ -1,27 +1,27 @@
-/** What a page shows of the API: asked for once, or again and again while it changes. */
+/** Data of the API for a page, loaded once or polled while it changes. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Problem, Unreachable } from "../api/problem";
 import { Store } from "./store";
 
 export interface Resource<Value> {
-  /** The last answer there was; it stays while a newer one is waited for, and when that fails. */
+  /** The last response. It is kept while a newer one loads, and when that fails. */
   value: Value | null;
   error: unknown;
   reload: () => void;
 }
 
-/** Whether the app has answered last time it was asked. */
+/** Whether the app answered the last request. */
 export const connection = new Store<"up" | "down">("up");
 
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 30_000;
 
-/** Answers that cannot change any more, so that going back is immediate. */
+/** Responses that cannot change any more, so that going back is immediate. */
 const kept = new Map<string, unknown>();
 const MOST_KEPT = 60;
 
-/** Keep an answer that will never be another one, such as the report of a run that is over. */
+/** Return a response from the cache, or load and keep it. Only for data that never changes, such as the report of an ended run. */
 export async function once<Value>(key: string, load: () => Promise<Value>): Promise<Value> {
   if (!kept.has(key)) {
     kept.set(key, await load());
@@ -33,16 +33,16 @@ export async function once<Value>(key: string, load: () => Promise<Value>): Prom
   return kept.get(key) as Value;
 }
 
-/** Forget everything, as when somebody else signs in. */
+/** Clear the cache, as when another user signs in. */
 export function forgetAll(): void {
   kept.clear();
 }
 
 /**
- * Load what `key` stands for, and again after as long as `again` says of the answer; null is never.
+ * Load the data named `key`, and load it again after the milliseconds that `again` returns; null means never.
  *
- * Nothing is asked for while the page is hidden. While nobody answers, or the app says that it cannot now, the wait
- * doubles; it ends at once when the browser is back on the network.
+ * There are no requests while the page is hidden. While the app is unreachable or unavailable, the interval doubles with
+ * each attempt; when the browser is online again, the next request follows at once.
  */
 export function useResource<Value>(
   key: string,
@@ -85,7 +85,7 @@ export function useResource<Value>(
   return state.key === key ? { ...state, reload } : { value: null, error: null, reload };
 }
 
-/** Give the milliseconds until it is worth asking again; null where the same question is answered no better. */
+/** Return the milliseconds until the next attempt; null where another attempt would not help. */
 function waitAfter(error: unknown, retryMs: number): number | null {
   if (!(error instanceof Problem)) {
     return retryMs;
@@ -93,16 +93,16 @@ function waitAfter(error: unknown, retryMs: number): number | null {
   return error.status >= 500 || error.status === 429 ? Math.max(retryMs, (error.retryAfter ?? 0) * 1000) : null;
 }
 
-/** Asks, waits as long as the answer says, and asks again. */
+/** Sends a request, waits for the interval that the response requires, and repeats. */
 class Poller {
   isStopped = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private retryMs = FIRST_RETRY_MS;
   private asking = false;
-  /** Whether another answer is wanted as soon as the page can be seen. */
+  /** Whether a request is due as soon as the page is visible. */
   private wanted = false;
 
-  /** `ask` gives the milliseconds to the next time, null for never. */
+  /** `ask` returns the milliseconds to the next request, null for none. */
   constructor(private readonly ask: () => Promise<number | null>) {}
 
   start(): void {

@@ -1,4 +1,4 @@
-/** What surrounds every page: where to go, and whether the app answers. */
+/** The frame of every page: navigation and connection status. */
 
 import type { ComponentChildren } from "preact";
 import { signOut } from "../api/session";
@@ -65,7 +65,7 @@ export function Shell({ place, children }: { place: string; children: ComponentC
   );
 }
 
-/** The address says which page is shown, so that no link can lead to a part of it. */
+/** Move the focus by script: the fragment of the address names the page, so a link to an element is not possible. */
 function skip(): void {
   document.getElementById("main")?.focus();
 }
@@ -76,7 +76,7 @@ function Connection() {
     <div role="status" class="connection">
       {down && (
         <p class="connection-lost">
-          <Icon name="warning" /> Connection lost. What is shown may be out of date; trying again by itself.
+          <Icon name="warning" /> Connection lost. The data may be out of date. Reconnecting …
         </p>
       )}
     </div>

@@ -1,4 +1,4 @@
-/** One value that pages share, and who wants to know when it changes. */
+/** A value that pages share, with its listeners. */
 
 import { useEffect, useState } from "preact/hooks";
 

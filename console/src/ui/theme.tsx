@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it, unless the reader says otherwise. */
+/** The light or dark theme: that of the system, unless the user chooses one. */
 
 import { keep, kept } from "../storage";
 import { Icon, type IconName } from "./icons";
@@ -9,11 +9,11 @@ type Choice = "system" | "light" | "dark";
 const KEPT = "theme";
 const NEXT: Record<Choice, Choice> = { system: "light", light: "dark", dark: "system" };
 const ICONS: Record<Choice, IconName> = { system: "screen", light: "sun", dark: "moon" };
-const LABELS: Record<Choice, string> = { system: "as the system", light: "light", dark: "dark" };
+const LABELS: Record<Choice, string> = { system: "system", light: "light", dark: "dark" };
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const choice = new Store<Choice>(keptChoice());
-/** What is shown now. Charts are drawn anew when it changes. */
+/** The theme shown. Charts are redrawn when it changes. */
 export const theme = new Store<"light" | "dark">("light");
 
 function keptChoice(): Choice {
@@ -43,8 +43,8 @@ export function ThemeButton() {
     <button
       type="button"
       class="icon-button"
-      aria-label={`Colours: ${LABELS[chosen]}. Change`}
-      title={`Colours: ${LABELS[chosen]}`}
+      aria-label={`Theme: ${LABELS[chosen]}. Change`}
+      title={`Theme: ${LABELS[chosen]}`}
       onClick={() => choice.set(NEXT[chosen])}
     >
       <Icon name={ICONS[chosen]} />

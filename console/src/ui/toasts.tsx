@@ -1,4 +1,4 @@
-/** Short messages about what was just done; they go by themselves, and are read out. */
+/** Short messages after an action. They close by themselves, and screen readers announce them. */
 
 import { Icon } from "./icons";
 import { Store, useStore } from "./store";

@@ -1,4 +1,4 @@
-/** What each kind of error means, and what an administrator does about it. */
+/** A title and advice for each type of run error. */
 
 import type { RunError } from "../api/types";
 
@@ -9,129 +9,134 @@ export interface Kind {
 
 const KINDS: Record<string, Kind> = {
   unknown_user: {
-    title: "No such active user",
-    advice: "The id was asked for, but no active user has it. Check its spelling, or whether the user has left.",
+    title: "User not found or inactive",
+    advice: "No active user has this ID. Check its spelling and whether the user is still active.",
   },
   nothing_to_analyze: {
-    title: "Nothing to analyse",
-    advice: "The user has neither holdings nor a watchlist, so there is nothing to do.",
+    title: "Nothing to analyze",
+    advice: "The user has no holdings and no watchlist items.",
   },
   invalid_user_id: {
-    title: "Unusable user ids",
+    title: "Invalid user IDs",
     advice:
-      "Documents in the collection users have no user_id, or one with characters that are not allowed. Mend them there.",
+      "Documents in the users collection have no user_id, or one with characters that are not allowed. Fix the documents.",
   },
   invalid_holdings: {
-    title: "Holdings that break a rule",
+    title: "Invalid holdings",
     advice:
-      "No holding of the user has a usable symbol, quantity and price. Mend the documents in the collection holdings, then retry.",
+      "None of the user's holdings has a valid symbol, quantity and price. Fix the documents in the holdings collection, then retry.",
   },
   too_many_holdings: {
     title: "Too many holdings",
-    advice: "More than 5,000 holdings of one user cannot be analysed. Are test data among them?",
+    advice: "A user can have at most 5,000 holdings. Check the holdings collection for test data.",
   },
   too_many_watched: {
-    title: "Too many watched symbols",
-    advice: "More than 5,000 watched symbols of one user cannot be analysed. Are test data among them?",
+    title: "Too many watchlist symbols",
+    advice: "A user can watch at most 5,000 symbols. Check the watchlist collection for test data.",
   },
   invalid_account: {
-    title: "Accounts that break a rule",
+    title: "Invalid accounts",
     advice:
-      "Cash or buying power is no number, or the user has several accounts. Mend the collection accounts, then retry.",
+      "Cash or buying power is not a number, or the user has more than one account. Fix the documents in the accounts collection, then retry.",
   },
   invalid_thresholds: {
-    title: "Thresholds that break a rule",
+    title: "Invalid thresholds",
     advice:
-      "The user's analysis_thresholds are not of the form {rule: {warning, breach}}. Mend the collection users, then retry.",
+      "The user's analysis_thresholds do not have the form {rule: {warning, breach}}. Fix the document in the users collection, then retry.",
   },
   unreadable_documents: {
     title: "Unreadable documents",
-    advice: "The user's documents hold what no rule foresees. The log names the kind of error.",
+    advice: "The user's documents have unexpected content. See the log for the type of error.",
   },
   analysis_error: {
-    title: "The analysis broke off",
-    advice: "A defect, or figures beyond all bounds. The log has the details; retry once, then report it.",
+    title: "Analysis failed",
+    advice:
+      "This is a bug, or a value is too large to calculate with. See the log for details. Retry once, then report it.",
   },
   unwritable_report: {
-    title: "Reports that cannot be stored",
-    advice: "The report does not fit a document of the database; the text says why.",
+    title: "Report not stored",
+    advice: "The report does not fit in a database document. The message explains why.",
   },
   missing_prices: {
     title: "Symbols without prices",
-    advice: "The source of prices does not know the symbol. Holders are analysed without it.",
+    advice: "The market data provider has no prices for these symbols. Portfolios are analyzed without them.",
   },
   bad_prices: {
-    title: "Symbols with unusable prices",
-    advice: "The prices break a rule, at the place named. Mend the source, then start a run.",
+    title: "Symbols with invalid prices",
+    advice: "The message names the place of the error. Fix the prices at their source, then start a new run.",
   },
   too_few_prices: {
     title: "Too few prices",
-    advice: "Too few symbols had prices to say anything. Is the source of prices answering? Start a run when it is.",
+    advice: "Too few symbols had prices for an analysis. Check the market data provider, then start a new run.",
   },
   benchmark_prices: {
-    title: "No benchmark",
-    advice: "Without prices of BENCHMARK_SYMBOL there is no calendar. Check the setting and the source of prices.",
+    title: "No benchmark prices",
+    advice: "The prices of BENCHMARK_SYMBOL define the trading days. Check the setting and the market data provider.",
   },
   provider_key_refused: {
-    title: "The source of prices refuses the key",
-    advice: "It was withdrawn, has expired or is not set. Renew the provider's key in the vault, then start a run.",
+    title: "Market data key refused",
+    advice:
+      "The provider's API key was revoked, has expired or is not set. Renew it in the key vault, then start a new run.",
   },
   run_lost: {
-    title: "The run was lost",
-    advice: "The engine does not carry it any more, as when its host died at the start. Start it again.",
+    title: "Run lost",
+    advice:
+      "The workflow engine has no record of the run, for example because its host crashed at the start. Start a new run.",
   },
   engine_unavailable: {
-    title: "The engine was away",
-    advice: "It did not take the run. Look at the storage account, or the Scheduler, then start it again.",
+    title: "Workflow engine unavailable",
+    advice: "The engine did not accept the run. Check the storage account or the Scheduler, then start a new run.",
   },
   newer_version: {
-    title: "The app was rolled back",
-    advice: "A newer version of the app had started this run, and this one cannot carry it on. Start it again.",
+    title: "App rolled back",
+    advice: "A newer version of the app started this run, and this version cannot continue it. Start a new run.",
   },
   worker_died: {
-    title: "Workers died",
+    title: "Worker crashed",
     advice:
-      "The process of a step ended each time it was tried, often for lack of memory. Look at the workers' memory, or lower ANALYSIS_PAGE_SIZE; then start the run again.",
+      "The worker process ended on every attempt, often because it ran out of memory. Check the memory of the workers or lower ANALYSIS_PAGE_SIZE, then start a new run.",
   },
   step_timed_out: {
-    title: "A step took too long",
+    title: "Step timed out",
     advice:
-      "It ran into functionTimeout. Is the source of prices slow, are portfolios large? Lower ANALYSIS_PAGE_SIZE, then start the run again.",
+      "A step took longer than functionTimeout. Check for a slow market data provider or large portfolios, or lower ANALYSIS_PAGE_SIZE, then start a new run.",
   },
   step_missing: {
-    title: "A step is missing",
-    advice: "Was something deployed meanwhile? The log of the functions has more. Start the run again.",
+    title: "Step not found",
+    advice:
+      "This can happen if a new version is deployed during a run. See the function log for details, then start a new run.",
   },
   step_failed: {
-    title: "A step failed",
+    title: "Step failed",
     advice:
-      "The engine names no kind of error; the text is all there is. Start the run again, and report it if it comes back.",
+      "The engine reported no error type, only the message. Start a new run, and report the error if it happens again.",
   },
   run_stalled: {
-    title: "The run stood still",
-    advice: "A step hung, and the watchdog stopped it. Look at the workers' memory and log, then start it again.",
+    title: "Run stalled",
+    advice:
+      "A step hung, and the watchdog stopped the run. Check the memory and the log of the workers, then start a new run.",
   },
-  message_too_large: { title: "A message was too large", advice: "A defect: report it. Start the run again." },
+  message_too_large: { title: "Message too large", advice: "This is a bug. Report it, then start a new run." },
   invalid_message: {
-    title: "Steps did not understand each other",
-    advice: "Was something deployed meanwhile? Start the run again.",
+    title: "Invalid message between steps",
+    advice: "This can happen if a new version is deployed during a run. Start a new run.",
   },
   ProviderUnavailable: {
-    title: "The source of prices was away",
-    advice: "It did not answer for as long as a step is tried again. Start the run again when it does.",
+    title: "Market data provider unavailable",
+    advice: "The provider did not respond before the retries ran out. Start a new run when it is available again.",
   },
 };
 
-const OF_DATABASE = new Set(["ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout", "WriteRefused"]);
+const DATABASE_ERRORS = new Set(["ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout", "WriteRefused"]);
 
 export function kindOf(errorType: string): Kind {
-  if (OF_DATABASE.has(errorType)) {
+  if (DATABASE_ERRORS.has(errorType)) {
     return {
-      title: "The database was away",
-      advice: "It did not answer for longer than a step is tried again. Look at the health, then start the run again.",
+      title: "Database unavailable",
+      advice: "The database did not respond before the retries ran out. Check its health, then start a new run.",
     };
   }
-  return KINDS[errorType] ?? { title: errorType, advice: "The log has the details under this name." };
+  return KINDS[errorType] ?? { title: errorType, advice: "See the log for details about this type of error." };
 }
 
 export interface Group extends Kind {
@@ -139,11 +144,11 @@ export interface Group extends Kind {
   errors: RunError[];
 }
 
-const OF_PRICES = new Set(["missing_prices", "bad_prices"]);
+const PRICE_ERRORS = new Set(["missing_prices", "bad_prices"]);
 
-export const isOfPrices = (error: RunError): boolean => OF_PRICES.has(error.error_type);
+export const isPriceError = (error: RunError): boolean => PRICE_ERRORS.has(error.error_type);
 
-/** Put errors of one kind together, the most frequent kind first. */
+/** Return the errors grouped by type, the most frequent type first. */
 export function grouped(errors: RunError[]): Group[] {
   const groups = new Map<string, RunError[]>();
   for (const error of errors) {

@@ -1,19 +1,25 @@
-/** What the members of a report mean, in plain sentences. */
+/** Labels and short explanations for the contents of a report. */
 
 import type { Report, Risk } from "../api/types";
 import { count, date, money, percent, quantity, ratio } from "../format";
 
 export const RULES: Record<string, { label: string; todo: string }> = {
-  largest_position: { label: "Largest position", todo: "Sell some of the largest position, or add to others." },
-  effective_holdings: { label: "Effective holdings", todo: "Spread the money over more positions of similar size." },
-  risk_concentration: { label: "Risk concentration", todo: "Reduce the holding that carries most of the risk." },
-  volatility: { label: "Volatility", todo: "Move some money from what swings most into calmer holdings or cash." },
-  drawdown: { label: "Drawdown", todo: "Talk it through: is the plan still right after such a fall?" },
-  value_at_risk: { label: "Value at risk", todo: "Reduce the exposure if days like this cannot be borne." },
-  beta: { label: "Beta", todo: "Exchange some holdings that exaggerate the market for ones that do not." },
-  correlation: { label: "Correlation", todo: "Add holdings that move on their own: they fall together now." },
-  cash_share: { label: "Cash share", todo: "Invest some of the cash, or agree that it is to stay." },
-  price_coverage: { label: "Price coverage", todo: "Find prices for what has none: the figures leave it out." },
+  largest_position: { label: "Largest position", todo: "Reduce the largest position, or add to others." },
+  effective_holdings: {
+    label: "Effective holdings",
+    todo: "Spread the portfolio over more positions of similar size.",
+  },
+  risk_concentration: { label: "Risk concentration", todo: "Reduce the holding that contributes most of the risk." },
+  volatility: { label: "Volatility", todo: "Move part of the portfolio into less volatile holdings or cash." },
+  drawdown: { label: "Drawdown", todo: "Review whether the strategy is still right after a loss of this size." },
+  value_at_risk: { label: "Value at risk", todo: "Reduce exposure if daily losses of this size are not acceptable." },
+  beta: { label: "Beta", todo: "Replace some high-beta holdings with holdings of lower beta." },
+  correlation: { label: "Correlation", todo: "Add holdings that move independently of the others." },
+  cash_share: { label: "Cash share", todo: "Invest part of the cash, or confirm that it should stay in cash." },
+  price_coverage: {
+    label: "Price coverage",
+    todo: "Find prices for the unpriced holdings. The figures do not include them.",
+  },
 };
 
 export const SCENARIOS: Record<string, string> = {
@@ -23,19 +29,20 @@ export const SCENARIOS: Record<string, string> = {
   "market_-10": "Market falls 10%",
   "market_-20": "Market falls 20%",
   "market_-30": "Market falls 30%",
-  global_financial_crisis: "Financial crisis 2008–09",
+  global_financial_crisis: "Financial crisis 2008–2009",
   covid_crash: "Covid crash 2020",
   inflation_bear_2022: "Inflation bear market 2022",
 };
 
 const REASONS: Record<string, string> = {
   low_coverage:
-    "Less than half of the value has enough fresh price history, so there are no figures that rest on returns.",
-  undefined_weights: "The holdings with enough history cancel out, so there are no figures that rest on returns.",
-  no_holdings: "There is cash, but nothing is held.",
-  no_prices: "Nothing that is held has a price.",
-  non_positive_value: "Holdings and cash together are worth nothing or less, so no weights can be told.",
-  non_finite_value: "The values are beyond what a number can hold.",
+    "Less than half of the value has enough recent price history, so figures based on returns are not available.",
+  undefined_weights:
+    "The holdings with enough price history cancel out, so figures based on returns are not available.",
+  no_holdings: "The portfolio has no holdings.",
+  no_prices: "None of the holdings has a price.",
+  non_positive_value: "The total value of holdings and cash is zero or negative, so weights are not available.",
+  non_finite_value: "The values are too large to calculate with.",
 };
 
 export function reasonOf(reason: string | null): string {
@@ -48,7 +55,7 @@ export interface RiskFigure {
   meaning: string;
 }
 
-/** The figures of risk that a reader without a course in finance can use, each with a sentence. */
+/** Return the main risk figures, each with a sentence that explains it without terms of finance. */
 export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
   const total = (report.valuation?.market_value ?? 0) + (report.valuation?.cash ?? 0);
   const loss = (fraction: number | null) =>
@@ -58,7 +65,7 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       "Annual volatility",
       percent(risk.annual_volatility),
       risk.annual_volatility,
-      `In two years of three, the result is within ${percent(risk.annual_volatility, 0)} of the average one.`,
+      `In two years out of three, the return is within ${percent(risk.annual_volatility, 0)} of its average.`,
     ],
     ["Maximum drawdown", percent(risk.max_drawdown), risk.max_drawdown, drawdownSentence(risk)],
     [
@@ -66,20 +73,20 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       percent(risk.current_drawdown),
       risk.current_drawdown,
       risk.current_drawdown === 0
-        ? "It stands at its highest."
-        : `It is ${percent(Math.abs(risk.current_drawdown ?? 0))} below its highest value.`,
+        ? "The portfolio is at its highest value."
+        : `The portfolio is ${percent(Math.abs(risk.current_drawdown ?? 0))} below its highest value.`,
     ],
     [
       "Value at risk, 95%",
       percent(risk.value_at_risk_95, 2),
       risk.value_at_risk_95,
-      `On one day in twenty it loses ${loss(risk.value_at_risk_95)} or more.`,
+      `On one day in twenty, the portfolio loses ${loss(risk.value_at_risk_95)} or more.`,
     ],
     [
       "Expected shortfall, 95%",
       percent(risk.conditional_value_at_risk_95, 2),
       risk.conditional_value_at_risk_95,
-      `On those days it loses ${loss(risk.conditional_value_at_risk_95)} on average.`,
+      `On those days, the average loss is ${loss(risk.conditional_value_at_risk_95)}.`,
     ],
     ["Beta", ratio(risk.beta), risk.beta, betaSentence(risk.beta)],
     ["Sharpe ratio", ratio(risk.sharpe_ratio), risk.sharpe_ratio, sharpeSentence(risk.sharpe_ratio)],
@@ -87,48 +94,50 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       "Correlation to the market",
       ratio(risk.correlation_to_benchmark),
       risk.correlation_to_benchmark,
-      `The market explains ${percent((risk.correlation_to_benchmark ?? 0) ** 2, 0)} of its ups and downs.`,
+      `The market explains ${percent((risk.correlation_to_benchmark ?? 0) ** 2, 0)} of the portfolio's ups and downs.`,
     ],
   ];
   return figures.map(([label, value, known, meaning]) => ({
     label,
     value,
-    meaning: known === null ? "Not defined for this portfolio." : meaning,
+    meaning: known === null ? "Not available for this portfolio." : meaning,
   }));
 }
 
 function drawdownSentence(risk: Risk): string {
   if (risk.max_drawdown === 0) {
-    return "It never fell below an earlier value.";
+    return "The portfolio never fell below an earlier value.";
   }
   const recovered = risk.max_drawdown_recovery
-    ? `and had recovered by ${date(risk.max_drawdown_recovery)}`
-    : "and has not recovered since";
-  return `Its deepest fall went from ${date(risk.max_drawdown_peak)} to ${date(risk.max_drawdown_trough)}, ${recovered}.`;
+    ? `recovered by ${date(risk.max_drawdown_recovery)}`
+    : "not recovered yet";
+  return `Largest fall from ${date(risk.max_drawdown_peak)} to ${date(risk.max_drawdown_trough)}, ${recovered}.`;
 }
 
 function betaSentence(beta: number | null): string {
   const moves = percent(Math.abs(beta ?? 0) / 100, 2);
   return (beta ?? 0) < 0
-    ? `When the market rises by 1%, it tends to fall by ${moves}.`
-    : `When the market moves by 1%, it tends to move by ${moves}.`;
+    ? `When the market rises by 1%, the portfolio tends to fall by ${moves}.`
+    : `When the market moves by 1%, the portfolio tends to move by ${moves}.`;
 }
 
 function sharpeSentence(sharpe: number | null): string {
   const known = sharpe ?? 0;
-  const judged = known < 0 ? "The risk was not rewarded" : known < 0.5 ? "Little" : known < 1 ? "A fair" : "A good";
-  return known < 0 ? `${judged}.` : `${judged} reward for each unit of risk.`;
+  if (known < 0) {
+    return "The risk was not rewarded.";
+  }
+  return `${known < 0.5 ? "Low" : known < 1 ? "Fair" : "Good"} return for the risk taken.`;
 }
 
 export interface Change {
   label: string;
   before: string;
   after: string;
-  /** Whether it is for the better; null where nobody can say. */
+  /** Whether the change is an improvement; null where that depends. */
   better: boolean | null;
 }
 
-/** What is different between two reports on one user, the value first. */
+/** Return the differences between two reports of a user, the value first. */
 export function changesBetween(earlier: Report, now: Report): Change[] {
   const changes: Change[] = [];
   const add = (label: string, before: string, after: string, better: boolean | null) => {
@@ -148,7 +157,7 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
   add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
   for (const [label, name] of RISKS_COMPARED) {
     const [before, after] = [earlier.risk?.[name] ?? null, now.risk?.[name] ?? null];
-    // A loss nearer to zero is better, and so is a smaller volatility.
+    // A loss closer to zero is better, and so is a lower volatility.
     const better = grew(before === null ? null : Math.abs(before), after === null ? null : Math.abs(after));
     add(label, percent(before), percent(after), better === null ? null : !better);
   }
@@ -166,7 +175,7 @@ function tradesBetween(earlier: Report, now: Report): Change[] {
   const after = new Map(now.holdings.map((holding) => [holding.symbol, holding.quantity]));
   const symbols = [...new Set([...before.keys(), ...after.keys()])].sort();
   const shares = (held: number | undefined) =>
-    held === undefined ? "not held" : `${quantity(held)} ${held === 1 ? "share" : "shares"}`;
+    held === undefined ? "Not held" : `${quantity(held)} ${held === 1 ? "share" : "shares"}`;
   return symbols
     .filter((symbol) => before.get(symbol) !== after.get(symbol))
     .map((symbol) => ({

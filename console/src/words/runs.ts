@@ -1,4 +1,4 @@
-/** What a run's record says, in words. */
+/** Labels and summaries for a run. */
 
 import type { Phase, Run, RunStatus, Timetable } from "../api/types";
 import { counted, fromNow, time } from "../format";
@@ -17,15 +17,15 @@ export const PHASES: { phase: Phase; label: string; does: string }[] = [
   { phase: "plan", label: "Plan", does: "Listing users and symbols" },
   { phase: "market_data", label: "Market data", does: "Fetching prices" },
   { phase: "research", label: "Research", does: "Researching symbols" },
-  { phase: "analyze", label: "Analysis", does: "Analysing portfolios" },
+  { phase: "analyze", label: "Analysis", does: "Analyzing portfolios" },
   { phase: "finish", label: "Finish", does: "Counting results" },
 ];
 
 export const isActive = (run: Run): boolean => run.status === "queued" || run.status === "running";
 
-/** The state to show: one that is being canceled still counts as running in the record. */
+/** Return the status to show. The record of a run that is being canceled still has the status `running`. */
 export function stateOf(run: Run): { tone: Tone; label: string } {
-  return isActive(run) && run.cancel_requested_at ? { tone: "neutral", label: "Being canceled" } : STATUS[run.status];
+  return isActive(run) && run.cancel_requested_at ? { tone: "neutral", label: "Canceling" } : STATUS[run.status];
 }
 
 export function sourceOf(run: Run): string {
@@ -48,29 +48,29 @@ export interface Verdict {
   text: string;
 }
 
-// A start that is late, or tried again, is not missing yet.
+// A run that starts late or is retried is not missed yet.
 const LATE_MS = 25 * 60_000;
 
-/** Say in two sentences how things stand: the last run, or that one is missing. */
+/** Return a title and a sentence about the last run, or about a missed nightly run. */
 export function verdictOn(runs: Run[], timetable: Timetable | null, now = Date.now()): Verdict {
   const [last] = runs;
   if (!last) {
     return {
       tone: "neutral",
-      title: "No run yet",
-      text: "Nothing has been analysed so far. Start a run, or wait for the night.",
+      title: "No runs yet",
+      text: "Start a run, or wait for the nightly run.",
     };
   }
   if (isActive(last)) {
-    return { tone: "info", title: "A run is under way", text: `${sourceOf(last)} started it ${when(last, now)}.` };
+    return { tone: "info", title: "Run in progress", text: `${sourceOf(last)}, started ${when(last, now)}.` };
   }
   const due = timetable?.previous ? Date.parse(timetable.previous) : null;
   const full = runs.find((run) => !run.dry_run && run.trigger.source !== "retry");
   if (due !== null && now - due > LATE_MS && (!full || Date.parse(full.requested_at) < due - 60_000)) {
     return {
       tone: "bad",
-      title: "The last nightly run is missing",
-      text: `One was due ${fromNow(timetable?.previous ?? "", now)}, and none has started since.`,
+      title: "Nightly run missed",
+      text: `A run was due ${fromNow(timetable?.previous ?? "", now)}, but none has started since.`,
     };
   }
   return verdictOnEnd(last, now);
@@ -79,44 +79,43 @@ export function verdictOn(runs: Run[], timetable: Timetable | null, now = Date.n
 function verdictOnEnd(run: Run, now: number): Verdict {
   const { tone } = STATUS[run.status];
   const dry = run.dry_run ? " in a dry run" : "";
-  const analyzed = `${counted(run.users_analyzed, "portfolio")} analysed${dry} ${when(run, now)}`;
+  const analyzed = `${counted(run.users_analyzed, "portfolio")} analyzed${dry} ${when(run, now)}`;
   switch (run.status) {
     case "completed":
-      return { tone, title: "All went well", text: `${analyzed}, none failed.` };
+      return { tone, title: "Last run completed", text: `${analyzed}, no failures.` };
     case "completed_with_errors":
       return {
         tone,
-        title:
-          run.users_failed > 0 ? `${counted(run.users_failed, "user")} failed` : "Finished, with something to see to",
-        text: `${analyzed}. ${symbolsLacking(run)}`.trim(),
+        title: run.users_failed > 0 ? `${counted(run.users_failed, "user")} failed` : "Completed with warnings",
+        text: `${analyzed}. ${symbolsWithoutPrices(run)}`.trim(),
       };
     case "failed":
-      return { tone, title: "The last run failed", text: run.errors[0]?.error ?? "The record does not say why." };
+      return { tone, title: "Last run failed", text: run.errors[0]?.error ?? "No reason was recorded." };
     default:
       return {
         tone,
-        title: "The last run was canceled",
-        text: run.dry_run ? `${analyzed}.` : `${analyzed}; what was stored stays.`,
+        title: "Last run canceled",
+        text: run.dry_run ? `${analyzed}.` : `${analyzed}. Stored reports are kept.`,
       };
   }
 }
 
 const when = (run: Run, now: number): string => fromNow(run.completed_at ?? run.requested_at, now);
 
-function symbolsLacking(run: Run): string {
+function symbolsWithoutPrices(run: Run): string {
   return run.symbols_failed > 0 ? `${counted(run.symbols_failed, "symbol")} had no usable prices.` : "";
 }
 
 /**
- * Tell how long a run may still take, in seconds, and what that rests on; null where nothing is known.
+ * Return the estimated time left of a run in seconds, and the basis of the estimate; null without a basis.
  *
- * By the pace of this very run once enough pages are done, before that by what an earlier one took for as many users.
+ * The basis is the pace of this run once enough pages are done, before that the duration of an earlier run per user.
  */
 export function estimateOf(run: Run, earlier: Run | null, seen: PageTimes): { seconds: number; basis: string } | null {
   const { phase, pages_done, pages_total } = run.progress;
   if (phase === "analyze" && pages_done > 0 && seen.first && pages_done > seen.first.pages) {
     const pace = (seen.last - seen.first.at) / 1000 / (pages_done - seen.first.pages);
-    return { seconds: pace * (pages_total - pages_done), basis: "at the pace of this run" };
+    return { seconds: pace * (pages_total - pages_done), basis: "based on the pace of this run" };
   }
   const whole = earlier?.metrics.total_duration_seconds;
   if (!whole || !earlier.users_to_analyze || !run.users_to_analyze || !run.started_at) {
@@ -124,10 +123,10 @@ export function estimateOf(run: Run, earlier: Run | null, seen: PageTimes): { se
   }
   const expected = whole * (run.users_to_analyze / earlier.users_to_analyze);
   const elapsed = (seen.last - Date.parse(run.started_at)) / 1000;
-  return elapsed < expected ? { seconds: expected - elapsed, basis: "if it goes as the last run did" } : null;
+  return elapsed < expected ? { seconds: expected - elapsed, basis: "based on the last run" } : null;
 }
 
-/** When the console saw which pages done. */
+/** The times at which the console saw the number of completed pages. */
 export interface PageTimes {
   first: { pages: number; at: number } | null;
   last: number;
