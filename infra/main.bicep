@@ -1,5 +1,5 @@
-// One environment: a resource group with the app and all it needs. docs/deployment.md tells how; what a value may be
-// stands at each parameter. No parameter and no output is a secret.
+// One environment: a resource group with the app and its dependencies. See docs/deployment.md; each parameter documents its
+// allowed values. No parameter and no output is a secret.
 targetScope = 'subscription'
 
 @description('Name of the environment, such as staging or production.')
@@ -7,7 +7,7 @@ targetScope = 'subscription'
 @maxLength(32)
 param environmentName string
 
-@description('Azure region; one that has Flex Consumption.')
+@description('Azure region; it must support Flex Consumption.')
 @minLength(1)
 @metadata({
   azd: {
@@ -16,20 +16,20 @@ param environmentName string
 })
 param location string
 
-@description('Which network: public; private-dependencies (what the app talks to is reached through private endpoints only); private (so is the app).')
+@description('Network access: public; private-dependencies (dependencies are reachable through private endpoints only); private (the app is too).')
 @allowed(['public', 'private-dependencies', 'private'])
 param network string = 'public'
 
-@description('First two numbers of the network\'s addresses, such as 10.40.')
+@description('First two octets of the network\'s addresses, such as 10.40.')
 @minLength(3)
 @maxLength(7)
 param addressPrefix string = '10.40'
 
-@description('Which engine carries runs: the storage account, or the Durable Task Scheduler. The package must be built for the same.')
+@description('Orchestration engine: the storage account, or the Durable Task Scheduler. The package must be built for the same engine.')
 @allowed(['storage', 'scheduler'])
 param durableBackend string = 'storage'
 
-@description('cluster makes a MongoDB cluster for the app; given takes the connection string that somebody put into the vault as mongodb-url.')
+@description('cluster creates a MongoDB cluster for the app; given uses the connection string in the vault, mongodb-url.')
 @allowed(['cluster', 'given'])
 param mongodb string = 'given'
 
@@ -42,11 +42,11 @@ param mongodbTier string = 'M30'
 @maxValue(16384)
 param mongodbStorageGb int = 128
 
-@description('Object id of who administers the MongoDB cluster; empty for nobody.')
+@description('Object id of the MongoDB cluster\'s administrator; empty for none.')
 @maxLength(36)
 param mongodbAdministratorId string = ''
 
-@description('managed makes an Azure Managed Redis; none goes without, or with the one whose URL somebody put into the vault as redis-url.')
+@description('managed creates an Azure Managed Redis; none creates no Redis and uses the URL in the vault, redis-url, if present.')
 @allowed(['managed', 'none'])
 param redis string = 'managed'
 
@@ -54,72 +54,72 @@ param redis string = 'managed'
 @allowed(['Balanced_B0', 'Balanced_B1', 'Balanced_B3', 'Balanced_B5', 'Balanced_B10'])
 param redisSku string = 'Balanced_B0'
 
-@description('Whether MongoDB, Redis and storage outlive the loss of a zone.')
+@description('Whether MongoDB, Redis and storage survive the loss of a zone.')
 param highlyAvailable bool = false
 
-@description('MB of an instance of the app.')
+@description('Memory of an app instance, in MB.')
 @allowed([2048, 4096])
 param instanceMemoryMb int = 2048
 
-@description('Most instances of the app at once.')
+@description('Maximum number of app instances.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Instances that wait for HTTP requests; 0 for none.')
+@description('Always-ready instances for HTTP requests; 0 for none.')
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int = 0
 
-@description('Object id of the group that may set secrets in the vault; empty for nobody.')
+@description('Object id of the group that may set secrets in the vault; empty for none.')
 @maxLength(36)
 param operatorsGroupId string = ''
 
-@description('Client id of the app registration for the platform\'s sign-in (Easy Auth) and for tokens of Entra ID; empty for neither.')
+@description('Client id of the app registration for the platform\'s sign-in (Easy Auth) and for Entra ID tokens; empty for neither.')
 @maxLength(36)
 param signInClientId string = ''
 
-@description('Role in tokens of Entra ID that makes an administrator.')
+@description('Role in Entra ID tokens that grants administrator access.')
 @minLength(1)
 @maxLength(120)
 param signInAdminRole string = 'Portfolio.Admin'
 
-@description('Whether people may sign in at the app\'s own address (Easy Auth); needs signInClientId.')
+@description('Whether users may sign in at the app\'s own address (Easy Auth); requires signInClientId.')
 param platformSignIn bool = false
 
-@description('Who is told by e-mail when something is wrong.')
+@description('Email addresses that receive alerts.')
 @minLength(1)
 param alertEmails string[]
 
-@description('Whether alerts fire. Switch on together with the timer.')
+@description('Whether alerts fire. Enable together with the timer.')
 param alertsEnabled bool = false
 
-@description('Minutes after midnight UTC by which the night\'s run must have ended.')
+@description('Minutes after midnight UTC by which the nightly run must have ended.')
 @minValue(1)
 @maxValue(1410)
 param deadlineMinutes int = 90
 
-@description('Percent of a run\'s users who may fail before somebody is told.')
+@description('Percentage of failed users in a run above which an alert fires.')
 @minValue(1)
 @maxValue(100)
 param failedUsersPercent int = 5
 
-@description('Amount a month after which somebody is told, in the subscription\'s currency.')
+@description('Monthly budget in the subscription\'s currency; exceeding it sends an alert.')
 @minValue(1)
 @maxValue(1000000)
 param budgetAmount int = 500
 
-@description('First day of the month in which the budget was made, such as 2026-12-01; it cannot be changed later.')
+@description('First day of the month in which the budget was created, such as 2026-12-01; it cannot be changed later.')
 @minLength(10)
 @maxLength(10)
 param budgetStartDate string
 
-@description('Days that logs are kept.')
+@description('Log retention in days.')
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 90
 
-@description('GB of logs a day after which no more are taken.')
+@description('Daily log limit in GB; logs above it are dropped.')
 @minValue(1)
 @maxValue(1000)
 param logDailyCapGb int = 5
@@ -127,7 +127,7 @@ param logDailyCapGb int = 5
 @description('Whether the timers fire. Off while the old CronJob still starts the nightly run: see docs/migration.md.')
 param nightlyTimerEnabled bool = false
 
-@description('When the nightly run starts: six-field NCRONTAB, UTC, seconds first.')
+@description('Start of the nightly run: six-field NCRONTAB, UTC, seconds first.')
 @minLength(11)
 @maxLength(100)
 param schedule string = '0 0 1 * * *'
@@ -137,7 +137,7 @@ param schedule string = '0 0 1 * * *'
 @maxLength(63)
 param mongodbDatabase string = 'portfolio'
 
-@description('Where prices come from.')
+@description('Market data provider.')
 @allowed(['alpaca', 'alphavantage', 'csv', 'sample'])
 param marketDataProvider string
 
@@ -145,21 +145,21 @@ param marketDataProvider string
 @maxLength(200)
 param pricesDir string = ''
 
-@description('Which of Alpaca\'s feeds, as the subscription includes.')
+@description('Alpaca feed, as included in the subscription.')
 @allowed(['iex', 'sip', 'otc'])
 param alpacaFeed string = 'iex'
 
-@description('Requests a minute that the provider\'s plan allows; 0 for the usual of its free plan.')
+@description('Requests per minute allowed by the provider\'s plan; 0 for the default of its free plan.')
 @minValue(0)
 @maxValue(100000)
 param marketDataRequestsPerMinute int = 0
 
-@description('Requests under way at once in an instance.')
+@description('Concurrent requests per instance.')
 @minValue(1)
 @maxValue(32)
 param marketDataConcurrency int = 4
 
-@description('Symbol whose dates are the trading calendar; empty for the provider\'s usual one.')
+@description('Symbol whose dates are the trading calendar; empty for the provider\'s default.')
 @maxLength(32)
 param benchmarkSymbol string = ''
 
@@ -167,12 +167,12 @@ param benchmarkSymbol string = ''
 @maxLength(8)
 param riskFreeRate string = '0'
 
-@description('Users a page, which is one step of a run.')
+@description('Users per page; a page is one step of a run.')
 @minValue(1)
 @maxValue(1000)
 param pageSize int = 200
 
-@description('Share of symbols with prices below which a run fails before analysing, as text: 0 to 1.')
+@description('Share of symbols with prices below which a run fails before analyzing, as text: 0 to 1.')
 @maxLength(8)
 param minSuccessRate string = '0.7'
 
@@ -181,17 +181,17 @@ param minSuccessRate string = '0.7'
 @maxValue(12600)
 param lookbackDays int = 1260
 
-@description('Seconds after which a run that gets no further is stopped.')
+@description('Seconds without progress after which a run is stopped.')
 @minValue(901)
 @maxValue(86400)
 param stallSeconds int = 1800
 
-@description('Days that reports are kept.')
+@description('Report retention in days.')
 @minValue(1)
 @maxValue(3650)
 param retentionDays int = 90
 
-@description('Proxies of yours and the platform\'s before the app: 1 without, 2 with Front Door or a gateway.')
+@description('Number of proxies in front of the app, including the platform\'s: 1 by default, 2 with Front Door or a gateway.')
 @minValue(1)
 @maxValue(5)
 param trustedProxies int = 1
@@ -200,15 +200,15 @@ param trustedProxies int = 1
 @maxLength(1000)
 param corsOrigins string = ''
 
-@description('Collector beside Application Insights that takes OTLP over HTTP, such as https://HOST:4318; empty for none.')
+@description('Additional collector that accepts OTLP over HTTP, such as https://HOST:4318; empty for none.')
 @maxLength(200)
 param otlpEndpoint string = ''
 
-@description('Issuer that tokens of the existing backend must name; empty for any.')
+@description('Required issuer of the existing backend\'s tokens; empty for any.')
 @maxLength(200)
 param jwtIssuer string = ''
 
-@description('Audience that tokens of the existing backend must name; empty for any.')
+@description('Required audience of the existing backend\'s tokens; empty for any.')
 @maxLength(200)
 param jwtAudience string = ''
 
@@ -371,7 +371,7 @@ module endpoints 'modules/private-endpoints.bicep' = if (dependenciesPrivate) {
   }
 }
 
-// Every setting of docs/settings.md but the secrets, which the vault holds.
+// Every setting in docs/settings.md except the secrets, which the vault holds.
 var analysisSettings = {
   KEY_VAULT_URL: vault.outputs.uri
   MONGODB_URL: (mongodb == 'cluster') ? database!.outputs.url : ''
@@ -398,7 +398,7 @@ var analysisSettings = {
   OIDC_ISSUER: empty(signInClientId) ? '' : issuer
   OIDC_AUDIENCE: signInClientId
   OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole
-  // The host's own switch for one function: the watchdog's timer goes on firing.
+  // Disables only this function: the watchdog's timer still fires.
   'AzureWebJobs.nightly_analysis.Disabled': nightlyTimerEnabled ? 'false' : 'true'
 }
 
@@ -428,7 +428,7 @@ module app 'modules/app.bicep' = {
     engineSettings: (durableBackend == 'scheduler') ? { DURABLE_TASK_SCHEDULER: scheduler!.outputs.address } : {}
     signInSettings: signInOn ? { '${signInSecretSetting}': identity.outputs.clientId } : {}
   }
-  // It may start as soon as it is there.
+  // The app may start as soon as it exists.
   dependsOn: [endpoints]
 }
 

@@ -1,26 +1,26 @@
-// What operators are woken by. Each rule is a query of infra/queries, and a row of the table in docs/operations.md.
+// Alert rules. Each rule is a query in infra/queries and a row of the table in docs/operations.md.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
 param location string
 @description('Tags of every resource.')
 param tags object
-@description('Beginning of every rule\'s name.')
+@description('Prefix of every rule\'s name.')
 param prefix string
 @description('Id of the Application Insights component.')
 param componentId string
-@description('Who is told, by e-mail.')
+@description('Email addresses that receive alerts.')
 @minLength(1)
 param emails string[]
-@description('Minutes after midnight UTC by which the night\'s run must have ended well; its query tells in the half hour after.')
+@description('Minutes after midnight UTC by which the nightly run must have completed; the alert fires in the half hour after.')
 @minValue(1)
 @maxValue(1410)
 param deadlineMinutes int
-@description('Percent of a run\'s users who may fail before somebody is told.')
+@description('Percentage of failed users in a run above which an alert fires.')
 @minValue(1)
 @maxValue(100)
 param failedUsersPercent int
-@description('Whether the rules fire. Off until the timer is on, else every night without a run would wake somebody.')
+@description('Whether the rules fire. Off until the timer is enabled, otherwise every night without a run fires an alert.')
 param enabled bool
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
@@ -84,7 +84,7 @@ var rules = [
   }
   {
     name: 'trigger-refused'
-    title: 'The trigger is refused again and again'
+    title: 'The trigger is rejected repeatedly'
     severity: 2
     window: 'PT15M'
     frequency: 'PT5M'
@@ -120,7 +120,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
       ]
     }
     autoMitigate: true
-    // Tables appear with their first row: a new app has none yet.
+    // Tables are created with their first row: a new app has none yet.
     skipQueryValidation: true
     actions: {
       actionGroups: [operators.id]

@@ -1,4 +1,4 @@
-// The function app on a Flex Consumption plan of its own, with every setting that the code and the platform read.
+// The function app on its own Flex Consumption plan, with every setting that the code and the platform read.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -7,11 +7,11 @@ param location string
 param tags object
 @description('Name of the plan.')
 param planName string
-@description('Name of the app, and so of its address.')
+@description('Name of the app, also used in its address.')
 @minLength(2)
 @maxLength(60)
 param name string
-@description('Tag by which azd finds the app.')
+@description('Tag that identifies the app to azd.')
 param serviceName string
 @description('Id of the app\'s identity.')
 param identityId string
@@ -27,28 +27,28 @@ param queueUri string
 param tableUri string
 @description('Name of the Application Insights component.')
 param componentName string
-@description('Id of the workspace that metrics go to.')
+@description('Id of the workspace for metrics.')
 param workspaceId string
-@description('MB of an instance. One core has 2048, two have 4096.')
+@description('Memory of an instance, in MB: 2048 has one core, 4096 has two.')
 @allowed([2048, 4096])
 param instanceMemoryMb int
-@description('Most instances at once.')
+@description('Maximum number of instances.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstances int
-@description('Instances that wait for HTTP requests, and cost by the hour; 0 for none.')
+@description('Always-ready instances for HTTP requests, billed by the hour; 0 for none.')
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int
-@description('Whether it can be reached through a private endpoint only.')
+@description('Whether the app is reachable through a private endpoint only.')
 param private bool
 @description('Id of the subnet that instances join; empty for none.')
 param subnetId string
-@description('Settings that the code reads, by name; an empty one counts as not set.')
+@description('Settings that the code reads, by name; an empty value counts as not set.')
 param settings object
-@description('Settings of the engine, where it is not the storage account.')
+@description('Settings of the engine, if it is not the storage account.')
 param engineSettings object
-@description('Settings of the platform\'s sign-in, where it is on.')
+@description('Settings of the platform\'s sign-in, if it is enabled.')
 param signInSettings object
 
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -76,9 +76,9 @@ var alwaysReady = [
   }
 ]
 
-// Flex Consumption runs one worker process an instance and knows no FUNCTIONS_WORKER_PROCESS_COUNT, so that one process
-// must have the threads that two share elsewhere: more than host.json's activities and orchestrations at once. HTTP has
-// instances of its own: each takes a request a thread, since a console that asks several things at once is one caller.
+// Flex Consumption runs one worker process per instance and does not support FUNCTIONS_WORKER_PROCESS_COUNT, so one process
+// needs the threads of two: more than the concurrent activities and orchestrations in host.json. HTTP has its own instances,
+// with one request per thread, because a console that sends several requests at once is one client.
 var threads = 8
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
@@ -139,19 +139,19 @@ var platformSettings = {
   AzureWebJobsStorage__tableServiceUri: tableUri
   APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-  // Which identity the SDKs sign in with, where an app could have several.
+  // The identity for the SDKs, because an app may have several.
   AZURE_CLIENT_ID: identityClientId
-  // No other way to sign in is tried, each of which would take its time.
+  // Other credential types are not tried, because each attempt takes time.
   AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
-  // The API takes 64 KB and says so with 413. The host and a worker would hold up to 100 MB of each request before that,
-  // whoever sends it: above this the host refuses at once.
+  // The API accepts 64 KB and answers 413 above that. Before that, host and worker would buffer up to 100 MB of any request;
+  // above this limit the host rejects it at once.
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '131072'
-  // No page of the platform at /, which tells strangers what runs here.
+  // No platform page at /, which would reveal what runs here.
   AzureWebJobsDisableHomepage: 'true'
-  // The worker exports lines, spans and figures by itself; without this the host would send each line a second time.
+  // The worker exports lines, spans and metrics itself; without this the host would send each line a second time.
   PYTHON_ENABLE_OPENTELEMETRY: 'true'
-  // The host would speak gRPC, which a collector does not take where the workers send to.
+  // Without this the host uses gRPC, which collectors do not accept on the workers' port.
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf'
 }
 
@@ -161,7 +161,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   properties: union(platformSettings, settings, engineSettings, signInSettings)
 }
 
-// Deployments come with an identity; a user name and password for them would be one more way in.
+// Deployments use an identity; basic authentication would be one more access path.
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
@@ -178,7 +178,7 @@ resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
-// Metrics only: its log lines are in Application Insights, and nobody pays for them twice.
+// Metrics only: log lines are in Application Insights, and sending them here would cost twice.
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: app

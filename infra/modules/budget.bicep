@@ -1,14 +1,14 @@
-// Tells before the month's bill does.
+// Sends an alert before the monthly bill arrives.
 targetScope = 'resourceGroup'
 
 @description('Name of the budget.')
 param name string
-@description('Amount a month, in the subscription\'s currency.')
+@description('Monthly amount in the subscription\'s currency.')
 @minValue(1)
 param amount int
-@description('First day of the month in which it begins.')
+@description('First day of the month in which the budget starts.')
 param startDate string
-@description('Id of the action group that is told.')
+@description('Id of the action group to notify.')
 param actionGroupId string
 
 resource budget 'Microsoft.Consumption/budgets@2024-08-01' = {

@@ -1,4 +1,4 @@
-// The app's identity: user-assigned, so that its roles are there before the app is, and outlive it.
+// The app's identity: user-assigned, so that its roles exist before the app and outlive it.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')

@@ -1,4 +1,4 @@
-// A MongoDB cluster of our own (Azure DocumentDB, once Cosmos DB for MongoDB vCore). Identities sign in; there is no password.
+// A MongoDB cluster (Azure DocumentDB, formerly Cosmos DB for MongoDB vCore). Identities sign in; there is no password.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -11,21 +11,21 @@ param tags object
 param name string
 @description('Size of a server.')
 param tier string
-@description('GB of disk.')
+@description('Disk size in GB.')
 @minValue(32)
 @maxValue(16384)
 param storageGb int
-@description('Whether a second server, in another zone, takes over when one fails; needs M30 or larger.')
+@description('Whether a second server, in another zone, takes over when one fails; requires M30 or larger.')
 param highlyAvailable bool
-@description('Whether it can be reached through private endpoints only.')
+@description('Whether the cluster is reachable through private endpoints only.')
 param private bool
-@description('Database in which the app may read and write; no other.')
+@description('The only database that the app may read and write.')
 param databaseName string
 @description('Object id of the app\'s identity.')
 param principalId string
-@description('Object id of the person or group that administers the cluster; empty for nobody.')
+@description('Object id of the person or group that administers the cluster; empty for none.')
 param administratorId string
-@description('Id of the workspace that logs go to.')
+@description('Id of the workspace for logs.')
 param workspaceId string
 
 resource cluster 'Microsoft.DocumentDB/mongoClusters@2025-09-01' = {
@@ -53,7 +53,7 @@ resource cluster 'Microsoft.DocumentDB/mongoClusters@2025-09-01' = {
   }
 }
 
-// From 0.0.0.0 to 0.0.0.0 means: from within Azure. Who has no identity that is a user here gets no further.
+// From 0.0.0.0 to 0.0.0.0 means: from within Azure. Identities without a user here cannot sign in.
 resource fromAzure 'Microsoft.DocumentDB/mongoClusters/firewallRules@2025-09-01' = if (!private) {
   parent: cluster
   name: 'from-azure'
@@ -117,5 +117,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output id string = cluster.id
-@description('Without a password: the app signs in with a token of its identity.')
+@description('URL without a password: the app signs in with a token of its identity.')
 output url string = 'mongodb+srv://${cluster.name}.global.mongocluster.cosmos.azure.com/?tls=true&authMechanism=MONGODB-OIDC&retryWrites=false&maxIdleTimeMS=120000'

@@ -1,4 +1,4 @@
-// Where the app's log lines, traces and metrics go. Without local authentication: only identities with the role may write.
+// Storage for the app's log lines, traces and metrics. No local authentication: only identities with the role may write.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,11 +9,11 @@ param tags object
 param workspaceName string
 @description('Name of the Application Insights component.')
 param componentName string
-@description('Days that logs are kept.')
+@description('Log retention in days.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
-@description('GB of logs a day after which no more are taken, so that a fault that logs without end costs no fortune.')
+@description('Daily log limit in GB, to bound the cost of a fault that logs endlessly.')
 @minValue(1)
 @maxValue(1000)
 param dailyCapGb int

@@ -1,4 +1,4 @@
-// A network with a subnet that the app's instances join, and one for the private endpoints of what they talk to.
+// A network with a subnet for the app's instances and one for the private endpoints of their dependencies.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -7,7 +7,7 @@ param location string
 param tags object
 @description('Name of the virtual network.')
 param name string
-@description('First two numbers of its addresses, such as 10.40; the network is the /16 of them.')
+@description('First two octets of its addresses, such as 10.40; the network is this /16.')
 @minLength(3)
 @maxLength(7)
 param addressPrefix string

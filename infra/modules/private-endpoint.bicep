@@ -1,4 +1,4 @@
-// A private endpoint of one service, and the zone in which the service's own name leads to it.
+// A private endpoint of one service, and the DNS zone that resolves the service's name to it.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,7 +9,7 @@ param tags object
 param name string
 @description('Id of the service.')
 param serviceId string
-@description('Which part of the service.')
+@description('Group id: the part of the service.')
 param groupId string
 @description('Name of the private DNS zone.')
 param zoneName string

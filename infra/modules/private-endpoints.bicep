@@ -1,11 +1,11 @@
-// The private endpoints of all that the app talks to.
+// The private endpoints of the app's dependencies.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
 param location string
 @description('Tags of every resource.')
 param tags object
-@description('What to make an endpoint for: name, id, group and zone of each.')
+@description('Services that need an endpoint: name, id, group and zone of each.')
 param services object[]
 @description('Id of the network.')
 param networkId string

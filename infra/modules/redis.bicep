@@ -1,4 +1,4 @@
-// Azure Managed Redis: prices for half a day, and failed sign-ins. Access keys are off: the app's identity signs in.
+// Azure Managed Redis: prices for half a day, and failed sign-ins. Access keys are disabled: the app's identity signs in.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,13 +9,13 @@ param tags object
 param name string
 @description('Size of the cache.')
 param sku string
-@description('Whether a second node takes over when one fails. It cannot be turned off again.')
+@description('Whether a second node takes over when one fails. It cannot be disabled again.')
 param highlyAvailable bool
-@description('Whether it can be reached through private endpoints only.')
+@description('Whether the cache is reachable through private endpoints only.')
 param private bool
 @description('Object id of the app\'s identity.')
 param principalId string
-@description('Id of the workspace that logs go to.')
+@description('Id of the workspace for logs.')
 param workspaceId string
 
 resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
@@ -39,9 +39,9 @@ resource database 'Microsoft.Cache/redisEnterprise/databases@2025-07-01' = {
     accessKeysAuthentication: 'Disabled'
     clientProtocol: 'Encrypted'
     port: 10000
-    // One address for all shards: the app's client knows no cluster.
+    // One address for all shards: the app's client does not support clusters.
     clusteringPolicy: 'EnterpriseCluster'
-    // Everything the app keeps here expires; what is needed least may go early.
+    // All keys of the app expire; the least used may be evicted early.
     evictionPolicy: 'VolatileLRU'
     persistence: {
       aofEnabled: false
@@ -76,5 +76,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output id string = cache.id
-@description('A user and no password: the app signs in with a token of its identity.')
+@description('URL with a user and no password: the app signs in with a token of its identity.')
 output url string = 'rediss://${principalId}@${cache.properties.hostName}:${database.properties.port}/0'

@@ -1,4 +1,4 @@
-// The Durable Task Scheduler, as the other engine instead of the storage account's queues and tables.
+// The Durable Task Scheduler, an alternative engine to the storage account's queues and tables.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -13,7 +13,7 @@ param name string
 @minLength(3)
 @maxLength(64)
 param taskHubName string
-@description('Whether it can be reached through private endpoints only.')
+@description('Whether the scheduler is reachable through private endpoints only.')
 param private bool
 @description('Object id of the app\'s identity.')
 param principalId string
@@ -22,7 +22,7 @@ param clientId string
 
 var durableTaskDataContributor = '0ad04412-c4d5-4796-b79c-f76d14c8d402'
 
-// 2025-11-01 has no private endpoints.
+// 2025-11-01 does not support private endpoints.
 resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
   name: name
   location: location
@@ -31,7 +31,7 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
     sku: {
       name: 'Consumption'
     }
-    // Whoever has no role gets nothing, wherever they are.
+    // Access requires a role, from any address.
     ipAllowlist: private ? [] : ['0.0.0.0/0']
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'
   }

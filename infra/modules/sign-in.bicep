@@ -1,5 +1,5 @@
-// The platform's sign-in (Easy Auth), for people at the console. It lets through who is not signed in: the app's own
-// door decides, so that the admin secret and health checks go on working.
+// The platform's sign-in (Easy Auth) for console users. It passes unauthenticated requests to the app, which checks access
+// itself, so that the admin secret and health checks still work.
 targetScope = 'resourceGroup'
 
 @description('Name of the app.')
@@ -8,7 +8,7 @@ param appName string
 param clientId string
 @description('Issuer of its tokens.')
 param issuer string
-@description('Name of the setting that holds the client id of the identity that stands for the registration\'s secret.')
+@description('Name of the setting with the client id of the identity that replaces the registration\'s secret.')
 param secretSettingName string
 
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {

@@ -11,13 +11,13 @@ param tags object
 param name string
 @description('Name of the container that holds the deployment package.')
 param packageContainerName string
-@description('Whether it can be reached through private endpoints only.')
+@description('Whether the account is reachable through private endpoints only.')
 param private bool
-@description('Whether one zone may fail: copies in three zones instead of one.')
+@description('Whether data is copied to three zones instead of one.')
 param zoneRedundant bool
 @description('Object id of the app\'s identity.')
 param principalId string
-@description('Id of the workspace that audit logs go to.')
+@description('Id of the workspace for audit logs.')
 param workspaceId string
 
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'

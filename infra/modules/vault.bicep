@@ -1,4 +1,4 @@
-// The secrets. Nobody's template fills them: a person or a pipeline with the officer's role does, see docs/deployment.md.
+// The secrets. No template sets them, only a person or a pipeline with the officer's role: see docs/deployment.md.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,13 +9,13 @@ param tags object
 @minLength(3)
 @maxLength(24)
 param name string
-@description('Whether it can be reached through private endpoints only.')
+@description('Whether the vault is reachable through private endpoints only.')
 param private bool
 @description('Object id of the app\'s identity, which may read secrets.')
 param principalId string
-@description('Object id of the group that may set secrets; empty for nobody.')
+@description('Object id of the group that may set secrets; empty for none.')
 param operatorsGroupId string
-@description('Id of the workspace that audit logs go to.')
+@description('Id of the workspace for audit logs.')
 param workspaceId string
 
 var readerRole = '4633458b-17de-408a-b874-0445c86b69e6'

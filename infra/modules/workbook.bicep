@@ -1,4 +1,4 @@
-// The page that an operator opens first: runs, how long they took, who failed, what was refused, and the lines of a run.
+// The workbook for operators: runs, durations, failed users, rejected requests, and the log lines of a run.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -16,27 +16,27 @@ var parts = [
     query: loadTextContent('../queries/runs.kql')
   }
   {
-    title: 'Users a run, by outcome'
+    title: 'Users per run, by outcome'
     query: loadTextContent('../queries/users-of-runs.kql')
   }
   {
-    title: 'Seconds a run'
+    title: 'Run duration in seconds'
     query: loadTextContent('../queries/run-durations.kql')
   }
   {
-    title: 'What the watchdog did'
+    title: 'Watchdog interventions'
     query: loadTextContent('../queries/watchdog-fired.kql')
   }
   {
-    title: 'Requests that were refused'
+    title: 'Rejected requests'
     query: loadTextContent('../queries/refused-requests.kql')
   }
   {
-    title: 'Lines at error'
+    title: 'Errors in the log'
     query: loadTextContent('../queries/errors.kql')
   }
   {
-    title: 'Lines of the newest run'
+    title: 'Log lines of the newest run'
     query: loadTextContent('../queries/lines-of-newest-run.kql')
   }
 ]
@@ -71,7 +71,7 @@ var queries = [for part in parts: {
     timeContextFromParameter: 'range'
     queryType: 0
     resourceType: 'microsoft.insights/components'
-    noDataMessage: 'Nothing in this time.'
+    noDataMessage: 'No data in this time range.'
   }
 }]
 

@@ -181,7 +181,7 @@ def test_every_reason_to_skip_an_order_is_explained() -> None:
     [
         ("a long position", 10, -0.5, "SELL"),
         ("a long position", 10, 0.5, "BUY"),
-        ("a short position", -10, 0.5, "BUY, to buy it back"),
+        ("a short position", -10, 0.5, "BUY, to cover"),
         ("a short position", -10, -0.5, None),
         ("a watched symbol", 0, 0.5, "BUY"),
         ("a watched symbol", 0, -0.5, None),

@@ -49,12 +49,12 @@ def test_every_alert_is_in_the_runbook_and_no_other() -> None:
 def test_every_problem_is_in_the_runbook_and_no_other() -> None:
     code = (ROOT / "functions" / "problems.py").read_text()
     slugs = set(re.findall(r'"((?:[a-z]+-)+[a-z]+|unauthorized|forbidden)"', code))
-    told = first_cells(section("operations", "What an answer of the API means"))
+    told = first_cells(section("operations", "API errors"))
     assert told == ["type", *sorted(slugs)]
 
 
 def test_every_state_of_a_run_is_in_the_runbook() -> None:
-    told = first_cells(section("operations", "What a run's state means, and what to do"))
+    told = first_cells(section("operations", "Run states"))
     assert set(get_args(RunStatus.__value__)) <= set(told)
 
 
@@ -64,7 +64,7 @@ def test_every_reason_for_which_a_run_fails_is_in_the_runbook() -> None:
     assert {"run_lost", "too_few_prices"} <= named
     # What a step raises is named by its class.
     raised = (KeyRefused, MessageTooLarge, ProviderUnavailable, SecretMissing, SecretsUnavailable, WriteRefused)
-    rows = re.findall(r"^\| (`.*?) \|", section("operations", "What a run's state means, and what to do"), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|", section("operations", "Run states"), re.MULTILINE)
     told = set(re.findall(r"`(\w+)`", "".join(rows)))
     assert named | {error.__name__ for error in raised} <= told
 
@@ -168,7 +168,7 @@ def told_of_host_json() -> list[tuple[str, str, object]]:
         ("operations", r"`functionTimeout` \((\d+) minutes\)", minutes),
         ("operations", r"`controlQueueVisibilityTimeout` `([\d:]+)`", storage["controlQueueVisibilityTimeout"]),
         ("operations", r"`workItemQueueVisibilityTimeout` `([\d:]+)`", storage["workItemQueueVisibilityTimeout"]),
-        ("operations", r"pages at once: (\d+) an instance", durable["maxConcurrentActivityFunctions"]),
+        ("operations", r"concurrent pages: (\d+) per instance", durable["maxConcurrentActivityFunctions"]),
         ("security", r"`FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` = `(\d+)`", limit),
         ("security", r"`AzureWebJobsDisableHomepage` = `(\w+)`", in_azure["AzureWebJobsDisableHomepage"]),
         ("telemetry", r"`version`\s+`(V\d)`", tracing["version"]),
@@ -200,14 +200,14 @@ def test_the_arithmetic_of_the_costs_is_right() -> None:
     watchdog = SECONDS_IN_A_MONTH / 300 * gb
     seconds = [24.0, *(count * 164 / 10_000 for count in users[1:])]
     monthly = [30 * gb * night + watchdog for night in seconds]
-    assert numbers("GB-seconds a month, with the watchdog") == monthly
-    assert numbers("app a month") == [round(amount * a_gb_second, 2) for amount in monthly]
+    assert numbers("GB-seconds per month, including the watchdog") == monthly
+    assert numbers("app per month") == [round(amount * a_gb_second, 2) for amount in monthly]
     kept = [*numbers("nights of reports kept")[:2], 7.0]
     assert numbers("disk for reports") == [count * 15e-6 * nights for count, nights in zip(users, kept, strict=True)]
     mongodb = [200 + 32 * 0.12, 400 + 256 * 0.12, 1600 + 256 * 0.12]
     redis, logs = [13.0, 13.0, 26.0], [1 * 2.76, 3 * 2.76, 10 * 2.76]
-    rows = zip(numbers("app a month"), mongodb, redis, logs, strict=True)
-    (told,) = re.findall(r"^\| \*\*in all\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
+    rows = zip(numbers("app per month"), mongodb, redis, logs, strict=True)
+    (told,) = re.findall(r"^\| \*\*total\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
     assert [float(amount.replace(",", "")) for amount in re.findall(r"[\d,]+", told)] == [
         round(sum(row)) for row in rows
     ]

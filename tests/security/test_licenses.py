@@ -1,4 +1,4 @@
-"""Every runtime dependency's licence is listed in docs/licences.md, as the installed package itself tells it."""
+"""Every runtime dependency's license is listed in docs/licenses.md, as the installed package declares it."""
 
 import re
 from importlib.metadata import metadata
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-LINE = re.compile(r"^\| `(?P<name>[^`]+)` \| (?P<licence>[^|]+) \|$", re.MULTILINE)
-# What a bank's lawyers need not read again: it asks for its notice to be kept, or, MPL, for changes to be published.
+LINE = re.compile(r"^\| `(?P<name>[^`]+)` \| (?P<license>[^|]+) \|$", re.MULTILINE)
+# Permissive licenses: they require only their notice, or, MPL, the publication of changes.
 HARMLESS = {
     "MIT", "MIT-0", "MIT License", "Apache-2.0", "Apache Software License", "BSD-2-Clause", "BSD-3-Clause",
     "BSD License", "3-Clause BSD License", "0BSD", "ISC", "Zlib", "CC0-1.0", "PSF-2.0",
@@ -24,7 +24,7 @@ def required() -> list[str]:
     return names
 
 
-def licence_of(package: str) -> str:
+def license_of(package: str) -> str:
     told = metadata(package)
     if expression := told.get("License-Expression"):
         return expression
@@ -34,17 +34,17 @@ def licence_of(package: str) -> str:
 
 
 def listed() -> dict[str, str]:
-    return {found["name"]: found["licence"] for found in LINE.finditer((ROOT / "docs" / "licences.md").read_text())}
+    return {found["name"]: found["license"] for found in LINE.finditer((ROOT / "docs" / "licenses.md").read_text())}
 
 
 def test_exactly_the_runtime_dependencies_are_listed() -> None:
-    assert list(listed()) == sorted(required()), "python -m tests.security.test_licences writes the list anew"
+    assert list(listed()) == sorted(required()), "python -m tests.security.test_licenses rewrites the list"
 
 
 @pytest.mark.parametrize("package", required())
-def test_a_licence_is_the_one_that_the_package_tells_and_harmless(package: str) -> None:
-    assert listed()[package] == licence_of(package)
-    assert set(re.split(r" AND | OR |, ", licence_of(package))) <= HARMLESS
+def test_a_license_is_the_one_the_package_declares_and_harmless(package: str) -> None:
+    assert listed()[package] == license_of(package)
+    assert set(re.split(r" AND | OR |, ", license_of(package))) <= HARMLESS
 
 
 def test_every_dependency_is_pinned_with_hashes_and_names_no_index() -> None:
@@ -58,7 +58,7 @@ def test_every_dependency_is_pinned_with_hashes_and_names_no_index() -> None:
 
 
 if __name__ == "__main__":
-    rows = "".join(f"| `{name}` | {licence_of(name)} |\n" for name in sorted(required()))
-    page = ROOT / "docs" / "licences.md"
+    rows = "".join(f"| `{name}` | {license_of(name)} |\n" for name in sorted(required()))
+    page = ROOT / "docs" / "licenses.md"
     head = page.read_text().partition("| package |")[0]
-    page.write_text(f"{head}| package | licence |\n| --- | --- |\n{rows}")
+    page.write_text(f"{head}| package | license |\n| --- | --- |\n{rows}")
