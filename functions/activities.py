@@ -1,6 +1,6 @@
-"""The steps of a run as the engine calls them. What each does stands in the module it delegates to.
+"""The steps of a run, called by the engine. Each delegates to the module that does the work.
 
-The engine delivers at least once: each step may run twice, or twice at the same time, and must leave the same result.
+The engine delivers at least once: each step may run twice, even concurrently, and must leave the same result.
 """
 
 import logging
@@ -21,8 +21,8 @@ from functions.telemetry import invocation
 if TYPE_CHECKING:
     type Message = dict[str, Any]
 else:
-    # Bare: Azure's worker refuses `dict[str, Any]` for the parameter of a trigger, and where it refuses one function,
-    # it loads none of them.
+    # A bare `dict`: Azure's worker rejects `dict[str, Any]` as the type of a trigger parameter, and loads no function
+    # at all if it rejects one.
     Message = dict
 
 blueprint = df.Blueprint()
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     with _step("plan_run", message, context):
-        from functions.planning import plan  # noqa: PLC0415 - numpy: not while indexing; so the others
+        from functions.planning import plan  # noqa: PLC0415 - numpy, not needed for indexing; same below
 
         return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
 
@@ -58,7 +58,7 @@ def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
 
 @blueprint.activity_trigger(input_name="message")
 def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
-    """Analyse one page of users."""
+    """Analyze one page of users."""
     with _step("analyze_page", message, context):
         from functions.pages import analyze  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
 
 @blueprint.activity_trigger(input_name="message")
 def finish_run(message: Message, context: func.Context) -> str:
-    """Bring the run to its final state and free the lease; gives that state."""
+    """Bring the run to its final state, release the lease and return that state."""
     with _step("finish_run", message, context):
         from functions.finishing import finish  # noqa: PLC0415
 
@@ -76,14 +76,14 @@ def finish_run(message: Message, context: func.Context) -> str:
 
 @contextmanager
 def _step(name: str, message: Message, context: func.Context | None) -> Iterator[None]:
-    """Have what is within known as this step of its run: to lines and in the run's trace."""
+    """Run the body as a step of its run, named in the trace, with the run's id in log lines."""
     batch = {"batch": message["number"]} if "number" in message else {}
     with invocation(name, "other", context, **batch), of_run(message.get("run_id")), tellable_errors():
         yield
 
 
 def to_answer(message: msgspec.Struct) -> dict[str, Any]:
-    """Give what a step answers the engine; one that is too large is refused, and the log says so."""
+    """Return a step's answer in wire form; one that is too large is logged and rejected."""
     try:
         wire: dict[str, Any] = to_wire(message)
     except MessageTooLarge as error:

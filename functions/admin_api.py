@@ -1,7 +1,7 @@
-"""The HTTP routes: translate, delegate, translate.
+"""The HTTP routes: each handler decodes the request, delegates, and encodes the answer.
 
-Routes are spelled with their ``api/`` and host.json sets an empty prefix: the host refuses routes that start with
-``admin``, and looks before it applies a prefix.
+Routes include their ``api/`` and host.json sets an empty prefix: the host rejects routes that start with ``admin``,
+and checks this before it applies a prefix.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClien
 @blueprint.durable_client_input(client_name="client")
 @endpoint(operations.RETRY)
 def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
-    """Start a run over the users who failed in an earlier one."""
+    """Start a run over the failed users of an earlier run."""
     trigger = Trigger(source="retry", actor=current_admin.get().actor)
     run_id = retry_run(services(), Engine(client), _run(read_id(req, "run_id")), trigger)
     return Accepted("started", run_id, _STARTED, _status_url(run_id))
@@ -73,7 +73,7 @@ def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient)
 @blueprint.durable_client_input(client_name="client")
 @endpoint(operations.CANCEL)
 def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
-    """End a run early."""
+    """Cancel a run."""
     run = _run(read_id(req, "run_id"))
     cancel_run(services(), Engine(client), run, current_admin.get().actor)
     message = "Portfolio analysis ends at its next step; what is stored stays"
@@ -83,7 +83,7 @@ def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient
 @blueprint.route(operations.STATUS.route)
 @endpoint(operations.STATUS)
 def get_analysis_status(req: func.HttpRequest) -> Run:
-    """Tell where a run stands."""
+    """Return the record of a run."""
     return _run(read_id(req, "run_id"))
 
 
@@ -99,7 +99,7 @@ def list_analysis_runs(req: func.HttpRequest) -> RunsPage:
 @blueprint.route(operations.PORTFOLIOS.route)
 @endpoint(operations.PORTFOLIOS)
 def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
-    """List the portfolios of a run, a line each."""
+    """List the portfolios of a run, one summary each."""
     run, query = _run(read_id(req, "run_id")), read_query(req, PortfoliosQuery)
     summaries = services().reports.summaries(
         run.run_id,
@@ -115,15 +115,15 @@ def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
 @blueprint.route(operations.REPORT.route)
 @endpoint(operations.REPORT)
 def get_portfolio_report(req: func.HttpRequest) -> dict[str, Any]:
-    """Give one user's report of a run."""
+    """Return one user's report of a run."""
     return _report(read_id(req, "run_id"), read_id(req, "user_id"))
 
 
 @blueprint.route(operations.SERIES.route)
 @endpoint(operations.SERIES)
 def get_portfolio_series(req: func.HttpRequest) -> Series:
-    """Give what a page draws of one user's report."""
-    from functions.series import series_of  # noqa: PLC0415 - numpy: not while indexing
+    """Return the data for the charts of one user's report."""
+    from functions.series import series_of  # noqa: PLC0415 - numpy, not needed for indexing
 
     run_id, user_id = read_id(req, "run_id"), read_id(req, "user_id")
     return series_of(services(), _report(run_id, user_id), settings())
@@ -132,7 +132,7 @@ def get_portfolio_series(req: func.HttpRequest) -> Series:
 @blueprint.route(operations.EARLIER.route)
 @endpoint(operations.EARLIER)
 def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
-    """Give the report that one user's report of a run is to be compared with."""
+    """Return the user's last report before a run, for comparison."""
     run, user_id = _run(read_id(req, "run_id")), read_id(req, "user_id")
     earlier = services().runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
     return {"report": services().reports.first((other.run_id for other in earlier), user_id)}
@@ -141,14 +141,14 @@ def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
 @blueprint.route(operations.SCHEDULE.route)
 @endpoint(operations.SCHEDULE)
 def get_schedule(req: func.HttpRequest) -> Timetable:  # noqa: ARG001 - the host binds it
-    """Tell when the nightly run is due, and whether its timer is on."""
+    """Return the times of the nightly run, and whether its timer is enabled."""
     return timetable(settings().schedule, datetime.now(UTC), disabled=settings().timer_disabled)
 
 
 @blueprint.route(operations.AUDIT.route)
 @endpoint(operations.AUDIT)
 def list_audit_entries(req: func.HttpRequest) -> AuditPage:
-    """List who asked for what, newest first."""
+    """List audit entries, newest first."""
     query = read_query(req, NewestQuery)
     entries = services().audit.newest(query.limit + 1, _before(query))
     return AuditPage(*_page(entries, query.limit, lambda entry: (entry.at, entry.entry_id)))
@@ -161,8 +161,8 @@ def health(
     req: func.HttpRequest,  # noqa: ARG001 - the host binds it
     client: df.SyncDurableFunctionsClient,
 ) -> func.HttpResponse:
-    """Tell whether the app can do its work."""
-    from functions.health import check  # noqa: PLC0415 - pymongo: not while indexing
+    """Return the health of the app and its dependencies."""
+    from functions.health import check  # noqa: PLC0415 - pymongo, not needed for indexing
 
     state = check(Engine(client, HASTY_DEADLINE_SECONDS))
     return json_response(state, status_code=503 if state.status == "unavailable" else 200)
@@ -171,7 +171,7 @@ def health(
 @blueprint.route(operations.OPENAPI.route)
 @endpoint(operations.OPENAPI)
 def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    """Give the description of all this."""
+    """Return the OpenAPI document."""
     from functions.openapi import document_for  # noqa: PLC0415 - made once, on demand
 
     return document_for(req)
@@ -186,7 +186,7 @@ def _before(query: NewestQuery) -> tuple[datetime, str] | None:
 
 
 def _page[Item](found: list[Item], limit: int, place: Callable[[Item], object]) -> tuple[list[Item], str | None]:
-    """Give the first ``limit`` of what was found, and the cursor of the next page if there was more."""
+    """Return the first ``limit`` items found, and the cursor of the next page if there are more."""
     page = found[:limit]
     return page, encode_cursor(place(page[-1])) if len(found) > limit else None
 

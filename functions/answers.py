@@ -1,4 +1,4 @@
-"""What the API answers, as records: the document at /api/openapi.json describes exactly these."""
+"""The records that the API returns; the document at /api/openapi.json describes exactly these."""
 
 from typing import Literal
 
@@ -54,7 +54,7 @@ class Timetable(Struct, frozen=True):
     previous: Time | None
     next: Time | None
     disabled: bool
-    """The timer is switched off: something else has to start the nightly run."""
+    """The timer is disabled; the nightly run must be started by other means."""
 
 
 class Checks(Struct, frozen=True):

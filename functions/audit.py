@@ -1,4 +1,4 @@
-"""Putting on record what is asked for. Why in two steps: docs/decisions/0014-audit-before-the-act.md."""
+"""The audit of actions and sign-ins. Why it takes two writes: docs/decisions/0014-audit-before-the-act.md."""
 
 import logging
 import secrets
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Attempt:
-    """Something under way that is on record; whoever does it tells which run it is about."""
+    """An action that is recorded and in progress; the code that carries it out sets its run's id."""
 
     def __init__(self, run_id: str | None) -> None:
         self.run_id = run_id
@@ -34,10 +34,10 @@ class Attempt:
 
 @contextmanager
 def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
-    """Do what is within only once it is on record as attempted; then record what became of it.
+    """Record an action as attempted, run the body, then record the outcome.
 
-    A log that cannot be written stops an act before it begins. It cannot undo one: where only the second write fails,
-    the entry stays ``attempted``, the act stands and its caller is told of it.
+    If the first write fails, the action does not begin. If only the second write fails, the action is not undone: the
+    entry stays ``attempted``, and the caller gets the result of the action.
 
     Raises:
         PyMongoError: the attempt cannot be recorded, so nothing was done.
@@ -55,9 +55,9 @@ def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
 
 
 def record_refusal(refusal: Exception, *, client: str, credential: Credential) -> None:
-    """Record a sign-in that was refused, by name where a token proves one.
+    """Record a refused sign-in, with the user's name if a valid token gives it.
 
-    It is refused whether or not that can be recorded, and soon.
+    A record that cannot be written is logged; it neither changes the refusal nor delays it for long.
     """
     import pymongo  # noqa: PLC0415 - slow, not needed for indexing
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
@@ -82,7 +82,7 @@ def new_entry(
     client: str | None = None,
     run_id: str | None = None,
 ) -> AuditEntry:
-    """Give an entry about what is attempted now."""
+    """Return an entry for an action attempted now."""
     return AuditEntry(
         entry_id=secrets.token_hex(8),
         at=datetime.now(UTC),

@@ -1,4 +1,4 @@
-"""Who may come in: an administrator, known by the admin secret or by a bearer token."""
+"""Authentication of administrators, by the admin secret or by a bearer token."""
 
 import functools
 import hashlib
@@ -24,7 +24,7 @@ class Unauthorized(Exception):
 
 
 class Forbidden(Exception):
-    """The credentials are valid, and whose they are is no administrator."""
+    """The credentials are valid, but do not belong to an administrator."""
 
     def __init__(self, bearer: Bearer) -> None:
         super().__init__(bearer)
@@ -32,14 +32,14 @@ class Forbidden(Exception):
 
 
 class AuthenticationUnavailable(Exception):
-    """Credentials cannot be checked now: nobody comes in."""
+    """Credentials cannot be checked now, so no access is granted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """An administrator who came in: the name they act under, and by which credential, never the credential itself.
+    """A signed-in administrator: the name and the kind of credential, never the credential itself.
 
-    ``credential_id`` tells which one of its kind: the version of the secret, or the subject of the token.
+    ``credential_id`` is the version of the secret, or the subject of the token.
     """
 
     actor: str
@@ -48,14 +48,14 @@ class Admin:
 
 
 current_admin: ContextVar[Admin] = ContextVar("current_admin")
-"""The administrator whose request is being answered. No parameter: the host would take it for a binding."""
+"""The administrator of the current request. Not a parameter, because the host would take it for a binding."""
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 @contextmanager
 def acting(admin: Admin) -> Iterator[None]:
-    """Do what is within as this administrator; the thread, which serves others next, forgets them after it."""
+    """Run the body as this administrator, and reset it afterwards, since the thread serves other requests next."""
     token = current_admin.set(admin)
     try:
         yield
@@ -64,12 +64,12 @@ def acting(admin: Admin) -> Iterator[None]:
 
 
 def require_admin(request: func.HttpRequest) -> Admin:
-    """Give the administrator whose credentials the request carries. Where it carries both, the secret decides.
+    """Return the administrator whose credentials the request carries. If it carries both kinds, the secret decides.
 
     Raises:
         Unauthorized: no valid credentials.
-        Forbidden: a valid token of somebody who is no administrator.
-        AuthenticationUnavailable: there is nothing to compare with, or it cannot be had.
+        Forbidden: a valid token of a user that is not an administrator.
+        AuthenticationUnavailable: there is nothing to check credentials against, or it cannot be read.
     """
     secret, authorization = request.headers.get("X-Admin-Secret"), request.headers.get("Authorization")
     try:
@@ -91,7 +91,7 @@ def _by_secret(given: str) -> Admin:
 
 def _by_nothing() -> Admin:
     if _is_there("admin-secret"):
-        # As much work as for a wrong secret, and no second look: nobody can have set an absent one.
+        # The same work as for a wrong secret, but no reload: a missing header cannot match a newer version.
         _matching("", secrets().accepted("admin-secret"))
     raise _refusal()
 
@@ -110,7 +110,7 @@ def _by_token(authorization: str) -> Admin:
 
 
 def _refusal() -> Exception:
-    """Give what to tell somebody who did not say who they are: 503 where nobody could come in at all, else 401."""
+    """Return the error for a request without valid credentials: 503 if none could be valid at all, else 401."""
     possible = settings().oidc is not None or _is_there("admin-secret") or _is_there("jwt-secret")
     return Unauthorized() if possible else AuthenticationUnavailable()
 
@@ -124,8 +124,8 @@ def _is_there(name: SecretName) -> bool:
 
 
 def _matching(given: str, versions: Versions) -> SecretVersion | None:
-    # Digests have one length, so the time tells neither the secret's length nor how much of it was right; and all
-    # versions are compared, so it does not tell which one it was either.
+    # Digests have one length, so the time reveals neither the secret's length nor how much of it was right. All
+    # versions are compared, so it does not reveal which one matched either.
     digest = _digest(given)
     matching = [version for version in versions if hmac.compare_digest(digest, _digest(version.value))]
     return matching[0] if matching else None

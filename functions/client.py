@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as that is known."""
+"""The client of a request, as far as it is known."""
 
 import ipaddress
 import re
@@ -10,16 +10,16 @@ from stores.records import Credential
 
 UNKNOWN = "unknown"
 _IPV6_NETWORK_BITS = 64
-# With or without a port, which says nothing about who it is; IPv6 with a port stands in brackets.
+# With or without a port, which does not identify a client; IPv6 with a port is in brackets.
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15})(?::[0-9]{1,5})?")
 _LONGEST = 45
 
 
 def client_of(request: func.HttpRequest) -> str:
-    """Give the address of the request's client, or ``unknown``.
+    """Return the address of the request's client, or ``unknown``.
 
-    The Functions host hands a worker no peer address. Each proxy appends the address it sees to X-Forwarded-For; what
-    stands before the entries of the trusted ones (setting TRUSTED_PROXIES) anybody may have made up.
+    The Functions host passes no peer address to a worker. Each proxy appends the address it sees to X-Forwarded-For;
+    entries before those of the trusted proxies (setting TRUSTED_PROXIES) may be forged.
     """
     proxies = settings().trusted_proxies
     forwarded = request.headers.get("X-Forwarded-For", "").rsplit(",", proxies) if proxies else []
@@ -28,7 +28,7 @@ def client_of(request: func.HttpRequest) -> str:
 
 
 def normalised(entry: str) -> str:
-    """Give the address in an entry of X-Forwarded-For in its one usual form, ``unknown`` where it is none."""
+    """Return the normalized address in an entry of X-Forwarded-For, ``unknown`` if it is not an address."""
     text = entry.strip()
     if found := _WITH_PORT.fullmatch(text):
         text = found[1] or found[2]
@@ -42,12 +42,12 @@ def normalised(entry: str) -> str:
 
 
 def network_of(client: str) -> str:
-    """Give what one client can be held to: its address, or the /64 that a client of IPv6 usually has all of."""
+    """Return what to count a client by: its address, or for IPv6 its /64, which usually belongs to one client."""
     return str(ipaddress.ip_network((client, _IPV6_NETWORK_BITS), strict=False)) if ":" in client else client
 
 
 def credential_of(request: func.HttpRequest) -> Credential:
-    """Tell which kind of credential the request carries; where there are two, the secret decides."""
+    """Return the kind of credential the request carries; if there are two, the secret decides."""
     if "X-Admin-Secret" in request.headers:
         return "admin-secret"
     return "bearer" if "Authorization" in request.headers else "none"

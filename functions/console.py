@@ -1,6 +1,6 @@
 """The admin console: the files that ``make console`` builds, and nothing else.
 
-Its page is open to everybody, as it holds nothing: what it shows it asks the API for, with the credentials it is given.
+Its page is public, since it holds no data: it requests everything it shows from the API, with the user's credentials.
 """
 
 import functools
@@ -28,7 +28,7 @@ _INDEX = "index.html"
 _MIMETYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HOW_TO_BUILD = b"""<!doctype html><html lang="en"><title>Admin console</title><h1>The admin console is not built</h1>
 <p>Install Node.js 18 or later with npm, run <code>make console</code>, and load this page again.</p>"""
-# Its own files, its own API, and nothing that was not built.
+# Allows only the built files and the app's own API.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -39,7 +39,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Accept-Encoding, Origin",
 }
-# The page is asked for anew each time; the name of any other file changes with what is in it.
+# The page is revalidated each time; the name of any other file changes with its content.
 _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
 
 blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -48,7 +48,7 @@ blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 @blueprint.route(PAGE.route)
 @endpoint(PAGE)
 def console(req: func.HttpRequest) -> func.HttpResponse:
-    """Give the page, or say how to build it."""
+    """Return the page, or instructions to build it."""
     try:
         page = _files()[_INDEX]
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def console(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(FILE.route)
 @endpoint(FILE)
 def console_file(req: func.HttpRequest) -> func.HttpResponse:
-    """Give one of the files that were built, by its name: nothing is ever looked for on the disk."""
+    """Return one of the built files by name, from memory: the name is never looked up on the disk."""
     name = req.route_params.get("name", "")
     try:
         file = _files().get(name)
@@ -81,7 +81,7 @@ class _File:
 
 @functools.cache
 def _files() -> dict[str, _File]:
-    """Give the files by name.
+    """Return the files by name.
 
     Raises:
         FileNotFoundError: there are none.
@@ -97,7 +97,7 @@ def _files() -> dict[str, _File]:
 
 
 def _page(content: bytes) -> bytes:
-    """Tell the page, which cannot find out without asking in vain, whether the platform signs people in."""
+    """Return the page, marked with whether platform sign-in is on; to find out by itself, it would need a request."""
     said = b'content="yes"' if settings().platform_sign_in else b'content="no"'
     return content.replace(b'name="platform-sign-in" content="no"', b'name="platform-sign-in" ' + said)
 

@@ -1,7 +1,7 @@
-"""The ids that tie things together: a request's answer, log lines and audit entry; and all lines of a run.
+"""Correlation ids: of a request's answer, log lines and audit entry, and of all log lines of a run.
 
-A request's is the trace-id of the caller's traceparent. Everything a request logs is kept on one line here, whatever a
-value in it holds: a line break in one must not be able to forge a log line.
+A request's id is the trace-id of the caller's traceparent. Each log message of a request is kept on one line, so that
+a line break in a value cannot forge a log line.
 """
 
 import logging
@@ -17,7 +17,7 @@ CORRELATION_ID = "X-Correlation-Id"
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 _run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
-# https://www.w3.org/TR/trace-context/: a version to come may append fields, version 00 has just these.
+# https://www.w3.org/TR/trace-context/: a future version may append fields, version 00 has exactly these.
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace_id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?"
 )
@@ -27,7 +27,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @contextmanager
 def correlated(traceparent: str | None = None) -> Iterator[str]:
-    """Do what is within under one id; gives it."""
+    """Run the body under one correlation id and yield the id."""
     correlation_id = trace_id(traceparent) or secrets.token_hex(16)
     token = _correlation_id.set(correlation_id)
     try:
@@ -37,13 +37,13 @@ def correlated(traceparent: str | None = None) -> Iterator[str]:
 
 
 def current_correlation_id() -> str:
-    """Give the id of what is being done, a new one where it has none."""
+    """Return the current correlation id, or a new one if there is none."""
     return _correlation_id.get() or secrets.token_hex(16)
 
 
 @contextmanager
 def of_run(run_id: str | None) -> Iterator[None]:
-    """Do what is within for a run: its log lines and what is traced tell the run's id. ``None`` changes nothing."""
+    """Run the body for a run: its log lines and spans carry the run's id. ``None`` changes nothing."""
     outer = _run_id.get()
     token = _run_id.set(run_id or outer)
     _tell_in_span(run_id)
@@ -55,7 +55,7 @@ def of_run(run_id: str | None) -> Iterator[None]:
 
 
 def current_run_id() -> str | None:
-    """Give the id of the run that is worked for, if it is one."""
+    """Return the id of the current run, if there is one."""
     return _run_id.get()
 
 
@@ -65,7 +65,7 @@ def _tell_in_span(run_id: str | None) -> None:
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """Give the trace-id of a traceparent, ``None`` where it is none: then, says the standard, it is to be ignored."""
+    """Return the trace-id of a traceparent, ``None`` if it is malformed: the standard says to ignore it then."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
     if found is None or (found["version"] == "00" and found["more"]):
         return None
@@ -74,9 +74,9 @@ def trace_id(traceparent: str | None) -> str | None:
 
 
 def tell_in_log_lines() -> None:
-    """Have the log lines of each request, and of each run, end with its id. Doing it again changes nothing.
+    """Append the ids to the log lines of requests and runs. Calling it again changes nothing.
 
-    For those who take more of a line than its text, the ids are attributes of its record.
+    The ids are also attributes of the log record, for handlers that use more than its text.
     """
     make = logging.getLogRecordFactory()
     if make is not _make_record:
@@ -92,7 +92,7 @@ def _make_record(*args: object, **kwargs: object) -> logging.LogRecord:
     ids = {"run_id": _run_id.get(), "correlation_id": _correlation_id.get()}
     record.__dict__.update(ids)
     if any(ids.values()):
-        with suppress(TypeError, ValueError):  # some library's arguments do not fit: handlers tell of it, none raises
+        with suppress(TypeError, ValueError):  # a library's arguments do not fit: handlers report it, none raises
             text = record.getMessage()
             record.msg, record.args = _with_ids(text if ids["correlation_id"] is None else _on_one_line(text), ids), ()
     return record

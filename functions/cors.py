@@ -1,4 +1,4 @@
-"""Pages of other origins: none but those of CORS_ORIGINS may call the API, and none needs cookies for it."""
+"""CORS: of the pages of other origins, only those in CORS_ORIGINS may call the API, and none needs cookies."""
 
 import azure.functions as func
 
@@ -10,7 +10,7 @@ _KEEP_SECONDS = "600"
 
 
 def cors_headers(request: func.HttpRequest) -> dict[str, str]:
-    """Give the headers that let the page read the answer, if it may; caches must keep the two apart."""
+    """Return the headers that let an allowed page read the answer; ``Vary`` keeps caches from mixing origins."""
     if not settings().cors_origins:
         return {}
     origin = _allowed_origin(request)
@@ -19,7 +19,7 @@ def cors_headers(request: func.HttpRequest) -> dict[str, str]:
 
 
 def preflight(request: func.HttpRequest, method: str) -> func.HttpResponse | None:
-    """Give the answer to a browser that asks whether a page may send ``method``; ``None`` where it may not."""
+    """Return the answer to a preflight request for ``method``, ``None`` if the page may not send it."""
     asked = request.headers.get("Access-Control-Request-Headers", "")
     names = {name.strip().lower() for name in asked.split(",") if name.strip()}
     if (

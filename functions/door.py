@@ -1,4 +1,4 @@
-"""The door of the API: administrators come in, everybody else is counted and put on record."""
+"""Sign-in to the API: administrators are admitted, failures are counted and recorded."""
 
 import azure.functions as func
 
@@ -11,10 +11,10 @@ _REFUSALS = (Unauthorized, Forbidden)
 
 
 def sign_in(request: func.HttpRequest) -> Admin:
-    """Give the administrator whose credentials the request carries.
+    """Return the administrator whose credentials the request carries.
 
     Raises:
-        TooManyFailures: the client failed too often, whatever it carries now.
+        TooManyFailures: the client failed too often, whatever its credentials are now.
         Unauthorized, Forbidden, AuthenticationUnavailable: as :func:`require_admin`.
     """
     client, credential = client_of(request), credential_of(request)

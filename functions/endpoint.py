@@ -1,4 +1,4 @@
-"""What every HTTP function has in common, around its handful of own lines."""
+"""The wrapper that all HTTP functions share: method, sign-in, validation, audit, errors and headers."""
 
 import functools
 import inspect
@@ -23,7 +23,7 @@ from functions.services import services
 from functions.telemetry import invocation, tell_answer, traceparent_of
 from stores.records import AuditedAction, AuditEntry
 
-# What is answered holds people's figures, or tells about the app: nobody keeps it, and no page shows it as its own.
+# Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -35,7 +35,7 @@ tell_in_log_lines()
 
 
 def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..., func.HttpResponse]]:
-    """Make a function of the host that carries out ``operation`` for whom it is open to; errors become problems.
+    """Return a decorator that turns the handler of ``operation`` into a function of the host.
 
     The method is checked here and not by the route: the host answers 404 to a method its route does not name.
     """
@@ -54,7 +54,7 @@ def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..
             ):
                 try:
                     answer = _answer(operation, req, lambda: handler(req, *bindings, **named_bindings))
-                except Exception as error:  # noqa: BLE001 - the boundary: no stack trace ever leaves
+                except Exception as error:  # noqa: BLE001 - the boundary: no stack trace leaves the app
                     answer = answer_of(error)
                     span.set_attribute("error.type", type(error).__name__)
                 tell_answer(span, req.method, answer.status_code)
@@ -62,8 +62,8 @@ def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..
                 answer.headers.setdefault(name, value)
             return answer
 
-        # The host's worker refuses a function whose declared result is not an answer of HTTP, and hands the context of
-        # an invocation to one that declares it.
+        # The host's worker rejects a function whose declared result is not an HTTP response, and passes the context of
+        # an invocation only to a function that declares it.
         guarded.__annotations__ = {**handler.__annotations__, "context": func.Context, "return": func.HttpResponse}
         signature = inspect.signature(handler)
         context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=func.Context)
@@ -112,7 +112,7 @@ def _entry(action: AuditedAction, request: func.HttpRequest) -> AuditEntry:
 
 
 def _refuse_what_is_not_asked_for(operation: Operation, request: func.HttpRequest) -> None:
-    """Refuse a member that would be ignored: who sends one expects something of it.
+    """Refuse a member that would be ignored, since the caller expects it to have an effect.
 
     Raises:
         InvalidMember: there is one.
@@ -130,7 +130,7 @@ def _response(operation: Operation, answer: Any) -> func.HttpResponse:  # noqa: 
 
 
 def json_response(content: object, status_code: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    """Give ``content`` as a JSON answer."""
+    """Return ``content`` as a JSON response."""
     return func.HttpResponse(
         msgspec.json.encode(content), status_code=int(status_code), headers=headers, mimetype="application/json"
     )

@@ -1,4 +1,4 @@
-"""The durable engine as the app asks it: the one place for deadlines, and the one that turns its errors into ours."""
+"""The adapter of the durable engine: the one place that sets deadlines and translates the engine's errors."""
 
 import functools
 import logging
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
 
 VERSION = "1.0"
-"""Of the orchestration in this app; ``defaultVersion`` of host.json, by which the engine judges runs, is the same."""
+"""The version of the orchestration, equal to ``defaultVersion`` in host.json, which the engine compares runs with."""
 
 DEADLINE_SECONDS = 10.0
 HASTY_DEADLINE_SECONDS = 3.0
-"""For health, whose caller soon takes no answer for one."""
+"""For health checks, whose callers have short timeouts."""
 
 AT_ONCE = 2
-"""Calls of one process that may wait for the engine: fewer than it has threads, so that others stay for all else."""
+"""Calls of one process that may wait for the engine: fewer than its threads, so that some stay free for other work."""
 
-# How long a call waits for its turn, and for how long none is made after one had no answer.
+# How long a call waits for its turn, and how long no call is made after one timed out.
 _TURN_SECONDS, _SILENT_SECONDS = 3.0, 5.0
-# How long the answer to one ping serves others: health is open to everybody.
+# How long the result of a ping is reused: the health route is public.
 _PING_SECONDS = 1.0
 _OVER = (OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
 _NOBODY = "nobody"  # no run has such an id
@@ -39,19 +39,19 @@ _log = logging.getLogger(__name__)
 
 
 class EngineUnavailable(Exception):
-    """The engine did not do what it was asked for, as far as can be told: it may have taken it and not answered."""
+    """The engine did not confirm a call; it may still have carried it out."""
 
 
 class StillRunning(Exception):
-    """The engine keeps the history of what is not over."""
+    """The run is not over in the engine, so its history cannot be purged."""
 
 
 class _Refused(EngineUnavailable):
-    """There is no such instance, or it is not in a state for what was asked for."""
+    """There is no such instance, or its state does not allow the call."""
 
 
 class Engine:
-    """What the app asks of the engine. Every method raises :class:`EngineUnavailable` where no answer comes in time."""
+    """The app's calls to the engine. Every method raises :class:`EngineUnavailable` if no answer comes in time."""
 
     def __init__(self, client: "SyncDurableFunctionsClient", deadline_seconds: float = DEADLINE_SECONDS) -> None:
         place = (client.rpcBaseUrl, client.taskHubName)
@@ -59,36 +59,36 @@ class Engine:
         self._turns = _turns(*place)
 
     def start(self, orchestration: str, run_id: str) -> None:
-        """Have the engine carry a run. One that is not taken in time may be taken later, when storage answers again."""
+        """Start the orchestration of a run. After a timeout it may still start later, when storage answers again."""
         self._ask(lambda: self._client.schedule_new_orchestration(orchestration, instance_id=run_id, version=VERSION))
 
     def state(self, run_id: str) -> RunState | None:
-        """Tell whether the engine carries a run, ``None`` where it does not know it."""
+        """Return whether a run is active or over in the engine, ``None`` if the engine has no such run."""
         state = self._ask(lambda: self._client.get_orchestration_state(run_id, fetch_payloads=False))
         if state is None:
             return None
         return "over" if state.runtime_status in _OVER else "active"
 
     def ping(self) -> None:
-        """Have the engine look something up in its storage, once for all that ask at the same time.
+        """Make the engine read from its storage, once for all concurrent callers.
 
-        It takes no turn, and a slow answer to it refuses no other call: everybody may ask for health.
+        A ping takes no turn, and a slow answer to it blocks no other call: the health route is public.
         """
         self._turns.ping(lambda: self._client.get_orchestration_state(_NOBODY, fetch_payloads=False))
 
     def terminate(self, run_id: str) -> None:
-        """Have the engine end a run; one that is over, or that it does not know, needs no end."""
+        """Terminate a run in the engine; a run that is over or unknown is ignored."""
         with suppress(_Refused):
             self._ask(lambda: self._client.terminate_orchestration(run_id))
 
     def purge(self, run_id: str, began: datetime, ended: datetime | None) -> None:
-        """Delete what the engine keeps of a run that lasted from ``began`` to ``ended``.
+        """Delete the engine's data of a run that lasted from ``began`` to ``ended``.
 
         Raises:
-            StillRunning: it is not over there.
+            StillRunning: the run is not over in the engine.
         """
-        # No engine purges sub-orchestrations with their parent. One run is active at a time: what began then is its
-        # own. This takes the longer the more there is to delete, and says nothing about other calls.
+        # No engine purges sub-orchestrations with their parent. Only one run is active at a time, so all that began
+        # then belongs to it. A purge takes longer the more there is to delete, so a timeout is no sign of an outage.
         self._ask(lambda: self._client.purge_orchestrations_by(began, ended, list(_OVER)), is_slow=True)
         try:
             self._ask(lambda: self._client.purge_orchestration(run_id), is_slow=True)
@@ -109,7 +109,7 @@ class Engine:
 
 
 def is_newer(version: str) -> bool:
-    """Tell whether a run of this version of the orchestration is beyond this app; what is no version is not."""
+    """Return whether a version of the orchestration is newer than the app's; an invalid one is not."""
     try:
         return _parts(version) > _parts(VERSION)
     except ValueError:
@@ -125,11 +125,11 @@ def _code(error: BaseException | None) -> grpc.StatusCode | None:
 
 
 class _Turns:
-    """Keeps an engine that is silent from holding every thread of the process.
+    """Keeps a silent engine from blocking every thread of the process.
 
-    At most :data:`AT_ONCE` calls wait for it. One that has no answer shows that it is silent: for some seconds calls
-    are then refused at once, and after that a few try again. One that gets no turn in time shows that it is busy: for
-    some seconds no other waits for a turn, but those that are free are taken.
+    At most :data:`AT_ONCE` calls wait for it. A call that times out marks the engine as silent: for some seconds, calls
+    fail at once; then a few try again. A call that gets no turn in time marks it as busy: for some seconds, no other
+    call waits for a turn, but free turns are still taken.
     """
 
     def __init__(self) -> None:
@@ -141,26 +141,26 @@ class _Turns:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Give a turn.
+        """Run the body as one turn.
 
         Raises:
-            EngineUnavailable: there is none to be had.
+            EngineUnavailable: no turn is free in time, or the engine is silent.
         """
         self._refuse_while_silent()
         if not self._free.acquire(timeout=0 if time.monotonic() < self._busy_until else _TURN_SECONDS):
             self._busy_until = time.monotonic() + _SILENT_SECONDS
             raise EngineUnavailable
         try:
-            self._refuse_while_silent()  # the call before may have shown it
+            self._refuse_while_silent()  # the previous call may have timed out
             yield
         finally:
             self._free.release()
 
     def ping(self, call: Callable[[], object]) -> None:
-        """Make a call that no other is judged by.
+        """Make a call that never marks the engine as silent.
 
         Raises:
-            EngineUnavailable: the engine did not answer it, or one of a moment ago.
+            EngineUnavailable: the engine did not answer this call, or one of a moment ago.
         """
         self._refuse_while_silent()
         with self._pinging:
@@ -175,7 +175,7 @@ class _Turns:
                 raise EngineUnavailable from self._no_answer
 
     def fall_silent(self) -> None:
-        """Note that the engine does not answer."""
+        """Mark the engine as silent."""
         if time.monotonic() >= self._silent_until:
             _log.warning("The orchestration engine does not answer; for %d s it is not asked", _SILENT_SECONDS)
         self._silent_until = time.monotonic() + _SILENT_SECONDS
@@ -186,7 +186,7 @@ class _Turns:
 
 
 class _Deadline(grpc.UnaryUnaryClientInterceptor):
-    """Gives a deadline to each call that has none of its own."""
+    """Sets a deadline on each call that has none."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -210,8 +210,8 @@ class _CallDetails(grpc.ClientCallDetails):
 
 @functools.cache
 def _client(address: str, hub: str, message_bytes: int, deadline_seconds: float) -> TaskHubGrpcClient:
-    """Give the client of this process for an engine: as the SDK makes that of the binding, but with a deadline."""
-    limit = message_bytes or None  # none given: gRPC's own
+    """Return this process's client for an engine, made as the SDK makes the binding's, but with a deadline."""
+    limit = message_bytes or None  # 0: use gRPC's default
     return TaskHubGrpcClient(
         host_address=address,
         metadata=[("taskhub", hub)],
@@ -223,5 +223,5 @@ def _client(address: str, hub: str, message_bytes: int, deadline_seconds: float)
 
 
 @functools.cache
-def _turns(address: str, hub: str) -> _Turns:  # noqa: ARG001 - one for each
+def _turns(address: str, hub: str) -> _Turns:  # noqa: ARG001 - the cache's key
     return _Turns()
