@@ -1,7 +1,7 @@
-"""From what the code tells OpenTelemetry to those who listen, in threads of its own, which nobody waits for long.
+"""The OpenTelemetry exporters, which send in threads of their own, so that no request waits for long.
 
-Application Insights is one (``APPLICATIONINSIGHTS_CONNECTION_STRING``), any collector that takes OTLP over HTTP another
-(``OTEL_EXPORTER_OTLP_ENDPOINT``). Why like this: docs/decisions/0020-telemetry.md.
+They send to Application Insights (``APPLICATIONINSIGHTS_CONNECTION_STRING``), to any collector that accepts OTLP over
+HTTP (``OTEL_EXPORTER_OTLP_ENDPOINT``), or to both. The reasons: docs/decisions/0020-telemetry.md.
 """
 
 import importlib
@@ -47,15 +47,15 @@ _EXPORTERS = {
         "metrics": (f"{_OTLP}.metric_exporter", "OTLPMetricExporter"),
     },
 }
-# The exporter for Application Insights would also report about itself to Microsoft, ask there what to do, and send a
-# metric that says nothing with each batch.
+# Otherwise the exporter for Application Insights also reports its own usage to Microsoft, fetches configuration from
+# there, and sends a metric without information with each batch.
 _DISCREET = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
     "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
 }
-# Every export, which would be exported in its turn, and every attempt at one: see _Late.
+# These log every export, which would be exported in turn, and every failed one, which _Late reports.
 _CHATTER = {
     "azure.core.pipeline.policies.http_logging_policy": logging.WARNING,
     "azure.monitor": logging.CRITICAL,
@@ -76,15 +76,15 @@ _log = logging.getLogger(__name__)
 
 
 def start() -> "Flush":
-    """Tell those whom the settings name about everything from now on; returns what has them told at once."""
+    """Start exporting to the destinations in the settings; return what flushes all exporters."""
     for name, value in _DISCREET.items():
         os.environ.setdefault(name, value)
     for name, level in _CHATTER.items():
         logging.getLogger(name).setLevel(level)
     resource = Resource.create({"service.name": _service_name()})
-    # Alerts count requests, so none may be left out because a caller's own trace is.
+    # Alerts count requests, so none may be dropped because the caller's own trace is not sampled.
     sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else ALWAYS_ON
-    # A worker is killed: what is to be done when its process exits is never done in Azure.
+    # Azure kills workers, so nothing that is registered for the exit of the process ever runs there.
     tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
     tracers.add_span_processor(_RunIds())
     loggers = LoggerProvider(resource, shutdown_on_exit=False)
@@ -107,10 +107,10 @@ class _Part(Protocol):
 
 
 class Flush:
-    """Has what was told so far exported: what a worker has in its memory is lost when it is killed.
+    """Exports everything recorded so far, since data in a worker's memory is lost when the worker is killed.
 
-    Each kind and each listener has a thread of its own, since the SDK's own flushing has no end. A listener that is too
-    slow keeps callers waiting for three seconds once, and no others until it has taken what it was sent then.
+    Each signal and destination has its own thread, because the SDK's flush has no timeout. A destination that is too
+    slow delays callers by three seconds once, and then no others until that flush is done.
     """
 
     def __init__(self, parts: Iterable[Callable[[], object]]) -> None:
@@ -118,7 +118,7 @@ class Flush:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self) -> None:
-        """Wait until it is exported, for three seconds at most."""
+        """Wait until everything is exported, for three seconds at most."""
         ends = time.monotonic() + _PATIENCE_SECONDS
         if not self._one_at_a_time.acquire(timeout=_PATIENCE_SECONDS):
             return
@@ -139,13 +139,13 @@ class Flush:
 
 
 def log_failures() -> None:
-    """Log what exporters could not send since the last call."""
+    """Log the failed exports since the last call."""
     while _untold:
         _log.warning("Telemetry export failed: %s says %s", *_untold.popleft())
 
 
 def _service_name() -> str:
-    # As the host names the app, so that both are one in a map of services.
+    # The host's name for the app, so that both appear as one service in a service map.
     return os.environ.get("OTEL_SERVICE_NAME") or os.environ.get("WEBSITE_SITE_NAME") or "portfolio-analysis"
 
 
@@ -154,10 +154,10 @@ def _exporters(signal: str) -> Iterator[Any]:
 
 
 class _Late:
-    """An exporter that is imported only when there is something to export: in its thread, and no request waits.
+    """An exporter that is imported at its first export, in the exporter's thread, so that no request waits.
 
-    That nothing arrives is told once, until something does: in a line of the next invocation, since the host discards
-    lines of threads that no invocation waits for.
+    A failure is logged once until an export succeeds. The next invocation logs it, since the host discards lines of
+    threads that belong to no invocation.
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -175,7 +175,7 @@ class _Late:
         return result
 
     def _exporter(self) -> Any:  # noqa: ANN401
-        # Two threads that import modules which import each other might see halves of them.
+        # Two threads importing modules that import each other could see partly initialized ones.
         with _importing:
             if self._made is None:
                 self._made = getattr(importlib.import_module(self._module), self._name)()
@@ -192,7 +192,7 @@ class _Late:
 
 
 class _Metrics(MetricExporter):
-    """Tells each time what is new since the last: a run's figures are told once, however long the worker lives."""
+    """Exports only changes since the last export, so a run's figures are sent once however long the worker lives."""
 
     def __init__(self, exporter: _Late) -> None:
         super().__init__(dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA))
@@ -213,7 +213,7 @@ class _Metrics(MetricExporter):
 
 
 class _RunIds(SpanProcessor):
-    """Has each span that begins while a run is worked for tell the run."""
+    """Sets the id of the current run on each span that starts."""
 
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -223,7 +223,7 @@ class _RunIds(SpanProcessor):
 
 
 class _LogLines(logging.Handler):
-    """Hands on our lines, and what others warn of, but not what exporters say: it would never end."""
+    """Exports the app's lines and the warnings of libraries, but not the exporters' own lines: that would never end."""
 
     def __init__(self, loggers: LoggerProvider) -> None:
         super().__init__(logging.INFO)
@@ -239,7 +239,7 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._loggers.get_logger(record.name).emit(_line(record))
-        except Exception:  # noqa: BLE001 - as every handler does: a line that cannot be told never stops the work
+        except Exception:  # noqa: BLE001 - as every handler does: a line that cannot be exported never stops the work
             self.handleError(record)
 
 
@@ -259,7 +259,7 @@ def _attributes(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
         if value := getattr(record, name, None):
             yield name, value
     if record.exc_info and record.exc_info[0]:
-        # Where, but not the message, which may hold anything. Under the names that conventions have for exceptions,
-        # Application Insights would not count it among the lines.
+        # The location, but not the message, which may hold anything. With the attribute names of the conventions for
+        # exceptions, Application Insights would not store it as a log line.
         yield "error.type", record.exc_info[0].__name__
         yield "code.stacktrace", "".join(traceback.format_tb(record.exc_info[2]))

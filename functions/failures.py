@@ -1,4 +1,4 @@
-"""Errors on their way out of a function: they must be such that the host's worker can send them."""
+"""Errors that leave a function, in a form that the host's worker can send."""
 
 import traceback
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _LONGEST_TEXT, _LONGEST_TRACE = 2_000, 20_000
 
 @contextmanager
 def tellable_errors() -> Iterator[None]:
-    """Replace an error of the body by one of the same name where it could not be sent as it is."""
+    """Replace an error of the body that cannot be sent by one of the same name."""
     try:
         yield
     except Exception as error:
@@ -19,14 +19,14 @@ def tellable_errors() -> Iterator[None]:
         try:
             raise told from None
         finally:
-            told.__context__ = None  # the SDK looks there, too
+            told.__context__ = None  # the SDK sends this, too
 
 
 def tellable(error: Exception) -> Exception:
-    """Return an error of the same name that can cross the wire: of no great length, and without lone surrogates.
+    """Return an error of the same name that can be sent: not too long, and without lone surrogates.
 
-    The host's worker and the SDK put its text, and the texts of what caused it, into protobuf as they are. Where that
-    fails there is no answer, and the engine waits for the step for ever.
+    The host's worker and the SDK put its text and the texts of its causes into protobuf unchanged. If that fails, no
+    answer is sent, and the engine waits for the step forever.
     """
     text, trace = str(error), "".join(traceback.format_exception(error))
     if len(text) <= _LONGEST_TEXT and len(trace) <= _LONGEST_TRACE and _encodable(trace) == trace:

@@ -1,4 +1,4 @@
-"""How runs end: by their last step, or closed by somebody who found that nobody works for them any more."""
+"""The end of runs: by their last step, or closed from outside because they are lost or stalled."""
 
 import logging
 from contextlib import suppress
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from functions.services import Services
 
 START_GRACE = timedelta(seconds=60)
-"""A trigger that dies between recording its run and starting the orchestration is over after this long."""
+"""A run whose trigger died between recording it and starting the orchestration is closed after this time."""
 
 _log = logging.getLogger(__name__)
 
 
 def finish(services: "Services", message: FinishInput) -> RunStatus:
-    """Bring a run to its final state and free the lease; gives the state, also when it had one already."""
+    """Bring a run to its final state, release the lease and return the state, even if the run already had one."""
     run = services.runs.get(message.run_id)
     if run is None:
         services.lease.release(message.run_id)
@@ -36,10 +36,10 @@ def finish(services: "Services", message: FinishInput) -> RunStatus:
 def close_run(
     services: "Services", run: Run, failure: Failure | None, durations: dict[str, float] | None = None
 ) -> RunStatus:
-    """Bring a run to its final state, because of ``failure`` if there is one, and free the lease; gives the state.
+    """Bring a run to its final state, because of ``failure`` if there is one; release the lease, return the state.
 
-    Counts and errors are those of what is stored; nothing is added up on the way. Doing it again changes nothing and
-    logs nothing, but completes what a crash left half done. Of several who close a run at once, one logs its end.
+    Counts and errors are computed from the stored results, not summed up on the way. Closing a run again changes and
+    logs nothing, but completes what a crash left half done. Of several concurrent calls, one logs the end of the run.
     """
     with of_run(run.run_id):
         return _close(services, run, failure, durations or {})
@@ -49,7 +49,7 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations)
         services.runs.finish(run.run_id, status, changes)
-        # If not, somebody was faster, or asked meanwhile to cancel the run: look again.
+        # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
     if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
@@ -64,10 +64,10 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
 
 
 def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstill: timedelta | None = None) -> bool:
-    """Close an active run that the engine does not carry, or cannot carry on; tell whether it was so.
+    """Close an active run that the engine has lost or cannot continue; return whether the run is over.
 
-    One of a newer version is closed once it has got no further for ``standstill``, by default as long as any run may: a
-    newer host may be at work on it, while another is deployed.
+    A run of a newer version is closed after no progress for ``standstill``, by default the time that any run may stall:
+    during a deployment, a newer host may still be working on it.
     """
     state = engine.state(run.run_id)
     if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
@@ -76,7 +76,7 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstil
     if state == "active" and not (is_newer(version) and _stands_still(services, run, standstill)):
         return False
     now = services.runs.get(run.run_id)
-    if now is None or not now.is_active:  # it finished while the engine was asked
+    if now is None or not now.is_active:  # it finished during the call to the engine
         return True
     failure = Failure("run_lost", "The orchestration engine does not carry this run; start it again.")
     with of_run(run.run_id):
@@ -84,8 +84,8 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstil
         if state == "active":
             text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
             failure = Failure("newer_version", text)
-            # With `Reject` the engine keeps the instance, and this message to it, until a host that knows the version
-            # is back. Its steps then do nothing, since the run is closed.
+            # With `Reject` the engine keeps the instance and this message until a host of that version is back. The
+            # steps then do nothing, since the run is closed.
             with suppress(EngineUnavailable):
                 engine.terminate(run.run_id)
         close_run(services, now, failure)
@@ -101,9 +101,9 @@ def _stands_still(services: "Services", run: Run, standstill: timedelta | None) 
 
 
 def recount_if_over(services: "Services", run_id: str) -> None:
-    """Correct counts and errors of a run that was closed while a page of it was still being worked on.
+    """Correct the counts and errors of a run that was closed while one of its pages was still being analyzed.
 
-    Whoever closes a run and whoever ends a page late both look, so that none of them misses the other.
+    Both the closing of a run and the end of a page call this, so that neither misses the other.
     """
     while (run := services.runs.get(run_id)) is not None and not run.is_active and not run.dry_run:
         outcome = services.reports.outcome(run_id)
@@ -118,12 +118,12 @@ def recount_if_over(services: "Services", run_id: str) -> None:
 def _end_of(
     services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]
 ) -> tuple[RunStatus, dict[str, object]]:
-    """Give the final state of a run, and what changes in its record with it."""
+    """Return the final state of a run, and the changes to its record."""
     plan_id = (services.runs.plan(run.run_id) or {}).get("plan_id", "")
-    if run.dry_run:  # the only trace it leaves
+    if run.dry_run:  # it stores no reports
         outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
     else:
-        if failure or run.cancel_requested_at:  # else every page was written to its end
+        if failure or run.cancel_requested_at:  # otherwise every page was written completely
             services.reports.complete(run.run_id)
         outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
     symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
@@ -165,7 +165,7 @@ def _log_end(run: Run) -> None:
         "canceled": (logging.WARNING, "canceled"),
     }
     level, text = texts[run.status]
-    # Perhaps it was somebody else who recorded it, and for another reason.
+    # Another process may have recorded the end, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
     more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
     _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)

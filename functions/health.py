@@ -1,4 +1,4 @@
-"""Whether the app's dependencies answer. Open to everybody, so it says which one and no more."""
+"""The health of the app's dependencies. The route is public, so it names the failing ones without details."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ _PATIENCE_SECONDS = 3
 
 
 def check(engine: Engine) -> Health:
-    """Ask each dependency for a sign of life.
+    """Return the health of the app, after a call to each dependency.
 
     The app works without Redis, so its absence only degrades. So does the vault's while the admin secret is known: an
-    instance taken out for it would come back without one.
+    instance restarted because of it would come back without the secret.
     """
     checks = Checks(
         mongodb=_answer(_ping_mongodb),

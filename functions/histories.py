@@ -1,8 +1,8 @@
-"""From what is kept of each symbol's prices to what a run needs, by asking the source for as little as will do.
+"""Updates of the stored price histories to the range a run needs, with as few requests to the source as possible.
 
-A source is asked for the days that are missing and for a few before. Where these say the same as the kept ones, the new
-days continue them. Where they do not, because a split or dividend moved the adjusted closes, or because the source
-corrected itself, the whole history is asked for again.
+The source is asked for the missing days and a few before them. If these match the stored days, the new days are
+appended. If they do not, because a split or dividend moved the adjusted closes or the source corrected its data, the
+whole history is fetched again.
 """
 
 import logging
@@ -25,9 +25,9 @@ from stores.prices import History
 from stores.records import Run
 
 OVERLAP = timedelta(days=10)
-"""How far back kept days are asked for again: a week of trading and a holiday or two."""
+"""How far back stored days are fetched again: a week of trading and a holiday or two."""
 
-# The named stress episodes begin in 2008; what a source has before that serves no figure.
+# The named stress episodes begin in 2008; no figure needs older prices.
 _HISTORY_START = date(2007, 1, 1)
 _LISTINGS = ("renamed", "delisted")
 _NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
@@ -38,25 +38,25 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The histories of symbols, brought up to date, and why some could not be."""
+    """The updated histories by symbol, and the errors of the symbols that could not be updated."""
 
     histories: dict[str, History] = field(default_factory=dict)
     errors: dict[str, PricesError] = field(default_factory=dict)
 
 
 def history_start(as_of: date) -> date:
-    """Give the first day to fetch prices for: the oldest stress episode or the lookback, whichever reaches further."""
+    """Return the first day to fetch: that of the oldest stress episode or of the lookback, whichever is earlier."""
     return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
 
 
 def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted: date) -> Update:
-    """Fetch what is missing of the symbols' prices up to ``wanted``, and keep it for the next steps and runs.
+    """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
 
     A symbol without any price up to then is among the errors.
     """
     kept, start = services.prices.load(symbols), history_start(wanted)
     update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
-    # A dry run has a store of its own, which is to hold all that its next steps read.
+    # A dry run has its own store, which must hold everything that its later steps read.
     new = {symbol: own for symbol, own in update.histories.items() if run.dry_run or own is not kept.get(symbol)}
     prices_of(services, run).save(new)
     drop_prices_if_over(services, run)
@@ -72,10 +72,10 @@ def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted
 def bring_up_to_date(
     provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
 ) -> Update:
-    """Give the histories of ``symbols`` from ``start`` to at least ``wanted``: the ``kept`` ones where they will do."""
+    """Return the histories of ``symbols`` from ``start`` to at least ``wanted``, reusing ``kept`` ones if possible."""
     end = max(wanted, provider.last_day())
     sources = {symbol: provider.version(symbol) for symbol in symbols}
-    # That a source had no prices is no reason not to ask for all again: perhaps it had lost half of an answer.
+    # A history without prices is fetched again in full: the source may have returned an incomplete answer.
     usable = {
         symbol: own
         for symbol, own in kept.items()
@@ -90,14 +90,14 @@ def bring_up_to_date(
     for symbol in fetched:
         update.histories[symbol] = History(sources[symbol], start, end, *fetched[symbol])
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
-            # What the source no longer tells was once true, and the last price counts as long as it is fresh.
+            # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
     _tell_listings(update, provider, kept, start, end)
     return update
 
 
 def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
-    """Add to the new histories that have stopped what became of the symbols: as is known, or is asked for now."""
+    """Add renames and delistings, as known or as asked for now, to the new histories whose prices stopped."""
     new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
     stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
     known = {
@@ -106,12 +106,12 @@ def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, Histor
     asked = sorted(symbol for symbol in stopped if not known.get(symbol))
     try:
         listings = provider.listings(asked, start) if asked else {}
-    except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; this would only have explained some
+    except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; only an explanation is missing
         _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
         listings = {}
     for symbol, listing in listings.items():
         dates = new[symbol].bars.dates
-        # A symbol that was free once may be another company's by now.
+        # The symbol may belong to another company by now.
         if listing.since is None or not len(dates) or dates[-1].item() - OVERLAP < listing.since:
             known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
     for symbol, own in new.items():
@@ -127,7 +127,7 @@ type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]
 
 
 def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date, end: date) -> _Answer:
-    """Ask for bars: none at all is an answer, too; whatever else is wrong with a symbol joins the errors."""
+    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``."""
     if not symbols:
         return {}
     fetched = provider.daily_bars(symbols, start, end)
@@ -149,11 +149,11 @@ def _continue(update: Update, provider: Provider, usable: Mapping[str, History],
 
 
 def _continues(own: Bars, bars: Bars, since: date) -> bool:
-    """Tell whether ``bars``, which begin at ``since``, say the same of the kept days as ``own``."""
+    """Return whether ``bars``, which begin at ``since``, match the stored days of ``own``."""
     last = own.dates[-1].item()
-    if last < since:  # nothing is there to compare: prices that come back may have been adjusted meanwhile
+    if last < since:  # nothing to compare: prices that resume may have been adjusted meanwhile
         return not len(bars.dates)
-    # A day after the last kept one is new, also where the source had none of it yet when it was asked.
+    # Days after the last stored one are new, even if an earlier request covered them: the source lacked them then.
     return _days(own, since, last) == _days(bars, since, last)
 
 

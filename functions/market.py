@@ -1,4 +1,4 @@
-"""The second and third step of a run, per batch of symbols: prices, then what they say."""
+"""The second and third step of a run, per batch of symbols: prices, then research."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -22,7 +22,7 @@ _LONGEST_ERROR = 200
 
 
 def load_batch(services: Services, batch: BatchInput) -> BatchResult:
-    """Fetch the prices of a batch of symbols and keep them. A symbol without usable prices costs only itself."""
+    """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
     run = wanted_run(services, batch.run_id)
     if run is None:
         return BatchResult()
@@ -31,7 +31,7 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     try:
         found = fetch_histories(services, run, symbols, as_of)
-    except KeyRefused as error:  # it would be refused again
+    except KeyRefused as error:  # a retry would be refused, too
         return BatchResult(failure=Failure("provider_key_refused", str(error)))
     errors = {
         symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
@@ -43,7 +43,7 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
 def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     """Research the priced symbols of a batch and prepare their prices, once for all pages of the run.
 
-    The research is published, too, unless the run is dry.
+    The research is also published, unless the run is dry.
     """
     run = wanted_run(services, batch.run_id)
     if run is None:
@@ -54,7 +54,7 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     histories = prices_of(services, run).load([*members, benchmark])
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
-    def cut(symbol: str) -> Bars:  # however much is kept: the same run has the same prices
+    def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
         return bars_between(histories[symbol].bars, symbol, history_start(as_of), as_of)
 
     bars = {symbol: cut(symbol) for symbol in priced}
@@ -68,7 +68,7 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
 
 
 def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:
-    """Give what the source did wrong, also with symbols that have no prices, or where it left the benchmark behind."""
+    """Return the issues of the source, also for symbols without prices, and for a benchmark behind the market."""
     issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
@@ -77,7 +77,7 @@ def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date
 
 
 def _days_without_benchmark(histories: Mapping[str, History], benchmark: str) -> list[date]:
-    """Give the days that most symbols have, and the benchmark, which was asked for them, has not yet."""
+    """Return the days that most symbols have, but the benchmark, though requested, does not have yet."""
     known = [own.bars.dates for own in histories.values() if len(own.bars.dates)]
     last, asked = histories[benchmark].bars.dates[-1], np.datetime64(histories[benchmark].end)
     later = np.concatenate([dates[(dates > last) & (dates <= asked)] for dates in known])

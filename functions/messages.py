@@ -1,7 +1,7 @@
-"""What orchestration and activities tell each other: ids and counters, never documents.
+"""The messages between orchestration and activities: ids and counters, never documents.
 
-Everything here crosses the wire as JSON and stays in the engine's history, so it must stay small; what a batch found is
-kept in the database. :func:`to_wire` refuses what has grown too large all the same.
+Messages are sent as JSON and stay in the engine's history, so they must be small; the results of a batch are stored in
+the database. :func:`to_wire` rejects a message that is too large.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 MAX_MESSAGE_BYTES = 48 * 1024
-"""The engine keeps up to 64 KB in place; what is larger it has to store elsewhere, or refuses."""
+"""The engine stores up to 64 KB inline; larger messages are stored elsewhere or refused."""
 
 _NAMED_SYMBOLS = 50
 
@@ -20,11 +20,11 @@ class MessageTooLarge(ValueError):
     """A message is over :data:`MAX_MESSAGE_BYTES`. The text names its kind and size, not its content."""
 
 
-def to_wire(message: Struct) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Give ``message`` as plain JSON values.
+def to_wire(message: Struct) -> Any:  # noqa: ANN401 - any JSON
+    """Return ``message`` as plain JSON values.
 
     Raises:
-        MessageTooLarge: it would be over 48 KB.
+        MessageTooLarge: it is over 48 KB.
     """
     wire = to_builtins(message)
     size = len(json.dumps(wire))  # as the SDK writes it
@@ -34,14 +34,14 @@ def to_wire(message: Struct) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 
 class PlanInput(Struct, frozen=True):
-    """Which run to plan, and since when the engine carries it."""
+    """The run to plan, and when its orchestration started."""
 
     run_id: str
     started_at: datetime
 
 
 class BatchInput(Struct, frozen=True):
-    """Which numbered batch of a run's plan an activity is to work on."""
+    """The numbered batch of a run's plan that an activity works on."""
 
     run_id: str
     plan_id: str
@@ -49,7 +49,7 @@ class BatchInput(Struct, frozen=True):
 
 
 class GroupInput(Struct, frozen=True):
-    """Which consecutive batches of a run's plan a sub-orchestration is to run an ``activity`` for."""
+    """The consecutive batches of a run's plan that a sub-orchestration runs an ``activity`` for."""
 
     run_id: str
     plan_id: str
@@ -59,14 +59,14 @@ class GroupInput(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """Why a run cannot go on, in a word and in a sentence."""
+    """The reason a run cannot continue, as a type and as a sentence."""
 
     error_type: str
     error: str
 
 
 class Plan(Struct, frozen=True):
-    """How much there is to do. Settings that decide the course of a run are part of it: they must not change midway."""
+    """The size of a run. It includes a setting that decides the run's course and must not change during the run."""
 
     plan_id: str = ""
     symbols: int = 0
@@ -76,7 +76,7 @@ class Plan(Struct, frozen=True):
     failure: Failure | None = None
 
     def too_few_prices(self, loaded: "BatchResult") -> Failure | None:
-        """Give the reason to stop where the share of symbols with prices is below the limit."""
+        """Return the reason to stop if the share of symbols with prices is below the limit."""
         priced = self.symbols - loaded.failed
         if self.symbols == 0 or priced / self.symbols >= self.min_success_rate:
             return None
@@ -90,10 +90,10 @@ class Plan(Struct, frozen=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """How a batch went, or several together.
+    """The result of a batch, or of several together.
 
-    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, where they are
-    symbols; ``failure`` says why a batch as a whole could not be worked on.
+    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
+    ``failure`` is the reason why a batch as a whole could not be processed.
     """
 
     failed: int = 0
@@ -109,7 +109,7 @@ class BatchResult(Struct, frozen=True):
 
 
 class FinishInput(Struct):
-    """What the last step needs to know; filled as the run goes, so that a run that breaks off tells what it has."""
+    """The input of the last step, filled as the run proceeds, so that a run that breaks off reports what it has."""
 
     run_id: str
     failure: Failure | None = None

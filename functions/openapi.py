@@ -1,7 +1,7 @@
-"""The description of the API (OpenAPI 3.1), made of the table of operations and of the types that validate.
+"""The description of the API (OpenAPI 3.1), generated from the table of operations and the types that validate.
 
-Nothing is said here that the code does not do: parameters and bodies are those that requests are checked against,
-answers those that are encoded, and each problem is what :func:`problem_of` makes of the error.
+It describes only what the code does: parameters and bodies are the types that requests are validated against, answers
+are the types that are encoded, and each problem is the result of :func:`problem_of` for the error.
 """
 
 import functools
@@ -27,7 +27,7 @@ _JSON = "application/json"
 
 
 def document_for(request: func.HttpRequest) -> func.HttpResponse:
-    """Answer with the document, or with 304 where the caller has this very one."""
+    """Return the document, or 304 if the caller already has it."""
     body, etag = _encoded()
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if is_known(request, etag):
@@ -42,7 +42,7 @@ def _encoded() -> tuple[bytes, str]:
 
 
 def document() -> Json:
-    """Make the document."""
+    """Return the document."""
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _describe(operation)

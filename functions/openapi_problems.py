@@ -1,4 +1,4 @@
-"""The problems an operation may answer with, each made by the code that makes it when it happens."""
+"""The problems that an operation may answer with, each made by the code that also answers real errors."""
 
 from itertools import groupby
 from typing import Any
@@ -41,7 +41,7 @@ _EXAMPLES: dict[type[Exception], Exception] = {
 
 
 def problems_of(operation: Operation) -> list[Problem]:
-    """Give every problem that the operation may answer with, each type once."""
+    """Return every problem that the operation may answer with, each type once."""
     errors = [MethodNotAllowed(operation.method), *(_EXAMPLES[kind] for kind in _kinds_of(operation)), Exception()]
     return list({problem.slug: problem for problem in map(problem_of, errors)}.values())
 
@@ -56,19 +56,19 @@ def _kinds_of(operation: Operation) -> list[type[Exception]]:
 
 
 def references_to_headers(*names: str) -> Json:
-    """Give those of an answer: the ones named, and those that each has."""
+    """Return the headers of an answer: those named, and those of every answer."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, *HEADERS_OF_EVERY_ANSWER]}
 
 
 def responses_of(operation: Operation) -> dict[str, Json]:
-    """Describe the answers that are problems, by status."""
+    """Return the descriptions of the answers that are problems, by status."""
     ordered = sorted(problems_of(operation), key=lambda problem: problem.status)
     by_status = groupby(ordered, key=lambda problem: problem.status)
     return {str(status.value): _response(list(problems)) for status, problems in by_status}
 
 
 def schema_of_problems() -> dict[str, Json]:
-    """Give a schema for each type of problem."""
+    """Return a schema for each type of problem."""
     every = {problem.slug: problem for operation in OPERATIONS for problem in problems_of(operation)}
     return {_name(problem): _schema(problem) for _, problem in sorted(every.items())}
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what comes in and goes out, from the types that validate and encode it."""
+"""JSON schemas of requests and answers, from the types that validate and encode them."""
 
 import functools
 from copy import deepcopy
@@ -14,17 +14,17 @@ from functions.requests import RunId, UserId
 type Json = dict[str, Any]
 
 _IDS: dict[str, Any] = {"run_id": RunId.__value__, "user_id": UserId.__value__}
-# Given as they were kept, perhaps by an earlier version of the app. All else is encoded anew, with every member.
+# Returned as stored, possibly by an earlier version of the app. All others are encoded anew, with every member.
 _AS_KEPT = {"Report", "DataQuality"}
 
 
 def reference_to(kind: object) -> Json:
-    """Give the schema of a type of the table of operations, or of an id by its name in paths."""
+    """Return the schema of a type in the table of operations, or of an id by its name in paths."""
     return _generated()[0][kind]
 
 
 def parameters_of(query: type[Struct]) -> list[Json]:
-    """Give the members of a query as parameters."""
+    """Return the members of a query as parameters."""
     schema = _generated()[1][query.__name__]
     return [
         {"name": name, "in": "query", "required": False, "schema": _without_null(member)}
@@ -33,14 +33,14 @@ def parameters_of(query: type[Struct]) -> list[Json]:
 
 
 def components() -> dict[str, Json]:
-    """Give the schemas that others refer to."""
+    """Return the schemas that others refer to."""
     queries = {operation.query.__name__ for operation in OPERATIONS if operation.method == "GET"}
     taken = {operation.body.__name__ for operation in OPERATIONS}
     schemas = {name: schema for name, schema in deepcopy(_generated()[1]).items() if name not in queries - taken}
     for name, schema in schemas.items():
         if "properties" in schema and name not in _AS_KEPT | taken:
             schema["required"] = list(schema["properties"])
-    # As documents have it: see report_document.
+    # As in documents: see report_document.
     stress, holding = schemas["Stress"]["properties"], schemas["HoldingReport"]
     stress["return"] = stress.pop("return_")
     schemas["Stress"]["required"] = list(stress)
@@ -61,14 +61,14 @@ def _generated() -> tuple[dict[object, Json], dict[str, Json]]:
 
 
 def _without_null(schema: Json) -> Json:
-    """Give the schema of a parameter, which is there or not, but never null."""
+    """Return the schema of a parameter, which may be absent but is never null."""
     told = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
     (kind,) = [kind for kind in schema.get("anyOf", [{}]) if kind.get("type") != "null"]
     return {**kind, **told}
 
 
 def _for_everybody(schema: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Say in the words of JSON and of its regular expressions what types and docstrings say in those of Python."""
+    """Return a schema with patterns and docstrings translated from Python's notation to that of JSON."""
     if isinstance(schema, list | tuple):
         return [_for_everybody(item) for item in schema]
     if not isinstance(schema, dict):

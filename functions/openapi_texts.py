@@ -1,4 +1,4 @@
-"""What the description of the API says that no type can: what headers mean, and how to sign in."""
+"""The texts of the API's description that no type provides: the meaning of headers, and how to sign in."""
 
 TITLE = "Portfolio analysis"
 LICENSE = {"name": "MIT", "identifier": "MIT"}

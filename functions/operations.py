@@ -1,4 +1,4 @@
-"""The table of what the API can do. Routes, checks and the document at /api/openapi.json are all made of it."""
+"""The table of the API's operations. Routes, checks and the document at /api/openapi.json are all based on it."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,10 +19,10 @@ BASE = "api/admin/portfolio"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing the API can do: what it takes, what it answers and the errors that are its own.
+    """One operation of the API: what it accepts, what it answers, and its own errors.
 
-    ``name`` is that of the function. One with an ``action`` changes something and is put on record under that name. The
-    errors that many operations have in common follow from the rest: see ``functions/openapi.py``.
+    ``name`` is that of the function. An operation with an ``action`` changes something and is audited under that name.
+    Errors that many operations have in common follow from the rest: see ``functions/openapi_problems.py``.
     """
 
     name: str
