@@ -6,7 +6,7 @@ import azure.functions as func
 from functions import activities, admin_api, console, orchestration, schedule
 from functions.services import settings
 
-settings()  # a missing or ill-formed setting stops the start, naming it
+settings()  # a missing or ill-formed setting stops the start and is named
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in (admin_api, console, schedule, orchestration, activities):

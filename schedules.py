@@ -1,7 +1,7 @@
-"""Reads a schedule by the rules of the host, so that what it would refuse in silence is refused here by name.
+"""Schedules, read by the rules of the host, so that one it would silently refuse is reported here.
 
-The host reads NCRONTAB with the library NCrontab: six fields, seconds first; names of months and weekdays by any of
-their beginnings; a day must fit the day of the month and that of the week both.
+The host reads NCRONTAB with the library NCrontab: six fields, seconds first; names of months and weekdays by any
+prefix; a day must match both the day of the month and the weekday.
 """
 
 import re
@@ -19,13 +19,13 @@ WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "S
 EXAMPLE = "0 0 1 * * *"
 
 _A_LEAP_YEAR = 2000
-# Numbers of ten digits and more overflow there.
+# Numbers of ten digits and more overflow in NCrontab.
 _TERM = re.compile(r"(?:(\*)|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([+-]?[0-9]{1,9}))?")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class ScheduleError(Exception):
-    """The host would refuse the schedule, or never fire by it. The message is one line that names the rule."""
+    """The host would refuse the schedule, or never fire. The message is one line that names the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Field:
     names: tuple[str, ...] = ()
 
     def values(self, text: str) -> tuple[int, ...]:
-        """Return what the field lists, ascending."""
+        """Return the values of the field, ascending."""
         return tuple(sorted({value for term in text.split(",") for value in self._term(term)}))
 
     def _term(self, text: str) -> range:
@@ -48,7 +48,7 @@ class _Field:
         if not every:
             low = self._value(first)
             high = self._value(last) if last else high if step else low
-        # As there: ends of a range may come in either order, and a step below one is one.
+        # As in NCrontab: the ends of a range may be in either order, and a step below one counts as one.
         return range(min(low, high), max(low, high) + 1, max(int(step or 1), 1))
 
     def _value(self, text: str) -> int:
@@ -78,7 +78,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a timer fires, in UTC: at all times whose parts are among these."""
+    """The times a timer fires, in UTC: all those whose parts are among these."""
 
     expression: str
     seconds: tuple[int, ...]
@@ -91,15 +91,15 @@ class Schedule:
 
     @classmethod
     def read(cls, expression: str) -> "Schedule":
-        """Return what ``expression`` says to the host.
+        """Return the schedule that the host reads from ``expression``.
 
         Raises:
             ScheduleError: the host would refuse it, take it for another kind of schedule, or never fire.
         """
-        texts = [text for text in expression.split(" ") if text]  # at spaces only, as there
+        texts = [text for text in expression.split(" ") if text]  # at spaces only, as in NCrontab
         if len(texts) != len(_FIELDS):
-            # The host also takes five fields, without seconds, and on some plans an interval (00:05:00). One form is
-            # enough, and a field that was forgotten is found.
+            # The host also accepts five fields, without seconds, and on some plans an interval (00:05:00). With only
+            # one form, a missing field is detected.
             raise ScheduleError(f"must have the six fields of NCRONTAB, seconds first ({EXAMPLE}), not {len(texts)}")
         schedule = cls(expression, *(field.values(text) for field, text in zip(_FIELDS, texts, strict=True)))
         if not any(day <= monthrange(_A_LEAP_YEAR, month)[1] for day, month in product(schedule.days, schedule.months)):
@@ -115,11 +115,11 @@ class Schedule:
         return self._nearest(moment, "get_prev")
 
     def _nearest(self, moment: datetime, direction: Literal["get_next", "get_prev"]) -> datetime:
-        from croniter import croniter  # noqa: PLC0415 - not while indexing
+        from croniter import croniter  # noqa: PLC0415 - not needed for indexing
 
         parts = (self.seconds, self.minutes, self.hours, self.days, self.months, self.weekdays)
         plain = " ".join(",".join(map(str, values)) for values in parts)
-        # Unix takes a day that fits either the month's days or the week's, the host one that fits both.
+        # Unix accepts a day that matches either the day of the month or the weekday, the host one that matches both.
         search = croniter(plain, moment, second_at_beginning=True, day_or=False)
         found: datetime = getattr(search, direction)(datetime)
         return found

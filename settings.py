@@ -22,7 +22,7 @@ NIGHTLY_TIMER = "nightly_analysis"
 """The function that the host fires by ``ANALYSIS_SCHEDULE``."""
 
 SHORTEST_JWT_SECRET_BYTES = 32
-"""As long as the digest of HS256 (RFC 7518, 3.2): a shorter one could be found by trying, without asking the app."""
+"""As long as the digest of HS256 (RFC 7518, 3.2): a shorter secret could be found offline by brute force."""
 
 
 class SettingsError(Exception):
@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
-    """Whose tokens are accepted, for which application, and the role in them that makes an administrator."""
+    """The issuer and the audience of accepted tokens, and the role that marks an administrator."""
 
     issuer: str
     audience: str
@@ -40,14 +40,14 @@ class Oidc:
 
 @dataclass(frozen=True, slots=True)
 class MarketDataServer:
-    """Where the provider's server is, and how often it may be asked; for providers that have one."""
+    """The provider's server and its rate limits, for providers that have one."""
 
     url: str
     feed: str
     requests_per_minute: int
     concurrency: int
     keys: Mapping[str, str] = field(repr=False)
-    """By their names in the vault; none where there is one, which then holds them."""
+    """By their names in the vault; empty if a vault is set, which then holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Settings:
     prices_dir: Path | None
     schedule: Schedule
     timer_disabled: bool
-    """The host never fires the nightly run: something else has to start it."""
+    """The host never starts the nightly run; it must be started by other means."""
     market_data_server: MarketDataServer | None
     benchmark_symbol: str
     risk_free_rate: float
@@ -82,10 +82,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read and check the settings of CONTRACT's table.
+        """Return the settings in ``environment``, checked.
 
         Raises:
-            SettingsError: naming the first setting that is missing or ill-formed.
+            SettingsError: the message names the first setting that is missing or ill-formed.
         """
         values = {name: value.strip() for name, value in environment.items() if value.strip()}
         key_vault_url = _url(values, "KEY_VAULT_URL", schemes=("https",))
@@ -136,7 +136,7 @@ def _url(values: Mapping[str, str], name: str, *, schemes: Collection[str]) -> s
 
 
 def is_server_url(value: str, schemes: Collection[str]) -> bool:
-    """Tell whether a driver can make something of ``value``. Some quote what they cannot, and so a password."""
+    """Return whether a driver can parse ``value``. Some drivers quote what they cannot parse, with its password."""
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -149,7 +149,7 @@ def is_server_url(value: str, schemes: Collection[str]) -> bool:
 def _jwt_secret(values: Mapping[str, str]) -> str | None:
     secret = values.get("JWT_SECRET")
     too_short = secret is not None and len(secret.encode()) < SHORTEST_JWT_SECRET_BYTES
-    if too_short and not _is_development(values):  # on a laptop, whatever a backend under development signs with
+    if too_short and not _is_development(values):  # in development, any secret of a local backend is fine
         raise SettingsError(f"JWT_SECRET must have at least {SHORTEST_JWT_SECRET_BYTES} bytes")
     return secret
 
@@ -172,7 +172,7 @@ def _oidc(values: Mapping[str, str]) -> Oidc | None:
 
 
 def is_trusted_url(url: str, *, loopback: bool, query: bool = False) -> bool:
-    """Tell whether what ``url`` serves can be trusted to come from there: over TLS, or from this very machine."""
+    """Return whether answers of ``url`` can be trusted to come from there: over TLS, or from this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -196,7 +196,7 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
     if name is None and prices_dir is not None:
         name = "csv"
     elif name is None and _is_development(values):
-        # Invented holdings on a laptop may be valued with sample prices; real ones in the cloud never by default.
+        # Sample prices are a default for sample holdings on a laptop, never for real holdings in the cloud.
         name = "sample"
     if name not in PROVIDERS:
         raise SettingsError(f"MARKET_DATA_PROVIDER must be one of {', '.join(PROVIDERS)}, not {name or 'missing'}")
@@ -232,7 +232,7 @@ def _market_data_server(values: Mapping[str, str], provider: ProviderName) -> Ma
 
 
 def key_setting(name: KeyName) -> str:
-    """Give the name of the setting that holds what the vault holds as ``name``."""
+    """Return the name of the setting that corresponds to the vault's secret ``name``."""
     return name.upper().replace("-", "_")
 
 
@@ -243,7 +243,7 @@ def _key(values: Mapping[str, str], name: KeyName) -> str:
     return values[setting]
 
 
-# As a browser writes one: lower case, no path, no final slash. Compared as text, so nothing else could ever match.
+# As browsers send it: lower case, no path, no trailing slash. Compared as text, so no other form could ever match.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -258,11 +258,11 @@ def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Schedule:
-    # The host reads this setting, too (%ANALYSIS_SCHEDULE%), and knows no default. Where it is missing or refused,
-    # the nightly timer alone is left out, and everything else runs.
+    # The host also reads this setting (%ANALYSIS_SCHEDULE%), without a default. If it is missing or invalid, the host
+    # leaves out only the nightly timer and runs everything else.
     if "ANALYSIS_SCHEDULE" not in values and not _is_development(values):
         raise SettingsError(f"ANALYSIS_SCHEDULE is missing: set it, for example to {EXAMPLE}")
-    # As it stands, since the host strips nothing: a line break at its end is a part of the last field there.
+    # Not stripped, as in the host: a line break at its end is part of the last field there.
     expression = environment["ANALYSIS_SCHEDULE"] if "ANALYSIS_SCHEDULE" in values else EXAMPLE
     try:
         return Schedule.read(expression)
@@ -271,7 +271,7 @@ def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Sche
 
 
 def _is_disabled(function: str, environment: Mapping[str, str]) -> bool:
-    # The host knows this one switch, in any case, and these two values.
+    # The host accepts this one switch, in upper or lower case, and these two values.
     switch = f"AzureWebJobs.{function}.Disabled".lower()
     return any(name.lower() == switch and value.lower() in ("1", "true") for name, value in environment.items())
 

@@ -1,8 +1,8 @@
 """The run, step by step. Read this first.
 
 The engine replays this code from its history after every step, so it must be deterministic: no clock but the context's,
-no randomness, no environment, no I/O, no logging. A test holds that against its syntax tree, another replays recorded
-histories; `docs/operations.md` says how to change it while runs are under way.
+no randomness, no environment, no I/O, no logging. One test checks this in its syntax tree, another replays recorded
+histories; `docs/operations.md` describes how to change it while runs are active.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -27,8 +27,8 @@ from functions.messages import (
 
 blueprint = df.Blueprint()
 
-# A store or provider that is away for half a minute costs no run, though engines cut delays to whole seconds. That the
-# run ends is worth more patience.
+# An outage of a store or provider of half a minute fails no run, though engines cut delays to whole seconds. The end of
+# a run is retried for longer.
 RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=3), max_number_of_attempts=5, backoff_coefficient=2)
 RETRY_FINISH = RetryPolicy(
     first_retry_interval=timedelta(seconds=3),
@@ -38,7 +38,7 @@ RETRY_FINISH = RetryPolicy(
 )
 
 MAX_FAN_OUT = 200
-"""Batches one orchestration runs: each that ends replays those before it, which grows with their square."""
+"""The most batches of one orchestration: each result replays those before it, so the cost grows with their square."""
 
 _LONGEST_ERROR = 500
 
@@ -47,9 +47,9 @@ type Steps[T] = Generator[Task[Any], Any, T]
 
 @blueprint.orchestration_trigger(context_name="context")
 def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
-    """Plan, fetch prices, research symbols, analyse users page by page; then finish, whatever happened.
+    """Plan, fetch prices, research symbols, analyze users page by page; then finish, whatever happened.
 
-    A run that is canceled goes through the same steps: what is left of them does nothing.
+    A canceled run goes through the same steps: the remaining ones do nothing.
     """
     finish = FinishInput(run_id=context.instance_id)
     try:
@@ -66,7 +66,7 @@ def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
 
 
 def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failure | None]:
-    """Go through all steps but the last; gives the reason why the run could not."""
+    """Run all steps but the last; return the reason why the run could not continue, if there is one."""
     started = _now(context)
     context.set_custom_status({"phase": "plan"})
     plan = msgspec.convert((yield _call(context, "plan_run", PlanInput(finish.run_id, started))), Plan)
@@ -92,14 +92,14 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
 def _for_each(
     context: OrchestrationContext, activity: str, plan: Plan, batches: int, *, phase: str
 ) -> Steps[BatchResult]:
-    """Run an activity for each batch of the plan, all at once, many of them by way of sub-orchestrations."""
+    """Run an activity for all batches of the plan in parallel, in sub-orchestrations if there are many."""
     groups = [
         GroupInput(context.instance_id, plan.plan_id, activity, first, min(MAX_FAN_OUT, batches - first))
         for first in range(0, batches, MAX_FAN_OUT)
     ]
     if len(groups) == 1:
         return (yield from _gather(context, _activities(context, groups[0]), phase=phase))
-    # The sub-orchestration belongs to the run: to its version as well.
+    # A sub-orchestration has the version of its run.
     tasks: list[Task[Any]] = [
         context.call_sub_orchestrator("batch_group", input=to_wire(group), version=context.version) for group in groups
     ]
@@ -108,7 +108,7 @@ def _for_each(
 
 @blueprint.orchestration_trigger(context_name="context")
 def batch_group(context: OrchestrationContext, message: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Run an activity for some of the batches of a plan, all at once."""
+    """Run an activity for some of the batches of a plan in parallel."""
     group = msgspec.convert(message, GroupInput)
     result = yield from _gather(context, _activities(context, group), phase=group.activity)
     wire: dict[str, Any] = to_wire(result)
@@ -123,13 +123,13 @@ def _activities(context: OrchestrationContext, group: GroupInput) -> list[Task[A
 
 
 def _gather(context: OrchestrationContext, tasks: Sequence[Task[Any]], *, phase: str) -> Steps[BatchResult]:
-    """Await all ``tasks``, also after one of them failed, so that nothing is in flight when the run finishes."""
+    """Await all ``tasks``, even after one of them fails, so that nothing is in flight when the run finishes."""
     total = BatchResult()
     context.set_custom_status({"phase": phase, "done": 0, "total": len(tasks)})
     for done, task in enumerate(tasks, start=1):
         try:
             result = yield task
-            # Before runs had versions, research told a bare number.
+            # In histories from before runs had versions, the result of research is a bare number.
             total += msgspec.convert(result, BatchResult) if isinstance(result, dict) else BatchResult()
         except TaskFailedError as error:
             total += BatchResult(failure=_failure(error))
@@ -147,14 +147,14 @@ def _call(
 
 
 def _failure(error: TaskFailedError) -> Failure:
-    """Return what made a step fail: in the words of the product, or by the name of the innermost error."""
+    """Return the reason why a step failed: one of the product's own, or else the innermost error."""
     causes = [cause for cause in _causes(error.details) if cause.error_type or cause.message.strip()]
     for cause in causes:
         if cause.error_type.endswith("FunctionTimeoutException"):
             return Failure("step_timed_out", _sentence("A step took longer than functionTimeout", cause))
         if cause.error_type.endswith("WorkerProcessExitException"):
             return Failure("worker_died", _sentence("A step's worker died each time it was tried", cause))
-    # The host wraps what happened, and sometimes says only that something did.
+    # The host wraps the error, and sometimes sends only the wrapper.
     reasons = [cause for cause in causes if not cause.error_type.endswith("FunctionInvocationException")]
     if reasons:
         reason = ([cause for cause in reasons if cause.message.strip()] or reasons)[-1]
@@ -168,7 +168,7 @@ def _failure(error: TaskFailedError) -> Failure:
 
 
 def _causes(details: FailureDetails | None) -> Iterator[FailureDetails]:
-    """Give a failure and what caused it, the innermost last."""
+    """Yield a failure and its causes, the innermost last."""
     while details is not None:
         yield details
         details = details.inner_failure
@@ -185,5 +185,5 @@ def _measure(context: OrchestrationContext, finish: FinishInput, phase: str, sta
 
 
 def _now(context: OrchestrationContext) -> datetime:
-    # The SDK gives the time of the history's event, in UTC but without saying so.
+    # The SDK returns the time of the event in the history, in UTC but without a time zone.
     return context.current_utc_datetime.replace(tzinfo=UTC)

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def analyze(services: Services, batch: BatchInput) -> BatchResult:
-    """Analyse a page of users and keep the reports, unless the run is dry."""
+    """Analyze a page of users and store the reports, unless the run is dry."""
     run = wanted_run(services, batch.run_id)
     if run is None:
         return BatchResult()
@@ -33,7 +33,7 @@ def analyze(services: Services, batch: BatchInput) -> BatchResult:
         reports = _save(services, reports, run, known)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
-    # The reports tell the errors of a run that is not dry.
+    # Unless the run is dry, the errors are in the reports.
     errors = _errors(reports) if run.dry_run else []
     if services.batches.record_page(batch.plan_id, batch.number, outcome, errors):
         services.runs.page_done(run.run_id, outcome)
@@ -47,8 +47,8 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
     failed = [_failed(run, known, portfolio.user_id, portfolio.error_type, portfolio.error) for portfolio in invalid]
     try:
         return _analyze(valid, run, known) + failed
-    except Exception as error:  # noqa: BLE001 - whatever one user's data may bring about
-        # Where, but not the message, which may hold what a user owns.
+    except Exception as error:  # noqa: BLE001 - any error that one user's data may cause
+        # The location, but not the message, which may name a user's holdings.
         name, place = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
         text = "A page could not be analysed at once; analysing user by user (run_id=%s): %s\n%s"
         _log.error(text, run.run_id, name, place)
@@ -56,7 +56,7 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], run: Run, known
 
 
 def _save(services: Services, reports: Sequence[Report], run: Run, known: Universe) -> list[Report]:
-    """Keep the reports; one that no document can hold becomes a failed one."""
+    """Store and return the reports; one that does not fit in a document becomes a failed one."""
     refused = services.reports.save(reports, known.shared)
     if not refused:
         return list(reports)

@@ -1,4 +1,4 @@
-"""The first step of a run: what is there to do?"""
+"""The first step of a run: its plan."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def plan(services: Services, message: PlanInput) -> Plan:
-    """Fix the as-of date, the users in pages and their symbols in batches, and record them."""
+    """Record and return the plan: the as-of date, the users in pages and their symbols in batches."""
     run_id = message.run_id
     if services.runs.start(run_id, message.started_at):
         _log.info("Portfolio analysis background task started (run_id=%s)", run_id)
@@ -32,23 +32,23 @@ def plan(services: Services, message: PlanInput) -> Plan:
     if run is None:
         return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:
-        # Delivered again: what others work by must not change under their hands.
+        # Delivered again: a plan that other steps already use must not change.
         return msgspec.convert(recorded, Plan)
     try:
         as_of = _load_benchmark(services, run)
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
-    except KeyRefused as error:  # it would be refused again
+    except KeyRefused as error:  # a retry would be refused, too
         return Plan(failure=Failure("provider_key_refused", str(error)))
     made, counted = _write_plan(services, run, as_of)
     if counted:
         return made
-    services.batches.delete_plan(made.plan_id)  # nobody else would, where the run has ended meanwhile
+    services.batches.delete_plan(made.plan_id)  # nothing else would, if the run has ended meanwhile
     return plan(services, message)
 
 
 def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
-    """Write the batches; gives the plan, and whether it is the one that counts."""
+    """Write the batches; return the plan, and whether it is the one that counts."""
     planner = _Planner(services, run)
     pages = list(planner.pages(settings().page_size))
     most = services.provider.symbols_per_batch
@@ -76,10 +76,10 @@ class _BenchmarkMissing(Exception):
 
 
 def _load_benchmark(services: Services, run: Run) -> date:
-    """Keep the benchmark's bars, whose dates are the trading calendar; give the as-of date on it."""
+    """Store the benchmark's bars, whose dates are the trading calendar, and return the as-of date on it."""
     symbol, last = settings().benchmark_symbol, services.provider.last_day()
     wanted = min(run.as_of or last, last)
-    prices_of(services, run).ensure_indexes()  # those of a dry run are new
+    prices_of(services, run).ensure_indexes()  # a dry run has a new store
     update = fetch_histories(services, run, [symbol], wanted)
     if symbol in update.errors:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {update.errors[symbol]}")
@@ -90,7 +90,7 @@ def _load_benchmark(services: Services, run: Run) -> date:
 
 
 class _Planner:
-    """Goes once through the users, and remembers their symbols and what is wrong with the request."""
+    """Iterates over the users once, and collects their symbols and the errors of the request."""
 
     def __init__(self, services: Services, run: Run) -> None:
         self._portfolios = services.portfolios
@@ -105,12 +105,12 @@ class _Planner:
         self.symbols: set[str] = set()
 
     def pages(self, page_size: int) -> Iterator[list[str]]:
-        """Give the users to analyse, page by page, in the order of their ids."""
+        """Yield the users to analyze, page by page, in the order of their ids."""
         for page in batched(self._users(), page_size, strict=False):
             yield list(page)
 
     def errors(self) -> list[RunError]:
-        """Give what was asked for, or stored, but cannot be analysed."""
+        """Return an error for everything requested or stored that cannot be analyzed."""
         if self._requested is None:
             unusable = self._portfolios.count_without_user_id() + self._strange
             text = f"{unusable} documents in users have no user_id, or one that cannot be used."
@@ -131,7 +131,7 @@ class _Planner:
             user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
             self._strange += len(found) - len(user_ids)
             symbols = self._portfolios.symbols(user_ids, contiguous=self._requested is None)
-            # Whoever has more symbols than a report can hold fails, and must not cost everybody their prices.
+            # A user with more symbols than a report can hold fails, and must not cost other users their prices.
             self.symbols.update(*(own for own in symbols.values() if len(own) <= MOST_HOLDINGS + MOST_WATCHED))
             if self._requested is not None:
                 self._active.update(user_ids)

@@ -1,4 +1,4 @@
-"""Errors, mapped once: what happened becomes a problem document (RFC 9457)."""
+"""The mapping of errors to problem documents (RFC 9457), in one place."""
 
 import logging
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ _RETRY_LATER = {"Retry-After": "30"}
 
 
 class NotFound(Exception):
-    """There is no such run or report; the message says which."""
+    """There is no such run or report; the message names it."""
 
 
 class MethodNotAllowed(Exception):
-    """The route knows only the method named."""
+    """The route accepts only the method named."""
 
     def __init__(self, allowed: str) -> None:
         super().__init__(allowed)
@@ -44,7 +44,7 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
-        """Give the document itself."""
+        """Return the document itself."""
         return {
             "type": f"urn:portfolio-analysis:problem:{self.slug}",
             "title": self.title,
@@ -54,7 +54,7 @@ class Problem:
         }
 
     def to_response(self) -> func.HttpResponse:
-        """Give the document as an answer."""
+        """Return the document as a response."""
         return func.HttpResponse(
             msgspec.json.encode(self.document()),
             status_code=self.status.value,
@@ -64,7 +64,7 @@ class Problem:
 
 
 def answer_of(error: Exception) -> func.HttpResponse:
-    """Answer with the problem that ``error`` is to a caller; what is our own fault is logged, and not shown."""
+    """Return the response to a caller for ``error``; an internal error is logged, and not shown."""
     problem = problem_of(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("Unforeseen error", exc_info=error)
@@ -74,7 +74,7 @@ def answer_of(error: Exception) -> func.HttpResponse:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Give the problem that ``error`` is to a caller."""
+    """Return the problem to show a caller for ``error``."""
     match error:
         case Unauthorized() | Forbidden() | AuthenticationUnavailable():
             return _problem_of_credentials(error)

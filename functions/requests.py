@@ -1,4 +1,4 @@
-"""The one place that validates what comes in over HTTP: bodies, query parameters and path members."""
+"""The one place that validates HTTP input: bodies, query parameters and path members."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ CHECKS = (
     "largest_position", "effective_holdings", "risk_concentration", "volatility", "drawdown", "value_at_risk", "beta",
     "correlation", "cash_share", "price_coverage",
 )  # fmt: skip
-"""The rules, as ``analysis.checks`` has them, which need not be loaded for this."""
+"""The rules of ``analysis.checks``, repeated here so that it need not be imported."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -44,7 +44,7 @@ class InvalidMember(ValueError):
 
 
 class MalformedId(ValueError):
-    """An id in the path cannot be one."""
+    """An id in the path is malformed."""
 
 
 class BodyTooLarge(ValueError):
@@ -52,7 +52,7 @@ class BodyTooLarge(ValueError):
 
 
 class LengthRequired(ValueError):
-    """The body is sent without its length, so the host does not hand it over: nobody knows what it asks for."""
+    """The body is sent without its length, so the host does not pass it on: its content is unknown."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +71,7 @@ type Cursor = Annotated[str, Meta(max_length=512, description="`next` of an earl
 
 
 class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """A page of what is listed newest first."""
+    """A page of a list, newest first."""
 
     limit: Limit = 20
     before: Cursor | None = None
@@ -99,7 +99,7 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def wanted(self) -> Wanted:
-        """What the list is to be limited to."""
+        """Return the filter of the list."""
         rule, _, status = (self.check or "").partition(":")
         return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
 
@@ -140,10 +140,10 @@ def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
 
 
 def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
-    """Give an id from the path.
+    """Return an id from the path.
 
     Raises:
-        MalformedId: it cannot be one.
+        MalformedId: it is malformed.
     """
     kind = RunId if name == "run_id" else UserId
     try:
@@ -153,7 +153,7 @@ def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> st
 
 
 def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> RequestKey | None:
-    """Give what makes this request the same as an earlier one of ``admin``, where a header Idempotency-Key says so.
+    """Return the key that identifies repeats of a request of ``admin``, ``None`` without a header Idempotency-Key.
 
     Raises:
         InvalidMember: the header breaks a rule.
@@ -163,7 +163,7 @@ def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> 
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidMember(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
-    # As JSON, since names and keys may hold any sign that could separate them.
+    # As JSON, since names and keys may contain any separator.
     owned = msgspec.json.encode((admin.credential, admin.actor, key))
     return RequestKey(f"http:{_digest(owned)}", _digest(msgspec.json.encode(asked)))
 
@@ -173,12 +173,12 @@ def _digest(content: bytes) -> str:
 
 
 def encode_cursor(value: object) -> str:
-    """Make an opaque cursor of what the next page begins after."""
+    """Return an opaque cursor for the item that the next page begins after."""
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
 
 
 def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
-    """Give back what :func:`encode_cursor` was given.
+    """Return the value that :func:`encode_cursor` was given.
 
     Raises:
         InvalidMember: the cursor is not one of ours.
@@ -190,7 +190,7 @@ def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
 
 
 def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
-    """Give back the time and id that :func:`encode_cursor` was given.
+    """Return the time and id that :func:`encode_cursor` was given.
 
     Raises:
         InvalidMember: the cursor is not one of ours.
@@ -198,14 +198,14 @@ def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
     time, key = decode_cursor(member, cursor, tuple[Annotated[datetime, Meta(tz=True)], str])
     try:
         return time.astimezone(UTC), key
-    except OverflowError:  # a time zone can push the first and the last day out of the calendar
+    except OverflowError:  # a time zone can push the first or the last day out of the calendar
         raise InvalidMember(member, _NO_CURSOR) from None
 
 
 def _unreadable(content: bytes) -> InvalidMember:
-    """Return what is wrong with a body that cannot be read: the member that is no text, where it is only that."""
+    """Return the error of a body that cannot be read, naming the member if only its text is invalid."""
     try:
-        # What is no UTF-8 becomes a lone surrogate, and an escaped one stays what it is.
+        # A byte that is not UTF-8 becomes a lone surrogate, and an escaped lone surrogate stays one.
         place = _place_of_no_text(json.loads(content.decode("utf-8", "surrogateescape")))
     except (ValueError, RecursionError):
         place = None
@@ -215,7 +215,7 @@ def _unreadable(content: bytes) -> InvalidMember:
 
 
 def _place_of_no_text(value: object) -> str | None:
-    """Return the member that holds a text which UTF-8 has no bytes for, empty where that is a member's own name."""
+    """Return the member whose text cannot be encoded in UTF-8; for a member's own name, the object it is in."""
     return next((place[:_LONGEST_NAME] for place, text in _texts(value, "") if _SURROGATE.search(text)), None)
 
 
@@ -241,7 +241,7 @@ _LONGEST_NAME = 64
 
 
 def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember:
-    """Take apart the library's message, the only place where it names the member."""
+    """Return the error with its member, which the library names only in its message."""
     text = str(error)
     path = ""
     if place := _AT.search(text):

@@ -1,4 +1,4 @@
-"""The one way in: whoever asks for a run, or for the end of one, asks here."""
+"""The one way to start, retry or cancel a run, for the API and the timer alike."""
 
 import logging
 import secrets as random_source
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ORCHESTRATION = "portfolio_analysis"
 _KEY_LIFETIME = timedelta(hours=24)
-# How long a request waits for an earlier one of its key to get the lease or to be refused.
+# How long a request waits for an earlier one with the same key to get the lease or to be refused.
 _TWIN_SECONDS, _TWIN_POLL_SECONDS = 10.0, 0.05
 _EARLIEST_AS_OF = date(1900, 1, 1)
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class RunActive(Exception):
-    """Another run is active; one at a time."""
+    """Another run is active; only one may be."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(run_id)
@@ -53,11 +53,11 @@ class NothingFailed(Exception):
 
 
 class KeyReused(Exception):
-    """The key of the request was used within a day, for a request that asked for something else."""
+    """The key of the request was used within a day for a different request."""
 
 
 class InvalidAsOf(ValueError):
-    """The date asked for cannot be analysed; the message says which can."""
+    """The requested date cannot be analyzed; the message names the dates that can."""
 
 
 def start_run(  # noqa: PLR0913 - each by its name
@@ -71,17 +71,17 @@ def start_run(  # noqa: PLR0913 - each by its name
     retry_of: str | None = None,
     request: RequestKey | None = None,
 ) -> str:
-    """Record a run, take the lease and hand it to the orchestration engine; gives its id.
+    """Record a run, take the lease and start the orchestration; return the run's id.
 
-    The order matters: a run is recorded before it holds the lease, and holds it before it starts. What dies in between
-    leaves a queued record; whoever gets the lease later, or the watchdog, closes it. A ``request`` that was answered
-    within a day is given the same id again, and starts nothing.
+    The order matters: a run is recorded before it holds the lease, and holds it before it starts. A crash in between
+    leaves a queued record, which the next run that gets the lease, or the watchdog, closes. A ``request`` that was
+    answered within a day gets the same id again, and starts nothing.
 
     Raises:
-        InvalidAsOf: ``as_of`` lies in the future, or before there were any prices.
-        KeyReused: ``request`` has the key of another one.
+        InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
+        KeyReused: ``request`` has the key of a different request.
         RunActive: another run holds the lease.
-        EngineUnavailable: the engine did not take it; it is recorded as failed and the lease is free.
+        EngineUnavailable: the engine did not accept the run; it is recorded as failed and the lease is released.
     """
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
@@ -106,32 +106,32 @@ def start_run(  # noqa: PLR0913 - each by its name
 
 
 def retry_run(services: "Services", engine: "Engine", run: Run, trigger: Trigger) -> str:
-    """Start a new run over the users who failed in ``run``, as of the same date; gives its id.
+    """Start a new run over the failed users of ``run``, as of the same date; return its id.
 
     Raises:
-        RunActive: ``run`` is under way, or another one.
-        NothingFailed: there are no such users; a dry run keeps nobody's report, and old ones are purged.
-        EngineUnavailable: the engine did not take it.
+        RunActive: ``run`` or another run is active.
+        NothingFailed: there are no such users; a dry run stores no reports, and old reports are purged.
+        EngineUnavailable: the engine did not accept the run.
     """
     if run.is_active:
         raise RunActive(run.run_id)
     failed = services.reports.outcome(run.run_id).failed
-    if not failed or failed < run.users_failed:  # else their reports were purged, at least some
+    if not failed or failed < run.users_failed:  # fewer: some of their reports were purged
         raise NothingFailed(run.run_id)
     return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
 
 
 def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> None:
-    """Have an active run end early: steps under way finish, the others do nothing, and what is stored stays.
+    """Cancel an active run: steps in progress finish, the others do nothing, and stored results stay.
 
     Raises:
-        RunOver: it has ended already.
+        RunOver: it has already ended.
     """
     with of_run(run.run_id):
         if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
             raise RunOver(run.run_id)
         _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
-        with suppress(EngineUnavailable):  # then the watchdog will see
+        with suppress(EngineUnavailable):  # then the watchdog checks it
             close_if_lost(services, engine, run, standstill=START_GRACE)
 
 
@@ -142,13 +142,13 @@ def _record(
     user_ids: Sequence[str] | None,
     request: RequestKey | None,
 ) -> Run | str:
-    """Record a run under a new id, or give the id of the one that the same request got before."""
+    """Record a run under a new id and return it, or return the id that the same request got before."""
     while True:
         run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
         try:
             services.runs.create(run, user_ids, request, version=VERSION)
         except RunExists:
-            # Four hex digits are few: of the triggers of one second two may well draw the same.
+            # Four hex digits are few: two triggers in the same second may well draw the same ones.
             continue
         except KeyTaken as earlier:
             if wanted.requested_at - earlier.requested_at >= _KEY_LIFETIME:
@@ -162,9 +162,10 @@ def _record(
 
 
 def _was_accepted(services: "Services", engine: "Engine", run_id: str) -> bool:
-    """Wait until a run that was just recorded gets the lease, or is forgotten since it does not; tell which.
+    """Wait until a newly recorded run gets the lease or is deleted without it; return whether it got the lease.
 
-    One that failed before it began, since what started it died or the engine is away, answers nobody: its key is free.
+    A run that failed before it began, because its trigger died or the engine was unavailable, does not count: its key
+    is released.
     """
     deadline = time.monotonic() + _TWIN_SECONDS
     while (run := services.runs.get(run_id)) is not None and run.status == "queued":
@@ -191,13 +192,13 @@ def _take_lease(services: "Services", engine: "Engine", run_id: str, now: dateti
 
 
 def _is_over(services: "Services", engine: "Engine", run_id: str) -> bool:
-    """Tell whether a run that holds the lease has verifiably ended; where only the engine knows, record it."""
+    """Return whether a run that holds the lease has verifiably ended; close it if it ended only in the engine."""
     run = services.runs.get(run_id)
     return run is None or not run.is_active or close_if_lost(services, engine, run)
 
 
 def _close_abandoned(services: "Services", engine: "Engine", now: datetime) -> None:
-    with suppress(EngineUnavailable):  # what starts next tells, and the watchdog will see
+    with suppress(EngineUnavailable):  # the next call reports it, and the watchdog checks again
         for abandoned in services.runs.queued_before(now - START_GRACE):
             close_if_lost(services, engine, abandoned)
 
@@ -206,7 +207,7 @@ def _start_orchestration(services: "Services", engine: "Engine", run: Run) -> No
     try:
         engine.start(ORCHESTRATION, run.run_id)
     except EngineUnavailable as error:
-        # It may have taken the run and not answered: the steps of a run that is closed do nothing.
+        # It may have accepted the run without answering: the steps of a closed run do nothing.
         close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not take the run."))
-        services.runs.forget_key(run.run_id)  # who asks again is to get a run
+        services.runs.forget_key(run.run_id)  # a repeated request is to get a run
         raise EngineUnavailable(run.run_id) from error

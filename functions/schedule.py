@@ -1,4 +1,4 @@
-"""The timers: the nightly run, in place of a CronJob, and the watchdog."""
+"""The timers: the nightly run and the watchdog."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from stores.records import RequestKey, Trigger
 
 
 class _Blueprint(df.Blueprint, SettingsApi):
-    """The Durable SDK's blueprint, with the retry policies that it leaves out."""
+    """The Durable SDK's blueprint, with the retry policies that it lacks."""
 
 
 blueprint = _Blueprint()
@@ -29,11 +29,11 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="%ANALYSIS_SCHEDULE%", run_on_startup=False)
-# The database or engine may be away at one in the morning, and the next night is too late.
+# The database or engine may be unavailable when the timer fires, and the next night is too late.
 @blueprint.retry(strategy="fixed_delay", max_retry_count="20", delay_interval="00:01:00")
 @blueprint.durable_client_input(client_name="client")
 def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient, context: func.Context) -> None:
-    """Start the nightly run over all users. One that is under way already does tonight's work."""
+    """Start the nightly run over all users, unless a run is already active."""
     with tellable_errors(), invocation("nightly_analysis", "timer", context) as span:
         if timer.past_due:
             _log.warning("The timer fires late")
@@ -60,8 +60,8 @@ def watchdog(
     client: df.SyncDurableFunctionsClient,
     context: func.Context,
 ) -> None:
-    """Close runs that nobody works for, then purge what was kept for long enough."""
-    from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not while indexing
+    """Close lost and stalled runs, then purge data past its retention."""
+    from functions.watchdog import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not needed for indexing
 
     with tellable_errors(), invocation("watchdog", "timer", context):
         close_stuck_runs(services(), Engine(client))
@@ -69,16 +69,16 @@ def watchdog(
 
 
 def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:
-    """Give the time a firing was due, the same for each firing of one night.
+    """Return the time a firing was due, the same for each firing of one night.
 
-    The host writes a timer's status after it fired, so ``Next`` still is what fires now, however late. One fired by
-    hand is due now: its ``Next`` lies ahead.
+    The host writes a timer's status after it fires, so ``Next`` is still the time of this firing, however late. A timer
+    fired by hand is due now: its ``Next`` is in the future.
     """
-    following = timer.schedule_status.get("Next")  # type: ignore[attr-defined] # untold by the SDK's interface
+    following = timer.schedule_status.get("Next")  # type: ignore[attr-defined] # missing in the SDK's interface
     due = _utc(datetime.fromisoformat(following)) if following else now
     return due if due <= now + _EARLY else now
 
 
 def _utc(moment: datetime) -> datetime:
-    # The host tells its local time, which is UTC in Azure, but not on a laptop.
+    # The host sends its local time, which is UTC in Azure, but not on a laptop.
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The series behind a report, from the prices that are kept."""
+"""The series behind a report, from the stored prices."""
 
 from datetime import date
 from typing import Any
@@ -14,12 +14,12 @@ _MOST_HOLDINGS = 500  # each with some 200 KB of prices
 
 
 def series_of(services: Services, report: dict[str, Any], settings: Settings) -> Series:
-    """Give the series of what ``report`` says was held, as of its date.
+    """Return the series of the holdings in ``report``, as of its date.
 
-    The prices are those that the last run left, which may have corrected earlier ones.
+    The prices are those that the last run stored, which may have corrected earlier ones.
 
     Raises:
-        NotFound: the report has nothing that rests on returns, or the prices do not reach its date any more.
+        NotFound: the report has no figures from returns or too many holdings, or the prices do not cover its date.
     """
     whose = f"The report of run {report['run_id']} on user {report['user_id']}"
     if report["performance"] is None:

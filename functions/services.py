@@ -1,4 +1,4 @@
-"""What the functions work with, made once a worker process: settings, stores, prices.
+"""Settings, stores and the source of prices, each created once per worker process.
 
 Everything heavy (pymongo, redis, numpy, the Azure SDKs) is imported here on first use, not when the app is indexed.
 """
@@ -60,24 +60,24 @@ class Services:
 
 @functools.cache
 def settings() -> Settings:
-    """Give the settings; the first call checks them."""
+    """Return the settings; the first call checks them."""
     return Settings.from_environment()
 
 
 def secrets() -> Secrets:
-    """Give the app's secrets."""
+    """Return the app's secrets."""
     with _preparing:
         return _secrets()
 
 
 def token_verifiers() -> Verifiers:
-    """Give the verifiers of bearer tokens, by algorithm."""
+    """Return the verifiers of bearer tokens, by algorithm."""
     with _preparing:
         return _token_verifiers()
 
 
-# functools.cache alone would let two threads make two: two fetches of one secret, two connection pools. Connecting may
-# wait for the vault, and nobody who only needs a secret that is at hand is to wait along.
+# functools.cache alone would let two threads create two: two fetches of one secret, two connection pools. Connecting
+# may wait for the vault, and callers that only need a cached secret must not wait with it.
 _preparing = threading.RLock()
 _connecting = threading.Lock()
 _counting = threading.Lock()
@@ -85,11 +85,11 @@ _indexed = threading.Event()
 
 
 def services() -> Services:
-    """Give the worker's services, with every index in place.
+    """Return the worker's services, with every index in place.
 
     Raises:
-        SecretsUnavailable, SecretMissing: the vault does not give the database's URL.
-        PyMongoError: the database cannot be reached to make sure of its indexes; the next call tries again.
+        SecretsUnavailable, SecretMissing: the vault does not return the database's URL.
+        PyMongoError: the database cannot be reached to create its indexes; the next call tries again.
     """
     made = connections()
     if not _indexed.is_set():
@@ -100,7 +100,7 @@ def services() -> Services:
 
 
 def connections() -> Services:
-    """Give the worker's services without talking to the database; raises for secrets as :func:`services` does."""
+    """Return the worker's services without calling the database; raises for secrets as :func:`services` does."""
     with _connecting:
         return _connections()
 
@@ -122,7 +122,7 @@ def _is_administrator(user_id: str) -> bool:
 
 @functools.cache
 def _connections() -> Services:
-    from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's text; so the others
+    from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's docstring; same below
     from market_data.providers import provider_from  # noqa: PLC0415
     from stores.administrators import AdministratorStore  # noqa: PLC0415
     from stores.audit import AuditLog  # noqa: PLC0415
@@ -175,11 +175,11 @@ def _price_cache() -> "PriceCache | None":
 
 
 def provider_key(name: KeyName) -> str:
-    """Give a key of the provider of prices as it is now.
+    """Return the current value of a key of the price provider.
 
     Raises:
         KeyRefused: there is none.
-        SecretsUnavailable: the vault does not give it.
+        SecretsUnavailable: the vault does not return it.
     """
     from market_data.provider import KeyRefused  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ def _rate_limit(provider: str, requests_per_minute: int) -> "RateLimit":
 
 
 def sign_in_failures() -> "SignInFailures":
-    """Give the counter of failed sign-ins: shared through Redis if it can be had, else this worker's own."""
+    """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
     with _counting:
         try:
             return _sign_in_failures()
@@ -215,7 +215,7 @@ def _sign_in_failures() -> "SignInFailures":
     try:
         url = settings().redis_url or secrets().get("redis-url")
     except SecretMissing:
-        # For good, as with the cache of prices: else each sign-in would wait for a vault that is slow to say so again.
+        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault to say so again.
         return _own_sign_in_failures()
     from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
 

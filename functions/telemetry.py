@@ -1,7 +1,7 @@
-"""What whoever watches the app from afar is told beside log lines: spans of what was done, and figures of runs.
+"""Telemetry in addition to log lines: spans of invocations, and metrics of runs.
 
-All of it, by name, stands in ``docs/telemetry.md``. The code speaks to OpenTelemetry's interface, which does nothing by
-itself; only where a setting says whom to tell does the first invocation of a worker start what listens there.
+``docs/telemetry.md`` lists all of it by name. The code calls OpenTelemetry's API, which does nothing by itself; if a
+setting names a destination, the first invocation of a worker starts the exporters.
 """
 
 import functools
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from functions.exporters import Flush
 
 type Triggered = Literal["http", "timer", "other"]
-"""Who invokes a function, in the words of OpenTelemetry's conventions; the orchestration engine is none of theirs."""
+"""The trigger of a function, in OpenTelemetry's terms, which have none for the orchestration engine."""
 
 _LISTENERS = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""Settings of the exporters, which read them by themselves."""
+"""Settings that the exporters read by themselves."""
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -39,8 +39,8 @@ _tracer = trace.get_tracer("portfolio_analysis")
 _propagator = TraceContextTextMapPropagator()
 _starting = threading.Lock()
 _log = logging.getLogger(__name__)
-# It has a line for each step of an orchestration and each question to the engine. No filter of host.json could keep
-# these out: the host files whatever a worker logs under the name of the function.
+# The SDK logs a line for each step of an orchestration and each call to the engine. No filter in host.json can drop
+# them: the host files all lines of a worker under the name of the function.
 logging.getLogger("azure.durable_functions").setLevel(logging.WARNING)
 
 
@@ -54,7 +54,7 @@ _current: ContextVar[_Invocation | None] = ContextVar("invocation", default=None
 
 @functools.cache
 def is_exported() -> bool:
-    """Tell whether anybody listens."""
+    """Return whether telemetry is exported."""
     return any(os.environ.get(name, "").strip() for name in _LISTENERS)
 
 
@@ -62,7 +62,7 @@ def is_exported() -> bool:
 def invocation(
     name: str, triggered: Triggered, context: "func.Context | None", **attributes: str | int
 ) -> Iterator[trace.Span]:
-    """Put what is within in the trace that the host says it belongs to, as one span; gives that."""
+    """Run the body as one span in the trace that the host passes; yield the span."""
     if not is_exported():
         yield trace.INVALID_SPAN
         return
@@ -74,12 +74,12 @@ def invocation(
             context=_parent(context),
             kind=trace.SpanKind.SERVER,
             attributes={"faas.trigger": triggered, **attributes},
-            # Both would quote the error, whose message may hold anything.
+            # Both would include the error's message, which may hold anything.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             if flush is not None:
-                from functions.exporters import log_failures  # noqa: PLC0415 - loaded by the start
+                from functions.exporters import log_failures  # noqa: PLC0415 - already loaded by _start
 
                 log_failures()
             try:
@@ -94,20 +94,20 @@ def invocation(
 
 
 def tell_at_once() -> None:
-    """Have all that this worker has to tell exported before this invocation ends: it may be killed any time after."""
+    """Flush the exporters before this invocation ends: the worker may be killed at any time after."""
     current = _current.get()
     if current is not None:
         current.told_at_once = True
 
 
 def tell_error(span: trace.Span, error: Exception) -> None:
-    """Mark a span as gone wrong, by the error's class."""
+    """Mark a span as failed, with the error's class."""
     span.set_attribute("error.type", type(error).__name__)
     span.set_status(trace.StatusCode.ERROR)
 
 
 def tell_answer(span: trace.Span, method: str, status: int) -> None:
-    """Tell how a request was answered."""
+    """Set the method and the status of a request on its span."""
     span.set_attribute("http.request.method", method if method in _METHODS else "_OTHER")
     span.set_attribute("http.response.status_code", status)
     if HTTPStatus(status).is_server_error:
@@ -115,14 +115,14 @@ def tell_answer(span: trace.Span, method: str, status: int) -> None:
 
 
 def traceparent_of(span: trace.Span) -> str | None:
-    """Give the traceparent of a span, ``None`` where nobody listens."""
+    """Return the traceparent of a span, ``None`` if telemetry is not exported."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
     return carrier.get("traceparent")
 
 
 def record_end(run: Run, error_type: str | None) -> None:
-    """Put the figures of a run that ended on record, and have them told at once."""
+    """Record the metrics of a run that ended, and flush them when the invocation ends."""
     if not is_exported():
         return
     _start()
@@ -137,7 +137,7 @@ def record_end(run: Run, error_type: str | None) -> None:
 
 @functools.cache
 def _instruments() -> "tuple[Counter, Counter, Histogram]":
-    from opentelemetry import metrics  # noqa: PLC0415 - not while indexing
+    from opentelemetry import metrics  # noqa: PLC0415 - not needed for indexing
 
     meter = metrics.get_meter("portfolio_analysis")
     return (
@@ -154,18 +154,18 @@ def _start() -> "Flush | None":
 
 @functools.cache
 def _started() -> "Flush | None":
-    from functions.exporters import start  # noqa: PLC0415 - slow, and only where somebody listens
+    from functions.exporters import start  # noqa: PLC0415 - slow, and needed only for exports
 
     try:
         return start()
-    except Exception as error:  # noqa: BLE001 - what watches the work never stops it
-        # The class only: a message may quote a setting.
+    except Exception as error:  # noqa: BLE001 - telemetry never stops the work
+        # Only the class: the message may contain a setting.
         _log.error("Nobody is told about what this worker does: %s", type(error).__name__)
         return None
 
 
 def _parent(context: "func.Context | None") -> Context:
-    # Not what is current in this thread: the host's worker leaves there what an earlier invocation belonged to.
+    # Not the current context of this thread: the host's worker leaves the one of an earlier invocation there.
     told = context and context.trace_context
     if not told:
         return Context()

@@ -1,7 +1,7 @@
-"""Who fails to sign in again and again has to wait: each client for itself, each kind of credential for itself.
+"""Waiting times after repeated failed sign-ins, counted for each client and each kind of credential.
 
-A client whose address is not known shares its count with everybody unknown. To make all of them wait would let anybody
-lock out everybody, so there the right credentials still open the door and only wrong ones are told to wait.
+Clients of unknown address share one count. If all of them had to wait, one client could lock out all others, so valid
+credentials are still accepted from them and only wrong ones have to wait.
 """
 
 import logging
@@ -22,10 +22,10 @@ class TooManyFailures(Exception):
 
 
 def make_wait(client: str, credential: Credential) -> None:
-    """Let the client pass if it has not failed too often; its credentials are looked at only then.
+    """Refuse a client that failed too often, before its credentials are checked.
 
     Raises:
-        TooManyFailures: it has.
+        TooManyFailures: it did.
     """
     if client == UNKNOWN:
         return

@@ -1,4 +1,4 @@
-"""When the nightly run is due, by the schedule that the host keeps."""
+"""The times at which the nightly run is due, by the host's schedule."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from schedules import Schedule
 
 
 def timetable(schedule: Schedule, now: datetime, *, disabled: bool) -> Timetable:
-    """Return the times next to ``now``; no night is promised, or missed, where the host does not fire the timer."""
+    """Return the due times before and after ``now``; neither if the host does not fire the timer."""
     if disabled:
         return Timetable(schedule.expression, None, None, disabled=True)
     return Timetable(schedule.expression, schedule.before(now), schedule.after(now), disabled=False)

@@ -1,7 +1,7 @@
-"""Bearer tokens: who signed one, for whom, and whether they are an administrator. PyJWT does the cryptography.
+"""Bearer tokens: checks of the signature, the claims and the administrator's role. PyJWT does the cryptography.
 
-The algorithm in a token's header picks one verifier from a fixed table, and that verifier accepts this algorithm only,
-with keys that are for nothing else. Whatever else the header says about keys (jku, x5u, jwk, x5c) is never looked at.
+The algorithm in a token's header selects one verifier from a fixed table, and that verifier accepts only this
+algorithm, with keys used for nothing else. Other keys in the header (jku, x5u, jwk, x5c) are ignored.
 """
 
 import re
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 MAX_TOKEN_BYTES = 8 * 1024
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _USER_ID = re.compile(USER_ID_PATTERN)
-# Entra's are base64url: one in 64 begins with a hyphen.
+# Entra's ids are base64url: one in 64 begins with a hyphen.
 _NAME_AT_ISSUER = re.compile(r"[\w-][\w.@|:+=~-]{0,127}")
 _CLOCK_SKEW_SECONDS = 30
 
 
 class InvalidToken(Exception):
-    """The token proves nothing here. Why is nobody's business: it would help who makes one up."""
+    """The token is not valid. The reason is not given, since it would help to forge one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a token stands for, by the name they act under, and the token's subject."""
+    """The user of a token: the name that is audited, and the token's subject."""
 
     actor: str
     subject: str
 
 
 class NoAdministrator(Exception):
-    """The token is valid, and whom it stands for is no administrator."""
+    """The token is valid, but its user is not an administrator."""
 
     def __init__(self, bearer: Bearer) -> None:
         super().__init__(bearer)
@@ -46,14 +46,14 @@ class NoAdministrator(Exception):
 
 
 class Verifier(Protocol):
-    """Knows the tokens of one signer."""
+    """Verifies the tokens of one signer."""
 
     def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
-        """Give whom the token stands for.
+        """Return the user of the token.
 
         Raises:
-            InvalidToken, NoAdministrator: nobody who may come in.
-            Unavailable, PyMongoError: it cannot be told now.
+            InvalidToken, NoAdministrator: the token gives no access.
+            Unavailable, PyMongoError: it cannot be checked now.
         """
 
 
@@ -63,7 +63,7 @@ type Verifiers = Mapping[str, Verifier]
 def verifiers(
     settings: Settings, secrets: Secrets, is_administrator: Callable[[str], bool], keys: IssuerKeys | None
 ) -> Verifiers:
-    """Give the table of algorithms and who verifies them; it never grows."""
+    """Return the fixed table of verifiers by algorithm."""
     table: dict[str, Verifier] = {"HS256": BackendTokens(settings, secrets, is_administrator)}
     if settings.oidc is not None and keys is not None:
         table["RS256"] = table["ES256"] = IssuerTokens(settings.oidc, keys)
@@ -71,8 +71,8 @@ def verifiers(
 
 
 def bearer_of(token: str, table: Verifiers) -> Bearer:
-    """Give the administrator whose token this is; raises as the verifiers do."""
-    # Before anything takes it apart.
+    """Return the administrator that the token belongs to; raises as the verifiers do."""
+    # Before the token is parsed.
     if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
         raise InvalidToken
     from jwt import PyJWTError, get_unverified_header  # noqa: PLC0415 - slow, not needed for indexing
@@ -82,7 +82,7 @@ def bearer_of(token: str, table: Verifiers) -> Bearer:
     except PyJWTError:
         raise InvalidToken from None
     algorithm = header.get("alg")
-    # RFC 7515: what is critical and not understood is to be refused.
+    # RFC 7515: a token with a critical extension that is not understood must be refused.
     if not isinstance(algorithm, str) or algorithm not in table or "crit" in header:
         raise InvalidToken
     return table[algorithm].verify(token, algorithm, header)
@@ -90,14 +90,14 @@ def bearer_of(token: str, table: Verifiers) -> Bearer:
 
 @dataclass(frozen=True, slots=True)
 class BackendTokens:
-    """Tokens of the existing backend: signed with the secret it shares with this app, about one of its users."""
+    """Tokens of the existing backend for its users, signed with the secret it shares with this app."""
 
     settings: Settings
     secrets: Secrets
     is_administrator: Callable[[str], bool]
 
     def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:  # noqa: ARG002 - one secret
-        """Give the user; see :class:`Verifier`. Whether they are an administrator is asked, not believed."""
+        """Return the user; see :class:`Verifier`. The token's claims do not decide who is an administrator."""
 
         def claims_by(versions: Versions) -> dict[str, Any] | None:
             read = (self._claims(token, algorithm, version.value) for version in versions)
@@ -121,13 +121,13 @@ class BackendTokens:
 
 @dataclass(frozen=True, slots=True)
 class IssuerTokens:
-    """Tokens of an OpenID issuer, whose role makes the administrator."""
+    """Tokens of an OpenID issuer, in which a role marks administrators."""
 
     oidc: Oidc
     keys: IssuerKeys
 
     def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
-        """Give the bearer; see :class:`Verifier`."""
+        """Return the user; see :class:`Verifier`."""
         key_id = header.get("kid")
         key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
         if key is None:
@@ -136,10 +136,10 @@ class IssuerTokens:
         if claims is None:
             raise InvalidToken
         subject = _name_in(claims, "sub", _NAME_AT_ISSUER)
-        # Entra's `oid` is a person in all applications, its `sub` the same person in this one only.
+        # Entra's `oid` identifies a person in all applications, its `sub` the same person in this one only.
         bearer = Bearer(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject, subject)
         roles = claims.get("roles")
-        # A text would contain the names of roles as well.
+        # A string could contain the name of the role as well.
         if not isinstance(roles, list) or self.oidc.admin_role not in roles:
             raise NoAdministrator(bearer)
         return bearer
@@ -148,10 +148,10 @@ class IssuerTokens:
 def _signed_claims(
     token: str, algorithm: str, key: "str | PyJWK", issuer: str | None, audience: str | None
 ) -> dict[str, Any] | None:
-    """Give the claims of a token that is good in every respect, None where ``key`` is not the one it was signed with.
+    """Return the claims of a token that is valid in every respect, ``None`` if it was not signed with ``key``.
 
     Raises:
-        InvalidToken: it was signed with the key and is not good, or it is no token at all.
+        InvalidToken: it was signed with the key but is not valid, or it is not a token at all.
     """
     from jwt import InvalidSignatureError, PyJWTError, decode  # noqa: PLC0415 - slow, not needed for indexing
 
@@ -165,7 +165,7 @@ def _signed_claims(
                 "require": ["exp", "sub", *(name for name, expected in checked.items() if expected is not None)],
                 "verify_aud": audience is not None,
                 "strict_aud": True,
-                # Of a secret, settings and vault have seen to it.
+                # The length of secrets is checked where they are read.
                 "enforce_minimum_key_length": not isinstance(key, str),
             },
             audience=audience,
@@ -179,7 +179,7 @@ def _signed_claims(
 
 
 def _name_in(claims: Mapping[str, object], claim: str, form: re.Pattern[str]) -> str:
-    """Give a claim that is to be an id: it goes into queries, records and the log."""
+    """Return a claim that must be a well-formed id: it is used in queries, records and the log."""
     value = claims.get(claim)
     if not isinstance(value, str) or not form.fullmatch(value):
         raise InvalidToken

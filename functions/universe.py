@@ -1,4 +1,4 @@
-"""The prices of all symbols of a run, prepared once a worker process and shared by its pages."""
+"""The prices of all symbols of a run, prepared once per worker process and shared by its pages."""
 
 import threading
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from stores.shared import Shared
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """What is known about the symbols of a run; ``shared`` is what reports embed of it."""
+    """The prices and research of a run's symbols; ``shared`` is the part that reports embed."""
 
     table: PriceTable
     adviser: Adviser
@@ -23,7 +23,7 @@ _kept: dict[str, Universe] = {}
 
 
 def universe(services: Services, plan_id: str) -> Universe:
-    """Give the run's universe; the first page of a run in this process builds it, the others wait and share it."""
+    """Return the run's universe; the first page of a run in this process builds it, the others wait and share it."""
     with _lock:
         if plan_id not in _kept:
             _kept.clear()

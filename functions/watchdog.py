@@ -1,4 +1,4 @@
-"""What becomes of runs that nobody works for any more, and of what has been kept for long enough."""
+"""The watchdog's work: to close lost and stalled runs, and to purge data past its retention."""
 
 import logging
 from contextlib import suppress
@@ -15,7 +15,7 @@ from stores.records import Run
 if TYPE_CHECKING:
     from functions.engine import Engine
 
-# What one call purges at most, so that it ends in time; the next call goes on.
+# The most that one call purges, so that it ends in time; the next call continues.
 _RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
 _POSTPONED = timedelta(days=1)
 
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 def close_stuck_runs(services: Services, engine: "Engine") -> None:
-    """Close every active run that the engine does not carry, or that gets no further; free the lease of no run.
+    """Close every active run that is lost or stalled; release a lease that no active run holds.
 
-    Where closing a run broke off after its final state was recorded, the rest is done.
+    If closing a run was interrupted after its final state was recorded, the rest is done.
     """
     before = datetime.now(UTC) - START_GRACE
     for run in services.runs.half_closed(before):
-        # Operators rather read of an end twice than never.
+        # An end that is logged twice is better than one that is never logged.
         services.runs.give_back_log(run.run_id)
         close_run(services, run, None)
     for run in services.runs.active_before(before):
@@ -39,7 +39,7 @@ def close_stuck_runs(services: Services, engine: "Engine") -> None:
     if holder is None:
         return
     held_by = services.runs.get(holder)
-    # One that ended just now is about to free it itself.
+    # A run that ended just now is about to release it itself.
     if held_by is None or (held_by.completed_at is not None and held_by.completed_at < before):
         with of_run(holder):
             _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
@@ -47,7 +47,7 @@ def close_stuck_runs(services: Services, engine: "Engine") -> None:
 
 
 def purge_old_runs(services: Services, engine: "Engine") -> None:
-    """Delete reports and engine history of runs that ended longer ago than they are to be kept; records stay."""
+    """Delete the reports and engine history of runs past their retention; the records of runs stay."""
     before = datetime.now(UTC) - timedelta(days=settings().retention_days)
     left, away = _REPORTS_PURGED, False
     for run in services.runs.to_purge(before, _RUNS_PURGED):
@@ -55,7 +55,7 @@ def purge_old_runs(services: Services, engine: "Engine") -> None:
             left -= deleted
             if left == 0:
                 return
-        if away:  # reports do not wait for the engine
+        if away:  # reports are purged without it
             continue
         with of_run(run.run_id):
             try:
@@ -66,7 +66,7 @@ def purge_old_runs(services: Services, engine: "Engine") -> None:
 
 
 def _purge_history(services: Services, engine: "Engine", run: Run) -> None:
-    """Delete what the engine keeps of the run; where it still runs there, end it, and try again another day."""
+    """Delete the engine's data of the run; if it still runs there, terminate it and try again another day."""
     try:
         engine.purge(run.run_id, run.requested_at, run.completed_at)
     except StillRunning:
@@ -88,6 +88,6 @@ def _stop_stalled(services: Services, engine: "Engine", run: Run) -> None:
     text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
     with of_run(run.run_id):
         _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
-        with suppress(EngineUnavailable):  # it stays with the engine: the steps of a run that is closed do nothing
+        with suppress(EngineUnavailable):  # it stays in the engine: the steps of a closed run do nothing
             engine.terminate(run.run_id)
         close_run(services, run, Failure("run_stalled", text))
