@@ -78,7 +78,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The times a timer fires, in UTC: all those whose parts are among these."""
+    """The times a timer fires, in UTC: all times with each part among these."""
 
     expression: str
     seconds: tuple[int, ...]

@@ -64,7 +64,7 @@ def acting(admin: Admin) -> Iterator[None]:
 
 
 def require_admin(request: func.HttpRequest) -> Admin:
-    """Return the administrator whose credentials the request carries. If it carries both kinds, the secret decides.
+    """Return the administrator that the request's credentials belong to. If it has both kinds, the secret decides.
 
     Raises:
         Unauthorized: no valid credentials.

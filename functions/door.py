@@ -11,10 +11,10 @@ _REFUSALS = (Unauthorized, Forbidden)
 
 
 def sign_in(request: func.HttpRequest) -> Admin:
-    """Return the administrator whose credentials the request carries.
+    """Return the administrator that the request's credentials belong to.
 
     Raises:
-        TooManyFailures: the client failed too often, whatever its credentials are now.
+        TooManyFailures: the client failed too often, even if its credentials are valid now.
         Unauthorized, Forbidden, AuthenticationUnavailable: as :func:`require_admin`.
     """
     client, credential = client_of(request), credential_of(request)

@@ -70,7 +70,7 @@ class Engine:
         return "over" if state.runtime_status in _OVER else "active"
 
     def ping(self) -> None:
-        """Make the engine read from its storage, once for all concurrent callers.
+        """Check the engine by a read from its storage, once for all concurrent callers.
 
         A ping takes no turn, and a slow answer to it blocks no other call: the health route is public.
         """
@@ -157,7 +157,7 @@ class _Turns:
             self._free.release()
 
     def ping(self, call: Callable[[], object]) -> None:
-        """Make a call that never marks the engine as silent.
+        """Call the engine without ever marking it as silent.
 
         Raises:
             EngineUnavailable: the engine did not answer this call, or one of a moment ago.

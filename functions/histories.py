@@ -97,7 +97,7 @@ def bring_up_to_date(
 
 
 def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
-    """Add renames and delistings, as known or as asked for now, to the new histories whose prices stopped."""
+    """Add known or newly fetched renames and delistings to the new histories whose prices stopped."""
     new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
     stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
     known = {

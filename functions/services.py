@@ -215,7 +215,7 @@ def _sign_in_failures() -> "SignInFailures":
     try:
         url = settings().redis_url or secrets().get("redis-url")
     except SecretMissing:
-        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault to say so again.
+        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault again.
         return _own_sign_in_failures()
     from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
 

@@ -97,7 +97,7 @@ class BackendTokens:
     is_administrator: Callable[[str], bool]
 
     def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:  # noqa: ARG002 - one secret
-        """Return the user; see :class:`Verifier`. The token's claims do not decide who is an administrator."""
+        """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
 
         def claims_by(versions: Versions) -> dict[str, Any] | None:
             read = (self._claims(token, algorithm, version.value) for version in versions)
