@@ -77,8 +77,8 @@ class PortfolioStore:
     def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
         last = ""
         while True:
-            # Paged by key: a cursor left open during a whole plan would not survive a restart of the server. Arrays of texts
-            # would match as well.
+            # Paged by key: a cursor left open during a whole plan would not survive a restart of the server. Arrays of
+            # texts would match as well.
             condition: Document = {"$gt": last, "$not": {"$type": "array"}}
             if selection is not None:
                 condition["$in"] = selection
