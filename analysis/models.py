@@ -78,7 +78,7 @@ class InvalidHolding:
 
 @record
 class Portfolio:
-    """What one user owns and watches. Holdings are unique by symbol."""
+    """One user's holdings and watchlist. Holdings are unique by symbol."""
 
     user_id: str
     holdings: tuple[Holding, ...] = ()

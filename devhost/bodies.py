@@ -1,4 +1,4 @@
-"""How the Functions host reads a body, and when it gives up.
+"""Request bodies, with the size and time limits of the Functions host.
 
 As in Kestrel: Http1ContentLengthMessageBody.cs (a length above the limit is refused unread), KestrelServerLimits.cs and
 TimeoutControl.cs (240 bytes a second on average, after the first 5 s). Either raises an exception in the reader of the

@@ -254,7 +254,7 @@ def _left(deadline: float) -> float:
 
 
 def _retry_after(headers: httpx.Headers) -> float:
-    """Return the seconds the server wants to be left alone; 0 if it names none, or nothing that can be parsed."""
+    """Return the seconds of the server's ``Retry-After``; 0 if there is none, or none that can be parsed."""
     after = headers.get("Retry-After", "")
     if after.isdecimal():
         return float(after)

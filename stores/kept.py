@@ -19,7 +19,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a value is valid, and how often its source is asked."""
+    """The lifetime of a value, and the limits on requests to its source."""
 
     fresh_seconds: float = 300.0
     bridge_seconds: float = 3600.0
@@ -59,7 +59,7 @@ class Kept[T]:
 
     @property
     def failing(self) -> bool:
-        """Whether the last fetch failed, even if an older value is still served."""
+        """Return whether the last fetch failed, even if an older value is still served."""
         return self._failure is not None
 
     def find[R](self, match: Callable[[T], R | None]) -> R | None:

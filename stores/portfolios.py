@@ -1,4 +1,4 @@
-"""What users own and watch: read from the existing backend's collections, which this app never writes.
+"""Users' holdings and watchlists: read from the existing backend's collections, which this app never writes.
 
 Their documents may contain anything. All rules about them are here: an invalid holding is left out and reported, a
 user whose documents allow no analysis becomes an :class:`InvalidPortfolio`.
@@ -214,8 +214,8 @@ def _account(documents: Sequence[Document]) -> tuple[float, float]:
 def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[InvalidHolding]]:
     """Return the holdings, by symbol; several lots of one symbol become one holding.
 
-    Its average price is that of the lots on the remaining side: the price of a short lot says nothing about the
-    purchase price of the remaining shares.
+    Its average price is that of the lots on the remaining side: the price of a short lot has no effect on the purchase
+    price of the remaining shares.
     """
     lots: dict[str, list[tuple[float, float]]] = defaultdict(list)
     invalid = []

@@ -98,7 +98,7 @@ class Run:
 
     @property
     def is_active(self) -> bool:
-        """Whether the run has not reached a final state."""
+        """Return whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES
 
 

@@ -1,4 +1,4 @@
-"""What many reports of a run embed, in the driver's wire format: encoded only once."""
+"""The parts that many reports of a run embed, in the driver's wire format: encoded only once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

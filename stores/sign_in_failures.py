@@ -33,17 +33,17 @@ class Failures:
 
     @property
     def too_many(self) -> bool:
-        """Whether the limit is reached."""
+        """Return whether the limit is reached."""
         return self.count >= MOST_FAILURES
 
     @property
     def just_too_many(self) -> bool:
-        """Whether this failure reached the limit."""
+        """Return whether this failure reached the limit."""
         return self.count == MOST_FAILURES
 
     @property
     def beyond(self) -> bool:
-        """Whether the limit is exceeded."""
+        """Return whether the limit is exceeded."""
         return self.count > MOST_FAILURES
 
 
