@@ -11,13 +11,13 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-# Two files of tests at a time, since most of them wait most of the time; in the order of their names, so that none that
-# takes long comes last. More at a time would make the processes under test wait for a processor instead.
+# Two test files at a time, since most tests wait most of the time; in the order of their names, so that no slow file
+# comes last. With more at a time, the processes under test would compete for the processor.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo start func test check bench console screenshots fuzz soak package format lock setup
 
-help: ## Show what can be made
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY) ## Run the whole analysis once on sample data and print a report
@@ -27,7 +27,7 @@ start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, D
 	@scripts/build-console || true
 	@exec $(PYTHON) -m devhost start
 
-func: $(READY) ## Serve the app under the real Functions host, with Azurite and embedded servers, until Ctrl-C
+func: $(READY) ## Serve the app on the real Functions host, with Azurite and embedded servers, until Ctrl-C
 	@exec $(PYTHON) -m devhost func
 
 test: $(READY) ## Run every test
@@ -43,40 +43,40 @@ check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/mypy
 	@if scripts/ensure-node && scripts/build-console; then cd console && npm run --silent check; else [ -z "$${CI:-}" ]; fi
 
-bench: $(READY) $(PEERS_READY) ## Measure everything, against peers and floors
+bench: $(READY) $(PEERS_READY) ## Run the benchmarks, against peer libraries and lower bounds
 	@$(PYTHON) -m benchmarks
 
-console: ## Build the admin console, which needs Node.js
+console: ## Build the admin console (needs Node.js)
 	@scripts/ensure-node
 	@scripts/build-console
 
-screenshots: $(READY) ## Take the pictures of the admin console in docs/images
+screenshots: $(READY) ## Take the screenshots of the admin console in docs/images
 	@scripts/ensure-chromium
 	@scripts/ensure-node
 	@scripts/build-console
 	@$(PYTHON) -m tests.console.screenshots
 
-soak: $(READY) ## Break everything at random for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
+soak: $(READY) ## Inject random faults for an hour and write the result into docs/reliability.md (MINUTES=, SEED=)
 	@scripts/ensure-redis
 	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite
 	@[ -z "$${DURABLE_HOST:-}" ] || TEST_ENGINE=extension $(PYTHON) -m pytest -m '' tests/end_to_end tests/faults tests/extension
 	@$(PYTHON) -m tests.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-fuzz: $(READY) ## Send the API and its parsers what nobody expects, for some minutes (FUZZ_EXAMPLES=)
+fuzz: $(READY) ## Fuzz the API and its parsers for several minutes (FUZZ_EXAMPLES=)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTHON) -m pytest --timeout=0 tests/security/test_openapi.py tests/security/test_parsers.py
 
 package: $(READY) ## Build the deployment package, build/portfolio-analysis.zip (DURABLE_BACKEND=storage|scheduler)
 	@{ scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@scripts/package $(PYTHON) build/portfolio-analysis.zip
 
-format: $(READY) ## Format, and mend what can be mended
+format: $(READY) ## Format, and fix what can be fixed
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 	@if command -v npm >/dev/null && scripts/build-console; then cd console && npm run --silent format; fi
 
 setup: $(READY) ## Set up the virtual environment
 
-lock: $(READY) ## Compile the requirement files anew, with hashes
+lock: $(READY) ## Recompile the requirement files, with hashes
 	@scripts/compile-requirements
 
 $(READY): requirements-dev.txt scripts/setup

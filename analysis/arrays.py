@@ -1,4 +1,4 @@
-"""The border between arrays, where an undefined figure is NaN, and records, where it is ``None``."""
+"""The border between arrays, with NaN for an undefined figure, and records, with ``None``."""
 
 from collections.abc import Iterable
 
@@ -8,13 +8,13 @@ from analysis.models import Floats, Integers
 
 
 def optional(figures: Floats) -> list[float | None]:
-    """Give plain floats, and ``None`` for whatever is not finite."""
+    """Return plain floats, with ``None`` for every value that is not finite."""
     (values,) = optional_rows([figures])
     return values
 
 
 def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
-    """Do what :func:`optional` does for several arrays of one length, at once."""
+    """Return the rows of :func:`optional` for several arrays of one length, at once."""
     rows = np.stack(list(figures))
     values: list[list[float | None]] = rows.tolist()
     for row, place in np.argwhere(~np.isfinite(rows)).tolist():
@@ -23,12 +23,12 @@ def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
 
 
 def sum_by(owners: Integers, values: Floats, size: int) -> Floats:
-    """Sum the ``values`` of each of ``size`` owners, numbered from 0; a NaN reaches no sum but its owner's."""
+    """Return the sum of ``values`` of each of ``size`` owners, numbered from 0; a NaN affects only its owner's sum."""
     return np.bincount(owners, weights=values, minlength=size)
 
 
 def largest_by(owners: Integers, values: Floats, size: int) -> Floats:
-    """Give the largest of the ``values`` of each of ``size`` owners; NaN for an owner of none."""
+    """Return the largest of the ``values`` of each of ``size`` owners; NaN for an owner without values."""
     largest = np.full(size, np.nan)
     np.fmax.at(largest, owners, values)
     return largest

@@ -1,4 +1,4 @@
-"""The rules every portfolio is checked against."""
+"""The rules for all portfolios."""
 
 import math
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from analysis.models import Check
 class Rule:
     """One row of the table: ``warning`` and ``breach`` are the default thresholds.
 
-    A breach below the warning means that low values are bad. ``undefined`` says why a portfolio that was analysed in
-    full may still have no value here.
+    A breach below the warning means that low values are bad. ``undefined`` is the reason for a missing value of a
+    portfolio that was analyzed in full.
     """
 
     name: str
@@ -29,12 +29,12 @@ class Rule:
         object.__setattr__(self, "low_is_bad", self.breach < self.warning)
 
     def limits(self, thresholds: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
-        """Give the thresholds of warning and breach: the user's own where ``thresholds`` hold some."""
+        """Return the thresholds of warning and breach: the user's own if ``thresholds`` has any."""
         own = thresholds.get(self.name, {})
         return own.get("warning", self.warning), own.get("breach", self.breach)
 
     def crosses(self, value: float, threshold: float) -> bool:
-        """Tell whether ``value`` is at ``threshold``, give or take rounding, or beyond it."""
+        """Return whether ``value`` is at ``threshold``, apart from rounding, or beyond it."""
         if self.zero_is_ok and value == 0:
             return False
         beyond = value < threshold if self.low_is_bad else value > threshold
@@ -70,7 +70,7 @@ _REASONS = {
 
 
 class _Scale:
-    """A rule with its thresholds, the default ones or a user's own, and what messages say of them, in words already."""
+    """A rule with its thresholds, the default ones or a user's own, and their texts in messages."""
 
     def __init__(self, rule: Rule, warning: float, breach: float) -> None:
         self.rule, self.warning, self.breach = rule, warning, breach
@@ -82,7 +82,7 @@ class _Scale:
         self._at_breach = f", {side} the breach threshold of {breach:{shape}}."
 
     def check(self, value: float | None, reason: str | None) -> Check:
-        """Check one value; ``reason`` as in :func:`check_portfolio`."""
+        """Return the check of one value; ``reason`` as in :func:`check_portfolio`."""
         rule = self.rule
         if value is None:
             why = _REASONS.get(reason or "", rule.undefined)
@@ -101,10 +101,10 @@ _DEFAULT_SCALES = tuple(_Scale(rule, rule.warning, rule.breach) for rule in RULE
 def check_portfolio(
     values: Mapping[str, float | None], thresholds: Mapping[str, Mapping[str, float]], reason: str | None
 ) -> tuple[Check, ...]:
-    """Check the ``values``, one for each rule by name, in the order of :data:`RULES`.
+    """Return the checks of the ``values``, one for each rule by name, in the order of :data:`RULES`.
 
-    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be left out. ``reason`` is
-    the report's, why figures are undefined. A value at a threshold, give or take rounding, has crossed it.
+    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be absent. ``reason`` is
+    the report's, why figures are undefined. A value at a threshold, apart from rounding, has crossed it.
     """
     scales = tuple(_Scale(rule, *rule.limits(thresholds)) for rule in RULES) if thresholds else _DEFAULT_SCALES
     return tuple([scale.check(values[scale.rule.name], reason) for scale in scales])

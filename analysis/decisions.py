@@ -1,9 +1,9 @@
-"""What to do about each symbol that a user holds or watches: fixed rules, and a sentence with the figures they saw.
+"""Decisions about each symbol that a user holds or watches: fixed rules, and a sentence with their figures.
 
-A position that the outlook speaks against is closed by half, and one as large as a breach of the user's
-``largest_position`` down to a fifth of the total value, whichever closes more; what has a good outlook is bought while
-it is no large part. A short position gains from falling prices: a good outlook speaks against it, closing it is a
-purchase, and more of it is never sold.
+A position against the outlook is reduced by half, and one as large as a breach of the user's ``largest_position``
+to a fifth of the total value, whichever closes more; a symbol with a good outlook is bought unless it is a large part
+already. A short position gains from falling prices: a good outlook is against it, closing it is a purchase, and more
+of it is never sold.
 """
 
 import math
@@ -23,10 +23,10 @@ _TRENDS = {1: "up", 0: "none", -1: "down", None: "unknown"}
 
 @record
 class _Opinion:
-    """What its research says about a symbol, whoever holds it.
+    """The conclusions from a symbol's research that are the same for all users.
 
-    ``outlook`` is that in words, where there is a score. ``alone`` is for who does not hold the symbol, ``closing`` for
-    who has a position that it speaks against: a long one if it is ``bad``, a short one if it is ``good``.
+    ``outlook`` is the score in words, if there is one. ``alone`` is for users without the symbol, ``closing`` for users
+    with a position against the outlook: a long one if it is ``bad``, a short one if it is ``good``.
     """
 
     outlook: str
@@ -37,19 +37,19 @@ class _Opinion:
 
 
 class Adviser:
-    """Decides for all portfolios of a run; what there is to say about a symbol alone is worked out once, here."""
+    """Decides for all portfolios of a run; opinions that depend only on a symbol are computed once, here."""
 
     def __init__(self, research: Mapping[str, Research]) -> None:
         self.research = research
         self._opinions = {symbol: _opinion(symbol, seen) for symbol, seen in research.items()}
 
     def standing(self) -> Iterator[Decision]:
-        """Give the decisions that do not depend on a portfolio; most of those about one are among them."""
+        """Yield the decisions that do not depend on a portfolio; most decisions about one are among them."""
         for opinion in self._opinions.values():
             yield from (opinion.alone, opinion.closing) if opinion.closing is not opinion.alone else (opinion.alone,)
 
     def decide(self, portfolio: Portfolio, holdings: Sequence[HoldingReport]) -> tuple[Decision, ...]:
-        """Decide about the ``holdings``, those of the ``portfolio`` as valued, then about what is watched only."""
+        """Return the decisions about ``holdings``, the ``portfolio``'s as valued, then about symbols only watched."""
         _, breach = LARGEST_POSITION.limits(portfolio.thresholds)
         decisions = [self._about_holding(holding, breach) for holding in holdings]
         if portfolio.watchlist:
@@ -105,7 +105,7 @@ def _outlook(seen: Research) -> str:
 
 
 def _reduced(holding: HoldingReport, opinion: _Opinion, breach: float, excess: int, *, against: bool) -> Decision:
-    """Close ``excess`` percent of a position that is too large, more if its symbol's score is ``against`` it."""
+    """Return a reduction of a too large position by ``excess`` percent, or more if the score is ``against`` it."""
     short = holding.quantity < 0
     limit = f"the breach threshold of {breach:.1%}, and {_LARGE_POSITION_TARGET:.1%} is to be left"
     reasons = [f"at {abs(holding.weight or 0):.1%} of the total value the position is at or above {limit}"]
@@ -133,7 +133,7 @@ def _hold(symbol: str, confidence: int, why: str) -> Decision:
 
 
 def _excess_percent(weight: float, breach: float) -> int:
-    """Tell how much of a position that is at the breach lies above the target, in whole percent, rounded up."""
+    """Return the part of a position at the breach that lies above the target, in whole percent, rounded up."""
     if weight <= _LARGE_POSITION_TARGET or not LARGEST_POSITION.crosses(weight, breach):
         return 0
     return math.ceil(round(100 * (1 - _LARGE_POSITION_TARGET / weight), 9))

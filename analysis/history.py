@@ -1,4 +1,4 @@
-"""Which of a symbol's daily bars count: the days that are known, and how long a gap may be."""
+"""The daily bars of a symbol that count: known days, and the maximum length of a gap."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,13 +8,13 @@ import numpy as np
 from analysis.models import Bars, Booleans, Dates, Floats, Integers
 
 MAX_GAP = 5
-"""Trading days without a price that are carried forward, and the age at which a last price is not yet stale."""
+"""The longest gap in trading days that is carried forward, and the maximum age of a last price that is not stale."""
 
 
 def known_bars(bars: Bars, as_of: date) -> Bars:
-    """Give the days up to ``as_of``; one whose close, raw or adjusted, is no finite positive number is no day at all.
+    """Return the days up to ``as_of`` whose close, raw and adjusted, is a finite positive number.
 
-    Highs and lows are kept where they are such numbers on every day that is left.
+    Highs and lows are kept if they are such numbers on every remaining day.
     """
     bars = bars.at(slice(days_until(bars, as_of)))
     known = _are_prices(bars.close) & _are_prices(bars.adj_close)
@@ -30,12 +30,12 @@ def _are_prices(numbers: Floats) -> Booleans:
 
 
 def days_until(bars: Bars, last: date) -> int:
-    """Count the days of ``bars`` up to ``last``."""
+    """Return the number of days of ``bars`` up to ``last``."""
     return int(bars.dates.searchsorted(np.datetime64(last, "D"), "right"))
 
 
 def trading_day_numbers(dates: Dates, trading_days: Dates) -> Integers:
-    """Give the number of the last of ``trading_days`` up to each date; before the first, weekdays count downwards."""
+    """Return the number of the last of ``trading_days`` up to each date; before the first, weekdays count downwards."""
     numbers = trading_days.searchsorted(dates, "right") - 1
     before = numbers < 0
     numbers[before] = -np.busday_count(dates[before], trading_days[0])

@@ -1,9 +1,9 @@
-"""The page of indicators: what price histories say on their last day, all symbols at once.
+"""The page of indicators: the state of price histories on their last day, all symbols at once.
 
-Unless a docstring says otherwise an indicator takes daily adjusted prices of shape ``(days, symbols)``, oldest first,
-NaN before a symbol's own first day, at least :data:`YEAR` + 1 rows (short histories are padded with NaN), and gives its
-last value, shape ``(symbols,)``; NaN where the symbol's history is too short for it. Definitions and seeding are those
-of TA-Lib 0.8, without its traps: a price that never moves has an RSI of 50, and no %B.
+Unless a docstring says otherwise, an indicator takes daily adjusted prices of shape ``(days, symbols)``, oldest first,
+NaN before a symbol's own first day, at least :data:`YEAR` + 1 rows (short histories are padded with NaN), and returns
+its last value, shape ``(symbols,)``; NaN if the symbol's history is too short for it. Definitions and seeding are those
+of TA-Lib 0.8, without its special cases: a price that never moves has an RSI of 50, and no %B.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ from analysis.models import Booleans, Floats
 MONTH, YEAR = 21, measures.TRADING_DAYS
 
 SAME_PRICE = 1e-12
-"""Differences up to this share of the price are rounding: averaging equal prices leaves some."""
+"""Differences up to this share of the price are rounding: averages of equal prices contain some."""
 
 RETRACEMENTS = (0.0, 0.236, 0.382, 0.5, 0.618, 0.786, 1.0)
-"""Shares of a swing that prices are said to go back."""
+"""Shares of a swing at which the retracement levels lie."""
 
 _WILDER_DAYS = 14
 _BOLLINGER_DAYS, _BOLLINGER_WIDTH = 20, 4  # from two deviations below the mean to two above it
@@ -26,17 +26,17 @@ _BLOCK = 32
 
 
 def simple_average(prices: Floats, period: int) -> Floats:
-    """Mean of the last ``period`` prices (SMA)."""
+    """Return the mean of the last ``period`` prices (SMA)."""
     return prices[-period:].mean(axis=0)
 
 
 def exponential_averages(prices: Floats, period: int) -> Floats:
-    """EMA of every day, ``(days, symbols)``: a + (price - a) 2/(period + 1), seeded with the mean of the first ones."""
+    """Return the EMA of every day, ``(days, symbols)``: a + (price - a) 2/(period + 1), seeded with the first mean."""
     return _averages(prices, period, 1 - 2 / (period + 1))
 
 
 def macd(prices: Floats) -> tuple[Floats, Floats, Floats]:
-    """Line EMA 12 - EMA 26, its signal EMA 9, and the histogram line - signal; all need 34 prices."""
+    """Return the line EMA 12 - EMA 26, its signal EMA 9, and the histogram line - signal; all need 34 prices."""
     # TA-Lib starts both averages on one day, so the fast one is seeded with the last 12 of the first 26 prices.
     later = np.arange(len(prices))[:, None] >= np.isnan(prices).sum(axis=0) + _SLOW - _FAST
     fast = exponential_averages(np.where(later, prices, np.nan), _FAST)
@@ -47,7 +47,7 @@ def macd(prices: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def relative_strength_index(prices: Floats) -> Floats:
-    """RSI 14: 100 gains / (gains + losses), both Wilder's averages; 50 where the price has not moved."""
+    """Return the RSI 14: 100 gains / (gains + losses), both Wilder's averages; 50 if the price has not moved."""
     changes = np.diff(prices, axis=0)
     gains, losses = _wilder_average(np.maximum(changes, 0)), _wilder_average(np.maximum(-changes, 0))
     moved = gains + losses
@@ -55,13 +55,13 @@ def relative_strength_index(prices: Floats) -> Floats:
 
 
 def average_true_range(high: Floats, low: Floats, prices: Floats) -> Floats:
-    """ATR 14: Wilder's average of max(high - low, abs(high - c), abs(low - c)), c the close of the day before."""
+    """Return the ATR 14: Wilder's average of max(high - low, abs(high - c), abs(low - c)), c the previous close."""
     high, low, before = high[1:], low[1:], prices[:-1]
     return _wilder_average(np.maximum(high - low, np.maximum(np.abs(high - before), np.abs(low - before))))
 
 
 def bollinger_percent_b(prices: Floats) -> Floats:
-    """(price - lower) / (upper - lower), the bands two deviations (ddof 0) around the mean of the last 20 prices."""
+    """Return (price - lower) / (upper - lower), bands two deviations (ddof 0) around the mean of the last 20 prices."""
     last = prices[-_BOLLINGER_DAYS:]
     mean, deviation = last.mean(axis=0), last.std(axis=0)
     width = _BOLLINGER_WIDTH * np.where(deviation > SAME_PRICE * mean, deviation, np.nan)
@@ -70,31 +70,31 @@ def bollinger_percent_b(prices: Floats) -> Floats:
 
 
 def distances_to_extremes(prices: Floats) -> tuple[Floats, Floats]:
-    """Last price / highest - 1 and / lowest - 1 of the last 252 prices: at most 0, and at least 0."""
+    """Return last price / highest - 1 and / lowest - 1 of the last 252 prices: at most 0, and at least 0."""
     year = prices[-YEAR:]
     return prices[-1] / year.max(axis=0) - 1, prices[-1] / year.min(axis=0) - 1
 
 
 def momentum_12_1(prices: Floats) -> Floats:
-    """Return from 252 to 21 days ago."""
+    """Return the return from 252 to 21 days ago."""
     growth: Floats = prices[-1 - MONTH] / prices[-1 - YEAR]
     return growth - 1
 
 
 def recent_volatility(prices: Floats, days: int) -> Floats:
-    """Annual volatility of the last ``days`` returns."""
+    """Return the annual volatility of the last ``days`` returns."""
     recent = prices[-1 - days :]
     return measures.annual_volatility(recent[1:] / recent[:-1] - 1)
 
 
 def trend(price: Floats, short: Floats, long: Floats) -> Floats:
-    """1 where price > short > long average, -1 where price < short < long, else 0; all are ``(symbols,)``."""
+    """Return 1 if price > short > long average, -1 if price < short < long, else 0; all are ``(symbols,)``."""
     rising, falling = _above(price, short) & _above(short, long), _above(short, price) & _above(long, short)
     return np.where(np.isnan(long), np.nan, rising.astype(np.float64) - falling)
 
 
 def fibonacci_levels(prices: Floats) -> Floats:
-    """Prices at each of :data:`RETRACEMENTS` of the last 252 days' swing, from its end to its start.
+    """Return the prices at each of :data:`RETRACEMENTS` of the last 252 days' swing, from its end to its start.
 
     Shape ``(retracements, symbols)``. The swing runs between the highest and the lowest price and ends at the later.
     """
@@ -107,16 +107,16 @@ def fibonacci_levels(prices: Floats) -> Floats:
 
 
 def nearest_levels(levels: Floats, price: Floats) -> tuple[Floats, Floats]:
-    """Highest of the ``levels`` below the price (support), lowest above it (resistance); infinite where none is."""
+    """Return the highest of ``levels`` below the price (support), the lowest above (resistance); infinite if none."""
     below, above = _above(price, levels), _above(levels, price)
     return np.where(below, levels, -np.inf).max(axis=0), np.where(above, levels, np.inf).min(axis=0)
 
 
 def decayed_sums(inputs: Floats, decay: float) -> Floats:
-    """s_t = decay s_(t-1) + inputs_t on every day, from s = 0 before the first; same shape ``(days, symbols)``.
+    """Return s_t = decay s_(t-1) + inputs_t on every day, from s = 0 before the first; same shape ``(days, symbols)``.
 
-    No loop over days: a triangle of powers of ``decay``, which is in (0, 1), sums each block of days, and a second one
-    what the blocks leave to those after them. No power exceeds 1, and what underflows has faded away.
+    No loop over days: a triangle of powers of ``decay``, which is in (0, 1), sums each block of days, and a second
+    one carries the blocks' sums to later blocks. No power exceeds 1, and underflow means a negligible weight.
     """
     days, symbols = inputs.shape
     count = -(-days // _BLOCK)
@@ -129,13 +129,13 @@ def decayed_sums(inputs: Floats, decay: float) -> Floats:
 
 
 def _powers(decay: float, size: int) -> Floats:
-    """Lower triangle of decay^(row - column)."""
+    """Return the lower triangle of decay^(row - column)."""
     number = np.arange(size)
     return np.tril(decay ** np.abs(np.subtract.outer(number, number)))
 
 
 def _averages(values: Floats, period: int, decay: float) -> Floats:
-    """Exponential average of every day, same shape; NaN before the ``period``-th value, which is the plain mean."""
+    """Return the exponential average of every day, same shape; NaN before value ``period``, which is the plain mean."""
     first = np.isnan(values).sum(axis=0)
     seed_rows = np.minimum(first + np.arange(period)[:, None], len(values) - 1)
     seed = np.take_along_axis(values, seed_rows, axis=0).mean(axis=0)
@@ -145,7 +145,7 @@ def _averages(values: Floats, period: int, decay: float) -> Floats:
 
 
 def _wilder_average(values: Floats) -> Floats:
-    """Last of Wilder's averages over 14 days: a + (value - a) / 14."""
+    """Return the last of Wilder's averages over 14 days: a + (value - a) / 14."""
     last: Floats = _averages(values, _WILDER_DAYS, 1 - 1 / _WILDER_DAYS)[-1]
     return last
 

@@ -1,12 +1,12 @@
 """The page of formulas: performance and risk measures, all portfolios at once.
 
-Unless a docstring says otherwise a measure takes daily simple returns of shape ``(observations, portfolios)`` and gives
-one figure a portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; losses are negative). Benchmarks are one
-column, ``(observations,)``. The definitions are those of empyrical-reloaded 0.7.1 where no other source is named.
+Unless a docstring says otherwise, a measure takes daily simple returns of shape ``(observations, portfolios)`` and
+returns one figure per portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; losses are negative). Benchmarks
+are one column, ``(observations,)``. The definitions are those of empyrical-reloaded 0.7.1 unless a source is named.
 
-An undefined figure is NaN, and a NaN among the returns makes the figures of its own column NaN and no other's. Whether
-there is variance, downside or a drawdown to divide by is decided against ``noise``, never against zero: rounding
-leaves a deviation of some 1e-17 in a constant return, and dividing by that gives absurd ratios. It is the :data:`NOISE`
+An undefined figure is NaN, and a NaN among the returns makes only the figures of its own column NaN. Whether there
+is variance, downside or a drawdown to divide by is decided by comparison with ``noise``, never with zero: rounding
+leaves a deviation of some 1e-17 in a constant return, and a division by it gives absurd ratios. It is the :data:`NOISE`
 of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
 """
 
@@ -18,103 +18,103 @@ import numpy as np
 from analysis.models import Booleans, Floats, Integers
 
 TRADING_DAYS = 252
-"""Trading days a year."""
+"""Trading days per year."""
 
 NOISE = 1e-14
 """Daily deviations, mean losses and drawdowns up to this size are rounding, not information."""
 
 CANCELLED = 1e-12
-"""A sum of long and short parts (values, variances) this small beside the sum of their sizes is rounding, too."""
+"""A sum of long and short parts (values, variances) this small relative to the sum of their sizes is rounding, too."""
 
 LARGEST_TAIL = 0.05
-"""The largest tail probability that :func:`worst_returns` serves."""
+"""The largest tail probability that :func:`worst_returns` supports."""
 
 
 def rounding(weights: Floats) -> Floats:
-    """Give the :data:`NOISE` in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies it."""
+    """Return the :data:`NOISE` in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies it."""
     gross: Floats = np.abs(weights).sum(axis=1)
     return NOISE * np.maximum(gross, 1)
 
 
 def daily_rate(annual_rate: float) -> float:
-    """Give the daily rate that compounds to ``annual_rate`` over a year."""
+    """Return the daily rate that compounds to ``annual_rate`` over a year."""
     return float((1 + annual_rate) ** (1 / TRADING_DAYS) - 1)
 
 
 def compounded(returns: Floats) -> Floats:
-    """prod(1 + r) - 1, undefined where a day lost more than everything: a :func:`cumulative_return` by itself."""
+    """Return prod(1 + r) - 1, undefined if a day lost more than everything: a standalone :func:`cumulative_return`."""
     growth: Floats = np.prod(1 + returns, axis=0)
     growth[returns.min(axis=0) < -1] = np.nan
     return growth - 1
 
 
 def cumulative_return(value: Floats) -> Floats:
-    """prod(1 + r) - 1, the last of the :func:`values`, less what they began with."""
+    """Return prod(1 + r) - 1, the last of the :func:`values` minus the first."""
     last: Floats = value[-1]
     return last - 1
 
 
 def cagr(value: Floats) -> Floats:
-    """Compound annual growth rate, prod(1 + r)^(252/n) - 1, of the :func:`values`.
+    """Return the compound annual growth rate, prod(1 + r)^(252/n) - 1, of the :func:`values`.
 
-    Not from the cumulative return: where nearly everything was lost, that has rounded away what is left.
+    Not from the cumulative return: if nearly everything was lost, the rest is rounded away there.
     """
     growth: Floats = value[-1] ** (TRADING_DAYS / (len(value) - 1))
     return growth - 1
 
 
 def annual_volatility(returns: Floats) -> Floats:
-    """std(r, ddof 1) sqrt(252)."""
+    """Return std(r, ddof 1) sqrt(252)."""
     return annualized(standard_deviation(centred(returns)))
 
 
 def annualized(deviation: Floats) -> Floats:
-    """Give s sqrt(252): from a standard deviation the annual volatility, over a benchmark the tracking error."""
+    """Return s sqrt(252): from a standard deviation the annual volatility, over a benchmark the tracking error."""
     return deviation * math.sqrt(TRADING_DAYS)
 
 
 def centred(returns: Floats) -> Floats:
-    """Give r - mean(r), same shape: what several measures begin with."""
+    """Return r - mean(r), same shape: the first step of several measures."""
     return returns - returns.mean(axis=0)
 
 
 def standard_deviation(centred_returns: Floats) -> Floats:
-    """Daily sample standard deviation (ddof 1) of :func:`centred` returns."""
+    """Return the daily sample standard deviation (ddof 1) of :func:`centred` returns."""
     return np.sqrt(_sum_of_products(centred_returns, centred_returns) / (len(centred_returns) - 1))
 
 
 def shortfalls(excess: Floats) -> Floats:
-    """min(e, 0) of returns ``excess`` over the target, same shape."""
+    """Return min(e, 0) of returns ``excess`` over the target, same shape."""
     return np.minimum(excess, 0)
 
 
 def downside_deviation(shortfall: Floats) -> Floats:
-    """Daily sqrt(mean(min(e, 0)^2)) of the :func:`shortfalls`, the mean over all observations."""
+    """Return the daily sqrt(mean(min(e, 0)^2)) of the :func:`shortfalls`, the mean over all observations."""
     return np.sqrt(_mean_product(shortfall, shortfall))
 
 
 def sharpe_ratio(mean: Floats, deviation: Floats, noise: Floats | float = NOISE) -> Floats:
-    """mean(e) / std(e, ddof 1) sqrt(252) of returns e over the risk-free rate; all arguments are ``(portfolios,)``.
+    """Return mean(e) / std(e, ddof 1) sqrt(252) of returns e over the risk-free rate; arguments are ``(portfolios,)``.
 
-    Of returns over a benchmark it is the information ratio.
+    For returns over a benchmark it is the information ratio.
     """
     return _quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
 
 
 def sortino_ratio(mean: Floats, downside: Floats, noise: Floats | float = NOISE) -> Floats:
-    """mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
+    """Return mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
     return _quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
 
 
 def omega_ratio(excess: Floats, shortfall: Floats, noise: Floats | float = NOISE) -> Floats:
-    """sum(max(e, 0)) / sum(max(-e, 0)), the latter from the :func:`shortfalls`."""
+    """Return sum(max(e, 0)) / sum(max(-e, 0)), the latter from the :func:`shortfalls`."""
     return _quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
 
 
 def values(returns: Floats) -> Floats:
-    """V, what 1 before the first return grows to on each day, shape ``(observations + 1, portfolios)``.
+    """Return V, the value on each day of 1 before the first return, shape ``(observations + 1, portfolios)``.
 
-    Undefined where a day lost more than everything, for nothing compounds from below zero.
+    Undefined if a day lost more than everything, since nothing compounds from below zero.
     """
     # In the memory order of the returns: the running products and maxima of a portfolio then stay in cache.
     value = np.empty_like(returns, shape=(len(returns) + 1, *returns.shape[1:]))
@@ -125,14 +125,14 @@ def values(returns: Floats) -> Floats:
 
 
 def worst_return(value: Floats, days: int) -> Floats:
-    """Lowest return over ``days`` days in a row, compounded: min(V_t / V_(t - days) - 1) of the :func:`values`."""
-    # There is no return on nothing (0 / 0), and fmin passes over it.
+    """Return the lowest compounded return of ``days`` days in a row, min(V_t / V_(t - days) - 1) of :func:`values`."""
+    # There is no return on zero (0 / 0), and fmin ignores it.
     lowest: Floats = np.fmin.reduce(value[days:] / value[:-days], axis=0)
     return lowest - 1
 
 
 def drawdowns(value: Floats) -> Floats:
-    """V/peak(V) - 1 for each day, V the :func:`values`, shape ``(observations + 1, portfolios)``."""
+    """Return V/peak(V) - 1 for each day, V the :func:`values`, shape ``(observations + 1, portfolios)``."""
     peaks = np.maximum.accumulate(value, axis=0, out=np.empty_like(value))
     drawdown = np.divide(value, peaks, out=peaks)
     drawdown -= 1
@@ -140,22 +140,22 @@ def drawdowns(value: Floats) -> Floats:
 
 
 def max_drawdown(drawdown: Floats, noise: Floats | float = NOISE) -> Floats:
-    """Deepest of the :func:`drawdowns`, in [-1, 0]."""
+    """Return the deepest of the :func:`drawdowns`, in [-1, 0]."""
     return _without_noise(drawdown.min(axis=0), noise)
 
 
 def current_drawdown(drawdown: Floats, noise: Floats | float = NOISE) -> Floats:
-    """Last of the :func:`drawdowns`, in [-1, 0]."""
+    """Return the last of the :func:`drawdowns`, in [-1, 0]."""
     return _without_noise(drawdown[-1], noise)
 
 
 def drawdown_days(drawdown: Floats, noise: Floats | float = NOISE) -> tuple[Integers, Integers, Integers]:
-    """Row numbers in :func:`drawdowns` of the peak, the trough and the recovery of the deepest one; -1 is none.
+    """Return the rows in :func:`drawdowns` of the peak, the trough and the recovery of the deepest one; -1 is none.
 
     The peak is the last day at the running maximum before the trough, the recovery the first one after it.
     """
     trough = drawdown.argmin(axis=0)
-    # A portfolio a row, in the memory order of the drawdowns.
+    # One portfolio per row, in the memory order of the drawdowns.
     at_peak = (drawdown >= -noise).T
     after = np.arange(len(drawdown)) > trough[:, None]
     peak = len(drawdown) - 1 - np.argmax((at_peak & ~after)[:, ::-1], axis=1)
@@ -166,12 +166,12 @@ def drawdown_days(drawdown: Floats, noise: Floats | float = NOISE) -> tuple[Inte
 
 
 def calmar_ratio(growth_rate: Floats, deepest: Floats, noise: Floats | float = NOISE) -> Floats:
-    """Divide the :func:`cagr` by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
+    """Return the :func:`cagr` divided by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
     return _quotient(growth_rate, -deepest, noise)
 
 
 def worst_returns(returns: Floats) -> Floats:
-    """Give the lowest returns, ascending, as many rows as a tail of :data:`LARGEST_TAIL` needs, for the next two."""
+    """Return the lowest returns, ascending, enough rows for a tail of :data:`LARGEST_TAIL`; input of the next two."""
     count = math.ceil((len(returns) - 1) * LARGEST_TAIL) + 1
     worst = np.sort(np.partition(returns, count - 1, axis=0)[:count], axis=0)
     # Sorting puts a NaN last, out of the tail; it must not go unnoticed.
@@ -180,7 +180,7 @@ def worst_returns(returns: Floats) -> Floats:
 
 
 def value_at_risk(worst: Floats, observations: int, tail: float) -> Floats:
-    """Percentile ``tail`` of the returns whose :func:`worst_returns` are given, linearly interpolated."""
+    """Return percentile ``tail`` of the returns with these :func:`worst_returns`, linearly interpolated."""
     position = (observations - 1) * tail
     below = int(position)
     above = math.ceil(position)
@@ -189,46 +189,46 @@ def value_at_risk(worst: Floats, observations: int, tail: float) -> Floats:
 
 
 def conditional_value_at_risk(worst: Floats, observations: int, tail: float) -> Floats:
-    """Mean of the k + 1 lowest returns, k = int((n - 1) tail), from the :func:`worst_returns`."""
+    """Return the mean of the k + 1 lowest returns, k = int((n - 1) tail), from the :func:`worst_returns`."""
     return worst[: int((observations - 1) * tail) + 1].mean(axis=0)
 
 
 def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floats:
-    """Give the percentile of normal returns, mean + std(ddof 1) z(tail); both arguments are ``(portfolios,)``."""
+    """Return the percentile of normal returns, mean + std(ddof 1) z(tail); both arguments are ``(portfolios,)``."""
     return mean + deviation * NormalDist().inv_cdf(tail)
 
 
 def standardized(centred_returns: Floats, noise: Floats | float = NOISE) -> Floats:
-    """(r - mean(r)) / std(r, ddof 0) of :func:`centred` returns, same shape; a column without variance is NaN."""
+    """Return (r - mean(r)) / std(r, ddof 0) of :func:`centred` returns, same shape; NaN in columns without variance."""
     return centred_returns * _quotient(1.0, np.sqrt(_mean_product(centred_returns, centred_returns)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
-    """Biased g1 of :func:`standardized` returns (scipy.stats.skew)."""
+    """Return the biased g1 of :func:`standardized` returns (scipy.stats.skew)."""
     return _mean_product(standard * standard, standard)
 
 
 def excess_kurtosis(standard: Floats) -> Floats:
-    """Biased g2 of :func:`standardized` returns (scipy.stats.kurtosis)."""
+    """Return the biased g2 of :func:`standardized` returns (scipy.stats.kurtosis)."""
     squares = standard * standard
     return _mean_product(squares, squares) - 3
 
 
 def correlation(standard: Floats, standard_benchmark: Floats) -> Floats:
-    """Pearson's correlation of :func:`standardized` returns with the standardized benchmark."""
+    """Return Pearson's correlation of :func:`standardized` returns with the standardized benchmark."""
     return np.clip(_mean_product(standard, standard_benchmark[:, None]), -1, 1)
 
 
 def beta(returns: Floats, benchmark: Floats) -> Floats:
-    """cov(r, b) / var(b)."""
+    """Return cov(r, b) / var(b)."""
     deviations = benchmark - benchmark.mean()
     variance = float(deviations @ deviations) / len(benchmark)
-    # The deviations sum to zero, so the returns need not be centred as well.
+    # The deviations sum to zero, so the returns need not be centered as well.
     return _mean_product(returns, deviations[:, None]) / (variance if variance > NOISE**2 else np.nan)
 
 
 def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
-    """(1 + mean(e) - beta mean(e_b))^252 - 1 of returns over the risk-free rate; undefined where the base is negative.
+    """Return (1 + mean(e) - beta mean(e_b))^252 - 1 of returns over the risk-free rate; undefined for a negative base.
 
     ``mean`` and ``betas`` are ``(portfolios,)``.
     """
@@ -237,21 +237,21 @@ def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
 
 
 def covariances(holding_returns: Floats, returns: Floats) -> Floats:
-    """Sample covariance (ddof 1) of each holding with its portfolio, shape ``(portfolios, holdings)``.
+    """Return the sample covariance (ddof 1) of each holding with its portfolio, shape ``(portfolios, holdings)``.
 
     ``holding_returns`` are ``(portfolios, holdings, observations)``. With S the covariance matrix of the holdings and w
-    their weights it is (S w)_i, without the work of S.
+    their weights it is (S w)_i, without computing S.
     """
-    # The deviations sum to zero, so the holdings' returns need not be centred as well.
+    # The deviations sum to zero, so the holdings' returns need not be centered as well.
     products: Floats = np.matvec(holding_returns, centred(returns).T)
     return products / (len(returns) - 1)
 
 
 def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
-    """w_i (S w)_i: what each holding adds to the variance of its portfolio, shape ``(portfolios, holdings)``.
+    """Return w_i (S w)_i: each holding's part of the variance of its portfolio, shape ``(portfolios, holdings)``.
 
-    As all arguments: ``weights`` w are 0 if not held, ``covariance`` is that of :func:`covariances`, ``deviations`` are
-    the holdings' daily standard deviations. Undefined where the parts cancel out or none has any variance.
+    The arguments have the same shape: ``weights`` w are 0 if not held, ``covariance`` is from :func:`covariances`,
+    ``deviations`` are the holdings' daily standard deviations. Undefined if the parts cancel out or none has variance.
     """
     parts = weights * covariance
     scale = _average_deviation(weights, deviations)
@@ -260,22 +260,22 @@ def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> F
 
 
 def risk_contributions(parts: Floats) -> Floats:
-    """w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
+    """Return w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
     return parts / parts.sum(axis=1, keepdims=True)
 
 
 def diversification_ratio(parts: Floats, weights: Floats, deviations: Floats) -> Floats:
-    """Sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
+    """Return the sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
     return _average_deviation(weights, deviations) / np.sqrt(parts.sum(axis=1))
 
 
 def equal_risk_weights(held: Booleans, deviations: Floats) -> Floats:
-    """1/s_i for what is ``held`` and else 0, ``(portfolios, holdings)``; undefined for a holding without variance."""
+    """Return 1/s_i if ``held``, else 0, ``(portfolios, holdings)``; undefined for a holding without variance."""
     return np.where(held, _quotient(1.0, deviations), 0.0)
 
 
 def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
-    """Mean of the pairwise correlations of the ``count`` holdings of each portfolio; undefined for fewer than two.
+    """Return the mean of the pairwise correlations of each portfolio's ``count`` holdings; undefined for less than two.
 
     ``equal_risk_returns`` are those with the :func:`equal_risk_weights`. Their variance is the sum of the correlations
     of each holding with each, itself included.
@@ -303,6 +303,6 @@ def _without_noise(drawdown: Floats, noise: Floats | float) -> Floats:
 
 
 def _quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
-    # An infinite denominator is an overflow: dividing by it would pass for a true zero.
+    # An infinite denominator is an overflow: a division by it would give a false zero.
     usable = (denominator > noise) & np.isfinite(denominator)
     return numerator / np.where(usable, denominator, np.nan)

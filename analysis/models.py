@@ -1,4 +1,4 @@
-"""The records that flow through the analysis. Plain, frozen, without behaviour beyond their meaning.
+"""The records that flow through the analysis. Plain, frozen, without behavior beyond their meaning.
 
 Conventions: money is in the account currency; weights, returns and risk figures are fractions (0.05 is 5 %) unless the
 name ends in ``_pct``; losses are negative; an undefined figure is ``None``, never NaN or infinity.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, dataclass_transform
 
 from analysis.price_issues import SymbolIssue
 
-if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only where it is looked into
+if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on access
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,20 +28,20 @@ type Side = Literal["BUY", "SELL"]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record[Record](cls: type[Record]) -> type[Record]:
-    """Make a frozen dataclass; that it is frozen is held by the type checker.
+    """Return a frozen dataclass; only the type checker enforces that it is frozen.
 
-    Held at run time as well, it would make a record six times as dear, and a page of 200 users is some 8,000 of them.
+    Enforced at run time, it would make a record six times as expensive, and a page of 200 users has some 8,000.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 @record
 class Bars:
-    """Daily bars of one symbol, oldest first, one row a date, all arrays of shape ``(days,)``.
+    """Daily bars of one symbol, oldest first, one row per date, all arrays of shape ``(days,)``.
 
     ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
-    ``None`` where the source does not give both for every day, ``volume`` (shares traded, not negative) where it does
-    not give that.
+    ``None`` unless the source has both for every day, ``volume`` (shares traded, not negative) unless it has that for
+    every day.
     """
 
     dates: Dates
@@ -52,7 +52,7 @@ class Bars:
     volume: Floats | None = None
 
     def at(self, days: "slice | Integers | Booleans") -> "Bars":
-        """Give some of the days alone."""
+        """Return the bars of some of the days."""
         high = None if self.high is None else self.high[days]
         low = None if self.low is None else self.low[days]
         volume = None if self.volume is None else self.volume[days]
@@ -78,7 +78,7 @@ class InvalidHolding:
 
 @record
 class Portfolio:
-    """What one user owns and watches. Holdings are unique by symbol."""
+    """One user's holdings and watchlist. Holdings are unique by symbol."""
 
     user_id: str
     holdings: tuple[Holding, ...] = ()
@@ -91,7 +91,7 @@ class Portfolio:
 
 @record
 class Research:
-    """What the price history of one symbol says, whoever holds it; prices but ``close`` are adjusted, as ``adj_close``.
+    """The research of one symbol's price history, the same for all users; prices except ``close`` are adjusted.
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
     252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
@@ -125,7 +125,7 @@ class Research:
 
 @record
 class Valuation:
-    """What the holdings are worth at the last close; ``market_value`` is without cash, shorts count negative."""
+    """The value of the holdings at the last close; ``market_value`` is without cash, shorts count negative."""
 
     market_value: float
     cash: float
@@ -140,7 +140,7 @@ class Valuation:
 class HoldingReport:
     """One holding, valued. ``weight`` is its share of market values plus cash.
 
-    Documents add the ``research`` of its symbol, which does not depend on who holds it.
+    Documents add the ``research`` of its symbol, which is the same for all users.
     """
 
     symbol: str
@@ -162,7 +162,7 @@ class HoldingReport:
 
 @record
 class Performance:
-    """How today's mix would have done from the close of ``start`` to that of ``end``."""
+    """The performance of today's mix from the close of ``start`` to that of ``end``."""
 
     start: date
     end: date
@@ -209,7 +209,7 @@ class Risk:
 
 @record
 class Diversification:
-    """How the money and the risk are spread."""
+    """The distribution of money and risk."""
 
     herfindahl_index: float | None
     effective_holdings: float | None
@@ -220,7 +220,7 @@ class Diversification:
 
 @record
 class Stress:
-    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` where untold."""
+    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` if unknown."""
 
     scenario: str
     return_: float | None
@@ -229,7 +229,7 @@ class Stress:
 
 @record
 class Check:
-    """One rule, checked: ``threshold`` is the one crossed, or the warning one."""
+    """The result of one rule: ``threshold`` is the crossed one, or that of a warning."""
 
     rule: str
     status: CheckStatus
@@ -240,7 +240,7 @@ class Check:
 
 @record
 class Decision:
-    """What to do about a symbol, and why; ``confidence`` is from 1 to 10.
+    """The decision about a symbol, and its reason; ``confidence`` is from 1 to 10.
 
     ``position_size_percent`` is of the buying power to spend, or of the position to sell or, if short, to buy back.
     """
@@ -254,9 +254,9 @@ class Decision:
 
 @record
 class Order:
-    """A planned order of whole ``shares``; none are ordered where ``skip_reason`` names why not.
+    """A planned order of whole ``shares``; none are ordered if there is a ``skip_reason``.
 
-    ``original_size_percent`` is the decision's, ``adjusted_size_percent`` what scaling left of it; ``priority`` counts
+    ``original_size_percent`` is the decision's, ``adjusted_size_percent`` that after scaling; ``priority`` counts
     from 1, the order to place first.
     """
 
@@ -287,10 +287,10 @@ class OrderPlan:
 
 @record
 class DataQuality:
-    """What the figures rest on. ``coverage`` is the share of gross market value with enough history.
+    """The quality of the data behind the figures. ``coverage`` is the share of gross market value with enough history.
 
-    ``price_issues`` are what is doubtful about the prices of what is held or watched; ``notes`` are sentences that say
-    why figures are ``None``.
+    ``price_issues`` are the issues of the prices of held or watched symbols; ``notes`` are sentences with the
+    reasons why figures are ``None``.
     """
 
     coverage: float | None
@@ -306,7 +306,7 @@ class DataQuality:
 class Report:
     """The analysis of one user's portfolio in one run.
 
-    ``reason`` names in one word why a report is not (wholly) analysed; ``error`` tells in a sentence why one failed.
+    ``reason`` is one word, why a report is not (fully) analyzed; ``error`` is a sentence, why one failed.
     """
 
     run_id: str
@@ -338,7 +338,7 @@ class Correlations:
 
 @record
 class Series:
-    """Today's mix and the benchmark over the window of the report's ``performance``, one value a week.
+    """Today's mix and the benchmark over the window of the report's ``performance``, one value per week.
 
     ``dates`` are the first day of the window, then the last trading day of each week. Growth begins with 1 on the first
     day; a drawdown is the lowest of its week, so that the deepest of all is among them.

@@ -1,7 +1,7 @@
-"""Why figures of a report are null: a sentence for each cause, which names the figures that it leaves unknown.
+"""The reasons why figures of a report are null: a sentence for each cause, which names the unknown figures.
 
-What the report's ``reason`` or the lists of ``data_quality`` explain is not explained again: all that rests on returns
-where there are none, and what is unknown of a symbol that is missing, stale or short of history.
+Figures that the report's ``reason`` or the lists of ``data_quality`` explain are not explained again: return-based
+figures without returns, and the unknown figures of a symbol that is missing, stale or short of history.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +55,7 @@ _OUT_OF_RANGE = "it is beyond what a number can hold"
 _COMPOUNDED = ("risk.calmar_ratio", "risk.max_drawdown_peak", "risk.max_drawdown_trough")
 _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
 
-# A drawdown from which there was no recovery is no unknown figure.
+# The missing end of a drawdown without recovery is not an unknown figure.
 _NAMES: dict[type, tuple[str, ...]] = {
     record: tuple(
         member.name
@@ -68,7 +68,7 @@ _FIGURES = {record: attrgetter(*names) for record, names in _NAMES.items()}
 
 
 class Explainer:
-    """Explains for all portfolios of a page; what is unknown of a symbol alone is worked out once."""
+    """Explains all portfolios of a page; the unknown figures of a symbol are determined once."""
 
     def __init__(self, table: PriceTable, research: Mapping[str, Research]) -> None:
         self._table = table
@@ -84,7 +84,7 @@ class Explainer:
         diversification: Diversification,
         stress: Sequence[Stress] | None,
     ) -> tuple[str, ...]:
-        """Give the sentences about one report."""
+        """Return the sentences about one report."""
         unknown: list[str] = []
         if diversification.herfindahl_index is not None:
             unknown += _unknown("valuation", valuation)
@@ -107,7 +107,7 @@ class Explainer:
         return known
 
     def _find(self, symbol: str) -> list[str]:
-        """Give the figures that are unknown of a symbol, whoever holds it."""
+        """Return the unknown figures of a symbol, the same for all users."""
         unknown: list[str] = []
         figures = self._table.figures.get(symbol)
         if figures is not None and figures.history == "enough":
@@ -147,7 +147,7 @@ def _why(figure: str, valuation: Valuation, performance: Performance | None, ris
 
 
 def _too_short(figure: str, performance: Performance) -> bool:
-    """Tell whether the portfolio's window is shorter than a return like ``performance.return_21d`` takes."""
+    """Return whether the portfolio's window is too short for a return like ``performance.return_21d``."""
     period = figure.removeprefix("performance.return_")
     if period == "ytd":
         return performance.start.year == performance.end.year

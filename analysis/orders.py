@@ -1,6 +1,6 @@
-"""From decisions to a plan of whole-share orders that spends no more than there is and sells no more than is held.
+"""From decisions to a plan of whole-share orders that spends no more than is available and sells no more than is held.
 
-Nothing here, or anywhere in this app, sends an order to a broker.
+No code here, or anywhere in this app, sends an order to a broker.
 """
 
 import math
@@ -15,14 +15,14 @@ from analysis.returns import SymbolFigures
 type SkipReason = Literal["no_price", "stale_price", "too_many_shares", "no_buying_power", "less_than_one_share"]
 
 _MOST_SHARES = 1e12
-"""As many as a holding may have."""
+"""The maximum quantity of a holding."""
 
 _ROUNDING = 1e-15
-"""By so much of it a division and a product may miss a whole number."""
+"""The relative error of a division and a product that should give a whole number."""
 
 
 class _Kind(IntEnum):
-    """What an order does, in the order to do it: buy back short shares, sell, buy."""
+    """The kind of an order, in order of execution: buy back short shares, sell, buy."""
 
     COVER = 0
     SELL = 1
@@ -31,7 +31,7 @@ class _Kind(IntEnum):
 
 @record
 class _Draft:
-    """An order that has not found its place yet; ``shares`` are 0 where ``skip_reason`` tells why."""
+    """An order without its final place; ``shares`` are 0 if there is a ``skip_reason``."""
 
     kind: _Kind
     decision: Decision
@@ -41,7 +41,7 @@ class _Draft:
     skip_reason: SkipReason | None
 
     def of(self, shares: int) -> "_Draft":
-        """Give the same order of fewer shares."""
+        """Return the same order with fewer shares."""
         return replace(self, shares=shares, cost=shares * (self.price or 0.0))
 
 
@@ -51,11 +51,11 @@ def plan_orders(
     quotes: Mapping[str, SymbolFigures],
     research: Mapping[str, Research],
 ) -> OrderPlan:
-    """Plan the orders that follow from the ``decisions``: short positions are bought back, then sells, then buys.
+    """Return the orders that follow from the ``decisions``: short positions are bought back, then sells, then buys.
 
-    Sells come in descending proceeds, what is bought back in descending cost, buys by descending score; equals by
-    symbol. Shares are whole, rounded down, at the last raw close in ``quotes``. If all that is to be bought, back or
-    anew, costs more than buying power and proceeds together, all of it is scaled by one factor.
+    Sells come in descending order of proceeds, buybacks in descending order of cost, buys by descending score; ties
+    by symbol. Shares are whole, rounded down, at the last raw close in ``quotes``. If all purchases, buybacks included,
+    cost more than buying power and proceeds together, all of them are scaled by one factor.
     """
     actions = [decision for decision in decisions if decision.decision != "HOLD"]
     held = {holding.symbol: holding.quantity for holding in portfolio.holdings} if actions else {}
@@ -102,7 +102,7 @@ def _draft(decision: Decision, quantity: float, quote: SymbolFigures | None, buy
 
 
 def _whole(shares: float) -> int:
-    """Round down to whole shares, but none is lost to the rounding of what is a whole number."""
+    """Return the shares rounded down, but without loss of a share to the rounding error of a whole number."""
     nearest = round(shares)
     return nearest if math.isclose(shares, nearest, rel_tol=_ROUNDING) else math.floor(shares)
 
@@ -119,7 +119,7 @@ def _total_bought(drafts: Iterable[_Draft]) -> float:
 
 def _scaled(drafts: Sequence[_Draft], factor: float, available: float) -> list[_Draft]:
     scaled = [draft if draft.kind is _Kind.SELL else draft.of(_whole(draft.shares * factor)) for draft in drafts]
-    # What was rounded up to a whole number may cost a hair too much: the last of them then gets one share less.
+    # Rounding up to a whole number may exceed the budget slightly: the last of those orders then gets one share less.
     while _total_bought(scaled) > max(available, 0.0):
         last = max(place for place, draft in enumerate(scaled) if draft.kind is not _Kind.SELL and draft.shares)
         scaled[last] = scaled[last].of(scaled[last].shares - 1)

@@ -1,4 +1,4 @@
-"""What can be doubtful about a symbol's prices. They are used all the same; whoever reads a figure is told."""
+"""The possible issues of a symbol's prices. Such prices are used, and the issues are shown beside the figures."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -22,10 +22,10 @@ _SENTENCES: dict[PriceIssueKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceIssue:
-    """One thing that is doubtful about the prices of a symbol.
+    """One issue of the prices of a symbol.
 
-    ``days`` counts the days it concerns and ``first`` is the first of them, or the day since when it is so; ``None``
-    where that is not known. ``new_symbol`` is what a renamed symbol is called now.
+    ``days`` is the number of affected days and ``first`` the first of them, or the day on which the issue began;
+    ``None`` if unknown. ``new_symbol`` is the new name of a renamed symbol.
     """
 
     kind: PriceIssueKind
@@ -36,7 +36,7 @@ class PriceIssue:
 
 @dataclass(frozen=True, slots=True)
 class SymbolIssue:
-    """An issue with the symbol it is about, and in a sentence: as runs and reports show it."""
+    """An issue with its symbol, and as a sentence: in the form of runs and reports."""
 
     symbol: str
     kind: PriceIssueKind
@@ -47,12 +47,12 @@ class SymbolIssue:
 
     @classmethod
     def of(cls, symbol: str, issue: PriceIssue) -> "SymbolIssue":
-        """Tell the issue of a symbol."""
+        """Return the issue with its symbol and its sentence."""
         return cls(symbol, issue.kind, issue.days, issue.first, issue.new_symbol, describe(issue))
 
 
 def describe(issue: PriceIssue) -> str:
-    """Tell an issue in a sentence that says what was done about it, or what to do."""
+    """Return a sentence about an issue, with the action that was taken or is needed."""
     since = f" since {issue.first}" if issue.first else ""
     days = f"{issue.days} {'day' if issue.days == 1 else 'days'}{f', the first {issue.first}' if issue.first else ''}"
     return _SENTENCES[issue.kind].format(days=days, since=since, new_symbol=issue.new_symbol)

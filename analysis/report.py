@@ -1,4 +1,4 @@
-"""The reports of a page of portfolios: value them all, measure them all, then write each down."""
+"""The reports of a page of portfolios: all are valued, then measured, then written one by one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -37,7 +37,7 @@ _CURRENCY = "USD"
 _SKIPPED = ("non_finite_value", "non_positive_value")
 
 
-# However an undefined figure comes about, it is NaN in the arrays and None in the reports; numpy need not warn of it.
+# An undefined figure is NaN in the arrays and None in the reports; numpy need not warn of it.
 @np.errstate(all="ignore")
 def analyze_portfolios(
     portfolios: Sequence[Portfolio],
@@ -46,10 +46,10 @@ def analyze_portfolios(
     run_id: str,
     risk_free_rate: float,
 ) -> list[Report]:
-    """Analyse ``portfolios`` as of the table's date and give one report for each, in the same order.
+    """Return one report for each of ``portfolios`` as of the table's date, in the same order.
 
-    ``adviser`` need not know of every symbol; ``risk_free_rate`` is annual. Whatever is wrong with one
-    portfolio changes nothing in the report of another.
+    ``adviser`` may lack some symbols; ``risk_free_rate`` is annual. An error in one portfolio changes nothing in the
+    report of another.
     """
     positions, totals = value_positions(portfolios, table)
     exposure = expose(positions, totals, table)
@@ -96,10 +96,10 @@ def _report(
 
 
 def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
-    """Say why a portfolio is skipped or has no return-based figures; ``None`` where it has."""
+    """Return why a portfolio is skipped or has no return-based figures; ``None`` if it has them."""
     missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
     valued = totals.gross_value > 0
-    # Weights against what rounding left of a total that cancels out would be absurd.
+    # Weights relative to the rounding error of a total that cancels out would be absurd.
     rounding = CANCELLED * (totals.gross_value + np.abs(totals.cash))
     rules = (
         (~totals.finite, "non_finite_value"),
@@ -144,7 +144,7 @@ def _holdings(
             figures.risk_contribution,
         ]
     )
-    # Column -1, a symbol without any price, finds the None at the end.
+    # Column -1, a symbol without any price, gets the None at the end.
     price, price_date, *of_symbol = table.told[:, positions.column].tolist()
     rows = map(
         HoldingReport,
@@ -263,7 +263,7 @@ def _data_qualities(
 ) -> list[DataQuality]:
     symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
     flagged: dict[tuple[int, str], tuple[str, ...]] = {}
-    # Column -1, a symbol without any price, finds the False at the end.
+    # Column -1, a symbol without any price, gets the False at the end.
     lacking = ~np.append(table.included, False)[positions.column]
     for row in np.flatnonzero(lacking).tolist():
         owner, figures = int(positions.owner[row]), table.figures.get(symbols[row])

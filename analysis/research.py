@@ -1,4 +1,4 @@
-"""What the price history of each symbol says, whoever holds it: one batch of symbols at once."""
+"""The research of each symbol's price history, the same for all users: one batch of symbols at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from analysis.history import known_bars
 from analysis.models import Bars, Floats, Research
 
 _MEMORY = 1_000
-"""Days of history looked at: in the slowest average here an older price weighs less than 1e-32, so none is missed."""
+"""Days of history used: in the slowest average here an older price weighs less than 1e-32, so it can be ignored."""
 
 _SCORED_HISTORY = 200
 _STRONG_MOMENTUM = 0.30
 _OVERSOLD, _OVERBOUGHT = 30, 70
 
 
-# However an undefined figure comes about, it is NaN in the arrays and None in the records; numpy need not warn of it.
+# An undefined figure is NaN in the arrays and None in the records; numpy need not warn of it.
 @np.errstate(all="ignore")
 def research_symbols(bars: Mapping[str, Bars], as_of: date) -> list[Research]:
-    """Research each symbol over its own ``bars`` up to ``as_of``; those without any are left out.
+    """Return the research of each symbol over its own ``bars`` up to ``as_of``; symbols without bars are left out.
 
-    All figures but ``close`` are from adjusted closes, with highs and lows scaled alike; each is ``None`` where the
-    history is too short for it. What is in the batch changes nothing for any of its symbols.
+    All figures except ``close`` are from adjusted closes, with highs and lows scaled alike; each is ``None`` if the
+    history is too short for it. The other symbols of the batch change nothing for a symbol.
     """
     known = {symbol: known_bars(own, as_of) for symbol, own in bars.items()}
     known = {symbol: own for symbol, own in known.items() if len(own.dates)}
@@ -48,7 +48,7 @@ def research_symbols(bars: Mapping[str, Bars], as_of: date) -> list[Research]:
 
 @dataclass(frozen=True, slots=True)
 class _Histories:
-    """Adjusted prices, ``(days, symbols)``, each symbol's last day in the last row; NaN where there is no such day."""
+    """Adjusted prices, ``(days, symbols)``, each symbol's last day in the last row; NaN if there is no such day."""
 
     prices: Floats
     high: Floats
@@ -69,7 +69,7 @@ def _align(symbols: Sequence[Bars]) -> _Histories:
 
 
 def _figures(histories: _Histories) -> dict[str, Sequence[Any]]:
-    """Give the figures of all symbols by their names in a record."""
+    """Return the figures of all symbols by their names in a record."""
     prices = histories.prices
     last = prices[-1]
     sma_50, sma_200 = indicators.simple_average(prices, 50), indicators.simple_average(prices, 200)
@@ -104,7 +104,7 @@ def _figures(histories: _Histories) -> dict[str, Sequence[Any]]:
 
 
 def _scores(prices: Floats, trend: Floats, momentum: Floats, histogram: Floats, rsi: Floats) -> Floats:
-    """Weigh trend, momentum, MACD and mean reversion; a part that is undefined counts 0."""
+    """Return the weighted sum of trend, momentum, MACD and mean reversion; an undefined part counts 0."""
     rounding = np.abs(histogram) <= indicators.SAME_PRICE * prices[-1]
     reversion = (rsi < _OVERSOLD).astype(np.float64) - (rsi > _OVERBOUGHT)
     score = (
@@ -113,7 +113,7 @@ def _scores(prices: Floats, trend: Floats, momentum: Floats, histogram: Floats, 
         + 0.20 * np.nan_to_num(np.sign(np.where(rounding, 0, histogram)))
         + 0.15 * reversion
     )
-    # Rounded so that 0.35 + 0.30 - 0.15 is the 0.5 of the rules; plus 0, which makes -0 a plain 0.
+    # Rounded so that 0.35 + 0.30 - 0.15 is the 0.5 of the rules; plus 0, which turns -0 into 0.
     return np.where(np.isnan(prices[-_SCORED_HISTORY]), np.nan, np.round(score, 12) + 0.0)
 
 

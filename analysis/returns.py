@@ -1,4 +1,4 @@
-"""From prices to returns: aligned once a run, batch by batch, and joined to one table that every page shares."""
+"""From prices to returns: aligned once per run, batch by batch, and joined into one table for all pages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from analysis.price_quality import find_issues
 from analysis.stress import episode_returns
 
 MIN_OBSERVATIONS = 63
-"""Returns a symbol must have to be part of return-based figures."""
+"""Minimum number of returns of a symbol for return-based figures."""
 
 RETURN_HORIZONS = (1, 21, 252)
-"""Trading days of the returns given for each symbol."""
+"""Trading days of the returns reported for each symbol."""
 
-# The square of a larger one overflows. In the products over all symbols an infinity, even where its weight is zero,
-# would reach every portfolio; so such a day ends the usable history before it, as a NaN does.
+# The square of a larger one overflows. In products over all symbols an infinity, even with weight zero, would reach
+# every portfolio; so such a day ends the usable history before it, like a NaN.
 _ABSURD_RETURN = 1e100
 
-# Symbols measured together: few enough for copies of their returns to be small beside all prices.
+# Symbols measured together: few enough for copies of their returns to be small relative to all prices.
 _TOGETHER = 128
 
 type History = Literal["enough", "short", "stale"]
 
 
 class NoBenchmarkDateError(ValueError):
-    """The benchmark has no price on or before the requested date, so there is nothing to analyse as of."""
+    """The benchmark has no price on or before the requested date, so there is no date to analyze."""
 
     def __init__(self, requested: date | None) -> None:
         super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}")
@@ -40,7 +40,7 @@ class NoBenchmarkDateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SymbolFigures:
-    """What the table says of one symbol; ``price`` is the last raw close, however old, and ``price_date`` its date.
+    """The table's figures of one symbol; ``price`` is the last raw close, however old, and ``price_date`` its date.
 
     Volatility (annual) and beta are over the symbol's own usable history, and need 63 returns of it.
     """
@@ -59,7 +59,7 @@ class SymbolFigures:
 class PreparedPrices:
     """The prices of some symbols of a run, aligned to the benchmark's trading days: a part of a :class:`PriceTable`.
 
-    Members are those of the table, for these symbols alone; ``returns`` are ``(symbols, observations)``.
+    Members are those of the table, for these symbols only; ``returns`` are ``(symbols, observations)``.
     """
 
     as_of: date
@@ -81,8 +81,8 @@ class PriceTable:
     """The prices of a run, aligned to the benchmark's trading days.
 
     ``dates`` has one day more than there are observations: return ``i`` leads from day ``i`` to day ``i + 1``.
-    Column ``columns[symbol]`` belongs to a symbol in every array; symbols without any price up to ``as_of`` have none,
-    nor ``figures``.
+    Column ``columns[symbol]`` belongs to a symbol in every array; symbols without any price up to ``as_of`` have no
+    column and no ``figures``.
 
     Attributes:
         dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
@@ -92,12 +92,12 @@ class PriceTable:
         included: whether the symbol takes part in return-based figures, ``(symbols,)``.
         close: last raw close, ``(symbols,)``.
         previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
-        episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN where the symbol's
+        episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol's
             history does not reach back that far, ``(episodes, symbols)``.
-        told: members of the figures that reports tell, from price and date to beta but for the history, as Python's own
-            objects, ready to be looked up for many holdings at once; ``(members, symbols + 1)``, with ``None`` at the
-            end, for a symbol that has no column.
-        issues: what is doubtful about the prices of each symbol of which something is, with or without a column.
+        told: the symbol figures in reports, from price and date to beta except the history, as Python's own objects,
+            ready for lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a
+            symbol without a column.
+        issues: the price issues of each symbol that has some, with or without a column.
     """
 
     as_of: date
@@ -116,7 +116,7 @@ class PriceTable:
 
 
 def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
-    """Give the last benchmark date that is not after ``requested``, or the last there is.
+    """Return the last benchmark date that is not after ``requested``, or the last of all.
 
     Raises:
         NoBenchmarkDateError: there is no such date.
@@ -127,7 +127,7 @@ def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
     return _to_date(benchmark.dates[days - 1])
 
 
-# Prices that lie absurdly far apart overflow; what comes of that is kept out below.
+# Prices that lie absurdly far apart overflow; the results are removed below.
 @np.errstate(over="ignore", invalid="ignore")
 def prepare_prices(
     bars: Mapping[str, Bars],
@@ -136,11 +136,11 @@ def prepare_prices(
     lookback_days: int,
     source_issues: Sequence[SymbolIssue] = (),
 ) -> PreparedPrices:
-    """Align the prices of symbols to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
+    """Return the prices of symbols aligned to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
 
-    ``as_of`` is a benchmark date, as :func:`resolve_as_of` gives it. A gap of at most :data:`MAX_GAP` benchmark days
-    is carried forward, a longer one ends the usable history before it. Nothing is back-filled. What is doubtful about
-    the prices on those dates is told along with ``source_issues``, what the source did wrong already.
+    ``as_of`` is a benchmark date, as :func:`resolve_as_of` returns it. A gap of at most :data:`MAX_GAP` benchmark days
+    is carried forward, a longer one ends the usable history before it. Nothing is back-filled. The issues of the prices
+    on those dates are reported together with ``source_issues``, those of the source's answer.
 
     Raises:
         NoBenchmarkDateError: the benchmark has no date up to ``as_of``.
@@ -177,7 +177,7 @@ def prepare_prices(
 
 
 def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
-    """Put the table of a run together from at least one part; all parts are of the same days."""
+    """Return the table of a run from at least one part; all parts have the same days."""
     symbols = [symbol for part in parts for symbol in part.symbols]
     figures = [own for part in parts for own in part.figures]
     issues: dict[str, tuple[SymbolIssue, ...]] = {}
@@ -202,10 +202,10 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
 
 @dataclass(frozen=True, slots=True)
 class _Aligned:
-    """What every symbol's own bars say on each day of the calendar.
+    """The bars of every symbol on each day of the calendar.
 
-    ``prices`` are adjusted closes carried forward without limit, and ``outdated`` those for which that has been done
-    longer than :data:`MAX_GAP`; both ``(symbols, days)``. Before the first price there is NaN, outdated as well.
+    ``prices`` are adjusted closes carried forward without limit, and ``outdated`` marks those carried forward longer
+    than :data:`MAX_GAP`; both ``(symbols, days)``. Before the first price there is NaN, also outdated.
     """
 
     prices: Floats
@@ -238,12 +238,12 @@ def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Align
 
 
 def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
-    """Give the returns, ``(observations, symbols)``, 0 before the usable history, and the day of its first price."""
+    """Return the returns, ``(observations, symbols)``, 0 before the usable history, and the day of its first price."""
     prices = aligned.prices
     returns = prices[:, 1:] / prices[:, :-1]
     returns -= 1
     unusable = aligned.outdated.copy()
-    # Not by their absolute values: a third copy of all prices would be the largest part of the memory this takes.
+    # Not by absolute values: a third copy of all prices would be the largest part of the memory used here.
     unusable[:, :-1] |= ~((returns > -_ABSURD_RETURN) & (returns < _ABSURD_RETURN))
     days = prices.shape[1]
     first_day = np.where(unusable.any(axis=1), days - np.argmax(unusable[:, ::-1], axis=1), 0)
@@ -254,7 +254,7 @@ def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
 def _own_risk(
     returns: Floats, benchmark_returns: Floats, first_day: Integers, included: Booleans
 ) -> tuple[Floats, Floats]:
-    """Annual volatility and beta of each included symbol over its own usable history."""
+    """Return the annual volatility and beta of each included symbol over its own usable history."""
     volatility, beta = np.full((2, len(first_day)), np.nan)
     for start in np.unique(first_day[included]):
         alike = np.flatnonzero(included & (first_day == start))

@@ -1,6 +1,6 @@
-"""How one portfolio would have gone, week by week, and how its holdings move together: what a page draws.
+"""The weekly growth of one portfolio, and the correlations of its holdings: the data of a page's charts.
 
-The same steps as those of a report, on the same table of prices, so that the pictures and the figures agree.
+The same steps as in a report, on the same table of prices, so that charts and figures agree.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from analysis.returns import PriceTable
 from analysis.valuation import Exposure, Positions, expose, value_positions
 
 MOST_CORRELATED = 25
-"""Holdings told in the matrix of correlations: more could not be read."""
+"""The maximum number of holdings in the correlation matrix: more would be unreadable."""
 
 _MONDAY = 3  # 1970-01-01, day 0, was a Thursday
 
 
 @np.errstate(all="ignore")
 def portfolio_series(portfolio: Portfolio, table: PriceTable) -> Series | None:
-    """Give the series of ``portfolio`` as of the table's date; ``None`` where no holding has enough history."""
+    """Return the series of ``portfolio`` as of the table's date; ``None`` if no holding has enough history."""
     positions, totals = value_positions([portfolio], table)
     exposure = expose(positions, totals, table)
     columns = positions.column[exposure.included]
@@ -38,13 +38,13 @@ def portfolio_series(portfolio: Portfolio, table: PriceTable) -> Series | None:
 
 
 def _first_rows_of_weeks(days: Dates) -> Integers:
-    """Give the rows of ``days`` at which a week begins; the first one always does."""
+    """Return the rows of ``days`` at which a week begins; the first row always does."""
     weeks = (days.astype("datetime64[D]").astype(np.int64) + _MONDAY) // 7
     return np.flatnonzero(np.diff(weeks, prepend=weeks[0] - 1))
 
 
 def _by_week(returns: Floats, weeks: Integers) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    """Give growth and drawdown of daily ``returns``, ``(observations,)``: before the first day, then for each week."""
+    """Return growth and drawdown of daily ``returns``, ``(observations,)``: before the first day, then per week."""
     values = measures.values(returns[:, None])
     # Both begin with the day before the first return.
     growth, drawdown = values[:, 0], measures.drawdowns(values)[:, 0]

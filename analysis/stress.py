@@ -1,4 +1,4 @@
-"""What today's mix of holdings would lose: on its own worst days, if the market falls, and in bad times of the past."""
+"""Losses of today's mix of holdings: on its own worst days, in a fall of the market, and in past crises."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ _EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]
 
 
 def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floats, episodes: Floats) -> Floats:
-    """Give the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN where it cannot be told.
+    """Return the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN if it is unknown.
 
     ``returns`` are the portfolios' own, ``(observations, portfolios)``, and ``values`` their :func:`measures.values`;
-    ``betas`` ``(portfolios,)``; ``weights`` ``(portfolios, holdings)``, 0 where there is none; ``episodes`` the
+    ``betas`` ``(portfolios,)``; ``weights`` ``(portfolios, holdings)``, 0 without a holding; ``episodes`` the
     :func:`episode_returns` of each holding, ``(episodes, portfolios, holdings)``.
     """
     return np.stack(
@@ -55,18 +55,18 @@ def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floa
 
 
 def _weighted(episodes: Floats, weights: Floats) -> Floats:
-    """Give each portfolio's return over each episode; undefined where one of its holdings' is."""
+    """Return each portfolio's return over each episode; undefined if that of one of its holdings is."""
     held: Booleans = weights != 0
     totals: Floats = np.where(held, episodes * weights, 0.0).sum(axis=2)
     return totals
 
 
 def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:
-    """Give the return of each symbol over each of :data:`EPISODES`, shape ``(episodes, symbols)``.
+    """Return the return of each symbol over each of :data:`EPISODES`, shape ``(episodes, symbols)``.
 
-    It leads from the last adjusted close up to the first day to the last one up to the end. Undefined where either is
-    more than :data:`MAX_GAP` trading days old by then, where a longer gap follows (what is before one is no usable
-    history), and where the ``trading_days`` do not span the episode.
+    It leads from the last adjusted close up to the first day to the last one up to the end. Undefined if either is
+    more than :data:`MAX_GAP` trading days old by then, if a longer gap follows (the history before one is not usable),
+    and if the ``trading_days`` do not span the episode.
     """
     columns = [_episode_returns(own, trading_days) for own in symbols]
     return np.array(columns, dtype=np.float64).reshape(-1, len(EPISODES)).T

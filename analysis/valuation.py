@@ -1,4 +1,4 @@
-"""What the portfolios of a page are worth, and which part of each takes part in return-based figures."""
+"""The value of the portfolios of a page, and the part of each that takes part in return-based figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from analysis.models import Booleans, Floats, Integers, Portfolio
 from analysis.returns import PriceTable
 
 MIN_COVERAGE = 0.5
-"""Share of the gross market value that must have enough history for return-based figures."""
+"""Minimum share of the gross market value with enough history for return-based figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Positions:
     """All holdings of a page in order, one row each, arrays of shape ``(positions,)``.
 
     ``owner`` is the portfolio's number in the page, ``column`` the symbol's in the price table (-1: no price at all).
-    Money and weight are NaN where there is no price.
+    Money and weight are NaN if there is no price.
     """
 
     owner: Integers
@@ -34,8 +34,8 @@ class Totals:
     """Sums over the holdings that have a price, one row a portfolio, arrays of shape ``(portfolios,)``.
 
     ``total_value`` is market value plus cash; ``gross_value`` the sum of absolute market values. ``day_change`` is over
-    the holdings with a price as of the trading day before, NaN where there is none; percentages are undefined on a base
-    of 0, as where long and short cancel out.
+    the holdings with a price as of the previous trading day, NaN without any; percentages are undefined on a base of 0,
+    as when long and short cancel out.
     """
 
     market_value: Floats
@@ -54,12 +54,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Which holdings carry the return-based figures, and with what weight.
+    """The holdings behind the return-based figures, and their weights.
 
     Attributes:
         included: the holding has a position, enough history and a fresh price, ``(positions,)``.
-        weight: market value over total value, scaled up for what is not included; 0 if not included, ``(positions,)``.
-        excluded_share: of the gross market value, ``(portfolios,)``; NaN where there is no market value.
+        weight: market value over total value, scaled up for the excluded part; 0 if not included, ``(positions,)``.
+        excluded_share: of the gross market value, ``(portfolios,)``; NaN if there is no market value.
         balanced: whether scaling up makes sense, ``(portfolios,)``: not if the included values cancel out or have the
             opposite sign of the whole.
         start: day of the calendar on which the youngest included holding begins, ``(portfolios,)``.
@@ -73,7 +73,7 @@ class Exposure:
 
 
 def value_positions(portfolios: Sequence[Portfolio], table: PriceTable) -> tuple[Positions, Totals]:
-    """Value every holding at the last raw close; the totals leave out those without any price."""
+    """Return every holding valued at the last raw close; the totals leave out those without any price."""
     size = len(portfolios)
     holdings = [holding for portfolio in portfolios for holding in portfolio.holdings]
     counts = np.array([len(portfolio.holdings) for portfolio in portfolios], dtype=np.int64)
@@ -108,13 +108,13 @@ def _totals(positions: Positions, portfolios: Sequence[Portfolio], cost: Floats,
         day_change_pct=day_change_pct,
         largest_value=largest_by(owner, np.abs(value), size),
         herfindahl_index=np.where(gross > 0, sum_by(owner, shares * shares, size), np.nan),
-        # Absolute sums bound every other one: if they are finite, all are. The cost is known without a price.
+        # Absolute sums bound all others: if they are finite, all are. The cost is known without a price.
         finite=np.isfinite(gross + sum_by(positions.owner, np.abs(cost), size) + np.abs(cash) + np.abs(buying_power)),
     )
 
 
 def _day_change(owner: Integers, value: Floats, previous_value: Floats, size: int) -> tuple[Floats, Floats]:
-    """Give the change in money and in percent, over the holdings that have both values."""
+    """Return the change in money and in percent, over the holdings that have both values."""
     both = ~np.isnan(value) & ~np.isnan(previous_value)
     owner, value, previous_value = owner[both], value[both], previous_value[both]
     known = np.bincount(owner, minlength=size) > 0
@@ -124,9 +124,9 @@ def _day_change(owner: Integers, value: Floats, previous_value: Floats, size: in
 
 
 def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
-    """Choose the holdings that return-based figures rest on and scale their weights up to those of all.
+    """Return the holdings for return-based figures, with their weights scaled up to those of all.
 
-    A holding of nothing takes part in nothing: it must not shorten the history of the others.
+    A holding of zero shares is left out: it must not shorten the history of the others.
     """
     size = len(totals.cash)
     priced = positions.column >= 0
@@ -154,7 +154,7 @@ def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
 
 
 def _of_symbol(figures: Floats, column: Integers) -> Floats:
-    # Column -1, a symbol without any price, finds the NaN at the end.
+    # Column -1, a symbol without any price, gets the NaN at the end.
     values: Floats = np.append(figures, np.nan)[column]
     return values
 

@@ -1,4 +1,4 @@
-"""Performance and risk of all portfolios of a page: those that share a window are measured together."""
+"""Performance and risk of all portfolios of a page: portfolios with the same window are measured together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BLOCK = 256
 """Portfolios measured together: enough to make numpy's calls cheap, few enough for the outer cache. A page is 200."""
 
 BLOCK_HOLDINGS = 20 * BLOCK
-"""The holdings they may have in all, padding included."""
+"""The maximum number of their holdings, padding included."""
 
 GATHER = 8
 """Portfolios whose holdings' returns are copied together: few enough for the copy to stay in the inner cache."""
@@ -25,7 +25,7 @@ GATHER = 8
 
 @dataclass(frozen=True, slots=True)
 class PageFigures:
-    """What has been measured, one entry a portfolio, ``None`` or NaN where it was not or is undefined.
+    """The measured figures, one entry per portfolio, ``None`` or NaN if it was not measured or is undefined.
 
     ``stress`` are the returns in each scenario, ``(scenarios, portfolios)``; ``risk_contribution`` is ``(positions,)``,
     the last two arrays are ``(portfolios,)``.
@@ -42,7 +42,7 @@ class PageFigures:
 def measure_page(
     positions: Positions, exposure: Exposure, measurable: Booleans, table: PriceTable, risk_free_rate: float
 ) -> PageFigures:
-    """Measure the portfolios marked in ``measurable``, ``(portfolios,)``; ``risk_free_rate`` is annual.
+    """Return the figures of the portfolios marked in ``measurable``, ``(portfolios,)``; ``risk_free_rate`` is annual.
 
     Every window has at least 63 observations, because each included symbol has.
     """
@@ -84,7 +84,7 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
 
 
 class _Held:
-    """The included holdings of the portfolios that share a window, ordered by portfolio, one row each.
+    """The included holdings of the portfolios that share a window, ordered by portfolio, one row per holding.
 
     ``positions`` are their numbers among all holdings of the page, ``columns`` their symbols' columns in the table.
     """
@@ -97,7 +97,7 @@ class _Held:
         self._first = np.cumsum(self._counts) - self._counts
 
     def blocks(self) -> Iterator[Integers]:
-        """Cut the portfolios into blocks: those of one hold about as many symbols, so that little is padded."""
+        """Yield blocks of portfolios with about equal numbers of symbols, so that there is little padding."""
         members = np.flatnonzero(self._counts)
         members = members[np.argsort(-self._counts[members], kind="stable")]
         while len(members):
@@ -106,7 +106,7 @@ class _Held:
             members = members[size:]
 
     def rows(self, members: Integers) -> tuple[Integers, Booleans]:
-        """Give the rows of each member's holdings, ``(members, holdings)``, and which of them are no padding."""
+        """Return the rows of each member's holdings, ``(members, holdings)``, and which of them are not padding."""
         counts = self._counts[members][:, None]
         slots = np.arange(counts.max())
         return self._first[members][:, None] + np.minimum(slots, counts - 1), slots < counts
@@ -120,7 +120,7 @@ class _Window:
     """
 
     def __init__(self, table: PriceTable, start: int, columns: Integers, risk_free_rate: float) -> None:
-        # A symbol a row, as they lie in memory: the days of a symbol, and then of a portfolio, side by side.
+        # One symbol per row, as in memory: the days of a symbol, and then of a portfolio, are contiguous.
         self._returns = table.returns.T[:, start:]
         self.deviations = np.full(len(self._returns), np.nan)
         for some in np.array_split(columns, len(columns) // BLOCK + 1):
@@ -137,7 +137,7 @@ class _Window:
         self._rate = measures.daily_rate(risk_free_rate)
 
     def combine(self, columns: Integers, weights: Floats, other_weights: Floats) -> tuple[Floats, Floats, Floats]:
-        """Give the returns with either weights, ``(observations, portfolios)``, and the covariances with the first.
+        """Return the returns with either weights, ``(observations, portfolios)``, and the covariances with the first.
 
         The covariances are :func:`measures.covariances`, ``(portfolios, holdings)`` as are all arguments.
         """
@@ -147,22 +147,22 @@ class _Window:
         for first in range(0, portfolios, GATHER):
             some = slice(first, first + GATHER)
             of_holdings = self._returns[columns[some]]
-            # A vector by a matrix each: for two vectors at once BLAS would copy the matrix, which takes twice as long.
+            # One vector-matrix product each: for two vectors at once BLAS would copy the matrix, at twice the time.
             np.vecmat(weights[some], of_holdings, out=returns[some])
             np.vecmat(other_weights[some], of_holdings, out=other_returns[some])
             covariances[some] = measures.covariances(of_holdings, returns[some].T)
         return returns.T, other_returns.T, covariances
 
     def betas(self, returns: Floats) -> Floats:
-        """Give the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
+        """Return the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
         return measures.beta(returns, self._benchmark)
 
     def measure(
         self, returns: Floats, values: Floats, betas: Floats, noise: Floats
     ) -> Iterator[tuple[Performance, Risk]]:
-        """Measure portfolios with daily ``returns``, ``(observations, portfolios)``, and so :func:`measures.values`.
+        """Yield the figures of portfolios with daily ``returns``, ``(observations, portfolios)``.
 
-        ``noise`` is the :func:`measures.rounding` in them.
+        ``values`` are their :func:`measures.values`, ``noise`` is their :func:`measures.rounding`.
         """
         cumulative = measures.cumulative_return(values)
         growth_rate = measures.cagr(values)
@@ -202,7 +202,7 @@ class _Window:
         return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
 
     def _against_benchmark(self, centred: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
-        """Give the shape of the returns and what the benchmark has to do with them, as :class:`Risk` has them."""
+        """Yield the shape of the returns and their relation to the benchmark, in the order of :class:`Risk`."""
         standard = measures.standardized(centred, noise)
         yield measures.skewness(standard)
         yield measures.excess_kurtosis(standard)
@@ -219,7 +219,7 @@ class _Window:
 
 
 def _tails(returns: Floats, mean: Floats, deviation: Floats) -> Iterator[Floats]:
-    """Give the values at risk as :class:`Risk` has them."""
+    """Yield the values at risk, in the order of :class:`Risk`."""
     worst, observations = measures.worst_returns(returns), len(returns)
     for tail in (0.05, 0.01):
         yield measures.value_at_risk(worst, observations, tail)

@@ -29,7 +29,7 @@ GROUPS: Mapping[str, Callable[[], Group]] = {
 
 
 def main(names: list[str]) -> None:
-    """Run the groups ``names``, in place of whose former results theirs are kept."""
+    """Run the groups ``names`` and replace their former results."""
     screen = Console(width=120)
     unknown = [name for name in names if name not in GROUPS]
     if unknown:

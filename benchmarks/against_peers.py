@@ -1,4 +1,4 @@
-"""The table of the kernel against its peers, measured in their own virtual environment."""
+"""The table of the kernel against peer libraries, measured in a separate virtual environment."""
 
 import json
 import os
@@ -21,9 +21,9 @@ _GOALS = {
 
 
 def group() -> Group:
-    """Measure, and give the table; without the peers' environment it has our own line only."""
+    """Measure, and return the table; without the peers' environment it has only our own row."""
     python = PEERS_PYTHON if PEERS_PYTHON.exists() else sys.executable
-    # Ours uses one thread a page, and so do theirs: more would fight over the cores with the rest of the machine.
+    # All use one thread per page: more would compete with the rest of the machine for the cores.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     result = subprocess.run(  # noqa: S603 - an interpreter of our own
         [str(python), "-m", "benchmarks.kernel"],

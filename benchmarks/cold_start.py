@@ -1,7 +1,7 @@
-"""What a worker process takes to load the app through Microsoft's worker library, beside the smallest app there is.
+"""The time a worker process takes to load the app through Microsoft's worker library, beside that of a minimal app.
 
-From the message that initializes the worker to the answer about the last function loaded, in fresh processes that take
-turns. The process itself is started before: a platform keeps such ones in store.
+From the message that initializes the worker to the answer about the last loaded function, in fresh processes that
+take turns. The process itself is started before: a platform keeps a stock of them.
 """
 
 import asyncio

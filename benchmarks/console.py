@@ -1,4 +1,4 @@
-"""The admin console with a run over 10,000 portfolios: how soon its tables are there, and how smoothly they scroll."""
+"""The admin console with a run over 10,000 portfolios: loading time of its tables, and smoothness of scrolling."""
 
 import json
 import shutil
@@ -26,9 +26,9 @@ _PATH = "/api/admin/console"
 _PAGE = 200
 _ROUNDS = 10
 _SCROLL_PIXELS, _SCROLLS = 120, 60
-_SMOOTH_MS = 34  # two frames of a screen with sixty a second
+_SMOOTH_MS = 34  # two frames at 60 Hz
 
-# When the first line of a table was drawn, counted from the beginning of the navigation or from a click.
+# When the first row of a table was drawn, counted from the start of the navigation or from a click.
 _WATCH = """
 window.drawn = null;
 new MutationObserver(() => {
@@ -48,7 +48,7 @@ requestAnimationFrame(next);
 
 
 def group() -> Group:
-    """Measure, and give the table; an empty one where there is no Chromium or the console is not built."""
+    """Measure, and return the table; an empty one without Chromium or a built console."""
     title = f"The admin console with a run over {USERS:,} portfolios"
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -59,7 +59,7 @@ def group() -> Group:
 
 
 def _run_over_everybody(mongodb_url: str) -> str:
-    """Keep everybody's reports as a run does, page by page, and the record of a run that made them; gives its id."""
+    """Store the reports of all users as a run does, page by page, and the record of their run; return its id."""
     table, now = price_table(SYMBOLS), datetime.now(UTC)
     run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"
     with connect(mongodb_url) as client:
@@ -115,14 +115,14 @@ def _after_click(page: "Page", name: str) -> float:
 
 def _drawn(page: "Page") -> float:
     page.locator("tbody tr").first.wait_for()
-    # Not by waiting in the page, whose policy lets nothing be evaluated there.
+    # Not by waiting in the page, whose policy allows no eval.
     while (drawn := page.evaluate("window.drawn")) is None:
         page.wait_for_timeout(5)
     return float(drawn)
 
 
 def _scrolling(page: "Page") -> list[Row]:
-    """Turn the wheel from the top to the bottom of a page of a hundred lines, and look at every frame."""
+    """Scroll from the top to the bottom of a page of a hundred rows with the wheel, and time every frame."""
     page.mouse.move(600, 400)
     page.evaluate(_FRAMES)
     for _ in range(_SCROLLS):

@@ -1,4 +1,4 @@
-"""Whether the time of a refusal tells how much of a wrong admin secret was right: many samples, in random order."""
+"""Whether the time of a refusal reveals how much of a wrong admin secret was right: many samples, in random order."""
 
 import gc
 import json
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 SECRET = string.digits + string.ascii_letters
 BLOCKS, SAMPLES_A_BLOCK = 50, 1_000
 REFERENCE = "nothing of it right"
-# Right at no place, and made of the same characters: what a guess is made of shows in the time of making it up.
+# Right at no place, but of the same characters: the characters of a guess affect the time to create it.
 _NOTHING = SECRET[1:] + SECRET[0]
 WRONG = {
     REFERENCE: _NOTHING,
@@ -31,7 +31,7 @@ _STANDARD_ERRORS = 3
 
 
 def group() -> Group:
-    """Measure, and give the table."""
+    """Measure, and return the table."""
     environment = os.environ | {
         "ADMIN_SECRET": SECRET,
         "MONGODB_URL": "mongodb://127.0.0.1",
@@ -62,13 +62,13 @@ def group() -> Group:
 
 
 def block(count: int) -> Mapping[str, float]:
-    """Give the median nanoseconds of ``count`` refusals of each kind."""
+    """Return the median nanoseconds of ``count`` refusals of each kind."""
     import azure.functions as func  # noqa: PLC0415 - only in the process that measures
 
     from functions.auth import Unauthorized, require_admin  # noqa: PLC0415 - likewise
 
     def refuse(secret: str) -> int:
-        # Made anew each time: where in memory a request lies takes more of the time than what is in it.
+        # Created each time: a request's place in memory affects the time more than its content.
         request = func.HttpRequest("GET", "/", headers={"X-Admin-Secret": "".join(list(secret))}, body=b"")
         start = time.perf_counter_ns()
         try:

@@ -1,6 +1,6 @@
 """A whole run on the local host: 1,000 users of 20 holdings over 500 symbols and 1,260 days, through HTTP.
 
-Says how long each phase took and in which processes the machine's time went.
+Reports the time of each phase, and the processor time by kind of process.
 """
 
 from benchmarks.site import running_site
@@ -11,10 +11,10 @@ USERS, SYMBOLS = 1_000, 500
 
 
 def group() -> Group:
-    """Measure, and give the table.
+    """Measure, and return the table.
 
     Raises:
-        RuntimeError: not every user was analysed.
+        RuntimeError: not every user was analyzed.
     """
     with running_site(USERS, SYMBOLS) as site:
         before = site.processor_seconds()

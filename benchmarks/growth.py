@@ -14,7 +14,7 @@ _REFERENCE = 1_000
 
 
 def group() -> Group:
-    """Measure, and give the table."""
+    """Measure, and return the table."""
     table = price_table(SYMBOLS)
     _analyze(0, _REFERENCE, table)
     measured = {size: _measure(size, table) for size in SIZES}
@@ -34,9 +34,9 @@ def group() -> Group:
 
 
 def _measure(size: int, table: PriceTable) -> tuple[float, float]:
-    """Give the microseconds a portfolio, and their ratio to those of the reference."""
+    """Return the microseconds per portfolio, and their ratio to those of the reference."""
     taken = reference = 0.0
-    # As many rounds as it takes to see through the noise of a small one.
+    # As many rounds as needed to average out the noise of a small one.
     rounds = max(1, 20 * _REFERENCE // size)
     for _ in range(rounds):
         for first in range(0, size, _REFERENCE):
@@ -47,7 +47,7 @@ def _measure(size: int, table: PriceTable) -> tuple[float, float]:
 
 
 def _analyze(first: int, size: int, table: PriceTable) -> float:
-    """Give the seconds it takes, without those of inventing the portfolios."""
+    """Return the seconds of the analysis, without those for the creation of the portfolios."""
     seconds = 0.0
     for number in range(first, first + size, PAGE):
         page = portfolios(min(PAGE, first + size - number), SYMBOLS, seed=number)

@@ -1,4 +1,4 @@
-"""What `import function_app` costs above importing the bare SDKs, in fresh processes that take turns."""
+"""The time `import function_app` takes above an import of the bare SDKs, in fresh processes that take turns."""
 
 import os
 import statistics
@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def group() -> Group:
-    """Measure, and give the table."""
+    """Measure, and return the table."""
     seconds: dict[str, list[float]] = {BARE: [], OURS: []}
     with tempfile.TemporaryDirectory() as bytecode:
         for run in range(ROUNDS + 1):
@@ -41,7 +41,7 @@ def group() -> Group:
 
 
 def _import(modules: str, bytecode: str) -> float:
-    # Wherever this runs, the SDK's modules come compiled and ours do not: here both are, as in a deployed package.
+    # By default the SDK's modules are compiled and ours are not: here both are, as in a deployed package.
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": bytecode}
     command = [sys.executable, "-c", _TIMED.format(modules)]
     result = subprocess.run(  # noqa: S603 - this very interpreter

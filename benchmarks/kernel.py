@@ -1,6 +1,6 @@
 """The whole measure set for 1,000 portfolios of 20 holdings out of 500 symbols and 1,260 days, against its peers.
 
-A process of its own (``python -m benchmarks.kernel``) in the peers' environment, so that all run side by side on one
+A separate process (``python -m benchmarks.kernel``) in the peers' environment, so that all run side by side on one
 numpy; it prints its results as JSON.
 """
 
@@ -32,19 +32,19 @@ type Page = tuple[Positions, Exposure, Booleans]
 
 
 def page_of(owned: list[Portfolio], table: PriceTable) -> Page:
-    """Value portfolios: what the kernel starts from."""
+    """Return the valued portfolios: the input of the kernel."""
     positions, totals = value_positions(owned, table)
     return positions, expose(positions, totals, table), np.ones(len(owned), dtype=np.bool_)
 
 
 def measured(page: Page, table: PriceTable) -> PageFigures:
-    """Run the kernel on one page."""
+    """Return the figures of one page, by the kernel."""
     with np.errstate(all="ignore"):
         return measure_page(*page, table, 0.0)
 
 
 def task_of(page: Page, table: PriceTable) -> Task:
-    """Give the same portfolios as the peers want them."""
+    """Return the same portfolios in the form for the peers."""
     positions, exposure, _ = page
     return Task(
         dates=table.dates[1:],
@@ -56,7 +56,7 @@ def task_of(page: Page, table: PriceTable) -> Task:
 
 
 def our_figures(figures: PageFigures, number: int) -> Figures:
-    """Give all figures of one portfolio by name."""
+    """Return all figures of one portfolio by name."""
     performance, risk = figures.performance[number], figures.risk[number]
     if performance is None or risk is None:
         raise ValueError(f"portfolio {number} was not measured")
@@ -70,10 +70,10 @@ def our_figures(figures: PageFigures, number: int) -> Figures:
 
 
 def check_agreement(peer: Peer, task: Task, figures: PageFigures) -> list[str]:
-    """Give the names of the figures that agree; all a peer gives must.
+    """Return the names of the figures that agree; all figures of a peer must.
 
     Raises:
-        ValueError: one does not.
+        ValueError: a figure differs.
     """
     theirs = peer.measure(task.first(5))
     for number, given in enumerate(theirs):
@@ -85,13 +85,13 @@ def check_agreement(peer: Peer, task: Task, figures: PageFigures) -> list[str]:
 
 
 def available() -> tuple[list[Peer], list[str]]:
-    """Give the peers that can be imported here, and a sentence about each that cannot."""
+    """Return the peers that can be imported here, and a sentence about each of the others."""
     found, missing = [], []
     for peer in PEERS.values():
         try:
             importlib.import_module(peer.module)
             found.append(peer)
-        except Exception as error:  # noqa: BLE001 - whatever keeps a peer from running is reported, not fatal
+        except Exception as error:  # noqa: BLE001 - a peer that does not run is reported, not fatal
             missing.append(f"{peer.name} does not run here: {type(error).__name__}: {error}".splitlines()[0])
     return found, missing
 
@@ -101,7 +101,7 @@ def _halves(owned: list[Portfolio]) -> list[list[Portfolio]]:
 
 
 def _prepare() -> None:
-    """Do in a worker process what is done once."""
+    """Do the work that a worker process does once."""
     table = price_table(SYMBOLS)
     _worker.extend((page_of(half, table), table) for half in _halves(portfolios(PORTFOLIOS, SYMBOLS)))
 
@@ -114,7 +114,7 @@ def _measure_half(number: int) -> None:
 
 
 def measure() -> dict[str, Any]:
-    """Check that all agree, then time them in turn; seconds are per portfolio."""
+    """Check that all agree, then time them in turn and return the results; seconds are per portfolio."""
     table, owned = price_table(SYMBOLS), portfolios(PORTFOLIOS, SYMBOLS)
     page = page_of(owned, table)
     halves = [page_of(half, table) for half in _halves(owned)]

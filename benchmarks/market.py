@@ -1,4 +1,4 @@
-"""A run over 10,000 users and 5,000 symbols with a provider's server, which stands in for Alpaca on this machine."""
+"""A run over 10,000 users and 5,000 symbols with prices from a local stand-in for Alpaca's server."""
 
 from benchmarks.site import running_site
 from benchmarks.tables import Group, Row
@@ -11,10 +11,10 @@ USERS, SYMBOLS = 10_000, 5_000
 
 
 def group() -> Group:
-    """Measure, and give the table.
+    """Measure, and return the table.
 
     Raises:
-        RuntimeError: not every user was analysed.
+        RuntimeError: not every user was analyzed.
     """
     names = ("SPY", *symbols(SYMBOLS))
     market = {symbol: traded(symbol, bars) for symbol, bars in zip(names, walks(SYMBOLS + 1), strict=True)}

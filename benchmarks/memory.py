@@ -1,6 +1,6 @@
-"""The memory that a page of 1,000 users over a universe of 5,000 symbols takes above an idle worker.
+"""The memory of a page of 1,000 users over a universe of 5,000 symbols, above that of an idle worker.
 
-A process of its own (``python -m benchmarks.memory <MongoDB URL>``) walks the real way, from documents to documents,
+A separate process (``python -m benchmarks.memory <MongoDB URL>``) takes the real path, from documents to documents,
 and prints its peaks as JSON.
 """
 
@@ -28,7 +28,7 @@ _SYMBOLS_PER_BATCH = 100
 
 
 def group() -> Group:
-    """Measure, and give the table."""
+    """Measure, and return the table."""
     with database() as mongodb:
         prepare(mongodb)
         fill(mongodb, portfolios(USERS, SYMBOLS))
@@ -53,9 +53,9 @@ def group() -> Group:
 
 
 def prepare(mongodb: DocumentDatabase) -> None:
-    """Leave behind what the steps before the pages do: prepared prices and research, batch by batch."""
+    """Store the results of the steps before the pages: prepared prices and research, batch by batch."""
     benchmark, *_ = walks(1)
-    # Any research weighs the same.
+    # All research takes the same memory.
     (anyone_s,) = research_symbols({"": benchmark}, resolve_as_of(benchmark))
     plan = [list(batch) for batch in batched(symbols(SYMBOLS), _SYMBOLS_PER_BATCH, strict=False)]
     batches, bars = BatchStore(mongodb), walks(SYMBOLS)
@@ -67,7 +67,7 @@ def prepare(mongodb: DocumentDatabase) -> None:
 
 
 def peaks(url: str) -> dict[str, float]:
-    """Do what a worker does for its first page; gives the peak memory in MB after each step."""
+    """Do the work of a worker's first page; return the peak memory in MB after each step."""
     from analysis.decisions import Adviser  # noqa: PLC0415
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
     from analysis.returns import join_prices  # noqa: PLC0415
@@ -98,7 +98,7 @@ def peaks(url: str) -> dict[str, float]:
 def _peak() -> float:
     status = Path("/proc/self/status")
     if status.exists():
-        # What getrusage tells on Linux begins with the memory of the process that started this one.
+        # On Linux, the value of getrusage starts with the memory of the parent process.
         (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(peak) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -30,5 +30,5 @@ def orchestrate(context: OrchestrationContext, _: None) -> Generator[Any, Any, s
 
 @app.activity_trigger(input_name="message")
 def work(message: str) -> str:
-    """Give back what it is given."""
+    """Return the message."""
     return message

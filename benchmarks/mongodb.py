@@ -11,7 +11,7 @@ from stores.mongo import DocumentDatabase, connect
 
 @contextmanager
 def database() -> Iterator[DocumentDatabase]:
-    """Start the embedded server, connect as the app does, and stop it at the end."""
+    """Run the embedded server and yield a database, connected as in the app; stop it at the end."""
     with asyncio.Runner() as runner:
         server = embedded_mongodb(None)
         service = runner.run(server.__aenter__())
@@ -23,7 +23,7 @@ def database() -> Iterator[DocumentDatabase]:
 
 
 def fill(mongodb: DocumentDatabase, owners: Sequence[Portfolio]) -> None:
-    """Write ``owners`` as the backend would, in place of the users there are."""
+    """Write ``owners`` as the backend would, replacing all users."""
     for name in ("users", "holdings", "watchlist", "accounts"):
         mongodb[name].delete_many({})
     if not owners:

@@ -1,4 +1,4 @@
-"""The real orchestration with steps that do nothing: what is left is the cost of engine, bridge and messages."""
+"""The real orchestration with steps that do nothing: the remaining cost is that of engine, bridge and messages."""
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -15,7 +15,7 @@ app.register_functions(orchestration.blueprint)
 
 
 @app.activity_trigger(input_name="message")
-def plan_run(message: object) -> object:  # noqa: ARG001 - the host binds it; so the others
+def plan_run(message: object) -> object:  # noqa: ARG001 - the host binds it; also for the others
     """Plan nothing."""
     return msgspec.to_builtins(PLAN)
 
@@ -34,7 +34,7 @@ def research_symbols(message: object) -> object:  # noqa: ARG001
 
 @app.activity_trigger(input_name="message")
 def analyze_page(message: object) -> object:  # noqa: ARG001
-    """Analyse nobody."""
+    """Analyze nothing."""
     return msgspec.to_builtins(BatchResult())
 
 

@@ -1,6 +1,6 @@
-"""What a page of users costs, phase by phase, in processor time of the worker: the database server's is left out.
+"""The cost of a page of users, phase by phase, in processor time of the worker, without that of the database server.
 
-Each phase has a floor: the least that anybody must do for it. SecantusDB runs in a process of its own.
+Each phase has a floor: the minimum work for its task. SecantusDB runs in a separate process.
 """
 
 import gc
@@ -33,11 +33,11 @@ USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
 
 def group() -> Group:
-    """Measure, and give the table."""
+    """Measure, and return the table."""
     with database() as mongodb:
         fill(mongodb, portfolios(USERS, SYMBOLS))
         phases = _phases(mongodb)
-        # What the benchmark itself keeps must not weigh on the garbage collector of what it measures.
+        # The benchmark's own objects must not burden the garbage collector of the measured code.
         gc.freeze()
         seconds = interleaved(phases, ROUNDS, clock=time.process_time)
         gc.unfreeze()
@@ -104,7 +104,7 @@ def _compute(owned: list[Portfolio], table: PriceTable) -> None:
 
 
 def _least(task: Task) -> None:
-    """Give the portfolios their returns, and these what no library avoids: two running figures and a partition."""
+    """Compute the portfolios' returns and the minimum for their figures: two running figures and a partition."""
     weights = np.zeros((len(task.columns), task.returns.shape[1]))
     np.put_along_axis(weights, task.columns, task.weights, axis=1)
     returns = weights @ task.returns.T
@@ -128,7 +128,7 @@ def _bulk_write(mongodb: DocumentDatabase, documents: list[Document]) -> None:
 
 
 def _records(value: Any) -> Iterator[tuple[type, tuple[Any, ...]]]:  # noqa: ANN401 - any member of a report
-    """Give the class and the values of every record of some reports, but for research, which they share."""
+    """Yield the class and the values of every record of some reports, except research, which they share."""
     if isinstance(value, tuple):
         for entry in value:
             yield from _records(entry)

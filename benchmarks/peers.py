@@ -1,8 +1,8 @@
-"""The libraries that people use for these figures, each asked for the same set, the way its users would ask.
+"""The libraries in common use for these figures, each called for the same set, in its usual way.
 
-Every function takes a :class:`Task` and gives, by the names of our own report, the figures whose definition it shares
-with us, one list entry a portfolio. It computes the rest of the set as well where the library has it, by its own
-definition. What a library lacks is left out, but for the risk of the parts: those that lack it get it from numpy.
+Every function takes a :class:`Task` and returns, by the names of our own report, the figures with the same definition
+as ours, one list entry per portfolio. It computes the rest of the set as well if the library has it, by its own
+definition. Figures that a library lacks are left out, except the risk of the parts, which numpy computes instead.
 """
 
 import importlib
@@ -19,7 +19,7 @@ type Figures = dict[str, float | list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Daily returns of all symbols, ``(observations, symbols)``, and what each portfolio holds of them.
+    """Daily returns of all symbols, ``(observations, symbols)``, and the holdings of each portfolio.
 
     ``columns`` and ``weights`` are ``(portfolios, holdings)``; ``dates`` are those of the returns.
     """
@@ -31,12 +31,12 @@ class Task:
     weights: Floats
 
     def first(self, portfolios: int) -> "Task":
-        """Give the same task for fewer portfolios."""
+        """Return the same task for fewer portfolios."""
         return Task(self.dates, self.returns, self.benchmark, self.columns[:portfolios], self.weights[:portfolios])
 
 
 def textbook_risk(of_holdings: Floats, weights: Floats) -> Figures:
-    """Give contributions, diversification ratio and average correlation by plain numpy, for one portfolio."""
+    """Return contributions, diversification ratio and average correlation by plain numpy, for one portfolio."""
     covariance = np.cov(of_holdings, rowvar=False)
     variance = weights @ covariance @ weights
     deviations = np.sqrt(np.diagonal(covariance))
@@ -49,7 +49,7 @@ def textbook_risk(of_holdings: Floats, weights: Floats) -> Figures:
 
 
 def one_by_one(measure: Callable[[Floats, Floats, Task, Any], Figures]) -> Callable[[Task], list[Figures]]:
-    """Make a function of one portfolio, given its holdings' returns and weights, one of all."""
+    """Return a function of all portfolios from one of a single portfolio's returns of holdings and weights."""
 
     def all_of_them(task: Task) -> list[Figures]:
         context: dict[str, Any] = {}
@@ -156,7 +156,7 @@ def _vectorbt(task: Task) -> list[Figures]:
     importlib.import_module("vectorbt")
     weights = np.zeros((len(task.columns), task.returns.shape[1]))
     np.put_along_axis(weights, task.columns, task.weights, axis=1)
-    # With the days of a portfolio side by side, as it likes them best.
+    # With the days of a portfolio contiguous, its fastest layout.
     returns = np.asfortranarray((weights @ task.returns.T).T)
     accessor = pandas.DataFrame(returns, index=task.dates).vbt.returns(freq="1D", year_freq="252 days")
     benchmark = pandas.Series(task.benchmark, index=task.dates)
@@ -183,7 +183,7 @@ def _vectorbt(task: Task) -> list[Figures]:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A library, how it measures, and how many portfolios it is given: a slow one fewer, and its time is scaled."""
+    """A library, its function, and its number of portfolios: a slow one gets fewer, and its time is scaled."""
 
     name: str
     module: str

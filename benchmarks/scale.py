@@ -26,10 +26,10 @@ _POLL_SECONDS = 0.05
 
 
 def group() -> Group:
-    """Measure, and give the table.
+    """Measure, and return the table.
 
     Raises:
-        RuntimeError: not every user was analysed, or a status request failed.
+        RuntimeError: not every user was analyzed, or a status request failed.
     """
     overhead = _no_op_seconds()
     with running_site(USERS, SYMBOLS) as site:
@@ -99,7 +99,7 @@ class _Load:
 
 @contextmanager
 def _status_load(site: Site, earlier: str) -> Iterator[_Load]:
-    """Ask for the status of the run after ``earlier``, under way, from several threads as long as the body runs."""
+    """Request the status of the current run, the one after ``earlier``, from several threads while the body runs."""
     load, over = _Load(), threading.Event()
 
     def ask() -> None:

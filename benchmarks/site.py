@@ -1,4 +1,4 @@
-"""The app on the local host with invented users and prices, talked to over HTTP as an operator would."""
+"""The app on the local host with generated users and prices, used over HTTP as by an operator."""
 
 import os
 import signal
@@ -30,14 +30,14 @@ _SAMPLE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A started app: its process, a client that carries the admin secret, and where its data are."""
+    """A started app: its process, a client with the admin secret, and the place of its data."""
 
     host: psutil.Process
     client: httpx.Client
     mongodb_url: str
 
     def run_once(self) -> dict[str, Any]:
-        """Start a run and give it once it has ended."""
+        """Start a run and return it after its end."""
         answer = self.client.post(f"{BASE}/trigger-analysis").raise_for_status().json()
         while True:
             run: dict[str, Any] = self.client.get(answer["status_url"]).raise_for_status().json()
@@ -46,7 +46,7 @@ class Site:
             time.sleep(_SAMPLE_SECONDS)
 
     def processor_seconds(self) -> dict[str, float]:
-        """Give the processor time so far by kind of process."""
+        """Return the processor time so far by kind of process."""
         seconds: dict[str, float] = defaultdict(float)
         for kind, process in self._processes():
             times = process.cpu_times()
@@ -54,7 +54,7 @@ class Site:
         return dict(seconds)
 
     def memory(self) -> dict[str, float]:
-        """Give the resident memory now in MB, by kind of process; of several the largest."""
+        """Return the current resident memory in MB, by kind of process; of several the largest."""
         megabytes: dict[str, float] = defaultdict(float)
         for kind, process in self._processes():
             megabytes[kind] = max(megabytes[kind], process.memory_info().rss / 1e6)
@@ -62,7 +62,7 @@ class Site:
 
     @contextmanager
     def peak_memory(self) -> Iterator[dict[str, float]]:
-        """Watch :meth:`memory`; what is given holds the peaks once the body has ended."""
+        """Sample :meth:`memory` while the body runs; the yielded value contains the peaks at the end."""
         peaks: dict[str, float] = defaultdict(float)
         over = threading.Event()
 
@@ -110,7 +110,7 @@ def running_site(users: int, universe: int, app: Path = ROOT, **settings: str) -
 
 
 def _read_start(process: subprocess.Popen[str]) -> Mapping[str, str]:
-    """Give what stands behind the first word of each line, up to the one that says it listens."""
+    """Return the text after the first word of each line, up to the line that it is listening."""
     said: dict[str, str] = {}
     for line in process.stdout or ():
         name, _, rest = line.partition(" at " if " at " in line else " on ")

@@ -1,4 +1,4 @@
-"""How a group of results is kept and shown."""
+"""Groups of results, and their table and JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: a figure, its ratio to what it is compared with, and what was to be reached."""
+    """One row: a figure, its ratio to a reference, and its target."""
 
     name: str
     value: float
@@ -20,7 +20,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The results of one benchmark; ``ratio_to`` says what the ratios compare with."""
+    """The results of one benchmark; ``ratio_to`` names the reference of the ratios."""
 
     title: str
     unit: str
@@ -29,11 +29,11 @@ class Group:
     notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Give the plain form that is written to the results."""
+        """Return the plain form that is written to the results."""
         return asdict(self)
 
     def table(self) -> Table:
-        """Give the table that is printed."""
+        """Return the table that is printed."""
         table = Table(title=self.title, caption="\n".join(self.notes), caption_justify="left")
         table.add_column("")
         table.add_column(self.unit, justify="right")

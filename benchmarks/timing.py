@@ -1,4 +1,4 @@
-"""Timing several ways to do one thing fairly: they take turns, and each is told by its median."""
+"""Fair timing of several ways to do one thing: they take turns, and each is reported by its median."""
 
 import statistics
 import time
@@ -10,9 +10,9 @@ type Work = Callable[[], object]
 def interleaved(
     contestants: Mapping[str, Work], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """Run all ``contestants`` in turn, once to warm up and then ``rounds`` times; gives the median seconds of each.
+    """Run all ``contestants`` in turn, once to warm up and then ``rounds`` times; return the median seconds of each.
 
-    Whatever else the machine does meanwhile then hits all of them alike.
+    Other load on the machine then affects all of them alike.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for run in range(rounds + 1):

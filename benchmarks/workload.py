@@ -1,4 +1,4 @@
-"""What is measured on: random walks, and users who hold some of them. Needs numpy only."""
+"""The workload of the benchmarks: random walks, and users that hold some of them. Needs numpy only."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ HOLDINGS = 20
 
 
 def symbols(count: int) -> list[str]:
-    """Name ``count`` symbols."""
+    """Return the names of ``count`` symbols."""
     return [f"S{number:04}" for number in range(count)]
 
 
 def walks(count: int) -> Iterator[Bars]:
-    """Give daily bars of 1,260 returns, one random walk after the other."""
+    """Yield daily bars of 1,260 returns, one random walk after the other."""
     random = np.random.default_rng(1)
     dates = np.busday_offset("2020-01-01", np.arange(DAYS), roll="forward").astype("datetime64[D]")
     for _ in range(count):
@@ -26,14 +26,14 @@ def walks(count: int) -> Iterator[Bars]:
 
 
 def price_table(count: int) -> PriceTable:
-    """Build the table of ``count`` symbols."""
+    """Return the table of ``count`` symbols."""
     benchmark, *bars = walks(count + 1)
     known = dict(zip(symbols(count), bars, strict=True))
     return join_prices([prepare_prices(known, benchmark, resolve_as_of(benchmark), DAYS - 1)])
 
 
 def portfolios(count: int, universe: int, seed: int = 2) -> list[Portfolio]:
-    """Invent ``count`` portfolios of 20 holdings out of ``universe`` symbols, and some cash."""
+    """Return ``count`` random portfolios of 20 holdings out of ``universe`` symbols, and some cash."""
     random = np.random.default_rng(seed)
     names = symbols(universe)
     return [

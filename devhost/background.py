@@ -6,7 +6,7 @@ from typing import Any
 
 @asynccontextmanager
 async def background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these as long as the body runs; should one of them raise, the body is canceled and the error raised."""
+    """Run these while the body runs; if one of them raises, the body is canceled and the error raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]

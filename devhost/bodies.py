@@ -1,8 +1,8 @@
-"""How the Functions host reads a body, and when it gives up.
+"""Request bodies, with the size and time limits of the Functions host.
 
 As in Kestrel: Http1ContentLengthMessageBody.cs (a length above the limit is refused unread), KestrelServerLimits.cs and
-TimeoutControl.cs (240 bytes a second on average, once 5 s have passed). Either is an exception in what reads the body,
-and ExceptionMiddleware.cs makes a 500 of it.
+TimeoutControl.cs (240 bytes a second on average, after the first 5 s). Either raises an exception in the reader of the
+body, for which ExceptionMiddleware.cs answers 500.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ _BYTES_A_SECOND = 240
 
 
 class UnreadableBodyError(Exception):
-    """The body is too long or too slow; the connection is of no use any more."""
+    """The body is too long or too slow; the connection cannot be used any more."""
 
 
 async def read_body(request: Request, length: int | None, limit: int, grace_seconds: float) -> bytes:
-    """Return the body, of ``length`` bytes or, where that is None, up to its end.
+    """Return the body, of ``length`` bytes or, if that is None, up to its end.
 
     Raises:
-        UnreadableBodyError: it is longer than ``limit``, or does not come.
+        UnreadableBodyError: it is longer than ``limit``, or does not arrive in time.
     """
     if length is not None and length > limit:
         raise UnreadableBodyError(f"a body of {length} bytes is over the limit of {limit}")

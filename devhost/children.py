@@ -39,7 +39,7 @@ async def start_child(
 
 
 async def stop_child(process: Process, *, grace: float) -> None:
-    """SIGTERM, SIGKILL to its whole group after ``grace`` seconds; without grace SIGKILL at once."""
+    """Send SIGTERM, and SIGKILL to the whole group after ``grace`` seconds; without grace SIGKILL at once."""
     try:
         if grace > 0:
             with contextlib.suppress(ProcessLookupError):
@@ -53,7 +53,7 @@ async def stop_child(process: Process, *, grace: float) -> None:
 
 
 def kill_all() -> None:
-    """SIGKILL to every child that still runs; for the way out in a hurry."""
+    """Send SIGKILL to every child that still runs; for an immediate exit."""
     for process in _running:
         _kill_group(process)
 

@@ -1,7 +1,7 @@
 """The durable engine in memory: the SDK's backend, and the bridge from its work items to functions.
 
-As in the Durable extension: OutOfProcMiddleware.cs (what becomes of failures) and RemoteOrchestratorContext.cs (how
-large a custom status may be). ``tests/devhost/test_engines.py`` makes the same claims on both engines.
+As in the Durable extension: OutOfProcMiddleware.cs (results of failures) and RemoteOrchestratorContext.cs (maximum
+size of a custom status). ``tests/devhost/test_engines.py`` makes the same claims on both engines.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from devhost.host_json import DurableTask
 from devhost.memory_backend import LocalBackend
 from devhost.messages import FunctionInfo
 
-_SERVER_THREADS = 32  # each client that waits for an orchestration holds one
+_SERVER_THREADS = 32  # each client that waits for an orchestration occupies one
 _CUSTOM_STATUS_BYTES = 16 * 1024
 _HOST = "Microsoft.Azure.WebJobs.Host"
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -37,7 +37,7 @@ type Backend = Any  # InMemoryOrchestrationBackend, whose methods are only partl
 
 
 class MemoryEngine:
-    """Microsoft's in-memory engine behind a gRPC server of ours; it forgets its instances with this process."""
+    """Microsoft's in-memory engine behind our own gRPC server; its instances are lost with this process."""
 
     def __init__(self, backend: Backend, limits: DurableTask, client: dict[str, str]) -> None:
         self._backend = backend
@@ -49,18 +49,18 @@ class MemoryEngine:
         return self._client
 
     async def ready(self) -> None:
-        """Return at once: clients are served from the beginning."""
+        """Return at once: clients are served from the start."""
 
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
-        """Carry orchestrations with these functions until canceled."""
+        """Run orchestrations with these functions until canceled."""
         await DurableBridge(self._backend, functions, invoke, self._limits).run()
 
 
 @contextmanager
 def memory_engine(settings: DurableTask, base_url: str) -> Iterator[MemoryEngine]:
-    """Give an engine with an empty task hub, served to durable clients on a free loopback port.
+    """Yield an engine with an empty task hub, served to durable clients on a free loopback port.
 
-    The SDK's ``create_test_backend`` serves the same class, but on all interfaces, on a port to be guessed free.
+    The SDK's ``create_test_backend`` serves the same class, but on all interfaces, on a port that may be taken.
     """
     backend: Backend = LocalBackend(settings.default_version)
     server = grpc.server(ThreadPoolExecutor(_SERVER_THREADS, thread_name_prefix="durable"), options=_UNLIMITED)
@@ -77,7 +77,7 @@ def memory_engine(settings: DurableTask, base_url: str) -> Iterator[MemoryEngine
     finally:
         backend.stop()
         server.stop(grace=None).wait()
-        backend.reset()  # wakes the threads of clients that still wait, or the interpreter would wait for them
+        backend.reset()  # wakes the threads of waiting clients, or the interpreter would wait for them
 
 
 class _LocalCall:
@@ -87,11 +87,11 @@ class _LocalCall:
         self.active = True
 
     def is_active(self) -> bool:
-        """Whether the caller still wants work items."""
+        """Return whether the caller still wants work items."""
         return self.active
 
     def abort(self, code: grpc.StatusCode, details: str) -> None:
-        """The backend refuses a completion."""
+        """Raise an error: the backend refuses a completion."""
         raise RuntimeError(f"{code.name}: {details}")
 
 
@@ -111,7 +111,7 @@ class DurableBridge:
         self._call = _LocalCall()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until canceled."""
         items: asyncio.Queue[pb.WorkItem] = asyncio.Queue()
         threading.Thread(target=self._fetch, args=(asyncio.get_running_loop(), items), daemon=True).start()
         try:
@@ -136,7 +136,7 @@ class DurableBridge:
             try:
                 response = await self._orchestrator_response(request)
             except (WorkerExitedError, FunctionTimeoutError):
-                # Replay makes this safe: the extension, too, gives the work item back.
+                # Safe because of replay: the extension, too, returns the work item.
                 abandoned = pb.AbandonOrchestrationTaskRequest(completionToken=token)
                 self._backend.AbandonTaskOrchestratorWorkItem(abandoned, self._call)
                 return
@@ -174,7 +174,7 @@ class DurableBridge:
         function = self._activities.get(request.name)
         if function is None:
             _log.error("the function '%s' does not exist, or is not an activity function", request.name)
-            response.failureDetails.SetInParent()  # nothing is told of why
+            response.failureDetails.SetInParent()  # the reason is not reported
             self._backend.CompleteActivityTask(response, self._call)
             return
         async with self._activity_slots:
@@ -194,7 +194,7 @@ def _by_durable_name(functions: Iterable[FunctionInfo], trigger_type: str, name:
 
 
 def _failure(function: str, error: InvocationError) -> pb.TaskFailureDetails:
-    """Return what an orchestration is told of an activity that failed."""
+    """Return the failure of an activity as its orchestration sees it."""
     if isinstance(error, FunctionTimeoutError):
         limit = f"{timedelta(seconds=error.seconds)}".zfill(len("hh:mm:ss"))
         message = f"Timeout value of {limit} exceeded by function 'Functions.{function}'."
@@ -223,7 +223,7 @@ def _unhandled(request: pb.OrchestratorRequest, details: str) -> pb.Orchestrator
 
 
 def _failed_orchestration(message: str, details: str | None = None) -> pb.OrchestratorResponse:
-    """Return the failure of an orchestrator that the SDK could not answer for: its parent is told nothing of why."""
+    """Return the failure of an orchestrator without an answer of the SDK: its parent does not learn the reason."""
     complete = pb.CompleteOrchestrationAction(orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED)
     complete.result.value = json.dumps({"message": message, "details": details})
     return pb.OrchestratorResponse(actions=[pb.OrchestratorAction(id=-1, completeOrchestration=complete)])

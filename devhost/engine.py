@@ -1,4 +1,4 @@
-"""What carries orchestrations: the SDK's in-memory engine, unless another is named."""
+"""The interface of a durable engine: the SDK's in-memory engine, unless another is named."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -10,16 +10,16 @@ type Invoke = Callable[[str, str, str], Awaitable[Any]]
 
 
 class Engine(Protocol):
-    """A durable engine: keeps orchestrations, and has functions run that they ask for."""
+    """A durable engine: keeps orchestrations, and runs functions for them."""
 
     def client_binding(self) -> str:
-        """Return the binding data of durable clients, JSON with ``rpcBaseUrl``; asked for at each invocation."""
+        """Return the binding data of durable clients, JSON with ``rpcBaseUrl``; requested at each invocation."""
         ...
 
     async def ready(self) -> None:
-        """Wait until durable clients are served, which takes ``run``."""
+        """Wait until durable clients are served, which requires ``run``."""
         ...
 
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
-        """Carry orchestrations with these functions until canceled."""
+        """Run orchestrations with these functions until canceled."""
         ...

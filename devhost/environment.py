@@ -1,4 +1,4 @@
-"""Where the app's settings come from on a laptop, and how to show one that holds a password."""
+"""The sources of the app's settings on a laptop, and a display form without passwords."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ class _LocalSettings(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def local_settings(app_dir: Path) -> dict[str, str]:
-    """The ``Values`` of ``local.settings.json``; empty without such a file.
+    """Return the ``Values`` of ``local.settings.json``; empty without such a file.
 
     Raises:
         StartError: the file is ill-formed.
@@ -28,12 +28,12 @@ def local_settings(app_dir: Path) -> dict[str, str]:
 
 
 def app_environment(local: Mapping[str, str], real: Mapping[str, str], services: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the app: the real one above the local settings, and the servers that are in use."""
+    """Return the app's environment: the real one, which overrides the local settings, and the servers in use."""
     return {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", **local, **real, **services}
 
 
 def masked(url: str) -> str:
-    """The URL with ``***`` for the password, if it has one; nothing else of one that cannot be taken apart."""
+    """Return the URL with ``***`` for the password, if it has one; only ``***`` if it cannot be parsed."""
     try:
         parts = urlsplit(url)
     except ValueError:

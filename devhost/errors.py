@@ -7,7 +7,7 @@ class StartError(Exception):
 
 
 class HostEndedError(Exception):
-    """So many worker processes exited that the Functions host ends itself, for the platform to start another one."""
+    """So many worker processes exited that the Functions host ends itself, so that the platform starts another one."""
 
     def __init__(self, deaths: int) -> None:
         super().__init__(

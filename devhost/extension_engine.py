@@ -1,9 +1,9 @@
-"""The durable engine as a program of its own that carries the real Durable extension, with Azure Storage or Azurite.
+"""The durable engine as a separate program with the real Durable extension, on Azure Storage or Azurite.
 
-The program asks over HTTP for what the Functions host would do: which functions there are (``GET /functions``), and to
-run one (``POST /invoke/NAME`` with the text of its trigger). An answer of 503 stands for a worker that ended, 500 for a
-function that raised; the program then throws what the Functions host throws. It is one with the host, as the extension
-is with the real one: each ends with the other.
+The program uses HTTP for the part of the Functions host: the list of functions (``GET /functions``), and their
+invocation (``POST /invoke/NAME`` with the text of the trigger). An answer of 503 stands for a worker that ended, 500
+for a function that raised; the program then throws the exceptions of the Functions host. It lives as long as the host,
+as the extension does in the real one: each ends with the other.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ PROGRAM = "DURABLE_HOST"
 _STORAGE = "AzureWebJobsStorage"
 _DURABLE_NAMES = {"orchestrationTrigger": "orchestration", "activityTrigger": "activity"}
 _START_SECONDS = 60.0
-_STOP_SECONDS = 3.0  # the whole host has promised to stop within 5 s
+_STOP_SECONDS = 3.0  # the whole host must stop within 5 s
 _POLL_SECONDS = 0.05
-# Longer than the program keeps an idle connection: an end of ours could cross a request of its own.
+# Longer than the program keeps an idle connection: otherwise a close on our side could cross a request.
 _KEEP_ALIVE_SECONDS = 300
-_UNLIMITED = "24.00:00:00"  # as long as the program can wait
+_UNLIMITED = "24.00:00:00"  # the longest time limit of the program
 _LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3} (?P<level>[a-z]{4}): (?P<text>.*)")
 _LEVELS = {"trce": logging.DEBUG, "dbug": logging.DEBUG, "info": logging.DEBUG, "warn": logging.WARNING}
 _LINES_KEPT = 20
@@ -52,7 +52,7 @@ _log = logging.getLogger("devhost.workers.engine")
 
 
 class ExtensionEngine:
-    """The real extension in a program of its own; its instances stay in the storage."""
+    """The real extension in a separate program; its instances stay in the storage."""
 
     def __init__(self, app_dir: Path, environment: Mapping[str, str], port: int, timeout_seconds: float | None) -> None:
         self._program = environment[PROGRAM]
@@ -73,7 +73,7 @@ class ExtensionEngine:
         await self._is_ready.wait()
 
     async def run(self, functions: Sequence[FunctionInfo], invoke: Invoke) -> None:
-        """Carry orchestrations with these functions until canceled.
+        """Run orchestrations with these functions until canceled.
 
         Raises:
             StartError: there is no such program, its storage cannot be reached, or it ended.
@@ -92,10 +92,10 @@ class ExtensionEngine:
 
     @asynccontextmanager
     async def _started(self, url: str, client: Path) -> AsyncIterator[Process]:
-        """Run the program; its lines go to the log."""
-        # With CONTAINER_NAME the extension takes this for Azure, and prints each of its events.
+        """Run the program and log its output."""
+        # With CONTAINER_NAME the extension assumes Azure, and prints each of its events.
         environment = {name: value for name, value in self._environment.items() if name != "CONTAINER_NAME"}
-        environment |= {"FUNCTIONS_WORKER_RUNTIME": "python"}  # the extension warns without
+        environment |= {"FUNCTIONS_WORKER_RUNTIME": "python"}  # the extension warns without it
         environment |= {"PYTHON_INVOKE": url, "DURABLE_CLIENT": str(client), "PORT": str(self._port)}
         if self._timeout_seconds is None:
             environment["AzureFunctionsJobHost__functionTimeout"] = _UNLIMITED
@@ -113,7 +113,7 @@ class ExtensionEngine:
         while True:
             try:
                 line = (await stream.readline()).decode(errors="replace")
-            except ValueError:  # no line is worth so much
+            except ValueError:  # a line longer than the buffer is skipped
                 continue
             if not line:
                 return
@@ -127,10 +127,10 @@ class ExtensionEngine:
             _log.log(level, "%s", text)
 
     async def _written(self, client: Path, process: Process) -> None:
-        """Wait until the extension has written what durable clients are given."""
+        """Wait until the extension has written the binding data of durable clients."""
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while not client.exists():  # noqa: ASYNC240 - in a folder of our own
+                while not client.exists():  # noqa: ASYNC240 - in our own folder
                     if process.returncode is not None:
                         raise self._ended(process)
                     await asyncio.sleep(_POLL_SECONDS)
@@ -148,7 +148,7 @@ class ExtensionEngine:
 
 
 def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlette:
-    """Return what the program asks."""
+    """Return the HTTP application for the program."""
     known = [
         {
             "name": function.name,
@@ -167,7 +167,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
     async def invoked(request: Request) -> Response:
         name = request.path_params["name"]
         if "origin" in request.headers or not is_loopback(request.headers.get("host", "")):
-            return Response(status_code=403)  # a web page, which the program is not
+            return Response(status_code=403)  # a web page, not the program
         if name not in names:
             return Response(status_code=404)
         text = (await request.body()).decode()
@@ -176,7 +176,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
         except WorkerExitedError as error:
             return Response(error.message, status_code=503)
         except FunctionTimeoutError:
-            # The program has the same limit and fails the invocation by it; an answer would count as the function's.
+            # The program has the same limit and fails the invocation itself; an answer would count as the function's.
             await request.receive()
             return Response(status_code=504)
         except InvocationError as error:
@@ -189,7 +189,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
 
 @asynccontextmanager
 async def _served(app: Starlette) -> AsyncIterator[str]:
-    """Serve on a free loopback port and give the URL."""
+    """Serve on a free loopback port and yield the URL."""
     config = uvicorn.Config(
         app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS
     )

@@ -1,11 +1,11 @@
-"""What a look at an environment found."""
+"""The findings about an environment."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``good`` is None for what a person should know and decide for themselves."""
+    """``good`` is None for a fact that a person should know and decide about."""
 
     subject: str
     good: bool | None
@@ -13,15 +13,15 @@ class Finding:
 
 
 def ok(subject: str, text: str) -> Finding:
-    """Report what is as it should be."""
+    """Report a requirement that is met."""
     return Finding(subject, good=True, text=text)
 
 
 def missing(subject: str, text: str) -> Finding:
-    """Report what is not, and what to do."""
+    """Report a requirement that is not met, and the fix."""
     return Finding(subject, good=False, text=text)
 
 
 def note(subject: str, text: str) -> Finding:
-    """Report what may be meant so."""
+    """Report a fact that may be intended."""
     return Finding(subject, good=None, text=text)

@@ -31,7 +31,7 @@ _TRIGGERS = ("httpTrigger", "timerTrigger", "orchestrationTrigger", "activityTri
 
 @dataclass(frozen=True, slots=True)
 class RunningHost:
-    """A host that serves."""
+    """A running host."""
 
     base_url: str
     routes: tuple[Route, ...]
@@ -46,7 +46,7 @@ async def functions_host(
     *,
     data_dir: Path | None = None,
 ) -> AsyncIterator[RunningHost]:
-    """Run the function app in ``app_dir``; the body runs while it serves, and is canceled should the host break.
+    """Run the function app in ``app_dir``; the body runs while it serves, and is canceled if the host fails.
 
     Raises:
         StartError: the app, its host.json or one of its functions is not acceptable.
@@ -87,7 +87,7 @@ def _base_url(listener: socket.socket) -> str:
 
 
 class ManualInvocations:
-    """Fires functions by hand; names are without regard to case, as in FunctionsController.cs."""
+    """Fires functions by hand; names are case-insensitive, as in FunctionsController.cs."""
 
     def __init__(self, pool: WorkerPool, timers: list[Timer]) -> None:
         self._pool = pool
@@ -96,9 +96,9 @@ class ManualInvocations:
         self._running: set[asyncio.Task[None]] = set()
 
     def fire(self, name: str, text: str) -> bool:
-        """Start the function with ``text`` as its trigger, a timer with its usual one; False if there is none.
+        """Start the function with ``text`` as its trigger, a timer with its usual one; return False if there is none.
 
-        One of HTTP is accepted, too, and then fails: a text is no request (HttpTriggerAttributeBindingProvider.cs).
+        An HTTP function is accepted, then fails: a text is no request (HttpTriggerAttributeBindingProvider.cs).
         """
         function = self._functions.get(name.lower())
         if function is None:

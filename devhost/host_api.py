@@ -1,7 +1,7 @@
-"""What the Functions host answers by itself, before and beside the app's functions.
+"""The Functions host's own answers, before and beside the app's functions.
 
-As in HostController.cs and FunctionsController.cs (routes and statuses), AuthenticationLevelHandler.cs (where the key
-is looked for) and HomepageMiddleware.cs. Of the admin API there is what developers need: the sign of life, and firing a
+As in HostController.cs and FunctionsController.cs (routes and statuses), AuthenticationLevelHandler.cs (places of the
+key) and HomepageMiddleware.cs. The admin API has only the routes that developers need: the health check, and firing a
 function by hand.
 """
 
@@ -42,7 +42,7 @@ class _FunctionInvocation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as far as the host's own routes look at it."""
+    """The parts of a request that the host's own routes use."""
 
     method: str
     path: str
@@ -59,16 +59,16 @@ class HostApi:
         self._fire_by_hand = fire_by_hand
 
     async def answer(self, asked: Asked) -> Response | None:
-        """Return the host's own answer; None where the path is the app's."""
+        """Return the host's own answer; None if the path belongs to the app."""
         if _ADMIN.fullmatch(asked.path):
             return await self._administer(asked)
         if _WEBHOOK.fullmatch(asked.path) and asked.method in _WEBHOOK_METHODS:
-            # What an extension serves there, the real host hands out to those who have the key.
+            # The real host serves the routes of extensions there to clients with the key.
             return Response(status_code=404 if self._has_key(asked) else 401)
         return None
 
     def homepage(self) -> Response:
-        """Return what ``/`` is answered with where no function has it."""
+        """Return the answer for ``/`` if no function has that route."""
         if not self._settings.has_homepage:
             return Response(status_code=204)
         response = Response(_HOMEPAGE)
@@ -77,7 +77,7 @@ class HostApi:
 
     async def _administer(self, asked: Asked) -> Response:
         if not is_loopback(asked.headers.get("host", "")):
-            # Not so in the real host: a page whose name leads to this machine must not reach what a developer can.
+            # Not so in the real host: a page whose name resolves to this machine must not get a developer's access.
             return Response(status_code=403)
         if _PING.fullmatch(asked.path) and asked.method in ("GET", "POST"):
             return Response(headers=_NOT_KEPT)

@@ -28,14 +28,14 @@ class _Extensions(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HostJson(msgspec.Struct, frozen=True, rename="camel"):
-    """The members of host.json that change what the local host does."""
+    """The members of host.json that change the local host's behavior."""
 
     extensions: _Extensions = _Extensions()
     function_timeout: str = "00:30:00"
 
     @property
     def timeout_seconds(self) -> float | None:
-        """How long an invocation may take; None for ever."""
+        """Return the maximum time of an invocation; None for no limit."""
         if self.function_timeout == "-1":
             return None
         days, *clock = map(int, _TIME_SPAN.fullmatch(self.function_timeout).groups(default="0"))  # type: ignore[union-attr] # checked by read
@@ -44,7 +44,7 @@ class HostJson(msgspec.Struct, frozen=True, rename="camel"):
 
     @classmethod
     def read(cls, app_dir: Path) -> "HostJson":
-        """Read ``host.json`` of the app.
+        """Return the settings in ``host.json`` of the app.
 
         Raises:
             StartError: it is missing or ill-formed.

@@ -34,7 +34,7 @@ type Invoke = Callable[[str, messages.HttpRequest, str], Awaitable[Any]]
 class HttpFrontend:
     """The ASGI application: the host's own answers, and those of functions by their routes.
 
-    As in WebJobsApplicationBuilderExtension.cs (what comes before what) and FunctionInvocationMiddleware.cs.
+    As in WebJobsApplicationBuilderExtension.cs (the order of the parts) and FunctionInvocationMiddleware.cs.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class HttpFrontend:
         if request.method == "HEAD" and response.headers.get("content-length") == "0":
             del response.headers["content-length"]
         if _length(headers) > self._settings.body_limit or "x-content-length" in headers:
-            response.headers["connection"] = "close"  # whatever comes is not read, or by nobody's rule
+            response.headers["connection"] = "close"  # the rest is not read, or has no valid framing
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, headers: dict[str, str]) -> Response:
@@ -82,7 +82,7 @@ class HttpFrontend:
         function, route = match
         if self._settings.is_disabled(function):
             return Response(status_code=404)
-        # GrpcMessageConversionExtensions.cs, ToRpcHttp: a body without a length is left where it is.
+        # GrpcMessageConversionExtensions.cs, ToRpcHttp: a body without a length is not read.
         body = await read(length=_length(headers))
         message = messages.HttpRequest(
             method=request.method,
@@ -119,7 +119,7 @@ def _response(function: str, result: messages.HttpResponse) -> Response:
 
 
 def _with_peer(forwarded: str | None, request: Request) -> str:
-    """Add where the request comes from to what it says of that, as the platform's front end does."""
+    """Return the forwarded addresses with that of the peer appended, as the platform's front end does."""
     peer = "{}:{}".format(*request.client) if request.client else "unknown"
     return f"{forwarded}, {peer}" if forwarded else peer
 
@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
 async def http_server(
     frontend: HttpFrontend, listener: socket.socket, protocol: type[PatientProtocol] = PatientProtocol
 ) -> AsyncIterator[None]:
-    """Serve on a listening socket; on the way out, requests under way get a moment to finish."""
+    """Serve on a listening socket; on exit, requests under way get a moment to finish."""
     config = uvicorn.Config(
         frontend,
         http=protocol,
@@ -145,7 +145,7 @@ async def http_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # else whoever connects from this machine could name any address as its own
+        proxy_headers=False,  # otherwise local clients could claim any address
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,

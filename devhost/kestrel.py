@@ -1,8 +1,8 @@
-"""What Kestrel, the web server of the Functions host, makes of a request before anything of Azure sees it.
+"""The processing of a request by Kestrel, the web server of the Functions host, before any code of Azure.
 
 As in ASP.NET Core: HttpParser.cs and Http1Connection.cs (request line, headers, forms of the target),
 Http1MessageBody.cs (framing), KestrelServerLimits.cs and KestrelBadHttpRequestException.cs (limits and their statuses),
-PathNormalizer.cs and UrlDecoder.cs (paths), QueryFeature.cs (queries). What it refuses it answers with a status, no
+PathNormalizer.cs and UrlDecoder.cs (paths), QueryFeature.cs (queries). A refused request is answered with a status, no
 content, and the end of the connection.
 """
 
@@ -29,7 +29,7 @@ _HEAD_FRAMING = b"Transfer-Encoding: chunked\r\n"
 
 
 class Refused(Exception):
-    """A request that gets a status instead of an answer."""
+    """A request that is answered with an error status."""
 
     def __init__(self, status: HTTPStatus, allow: bytes = b"") -> None:
         super().__init__(f"the request is answered {status.value}")
@@ -41,7 +41,7 @@ _BAD = HTTPStatus.BAD_REQUEST
 
 
 class KestrelConnection(h11.Connection):
-    """A connection that refuses, on top of what h11 does, what Kestrel refuses, and says with which status."""
+    """A connection that refuses, in addition to h11, the requests that Kestrel refuses, with the same status."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, _MAX_INCOMPLETE)
@@ -63,16 +63,16 @@ class KestrelConnection(h11.Connection):
 
     @override
     def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override] # overloads there
-        """Return what to write; h11 frames an answer to HEAD as one to GET, Kestrel does not."""
+        """Return the bytes to write; h11 frames an answer to HEAD as one to GET, Kestrel does not."""
         written = super().send(event)
         return written.replace(_HEAD_FRAMING, b"", 1) if self._is_head and written else written
 
 
 def check_head(data: bytes) -> None:
-    """Check as much of a request's head as has come.
+    """Check the received part of a request's head.
 
     Raises:
-        Refused: Kestrel would not take it, whatever follows.
+        Refused: Kestrel would refuse it, whatever follows.
     """
     end = data.find(b"\n", 0, MAX_REQUEST_LINE)
     if end < 0:
@@ -106,7 +106,7 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _headers(data: bytes) -> tuple[list[tuple[bytes, bytes]], bool]:
-    """Return the headers whose lines are complete, and whether they are all."""
+    """Return the headers whose lines are complete, and whether these are all."""
     headers: list[tuple[bytes, bytes]] = []
     allowed = data[: MAX_HEADERS_TOTAL + len(b"\r\n")]
     *lines, rest = allowed.split(b"\n")
@@ -147,7 +147,7 @@ def _check_host(target: bytes, version: bytes, hosts: list[bytes]) -> None:
 
 
 def _authorities(target: str) -> tuple[str, ...]:
-    """Return how a Host header may spell the authority of an absolute target."""
+    """Return the forms in which a Host header may give the authority of an absolute target."""
     try:
         parts = urlsplit(target)
         name, port, default = (parts.hostname or ""), parts.port, _DEFAULT_PORTS[parts.scheme]
@@ -170,10 +170,10 @@ def _check_framing(method: bytes, version: bytes, headers: list[tuple[bytes, byt
 
 
 def path_of(target: bytes) -> str:
-    """Return the path that a target leads to: decoded but for ``%2F``, then without dot segments; empty for ``*``.
+    """Return the path of a target: decoded except for ``%2F``, then without dot segments; empty for ``*``.
 
     Raises:
-        Refused: it holds a null character.
+        Refused: it contains a null character.
     """
     if _ABSOLUTE.match(target):
         target = b"/" + target.split(b"/", 3)[3] if target.count(b"/") > 2 else b"/"  # noqa: PLR2004 - those before the path
@@ -186,7 +186,7 @@ def path_of(target: bytes) -> str:
 
 
 def decoded(text: bytes, keep: bytes = b"") -> str:
-    """Return the text without percent encoding, but for what is no UTF-8 and for the characters to ``keep``."""
+    """Return the text without percent encoding, except invalid UTF-8 and the characters to ``keep``."""
     return _ESCAPES.sub(lambda run: _decoded_run(run[0], keep), text).decode()
 
 
@@ -201,7 +201,7 @@ def _decoded_run(run: bytes, keep: bytes) -> bytes:
 
 
 def _character(escapes: list[bytes], keep: bytes) -> bytes:
-    """Return the one character that these are, or nothing."""
+    """Return the one character of these escapes, or nothing."""
     character = bytes(int(escape[1:], 16) for escape in escapes)
     try:
         return character if len(character.decode()) == 1 and character not in (bytes([kept]) for kept in keep) else b""
@@ -210,7 +210,7 @@ def _character(escapes: list[bytes], keep: bytes) -> bytes:
 
 
 def _without_dot_segments(path: str) -> str:
-    """Return the path as RFC 3986 wants it, 5.2.4."""
+    """Return the path without dot segments, by RFC 3986, 5.2.4."""
     segments: list[str] = []
     given = path.split("/")[1:]
     for segment in given:
@@ -224,12 +224,12 @@ def _without_dot_segments(path: str) -> str:
 
 
 def encoded(path: str) -> str:
-    """Return the path with percent encoding, as PathString.cs spells it: what is encoded already stays."""
+    """Return the path with percent encoding, as in PathString.cs: existing encoding stays."""
     return re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(path, safe=f"{_SEGMENT_SIGNS}%"))
 
 
 def query_of(query: bytes) -> dict[str, str]:
-    """Return the parameters: repeated ones joined, names without regard to case, spelled as the first."""
+    """Return the parameters: repeated ones joined, names case-insensitive, spelled as the first."""
     values: dict[str, list[str]] = {}
     spelling: dict[str, str] = {}
     for pair in filter(None, query.split(b"&")):
@@ -241,7 +241,7 @@ def query_of(query: bytes) -> dict[str, str]:
 def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers in UTF-8, names in lower case, repeated ones joined.
 
-    A length beside a transfer coding says nothing of the body: it is moved to ``x-content-length``.
+    A length beside a transfer coding does not apply to the body: it is moved to ``x-content-length``.
     """
     values: dict[str, list[str]] = {}
     for name, value in pairs:

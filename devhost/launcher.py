@@ -1,6 +1,6 @@
 """Replace this process by a command that dies with its parent: ``launcher.py <parent pid> <command> ...``.
 
-A program of its own because ``preexec_fn`` is unsafe in a process with threads, and the host has gRPC's.
+A separate program because ``preexec_fn`` is unsafe in a process with threads, and the host has gRPC's.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""One line a log record on stderr: time, level, function, message."""
+"""The log on stderr, one line per record: time, level, function, message."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
 class LineFormatter(logging.Formatter):
-    """Keeps a record on one line; an exception is its last line and where it was raised, or in full when verbose."""
+    """Formats a record as one line; an exception as its last line and location, or in full when verbose."""
 
     def __init__(self, *, verbose: bool) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(function)s: %(message)s", "%H:%M:%S")
@@ -41,7 +41,7 @@ class LineFormatter(logging.Formatter):
 
 
 def located(message: str, stack: str) -> str:
-    """Return a failure's message with the place it was raised at: ``ValueError: no price (report.py:41)``."""
+    """Return a failure's message with its location: ``ValueError: no price (report.py:41)``."""
     frames = list(_FRAME.finditer(stack))
     return f"{message} ({frames[-1]['file'].rpartition('/')[2]}:{frames[-1]['line']})" if frames else message
 
@@ -53,7 +53,7 @@ def last_line(error: BaseException) -> str:
 
 @contextmanager
 def of_function(name: str) -> Iterator[None]:
-    """Have the lines logged within begin with a function's name."""
+    """Prefix the lines logged within with a function's name."""
     token = _function.set(name)
     try:
         yield
@@ -64,8 +64,8 @@ def of_function(name: str) -> Iterator[None]:
 def tell_line_of_worker(level: int, text: str, function: str | None) -> None:
     """Log what a worker logged for an invocation of ``function``.
 
-    Without one it is the worker's own, or of a thread that no invocation waits for: as the Functions host discards such
-    lines, they are shown only when verbose.
+    Without one it is the worker's own, or of a thread without an invocation: as the Functions host discards such lines,
+    they are shown only when verbose.
     """
     with of_function(function or "worker"):
         _WORKERS.log(_LEVELS[level] if function else logging.DEBUG, "%s", text)
@@ -81,7 +81,7 @@ def _one_line(text: str) -> str:
 
 
 def configure(*, verbose: bool) -> None:
-    """Send the log to stderr, without the chatter of the libraries."""
+    """Send the log to stderr, without the verbose lines of the libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(verbose=verbose))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

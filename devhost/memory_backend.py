@@ -1,7 +1,7 @@
 """The SDK's in-memory backend, made as strict as the Durable extension with Azure Storage.
 
-As in the extension: LocalGrpcListener.cs (what clients are refused and told), and in DurableTask.AzureStorage
-(timers, which are messages of a queue).
+As in the extension: LocalGrpcListener.cs (refusals and answers to clients), and in DurableTask.AzureStorage (timers,
+which are messages of a queue).
 """
 
 import threading
@@ -19,13 +19,13 @@ _HISTORY_EVENTS = 1_000_000
 
 
 class LocalBackend(InMemoryOrchestrationBackend):
-    """The SDK's backend; orchestrations started without a version get the default one, as the extension does it."""
+    """The SDK's backend; orchestrations started without a version get the default one, as in the extension."""
 
     def __init__(self, default_version: str | None) -> None:
         super().__init__(max_history_size=_HISTORY_EVENTS)
         self._default_version = default_version
         self.traceparents: dict[str, str] = {}
-        """By instance: the trace it was started in, which the SDK's backend forgets."""
+        """By instance: the trace it was started in, which the SDK's backend does not store."""
 
     def StartInstance(self, request: pb.CreateInstanceRequest, context: Any) -> pb.CreateInstanceResponse:  # noqa: ANN401, N802 - a call of gRPC's
         """Start an orchestration."""
@@ -45,7 +45,7 @@ class LocalBackend(InMemoryOrchestrationBackend):
             return super().TerminateInstance(request, context)
 
     def PurgeInstances(self, request: pb.PurgeInstancesRequest, context: Any) -> pb.PurgeInstancesResponse:  # noqa: ANN401, N802 - a call of gRPC's
-        """Forget orchestrations that have ended."""
+        """Delete orchestrations that have ended."""
         with self._lock:
             instance = self._instances.get(request.instanceId)
             if instance is not None and not self._is_terminal_status(instance.status):
@@ -53,10 +53,10 @@ class LocalBackend(InMemoryOrchestrationBackend):
             return super().PurgeInstances(request, context)
 
     def CompleteActivityTask(self, request: pb.ActivityResponse, context: Any) -> pb.CompleteTaskResponse:  # noqa: ANN401, N802 - a call of gRPC's
-        """Hand the outcome of an activity to its orchestration."""
+        """Pass the result of an activity to its orchestration."""
         if not request.HasField("failureDetails"):
             return super().CompleteActivityTask(request, context)
-        # The SDK takes a failure without text for a success.
+        # The SDK treats a failure without text as a success.
         failed = pb.TaskFailedEvent(taskScheduledId=request.taskId, failureDetails=request.failureDetails)
         self._deliver(request.instanceId, pb.HistoryEvent(eventId=-1, taskFailed=failed))
         return pb.CompleteTaskResponse()
@@ -96,7 +96,7 @@ class LocalBackend(InMemoryOrchestrationBackend):
     ) -> pb.GetInstanceResponse:
         response = super()._build_instance_response(instance, include_payloads)
         state = response.orchestrationState
-        if state.HasField("failureDetails"):  # clients of the extension get a text in place of them
+        if state.HasField("failureDetails"):  # clients of the extension get a text instead
             if include_payloads:
                 failure = state.failureDetails
                 state.output.value = f"{failure.errorType}: {failure.errorMessage}"
@@ -104,12 +104,12 @@ class LocalBackend(InMemoryOrchestrationBackend):
         return response
 
     def _wait_for_state(self, instance_id: str, predicate: Callable[[Any], bool], timeout: float | None) -> Any:  # noqa: ANN401 - partly typed
-        # The SDK takes "no time-out" for 30 s: a parent would never hear of a sub-orchestration that took longer.
+        # The SDK treats "no time-out" as 30 s: a parent would never learn about a sub-orchestration that took longer.
         return super()._wait_for_state(instance_id, predicate, timeout or threading.TIMEOUT_MAX)
 
 
 def _end_of_child(child: OrchestrationInstance, task_id: int) -> pb.HistoryEvent:
-    """Return what a parent is told of a sub-orchestration that has ended."""
+    """Return the event for the parent of a sub-orchestration that has ended."""
     if child.status == pb.ORCHESTRATION_STATUS_COMPLETED:
         return helpers.new_sub_orchestration_completed_event(task_id, child.output)
     failed = pb.SubOrchestrationInstanceFailedEvent(

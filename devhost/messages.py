@@ -1,4 +1,4 @@
-"""What the parts of the local host hand to each other: requests, answers, and the functions that were indexed."""
+"""The data that the parts of the local host exchange: requests, answers, and the indexed functions."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request as the Functions host hands it to a worker: one value a name, header names in lower case.
+    """An HTTP request as the Functions host passes it to a worker: one value per name, header names in lower case.
 
-    Without a body where it gave no length: the host hands over only what was announced.
+    Without a body if the request has no length: the host passes on only announced bodies.
     """
 
     method: str
@@ -30,7 +30,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often an invocation that failed is repeated, and after how many seconds."""
+    """The number of retries of a failed invocation, and the seconds between them."""
 
     strategy: str
     max_retry_count: int
@@ -39,7 +39,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
-    """One indexed function: its bindings as they would stand in function.json, and its retry policy.
+    """One indexed function: its bindings as in function.json, and its retry policy.
 
     ``function_id`` is the worker library's, the same in each worker.
     """
@@ -51,10 +51,10 @@ class FunctionInfo:
 
     @property
     def trigger(self) -> dict[str, Any]:
-        """The binding that starts the function; the SDK sees to it that there is exactly one."""
+        """Return the binding that starts the function; the SDK ensures that there is exactly one."""
         return next(binding for binding in self.bindings if binding["type"].endswith("Trigger"))
 
     @property
     def trigger_type(self) -> str:
-        """For example ``httpTrigger``."""
+        """Return the type of the trigger, for example ``httpTrigger``."""
         return str(self.trigger["type"])

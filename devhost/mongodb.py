@@ -1,4 +1,4 @@
-"""What the host itself wants of MongoDB. Imported late: the driver takes as long to import as all the rest."""
+"""The host's own use of MongoDB. Imported late: the driver takes as long to import as everything else."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _PATIENCE_MILLISECONDS = 10_000
 async def ping(url: str, milliseconds: int) -> None:
     """Wait for an answer.
 
-    Raises:
+    ConnectionError: there is none within this time.
         ConnectionError: there is none in this time.
     """
     try:
@@ -33,7 +33,7 @@ async def seed(url: str, database: str, *, only_if_empty: bool) -> None:
     """
     try:
         await ping(url, _PATIENCE_MILLISECONDS)
-        # From here on without a thread: it takes a moment, and a thread could not be stopped by Ctrl-C.
+        # From here without a thread: it takes a moment, and a thread could not be stopped by Ctrl-C.
         with MongoClient[dict[str, Any]](url) as client:
             if only_if_empty and client[database]["users"].find_one():
                 return

@@ -1,8 +1,8 @@
-"""How long the local host waits for slow clients, and what it tells those it gives up or refuses.
+"""The local host's time limits for slow clients, and its answers on a timeout or refusal.
 
 As in Kestrel, the web server of the Functions host: KestrelServerLimits.cs (keep-alive and head), TimeoutControl.cs
-(looks once a second, so that 30 s become 31), Constants.cs (draining), Http1Connection.cs (408 for a head that does not
-come).
+(checks once a second, so that 30 s become 31), Constants.cs (draining), Http1Connection.cs (408 for a head that does
+not arrive).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class _WaitingFor(Enum):
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP as uvicorn speaks it, with Kestrel's refusals and its limits in time, however steadily bytes trickle in."""
+    """uvicorn's HTTP, with Kestrel's refusals and its time limits, however steadily bytes arrive."""
 
     idle_seconds: float = IDLE_SECONDS
     head_seconds = 31.0
@@ -64,7 +64,7 @@ class PatientProtocol(H11Protocol):
             self._refuse(self.conn.refused)
         elif self.cycle.response_complete:
             self.transport.close()
-        else:  # a chunk is malformed, but nobody has asked for the body: the answer comes, and ends the connection
+        else:  # a malformed chunk of an unread body: the answer is sent, and ends the connection
             self.cycle.keep_alive = False
 
     def _watch(self) -> None:

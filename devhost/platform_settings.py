@@ -1,4 +1,4 @@
-"""The app settings that change what the Functions host itself answers."""
+"""The app settings that change the Functions host's own answers."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ _DEFAULT_BODY_LIMIT = 104_857_600  # ScriptConstants.cs
 
 @dataclass(frozen=True, slots=True)
 class PlatformSettings:
-    """What the host takes from the app's environment."""
+    """The host's settings from the app's environment."""
 
     master_key: str
     body_limit: int = _DEFAULT_BODY_LIMIT
@@ -23,8 +23,8 @@ class PlatformSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "PlatformSettings":
-        """Return the settings in an app's environment, and a new master key where it names none."""
-        # As HttpRequestBodySizeMiddleware.cs: a value that is no number changes nothing.
+        """Return the settings in an app's environment, with a new master key if it has none."""
+        # As HttpRequestBodySizeMiddleware.cs: a value that is not a number is ignored.
         limit = environment.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "")
         return cls(
             master_key=environment.get(MASTER_KEY) or secrets.token_urlsafe(32),

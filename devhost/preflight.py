@@ -1,4 +1,4 @@
-"""``python -m devhost preflight``: what an environment lacks for the nightly run. Looks only, and changes nothing."""
+"""``python -m devhost preflight``: what an environment lacks for the nightly run. Reads only; changes nothing."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from devhost.errors import StartError
 from devhost.findings import Finding, missing, ok
 from settings import Settings, SettingsError
 
-# Who looks signs in as themselves, not as the app.
+# Preflight signs in with the identity of its user, not of the app.
 _OF_THE_APPS_IDENTITY = {"AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS"}
 _LABELS = {True: "ok", False: "MISSING", None: "note"}
 
 
 def main(settings_file: Path | None, app_url: str | None) -> int:
-    """Print what there is and what is missing; the exit code: 0 where nothing is missing."""
+    """Print the findings and return the exit code: 0 if nothing is missing."""
     try:
-        # The SDKs of Azure look into the environment themselves.
+        # The Azure SDKs read the environment themselves.
         os.environ |= read_settings(settings_file) if settings_file else {}
     except StartError as error:
         print(error, file=sys.stderr)
@@ -33,9 +33,9 @@ def main(settings_file: Path | None, app_url: str | None) -> int:
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """Read what ``az functionapp config appsettings list`` printed, or a local.settings.json.
+    """Return the settings in the output of ``az functionapp config appsettings list``, or in a local.settings.json.
 
-    What says which identity the app signs in with is left out.
+    The settings of the app's own identity are left out.
 
     Raises:
         StartError: the file cannot be read, or is neither.
@@ -51,8 +51,8 @@ def read_settings(path: Path) -> dict[str, str]:
 
 
 def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[Finding]:
-    """Look at one thing after the other; what needs something that is missing is not looked at."""
-    # Imported late: what is slow to import, and the demo and the local host do without.
+    """Yield the findings in order; checks that depend on a missing requirement are skipped."""
+    # Imported late: slow to import, and not needed by the demo and the local host.
     from devhost import preflight_app, preflight_checks, preflight_database, preflight_platform  # noqa: PLC0415
     from stores.secrets import Secrets  # noqa: PLC0415
 

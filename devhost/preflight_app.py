@@ -1,4 +1,4 @@
-"""Looks at a deployed app from outside: whether it is well, lets its administrators in, and has the right time."""
+"""Checks of a deployed app from outside: its health, its administrators' access, and its clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ from devhost.preflight_database import MOST_SECONDS_APART
 from stores.secrets import SecretMissing, Secrets
 from stores.vault import SecretsUnavailable
 
-_PATIENCE_SECONDS = 60  # one that has been idle has to start first
+_PATIENCE_SECONDS = 60  # an idle app has to start first
 _RUNS = "api/admin/portfolio/analysis-runs?limit=1"
 
 
 def app(url: str, secrets: Secrets) -> Iterator[Finding]:
-    """Ask for the app's health, and for its newest run with the admin secret."""
+    """Request the app's health, and its newest run with the admin secret."""
     with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS) as client:
         try:
             health = client.get("api/health")
@@ -46,7 +46,7 @@ def _door(client: httpx.Client, secrets: Secrets) -> Iterator[Finding]:
     try:
         secret = secrets.get("admin-secret")
     except (SecretMissing, SecretsUnavailable):
-        return  # told before
+        return  # reported before
     answer = client.get(_RUNS, headers={"X-Admin-Secret": secret})
     if answer.status_code == httpx.codes.OK:
         yield ok("app", "it lets in whoever has the admin secret")

@@ -1,4 +1,4 @@
-"""Looks at credentials, roles, Redis, prices and the schedule."""
+"""Checks of credentials, roles, Redis, prices and the schedule."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ _A_FORTNIGHT = timedelta(days=14)
 
 
 def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
-    """Look whether anybody can come in, and with what."""
+    """Check which credentials give access."""
     try:
         versions = secrets.accepted("admin-secret")
     except SecretMissing:
@@ -47,7 +47,7 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
 
 
 def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look whether who asks may read the storage account as the host does; the roles that allow it allow to write."""
+    """Check whether the current identity may read the storage account like the host; those roles allow writes."""
     services = {name: environment[name].rstrip("/") for name in _STORAGE if environment.get(name)}
     if not services:
         yield note(
@@ -75,10 +75,10 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
-    """Look whether Redis answers, if there is to be one."""
+    """Check whether Redis answers, if one is configured."""
     from redis import RedisError  # noqa: PLC0415 - slow to import
 
-    from stores.price_cache import PriceCache  # noqa: PLC0415 - so is this
+    from stores.price_cache import PriceCache  # noqa: PLC0415 - slow to import, too
 
     try:
         cache = PriceCache(settings.redis_url or secrets.get("redis-url"))
@@ -97,7 +97,7 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
 
 
 def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
-    """Ask the source of prices for the newest ones of the benchmark, as a run would."""
+    """Request the benchmark's newest prices from their source, as a run would."""
     if settings.market_data_provider == "sample":
         yield note("prices", "sample prices, of some years ago: for trying out only")
         return
@@ -116,7 +116,7 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         yield missing("prices", f"{settings.market_data_provider} gives none: {error}")
         return
     except SecretsUnavailable:
-        return  # told before
+        return  # reported before
     if symbol in fetched.bars:
         yield ok("prices", f"{symbol} up to {fetched.bars[symbol].dates[-1]}")
     else:
@@ -124,7 +124,7 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
 
 
 def schedule(settings: Settings) -> Iterator[Finding]:
-    """Look when the nightly run is due, and whether its timer is on."""
+    """Check when the nightly run is due, and whether its timer is enabled."""
     yield ok("schedule", f"next due {settings.schedule.after(datetime.now(UTC)):%Y-%m-%d %H:%M:%S} UTC")
     if settings.timer_disabled:
         yield note("schedule", "the timer is off: something else has to start the nightly run")

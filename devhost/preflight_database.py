@@ -1,4 +1,4 @@
-"""Looks at the database: what the backend keeps there, the indexes of the app, and the clock."""
+"""Checks of the database: the backend's documents, the app's indexes, and the clock."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,19 +27,19 @@ MOST_SECONDS_APART = 30
 
 
 def database(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
-    """Look at the database; where it does not answer, that is all there is to say."""
+    """Check the database; if it does not answer, that is the only finding."""
     try:
         client = connect(settings.mongodb_url or secrets.get("mongodb-url"))
     except SecretMissing:
         yield missing("database", "mongodb-url is not in the vault")
         return
     except SecretsUnavailable:
-        return  # told before
+        return  # reported before
     with client:
         try:
             yield from _look(client, client[settings.mongodb_database])
         except PyMongoError as error:
-            # The class only: the message may hold the URL.
+            # The class only: the message may contain the URL.
             yield missing("database", f"it does not answer, or refuses ({type(error).__name__})")
 
 
@@ -83,7 +83,7 @@ def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
 
 
 def _wanted() -> list[tuple[str, _Keys]]:
-    """Give the indexes that the app makes: those that its stores ask of a database which only takes note."""
+    """Return the indexes of the app: its stores request them from a database object that only records them."""
     noted: list[tuple[str, _Keys]] = []
 
     class Collection:
@@ -101,5 +101,5 @@ def _wanted() -> list[tuple[str, _Keys]]:
             return Collection(name)
 
     for store in (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, ReportStore, AuditLog):
-        store(Database()).ensure_indexes()  # type: ignore[arg-type] # they ask nothing else of it
+        store(Database()).ensure_indexes()  # type: ignore[arg-type] # they use nothing else of it
     return noted

@@ -1,4 +1,4 @@
-"""Looks at the settings that only the host and the Durable extension read."""
+"""Checks of the settings that only the host and the Durable extension read."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +14,7 @@ _PROTOCOL = "http/protobuf"
 
 
 def platform(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look whether the host is told what the code cannot do for it."""
+    """Check whether the host has the settings that the code cannot replace."""
     yield _body_limit(environment.get(BODY_LIMIT_SETTING, "").strip())
     if environment.get(HOMEPAGE_SETTING, "").strip().lower() == "true":
         yield ok("platform", "no page of the platform at /")
@@ -51,7 +51,7 @@ def _telemetry(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _polling(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Flex Consumption, which asks often by itself, takes no FUNCTIONS_WORKER_RUNTIME; every other place needs it."""
+    """Check the polling setting if FUNCTIONS_WORKER_RUNTIME is set: everywhere except on Flex Consumption."""
     elsewhere = environment.get("FUNCTIONS_WORKER_RUNTIME") and not environment.get("DURABLE_TASK_SCHEDULER")
     if elsewhere and not environment.get(POLLING_SETTING):
         yield note("platform", f"{POLLING_SETTING} is not set: off Flex Consumption a run may begin half a minute late")

@@ -1,7 +1,7 @@
-"""The messages that the Functions host and Microsoft's worker library say to each other (FunctionRpc).
+"""The messages between the Functions host and Microsoft's worker library (FunctionRpc).
 
-Their compiled form comes with a wheel that keeps them among its own tests, in a package with the name ``tests``. So has
-ours: they are found by that wheel's list of files, and imported under a name of their own.
+Their compiled form comes with a wheel that has them among its own tests, in a package named ``tests``, like ours: they
+are found by that wheel's list of files, and imported under another name.
 """
 
 import sys

@@ -17,7 +17,7 @@ from devhost.errors import StartError
 from devhost.start import StartOptions, run, servers
 
 _ADDRESS = "127.0.0.1"
-# What UseDevelopmentStorage=true means: blobs, queues, tables.
+# The meaning of UseDevelopmentStorage=true: blobs, queues, tables.
 _STORAGE_PORTS = (10_000, 10_001, 10_002)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 4.0
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program that is not ours, in the version that this was tried with."""
+    """An external program, in the tested version."""
 
     command: str
     name: str
@@ -38,7 +38,7 @@ AZURITE = Tool("azurite", "Azurite", "azurite@3.37.0")
 
 
 def func(app_dir: Path) -> int:
-    """Run until SIGINT or SIGTERM; the exit code."""
+    """Run until SIGINT or SIGTERM and return the exit code."""
     return run(lambda: _serve(StartOptions.read(app_dir, os.environ, verbose=False)), verbose=False)
 
 
@@ -64,7 +64,7 @@ def _check_tools() -> None:
 
 
 def _with_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """Have the host start its workers with this very interpreter."""
+    """Return the environment with this interpreter for the host's workers."""
     here = str(Path(sys.executable).parent)
     return {
         **environment,
@@ -76,7 +76,7 @@ def _with_python(environment: Mapping[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def _storage() -> AsyncIterator[None]:
-    """Azurite on its usual ports; one that is there already will do."""
+    """Run Azurite on its usual ports; one that already runs is used."""
     if await _is_there():
         yield
         return
@@ -86,7 +86,7 @@ async def _storage() -> AsyncIterator[None]:
             await _wait_for(process)
             yield
         finally:
-            await stop_child(process, grace=0)  # what is thrown away needs no orderly end
+            await stop_child(process, grace=0)  # temporary data needs no orderly shutdown
 
 
 async def _wait_for(process: Process) -> None:

@@ -1,4 +1,4 @@
-"""HTTP routes as the Functions host sees them, and its rules about them."""
+"""HTTP routes as the Functions host treats them, and its rules about them."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class Route:
 
     @classmethod
     def of(cls, function: FunctionInfo) -> "Route":
-        """The route of an HTTP function; without one it is the function's name.
+        """Return the route of an HTTP function; without one it is the function's name.
 
         Raises:
             StartError: the route breaks a rule of the host.
@@ -42,13 +42,13 @@ class Route:
         return cls(function.name, template, frozenset(function.trigger.get("methods", ())))
 
     def conflicts_with(self, other: "Route") -> bool:
-        """The same template, and a method that both answer."""
+        """Return whether the template is the same, and a method in common."""
         methods_meet = not self.methods or not other.methods or bool(self.methods & other.methods)
         return self.template.lower() == other.template.lower() and methods_meet
 
 
 class RouteTable:
-    """Finds the function for a request. Literal segments win over parameters, as in the host."""
+    """Finds the function for a request. Literal segments have priority over parameters, as in the host."""
 
     def __init__(self, functions: Iterable[FunctionInfo], prefix: str) -> None:
         """Check the routes of all HTTP functions.
@@ -67,10 +67,10 @@ class RouteTable:
         self._patterns = [(_pattern(f"{prefix}/{route.template}"), route) for route in by_precedence]
 
     def match(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:
-        """Return the function's name and the values of its route parameters; None where the host answers 404.
+        """Return the function's name and the values of its route parameters; None if the host answers 404.
 
-        ``path`` as devhost.kestrel has decoded it. As in ASP.NET (PathTokenizer.cs, TemplateMatcher.cs,
-        HttpMethodRouteConstraint.cs): one slash at the end is nothing, an empty segment is no segment.
+        ``path`` as decoded by devhost.kestrel. As in ASP.NET (PathTokenizer.cs, TemplateMatcher.cs,
+        HttpMethodRouteConstraint.cs): one slash at the end is ignored, an empty segment matches nothing.
         """
         for pattern, route in self._patterns:
             found = pattern.fullmatch(path.removeprefix("/").removesuffix("/"))

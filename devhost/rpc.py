@@ -1,4 +1,4 @@
-"""From what the host has to the messages its workers take, and back.
+"""Conversion of the host's data to the messages of its workers, and back.
 
 As in the Functions host: MessageExtensions/GrpcMessageConversionExtensions.cs and GrpcMessageExtensionUtilities.cs.
 """
@@ -18,7 +18,7 @@ _SAME_SITE = {1: "lax", 2: "strict", 3: "none"}
 
 
 def function_info(metadata: Message) -> FunctionInfo:
-    """Return what a worker tells of one function it has indexed (``RpcFunctionMetadata``)."""
+    """Return one function that a worker has indexed (``RpcFunctionMetadata``)."""
     bindings = [json.loads(raw) for raw in metadata.raw_bindings]
     return FunctionInfo(metadata.name, bindings, _retry_policy(metadata), metadata.function_id)
 
@@ -60,7 +60,7 @@ def _fill(data: Message, trigger: HttpRequest | str, binding_type: str) -> None:
 
 
 def outcome(function: FunctionInfo, response: Message) -> HttpResponse | str | None:
-    """Return the value of an ``InvocationResponse``: of HTTP an answer, else JSON or base64 text, of a timer nothing.
+    """Return the value of an ``InvocationResponse``: for HTTP an answer, else JSON or base64 text, for a timer nothing.
 
     Raises:
         InvocationError: the function raised.

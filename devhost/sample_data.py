@@ -1,6 +1,6 @@
 """Invented users with invented portfolios, most of them ordinary and some of them awkward.
 
-No person, account or trade is real. The symbols are those of ``market_data/sample``, but for one that no feed knows.
+No person, account or trade is real. The symbols are those of ``market_data/sample``, plus one that no feed has.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SampleHolding:
-    """A position. ``quantity`` is text where a document is to be corrupt."""
+    """A position. ``quantity`` is text for a corrupt document."""
 
     symbol: str
     quantity: float | str
@@ -17,7 +17,7 @@ class SampleHolding:
 
 @dataclass(frozen=True, slots=True)
 class SampleUser:
-    """A user as the existing backend would keep one; ``cash`` is text where a document is to be corrupt."""
+    """A user as the existing backend stores one; ``cash`` is text for a corrupt document."""
 
     user_id: str
     holdings: tuple[SampleHolding, ...] = ()
@@ -109,7 +109,7 @@ _ORDINARY = (
 )  # fmt: skip
 
 _AWKWARD = (
-    # Nothing is held, something is watched: research and decisions, but nothing to value.
+    # No holdings, but a watchlist: research and decisions, but nothing to value.
     _user("nell-nothing-held", watching="AAPL LLY XOM", cash=25_000, buying_power=25_000),
     # Neither holdings nor watchlist: never planned.
     _user("otto-onlooker", cash=500, buying_power=500),
@@ -125,13 +125,13 @@ _AWKWARD = (
         cash=14_000,
         buying_power=6_000,
     ),
-    # A symbol that no feed knows: out of the market value, and the run says so.
+    # A symbol that no feed has: excluded from the market value, and reported by the run.
     _user("rosa-rare", ("NOSUCH", 100, 12.5), ("WMT", 60, 126.2), ("PG", 40, 133.9), cash=2_000, buying_power=2_000),
-    # A stale price in a small part: valued, but out of the figures that rest on returns.
+    # A stale price in a small part: valued, but excluded from return-based figures.
     _user("sam-stale-share", ("RRC", 150, 18.4), ("XOM", 120, 63.8), ("CVX", 60, 112.9), ("AAPL", 50, 109.7), cash=900),
-    # A stale price in most of it: too little left for figures that rest on returns.
+    # A stale price in most of it: too little left for return-based figures.
     _user("tess-stale-mostly", ("RRC", 900, 21.7), ("KO", 100, 54.0), cash=1_200, buying_power=1_200),
-    # Fractions of shares, as savings plans buy them.
+    # Fractional shares, as in savings plans.
     _user(
         "uma-fractions",
         ("AAPL", 3.14159, 148.2),
@@ -141,9 +141,9 @@ _AWKWARD = (
         cash=42.17,
         buying_power=42.17,
     ),
-    # Has left: never planned.
+    # An inactive user: never planned.
     SampleUser("vic-vanished", (SampleHolding("AAPL", 10, 120.0),), is_active=False),
-    # Owes more than all is worth: no weights can be told.
+    # Debt above the value of all holdings: no weights can be computed.
     _user("walt-underwater", ("PFE", 100, 51.8), cash=-12_000),
     # The only holding's quantity is text.
     _user("xena-corrupt-holding", ("AAPL", "ten", 130.0), cash=1_000, buying_power=1_000),
@@ -151,7 +151,7 @@ _AWKWARD = (
     _user("yuri-corrupt-account", ("KO", 30, 56.1), cash="1.000,00", buying_power=1_000),
 )
 
-# The one who may look at everything, and has a portfolio too.
+# The administrator, who also has a portfolio.
 _ADMINISTRATOR = SampleUser(
     "zoe-admin",
     (SampleHolding("MSFT", 12, 199.4), SampleHolding("UNH", 4, 388.1), SampleHolding("JPM", 25, 114.2)),

@@ -1,4 +1,4 @@
-"""Writes the sample users into a MongoDB, in the shape in which the existing backend keeps its users."""
+"""Writes the sample users into a MongoDB, in the document format of the existing backend."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _CREATED = datetime(2022, 1, 3, 9, 30, tzinfo=UTC)
 
 
 def seed_sample_users(mongodb_url: str, database: str) -> int:
-    """Write the sample users and give their number. Doing it again changes nothing: every write is on its key.
+    """Write the sample users and return their number. A repetition changes nothing: every write is on its key.
 
     Raises:
         PyMongoError: the server cannot be reached or refuses.
@@ -38,7 +38,7 @@ def _upsert(collection: Collection[_Document], key: Sequence[str], documents: Se
     )
 
 
-# Each document also has fields that this app does not know, as the backend's own have.
+# Each document also has fields unknown to this app, like those of the backend.
 def _user(user: SampleUser) -> _Document:
     return {
         "user_id": user.user_id,

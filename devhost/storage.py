@@ -1,4 +1,4 @@
-"""Where a connection string of Azure Storage leads, and whether anybody answers there."""
+"""The endpoints in a connection string of Azure Storage, and a check of them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from devhost.errors import StartError
 
 DEVELOPMENT = "UseDevelopmentStorage=true"
 DEVELOPMENT_PORTS = (10_000, 10_001, 10_002)
-"""Azurite's usual ones: blobs, queues, tables."""
+"""Azurite's usual ports: blobs, queues, tables."""
 
 _ADDRESS = "127.0.0.1"
 _SERVICES = ("Blob", "Queue", "Table")
@@ -19,7 +19,7 @@ type Endpoint = tuple[str, int]
 
 
 async def check_storage(setting: str, connection: str) -> None:
-    """Make sure that each of the three services accepts connections.
+    """Check that each of the three services accepts connections.
 
     Raises:
         StartError: one does not, or the connection string names none.
@@ -35,7 +35,7 @@ async def check_storage(setting: str, connection: str) -> None:
 
 
 def endpoints(connection: str) -> list[Endpoint]:
-    """Return host and port of blobs, queues and tables; nothing for what is no connection string."""
+    """Return host and port of blobs, queues and tables; nothing if it is not a connection string."""
     if connection.strip().rstrip(";").lower() == DEVELOPMENT.lower():
         return [(_ADDRESS, port) for port in DEVELOPMENT_PORTS]
     parts = dict(_pairs(connection.split(";")))
@@ -55,11 +55,11 @@ def _pairs(parts: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 async def answers(host: str, port: int) -> bool:
-    """Tell whether somebody accepts connections there."""
+    """Return whether a server accepts connections there."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(host, port)
-    except OSError:  # and TimeoutError, which is one
+    except OSError:  # includes TimeoutError
         return False
     with closing(writer):
         return True

@@ -23,7 +23,7 @@ type Invoke = Callable[[str, str], Awaitable[Any]]
 
 
 class ScheduleStatus(msgspec.Struct, frozen=True, rename="pascal"):
-    """When a timer fired last and is due next, as in the trigger's payload."""
+    """The last and the next time of a timer, as in the trigger's payload."""
 
     last: datetime
     next: datetime
@@ -31,22 +31,22 @@ class ScheduleStatus(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Timer:
-    """One timer function, fired when it is due and never twice at once."""
+    """One timer function, fired when due and never twice at once."""
 
     def __init__(self, function: FunctionInfo, environment: Mapping[str, str], data_dir: Path | None) -> None:
         """Resolve and check the schedule and the retry policy.
 
-        Where the host would leave out this one function with a line of log, the local host does not start.
+        If the host would leave out this one function with a log line, the local host does not start.
 
         Raises:
-            StartError: the setting it names is missing, the schedule breaks a rule, or the policy is not the one known
-                here.
+            StartError: the setting it names is missing, the schedule breaks a rule, or the policy is not
+                supported here.
         """
         self.function = function.name
         self._disabled = function.name.lower() in disabled_functions(environment)
         self._schedule = _schedule(function, environment)
         self._retries, self._delay_seconds = _retry_policy(function)
-        # Nothing is remembered of a timer that is due several times each minute, and nothing told.
+        # A timer that is due several times per minute stores no status and logs no lines.
         self._monitored = not _due_several_times_a_minute(self._schedule)
         self._file = data_dir / "timers" / f"{self.function}.json" if data_dir and self._monitored else None
         self._status = self._remembered(_now())
@@ -59,10 +59,10 @@ class Timer:
         return msgspec.json.encode(payload).decode()
 
     async def run(self, invoke: Invoke) -> None:
-        """Fire whenever due, first of all what became due while the host was down; runs until canceled."""
+        """Fire whenever due, first for a time missed while the host was down; runs until canceled."""
         if self._disabled:
             return
-        self._write_status(self._remembered(_now()))  # what fell due while the host was starting was never announced
+        self._write_status(self._remembered(_now()))  # a time missed during the host's start was never announced
         if self._status.next < _now():
             await self._fire(invoke, past_due=True)
         while True:
@@ -79,19 +79,19 @@ class Timer:
             except InvocationError:  # logged by the worker
                 if left:
                     await self._pause(done)
-        # Only now, so that a crash meanwhile makes it past due at the next start.
+        # Only now, so that after a crash in between it is past due at the next start.
         self._write_status(done)
 
     async def _pause(self, done: ScheduleStatus) -> None:
         try:
             await asyncio.sleep(self._delay_seconds)
         except asyncio.CancelledError:
-            # A host that is stopped tries no more, and takes this occurrence for done: nothing is past due afterwards.
+            # A stopped host does not retry, and counts this occurrence as done: nothing is past due afterwards.
             self._write_status(done)
             raise
 
     def _remembered(self, now: datetime) -> ScheduleStatus:
-        """Return the status of the last start; one of another schedule makes nothing past due that this one missed."""
+        """Return the status of the last start; under a changed schedule, missed times do not become past due."""
         known = self._read_status()
         if known is None:
             return ScheduleStatus(_NEVER, self._schedule.after(now), now)
@@ -117,7 +117,7 @@ class Timer:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             new = self._file.with_suffix(".new")
             new.write_bytes(msgspec.json.encode(status))
-            new.replace(self._file)  # a host that is killed leaves one or the other
+            new.replace(self._file)  # after a kill, the old or the new file is there
 
 
 def _now() -> datetime:

@@ -1,12 +1,11 @@
 """A worker process: runs the app's functions by Microsoft's worker library, as the process of Azure does.
 
-The library (``azure_functions_runtime``) indexes the app, converts bindings, calls functions and shapes errors. What
-calls the library in Azure is no package; it is imitated here, from workers/proxy_worker of the worker's repository
-(Azure/azure-functions-python-worker): dispatcher.py (messages, tasks, log lines) and utils/dependency.py (search order
-of imports).
+The library (``azure_functions_runtime``) indexes the app, converts bindings, calls functions and formats errors. The
+caller of the library in Azure is not a package; it is imitated here, from workers/proxy_worker of the worker's
+repository (Azure/azure-functions-python-worker): dispatcher.py (messages, tasks, log lines) and utils/dependency.py
+(search order of imports).
 
-Started by the host, with which it speaks FunctionRpc over a socket. The host kills it when it is done with it: exit
-handlers never run.
+Started by the host, which talks FunctionRpc to it over a socket, and kills it in the end: exit handlers never run.
 """
 
 import asyncio
@@ -87,7 +86,7 @@ class LogStream(logging.Handler):
 
 
 class Dispatcher:
-    """Takes messages from the host, one task each, and sends what the library answers."""
+    """Receives messages from the host, one task each, and sends the library's answers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, packages: str) -> None:
         self._reader, self._writer, self._packages = reader, writer, packages
@@ -111,7 +110,7 @@ class Dispatcher:
         root.addHandler(LogStream(self))
         self._send(_rpc.StreamingMessage(start_stream=_rpc.StartStream()))
         while (message := await wire.receive(self._reader, _rpc.StreamingMessage)) is not None:
-            # Each in a context of its own: none is left with what another has set.
+            # Each in its own context: no task sees the variables of another.
             task = self._loop.create_task(self._answer(message), context=Context())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -119,7 +118,7 @@ class Dispatcher:
     async def _answer(self, message: Message) -> None:
         try:
             answer = await self._handlers[message.WhichOneof("content")](message)
-        except Exception:  # noqa: BLE001 - the library answers for the app; this is a defect of the worker, and its end
+        except Exception:  # noqa: BLE001 - the library answers for the app; this is a defect of the worker, and ends it
             traceback.print_exc()
             os._exit(1)
         self._send(_rpc.StreamingMessage(**answer))
@@ -128,14 +127,14 @@ class Dispatcher:
         wire.send(self._writer, message)
 
     def send_from_any_thread(self, message: Message) -> None:
-        """Send a log line in its place before the answer of its invocation."""
+        """Send a log line in order, before the answer of its invocation."""
         if _current_task() is None:
             self._loop.call_soon_threadsafe(self._send, message)
-        else:  # at once, or the answer of a coroutine would overtake its lines, and the host discard them
+        else:  # at once, or the answer of a coroutine would arrive before its lines, and the host discard them
             self._send(message)
 
     def invocation_of_thread(self) -> str | None:
-        """Return the invocation that a pool thread works for. Threads that the app starts itself belong to none."""
+        """Return the invocation that a pool thread works for. Threads started by the app itself belong to none."""
         invocation: str | None = self._library and self._library.invocation_id_cv.get()
         return invocation
 
@@ -162,10 +161,10 @@ class Dispatcher:
         return {"protos": _rpc, "host": "127.0.0.1"}
 
     def _search_in(self, app_dir: Path) -> None:
-        """Look for modules among what the app requires, then in the worker's own folder, last in the app.
+        """Search modules first in the app's packages, then in the worker's own folder, last in the app.
 
-        Modules that came from the worker's own folder are forgotten: the app's versions of them are to be loaded. Not
-        those of protobuf and gRPC, though, whose binary parts are the same file here and cannot be loaded twice.
+        Modules from the worker's own folder are unloaded, so that the app's versions are loaded, except those of
+        protobuf and gRPC: their binary parts are the same file here and cannot be loaded twice.
         """
         packages = str(app_dir / _DEPLOYED) if (app_dir / _DEPLOYED).is_dir() else self._packages
         sys.path[:] = [packages, self._folder, *sys.path[1:], str(app_dir)]
@@ -199,7 +198,7 @@ async def _serve(packages: str, connection: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run as a process: packages of an app that brings none itself, file descriptor."""
+    """Run as a process; arguments: the package folder of an app that has none of its own, and the file descriptor."""
     packages, descriptor = sys.argv[1:]
     asyncio.run(_serve(packages, socket.socket(fileno=int(descriptor))))
     os._exit(0)  # not a return: the interpreter would wait for functions that still run

@@ -1,4 +1,4 @@
-"""The modules of a worker process itself, kept apart from the app's as in Azure."""
+"""The modules of a worker process itself, separate from the app's as in Azure."""
 
 import sys
 import sysconfig
@@ -10,7 +10,7 @@ from pathlib import Path
 
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 _MESSAGES = "azure-functions-runtime-v1"
-# What the platform keeps in its own folder for Python: the worker library, and what that and the messages need.
+# The content of the platform's own folder for Python: the worker library, and the dependencies of it and the messages.
 _PARTS = (
     *("azure_functions_runtime", "azurefunctions", "google/protobuf", "google/_upb", "grpc", "typing_extensions.py"),
     *("azure/functions", "werkzeug", "markupsafe"),
@@ -21,7 +21,7 @@ _RUN = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module
 
 @contextmanager
 def worker_folder() -> Iterator[Path]:
-    """Give a folder with the worker's own modules and no others, for as long as the body runs."""
+    """Yield a folder with only the worker's own modules; it exists while the body runs."""
     with tempfile.TemporaryDirectory(prefix="devhost-worker-") as name:
         folder = Path(name)
         for part in (*_PARTS, _metadata()):
@@ -33,7 +33,7 @@ def worker_folder() -> Iterator[Path]:
 
 
 def command(folder: Path, descriptor: int) -> tuple[str, ...]:
-    """Return the command of a worker process that finds nothing but the standard library and ``folder``."""
+    """Return the command of a worker process that finds only the standard library and ``folder``."""
     return (sys.executable, "-I", "-S", "-c", _RUN, str(folder), "devhost.worker", str(SITE_PACKAGES), str(descriptor))
 
 

@@ -1,7 +1,7 @@
-"""The host's side of its worker processes: start them, spread invocations over them, replace those that die.
+"""The host's side of its worker processes: start them, distribute invocations, replace those that die.
 
 As in the Functions host: GrpcWorkerChannel.cs (messages), WorkerProcess.cs (a worker is killed, not asked to end) and
-RpcFunctionInvocationDispatcher.cs (three deaths a process end the host).
+RpcFunctionInvocationDispatcher.cs (three deaths per process end the host).
 """
 
 import asyncio
@@ -36,12 +36,12 @@ type Message = Any  # generated, without types
 
 
 class UndeliveredError(Exception):
-    """The worker was dead before it could get the invocation, so another one may run it."""
+    """The worker died before it received the invocation, so another one may run it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppToLoad:
-    """What a worker is to load: the app's folder and environment, and the binding data of durable clients."""
+    """The app for a worker: its folder and environment, and the binding data of durable clients."""
 
     app_dir: Path
     environment: Mapping[str, str]
@@ -71,29 +71,29 @@ class Worker:
                     environment=environment,
                     cwd=directory,
                     pass_fds=[theirs.fileno()],
-                    output=_STDERR,  # what a function prints must not mix with the host's own lines
+                    output=_STDERR,  # output of functions must not mix with the host's own lines
                 )
             reader, writer = await asyncio.open_connection(sock=ours)
-        except BaseException:  # canceled, too: a process without its other end ends by itself
+        except BaseException:  # also on cancellation: a process without its other end ends by itself
             ours.close()
             raise
         return cls(process, reader, writer)
 
     async def load(self, app_dir: Path) -> list[FunctionInfo]:
-        """Have it import and index the app; the functions found.
+        """Import and index the app in the worker; return its functions.
 
         Raises:
-            StartError: the app refuses to be imported, or the worker library one of its functions.
+            StartError: the app cannot be imported, or the worker library refuses one of its functions.
         """
         init = await self.ask(worker_init_request=_rpc.WorkerInitRequest(function_app_directory=str(app_dir)))
         _check(init.worker_init_response.result)
         return await self.load_functions()
 
     async def load_functions(self) -> list[FunctionInfo]:
-        """Ask for the functions it has indexed, and have each of them loaded.
+        """Load all functions that the worker has indexed, and return them.
 
         Raises:
-            StartError: it refuses one.
+            StartError: the worker refuses one.
         """
         found = await self.ask(functions_metadata_request=_rpc.FunctionsMetadataRequest())
         functions = [rpc.function_info(told) for told in found.function_metadata_response.function_metadata_results]
@@ -103,7 +103,7 @@ class Worker:
         return functions
 
     async def ask(self, **content: Message) -> Message:
-        """Send a message that is no invocation and return the answer; one at a time.
+        """Send a message other than an invocation and return the answer; one at a time.
 
         Raises:
             StartError: the process ends instead.
@@ -116,13 +116,13 @@ class Worker:
 
     @property
     def in_flight(self) -> int:
-        """Number of invocations under way."""
+        """Return the number of invocations under way."""
         return len(self._pending)
 
     async def invoke(
         self, function: FunctionInfo, trigger: HttpRequest | str, durable_client: str, traceparent: str
     ) -> HttpResponse | str | None:
-        """Run a function and return its value: HTTP answer, JSON or base64 text, or nothing from a timer.
+        """Run a function and return its value: HTTP answer, JSON or base64 text, or nothing for a timer.
 
         Raises:
             InvocationError: the function raised, or the process ended (WorkerExitedError).
@@ -135,7 +135,7 @@ class Worker:
             wire.send(
                 self._writer, rpc.invocation_request(function, invocation_id, trigger, durable_client, traceparent)
             )
-            if self._writer.is_closing():  # a socket pair tells the sender at once
+            if self._writer.is_closing():  # a socket pair reports it at once
                 raise UndeliveredError
             return rpc.outcome(function, await answer)
         finally:
@@ -146,7 +146,7 @@ class Worker:
         await asyncio.shield(self._listening)
 
     async def _listen(self) -> None:
-        """Hand answers and log lines to where they belong, until the process ends."""
+        """Dispatch answers and log lines until the process ends."""
         while (message := await wire.receive(self._reader, _rpc.StreamingMessage)) is not None:
             match message.WhichOneof("content"):
                 case "rpc_log":
@@ -182,7 +182,7 @@ def _check(result: Message) -> None:
 
 
 class WorkerPool:
-    """The workers that are alive. An invocation goes to the least busy one, or waits for one to be alive."""
+    """The workers that are alive. An invocation goes to the least busy one, or waits until one is alive."""
 
     def __init__(self, folder: Path, app: AppToLoad, size: int, timeout_seconds: float | None) -> None:
         self._folder = folder
@@ -196,7 +196,7 @@ class WorkerPool:
 
     @property
     def functions(self) -> list[FunctionInfo]:
-        """The functions that the workers have loaded."""
+        """Return the functions that the workers have loaded."""
         return list(self._by_name.values())
 
     async def invoke(
@@ -205,8 +205,8 @@ class WorkerPool:
         """Run a function on one of the workers.
 
         Raises:
-            InvocationError: the function raised, its worker ended (WorkerExitedError), or it took longer than
-                host.json allows (FunctionTimeoutError): then its worker is killed with all that it does.
+            InvocationError: the function raised, its worker ended (WorkerExitedError), or it took longer than host.json
+                allows (FunctionTimeoutError): then its worker is killed with all its invocations.
         """
         try:
             return await self._run(self._by_name[function], trigger, traceparent)
@@ -243,7 +243,7 @@ class WorkerPool:
         """Start one more worker.
 
         Raises:
-            StartError: the app refuses to be imported.
+            StartError: the app cannot be imported.
         """
         worker = await Worker.start(self._folder, self._app.environment, self._app.app_dir)
         try:
@@ -276,7 +276,7 @@ class WorkerPool:
             worker = await self._replacement(died=not worker.timed_out)
 
     async def _replacement(self, *, died: bool) -> Worker | None:
-        """Return a new worker; None where too many died to replace one more, but some are left."""
+        """Return a new worker; None if too many died for another replacement, but some are left."""
         while True:
             if died:
                 self._count_death()
@@ -303,10 +303,10 @@ class WorkerPool:
 
 @asynccontextmanager
 async def worker_pool(app: AppToLoad, size: int, timeout_seconds: float | None = None) -> AsyncIterator[WorkerPool]:
-    """A pool of ``size`` workers that have all loaded the app; an invocation may take so long.
+    """Yield a pool of ``size`` workers that have all loaded the app, with the time limit of an invocation.
 
     Raises:
-        StartError: the app refuses to be imported.
+        StartError: the app cannot be imported.
     """
     with worker_folder.worker_folder() as folder:
         pool = WorkerPool(folder, app, size, timeout_seconds)

@@ -1,4 +1,4 @@
-"""Prices from Alpaca (https://docs.alpaca.markets/docs/about-market-data-api): many symbols a question, in pages."""
+"""Prices from Alpaca (https://docs.alpaca.markets/docs/about-market-data-api): many symbols per request, in pages."""
 
 import functools
 import re
@@ -22,13 +22,14 @@ from settings import MarketDataServer
 KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
 
 _ROWS_PER_PAGE = 10_000
-"""The most that are given, over all symbols of a question."""
+"""The maximum number of rows in one answer, over all requested symbols."""
 _PAGES_PER_PART = 5
-"""Long histories are asked for in parts: few enough that their last pages, which are not full, do not count for much,
-and enough that much is done when time runs out."""
+"""Long histories are requested in parts: few enough that their last pages, which are not full, cost little, and
+enough that most of the work is done when time runs out.
+"""
 _MOST_PAGES = 1_000
-# A day's bar is stamped with New York's midnight. To ask up to the evening includes it, and is long enough ago for
-# who has no subscription to the last minutes of the consolidated feed.
+# A day's bar has New York's midnight as its time. A request up to the evening includes it, and is old enough for
+# accounts without a subscription to the last minutes of the consolidated feed.
 _EVENING = time(17)
 _ENDS = "name_change,cash_merger,stock_merger,stock_and_cash_merger,redemption,worthless_removal"
 _SYMBOL = re.compile(r"[A-Z0-9]{1,16}(\.[A-Z0-9]{1,8})?")
@@ -37,7 +38,7 @@ _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S+)")
 type _Adjustment = Literal["raw", "all"]
 type _Rows = tuple[Dates, dict[Column, Floats]]
 type _Histories = dict[str, list[_Rows | None]]
-"""The rows of each symbol that has some, page by page; None stands for some of a wrong shape."""
+"""The rows by symbol, page by page; None stands for rows of a wrong shape."""
 
 
 class _Bar(msgspec.Struct, gc=False):
@@ -81,7 +82,7 @@ class _InvalidSymbol(Exception):
 
 
 class AlpacaProvider:
-    """Two questions a batch: the bars as they were traded, and their closes adjusted for everything."""
+    """Two requests per batch: the traded bars, and their closes adjusted for everything."""
 
     symbols_per_batch = 100
 
@@ -93,7 +94,7 @@ class AlpacaProvider:
         self._now = now
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
-        """As :meth:`Provider.daily_bars`; of a day that is not over there is no bar yet."""
+        """As :meth:`Provider.daily_bars`; a day that is not over has no bar yet."""
         end = min(end, self.last_day())
         names = spelled(symbols, ".")
         asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
@@ -115,15 +116,15 @@ class AlpacaProvider:
         return fetched_bars(names, bars_of, start, end)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
-        """As :meth:`Provider.version`: each feed has prices of its own."""
+        """As :meth:`Provider.version`: each feed has its own prices."""
         return f"alpaca {self._feed}"
 
     def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: bars of a running day change."""
+        """As :meth:`Provider.last_day`: bars of the current day still change."""
         return last_complete_day(self._now())
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
-        """As :meth:`Provider.listings`, of the corporate actions: a request for all symbols, where they fit a page."""
+        """As :meth:`Provider.listings`, from the corporate actions: one request for all symbols if they fit a page."""
         names = {symbol: name for symbol, name in spelled(symbols, ".").items() if _SYMBOL.fullmatch(name)}
         params = {"types": _ENDS, "start": since.isoformat(), "end": self.last_day().isoformat(), "limit": "1000"}
         asked, found = sorted(set(names.values())), dict[str, Listing]()
@@ -153,13 +154,13 @@ class AlpacaProvider:
     def _pages[Page: "_BarsPage | _ActionsPage"](
         self, path: str, names: list[str], params: dict[str, str], read: Callable[[Answer], Page], deadline: float
     ) -> Iterator[Page]:
-        """Give the pages of the answer about ``names``, without those that cannot be symbols."""
+        """Yield the pages of the answer about ``names``, without invalid symbols."""
         tokens, names = {""}, list(names)
         while names and len(tokens) <= _MOST_PAGES:
             try:
                 page = self._source.ask(path, {"symbols": ",".join(names), **params}, read, deadline)
             except _InvalidSymbol as error:
-                # It spoils the question for the others: they are asked for without it.
+                # It makes the whole request fail: the others are requested without it.
                 if error.symbol not in names:
                     raise ProviderUnavailable("alpaca: it refuses a symbol that was not asked for") from None
                 names.remove(error.symbol)
@@ -235,7 +236,7 @@ def _parsed(block: msgspec.Raw) -> _Rows | None:
 
 @functools.lru_cache(maxsize=16_384)  # all symbols share the same days
 def _epoch_day(instant: str) -> int:
-    """Give the day in New York, counted from 1970-01-01, of an instant such as 2022-02-01T05:00:00Z."""
+    """Return the day in New York, counted from 1970-01-01, of an instant such as 2022-02-01T05:00:00Z."""
     moment = datetime.fromisoformat(instant)
     if moment.tzinfo is None:
         raise ValueError("an instant without a zone")
@@ -243,7 +244,7 @@ def _epoch_day(instant: str) -> int:
 
 
 def _bars(symbol: str, raw: list[_Rows | None], adjusted: list[_Rows | None]) -> tuple[Bars, tuple[PriceIssue, ...]]:
-    """Join what was traded with the adjusted closes; faults in both are told once."""
+    """Join the traded bars with the adjusted closes; an issue of both is reported once."""
     if not raw:
         raise MissingPrices(symbol)
     bars, issues = _in_order(symbol, "bars", raw)

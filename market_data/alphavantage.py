@@ -1,7 +1,7 @@
-"""Prices from Alpha Vantage (https://www.alphavantage.co/documentation/): one symbol a question.
+"""Prices from Alpha Vantage (https://www.alphavantage.co/documentation/): one symbol per request.
 
-It answers 200 whatever happened: what went wrong stands in a member named ``Note``, ``Information`` or
-``Error Message``, in sentences that have changed over the years. None of them is ever shown: some quote the key.
+It always answers 200: errors are in a member named ``Note``, ``Information`` or ``Error Message``, as sentences that
+have changed over the years. None of them is ever shown: some quote the key.
 """
 
 import csv
@@ -24,7 +24,7 @@ from settings import MarketDataServer
 KEYS = KeyPlaces(params={"apikey": "alphavantage-api-key"})
 
 _COMPACT_DAYS = 100
-"""So many of the latest days are in an answer that is not the whole history."""
+"""The number of latest days in an answer that is not the whole history."""
 _MOST_SYMBOLS = 100
 _SYMBOL = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
 _INVALID_KEY = re.compile(r"apikey.*(invalid|missing)|demo\W* api key", re.IGNORECASE)
@@ -34,7 +34,7 @@ _PREMIUM = re.compile(r"premium", re.IGNORECASE)
 
 type _Rows = tuple[Dates, dict[Column, Floats]]
 type _Found = _Rows | str
-"""The rows of a symbol, none where it is not known, or the rule that the answer breaks."""
+"""The rows of a symbol, none if it is unknown, or the rule that the answer breaks."""
 
 _NO_ROWS: _Rows = (np.array([], dtype="datetime64[D]"), {})
 
@@ -56,7 +56,7 @@ class _Content(msgspec.Struct):
 
 
 class AlphaVantageProvider:
-    """A request a symbol: the last 100 days where these will do, else the whole history."""
+    """One request per symbol: the last 100 days if these are enough, else the whole history."""
 
     def __init__(
         self, source: HttpSource, server: MarketDataServer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -67,7 +67,7 @@ class AlphaVantageProvider:
 
     @property
     def symbols_per_batch(self) -> int:
-        """As :attr:`Provider.symbols_per_batch`: what a minute allows, so that several batches at once end in time."""
+        """As :attr:`Provider.symbols_per_batch`: one minute's requests, so that several batches at once end in time."""
         return min(_MOST_SYMBOLS, self._server.requests_per_minute)
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
@@ -98,7 +98,7 @@ class AlphaVantageProvider:
         return last_complete_day(self._now())
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
-        """As :meth:`Provider.listings`, of the list of all that were ever delisted; new names are not known."""
+        """As :meth:`Provider.listings`, from the list of all delisted symbols; new names are not known."""
         if not symbols:
             return {}
         params = {"function": "LISTING_STATUS", "state": "delisted"}
@@ -108,18 +108,18 @@ class AlphaVantageProvider:
         return {symbol: Listing("delisted", day) for symbol, day in known.items() if day >= since}
 
     def _is_recent(self, start: date) -> bool:
-        # Today's bar, which is not over, may be among the latest.
+        # The latest bars may include today's, which is not final.
         return bool(np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS)
 
     def _ask_for_each(self, names: Sequence[str], size: str, found: dict[str, _Found]) -> None:
-        """Put into ``found`` what is found of each name."""
+        """Add the result for each name to ``found``."""
         deadline = self._source.deadline()
 
         def ask(name: str) -> None:
             params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
             found[name] = self._source.ask("/query", params, lambda answer: self._read(answer, name), deadline)
 
-        # The first one alone: where the key is refused or used up, no more is spent on finding that out.
+        # The first one alone: if the key is refused or used up, only one request is spent.
         for name in names[:1]:
             ask(name)
         with ThreadPoolExecutor(self._server.concurrency) as threads:
@@ -128,13 +128,13 @@ class AlphaVantageProvider:
     def _read(self, answer: Answer, name: str) -> _Found:
         content = self._content(answer)
         if content.error:
-            return _NO_ROWS  # "invalid API call": it knows no such symbol
+            return _NO_ROWS  # "invalid API call": the symbol is unknown
         if content.about.get("2. Symbol", name).upper() != name:
             return "it is about another symbol"
         return _rows(content.days)
 
     def _read_delisted(self, answer: Answer) -> dict[str, date]:
-        """Give the last day on which each symbol was delisted, from a CSV file, or from JSON where there is none."""
+        """Return the last day on which each symbol was delisted, from a CSV file, or from JSON if there is none."""
         if answer.body.lstrip().startswith(b"{"):
             self._content(answer)
         self._source.expect_success(answer)
@@ -147,7 +147,7 @@ class AlphaVantageProvider:
         return {name: last for last, name in days}
 
     def _content(self, answer: Answer) -> _Content:
-        """Give what is in an answer that is no sentence, but for that about an invalid call."""
+        """Return the content of an answer; a sentence, except that about an invalid call, raises its error."""
         self._source.expect_success(answer)
         try:
             content = msgspec.json.decode(answer.body, type=_Content)
@@ -160,8 +160,8 @@ class AlphaVantageProvider:
         return content
 
     def _meant(self, said: str) -> Exception:
-        """Give the error that a sentence in place of prices means."""
-        # An offer to lift the limits of a day and to unlock what costs is in most of them: the order decides.
+        """Return the error that a sentence in place of prices stands for."""
+        # Most of them contain an offer to lift daily limits and unlock paid features: the order decides.
         if _TOO_FAST.search(said):
             self._source.pause()
             return TryAgain("it says that requests come too fast")
@@ -188,6 +188,6 @@ def _bars(symbol: str, found: _Found, start: date, end: date) -> tuple[Bars, tup
     if isinstance(found, str):
         raise BadPrices(symbol, "answer", found)
     dates, columns = found
-    # What is wrong with days that nobody asked for is nobody's fault.
+    # Errors in days outside the requested range do not matter.
     asked = (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
     return bars_from_rows(symbol, dates[asked], {name: values[asked] for name, values in columns.items()})

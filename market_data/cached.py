@@ -1,4 +1,4 @@
-"""Any provider behind a cache: a symbol is asked for only when no good copy is at hand."""
+"""A provider with a cache: a symbol is requested only if there is no usable copy."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -15,19 +15,19 @@ _lookups = metrics.get_meter("portfolio_analysis").create_counter(
 
 
 class BarsCache(Protocol):
-    """A place that keeps bars by key for a while, and may forget them at any time."""
+    """A cache of bars by key, which may lose them at any time."""
 
     def get(self, keys: Sequence[str]) -> dict[str, Bars]:
-        """Give the bars of those ``keys`` that are cached."""
+        """Return the bars of the cached ``keys``."""
         ...
 
     def put(self, bars: Mapping[str, Bars]) -> None:
-        """Keep the bars for a while."""
+        """Store the bars for a while."""
         ...
 
 
 class CachedProvider:
-    """A provider that remembers. Errors are never remembered, nor is what is doubtful: it is asked for again."""
+    """A provider with a cache. Errors are never cached, nor are doubtful prices: these are requested again."""
 
     def __init__(self, provider: Provider, cache: BarsCache) -> None:
         self._provider = provider
@@ -48,7 +48,7 @@ class CachedProvider:
         try:
             fetched = self._provider.daily_bars([symbol for symbol in keys if symbol not in known], start, end)
         except ProviderUnavailable as error:
-            self._put(error.fetched, keys)  # whoever tries again goes on from there
+            self._put(error.fetched, keys)  # the next attempt goes on from there
             raise
         self._put(fetched, keys)
         return FetchedBars(known | fetched.bars, fetched.errors, fetched.issues)

@@ -1,4 +1,4 @@
-"""From the bytes of one CSV file to bars, or to the first line that breaks a rule."""
+"""The parser of CSV files: from bytes to bars, or to the first line that breaks a rule."""
 
 import csv
 import re
@@ -28,14 +28,13 @@ class CsvFault(Exception):
 
 
 def parse_bars(content: bytes) -> Bars:
-    """Read a header with at least ``date`` and ``close``, then one line a day, ascending by date.
+    """Return the bars of a file: a header with at least ``date`` and ``close``, one line per day, ascending by date.
 
-    ``adj_close`` defaults to ``close``. ``high`` and ``low`` count only where both are given for every day, ``volume``
-    where it is. Further columns are ignored, as are the case of the header, a byte order mark and blank lines at the
-    end.
+    ``adj_close`` defaults to ``close``. ``high`` and ``low`` count only if every day has both, ``volume`` if every day
+    has it. Further columns are ignored, as are the case of the header, a byte order mark and blank lines at the end.
 
     Raises:
-        CsvFault: naming a line that breaks a rule.
+        CsvFault: a line breaks a rule, with its number.
     """
     header, *rows = _rows(_decoded(content).replace("\r\n", "\n").rstrip().split("\n"))
     names = _column_names(header)
@@ -56,14 +55,14 @@ def _decoded(content: bytes) -> str:
 
 
 def _rows(lines: Sequence[str]) -> list[_Row]:
-    """Split each line into its cells; one row a line, so that a row's place in the list tells its line."""
+    """Return the cells of each line; one row per line, so that a row's index gives its line number."""
     try:
         rows: list[_Row] = list(_reader(lines))
     except csv.Error:
         rows = []
     if len(rows) == len(lines):
         return rows
-    # Some quote is left open, and the reader ran on over the ends of lines: one by one they tell which.
+    # An unclosed quote made the reader join lines: parsed one by one, the faulty line is found.
     return [_row(line, number) for number, line in enumerate(lines, start=1)]
 
 
@@ -103,9 +102,9 @@ def _dates(cells: Sequence[str]) -> Dates:
     dates: list[date] = []
     try:
         dates.extend(map(date.fromisoformat, cells))
-    except ValueError:  # the list holds what came before
+    except ValueError:  # the list contains the cells before it
         raise CsvFault(_FIRST_ROW_LINE + len(dates), "the date is not an ISO date such as 2026-01-31") from None
-    # By way of ordinals: numpy takes ten times as long to convert the dates themselves.
+    # Via ordinals: numpy takes ten times as long to convert the dates themselves.
     ordinals = np.array([day.toordinal() for day in dates], dtype=np.int64)
     days = (ordinals - date(1970, 1, 1).toordinal()).astype("datetime64[D]")
     unordered = np.flatnonzero(days[1:] <= days[:-1])
@@ -135,7 +134,7 @@ def _volumes(cells: Sequence[str]) -> Floats:
 
 
 def _numbers(name: str, cells: Sequence[str]) -> list[float]:
-    # Read as JSON, a column takes a fifth of the time; what JSON refuses is looked at cell by cell.
+    # Parsed as JSON, a column takes a fifth of the time; values that are not JSON are parsed cell by cell.
     try:
         numbers = _COLUMN.decode(f"[{','.join(cells)}]")
     except msgspec.DecodeError:
@@ -146,7 +145,7 @@ def _numbers(name: str, cells: Sequence[str]) -> list[float]:
 
 
 def _number(name: str, cell: str, line: int) -> float:
-    # float() would also take infinity, NaN, digits of any script and underscores between them.
+    # float() would also accept infinity, NaN, digits of any script and underscores between them.
     if _NUMBER.fullmatch(cell) is None:
         raise CsvFault(line, f"{name} is not a number")
     return float(cell)

@@ -10,12 +10,12 @@ from market_data.csv_bars import CsvFault, parse_bars
 from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices, PricesError, ProviderUnavailable
 from market_data.selection import bars_between
 
-# A symbol comes from a user's document and becomes a file name: no separator, no drive letter, no leading dot.
+# A symbol from a user's document becomes a file name: no separator, no drive letter, no leading dot.
 _FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
 
 
 class CsvProvider:
-    """The prices in a folder of CSV files, which may change at any time. What a file may hold: ``parse_bars``."""
+    """The prices in a folder of CSV files, which may change at any time. Their format: ``parse_bars``."""
 
     symbols_per_batch = 100
 
@@ -36,7 +36,7 @@ class CsvProvider:
         return FetchedBars(bars, errors)
 
     def version(self, symbol: str) -> str:
-        """As :meth:`Provider.version`: the time the file was written and its size."""
+        """As :meth:`Provider.version`: the file's modification time and its size."""
         try:
             state = self._file(symbol).stat()
         except (OSError, MissingPrices):
@@ -44,16 +44,16 @@ class CsvProvider:
         return f"csv {state.st_mtime_ns}-{state.st_size}"
 
     def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: what is there is final."""
+        """As :meth:`Provider.last_day`: the prices in files are final."""
         return datetime.now(UTC).date()
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - files do not tell
-        """As :meth:`Provider.listings`: nothing is known."""
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in files
+        """As :meth:`Provider.listings`: files contain none."""
         return {}
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)
-        if not file.is_file():  # asked first: to open a pipe would wait for ever
+        if not file.is_file():  # checked first: opening a pipe would block forever
             raise MissingPrices(symbol)
         try:
             return parse_bars(file.read_bytes())

@@ -1,6 +1,6 @@
-"""Asking a provider's server over HTTP: no faster than it allows, again where it fails, no longer than a step may take.
+"""HTTP requests to a provider: within its rate limit, with retries, and within the time limit of a step.
 
-A key is added to a request below the client, so that what the client logs, and the errors it raises, never had it.
+Keys are added to a request below the client, so that its log lines and errors never contain one.
 """
 
 import logging
@@ -29,7 +29,7 @@ _MOST_ATTEMPTS = 5
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _PAUSE_SECONDS = 15.0
-"""Between attempts at a server that says "too many requests" but not until when: all of them last a minute."""
+"""Between attempts at a server that answers "too many requests" without a time: all such limits last a minute."""
 _LONGEST_PAUSE_SECONDS = 3600.0
 _KEY = re.compile(r"[!-~]+")
 
@@ -43,39 +43,39 @@ _requests = metrics.get_meter("portfolio_analysis").create_counter(
 
 
 class RequestLimit(Protocol):
-    """How often all workers together may ask."""
+    """The request rate of all workers together."""
 
     def wait(self, patience_seconds: float) -> bool:
-        """Wait for one's turn; gives False, at once, where it does not come within the patience."""
+        """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
         ...
 
     def pause(self, seconds: float) -> None:
-        """Let nobody pass for a while."""
+        """Let no request pass for a while."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPlaces:
-    """Where in a request a server looks for which key."""
+    """The headers and parameters of a request that carry the keys."""
 
     headers: Mapping[str, KeyName] = field(default_factory=dict)
     params: Mapping[str, KeyName] = field(default_factory=dict)
 
     def names(self) -> tuple[KeyName, ...]:
-        """Give the names of all keys."""
+        """Return the names of all keys."""
         return (*self.headers.values(), *self.params.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answered."""
+    """A server's answer."""
 
     status: int
     body: bytes = field(repr=False)
 
 
 class TryAgain(Exception):
-    """The server did not answer, or with nothing of use; asked once more, it may. The message holds no word of it."""
+    """The server did not answer, or not usefully; a retry may help. The message contains nothing of the answer."""
 
 
 class HttpSource:
@@ -103,17 +103,17 @@ class HttpSource:
         )
 
     def deadline(self) -> float:
-        """Give the time by which everything that is asked from now on for one batch must be answered."""
+        """Return the time by which all further requests of one batch must be answered."""
         return end_of_patience()
 
     def ask[Content](
         self, path: str, params: Mapping[str, str], read: Callable[[Answer], Content], deadline: float
     ) -> Content:
-        """Give what ``read`` makes of the answer; where it raises :class:`TryAgain`, another one is asked for.
+        """Return the result of ``read`` on the answer; if it raises :class:`TryAgain`, the request is repeated.
 
         Raises:
-            ProviderUnavailable: no attempt led to an answer of use, or there is no time left.
-            KeyRefused: there is no key to show. Whatever else ``read`` raises.
+            ProviderUnavailable: no attempt led to a useful answer, or there is no time left.
+            KeyRefused: there is no key to send. Any other error of ``read`` is passed on.
         """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgain),
@@ -128,14 +128,14 @@ class HttpSource:
             raise ProviderUnavailable(f"{self._name}: {error}") from None
 
     def expect_success(self, answer: Answer) -> None:
-        """Raise what an answer means that is not the one asked for."""
+        """Raise the error that stands for an unsuccessful answer."""
         if answer.status in (401, 403):
             raise self.key_refused(f"{answer.status}")
         if answer.status != httpx.codes.OK:
             raise ProviderUnavailable(f"{self._name}: it answers {answer.status}")
 
     def key_refused(self, reason: str) -> KeyRefused:
-        """Give the error that says which keys to look at."""
+        """Return the error that names the keys to check."""
         names = self._places.names()
         settings = " and ".join(map(key_setting, names))
         return KeyRefused(
@@ -143,7 +143,7 @@ class HttpSource:
         )
 
     def pause(self, seconds: float = _PAUSE_SECONDS) -> None:
-        """Let no worker ask for a while."""
+        """Pause the requests of all workers for a while."""
         self._limit.pause(min(seconds, _LONGEST_PAUSE_SECONDS))
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class HttpSource:
             self._at_once.release()
 
     def _told_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
-        """Exchange, and have it traced and counted: by path and status, without what is asked or shown."""
+        """Send a request and record it in traces and metrics: by path and status, without parameters or answer."""
         with _tracer.start_as_current_span(
             f"GET {path}",
             kind=trace.SpanKind.CLIENT,
@@ -214,7 +214,7 @@ class HttpSource:
 
 
 class _KeyedTransport(httpx.BaseTransport):
-    """Adds the keys to each request on its way out."""
+    """Adds the keys to each outgoing request."""
 
     def __init__(self, connections: int, places: KeyPlaces, key: Callable[[KeyName], str]) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -254,17 +254,17 @@ def _left(deadline: float) -> float:
 
 
 def _retry_after(headers: httpx.Headers) -> float:
-    """Give how long the server wants to be left alone; 0 where it does not say, or nothing that can be understood."""
+    """Return the seconds of the server's ``Retry-After``; 0 if there is none, or none that can be parsed."""
     after = headers.get("Retry-After", "")
     if after.isdecimal():
         return float(after)
     try:
         return max(0.0, (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError):  # not a date, or one without a time zone
         return 0.0
 
 
 def _until_reset(headers: httpx.Headers) -> float:
-    """Give when there are requests again: said in each answer, so it means a pause only where there are none."""
+    """Return the seconds until requests are allowed again: given in each answer, so a pause only if none are left."""
     reset = headers.get("X-RateLimit-Reset", "")
     return max(0.0, float(reset) - datetime.now(UTC).timestamp()) if reset.isdecimal() else 0.0

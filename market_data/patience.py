@@ -1,4 +1,4 @@
-"""How long a source of prices may be waited for: in one question, and in all that a step asks of it."""
+"""Time limits for a source of prices: for one request, and for all requests of a step."""
 
 import math
 import time
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 PATIENCE_SECONDS = 480.0
-"""What a batch may take altogether: well within ``functionTimeout`` of host.json, which is 10 minutes."""
+"""The time limit of a batch: well within ``functionTimeout`` of host.json, which is 10 minutes."""
 
 _end = ContextVar("end of patience", default=math.inf)
 
 
 @contextmanager
 def one_patience() -> Iterator[None]:
-    """Let all that is asked within share the time that a single question may take."""
+    """Let all requests within share the time limit of a single one."""
     token = _end.set(end_of_patience())
     try:
         yield
@@ -23,5 +23,5 @@ def one_patience() -> Iterator[None]:
 
 
 def end_of_patience() -> float:
-    """Give the time by which what is asked from now on must be answered."""
+    """Return the time by which requests from now on must be answered."""
     return min(_end.get(), time.monotonic() + PATIENCE_SECONDS)

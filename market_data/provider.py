@@ -1,4 +1,4 @@
-"""The one contract every source of daily prices fulfils, and the errors it may report."""
+"""The one contract that every source of daily prices fulfills, and the errors it may report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from analysis.price_issues import PriceIssue
 
 
 class PricesError(Exception):
-    """A symbol has no usable prices. ``error_type`` is what the run record shows."""
+    """A symbol has no usable prices. ``error_type`` is the type shown in the run record."""
 
     error_type = "prices_error"
 
 
 class MissingPrices(PricesError):
-    """The source does not know the symbol, or has no price for it in the range."""
+    """The symbol is unknown to the source, or has no price in the range."""
 
     error_type = "missing_prices"
 
@@ -34,9 +34,9 @@ class BadPrices(PricesError):
 
 
 class ProviderUnavailable(Exception):
-    """The source as a whole cannot be reached or refuses to answer; worth a retry later.
+    """The source as a whole cannot be reached or refuses to answer; a later retry may help.
 
-    ``fetched`` is what it had answered by then, for some of the symbols.
+    ``fetched`` is its answer up to then, for some of the symbols.
     """
 
     def __init__(self, message: str) -> None:
@@ -45,9 +45,9 @@ class ProviderUnavailable(Exception):
 
 
 class KeyRefused(Exception):
-    """The source refuses the key it was shown, or there is none to show: asking again helps nobody.
+    """The source refuses its key, or there is no key to send: a retry does not help.
 
-    The message names the settings that a person has to look at, never their values.
+    The message names the settings to check, never their values.
     """
 
 
@@ -55,7 +55,7 @@ class KeyRefused(Exception):
 class FetchedBars:
     """The answer for a batch of symbols: each requested symbol is in exactly one of ``bars`` and ``errors``.
 
-    ``issues`` are what was doubtful about the answer for those that are in ``bars``.
+    ``issues`` are the price issues of the symbols in ``bars``.
     """
 
     bars: dict[str, Bars]
@@ -65,7 +65,7 @@ class FetchedBars:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What became of a symbol: since when, and what it is called now, where the source knows."""
+    """The new state of a symbol: since when it is delisted or renamed, and its new name, if the source has one."""
 
     status: Literal["delisted", "renamed"]
     since: date | None
@@ -77,30 +77,30 @@ class Provider(Protocol):
 
     @property
     def symbols_per_batch(self) -> int:
-        """How many symbols to ask for at once: as many as the source allows, and can answer while a step may take."""
+        """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
         ...
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
-        """Give the daily bars of ``symbols`` from ``start`` to ``end``, both included.
+        """Return the daily bars of ``symbols`` from ``start`` to ``end``, both included.
 
         Raises:
-            ProviderUnavailable: nothing can be had from the source now.
-            KeyRefused: nothing will be had from it until somebody sees to its key.
+            ProviderUnavailable: nothing is available from the source now.
+            KeyRefused: nothing is available from it until its key is corrected.
         """
         ...
 
     def version(self, symbol: str) -> str:
-        """Name the source and the state of its data for ``symbol``: what is kept is good while this stays the same."""
+        """Return a name of the source and its data for ``symbol``: stored bars are valid while it stays the same."""
         ...
 
     def last_day(self) -> date:
-        """Give the last day whose prices are final; it need not be a trading day. No later ones are ever given."""
+        """Return the last day with final prices; it need not be a trading day. Later prices are never returned."""
         ...
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
-        """Tell what became of those ``symbols`` that were delisted or renamed since a day; nothing of the others.
+        """Return the new state of those ``symbols`` that were delisted or renamed since a day; the others are left out.
 
-        To be asked for symbols whose prices stopped or are missing, as it may cost a request. Raises as
+        Meant for symbols whose prices stopped or are missing, as it may cost a request. Raises as
         :meth:`daily_bars`.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which provider the settings name."""
+"""The provider that the settings name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,10 +13,10 @@ type Limits = Callable[[str, int], RequestLimit]
 
 
 def provider_from(settings: Settings, key: Callable[[KeyName], str], limit: Limits) -> Provider:
-    """Make the provider that ``settings`` name; its module, and what it needs, is imported only then.
+    """Return the provider that ``settings`` name; its module, and its requirements, are imported only then.
 
-    One that is asked over HTTP takes its keys from ``key``, again for each request, and keeps to the ``limit`` of its
-    name and so many requests a minute.
+    A provider over HTTP takes its keys from ``key``, again for each request, and respects the ``limit`` for its name
+    and its requests per minute.
     """
     match settings.market_data_provider:
         case "sample":

@@ -1,4 +1,4 @@
-"""From the rows that a source answered with to bars: in order, each day once, every price possible."""
+"""From the rows of a source's answer to bars: in order, each day once, every price possible."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -19,7 +19,7 @@ HIGHEST_PRICE = 1e12
 def fetched_bars(
     symbols: Iterable[str], bars_of: Callable[[str], tuple[Bars, tuple[PriceIssue, ...]]], start: date, end: date
 ) -> FetchedBars:
-    """Give the bars of each symbol from ``start`` to ``end``; what ``bars_of`` raises costs that symbol alone."""
+    """Return the bars of each symbol from ``start`` to ``end``; an error of ``bars_of`` affects only its symbol."""
     fetched = FetchedBars({}, {})
     for symbol in symbols:
         try:
@@ -34,15 +34,15 @@ def fetched_bars(
 
 
 def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) -> tuple[Bars, tuple[PriceIssue, ...]]:
-    """Give the bars of ``symbol``, and what of its rows had to be mended.
+    """Return the bars of ``symbol``, and the issues of its rows that were corrected.
 
-    All arrays are of shape ``(rows,)``, oldest first as a rule. Rows that are out of order are put in order, and of
-    those of one day the last counts. ``high`` and ``low`` count only where both are given; a ``NaN`` in one of these
-    or in ``volume`` says that the day has none, and then nobody has.
+    All arrays are of shape ``(rows,)``, usually oldest first. Rows that are out of order are sorted, and of several
+    rows of one day the last counts. ``high`` and ``low`` count only if both are given; a ``NaN`` in one of these or in
+    ``volume`` means that the day has none, and then the bars have no such column.
 
     Raises:
         MissingPrices: there are no rows.
-        BadPrices: a price is not above zero or too high, or a volume below zero, naming the first such day.
+        BadPrices: a price is not above zero or too high, or a volume is below zero; names the first such day.
     """
     if not dates.size:
         raise MissingPrices(symbol)

@@ -1,4 +1,4 @@
-"""The sample prices: real ones of 20 companies and an index, for trying the app out. See ``sample/README.md``."""
+"""The sample prices: real ones of 20 companies and an index, for trials of the app. See ``sample/README.md``."""
 
 import functools
 import gzip
@@ -13,7 +13,7 @@ from market_data.provider import FetchedBars, Listing, MissingPrices
 from market_data.selection import bars_between
 
 _FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
-# As if the feed of one company had stopped, so that there is a stale price to be seen.
+# The feed of one company ends early, to have an example of a stale price.
 _LAST_DATES = {"RRC": date(2022, 10, 31)}
 
 
@@ -40,11 +40,11 @@ class SampleProvider:
         return "sample 2022-12-28"
 
     def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: what is there is final."""
+        """As :meth:`Provider.last_day`: the sample prices are final."""
         return datetime.now(UTC).date()
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - the sample does not tell
-        """As :meth:`Provider.listings`: nothing is known."""
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in the sample
+        """As :meth:`Provider.listings`: the sample contains none."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Cutting bars to the days that were asked for."""
+"""Cut bars to the requested days."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from market_data.provider import MissingPrices
 
 
 def bars_between(bars: Bars, symbol: str, start: date, end: date) -> Bars:
-    """Give the bars from ``start`` to ``end``, both included.
+    """Return the bars from ``start`` to ``end``, both included.
 
     Raises:
         MissingPrices: there is none.

@@ -1,4 +1,4 @@
-"""What providers of US prices have in common: when a day is over, and the two ways to spell a class of shares."""
+"""Shared by providers of US prices: the end of a trading day, and the two spellings of a share class."""
 
 import re
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ _SHARE_CLASS = re.compile(r"\A([A-Z]{1,5})[./-]([A-Z])\Z")
 
 
 def last_complete_day(now: datetime) -> date:
-    """Give the last day whose bar no longer changes: two hours after the close it is final."""
+    """Return the last day with a final bar: it is final two hours after the close."""
     local = now.astimezone(NEW_YORK)
     return local.date() if local.hour >= _SESSION_OVER_HOUR else local.date() - timedelta(days=1)
 
 
 def spelled(symbols: Iterable[str], separator: str) -> dict[str, str]:
-    """Give for each symbol how a provider spells it that writes classes of shares with ``separator``."""
+    """Return the provider's spelling of each symbol, with ``separator`` before the share class."""
     return {symbol: _SHARE_CLASS.sub(rf"\1{separator}\2", symbol) for symbol in symbols}

@@ -1,4 +1,4 @@
-"""Which users are administrators: a flag in the existing backend's users, looked up whenever one of them comes."""
+"""Which users are administrators: a flag on the existing backend's users, read at each request of such a user."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,14 @@ import pymongo
 from stores.mongo import DocumentDatabase
 
 KEEP_SECONDS = 30.0
-"""So long a withdrawn flag may still open the door."""
+"""The longest time for which a withdrawn flag still gives access."""
 _PATIENCE_SECONDS = 5
 _MOST_KEPT = 1_000
 _MOST_DOCUMENTS = 100
 
 
 class AdministratorStore:
-    """Answers for a user, kept for half a minute so that somebody's page of requests is one query."""
+    """The answer for each user, cached for half a minute so that the requests of one page cause one query."""
 
     def __init__(self, database: DocumentDatabase, clock: Callable[[], float] = time.monotonic) -> None:
         self._users = database["users"]
@@ -23,10 +23,10 @@ class AdministratorStore:
         self._kept: dict[str, tuple[float, bool]] = {}
 
     def is_administrator(self, user_id: str) -> bool:
-        """Tell whether there is such a user, active and with the flag.
+        """Return whether the user exists, is active and has the flag.
 
         Raises:
-            PyMongoError: the database did not answer. Nobody is an administrator on the word of an older answer.
+            PyMongoError: the database did not answer. An expired cached answer is never used instead.
         """
         now = self._clock()
         asked_at, answer = self._kept.get(user_id, (float("-inf"), False))
@@ -42,7 +42,7 @@ class AdministratorStore:
         fields = {"_id": False, "user_id": True, "is_admin": True, "is_active": True}
         with pymongo.timeout(_PATIENCE_SECONDS):
             found = self._users.find({"user_id": user_id}, fields).limit(_MOST_DOCUMENTS).to_list()
-        # A query by value also finds arrays that hold it. Two documents of one id are one user, and both must say so.
+        # A query by value also matches arrays that contain it. Documents with one id are one user, and all must agree.
         documents = [document for document in found if document["user_id"] == user_id]
         return bool(documents) and all(
             document.get("is_admin") is True and document.get("is_active") in (None, True) for document in documents

@@ -1,4 +1,4 @@
-"""The audit log: who asked for what, with which credential, from where, and what became of it."""
+"""The audit log: each action, its actor, credential and address, and its outcome."""
 
 from datetime import datetime, timedelta
 
@@ -9,17 +9,17 @@ from stores.mongo import Document, DocumentDatabase, ensure_indexes
 from stores.records import AuditEntry
 
 REFUSALS_KEPT = timedelta(days=90)
-"""Strangers can make refusals appear, so these are not kept for ever; what administrators did is."""
+"""Strangers can cause refusals, so these expire; the actions of administrators do not."""
 
 
 class AuditLog:
-    """Entries by ``entry_id``, newest first. An entry is written once, and once more when its outcome is known."""
+    """Entries by ``entry_id``, newest first. An entry is written once, and again when its outcome is known."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._entries = database["audit_log"]
 
     def ensure_indexes(self) -> None:
-        """Create the key, the index behind the list, and the one by which refused sign-ins expire."""
+        """Create the key, the index behind the list, and the index that expires refused sign-ins."""
         newest = [("at", DESCENDING), ("entry_id", DESCENDING)]
         indexes = [
             IndexModel([("entry_id", ASCENDING)], name="entry_id", unique=True),
@@ -36,12 +36,12 @@ class AuditLog:
         self._entries.insert_one(document)
 
     def conclude(self, entry: AuditEntry) -> None:
-        """Write what became of an attempt: outcome, problem and run. One that is concluded stays as it is."""
+        """Write the outcome of an attempt: outcome, problem and run. A concluded entry does not change any more."""
         outcome = {"outcome": entry.outcome, "problem": entry.problem, "run_id": entry.run_id}
         self._entries.update_one({"entry_id": entry.entry_id, "outcome": "attempted"}, {"$set": outcome})
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[AuditEntry]:
-        """Give up to ``limit`` entries, newest first, older than the entry of that time and id."""
+        """Return up to ``limit`` entries, newest first, older than the entry of that time and id."""
         query: Document = {}
         if before is not None:
             at, entry_id = before

@@ -1,4 +1,4 @@
-"""How daily bars are kept: each column as one block of little-endian numbers, compact and quick to read."""
+"""The storage format of daily bars: each column is one block of little-endian numbers, compact and fast to read."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _OPTIONAL = ("high", "low", "volume")
 
 
 def bars_to_document(bars: Bars) -> BarsDocument:
-    """Give the columns as bytes: dates as days since 1970-01-01, the others as doubles. Absent columns are left out."""
+    """Return the columns as bytes: dates as days since 1970-01-01, the others as doubles, without absent columns."""
     columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
     document = {"dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes()}
     return document | {
@@ -23,10 +23,10 @@ def bars_to_document(bars: Bars) -> BarsDocument:
 
 
 def bars_from_document(document: dict[str, Any]) -> Bars:
-    """Give back what :func:`bars_to_document` was given; other members are ignored.
+    """Return the bars that :func:`bars_to_document` encoded; other members are ignored.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else.
+        KeyError, TypeError, ValueError: the document has another form.
     """
     dates = np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]")
     names = ("close", "adj_close", *(name for name in _OPTIONAL if name in document))

@@ -1,8 +1,8 @@
-"""The plan of a run: its symbols and users in numbered batches, fixed once, deleted when the run is over.
+"""The plan of a run: its symbols and users in numbered batches, fixed once, deleted after the run.
 
-Activities get a plan id and a number; what the number stands for is kept here, so that messages stay small however many
-users there are, and a page means the same users each time it runs. Each attempt at planning writes under an id of its
-own; the run record says which one counts, so a late attempt changes nothing.
+Activities receive a plan id and a number. The members of the batch are stored here, so messages stay small for any
+number of users, and a page has the same users each time it runs. Each attempt at planning writes under its own id; the
+run record names the one that counts, so a late attempt changes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,21 +43,21 @@ class BatchStore:
         bulk_write(self._batches, [InsertOne(document) for document in documents])
 
     def members(self, plan_id: str, kind: BatchKind, number: int) -> list[str]:
-        """Give the symbols or user ids of a batch, none once the run is over."""
+        """Return the symbols or user ids of a batch, none after the run."""
         document = self._batches.find_one({"plan_id": plan_id, "kind": kind, "number": number}, {"members": True})
         return [] if document is None else document["members"]
 
     def record_symbols(self, plan_id: str, number: int, errors: Mapping[str, RunError]) -> None:
-        """Record which symbols of a batch have no usable prices in this run, and why."""
+        """Record the symbols of a batch without usable prices in this run, with the reasons."""
         values = {"failed": sorted(errors), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
         self._set(plan_id, "symbols", number, values)
 
     def symbol_errors(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
-        """Count the symbols without usable prices, and give up to ``limit`` of the reasons, in order."""
+        """Return the number of symbols without usable prices, and up to ``limit`` of the reasons, in order."""
         return self._errors({"plan_id": plan_id, "kind": "symbols"}, limit)
 
     def priced_symbols(self, plan_id: str, number: int) -> list[str]:
-        """Give the symbols of a batch that have usable prices in this run; none once the run is over.
+        """Return the symbols of a batch that have usable prices in this run; none after the run.
 
         Raises:
             LookupError: the prices of the batch were never loaded.
@@ -71,12 +71,12 @@ class BatchStore:
         return sorted(set(document["members"]) - set(document["failed"]))
 
     def record_research(self, plan_id: str, number: int, research: Sequence[Research], prices: PreparedPrices) -> None:
-        """Keep a batch's research and prepared prices for the pages of this run."""
+        """Store the research and prepared prices of a batch for the pages of this run."""
         values = {"research": msgspec.to_builtins(research), "prices": prepared_to_document(prices)}
         self._set(plan_id, "symbols", number, values)
 
     def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices]]:
-        """Give the research of this run, and its prepared prices batch by batch.
+        """Return the research of this run, and its prepared prices batch by batch.
 
         Raises:
             LookupError: a batch was never researched, or the run is over.
@@ -94,41 +94,41 @@ class BatchStore:
         return research, prices
 
     def price_issues(self, plan_id: str, limit: int) -> tuple[int, list[SymbolIssue]]:
-        """Count what is doubtful about the prices of all batches, and give up to ``limit`` of it, in order."""
+        """Return the number of price issues of all batches, and up to ``limit`` of them, in order."""
         query = {"plan_id": plan_id, "kind": "symbols"}
         batches = self._batches.find(query, {"prices.issues": True}).sort("number", ASCENDING)
         told = [issue for batch in batches for issue in batch.get("prices", {}).get("issues", [])]
-        # Each batch tells what is doubtful about the benchmark.
+        # Each batch reports the issues of the benchmark.
         issues = list(dict.fromkeys(msgspec.convert(told, list[SymbolIssue])))
         return len(issues), issues[:limit]
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
-        """Record a page's outcome and errors; tell whether it is the first for this page."""
+        """Record a page's outcome and errors; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
         values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
         return self._batches.update_one(query, {"$set": values}).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
-        """Add up the recorded outcomes of all pages."""
+        """Return the sum of the recorded outcomes of all pages."""
         pages = self._batches.find(
             {"plan_id": plan_id, "kind": "users", "outcome": {"$exists": True}}, {"outcome": True}
         )
         return sum((Outcome(**page["outcome"]) for page in pages), Outcome())
 
     def user_errors(self, plan_id: str, limit: int) -> list[RunError]:
-        """Give the first ``limit`` errors recorded of pages, in order."""
+        """Return the first ``limit`` recorded errors of pages, in order."""
         return self._errors({"plan_id": plan_id, "kind": "users"}, limit)[1]
 
     def count_pages_done(self, run_id: str) -> int:
-        """Count the pages whose outcome is recorded."""
+        """Return the number of pages with a recorded outcome."""
         return self._batches.count_documents({"run_id": run_id, "kind": "users", "outcome": {"$exists": True}})
 
     def delete(self, run_id: str) -> None:
-        """Forget the plans of a run that is over."""
+        """Delete the plans of a finished run."""
         self._batches.delete_many({"run_id": run_id})
 
     def delete_plan(self, plan_id: str) -> None:
-        """Forget a plan that does not count."""
+        """Delete a plan that does not count."""
         self._batches.delete_many({"plan_id": plan_id})
 
     def _errors(self, query: Document, limit: int) -> tuple[int, list[RunError]]:

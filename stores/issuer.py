@@ -1,4 +1,4 @@
-"""The keys of an OpenID issuer, as its discovery document names them. Only they decide whose signature counts."""
+"""The keys of an OpenID issuer, from its discovery document. Only signatures by these keys are accepted."""
 
 import json
 import time
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jwt import PyJWK
 
 type Keys = Mapping[tuple[str, str], PyJWK]
-"""By algorithm and id: a key is found for the one algorithm it is made for, never for another."""
+"""By algorithm and id: a key is used only with the one algorithm it is made for."""
 
 _MOST_BYTES = 256 * 1024
 _MOST_KEYS = 100
@@ -24,11 +24,11 @@ _RSA_BITS = range(2048, 8193)
 
 
 class IssuerUnavailable(Unavailable):
-    """The issuer does not answer, or not as an issuer does."""
+    """The issuer does not answer, or its answer is not valid."""
 
 
 class IssuerKeys:
-    """The issuer's keys, kept; an unknown one makes it ask once more, now and then."""
+    """The issuer's keys, cached; an unknown key id causes another request, at a limited rate."""
 
     def __init__(self, oidc: Oidc, clock: Callable[[], float] = time.monotonic) -> None:
         self._oidc = oidc
@@ -36,10 +36,10 @@ class IssuerKeys:
         self._kept = Kept("The key set of the issuer", self._fetch, clock)
 
     def get(self, algorithm: str, key_id: str) -> "PyJWK | None":
-        """Give the key of this id for this algorithm, if the issuer has one.
+        """Return the key of this id for this algorithm, or ``None`` if the issuer has none.
 
         Raises:
-            IssuerUnavailable: it did not answer, and what it said last is too old.
+            IssuerUnavailable: the issuer did not answer, and its last answer is too old.
         """
         return self._kept.find(lambda keys: keys.get((algorithm, key_id)))
 
@@ -49,7 +49,7 @@ class IssuerKeys:
         key_set_url = discovery.get("jwks_uri")
         if discovery.get("issuer") != issuer:
             raise IssuerUnavailable("the discovery document is another issuer's")
-        loopback = urlsplit(issuer).scheme == "http"  # settings.py lets only a laptop's be so
+        loopback = urlsplit(issuer).scheme == "http"  # settings.py allows http only on loopback
         if not isinstance(key_set_url, str) or not is_trusted_url(key_set_url, loopback=loopback, query=True):
             raise IssuerUnavailable("the discovery document names no key set that could be trusted")
         return _keys(self._get(key_set_url).get("keys"))
@@ -65,7 +65,7 @@ class IssuerKeys:
 
 
 def _download(url: str, clock: Callable[[], float]) -> bytes:
-    """Give what is at ``url``: without redirects, proxies and cookies, bounded in size and time."""
+    """Return the content of ``url``: without redirects, proxies and cookies, limited in size and time."""
     parts = urlsplit(url)
     deadline = clock() + _PATIENCE_SECONDS
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -97,7 +97,7 @@ def _keys(listed: object) -> Keys:
 
 
 def _key(item: Any) -> "PyJWK | None":  # noqa: ANN401 - any JSON
-    """Read a key as what its kind allows, no more: members that are not named here are not looked at."""
+    """Return the key with only the members that its type allows: members not named here are ignored."""
     match item:
         case {"kid": str(), "kty": "RSA", "n": str(n), "e": str(e)}:
             algorithm, public = "RS256", {"kty": "RSA", "n": n, "e": e}
@@ -116,5 +116,5 @@ def _made_of(public: dict[str, str], algorithm: str) -> "PyJWK | None":
     try:
         key = PyJWK(public, algorithm)
     except (PyJWTError, ValueError):
-        return None  # a key that cannot be read verifies nothing; the others still do
+        return None  # an unreadable key verifies nothing; the others still do
     return None if algorithm == "RS256" and key.key.key_size not in _RSA_BITS else key

@@ -1,4 +1,4 @@
-"""A value from elsewhere, kept for a while: few questions, one at a time, and what happens where nobody answers."""
+"""A value from a remote source, cached for a while: few requests, one at a time, and a fallback during an outage."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """Where the value comes from does not answer, or refuses to; it may have said when to ask again."""
+    """The source of the value does not answer or refuses the request; it may have named a time for the next attempt."""
 
     def __init__(self, reason: str = "", retry_after_seconds: float = 0.0) -> None:
         super().__init__(reason)
@@ -19,11 +19,11 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a value is good, and how often its source is asked."""
+    """The lifetime of a value, and the limits on requests to its source."""
 
     fresh_seconds: float = 300.0
     bridge_seconds: float = 3600.0
-    """So old a value may become while its source does not answer. After that there is none."""
+    """The maximum age of a value while its source does not answer. An older one is not used."""
     between_second_looks_seconds: float = 5.0
     after_failure_seconds: float = 15.0
 
@@ -35,10 +35,10 @@ class _Entry[T]:
 
 
 class Kept[T]:
-    """What ``fetch`` gave, fetched anew when it is no longer fresh, by one thread at a time.
+    """The result of ``fetch``, fetched again by one thread at a time when it is no longer fresh.
 
-    ``fetch`` raises :class:`Unavailable` where its source does not answer; anything that it gives is taken as true,
-    also that there is nothing.
+    ``fetch`` raises :class:`Unavailable` if its source does not answer; any result is accepted as it is, also an empty
+    one.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Kept[T]:
 
     @property
     def failing(self) -> bool:
-        """Whether the last attempt to fetch failed, whatever is still served from before."""
+        """Return whether the last fetch failed, even if an older value is still served."""
         return self._failure is not None
 
     def find[R](self, match: Callable[[T], R | None]) -> R | None:
-        """Give what ``match`` finds in the value and, where it finds nothing, in a newer one that can be had now.
+        """Return the result of ``match`` on the value or, if it is ``None``, on a newer value that can be fetched now.
 
-        Second looks are rare, so that nobody who guesses makes this app hammer the source.
+        Second fetches are rate-limited, so that guessed keys do not flood the source.
 
         Raises:
             Unavailable: there is no value, or only one that is too old.
@@ -73,7 +73,7 @@ class Kept[T]:
         asked_at = self._clock()
         entry = self._current()
         found = match(entry.value)
-        # What was fetched after the question was put cannot have missed anything.
+        # A value fetched after the call began is new enough: no second fetch is needed.
         while found is None and entry.fetched_at <= asked_at:
             newer = self._newer_than(entry)
             if newer is None:
@@ -85,7 +85,7 @@ class Kept[T]:
         if fresh := self._not_older_than(self._terms.fresh_seconds):
             return fresh
         old = self._not_older_than(self._terms.bridge_seconds)
-        # While one thread fetches, the others go on with what there is; those that have nothing wait for it.
+        # While one thread fetches, the others use the old value; threads without a value wait.
         if not self._fetching.acquire(blocking=old is None) and old is not None:
             return old
         try:
@@ -100,11 +100,11 @@ class Kept[T]:
             self._try_to_fetch()
         if entry := self._not_older_than(self._terms.bridge_seconds):
             return entry
-        # A new one each time: threads that raise one and the same error would write into its traceback together.
+        # A new one each time: threads that raise the same error object would write into the same traceback.
         raise _without_traceback(self._failure or Unavailable())
 
     def _newer_than(self, entry: _Entry[T]) -> _Entry[T] | None:
-        with self._fetching:  # waits for a fetch that is under way: it may bring what is looked for
+        with self._fetching:  # waits for a fetch under way: its value may have the match
             if self._entry is not None and self._entry is not entry:
                 return self._entry
             now = self._clock()
@@ -120,7 +120,7 @@ class Kept[T]:
         except Unavailable as error:
             wished = min(error.retry_after_seconds, self._terms.fresh_seconds)
             self._not_before = self._clock() + max(self._terms.after_failure_seconds, wished)
-            # Its traceback would keep the fetch's variables alive, secrets among them.
+            # The traceback would keep the variables of the fetch alive, secrets among them.
             self._failure = _without_traceback(error)
             _log.warning("%s cannot be fetched: %s", self._name, error)
             return False

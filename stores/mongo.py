@@ -1,4 +1,4 @@
-"""The connection to MongoDB and the few things every store of documents shares."""
+"""The connection to MongoDB and the functions that all document stores share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
@@ -24,11 +24,11 @@ _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
 def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[Document]:
-    """Make the process's one client; it connects on first use.
+    """Return the process's one client; it connects on first use.
 
-    A server that is away is noticed after 5 s, so that a trigger answers 503 while its caller still waits; a query may
+    An unreachable server is detected after 5 s, so that a trigger answers 503 while its caller still waits; a query may
     take a minute. The pool is larger than the worker's threads, so no thread waits for a connection. A ``url`` with
-    ``authMechanism=MONGODB-OIDC``, and no properties that say who gives tokens, stands for the app's identity.
+    ``authMechanism=MONGODB-OIDC``, and no properties that name a token source, uses the app's identity.
     """
     as_identity: dict[str, Any] = {}
     if _is_for_identity(url):
@@ -50,7 +50,7 @@ def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[
 class _AsIdentity(OIDCCallback):
     @override
     def fetch(self, context: OIDCCallbackContext) -> OIDCCallbackResult:
-        # The driver's own support for Azure asks where virtual machines do, and function apps have no such place.
+        # The driver's own Azure support uses the endpoint of virtual machines, which function apps do not have.
         try:
             return OIDCCallbackResult(access_token=token(_SCOPE))
         except NoToken as error:
@@ -65,17 +65,17 @@ def _is_for_identity(url: str) -> bool:
 def find_each(
     collection: Documents, field: str, values: Sequence[str], fields: Mapping[str, bool] | None = None
 ) -> Iterator[Document]:
-    """Give the documents whose ``field`` is one of ``values``, in no order.
+    """Yield the documents whose ``field`` is one of ``values``, in no order.
 
-    Asked for in small lots: how a server plans a long list of alternatives is anybody's guess, and SecantusDB's time
-    grows with its square.
+    Queried in small chunks: query planners vary with long lists of alternatives, and SecantusDB's time grows with the
+    square of their length.
     """
     for lot in batched(values, _LOT, strict=False):
         yield from collection.find({field: {"$in": list(lot)}}, fields)
 
 
 class WriteRefused(Exception):
-    """The database took some of many documents and refused others. The message holds none of them."""
+    """The database accepted some of many documents and refused others. The message contains none of them."""
 
     def __init__(self, error: BulkWriteError) -> None:
         errors = error.details["writeErrors"]
@@ -84,7 +84,7 @@ class WriteRefused(Exception):
 
 
 def bulk_write(collection: Documents, writes: Sequence[InsertOne[Any] | ReplaceOne[Any]]) -> None:
-    """Do many writes in no order; none at all is nothing.
+    """Execute many writes in no order; an empty list does nothing.
 
     Raises:
         WriteRefused: some were refused. The driver's own error would carry the documents into log and history.
@@ -97,7 +97,7 @@ def bulk_write(collection: Documents, writes: Sequence[InsertOne[Any] | ReplaceO
 
 
 def ensure_indexes(collection: Documents, indexes: Sequence[IndexModel]) -> None:
-    """Create the indexes that are not there. One the owner of the collection made over the same keys will do."""
+    """Create the missing indexes. An index by the collection's owner over the same keys is accepted."""
     for index in indexes:
         try:
             collection.create_indexes([index])

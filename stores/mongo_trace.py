@@ -1,4 +1,4 @@
-"""What a trace shows of MongoDB: a span a command."""
+"""MongoDB in traces: one span per command."""
 
 from typing import override
 
@@ -10,7 +10,7 @@ _tracer = trace.get_tracer("portfolio_analysis")
 
 
 class CommandSpans(CommandListener):
-    """Tells the name of each command and its collection, and how it ended; nothing of what it asks or is answered."""
+    """Records the name of each command, its collection and its outcome; nothing of its parameters or results."""
 
     def __init__(self) -> None:
         self._spans: dict[int, Span] = {}
@@ -18,7 +18,7 @@ class CommandSpans(CommandListener):
     @override
     def started(self, event: CommandStartedEvent) -> None:
         if not trace.get_current_span().get_span_context().is_valid:
-            return  # the driver's own, such as the last words of a connection
+            return  # the driver's own, such as those that end a connection
         collection = event.command.get("collection" if event.command_name == "getMore" else event.command_name)
         attributes = {
             "db.system.name": "mongodb",
@@ -41,7 +41,7 @@ class CommandSpans(CommandListener):
         span, failure = self._spans.pop(event.request_id, None), event.failure
         if span is None:
             return
-        # Not the message: one of a duplicate key quotes it.
+        # Not the message: that of a duplicate key quotes the key.
         error_type = failure.get("codeName") or failure.get("errtype") or failure.get("code") or "unknown"
         span.set_attribute("error.type", str(error_type))
         span.set_status(StatusCode.ERROR)

@@ -1,7 +1,7 @@
-"""What users own and watch: read from the existing backend's collections, which this app never writes.
+"""Users' holdings and watchlists: read from the existing backend's collections, which this app never writes.
 
-Their documents may hold anything. What breaks a rule is named here, once: a bad holding is left out and reported, a
-user nothing can be said about becomes an :class:`InvalidPortfolio`.
+Their documents may contain anything. All rules about them are here: an invalid holding is left out and reported, a
+user whose documents allow no analysis becomes an :class:`InvalidPortfolio`.
 """
 
 import logging
@@ -22,25 +22,25 @@ from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, 
 
 MOST_HOLDINGS = 5_000
 MOST_WATCHED = 5_000
-"""With as many of both a report has some 10 of the 16 MB that a document of MongoDB may have."""
+"""With this many of both, a report takes some 10 MB of the 16 MB that a MongoDB document may have."""
 
 _USERS_PER_QUERY = 1_000
 _LARGEST_NUMBER = 1e12
-# Beside the sum of the lots' sizes, a net quantity this small is rounding.
+# Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_INVALID_SHOWN = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
 _log = logging.getLogger(__name__)
 
-# A date that Python cannot hold, or text that is not UTF-8, is the backend's own business until it is used here.
+# A date outside Python's range, or text that is not UTF-8, matters only where the field is used.
 _LENIENT: CodecOptions[Document] = CodecOptions(
     tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
 )
 
 
 class InvalidField(ValueError):
-    """A field of a document breaks a rule. The message names field and rule, never the value: it may be anything."""
+    """A field of a document breaks a rule. The message names field and rule, never the value, which can be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class PortfolioStore:
         )
 
     def ensure_indexes(self) -> None:
-        """Create the index behind every query here; the backend may well have made it already."""
+        """Create the index behind every query here; the backend may already have created it."""
         for collection in (self._users, self._holdings, self._watchlist, self._accounts):
             ensure_indexes(collection, [IndexModel([("user_id", ASCENDING)], name="user_id")])
 
     def active_user_ids(self, only: Sequence[str] | None) -> Iterator[list[str]]:
-        """Give the ids of active users, ascending, in chunks: of all users, or of those in ``only``."""
+        """Yield the ids of active users, ascending, in chunks: of all users, or of those in ``only``."""
         if only is None:
             yield from self._active_user_ids(None)
         else:
@@ -77,8 +77,8 @@ class PortfolioStore:
     def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
         last = ""
         while True:
-            # Paged by key: a cursor left open over a whole plan would not survive a restart of the server. An array
-            # of texts would match as well.
+            # Paged by key: a cursor left open during a whole plan would not survive a restart of the server. Arrays of
+            # texts would match as well.
             condition: Document = {"$gt": last, "$not": {"$type": "array"}}
             if selection is not None:
                 condition["$in"] = selection
@@ -89,16 +89,16 @@ class PortfolioStore:
             if not documents:
                 return
             last = documents[-1]["user_id"]
-            # An absent flag means active. Two documents of one id are one user.
+            # An absent flag means active. Documents with the same id are one user.
             yield sorted({d["user_id"] for d in documents if d.get("is_active") in (None, True)})
 
     def count_without_user_id(self) -> int:
-        """Count the user documents that have no usable id and so cannot be analysed."""
+        """Return the number of user documents without a usable id, which cannot be analyzed."""
         unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
         return self._users.count_documents({"$or": unusable})
 
     def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
-        """Give the symbols each user holds or watches; users with neither are left out.
+        """Return the symbols each user holds or watches; users with neither are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
@@ -111,10 +111,10 @@ class PortfolioStore:
         return dict(symbols)
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
-        """Give the portfolios of ``user_ids``, which are ascending, in that order.
+        """Return the portfolios of ``user_ids``, which are ascending, in that order.
 
-        ``contiguous`` says that they are nearly all the users from the first to the last: then that range is read,
-        which is much quicker than looking for each.
+        ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
+        which is much faster than a lookup of each.
         """
         users = _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",)))
         accounts = _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power")))
@@ -145,7 +145,7 @@ def _of_users(
     else:
         documents = find_each(collection, "user_id", user_ids, projection)
     wanted = set(user_ids)
-    # A query by value also finds arrays that hold the value.
+    # A query by value also matches arrays that contain the value.
     return (d for d in documents if isinstance(d["user_id"], str) and d["user_id"] in wanted)
 
 
@@ -159,10 +159,10 @@ def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
 def _read(user_id: str, *documents: Sequence[Document]) -> Portfolio | InvalidPortfolio:
     try:
         return _portfolio(user_id, *documents)
-    except Exception as error:  # noqa: BLE001 - whatever no rule here foresees costs this user's report only
+    except Exception as error:  # noqa: BLE001 - an unforeseen error costs only this user's report
         where = traceback.extract_tb(error.__traceback__)[-1]
         name = type(error).__name__
-        # Without its message, which may hold what the user owns.
+        # Without its message, which may contain the user's data.
         _log.error("The documents of %s cannot be read: %s in %s:%s", user_id, name, where.name, where.lineno)
         return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
 
@@ -203,7 +203,7 @@ def _portfolio(
 
 
 def _account(documents: Sequence[Document]) -> tuple[float, float]:
-    """Read cash and buying power; absent or null cash is zero, absent or null buying power is the cash."""
+    """Return cash and buying power; absent or null cash is zero, absent or null buying power is the cash."""
     if len(documents) > 1:
         raise InvalidField("there are several")
     document = {name: value for name, value in documents[0].items() if value is not None} if documents else {}
@@ -212,10 +212,10 @@ def _account(documents: Sequence[Document]) -> tuple[float, float]:
 
 
 def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[InvalidHolding]]:
-    """Read the holdings, by symbol; several lots of one symbol become one holding.
+    """Return the holdings, by symbol; several lots of one symbol become one holding.
 
-    Its average price is that of the lots on the side that remains: what a short lot was sold for says nothing about
-    what the shares that are left were bought for.
+    Its average price is that of the lots on the remaining side: the price of a short lot has no effect on the purchase
+    price of the remaining shares.
     """
     lots: dict[str, list[tuple[float, float]]] = defaultdict(list)
     invalid = []
@@ -243,7 +243,7 @@ def _holdings(documents: Sequence[Document]) -> tuple[list[Holding], list[Invali
 
 
 def _net(lots: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Give the quantity that is left of several lots, and what one share of it was bought for on average."""
+    """Return the net quantity of several lots, and the average purchase price of one share of it."""
     quantity = math.fsum(quantity for quantity, _ in lots)
     if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in lots):
         return 0.0, 0.0

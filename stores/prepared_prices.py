@@ -1,4 +1,4 @@
-"""How the prices of a batch of symbols are kept between the step that prepares them and the pages that read them."""
+"""The storage format of a batch's prices between the step that prepares them and the pages that read them."""
 
 from datetime import date
 from typing import Any
@@ -17,9 +17,9 @@ _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
 def prepared_to_document(prices: PreparedPrices) -> dict[str, Any]:
-    """Give the arrays as blocks of little-endian numbers, days as int32 since 1970-01-01, the others as float64.
+    """Return the arrays as blocks of little-endian numbers, days as int32 since 1970-01-01, the others as float64.
 
-    A batch of 100 symbols over 1,260 days is 1 MB; a document of MongoDB holds 16.
+    A batch of 100 symbols over 1,260 days is 1 MB; the limit of a MongoDB document is 16 MB.
     """
     return {
         "as_of": prices.as_of.isoformat(),
@@ -38,7 +38,7 @@ def prepared_to_document(prices: PreparedPrices) -> dict[str, Any]:
 
 
 def prepared_from_document(document: dict[str, Any]) -> PreparedPrices:
-    """Give back what :func:`prepared_to_document` was given."""
+    """Return the prices that :func:`prepared_to_document` encoded."""
     symbols = tuple(document["symbols"])
     benchmark_returns = _numbers(document["benchmark_returns"])
     return PreparedPrices(

@@ -1,4 +1,4 @@
-"""Daily bars in Redis: spares the source a second question within hours. The app works the same without it."""
+"""Daily bars in Redis: avoids a second request to the source within hours. The app works the same without it."""
 
 import logging
 import time
@@ -19,9 +19,9 @@ _AWAY_SECONDS = 30.0
 
 
 class PriceCache:
-    """Bars by key. A Redis that is away or slow, or holds something else, is a miss, warned of once, never an error.
+    """Bars by key. If Redis is down, slow or holds another value, it is a miss with one warning, never an error.
 
-    One that did not answer is left alone for a while: to wait for it again and again would slow the run.
+    After a failed request Redis is not used for a while: repeated timeouts would slow the run.
     """
 
     def __init__(self, url: str) -> None:
@@ -30,7 +30,7 @@ class PriceCache:
         self._away_until = 0.0
 
     def get(self, keys: Sequence[str]) -> dict[str, Bars]:
-        """Give the bars of those ``keys`` that are cached."""
+        """Return the bars of the cached ``keys``."""
         if not keys or self._is_away():
             return {}
         try:
@@ -43,7 +43,7 @@ class PriceCache:
         return {key: bars for key, bars in found.items() if bars is not None}
 
     def put(self, bars: Mapping[str, Bars]) -> None:
-        """Keep the bars for half a day."""
+        """Store the bars for half a day."""
         if not bars or self._is_away():
             return
         try:
@@ -55,10 +55,10 @@ class PriceCache:
             self._leave_alone(error)
 
     def ping(self) -> None:
-        """Ask Redis for a sign of life.
+        """Check that Redis answers.
 
         Raises:
-            redis.RedisError: it gave none within two seconds.
+            redis.RedisError: it did not answer within two seconds.
         """
         self._redis.ping()
 
@@ -83,5 +83,5 @@ class PriceCache:
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
-            # The class only: a message of the driver may hold the URL with its password.
+            # The class only: a message of the driver may contain the URL with its password.
             _log.warning("Redis cannot be used (%s): working without a price cache", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Daily bars by symbol: what was fetched once is kept, so that a night asks only for what is new."""
+"""Daily bars by symbol: fetched bars are stored, so that each night requests only new ones."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The answer of a source to the question for a symbol's bars from ``start`` to ``end``, both included.
+    """The source's answer to a request for a symbol's bars from ``start`` to ``end``, both included.
 
-    ``source`` names the source and the state it was in. ``bars`` are empty where it had none; ``issues`` is what was
-    doubtful about the answer.
+    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; ``issues`` are the price
+    issues of the answer.
     """
 
     source: str
@@ -39,11 +39,11 @@ class PriceStore:
         self._prices = database[collection]
 
     def apart(self, run_id: str) -> "PriceStore":
-        """Give a store of this run's own, for a run that is to leave no trace; to be dropped when it is over."""
+        """Return a separate store for this run, for a run that must leave no trace; to be dropped after the run."""
         return PriceStore(self._database, f"symbol_prices_of_{run_id}")
 
     def drop(self) -> None:
-        """Forget everything."""
+        """Delete all histories."""
         self._prices.drop()
 
     def ensure_indexes(self) -> None:
@@ -51,7 +51,7 @@ class PriceStore:
         ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
 
     def save(self, histories: Mapping[str, History]) -> None:
-        """Keep the history of each symbol in place of what was there."""
+        """Store the history of each symbol, replacing the previous one."""
         writes = [
             ReplaceOne({"symbol": symbol}, {"symbol": symbol, **_document(history)}, upsert=True)
             for symbol, history in histories.items()
@@ -59,7 +59,7 @@ class PriceStore:
         bulk_write(self._prices, writes)
 
     def load(self, symbols: Sequence[str]) -> dict[str, History]:
-        """Give the histories of those ``symbols`` that have one which can be read."""
+        """Return the histories of those ``symbols`` that have a readable one."""
         found = {document["symbol"]: _history(document) for document in find_each(self._prices, "symbol", symbols)}
         return {symbol: history for symbol, history in found.items() if history is not None}
 
@@ -81,6 +81,6 @@ def _history(document: Document) -> History | None:
             issues=msgspec.convert(document["issues"], tuple[PriceIssue, ...]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        # It will be fetched anew and replaced.
+        # It is fetched again and replaced.
         _log.warning("Prices that are kept cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
         return None

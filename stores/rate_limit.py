@@ -1,7 +1,7 @@
-"""How often somebody else's server may be asked: a bucket of tokens, in Redis for all workers together.
+"""The request rate for a third-party server: a token bucket, in Redis for all workers together.
 
-Tokens drip into the bucket at a steady rate, and each request takes one. What is kept is the time until which they are
-promised, so that whoever comes is told at once when its turn is, and turns are in order.
+Tokens enter the bucket at a steady rate, and each request takes one. The stored value is the time until which tokens
+are promised, so that each caller learns at once when its turn is, and turns are in order.
 """
 
 import logging
@@ -27,34 +27,34 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most ``per_minute`` requests in whatever 60 seconds; after a pause, some of them at once."""
+    """At most ``per_minute`` requests in any 60 seconds; after a pause, several of them at once."""
 
     per_minute: int
 
     @property
     def burst(self) -> int:
-        """How many tokens the bucket holds."""
+        """The number of tokens the bucket holds."""
         return max(1, self.per_minute // _BURST_SHARE)
 
     @property
     def interval(self) -> float:
-        """Seconds from one token to the next: what a full bucket allows at once is no longer there for the minute."""
+        """Seconds from one token to the next: the burst of a full bucket is subtracted from the rest of the minute."""
         return 60.0 / (self.per_minute - self.burst + 1)
 
 
 class Bucket(Protocol):
-    """Where the tokens are."""
+    """The place of the tokens."""
 
     def take(self, patience_seconds: float) -> float:
-        """Take a token; gives the seconds until it may be used. Takes none where that is more than the patience."""
+        """Take a token and return the seconds until it may be used; if that is more than the patience, take none."""
         ...
 
     def pause(self, seconds: float) -> None:
-        """Empty the bucket, and let nothing drip into it for a while."""
+        """Empty the bucket, and add no tokens for a while."""
         ...
 
     def paused(self) -> float:
-        """Give the seconds that a pause has left."""
+        """Return the remaining seconds of a pause."""
         ...
 
 
@@ -89,8 +89,8 @@ class OwnBucket:
         return max(0.0, self._paused_until - self._clock())
 
 
-# One script is one step for all workers, by the server's own clock: theirs may differ. Times are whole microseconds,
-# which a double holds exactly. KEYS: promised until, paused until. The keys go when they no longer say anything.
+# A script is one atomic step for all workers, by the server's clock: theirs may differ. Times are whole microseconds,
+# which a double holds exactly. KEYS: promised until, paused until. The keys expire when they no longer matter.
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -120,7 +120,7 @@ return kept(KEYS[2]) - now
 
 
 class SharedBucket:
-    """Tokens in Redis. Whoever asks the same server shares a ``name``. Raises RedisError."""
+    """Tokens in Redis. Clients of the same server share a ``name``. Raises RedisError."""
 
     def __init__(self, url: str, name: str, rate: Rate) -> None:
         self._rate = rate
@@ -157,7 +157,7 @@ class SharedBucket:
 
 
 class RateLimit:
-    """Lets requests pass at the rate that is allowed: for all workers, or for each alone while Redis is away."""
+    """Lets requests pass at the allowed rate: of all workers together, or of each alone while Redis is down."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class RateLimit:
         self._warned = False
 
     def wait(self, patience_seconds: float) -> bool:
-        """Wait for one's turn; gives False, at once, where it does not come within the patience."""
+        """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
         ends = self._clock() + patience_seconds
         while True:
             patience = ends - self._clock()
@@ -184,12 +184,12 @@ class RateLimit:
             if seconds == 0:
                 return True
             self._sleep(seconds)
-            # The turn was promised before the server told everybody to pause.
+            # The turn was promised before the server asked for a pause.
             if self._ask(lambda bucket: bucket.paused()) == 0:
                 return True
 
     def pause(self, seconds: float) -> None:
-        """Let nobody pass for a while, whose turn had come included."""
+        """Let no request pass for a while, including those already promised a turn."""
         self._ask(lambda bucket: bucket.pause(seconds))
 
     def _take(self, patience_seconds: float) -> float:
@@ -203,7 +203,7 @@ class RateLimit:
                 self._away_until = self._clock() + _AWAY_SECONDS
                 if not self._warned:
                     self._warned = True
-                    # The class only: a message of the driver may hold the URL with its password.
+                    # The class only: a message of the driver may contain the URL with its password.
                     name = type(error).__name__
                     _log.warning("Each worker keeps to the rate limit by itself while Redis is away (%s)", name)
         return question(self._own)

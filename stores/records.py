@@ -1,4 +1,4 @@
-"""What the stores keep about runs, as frozen records. The JSON of the API is these records, member for member."""
+"""The records that the stores keep about runs, frozen. The JSON of the API is these records, member for member."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,7 +29,7 @@ USER_ID_PATTERN = r"^\w[\w.@|:+=~-]{0,127}$(?!\n)"
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Who asked for the run: ``actor`` is the name of the credential or timer, never the credential."""
+    """The origin of a run: ``actor`` is the name of the credential or timer, never the credential."""
 
     source: Literal["http", "timer", "retry"]
     actor: str
@@ -37,7 +37,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run stands; pages are pages of users."""
+    """The progress of the run; pages are pages of users."""
 
     phase: Phase = "queued"
     pages_done: int = 0
@@ -46,7 +46,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunError:
-    """One thing that went wrong. ``user_id`` is ``None`` where it concerns no single user."""
+    """One error of a run. ``user_id`` is ``None`` if it concerns no single user."""
 
     user_id: str | None
     error_type: str
@@ -69,7 +69,7 @@ class Metrics:
 class Run:
     """The record of one run. ``errors`` holds the first 100 of ``errors_count``, ``price_issues`` likewise.
 
-    Since ``cancel_requested_at`` an active run is being canceled: no further step does anything.
+    After ``cancel_requested_at`` an active run is being canceled: no further step does anything.
     """
 
     run_id: str
@@ -98,17 +98,17 @@ class Run:
 
     @property
     def is_active(self) -> bool:
-        """Whether the run has not reached a final state."""
+        """Return whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES
 
 
 class RunExists(Exception):
-    """A run of that id is recorded already."""
+    """A run with that id is already recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """What makes a request for a run the same as an earlier one: its ``key``; ``body`` tells what was asked for."""
+    """Identifies repeated requests for a run: by ``key``; ``body`` is the content of the request."""
 
     key: str
     body: str
@@ -126,7 +126,7 @@ class KeyTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many users of a page, or of a run, ended how."""
+    """The numbers of users of a page, or of a run, by outcome."""
 
     analyzed: int = 0
     skipped: int = 0
@@ -137,7 +137,7 @@ class Outcome:
 
 
 def user_counts(outcome: Outcome) -> dict[str, int]:
-    """Give the members of a run document that say how its users fared."""
+    """Return the members of a run document with the numbers of users."""
     return {
         "users_analyzed": outcome.analyzed,
         "portfolios_analyzed": outcome.analyzed,
@@ -163,9 +163,9 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which portfolios of a run are to be listed: those for which everything told here holds.
+    """A filter for the portfolios of a run: all conditions must hold.
 
-    A check is said by its rule; with a status that very one, else any but ``ok``.
+    A check is named by its rule; with a status, that exact status, else any except ``ok``.
     """
 
     status: Status | None = None
@@ -180,10 +180,10 @@ type AuditedAction = Literal["trigger", "retry", "cancel", "sign_in"]
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What somebody asked for: never a credential, a header or a portfolio's value.
+    """An administrator's action: never a credential, a header or a portfolio's value.
 
-    An action is ``attempted`` until its outcome is known; ``problem`` names why it was refused. ``run_id`` is the run
-    that was started or canceled, or was to be; ``client`` the address it was asked from.
+    An action is ``attempted`` until its outcome is known; ``problem`` is the reason of a refusal. ``run_id`` is the run
+    that was, or was to be, started or canceled; ``client`` is the address of the request.
     """
 
     entry_id: str

@@ -1,4 +1,4 @@
-"""The connection to Redis: with the password of its URL or, where there is a user but none, as the app's identity."""
+"""The connection to Redis: with the password of its URL or, for a user without one, with the app's identity."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _tracer = trace.get_tracer("portfolio_analysis")
 
 
 class _AsIdentity(CredentialProvider):
-    """Signs each new connection in. The server ends one whose token expires; then the pool makes another."""
+    """Signs in each new connection. The server closes one whose token expires; then the pool opens another."""
 
     def __init__(self, user: str) -> None:
         self._user = user
@@ -30,10 +30,10 @@ class _AsIdentity(CredentialProvider):
 
 
 def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the client takes them
-    """Make a client; it connects on first use.
+    """Return a client; it connects on first use.
 
-    ``rediss://USER@HOST`` stands for the identity whose object id ``USER`` is: Azure Managed Redis without access keys.
-    Over TLS only: a token is worth as much as a password.
+    ``rediss://USER@HOST`` uses the identity with the object id ``USER``: Azure Managed Redis without access keys.
+    Over TLS only: a token is as sensitive as a password.
     """
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
@@ -46,12 +46,12 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
 
 @contextmanager
 def command(name: str) -> Iterator[None]:
-    """Have what is within, one question to the server, shown in traces: by name, and by the class of its error."""
+    """Trace the body, one request to the server: by name, and by the class of its error."""
     with _tracer.start_as_current_span(
         name,
         kind=trace.SpanKind.CLIENT,
         attributes={"db.system.name": "redis", "db.operation.name": name},
-        # Both would quote the error, which may hold the URL with its password.
+        # Both would quote the error, which may contain the URL with its password.
         record_exception=False,
         set_status_on_exception=False,
     ) as span:

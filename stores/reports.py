@@ -1,4 +1,4 @@
-"""The reports: one document a run and user, and beside it a short one, the line of lists."""
+"""The reports: one document per run and user, and beside it a short one, the summary for lists."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,28 +18,28 @@ from stores.shared import Shared
 _MEMBERS = tuple(member.name for member in fields(Report))
 _DUPLICATE_KEY = 11000
 _OF_SUMMARY = {"_id": False, **dict.fromkeys((member.name for member in fields(Summary)), True)}
-# Sorts behind every character that an id may have.
+# Sorts after every character that an id may have.
 _LAST_CHARACTER = "\U0010ffff"
-# The 16 MB that MongoDB allows, less some room for the key it adds.
+# The 16 MB limit of MongoDB, minus some room for the key it adds.
 _LARGEST_DOCUMENT = 16 * 2**20 - 1024
 
 
 class Unwritable(Exception):
-    """No document can hold the report. The message says why, without any value."""
+    """The report fits no document. The message contains the reason, without any value."""
 
 
 class _Encoded(RawBSONDocument):
-    """A document in the driver's wire format. Whether it is empty, as the driver asks, would decode all of it."""
+    """A document in the driver's wire format. The driver's check for an empty one would decode all of it."""
 
     def __bool__(self) -> bool:
         return True
 
 
 class ReportStore:
-    """Reports by ``run_id`` and ``user_id``, each with its summary, by which it is found, counted, sorted and listed.
+    """Reports by ``run_id`` and ``user_id``, each with its summary for lookups, counts, sorting and lists.
 
-    Apart from each other, since a report is a hundred times as long, and a list or count of many would read all of it.
-    A report is written before its summary and deleted after it: whoever finds the summary finds the report.
+    Separate, since a report is a hundred times as long, and a list or count of many would read all of it. A report is
+    written before its summary and deleted after it: every summary has its report.
     """
 
     def __init__(self, database: DocumentDatabase) -> None:
@@ -47,7 +47,7 @@ class ReportStore:
         self._summaries = database["portfolio_summaries"]
 
     def ensure_indexes(self) -> None:
-        """Create the keys, and of summaries one index for each figure to sort by, read forwards or backwards."""
+        """Create the keys, and for summaries one index per figure to sort by, read forwards or backwards."""
         run, user = ("run_id", ASCENDING), ("user_id", ASCENDING)
         key = IndexModel([run, user], name="run_id_user_id", unique=True)
         indexes = [
@@ -60,9 +60,9 @@ class ReportStore:
         ensure_indexes(self._summaries, indexes)
 
     def save(self, reports: Sequence[Report], shared: Shared) -> dict[str, str]:
-        """Keep the reports, each holding with the research of its symbol; doing it again replaces them.
+        """Store the reports, each holding with the research of its symbol; a repetition replaces them.
 
-        Gives why, by user id, where a report cannot be kept: that must not cost the others theirs.
+        Returns, by user id, why a report cannot be stored: such a report must not affect the others.
         """
         documents: list[tuple[Document, _Encoded]] = []
         summaries: list[tuple[Document, _Encoded]] = []
@@ -82,7 +82,7 @@ class ReportStore:
         return refused
 
     def complete(self, run_id: str) -> None:
-        """Write the summaries that are missing because their writer died between report and summary."""
+        """Write the missing summaries of a writer that died between report and summary."""
         of_run, user_id = {"run_id": run_id}, {"_id": False, "user_id": True}
         listed = {summary["user_id"] for summary in self._summaries.find(of_run, user_id)}
         for key in self._reports.find(of_run, user_id):
@@ -90,21 +90,21 @@ class ReportStore:
                 _write(self._summaries, [(of_run | key, _line(report))])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
-        """Give a report as it is kept, or ``None`` where there is none."""
+        """Return a report as it is stored, or ``None`` if there is none."""
         return self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False})
 
     def first(self, run_ids: Iterable[str], user_id: str) -> Document | None:
-        """Give the report on a user of the first of these runs that has one: nearly always of the very first."""
+        """Return the user's report from the first of these runs that has one: nearly always the very first."""
         return next((report for run_id in run_ids if (report := self.get(run_id, user_id))), None)
 
     def outcome(self, run_id: str) -> Outcome:
-        """Count the reports of a run by status."""
-        # An index holds all of it: to have the server count each status takes eight times as long where it does not.
+        """Return the numbers of reports of a run by status."""
+        # An index covers this: a server-side count per status takes eight times as long where it is not covered.
         statuses = self._summaries.find({"run_id": run_id}, {"_id": False, "status": True})
         return Outcome(**Counter(document["status"] for document in statuses))
 
     def failures(self, run_id: str, limit: int) -> list[RunError]:
-        """Give the first ``limit`` failed users of a run, by user id."""
+        """Return the first ``limit`` failed users of a run, by user id."""
         fields = {"user_id": True, "reason": True, "error": True}
         documents = (
             self._summaries.find({"run_id": run_id, "status": "failed"}, fields).sort("user_id", ASCENDING).limit(limit)
@@ -112,12 +112,12 @@ class ReportStore:
         return [RunError(d["user_id"], d["reason"], d["error"]) for d in documents]
 
     def failed_user_ids(self, run_id: str) -> Iterator[str]:
-        """Give the users who failed in a run, by id."""
+        """Yield the users that failed in a run, by id."""
         failed = self._summaries.find({"run_id": run_id, "status": "failed"}, {"_id": False, "user_id": True})
         return (document["user_id"] for document in failed.sort("user_id", ASCENDING))
 
     def purge(self, run_id: str, limit: int) -> int:
-        """Delete up to ``limit`` reports of a run; gives how many."""
+        """Delete up to ``limit`` reports of a run; return how many."""
         some = self._reports.find({"run_id": run_id}, {"_id": False, "user_id": True}).sort("user_id", ASCENDING)
         user_ids = [document["user_id"] for document in some.limit(limit)]
         if user_ids:
@@ -136,9 +136,9 @@ class ReportStore:
         descending: bool,
         after: tuple[float | None, str] | None,
     ) -> list[Summary]:
-        """Give up to ``limit`` of the ``wanted`` summaries of a run in order, beginning after that figure and user id.
+        """Return up to ``limit`` of the ``wanted`` summaries of a run in order, starting after that figure and user id.
 
-        Equals are ordered by user id, the same way round; users without the figure come last, whatever the order.
+        Ties are ordered by user id, in the same direction; users without the figure come last in either order.
         """
         base: Document = {"run_id": run_id, **_conditions(wanted)}
         if sort == "user_id":
@@ -163,7 +163,7 @@ class ReportStore:
 
 
 def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]) -> None:
-    """Insert what is new, as nearly always all is, at half the cost of looking first; replace what is there."""
+    """Insert the new documents, nearly always all, at half the cost of a lookup first; replace existing ones."""
     try:
         collection.insert_many([document for _, document in documents], ordered=False)
     except BulkWriteError as error:
@@ -175,7 +175,7 @@ def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]
 
 
 def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
-    """Give a report and its line as documents."""
+    """Return a report and its summary as documents."""
     try:
         document = report_document(report, shared)
         encoded, line = bson.encode(document), _line(document)
@@ -197,7 +197,7 @@ def _conditions(wanted: Wanted) -> Document:
 
 
 def _and_user_id(query: Document, operator: str, user_id: str) -> Document:
-    """Add a bound to the user id. Two of one kind cannot be told in one condition, so the tighter one counts."""
+    """Add a bound on the user id. Two bounds of one kind do not fit one condition, so the tighter one counts."""
     bounds = dict(query.get("user_id", {}))
     if operator in bounds:
         user_id = min(bounds[operator], user_id)
@@ -205,14 +205,14 @@ def _and_user_id(query: Document, operator: str, user_id: str) -> Document:
 
 
 def _line(report: Document) -> _Encoded:
-    """Give the document that lists are made of: the summary, which checks are not ok, and why one failed."""
+    """Return the document for lists: the summary, the checks that are not ok, and the reason of a failure."""
     crossed = [f"{check['rule']}:{check['status']}" for check in report["checks"] or () if check["status"] != "ok"]
     summary: Document = msgspec.to_builtins(summarize(report))
     return _Encoded(bson.encode({"run_id": report["run_id"], **summary, "crossed": crossed, "error": report["error"]}))
 
 
 def summarize(report: Document) -> Summary:
-    """Give the line of lists about a report as it is kept."""
+    """Return the list entry of a stored report."""
     statuses = [check["status"] for check in report["checks"] or ()]
     valuation, risk = report["valuation"] or {}, report["risk"] or {}
     return Summary(
@@ -237,12 +237,12 @@ def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: b
 
 
 def report_document(report: Report, shared: Shared) -> Document:
-    """Give the report as the API shows it: each holding with the research of its symbol, if there is any."""
+    """Return the report as the API shows it: each holding with the research of its symbol, if there is any."""
     own = {name: getattr(report, name) for name in _MEMBERS}
     document: Document = msgspec.to_builtins(own | {"decisions": ()})
     document["decisions"] = shared.decisions(report.decisions)
     for holding in document["holdings"]:
         holding["research"] = shared.research.get(holding["symbol"])
     for entry in document["stress"] or ():
-        entry["return"] = entry.pop("return_")  # a word of Python's own, which no record can use
+        entry["return"] = entry.pop("return_")  # a Python keyword, which no record can use as a name
     return document

@@ -1,4 +1,4 @@
-"""What each symbol's price history says, published for the existing backend by date and symbol."""
+"""The research of each symbol's price history, published for the existing backend by date and symbol."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class ResearchStore:
         ensure_indexes(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])
 
     def save(self, research: Sequence[Research]) -> None:
-        """Keep the research; doing it again replaces it."""
+        """Store the research; a repetition replaces it."""
         documents: list[Document] = msgspec.to_builtins(research)
         writes = [
             ReplaceOne({"as_of": document["as_of"], "symbol": document["symbol"]}, document, upsert=True)

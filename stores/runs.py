@@ -1,4 +1,4 @@
-"""The records of runs: one document a run, the truth about where it stands."""
+"""The records of runs: one document per run, the single source of its state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -30,7 +30,7 @@ _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 
 
 class RunStore:
-    """Runs by ``run_id``. Every change of state is one conditional update, so that of two only one takes effect."""
+    """Runs by ``run_id``. Every change of state is one conditional update, so that only one of two takes effect."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._runs = database["portfolio_analysis_runs"]
@@ -56,10 +56,10 @@ class RunStore:
         *,
         version: str | None = None,
     ) -> None:
-        """Record a run that was asked for, over all users or only ``user_ids``, by a version of the orchestration.
+        """Record a requested run, over all users or only ``user_ids``, with its version of the orchestration.
 
         Raises:
-            KeyTaken: a run is recorded under the same key of ``request``.
+            KeyTaken: a run is already recorded under the same key of ``request``.
             RunExists: the id is taken.
         """
         document = _to_document(run) | {
@@ -79,25 +79,25 @@ class RunStore:
             raise RunExists(run.run_id) from None
 
     def forget_key(self, run_id: str) -> None:
-        """Let the key that the run was asked for under stand for another one from now on."""
+        """Release the idempotency key of the run for a new request."""
         self._runs.update_one({"run_id": run_id}, {"$unset": {"request": ""}})
 
     def delete_queued(self, run_id: str) -> None:
-        """Forget a run that was recorded but never got the lease."""
+        """Delete a run that was recorded but never got the lease."""
         self._runs.delete_one({"run_id": run_id, "status": "queued"})
 
     def get(self, run_id: str) -> Run | None:
-        """Give the run, or ``None`` where there is none."""
+        """Return the run, or ``None`` if there is none."""
         document = self._runs.find_one({"run_id": run_id}, _API_MEMBERS)
         return None if document is None else msgspec.convert(document, Run)
 
     def requested_user_ids(self, run_id: str) -> list[str] | None:
-        """Give the users the run was asked for, ``None`` for all."""
+        """Return the users the run was requested for, ``None`` for all."""
         document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
         return None if document is None else document["user_ids"]
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
-        """Give up to ``limit`` runs, newest first, older than the run of that request time and id."""
+        """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
         query: Document = {}
         if before is not None:
             time, run_id = before
@@ -107,25 +107,25 @@ class RunStore:
         return [msgspec.convert(document, Run) for document in documents]
 
     def queued_before(self, time: datetime) -> list[Run]:
-        """Give the runs that were asked for before ``time`` and never started."""
+        """Return the runs that were requested before ``time`` and never started."""
         return self._find({"status": "queued", "requested_at": {"$lt": time}})
 
     def active_before(self, time: datetime) -> list[Run]:
-        """Give the active runs that were asked for before ``time``."""
+        """Return the active runs that were requested before ``time``."""
         return self._find({"status": _ACTIVE, "requested_at": {"$lt": time}})
 
     def progressed_at(self, run_id: str) -> datetime | None:
-        """Tell when the run last got any further, ``None`` where there is no such run."""
+        """Return the time of the run's last progress, ``None`` if there is no such run."""
         document = self._runs.find_one({"run_id": run_id}, {"progressed_at": True})
         return None if document is None else document["progressed_at"]
 
     def version(self, run_id: str) -> str | None:
-        """Return the version of the orchestration that the run was asked for by, ``None`` where that is unknown."""
+        """Return the version of the orchestration that the run was requested with, ``None`` if it is unknown."""
         document = self._runs.find_one({"run_id": run_id}, {"orchestration_version": True})
         return None if document is None else document.get("orchestration_version")
 
     def to_purge(self, before: datetime, limit: int) -> list[Run]:
-        """Give up to ``limit`` runs that ended before a time and have not been purged, the oldest first.
+        """Return up to ``limit`` runs that ended before a time and have not been purged, the oldest first.
 
         Those whose purge is postponed are left out until then.
         """
@@ -134,23 +134,23 @@ class RunStore:
         return [msgspec.convert(document, Run) for document in documents]
 
     def postpone_purge(self, run_id: str, until: datetime) -> bool:
-        """Have the run not be purged before a time; tell whether that is the first time."""
+        """Postpone the purge of the run to a time; return whether this is the first time."""
         was = self._runs.find_one_and_update({"run_id": run_id}, {"$set": {"purge_after": until}})
         return was is not None and "purge_after" not in was
 
     def purged(self, run_id: str) -> None:
-        """Record that nothing is kept of the run but its record."""
+        """Record that only the record of the run is left."""
         self._runs.update_one({"run_id": run_id}, {"$set": {"purged": True}})
 
     def start(self, run_id: str, now: datetime) -> bool:
-        """Move the run from queued to running; tell whether this call did it."""
+        """Move the run from queued to running; return whether this call did it."""
         changes = {"status": "running", "started_at": now, "progress.phase": "plan", **_progress()}
         return self._update({"run_id": run_id, "status": "queued"}, changes)
 
     def planned(
         self, run_id: str, plan: Document, *, as_of: date, figures: Document, errors: Sequence[RunError]
     ) -> bool:
-        """Record what the run set out to do, and ``plan`` for whoever plans again; tell whether this call did it."""
+        """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
             "plan": plan,
             "as_of": as_of.isoformat(),
@@ -161,30 +161,30 @@ class RunStore:
         return self._update({"run_id": run_id, "status": _ACTIVE, "plan": None}, changes)
 
     def plan(self, run_id: str) -> Document | None:
-        """Give the plan that was recorded for the run, ``None`` before there is one."""
+        """Return the recorded plan of the run, ``None`` before there is one."""
         document = self._runs.find_one({"run_id": run_id}, {"plan": True})
         return None if document is None else document.get("plan")
 
     def reach(self, run_id: str, phase: Phase) -> None:
-        """Record that a step of ``phase`` begins. A late call cannot move the run back."""
+        """Record the start of a step of ``phase``. A late call cannot move the run back."""
         earlier = list(PHASES[: PHASES.index(phase)])
         query: Document = {"run_id": run_id, "status": _ACTIVE}
         if not self._update(query | {"progress.phase": {"$in": earlier}}, {"progress.phase": phase, **_progress()}):
             self._update(query, _progress())
 
     def page_done(self, run_id: str, outcome: Outcome) -> None:
-        """Add a page to the progress shown; to be called once a page. The end of the run counts anew."""
+        """Add a page to the visible progress; called once per page. The end of the run counts again."""
         added = {"progress.pages_done": 1, **user_counts(outcome)}
         self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()})
 
     def request_cancel(self, run_id: str, now: datetime) -> bool:
-        """Ask an active run to end early; tell whether there was an active one."""
+        """Request an early end of an active run; return whether there was an active one."""
         return self._update({"run_id": run_id, "status": _ACTIVE}, {"cancel_requested_at": now})
 
     def finish(self, run_id: str, status: RunStatus, changes: Document) -> bool:
-        """Move an active run to its final state; tell whether this call did it.
+        """Move an active run to its final state; return whether this call did it.
 
-        A run that is being canceled takes no other final state, whoever asked for which first.
+        A run that is being canceled takes no other final state, whichever request came first.
         """
         query: Document = {"run_id": run_id, "status": _ACTIVE}
         if status != "canceled":
@@ -192,15 +192,15 @@ class RunStore:
         return self._update(query, {"status": status, "closing": "recorded", **changes})
 
     def take_log(self, run_id: str) -> bool:
-        """Take it upon oneself to log the end of a run; gives False where that is done, or somebody else's."""
+        """Claim the log line of a run's end; return False if it is logged or claimed already."""
         return self._update({"run_id": run_id, "closing": "recorded"}, {"closing": "logging"})
 
     def give_back_log(self, run_id: str) -> None:
-        """Let somebody log the end of a run in place of whoever took it upon themselves, and died or is stuck."""
+        """Release the claim on the log line of a run's end, after its owner died or got stuck."""
         self._update({"run_id": run_id, "closing": "logging"}, {"closing": "recorded"})
 
     def set_closing(self, run_id: str, closing: Closing | None) -> None:
-        """Record what has been done of closing a run that is over, ``None`` for all of it, which includes the log."""
+        """Record the progress of closing a finished run, ``None`` for all of it, which includes the log."""
         query: Document = {"run_id": run_id}
         if closing is None:
             self._runs.update_one(query | {"closing": "logged"}, {"$unset": {"closing": ""}})
@@ -208,13 +208,13 @@ class RunStore:
             self._runs.update_one(query, {"$set": {"closing": closing}})
 
     def half_closed(self, before: datetime) -> list[Run]:
-        """Give the runs that reached their final state before a time, and whose closing broke off then."""
+        """Return the runs that reached their final state before a time, and whose closing was interrupted."""
         return self._find({"closing": {"$in": list(get_args(Closing.__value__))}, "completed_at": {"$lt": before}})
 
     def recount(self, run: Run, outcome: Outcome, errors: Sequence[RunError], errors_count: int) -> None:
-        """Correct counts and errors of a run that is over, unless they are no longer those of ``run``.
+        """Correct counts and errors of a finished run, unless they differ from those of ``run`` by now.
 
-        Whether it is completed with errors or without follows from them.
+        Whether the run is completed with or without errors follows from them.
         """
         was = user_counts(Outcome(run.users_analyzed, run.users_skipped, run.users_failed))
         query = {"run_id": run.run_id, "status": {"$nin": list(ACTIVE_STATUSES)}, **was}

@@ -1,4 +1,4 @@
-"""The app's secrets: from Key Vault where one is named, from the settings otherwise."""
+"""The app's secrets: from Key Vault if one is configured, otherwise from the settings."""
 
 import logging
 import time
@@ -25,20 +25,20 @@ type SecretName = Literal[
 type Versions = tuple[SecretVersion, ...]
 
 _ACCEPTED_VERSIONS = 2
-"""The current one and the one before it, so that nobody is refused while a secret is replaced."""
+"""The current version and the one before it, so that no client is refused while a secret is replaced."""
 _SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
 _KEYS: tuple[str, ...] = get_args(KeyName.__value__)
-"""Shown to a provider of prices: what it accepts is for it to say."""
+"""Passed to a price provider, which decides about their validity."""
 
 _log = logging.getLogger(__name__)
 
 
 class SecretMissing(Exception):
-    """There is no such secret: not in the vault, or not in the settings."""
+    """The secret is missing: from the vault, or from the settings."""
 
 
 class Secrets:
-    """Secrets by their vault name. Values leave this class only as return values, and to who looks for one of them."""
+    """Secrets by their vault name. Values leave this class only as return values and arguments of ``match``."""
 
     def __init__(
         self,
@@ -56,23 +56,23 @@ class Secrets:
         self._kept = {name: Kept(name, source(name), clock) for name in names}
 
     def get(self, name: SecretName) -> str:
-        """Give the secret's current value.
+        """Return the secret's current value.
 
         Raises:
-            SecretMissing: nobody set it, or every version is disabled, expired or not valid yet.
-            SecretsUnavailable: the vault did not answer, and what it said last is too old.
+            SecretMissing: it was never set, or every version is disabled, expired or not valid yet.
+            SecretsUnavailable: the vault did not answer, and its last answer is too old.
         """
         return self.accepted(name)[0].value
 
     def accepted(self, name: SecretName) -> Versions:
-        """Give the versions that are accepted now, newest first, never none; raises as :meth:`get`."""
+        """Return the accepted versions, newest first, never none; raises as :meth:`get`."""
         found = self._kept[name].find(lambda versions: self._valid(versions) or None)
         if found is None:
             raise SecretMissing(name)
         return found
 
     def find[R](self, name: SecretName, match: Callable[[Versions], R | None]) -> R | None:
-        """Give what ``match`` finds among the accepted versions; where it finds nothing, look for newer ones.
+        """Return the result of ``match`` on the accepted versions; if it is ``None``, try newer ones.
 
         Raises as :meth:`get`.
         """
@@ -80,13 +80,13 @@ class Secrets:
         return self._kept[name].find(lambda versions: match(self._valid(versions)))
 
     def ping(self) -> None:
-        """Make sure that the vault answers, if there is one; raises as :meth:`get`."""
+        """Check that the vault answers, if there is one; raises as :meth:`get`."""
         self.accepted("admin-secret")
         if self._kept["admin-secret"].failing:
             raise SecretsUnavailable
 
     def _valid(self, versions: Versions) -> Versions:
-        # The rest was looked at when they were fetched; this may have come about since.
+        # The rest was checked when they were fetched; this may have changed since.
         return tuple(version for version in versions if self._now() < version.not_after)
 
 
@@ -116,7 +116,7 @@ def _from_vault(vault: Vault) -> _Source:
 
 
 def _long_enough(name: SecretName, versions: Versions) -> Versions:
-    """Leave out keys that could be found by trying; the setting of the same purpose is checked at the start."""
+    """Leave out keys short enough to guess; the setting of the same purpose is checked at the start."""
     if name != "jwt-secret":
         return versions
     kept = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
@@ -126,7 +126,7 @@ def _long_enough(name: SecretName, versions: Versions) -> Versions:
 
 
 def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> Versions:
-    """Leave out what no driver could use; settings of the same purpose are checked at the start."""
+    """Leave out values that no driver can use; settings of the same purpose are checked at the start."""
     kept = tuple(version for version in versions if is_server_url(version.value, schemes))
     if len(kept) < len(versions):
         forms = " or ".join(f"{scheme}://" for scheme in schemes)

@@ -1,4 +1,4 @@
-"""What many reports of a run embed, in the driver's wire format: encoded once, however many embed it."""
+"""The parts that many reports of a run embed, in the driver's wire format: encoded only once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from analysis.models import Decision, Research
 
 
 class Shared:
-    """The research of each symbol, and the decisions that follow from it for whoever holds or watches the symbol."""
+    """The research of each symbol, and the decisions about it that do not depend on a portfolio."""
 
     def __init__(self, research: Iterable[Research] = (), decisions: Iterable[Decision] = ()) -> None:
         self.research = {found.symbol: _encoded(found) for found in research}
-        # Known by identity: to hash a decision would take as long as to encode it. That all are kept makes it safe.
+        # Keyed by identity: hashing a decision would take as long as encoding it. Safe because all of them are kept.
         self._kept = tuple(decisions)
         self._decisions = {id(decision): _encoded(decision) for decision in self._kept}
 
     def decisions(self, decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
-        """Give decisions as documents embed them, whether or not they are shared."""
+        """Return decisions as documents embed them, whether or not they are shared."""
         known = map(self._decisions.get, map(id, decisions))
         return [
             msgspec.to_builtins(decision) if encoded is None else encoded

@@ -1,4 +1,4 @@
-"""Failed sign-ins, counted for a few minutes: in Redis for all workers together, else in each worker for itself."""
+"""Failed sign-ins, counted for a few minutes: in Redis for all workers together, else in each worker separately."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ from stores.redis_server import command, connect
 
 MOST_FAILURES = 30
 WINDOW_SECONDS = 300
-"""A window begins with the first failure; after ``MOST_FAILURES`` in one, its rest is to be waited for."""
+"""A window begins with the first failure; after ``MOST_FAILURES`` in one, sign-ins are refused until it ends."""
 
 MOST_KEYS = 10_000
 _TIMEOUT_SECONDS = 0.5
@@ -26,34 +26,34 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many there were in the window, and how many seconds it has left."""
+    """The number of failures in the window, and its remaining seconds."""
 
     count: int = 0
     seconds_left: int = 0
 
     @property
     def too_many(self) -> bool:
-        """Whether no more are allowed."""
+        """Return whether the limit is reached."""
         return self.count >= MOST_FAILURES
 
     @property
     def just_too_many(self) -> bool:
-        """Whether this one was the last that is allowed."""
+        """Return whether this failure reached the limit."""
         return self.count == MOST_FAILURES
 
     @property
     def beyond(self) -> bool:
-        """Whether there were more than are allowed."""
+        """Return whether the limit is exceeded."""
         return self.count > MOST_FAILURES
 
 
 class OwnFailures:
-    """Counts in this process. The table is bounded: where it is full, the window that ends first makes room."""
+    """Counts in this process. The table is bounded: if it is full, the window that ends first is removed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, most_keys: int = MOST_KEYS) -> None:
         self._clock = clock
         self._most_keys = most_keys
-        # All windows are equally long, so the order of their beginnings is the order of their ends.
+        # All windows are equally long, so they end in the order in which they begin.
         self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,13 +61,13 @@ class OwnFailures:
         return len(self._windows)
 
     def of(self, key: str) -> Failures:
-        """Give the failures of ``key``."""
+        """Return the failures of ``key``."""
         with self._lock:
             self._forget_what_is_over()
             return self._failures(key)
 
     def add(self, key: str) -> Failures:
-        """Count one more failure of ``key``; gives how many there are with it."""
+        """Count one more failure of ``key``; return the failures including it."""
         with self._lock:
             self._forget_what_is_over()
             if key not in self._windows and len(self._windows) >= self._most_keys:
@@ -89,10 +89,10 @@ class OwnFailures:
 
 
 class SharedFailures:
-    """Counts in Redis, where they expire by themselves."""
+    """Counts in Redis, which expires them."""
 
     def __init__(self, url: str) -> None:
-        # Every sign-in asks here: a Redis that does not answer at once is not waited for.
+        # Every sign-in asks here: a slow Redis is not waited for.
         self._redis = connect(
             url,
             socket_timeout=_TIMEOUT_SECONDS,
@@ -101,7 +101,7 @@ class SharedFailures:
         )
 
     def of(self, key: str) -> Failures:
-        """Give the failures of ``key``; raises RedisError, or ValueError where somebody else wrote under the key."""
+        """Return the failures of ``key``; raises RedisError, or ValueError if another program wrote under the key."""
         with command("GET"), self._redis.pipeline() as pipeline:
             pipeline.get(_name(key))
             pipeline.ttl(_name(key))
@@ -109,7 +109,7 @@ class SharedFailures:
         return Failures(int(count), max(1, seconds_left)) if count else Failures()
 
     def add(self, key: str) -> Failures:
-        """Count one more failure of ``key``; gives how many there are with it; raises RedisError."""
+        """Count one more failure of ``key``; return the failures including it; raises RedisError."""
         with command("INCR"), self._redis.pipeline() as pipeline:
             pipeline.set(_name(key), 0, ex=WINDOW_SECONDS, nx=True)
             pipeline.incr(_name(key))
@@ -127,7 +127,7 @@ def _name(key: str) -> str:
 
 
 class SignInFailures:
-    """Counts in Redis, and in this process while Redis is away: then each worker allows as many. Never an error."""
+    """Counts in Redis, and in this process while Redis is down: then the limit is per worker. Never an error."""
 
     def __init__(self, shared: SharedFailures | None, own: OwnFailures | None = None) -> None:
         self._shared = shared
@@ -136,11 +136,11 @@ class SignInFailures:
         self._warned = False
 
     def of(self, key: str) -> Failures:
-        """Give the failures of ``key``."""
+        """Return the failures of ``key``."""
         return self._ask(lambda counter: counter.of(key))
 
     def add(self, key: str) -> Failures:
-        """Count one more failure of ``key``; gives how many there are with it."""
+        """Count one more failure of ``key``; return the failures including it."""
         return self._ask(lambda counter: counter.add(key))
 
     def _ask(self, question: Callable[[SharedFailures | OwnFailures], Failures]) -> Failures:
@@ -151,7 +151,7 @@ class SignInFailures:
                 self._away_until = time.monotonic() + _AWAY_SECONDS
                 if not self._warned:
                     self._warned = True
-                    # The class only: a message of the driver may hold the URL with its password.
+                    # The class only: a message of the driver may contain the URL with its password.
                     name = type(error).__name__
                     _log.warning("Failed sign-ins are counted by each worker while Redis is away (%s)", name)
         return question(self._own)

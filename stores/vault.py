@@ -1,4 +1,4 @@
-"""Key Vault: the versions of a secret that count, in few requests."""
+"""Key Vault: the accepted versions of a secret, in few requests."""
 
 import functools
 import itertools
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
 MOST_VERSIONS_LISTED = 1_000
-_PAGE_SIZE = 25  # the vault gives no more
+_PAGE_SIZE = 25  # the maximum of the vault
 _LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _log = logging.getLogger(__name__)
 
 
 class SecretsUnavailable(Unavailable):
-    """The vault cannot be reached or refuses to answer."""
+    """The vault cannot be reached or refuses the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """One value that a secret had or has; ``id`` is None for one that does not come from a vault."""
+    """One current or earlier value of a secret; ``id`` is None for one that does not come from a vault."""
 
     id: str | None
     value: str = field(repr=False)
@@ -44,9 +44,9 @@ class Vault:
         self._values: dict[str, dict[str, str]] = {}
 
     def current(self, name: str) -> tuple[SecretVersion, ...]:
-        """Give the current version in one request; nothing where there is no such secret.
+        """Return the current version, in one request; nothing if there is no such secret.
 
-        When it expires is left aside: whether an URL still opens a door is for its server to say.
+        Its expiry is ignored: whether a URL still works is for its server to decide.
 
         Raises:
             SecretsUnavailable: the vault did not answer.
@@ -54,12 +54,12 @@ class Vault:
         return _answered(lambda: tuple(replace(version, not_after=_NEVER) for version in self._current(name)))
 
     def newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
-        """Give the newest versions that are enabled and valid now, at most ``most``; raises as :meth:`current`."""
+        """Return the newest enabled and valid versions, at most ``most``; raises as :meth:`current`."""
         return _answered(lambda: self._newest(name, most))
 
     def _newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
         versions = self._client().list_properties_of_secret_versions(name, max_page_size=_PAGE_SIZE)
-        # Listed in no order that is promised, so all have to be read to know the newest.
+        # The list has no guaranteed order, so all pages must be read to find the newest.
         listed = list(itertools.islice(versions, MOST_VERSIONS_LISTED + 1))
         if len(listed) > MOST_VERSIONS_LISTED:
             _log.error("%s has over %s versions: only its current one is accepted", name, MOST_VERSIONS_LISTED)
@@ -97,7 +97,7 @@ def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
     except AzureError as error:
         # The class only: the message may quote the request.
         raise SecretsUnavailable(type(error).__name__, _retry_after_seconds(error)) from None
-    except ValueError as error:  # what the SDK raises for a challenge that is none, or another vault's
+    except ValueError as error:  # the SDK raises it for a malformed challenge, or one of another vault
         raise SecretsUnavailable(type(error).__name__) from None
 
 
@@ -108,7 +108,7 @@ def _retry_after_seconds(error: "AzureError") -> float:
 
 
 def vault_client(url: str) -> Callable[[], "SecretClient"]:
-    """Give what makes the process's one client of the vault, on first use."""
+    """Return a function that returns the process's one client of the vault, created on first use."""
 
     @functools.cache
     def client() -> "SecretClient":
