@@ -11,6 +11,7 @@ import msgspec
 from functions.correlation import of_run
 from functions.engine import VERSION, EngineUnavailable, is_newer
 from functions.messages import Failure, FinishInput
+from functions.services import settings
 from functions.telemetry import record_end
 from stores.records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
 
@@ -93,8 +94,6 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstil
 
 
 def _stands_still(services: "Services", run: Run, standstill: timedelta | None) -> bool:
-    from functions.services import settings  # noqa: PLC0415 - it imports this module's clients
-
     progressed_at = services.runs.progressed_at(run.run_id)
     longest = standstill or timedelta(seconds=settings().stall_seconds)
     return progressed_at is not None and datetime.now(UTC) - progressed_at > longest
