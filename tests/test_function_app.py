@@ -37,8 +37,13 @@ print(json.dumps(found))
 
 
 def index(**environment: str) -> subprocess.CompletedProcess[str]:
+    return run_code(INDEX, **environment)
+
+
+def run_code(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code of the tree in a process of its own, which has loaded nothing yet."""
     return subprocess.run(
-        [sys.executable, "-c", INDEX],
+        [sys.executable, "-c", code],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

@@ -1,11 +1,7 @@
 """Azure's own worker library loads every function: where it refuses one, it loads none, and each route is 404."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,8 +11,7 @@ from azure_functions_runtime.functions import FunctionLoadError, Registry
 from azure_functions_runtime.loader import process_indexed_function
 
 from devhost import protos
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.test_function_app import ROOT, run_code
 
 # In a process of its own: the app reads its settings when it is imported.
 INDEX = """
@@ -40,19 +35,7 @@ def refusals(functions: Iterable[Function]) -> list[str]:
 
 
 def test_azures_worker_library_refuses_none_of_the_apps_functions() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", INDEX],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "MONGODB_URL": "mongodb://localhost",
-            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_code(INDEX, MONGODB_URL="mongodb://localhost", AZURE_FUNCTIONS_ENVIRONMENT="Development")
     assert done.returncode == 0, done.stderr
     number, refused = json.loads(done.stdout)
     assert (number, refused) == (26, [])

@@ -1,11 +1,6 @@
 """What the Durable SDK logs at each step is not among the app's lines, however the worker's logging is set up."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.test_function_app import run_code
 
 # Each in a process of its own, as a worker indexes the app: the first step of a recorded run, with everything at INFO
 # handed on by the root logger.
@@ -25,18 +20,8 @@ logging.getLogger("azure.durable_functions.worker").warning("of this you should 
 
 
 def lines(before: str = "") -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", STEP.format(before=before)],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "MONGODB_URL": "mongodb://localhost",
-            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_code(
+        STEP.format(before=before), MONGODB_URL="mongodb://localhost", AZURE_FUNCTIONS_ENVIRONMENT="Development"
     )
     assert done.returncode == 0, done.stderr
     return [line for line in done.stdout.splitlines() if line.startswith("azure.durable_functions")]
