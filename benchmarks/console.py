@@ -12,8 +12,8 @@ from analysis.report import analyze_portfolios
 from benchmarks.site import SECRET, running_site
 from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
+from records import Run, Trigger, user_counts
 from stores.mongo import connect
-from stores.records import Run, Trigger, user_counts
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from stores.shared import Shared

@@ -73,7 +73,7 @@ def _measured(site: Site) -> tuple[dict[str, Any], dict[str, float]]:
 def _no_op_seconds() -> float:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(_NO_OP_APP, Path(folder) / "function_app.py")
-        for part in ("host.json", "functions", "stores", "settings.py", "schedules.py"):
+        for part in ("host.json", "functions", "records.py", "runs", "settings.py", "schedules.py"):
             (Path(folder) / part).symlink_to(ROOT / part)
         with running_site(0, 1, Path(folder)) as site:
             return statistics.median(list(_seconds_of_no_ops(site))[1:])

@@ -6,10 +6,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from credentials.secrets import SecretMissing, Secrets
+from credentials.vault import SecretsUnavailable
 from devhost.findings import Finding, missing, ok
 from devhost.preflight_database import MOST_SECONDS_APART
-from stores.secrets import SecretMissing, Secrets
-from stores.vault import SecretsUnavailable
 
 _PATIENCE_SECONDS = 60  # an idle app has to start first
 _RUNS = "api/admin/portfolio/analysis-runs?limit=1"

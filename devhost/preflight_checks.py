@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from credentials.identity import NoToken, token
+from credentials.secrets import SecretMissing, Secrets
+from credentials.vault import SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
 from settings import KeyName, Settings
-from stores.identity import NoToken, token
 from stores.rate_limit import OwnBucket, Rate, RateLimit
-from stores.secrets import SecretMissing, Secrets
-from stores.vault import SecretsUnavailable
 
 _STORAGE = {
     "AzureWebJobsStorage__blobServiceUri": ("Storage Blob Data Owner", "?comp=list&maxresults=1"),

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 
+from credentials.secrets import SecretMissing, Secrets
+from credentials.vault import SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from settings import Settings
 from stores.audit import AuditLog
@@ -16,8 +18,6 @@ from stores.prices import PriceStore
 from stores.reports import ReportStore
 from stores.research import ResearchStore
 from stores.runs import RunStore
-from stores.secrets import SecretMissing, Secrets
-from stores.vault import SecretsUnavailable
 
 type _Keys = tuple[tuple[str, object], ...]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from devhost.findings import Finding, missing, note, ok
-from functions.requests import MAX_BODY_BYTES
+from functions.http.requests import MAX_BODY_BYTES
 
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 LARGEST_BODY_LIMIT = 131_072

@@ -12,11 +12,11 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions.correlation import of_run
 from functions.failures import tellable_errors
 from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInput, to_wire
 from functions.services import services
-from functions.telemetry import invocation
+from functions.telemetry.correlation import of_run
+from functions.telemetry.spans import invocation
 
 if TYPE_CHECKING:
     type Message = dict[str, Any]
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     with _step("plan_run", message, context):
-        from functions.planning import plan  # noqa: PLC0415 - numpy, not needed for indexing; same below
+        from runs.planning import plan  # noqa: PLC0415 - numpy, not needed for indexing; same below
 
         return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
 
@@ -42,7 +42,7 @@ def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
 def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
     with _step("load_prices", message, context):
-        from functions.market import load_batch  # noqa: PLC0415
+        from runs.research import load_batch  # noqa: PLC0415
 
         return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
 
@@ -51,7 +51,7 @@ def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
 def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
     """Research one batch of symbols."""
     with _step("research_symbols", message, context):
-        from functions.market import research_batch  # noqa: PLC0415
+        from runs.research import research_batch  # noqa: PLC0415
 
         return to_answer(research_batch(services(), msgspec.convert(message, BatchInput)))
 
@@ -60,7 +60,7 @@ def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
 def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
     """Analyze one page of users."""
     with _step("analyze_page", message, context):
-        from functions.pages import analyze  # noqa: PLC0415
+        from runs.reports import analyze  # noqa: PLC0415
 
         return to_answer(analyze(services(), msgspec.convert(message, BatchInput)))
 
@@ -69,7 +69,7 @@ def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
 def finish_run(message: Message, context: func.Context) -> str:
     """Bring the run to its final state, release the lease and return that state."""
     with _step("finish_run", message, context):
-        from functions.finishing import finish  # noqa: PLC0415
+        from runs.ending import finish  # noqa: PLC0415
 
         return finish(services(), msgspec.convert(message, FinishInput))
 

@@ -9,12 +9,12 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.telemetry import is_exported
-from functions.tokens import Verifiers, verifiers
+from credentials.issuer import IssuerKeys
+from credentials.secrets import SecretMissing, Secrets
+from credentials.vault import SecretsUnavailable
+from functions.access.tokens import Verifiers, verifiers
+from functions.telemetry.spans import is_exported
 from settings import KeyName, Settings, key_setting
-from stores.issuer import IssuerKeys
-from stores.secrets import SecretMissing, Secrets
-from stores.vault import SecretsUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,7 @@ def _connections() -> Services:
 def _listeners() -> "Sequence[CommandListener]":
     if not is_exported():
         return ()
-    from stores.mongo_trace import CommandSpans  # noqa: PLC0415
+    from functions.telemetry.mongo_commands import CommandSpans  # noqa: PLC0415
 
     return (CommandSpans(),)
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from records import AuditEntry
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import AuditEntry
 
 REFUSALS_KEPT = timedelta(days=90)
 """Strangers can cause refusals, so these expire; the actions of administrators do not."""

@@ -15,9 +15,9 @@ from pymongo import ASCENDING, IndexModel, InsertOne
 from analysis.models import Research
 from analysis.price_issues import SymbolIssue
 from analysis.returns import PreparedPrices
+from records import Outcome, RunError
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
 from stores.prepared_prices import prepared_from_document, prepared_to_document
-from stores.records import Outcome, RunError
 
 type BatchKind = Literal["symbols", "users"]
 

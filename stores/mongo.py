@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 from pymongo.monitoring import CommandListener
 
-from stores.identity import NoToken, token
+from credentials.identity import NoToken, token
 
 type Document = dict[str, Any]
 type Documents = Collection[Document]

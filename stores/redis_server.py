@@ -9,7 +9,7 @@ import redis
 from opentelemetry import trace
 from redis.credentials import CredentialProvider
 
-from stores.identity import NoToken, token
+from credentials.identity import NoToken, token
 
 _SCOPE = "https://redis.azure.com/.default"
 _tracer = trace.get_tracer("portfolio_analysis")

@@ -11,8 +11,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from analysis.models import Report
+from records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.mongo import Document, DocumentDatabase, Documents, WriteRefused, bulk_write, ensure_indexes
-from stores.records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.shared import Shared
 
 _MEMBERS = tuple(member.name for member in fields(Report))

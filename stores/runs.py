@@ -9,8 +9,7 @@ import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
-from stores.records import (
+from records import (
     ACTIVE_STATUSES,
     MAX_ERRORS,
     PHASES,
@@ -25,6 +24,7 @@ from stores.records import (
     RunStatus,
     user_counts,
 )
+from stores.mongo import Document, DocumentDatabase, ensure_indexes
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 

@@ -15,7 +15,7 @@ import pytest
 import redis
 from secantus import SecantusDBServer
 
-from stores.identity import credential
+from credentials.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 

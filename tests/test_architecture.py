@@ -74,7 +74,7 @@ ALLOWED_IMPORTS = {
     "msgspec",
     "durabletask.task",
     "functions.messages",
-    "stores.records",
+    "records",
 }
 FORBIDDEN_CALLS = {
     "now", "utcnow", "today", "time", "monotonic", "sleep", "random", "uuid4", "uuid1", "token_hex", "getenv", "open",

@@ -18,7 +18,7 @@ import trustme
 from azure.core.credentials import AccessToken
 from azure.keyvault.secrets import SecretClient
 
-from stores.identity import IMPATIENT
+from credentials.identity import IMPATIENT
 
 _TOKEN = "token of the managed identity"
 _IDENTITY_HEADER = "whoever knows it gets that token"

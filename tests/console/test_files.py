@@ -10,7 +10,7 @@ import azure.functions as func
 import httpx
 import pytest
 
-from functions import console
+from functions.http import console
 from tests.conftest import missing_server
 from tests.console.site import BUILT, CONSOLE, PATH, built_files
 from tests.end_to_end.app import ROOT, App, running_app

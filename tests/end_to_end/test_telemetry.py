@@ -17,7 +17,7 @@ from tests import real_engine
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, SECRET, App, running_app
 from tests.end_to_end.listener import AT_ONCE, Listener, a_listener
-from tests.functions import telemetry_page
+from tests.functions.telemetry import page as telemetry_page
 from tests.market_data.made_up import EVER, traded
 from tests.market_data.provider_apis import KEYS, alpaca
 from tests.market_data.provider_server import ProviderServer, a_provider_server

@@ -10,7 +10,10 @@ from tests.faults.moments import PLAN
 from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import check
 
-_PARTS = ("function_app.py", "settings.py", "schedules.py", "analysis", "functions", "market_data", "stores")
+_PARTS = (
+    "function_app.py", "records.py", "schedules.py", "settings.py",
+    "analysis", "credentials", "functions", "market_data", "runs", "stores",
+)  # fmt: skip
 _NEWER = "99.0"
 
 

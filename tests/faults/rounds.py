@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, cast
 from durabletask.testing import create_test_backend
 
 from functions.engine import Engine
-from functions.finishing import close_run
-from functions.runs import RunActive, start_run
+from records import Trigger
+from runs.ending import close_run
+from runs.starting import RunActive, start_run
 from stores.batches import BatchStore
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.records import Trigger
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from tests.conftest import free_port
-from tests.functions.engine import client_of
+from tests.engine import client_of
 
 if TYPE_CHECKING:
     from functions.services import Services

@@ -16,18 +16,18 @@ from durabletask.worker import TaskHubGrpcWorker
 from devhost.memory_backend import LocalBackend
 from functions import orchestration
 from functions.engine import AT_ONCE, VERSION, Engine, EngineUnavailable, StillRunning, _turns, is_newer
-from functions.finishing import finish
 from functions.messages import FinishInput, PlanInput, to_wire
-from functions.planning import plan
-from functions.runs import ORCHESTRATION, start_run
 from functions.services import Services
 from market_data.sample_prices import SampleProvider
+from records import RequestKey, Trigger
+from runs.ending import finish
+from runs.planning import plan
+from runs.starting import ORCHESTRATION, start_run
 from stores.mongo import DocumentDatabase
-from stores.records import RequestKey, Trigger
 from tests.devhost.harness import eventually
-from tests.functions.engine import carry_out, engine_away, run_of
-from tests.functions.engines import SlowEngine, TakingEngine, served, silent
-from tests.functions.steps import all_services
+from tests.engine import carry_out, engine_away, run_of
+from tests.faulty_engines import SlowEngine, TakingEngine, served, silent
+from tests.runs.steps import all_services
 
 ROOT = Path(__file__).parent.parent.parent
 BY_HTTP = Trigger("http", "admin-secret")

@@ -16,12 +16,12 @@ from durabletask.worker import TaskHubGrpcWorker
 from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import StringValue
 
-from functions import schedule
+from functions import timers
 from functions.activities import _step
 from functions.failures import tellable
 from functions.messages import Failure
 from functions.orchestration import _failure
-from tests.functions.engines import served
+from tests.faulty_engines import served
 
 HISTORIES = Path(__file__).parent / "histories"
 HOST = "Microsoft.Azure.WebJobs.Host."
@@ -172,7 +172,7 @@ def test_a_step_whose_error_has_a_lone_surrogate_fails_by_name_and_the_engine_do
     assert text == ("outer" if within else "user ? is odd")
 
 
-@pytest.mark.parametrize("function", [schedule.nightly_analysis, schedule.watchdog])
+@pytest.mark.parametrize("function", [timers.nightly_analysis, timers.watchdog])
 def test_an_error_that_leaves_a_timer_can_be_sent(
     function: Any,  # noqa: ANN401 - as the SDK decorates it
     monkeypatch: pytest.MonkeyPatch,
@@ -180,7 +180,7 @@ def test_an_error_that_leaves_a_timer_can_be_sent(
     def fails(*_: object) -> None:
         raise Boom("\ud800")
 
-    monkeypatch.setattr("functions.schedule.services", fails)
+    monkeypatch.setattr("functions.timers.services", fails)
     call = inspect.unwrap(function._function.get_user_function())  # noqa: SLF001 - as the SDK keeps it
     client = SimpleNamespace(rpcBaseUrl="", taskHubName="", maxGrpcMessageSizeInBytes=0)
     with pytest.raises(Exception, match=r"^\?$") as caught:

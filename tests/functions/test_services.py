@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from credentials.secrets import Secrets
 from functions import services
 from market_data.provider import KeyRefused
 from settings import Settings
-from stores.secrets import Secrets
 from tests.clock import Clock
 from tests.vault import Vault, a_vault
 

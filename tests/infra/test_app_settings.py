@@ -7,7 +7,7 @@ import re
 import pytest
 
 from devhost.preflight_platform import BODY_LIMIT_SETTING, HOMEPAGE_SETTING, LARGEST_BODY_LIMIT
-from functions.requests import MAX_BODY_BYTES
+from functions.http.requests import MAX_BODY_BYTES
 from settings import PROVIDERS, Settings, SettingsError
 from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
@@ -32,7 +32,7 @@ READ_BY_OTHERS = {
     "AzureWebJobs.nightly_analysis.Disabled": "the host, and we by the function's name",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "the host",
     "AzureWebJobsDisableHomepage": "the host",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/exporters.py",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/telemetry/exporters.py",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
     "PYTHON_ENABLE_OPENTELEMETRY": "the worker",

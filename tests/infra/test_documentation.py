@@ -9,13 +9,13 @@ from typing import get_args
 
 import pytest
 
+from credentials.secrets import SecretMissing, SecretName
+from credentials.vault import SecretsUnavailable
 from devhost.preflight_platform import POLLING_SETTING
 from functions.messages import MessageTooLarge
 from market_data.provider import KeyRefused, ProviderUnavailable
+from records import RunStatus
 from stores.mongo import WriteRefused
-from stores.records import RunStatus
-from stores.secrets import SecretMissing, SecretName
-from stores.vault import SecretsUnavailable
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import INFRA, MAIN, ROOT, module, template
 
@@ -47,7 +47,7 @@ def test_every_alert_is_in_the_runbook_and_no_other() -> None:
 
 
 def test_every_problem_is_in_the_runbook_and_no_other() -> None:
-    code = (ROOT / "functions" / "problems.py").read_text()
+    code = (ROOT / "functions" / "http" / "problems.py").read_text()
     slugs = set(re.findall(r'"((?:[a-z]+-)+[a-z]+|unauthorized|forbidden)"', code))
     told = first_cells(section("operations", "API errors"))
     assert told == ["type", *sorted(slugs)]

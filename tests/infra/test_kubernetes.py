@@ -11,9 +11,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from records import Run, Trigger
 from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.records import Run, Trigger
 from stores.runs import RunStore
 from tests.conftest import free_port
 from tests.devhost.harness import eventually

@@ -98,8 +98,8 @@ def test_every_module_is_compiled_so_that_other_dates_do_not_matter(unpacked: Pa
 def test_nothing_is_in_it_that_the_app_does_not_need(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir()} - {"console"}
     assert top == {
-        ".python_packages", "__pycache__", "analysis", "function_app.py", "functions", "host.json", "market_data",
-        "requirements.txt", "schedules.py", "settings.py", "stores",
+        ".python_packages", "__pycache__", "analysis", "credentials", "function_app.py", "functions", "host.json",
+        "market_data", "records.py", "requirements.txt", "runs", "schedules.py", "settings.py", "stores",
     }  # fmt: skip
 
 

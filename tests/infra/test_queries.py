@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.operations import OPERATIONS
-from tests.functions import telemetry_page
+from functions.http.operations import OPERATIONS
+from tests.functions.telemetry import page as telemetry_page
 from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
 
 QUERIES = sorted((INFRA / "queries").glob("*.kql"))

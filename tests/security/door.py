@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import azure.functions as func
 import pytest
 
-from functions.auth import Admin, require_admin
-from functions.tokens import verifiers
+from credentials.issuer import IssuerKeys
+from credentials.secrets import Secrets
+from functions.access.administrators import Admin, require_admin
+from functions.access.tokens import verifiers
 from settings import Settings
-from stores.issuer import IssuerKeys
-from stores.secrets import Secrets
 from tests.clock import Clock
 
 LOCAL = {
@@ -52,5 +52,5 @@ def a_door(
     keys = None if settings.oidc is None else IssuerKeys(settings.oidc, clock)
     table = verifiers(settings, known, is_administrator, keys)
     for name, made in {"settings": settings, "secrets": known, "token_verifiers": table}.items():
-        monkeypatch.setattr(f"functions.auth.{name}", lambda made=made: made)
+        monkeypatch.setattr(f"functions.access.administrators.{name}", lambda made=made: made)
     return Door(clock)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.auth import AuthenticationUnavailable, Unauthorized
+from credentials.secrets import Secrets
+from functions.access.administrators import AuthenticationUnavailable, Unauthorized
 from settings import Settings
-from stores.secrets import Secrets
 from tests.clock import Clock
 from tests.security.door import LOCAL, Door, a_door
 from tests.vault import Vault, a_vault

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from functions.openapi import document
+from functions.http.openapi import document
 from stores.sign_in_failures import MOST_FAILURES
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
-from functions.auth import Admin
-from functions.client import normalised
-from functions.correlation import trace_id
-from functions.requests import (
+from functions.access.administrators import Admin
+from functions.access.client import normalised
+from functions.http.requests import (
     InvalidMember,
     MalformedId,
     NewestQuery,
@@ -30,6 +29,7 @@ from functions.requests import (
     read_query,
     read_request_key,
 )
+from functions.telemetry.correlation import trace_id
 from market_data.csv_bars import CsvFault, parse_bars
 from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError

@@ -8,7 +8,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.client import UNKNOWN, client_of, credential_of, network_of, normalised
+from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
 from functions.services import settings
 from stores.sign_in_failures import (
     MOST_FAILURES,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.auth import Admin
+from functions.access.administrators import Admin
 from tests.security.door import Door, a_door
 from tests.security.issuer import AUDIENCE, Issuer
 from tests.security.tokens import ADMINISTRATOR, KEY, backend_token, refused, signed

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.auth import Unauthorized
-from functions.tokens import MAX_TOKEN_BYTES
+from functions.access.administrators import Unauthorized
+from functions.access.tokens import MAX_TOKEN_BYTES
 from tests.security.door import Door
 from tests.security.issuer import Issuer
 from tests.security.tokens import ADMINISTRATOR, KEY, SECRET, backend_token, claims, handmade, refused, segment

@@ -6,9 +6,9 @@ from typing import Any
 import jwt
 import pytest
 
-from functions.auth import AuthenticationUnavailable, Unauthorized
+from credentials.secrets import Secrets
+from functions.access.administrators import AuthenticationUnavailable, Unauthorized
 from settings import Settings
-from stores.secrets import Secrets
 from tests.security.door import LOCAL, Door, a_door
 from tests.security.issuer import KEY_SET, Issuer, an_issuer, an_rsa_key, public_jwk
 from tests.security.tokens import ADMINISTRATOR, KEY, SECRET, backend_token, claims, handmade, refused

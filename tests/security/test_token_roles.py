@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.auth import Admin, Forbidden
+from functions.access.administrators import Admin, Forbidden
 from stores.administrators import KEEP_SECONDS, AdministratorStore
 from stores.mongo import DocumentDatabase
 from tests.clock import Clock

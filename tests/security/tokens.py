@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from functions.auth import Unauthorized
+from functions.access.administrators import Unauthorized
 from tests.security.door import Door
 from tests.security.issuer import Issuer
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices, resolve_as_of
+from records import Outcome, RunError
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
-from stores.records import Outcome, RunError
 from tests.builders import a_research, random_walk, weekdays
 
 DAYS = weekdays(90)

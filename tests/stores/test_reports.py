@@ -24,9 +24,9 @@ from analysis.models import (
 )
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
+from records import Outcome, RunError, SortField, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
-from stores.records import Outcome, RunError, SortField, Summary, Wanted
 from stores.reports import ReportStore, report_document, summarize
 from stores.shared import Shared
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range

@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from records import Outcome, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
-from stores.records import Outcome, Progress, Run, RunError, RunExists, Trigger
 from stores.runs import RunStore
 
 PLAN = {"plan_id": "first"}

@@ -1,0 +1,108 @@
+"""The audit of actions and sign-ins. Why it takes two writes: docs/decisions/0014-audit-before-the-act.md."""
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from credentials.secrets import SecretMissing
+from credentials.vault import SecretsUnavailable
+from functions.access.administrators import Forbidden
+from functions.http.problems import problem_of
+from functions.services import connections
+from functions.telemetry.correlation import current_correlation_id, of_run
+from functions.telemetry.spans import tell_at_once
+from records import AuditedAction, AuditEntry, Credential
+
+if TYPE_CHECKING:
+    from stores.audit import AuditLog
+
+_PATIENCE_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """An action that is recorded and in progress; the code that carries it out sets its run's id."""
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+
+
+@contextmanager
+def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
+    """Record an action as attempted, run the body, then record the outcome.
+
+    If the first write fails, the action does not begin. If only the second write fails, the action is not undone: the
+    entry stays ``attempted``, and the caller gets the result of the action.
+
+    Raises:
+        PyMongoError: the attempt cannot be recorded, so nothing was done.
+    """
+    log.add(entry)
+    tell_at_once()
+    attempt = Attempt(entry.run_id)
+    try:
+        yield attempt
+    except Exception as error:
+        _conclude(log, replace(entry, outcome="refused", problem=problem_of(error).slug, run_id=attempt.run_id))
+        raise
+    else:
+        _conclude(log, replace(entry, outcome="accepted", run_id=attempt.run_id))
+
+
+def record_refusal(refusal: Exception, *, client: str, credential: Credential) -> None:
+    """Record a refused sign-in, with the user's name if a valid token gives it.
+
+    A record that cannot be written is logged; it neither changes the refusal nor delays it for long.
+    """
+    import pymongo  # noqa: PLC0415 - slow, not needed for indexing
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+
+    entry = new_entry("sign_in", credential=credential, client=client)
+    if isinstance(refusal, Forbidden):
+        entry = replace(entry, actor=refusal.bearer.actor, credential_id=refusal.bearer.subject)
+    refused = replace(entry, outcome="refused", problem=problem_of(refusal).slug)
+    try:
+        with pymongo.timeout(_PATIENCE_SECONDS):
+            connections().audit.add(refused)
+    except (PyMongoError, SecretMissing, SecretsUnavailable) as error:
+        _log.error("A refused sign-in is not on record: %s (client=%s)", type(error).__name__, client)
+
+
+def new_entry(
+    action: AuditedAction,
+    *,
+    credential: Credential,
+    actor: str | None = None,
+    credential_id: str | None = None,
+    client: str | None = None,
+    run_id: str | None = None,
+) -> AuditEntry:
+    """Return an entry for an action attempted now."""
+    return AuditEntry(
+        entry_id=secrets.token_hex(8),
+        at=datetime.now(UTC),
+        action=action,
+        actor=actor,
+        credential=credential,
+        credential_id=credential_id,
+        client=client,
+        correlation_id=current_correlation_id(),
+        outcome="attempted",
+        run_id=run_id,
+    )
+
+
+def _conclude(log: "AuditLog", entry: AuditEntry) -> None:
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+
+    try:
+        log.conclude(entry)
+    except PyMongoError as error:
+        text = "An audit entry stays attempted: %s (entry_id=%s, outcome=%s, run_id=%s)"
+        with of_run(entry.run_id):
+            _log.error(text, type(error).__name__, entry.entry_id, entry.outcome, entry.run_id)

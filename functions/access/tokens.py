@@ -1,0 +1,186 @@
+"""Bearer tokens: checks of the signature, the claims and the administrator's role. PyJWT does the cryptography.
+
+The algorithm in a token's header selects one verifier from a fixed table, and that verifier accepts only this
+algorithm, with keys used for nothing else. Other keys in the header (jku, x5u, jwk, x5c) are ignored.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from credentials.issuer import IssuerKeys
+from credentials.secrets import SecretMissing, Secrets, Versions
+from records import USER_ID_PATTERN
+from settings import Oidc, Settings
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
+
+MAX_TOKEN_BYTES = 8 * 1024
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_USER_ID = re.compile(USER_ID_PATTERN)
+# Entra's ids are base64url: one in 64 begins with a hyphen.
+_NAME_AT_ISSUER = re.compile(r"[\w-][\w.@|:+=~-]{0,127}")
+_CLOCK_SKEW_SECONDS = 30
+
+
+class InvalidToken(Exception):
+    """The token is not valid. The reason is not given, since it would help to forge one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The user of a token: the name that is audited, and the token's subject."""
+
+    actor: str
+    subject: str
+
+
+class NoAdministrator(Exception):
+    """The token is valid, but its user is not an administrator."""
+
+    def __init__(self, bearer: Bearer) -> None:
+        super().__init__(bearer)
+        self.bearer = bearer
+
+
+class Verifier(Protocol):
+    """Verifies the tokens of one signer."""
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+        """Return the user of the token.
+
+        Raises:
+            InvalidToken, NoAdministrator: the token gives no access.
+            Unavailable, PyMongoError: it cannot be checked now.
+        """
+
+
+type Verifiers = Mapping[str, Verifier]
+
+
+def verifiers(
+    settings: Settings, secrets: Secrets, is_administrator: Callable[[str], bool], keys: IssuerKeys | None
+) -> Verifiers:
+    """Return the fixed table of verifiers by algorithm."""
+    table: dict[str, Verifier] = {"HS256": BackendTokens(settings, secrets, is_administrator)}
+    if settings.oidc is not None and keys is not None:
+        table["RS256"] = table["ES256"] = IssuerTokens(settings.oidc, keys)
+    return table
+
+
+def bearer_of(token: str, table: Verifiers) -> Bearer:
+    """Return the administrator that the token belongs to; raises as the verifiers do."""
+    # Before the token is parsed.
+    if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
+        raise InvalidToken
+    from jwt import PyJWTError, get_unverified_header  # noqa: PLC0415 - slow, not needed for indexing
+
+    try:
+        header = get_unverified_header(token)
+    except PyJWTError:
+        raise InvalidToken from None
+    algorithm = header.get("alg")
+    # RFC 7515: a token with a critical extension that is not understood must be refused.
+    if not isinstance(algorithm, str) or algorithm not in table or "crit" in header:
+        raise InvalidToken
+    return table[algorithm].verify(token, algorithm, header)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTokens:
+    """Tokens of the existing backend for its users, signed with the secret it shares with this app."""
+
+    settings: Settings
+    secrets: Secrets
+    is_administrator: Callable[[str], bool]
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:  # noqa: ARG002 - one secret
+        """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
+
+        def claims_by(versions: Versions) -> dict[str, Any] | None:
+            read = (self._claims(token, algorithm, version.value) for version in versions)
+            return next((claims for claims in read if claims is not None), None)
+
+        try:
+            claims = self.secrets.find("jwt-secret", claims_by)
+        except SecretMissing:
+            raise InvalidToken from None  # no such tokens are in use
+        if claims is None:
+            raise InvalidToken
+        subject = _name_in(claims, "sub", _USER_ID)
+        bearer = Bearer(subject, subject)
+        if not self.is_administrator(subject):
+            raise NoAdministrator(bearer)
+        return bearer
+
+    def _claims(self, token: str, algorithm: str, secret: str) -> dict[str, Any] | None:
+        return _signed_claims(token, algorithm, secret, self.settings.jwt_issuer, self.settings.jwt_audience)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerTokens:
+    """Tokens of an OpenID issuer, in which a role marks administrators."""
+
+    oidc: Oidc
+    keys: IssuerKeys
+
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+        """Return the user; see :class:`Verifier`."""
+        key_id = header.get("kid")
+        key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
+        if key is None:
+            raise InvalidToken
+        claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
+        if claims is None:
+            raise InvalidToken
+        subject = _name_in(claims, "sub", _NAME_AT_ISSUER)
+        # Entra's `oid` identifies a person in all applications, its `sub` the same person in this one only.
+        bearer = Bearer(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject, subject)
+        roles = claims.get("roles")
+        # A string could contain the name of the role as well.
+        if not isinstance(roles, list) or self.oidc.admin_role not in roles:
+            raise NoAdministrator(bearer)
+        return bearer
+
+
+def _signed_claims(
+    token: str, algorithm: str, key: "str | PyJWK", issuer: str | None, audience: str | None
+) -> dict[str, Any] | None:
+    """Return the claims of a token that is valid in every respect, ``None`` if it was not signed with ``key``.
+
+    Raises:
+        InvalidToken: it was signed with the key but is not valid, or it is not a token at all.
+    """
+    from jwt import InvalidSignatureError, PyJWTError, decode  # noqa: PLC0415 - slow, not needed for indexing
+
+    checked = {"iss": issuer, "aud": audience}
+    try:
+        return decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            options={
+                "require": ["exp", "sub", *(name for name, expected in checked.items() if expected is not None)],
+                "verify_aud": audience is not None,
+                "strict_aud": True,
+                # The length of secrets is checked where they are read.
+                "enforce_minimum_key_length": not isinstance(key, str),
+            },
+            audience=audience,
+            issuer=issuer,
+            leeway=_CLOCK_SKEW_SECONDS,
+        )
+    except InvalidSignatureError:
+        return None
+    except PyJWTError:
+        raise InvalidToken from None
+
+
+def _name_in(claims: Mapping[str, object], claim: str, form: re.Pattern[str]) -> str:
+    """Return a claim that must be a well-formed id: it is used in queries, records and the log."""
+    value = claims.get(claim)
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise InvalidToken
+    return value

@@ -1,0 +1,112 @@
+"""The admin console: the files that ``make console`` builds, and nothing else.
+
+Its page is public, since it holds no data: it requests everything it shows from the API, with the user's credentials.
+"""
+
+import functools
+import gzip
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions.http.endpoint import endpoint
+from functions.http.etags import etag_of, is_known
+from functions.http.operations import Operation
+from functions.http.problems import NotFound
+from functions.services import settings
+
+PAGE = Operation("console", "GET", "api/admin/console", "Give the admin page", answer=str, public=True)
+FILE = Operation(
+    "console_file", "GET", "api/admin/console/{name}", "Give a part of the admin page", answer=str, public=True
+)
+
+_BUILT = Path(__file__).parent.parent.parent / "console" / "dist"
+_INDEX = "index.html"
+_MIMETYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_HOW_TO_BUILD = b"""<!doctype html><html lang="en"><title>Admin console</title><h1>The admin console is not built</h1>
+<p>Install Node.js 18 or later with npm, run <code>make console</code>, and load this page again.</p>"""
+# Allows only the built files and the app's own API.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Vary": "Accept-Encoding, Origin",
+}
+# The page is revalidated each time; the name of any other file changes with its content.
+_PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
+
+blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@blueprint.route(PAGE.route)
+@endpoint(PAGE)
+def console(req: func.HttpRequest) -> func.HttpResponse:
+    """Return the page, or instructions to build it."""
+    try:
+        page = _files()[_INDEX]
+    except FileNotFoundError:
+        headers = {**_HEADERS, "Cache-Control": "no-store"}
+        return func.HttpResponse(_HOW_TO_BUILD, status_code=HTTPStatus.NOT_FOUND, headers=headers, mimetype="text/html")
+    return _answer(req, page, _PAGE_CACHE)
+
+
+@blueprint.route(FILE.route)
+@endpoint(FILE)
+def console_file(req: func.HttpRequest) -> func.HttpResponse:
+    """Return one of the built files by name, from memory: the name is never looked up on the disk."""
+    name = req.route_params.get("name", "")
+    try:
+        file = _files().get(name)
+    except FileNotFoundError:
+        file = None
+    if file is None or name == _INDEX:
+        raise NotFound("The admin console has no such file; load its page again.")
+    return _answer(req, file, _FILE_CACHE)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    compressed: bytes
+    mimetype: str
+    etag: str
+
+
+@functools.cache
+def _files() -> dict[str, _File]:
+    """Return the files by name.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    found = {path.name: path.read_bytes() for path in _BUILT.iterdir() if path.suffix in _MIMETYPES}
+    if _INDEX not in found:
+        raise FileNotFoundError(_INDEX)
+    found[_INDEX] = _page(found[_INDEX])
+    return {
+        name: _File(content, gzip.compress(content, mtime=0), _MIMETYPES[Path(name).suffix], etag_of(content))
+        for name, content in found.items()
+    }
+
+
+def _page(content: bytes) -> bytes:
+    """Return the page, marked with whether platform sign-in is on; to find out by itself, it would need a request."""
+    said = b'content="yes"' if settings().platform_sign_in else b'content="no"'
+    return content.replace(b'name="platform-sign-in" content="no"', b'name="platform-sign-in" ' + said)
+
+
+def _answer(request: func.HttpRequest, file: _File, cache: str) -> func.HttpResponse:
+    headers = {**_HEADERS, "Cache-Control": cache, "ETag": f"W/{file.etag}"}
+    if is_known(request, file.etag):
+        return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return func.HttpResponse(file.compressed, headers=headers, mimetype=file.mimetype)
+    return func.HttpResponse(file.content, headers=headers, mimetype=file.mimetype)

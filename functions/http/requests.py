@@ -1,0 +1,254 @@
+"""The one place that validates HTTP input: bodies, query parameters and path members."""
+
+import base64
+import binascii
+import codecs
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, cast
+
+import azure.functions as func
+import msgspec
+from msgspec import Meta, Struct
+
+from analysis.models import CheckStatus, Status
+from functions.access.administrators import Admin
+from records import USER_ID_PATTERN, RequestKey, SortField, Wanted
+
+MAX_BODY_BYTES = 64 * 1024
+IDEMPOTENCY_KEY = "Idempotency-Key"
+CHECKS = (
+    "largest_position", "effective_holdings", "risk_concentration", "volatility", "drawdown", "value_at_risk", "beta",
+    "correlation", "cash_share", "price_coverage",
+)  # fmt: skip
+"""The rules of ``analysis.checks``, repeated here so that it need not be imported."""
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+# `$(?!\n)`: in Python `$` alone would also match before a final line break.
+type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
+type UserId = Annotated[str, Meta(pattern=USER_ID_PATTERN)]
+type Limit = Annotated[int, Meta(ge=1, le=100)]
+
+
+class InvalidMember(ValueError):
+    """A member of a body, query or path breaks a rule."""
+
+    def __init__(self, member: str, rule: str) -> None:
+        super().__init__(f"{member}: {rule}")
+        self.member = member
+        self.rule = rule
+
+
+class MalformedId(ValueError):
+    """An id in the path is malformed."""
+
+
+class BodyTooLarge(ValueError):
+    """The body is over 64 KB."""
+
+
+class LengthRequired(ValueError):
+    """The body is sent without its length, so the host does not pass it on: its content is unknown."""
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked for where there is nothing to choose."""
+
+
+class TriggerRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run may be asked for; every member may be left out."""
+
+    dry_run: bool = False
+    user_ids: Annotated[list[UserId], Meta(min_length=1, max_length=1000)] | None = None
+    as_of: date | None = None
+
+
+type Cursor = Annotated[str, Meta(max_length=512, description="`next` of an earlier page; opaque")]
+
+
+class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of a list, newest first."""
+
+    limit: Limit = 20
+    before: Cursor | None = None
+
+
+type CheckFilter = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({'|'.join(CHECKS)})(:(warning|breach))?$(?!\n)",
+        description="A rule, for all that cross it, or `rule:warning`, `rule:breach`",
+    ),
+]
+
+
+class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of the portfolios of a run."""
+
+    limit: Limit = 20
+    after: Cursor | None = None
+    status: Status | None = None
+    sort: SortField = "user_id"
+    order: Literal["asc", "desc"] = "asc"
+    check: CheckFilter | None = None
+    user_id_prefix: UserId | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return the filter of the list."""
+        rule, _, status = (self.check or "").partition(":")
+        return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
+
+
+def read_body[T](request: func.HttpRequest, kind: type[T]) -> T:
+    """Return the body as ``kind``; an empty one means an empty object.
+
+    Raises:
+        LengthRequired, BodyTooLarge, InvalidMember: the body breaks a rule.
+    """
+    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+        raise LengthRequired
+    body = request.get_body()
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    content = body.removeprefix(codecs.BOM_UTF8).strip() or b"{}"
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid_member(error, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _unreadable(content) from None
+
+
+def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
+    """Return the query parameters as ``kind``.
+
+    Raises:
+        InvalidMember: a parameter breaks a rule.
+    """
+    parameters = dict(request.params)
+    try:
+        return msgspec.convert(parameters, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid_member(error, "query") from None
+    except UnicodeEncodeError:
+        raise InvalidMember(_place_of_no_text(parameters) or "query", _NO_TEXT) from None
+
+
+def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
+    """Return an id from the path.
+
+    Raises:
+        MalformedId: it is malformed.
+    """
+    kind = RunId if name == "run_id" else UserId
+    try:
+        return msgspec.convert(request.route_params.get(name), kind.__value__)  # type: ignore[no-any-return] # Annotated[str]
+    except msgspec.ValidationError:
+        raise MalformedId(name) from None
+
+
+def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> RequestKey | None:
+    """Return the key that identifies repeats of a request of ``admin``, ``None`` without a header Idempotency-Key.
+
+    Raises:
+        InvalidMember: the header breaks a rule.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidMember(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
+    # As JSON, since names and keys may contain any separator.
+    owned = msgspec.json.encode((admin.credential, admin.actor, key))
+    return RequestKey(f"http:{_digest(owned)}", _digest(msgspec.json.encode(asked)))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def encode_cursor(value: object) -> str:
+    """Return an opaque cursor for the item that the next page begins after."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
+    """Return the value that :func:`encode_cursor` was given.
+
+    Raises:
+        InvalidMember: the cursor is not one of ours.
+    """
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
+    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
+        raise InvalidMember(member, _NO_CURSOR) from None
+
+
+def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
+    """Return the time and id that :func:`encode_cursor` was given.
+
+    Raises:
+        InvalidMember: the cursor is not one of ours.
+    """
+    time, key = decode_cursor(member, cursor, tuple[Annotated[datetime, Meta(tz=True)], str])
+    try:
+        return time.astimezone(UTC), key
+    except OverflowError:  # a time zone can push the first or the last day out of the calendar
+        raise InvalidMember(member, _NO_CURSOR) from None
+
+
+def _unreadable(content: bytes) -> InvalidMember:
+    """Return the error of a body that cannot be read, naming the member if only its text is invalid."""
+    try:
+        # A byte that is not UTF-8 becomes a lone surrogate, and an escaped lone surrogate stays one.
+        place = _place_of_no_text(json.loads(content.decode("utf-8", "surrogateescape")))
+    except (ValueError, RecursionError):
+        place = None
+    if place is None:
+        return InvalidMember("body", "must be a JSON object in UTF-8")
+    return InvalidMember(place or "body", _NO_TEXT)
+
+
+def _place_of_no_text(value: object) -> str | None:
+    """Return the member whose text cannot be encoded in UTF-8; for a member's own name, the object it is in."""
+    return next((place[:_LONGEST_NAME] for place, text in _texts(value, "") if _SURROGATE.search(text)), None)
+
+
+def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            yield place, value
+        case list():
+            for number, item in enumerate(value):
+                yield from _texts(item, f"{place}[{number}]")
+        case dict():
+            for name, item in value.items():
+                yield place, name
+                yield from _texts(item, f"{place}.{name}" if place else name)
+
+
+_NO_TEXT = "must be text in UTF-8"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NO_CURSOR = "must be a cursor that an earlier page gave"
+_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_LONGEST_NAME = 64
+
+
+def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember:
+    """Return the error with its member, which the library names only in its message."""
+    text = str(error)
+    path = ""
+    if place := _AT.search(text):
+        text, path = text[: place.start()], place["path"]
+    if unknown := _UNKNOWN.match(text):
+        name = unknown["name"][:_LONGEST_NAME]
+        return InvalidMember(f"{path}.{name}" if path else name, "is not a known member")
+    if "matching regex" in text:
+        text = "Has characters that an id cannot have, or is empty or too long"
+    return InvalidMember(path or whole, text[0].lower() + text[1:])

@@ -1,0 +1,171 @@
+"""The end of runs: by their last step, or closed from outside because they are lost or stalled."""
+
+import logging
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from functions.engine import VERSION, EngineUnavailable, is_newer
+from functions.messages import Failure, FinishInput
+from functions.services import settings
+from functions.telemetry.correlation import of_run
+from functions.telemetry.spans import record_end
+from records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
+
+if TYPE_CHECKING:
+    from functions.engine import Engine
+    from functions.services import Services
+
+START_GRACE = timedelta(seconds=60)
+"""A run whose trigger died between recording it and starting the orchestration is closed after this time."""
+
+_log = logging.getLogger(__name__)
+
+
+def finish(services: "Services", message: FinishInput) -> RunStatus:
+    """Bring a run to its final state, release the lease and return the state, even if the run already had one."""
+    run = services.runs.get(message.run_id)
+    if run is None:
+        services.lease.release(message.run_id)
+        return "failed"
+    return close_run(services, run, message.failure, message.durations)
+
+
+def close_run(
+    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float] | None = None
+) -> RunStatus:
+    """Bring a run to its final state, because of ``failure`` if there is one; release the lease, return the state.
+
+    Counts and errors are computed from the stored results, not summed up on the way. Closing a run again changes and
+    logs nothing, but completes what a crash left half done. Of several concurrent calls, one logs the end of the run.
+    """
+    with of_run(run.run_id):
+        return _close(services, run, failure, durations or {})
+
+
+def _close(services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
+    while run.is_active:
+        status, changes = _end_of(services, run, failure, durations)
+        services.runs.finish(run.run_id, status, changes)
+        # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
+        run = services.runs.get(run.run_id) or replace(run, status=status)
+    if services.runs.take_log(run.run_id):
+        recount_if_over(services, run.run_id)
+        _log_end(services.runs.get(run.run_id) or run)
+        services.runs.set_closing(run.run_id, "logged")
+    services.batches.delete(run.run_id)
+    if run.dry_run:
+        services.prices.apart(run.run_id).drop()
+    services.lease.release(run.run_id)
+    services.runs.set_closing(run.run_id, None)
+    return run.status
+
+
+def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstill: timedelta | None = None) -> bool:
+    """Close an active run that the engine has lost or cannot continue; return whether the run is over.
+
+    A run of a newer version is closed after no progress for ``standstill``, by default the time that any run may stall:
+    during a deployment, a newer host may still be working on it.
+    """
+    state = engine.state(run.run_id)
+    if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
+        return False
+    version = services.runs.version(run.run_id) or VERSION
+    if state == "active" and not (is_newer(version) and _stands_still(services, run, standstill)):
+        return False
+    now = services.runs.get(run.run_id)
+    if now is None or not now.is_active:  # it finished during the call to the engine
+        return True
+    failure = Failure("run_lost", "The orchestration engine does not carry this run; start it again.")
+    with of_run(run.run_id):
+        _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
+        if state == "active":
+            text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
+            failure = Failure("newer_version", text)
+            # With `Reject` the engine keeps the instance and this message until a host of that version is back. The
+            # steps then do nothing, since the run is closed.
+            with suppress(EngineUnavailable):
+                engine.terminate(run.run_id)
+        close_run(services, now, failure)
+    return True
+
+
+def _stands_still(services: "Services", run: Run, standstill: timedelta | None) -> bool:
+    progressed_at = services.runs.progressed_at(run.run_id)
+    longest = standstill or timedelta(seconds=settings().stall_seconds)
+    return progressed_at is not None and datetime.now(UTC) - progressed_at > longest
+
+
+def recount_if_over(services: "Services", run_id: str) -> None:
+    """Correct the counts and errors of a run that was closed while one of its pages was still being analyzed.
+
+    Both the closing of a run and the end of a page call this, so that neither misses the other.
+    """
+    while (run := services.runs.get(run_id)) is not None and not run.is_active and not run.dry_run:
+        outcome = services.reports.outcome(run_id)
+        if user_counts(outcome).items() <= asdict(run).items():
+            return
+        named = {error.user_id for error in run.errors}
+        failures = [error for error in services.reports.failures(run_id, MAX_ERRORS) if error.user_id not in named]
+        errors = [*run.errors, *failures][:MAX_ERRORS]
+        services.runs.recount(run, outcome, errors, run.errors_count + outcome.failed - run.users_failed)
+
+
+def _end_of(
+    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]
+) -> tuple[RunStatus, dict[str, object]]:
+    """Return the final state of a run, and the changes to its record."""
+    plan_id = (services.runs.plan(run.run_id) or {}).get("plan_id", "")
+    if run.dry_run:  # it stores no reports
+        outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
+    else:
+        if failure or run.cancel_requested_at:  # otherwise every page was written completely
+            services.reports.complete(run.run_id)
+        outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
+    symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
+    price_issues_count, price_issues = services.batches.price_issues(plan_id, MAX_ERRORS)
+    failures = [RunError(None, failure.error_type, failure.error)] if failure else []
+    errors = [*failures, *run.errors, *user_errors, *symbol_errors]
+    errors_count = len(failures) + run.errors_count + outcome.failed + symbols_failed
+    status: RunStatus = "failed" if failure else "completed_with_errors" if errors_count else "completed"
+    changes = {
+        "completed_at": datetime.now(UTC),
+        "progress.phase": "done",
+        "progress.pages_done": services.batches.count_pages_done(run.run_id),
+        **user_counts(outcome),
+        "symbols_failed": symbols_failed,
+        "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
+        "errors_count": errors_count,
+        "price_issues": msgspec.to_builtins(price_issues),
+        "price_issues_count": price_issues_count,
+        "metrics": asdict(_metrics(run, durations)),
+    }
+    return "canceled" if run.cancel_requested_at else status, changes
+
+
+def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
+    total = (datetime.now(UTC) - (run.started_at or run.requested_at)).total_seconds()
+    durations = {f"{phase}_duration_seconds": seconds for phase, seconds in phases.items()}
+    return Metrics(
+        total_duration_seconds=total,
+        avg_duration_per_user_seconds=total / run.users_to_analyze if run.users_to_analyze else None,
+        **durations,
+    )
+
+
+def _log_end(run: Run) -> None:
+    texts = {
+        "completed": (logging.INFO, "completed successfully"),
+        "completed_with_errors": (logging.WARNING, "completed with errors"),
+        "failed": (logging.ERROR, "failed"),
+        "canceled": (logging.WARNING, "canceled"),
+    }
+    level, text = texts[run.status]
+    # Another process may have recorded the end, and for another reason.
+    reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
+    more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
+    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)
+    record_end(run, reason)

@@ -1,0 +1,173 @@
+"""Updates of the stored price histories to the range a run needs, with as few requests to the source as possible.
+
+The source is asked for the missing days and a few before them. If these match the stored days, the new days are
+appended. If they do not, because a split or dividend moved the adjusted closes or the source corrected its data, the
+whole history is fetched again.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from analysis.models import Bars
+from analysis.price_issues import PriceIssue
+from functions.services import Services, settings
+from market_data.patience import one_patience
+from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
+from market_data.selection import bars_between
+from records import Run
+from runs.steps import drop_prices_if_over, prices_of
+from stores.prices import History
+
+OVERLAP = timedelta(days=10)
+"""How far back stored days are fetched again: a week of trading and a holiday or two."""
+
+# The named stress episodes begin in 2008; no figure needs older prices.
+_HISTORY_START = date(2007, 1, 1)
+_LISTINGS = ("renamed", "delisted")
+_NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The updated histories by symbol, and the errors of the symbols that could not be updated."""
+
+    histories: dict[str, History] = field(default_factory=dict)
+    errors: dict[str, PricesError] = field(default_factory=dict)
+
+
+def history_start(as_of: date) -> date:
+    """Return the first day to fetch: that of the oldest stress episode or of the lookback, whichever is earlier."""
+    return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
+
+
+def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted: date) -> Update:
+    """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
+
+    A symbol without any price up to then is among the errors.
+    """
+    kept, start = services.prices.load(symbols), history_start(wanted)
+    update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
+    # A dry run has its own store, which must hold everything that its later steps read.
+    new = {symbol: own for symbol, own in update.histories.items() if run.dry_run or own is not kept.get(symbol)}
+    prices_of(services, run).save(new)
+    drop_prices_if_over(services, run)
+    for symbol, own in update.histories.items():
+        try:
+            bars_between(own.bars, symbol, start, wanted)
+        except MissingPrices as error:
+            update.errors[symbol] = error
+    return update
+
+
+@one_patience()
+def bring_up_to_date(
+    provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
+) -> Update:
+    """Return the histories of ``symbols`` from ``start`` to at least ``wanted``, reusing ``kept`` ones if possible."""
+    end = max(wanted, provider.last_day())
+    sources = {symbol: provider.version(symbol) for symbol in symbols}
+    # A history without prices is fetched again in full: the source may have returned an incomplete answer.
+    usable = {
+        symbol: own
+        for symbol, own in kept.items()
+        if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
+    }
+    update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
+    outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
+    for last, group in groupby(outdated, key=lambda pair: pair[0]):
+        _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)
+    rest = [symbol for symbol in sources if symbol not in update.histories and symbol not in update.errors]
+    fetched = _ask(update, provider, rest, start, end)
+    for symbol in fetched:
+        update.histories[symbol] = History(sources[symbol], start, end, *fetched[symbol])
+        if not len(update.histories[symbol].bars.dates) and symbol in usable:
+            # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
+            update.histories[symbol] = replace(usable[symbol], end=end)
+    _tell_listings(update, provider, kept, start, end)
+    return update
+
+
+def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
+    """Add known or newly fetched renames and delistings to the new histories whose prices stopped."""
+    new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
+    stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
+    known = {
+        symbol: [issue for issue in kept[symbol].issues if issue.kind in _LISTINGS] for symbol in stopped & set(kept)
+    }
+    asked = sorted(symbol for symbol in stopped if not known.get(symbol))
+    try:
+        listings = provider.listings(asked, start) if asked else {}
+    except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; only an explanation is missing
+        _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
+        listings = {}
+    for symbol, listing in listings.items():
+        dates = new[symbol].bars.dates
+        # The symbol may belong to another company by now.
+        if listing.since is None or not len(dates) or dates[-1].item() - OVERLAP < listing.since:
+            known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
+    for symbol, own in new.items():
+        issues = [issue for issue in own.issues if issue.kind not in _LISTINGS] + known.get(symbol, [])
+        update.histories[symbol] = replace(own, issues=tuple(issues))
+
+
+def _has_days_since(bars: Bars, day: date) -> bool:
+    return bool(len(bars.dates)) and bars.dates[-1].item() >= day
+
+
+type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]
+
+
+def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date, end: date) -> _Answer:
+    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``."""
+    if not symbols:
+        return {}
+    fetched = provider.daily_bars(symbols, start, end)
+    missing = {symbol for symbol, error in fetched.errors.items() if isinstance(error, MissingPrices)}
+    update.errors.update({symbol: error for symbol, error in fetched.errors.items() if symbol not in missing})
+    return {
+        symbol: (fetched.bars.get(symbol, _NONE), fetched.issues.get(symbol, ()))
+        for symbol in (*fetched.bars, *missing)
+    }
+
+
+def _continue(update: Update, provider: Provider, usable: Mapping[str, History], since: date, end: date) -> None:
+    for symbol, (bars, issues) in _ask(update, provider, list(usable), since, end).items():
+        own = usable[symbol]
+        if _continues(own.bars, bars, since):
+            known = {issue.kind: issue for issue in (*own.issues, *issues)}
+            joined = _joined(own.bars.at(own.bars.dates < np.datetime64(since)), bars)
+            update.histories[symbol] = replace(own, end=end, bars=joined, issues=tuple(known.values()))
+
+
+def _continues(own: Bars, bars: Bars, since: date) -> bool:
+    """Return whether ``bars``, which begin at ``since``, match the stored days of ``own``."""
+    last = own.dates[-1].item()
+    if last < since:  # nothing to compare: prices that resume may have been adjusted meanwhile
+        return not len(bars.dates)
+    # Days after the last stored one are new, even if an earlier request covered them: the source lacked them then.
+    return _days(own, since, last) == _days(bars, since, last)
+
+
+def _days(bars: Bars, start: date, end: date) -> list[tuple[date, float, float]]:
+    days = slice(*bars.dates.searchsorted(np.array([start, end + timedelta(days=1)], dtype="datetime64[D]")))
+    return list(zip(bars.dates[days].tolist(), bars.close[days].tolist(), bars.adj_close[days].tolist(), strict=True))
+
+
+def _joined(old: Bars, new: Bars) -> Bars:
+    if not len(old.dates) or not len(new.dates):
+        return old if len(old.dates) else new
+
+    def column(name: str) -> Any:  # noqa: ANN401 - an array of the column's kind, or none
+        parts = getattr(old, name), getattr(new, name)
+        return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
+
+    return Bars(*(column(member.name) for member in fields(Bars)))

@@ -1,0 +1,213 @@
+"""The one way to start, retry or cancel a run, for the API and the timer alike."""
+
+import logging
+import secrets as random_source
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from functions.engine import VERSION, EngineUnavailable
+from functions.messages import Failure
+from functions.telemetry.correlation import of_run
+from records import KeyTaken, RequestKey, Run, RunExists, Trigger
+from runs.ending import START_GRACE, close_if_lost, close_run
+
+if TYPE_CHECKING:
+    from functions.engine import Engine
+    from functions.services import Services
+
+ORCHESTRATION = "portfolio_analysis"
+_KEY_LIFETIME = timedelta(hours=24)
+# How long a request waits for an earlier one with the same key to get the lease or to be refused.
+_TWIN_SECONDS, _TWIN_POLL_SECONDS = 10.0, 0.05
+_EARLIEST_AS_OF = date(1900, 1, 1)
+
+_log = logging.getLogger(__name__)
+
+
+class RunActive(Exception):
+    """Another run is active; only one may be."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class RunOver(Exception):
+    """The run has reached a final state, so there is nothing to cancel."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class NothingFailed(Exception):
+    """No user failed in the run, so there is nothing to retry."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class KeyReused(Exception):
+    """The key of the request was used within a day for a different request."""
+
+
+class InvalidAsOf(ValueError):
+    """The requested date cannot be analyzed; the message names the dates that can."""
+
+
+def start_run(  # noqa: PLR0913 - each by its name
+    services: "Services",
+    engine: "Engine",
+    trigger: Trigger,
+    *,
+    user_ids: Sequence[str] | None = None,
+    as_of: date | None = None,
+    dry_run: bool = False,
+    retry_of: str | None = None,
+    request: RequestKey | None = None,
+) -> str:
+    """Record a run, take the lease and start the orchestration; return the run's id.
+
+    The order matters: a run is recorded before it holds the lease, and holds it before it starts. A crash in between
+    leaves a queued record, which the next run that gets the lease, or the watchdog, closes. A ``request`` that was
+    answered within a day gets the same id again, and starts nothing.
+
+    Raises:
+        InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
+        KeyReused: ``request`` has the key of a different request.
+        RunActive: another run holds the lease.
+        EngineUnavailable: the engine did not accept the run; it is recorded as failed and the lease is released.
+    """
+    now = datetime.now(UTC)
+    if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
+        raise InvalidAsOf(f"as_of must be a date from {_EARLIEST_AS_OF} to today, {now.date()}")
+    wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
+    run = _record(services, engine, wanted, user_ids, request)
+    if isinstance(run, str):
+        with of_run(run):
+            _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
+        return run
+    with of_run(run.run_id):
+        try:
+            _take_lease(services, engine, run.run_id, now)
+        except BaseException:
+            services.runs.delete_queued(run.run_id)
+            raise
+        _close_abandoned(services, engine, now)
+        _start_orchestration(services, engine, run)
+        source = "by timer" if trigger.source == "timer" else "via API"
+        _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
+    return run.run_id
+
+
+def retry_run(services: "Services", engine: "Engine", run: Run, trigger: Trigger) -> str:
+    """Start a new run over the failed users of ``run``, as of the same date; return its id.
+
+    Raises:
+        RunActive: ``run`` or another run is active.
+        NothingFailed: there are no such users; a dry run stores no reports, and old reports are purged.
+        EngineUnavailable: the engine did not accept the run.
+    """
+    if run.is_active:
+        raise RunActive(run.run_id)
+    failed = services.reports.outcome(run.run_id).failed
+    if not failed or failed < run.users_failed:  # fewer: some of their reports were purged
+        raise NothingFailed(run.run_id)
+    return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
+
+
+def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> None:
+    """Cancel an active run: steps in progress finish, the others do nothing, and stored results stay.
+
+    Raises:
+        RunOver: it has already ended.
+    """
+    with of_run(run.run_id):
+        if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
+            raise RunOver(run.run_id)
+        _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
+        with suppress(EngineUnavailable):  # then the watchdog checks it
+            close_if_lost(services, engine, run, standstill=START_GRACE)
+
+
+def _record(
+    services: "Services",
+    engine: "Engine",
+    wanted: Run,
+    user_ids: Sequence[str] | None,
+    request: RequestKey | None,
+) -> Run | str:
+    """Record a run under a new id and return it, or return the id that the same request got before."""
+    while True:
+        run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
+        try:
+            services.runs.create(run, user_ids, request, version=VERSION)
+        except RunExists:
+            # Four hex digits are few: two triggers in the same second may well draw the same ones.
+            continue
+        except KeyTaken as earlier:
+            if wanted.requested_at - earlier.requested_at >= _KEY_LIFETIME:
+                services.runs.forget_key(earlier.run_id)
+            elif request and earlier.body != request.body:
+                raise KeyReused from None
+            elif _was_accepted(services, engine, earlier.run_id):
+                return earlier.run_id
+            continue
+        return run
+
+
+def _was_accepted(services: "Services", engine: "Engine", run_id: str) -> bool:
+    """Wait until a newly recorded run gets the lease or is deleted without it; return whether it got the lease.
+
+    A run that failed before it began, because its trigger died or the engine was unavailable, does not count: its key
+    is released.
+    """
+    deadline = time.monotonic() + _TWIN_SECONDS
+    while (run := services.runs.get(run_id)) is not None and run.status == "queued":
+        if services.lease.holder() == run_id or time.monotonic() > deadline:
+            if not close_if_lost(services, engine, run):
+                return True
+        else:
+            time.sleep(_TWIN_POLL_SECONDS)
+    if run is None:
+        return False
+    if run.status == "failed" and run.started_at is None:
+        services.runs.forget_key(run_id)
+        return False
+    return True
+
+
+def _take_lease(services: "Services", engine: "Engine", run_id: str, now: datetime) -> None:
+    while (holder := services.lease.acquire(run_id, now)) is not None:
+        if not _is_over(services, engine, holder):
+            raise RunActive(holder)
+        if services.lease.take_over(holder, run_id, now):
+            _log.warning("Run lease taken over from a run that is over (run_id=%s, held_by=%s)", run_id, holder)
+            return
+
+
+def _is_over(services: "Services", engine: "Engine", run_id: str) -> bool:
+    """Return whether a run that holds the lease has verifiably ended; close it if it ended only in the engine."""
+    run = services.runs.get(run_id)
+    return run is None or not run.is_active or close_if_lost(services, engine, run)
+
+
+def _close_abandoned(services: "Services", engine: "Engine", now: datetime) -> None:
+    with suppress(EngineUnavailable):  # the next call reports it, and the watchdog checks again
+        for abandoned in services.runs.queued_before(now - START_GRACE):
+            close_if_lost(services, engine, abandoned)
+
+
+def _start_orchestration(services: "Services", engine: "Engine", run: Run) -> None:
+    try:
+        engine.start(ORCHESTRATION, run.run_id)
+    except EngineUnavailable as error:
+        # It may have accepted the run without answering: the steps of a closed run do nothing.
+        close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not take the run."))
+        services.runs.forget_key(run.run_id)  # a repeated request is to get a run
+        raise EngineUnavailable(run.run_id) from error

@@ -1,0 +1,42 @@
+"""What tests do to runs and to the engine that carries them."""
+
+import json
+from datetime import datetime
+
+from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.worker import TaskHubGrpcWorker
+
+from functions.engine import Engine
+from functions.services import Services
+from records import Run, Trigger
+from tests.conftest import free_port
+
+
+def client_of(address: str) -> SyncDurableFunctionsClient:
+    """Give the client that the SDK makes of a binding to the engine at an address."""
+    return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
+
+
+def engine_away() -> Engine:
+    """Give an engine that refuses connections."""
+    return Engine(client_of(f"localhost:{free_port()}"))
+
+
+def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:
+    services.runs.create(
+        Run(run_id=run_id, status="queued", trigger=Trigger("http", "admin-secret"), requested_at=requested_at), None
+    )
+    services.lease.acquire(run_id, requested_at)
+
+
+def run_of(services: Services, run_id: str) -> Run:
+    run = services.runs.get(run_id)
+    assert run is not None
+    return run
+
+
+def carry_out(client: SyncDurableFunctionsClient, run_id: str) -> None:
+    """Let a worker carry out a termination: the engine alone does not end an instance."""
+    with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
+        client.wait_for_orchestration_completion(run_id, timeout=10)

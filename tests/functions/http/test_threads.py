@@ -1,0 +1,121 @@
+"""Azure's worker calls functions on the bare threads of a pool: what one call leaves there, the next would find."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import free_port
+
+ROOT = Path(__file__).parent.parent.parent.parent
+SECRET = "secret-of-threads"
+
+# One thread, whose context nobody copies, does all calls in their order.
+CALLS = """
+import contextvars, json, sys
+from concurrent.futures import ThreadPoolExecutor
+import azure.functions as func
+import function_app
+from functions.http import operations
+from functions.access.administrators import current_admin
+from functions.http.endpoint import endpoint, json_response
+from functions.http.operations import Operation
+
+app = {function.get_function_name(): function.get_user_function() for function in function_app.app.get_functions()}
+
+def tell(req):
+    admin = current_admin.get(None)
+    return json_response(admin and admin.actor)
+
+def fail(req):
+    raise RuntimeError("unforeseen")
+
+app["tells"] = endpoint(operations.SCHEDULE)(tell)
+app["tells_everybody"] = endpoint(operations.HEALTH)(tell)
+app["fails"] = endpoint(operations.SCHEDULE)(fail)
+admin = {"X-Admin-Secret": sys.argv[1], "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+run = {"run_id": "run_20260102_010000_0a1b"}
+ENGINE = '{"taskHubName": "Test", "rpcBaseUrl": "http://127.0.0.1:1"}'
+
+def left():
+    return {variable.name: repr(value) for variable, value in contextvars.copy_context().items()}
+
+def request(name, method, headers=admin, **path):
+    sent = func.HttpRequest(method, "/", headers=headers, route_params=path, body=b"")
+    client = {"client": ENGINE} if name in ("trigger_analysis", "cancel_analysis") else {}
+    answer = app[name](req=sent, context=None, **client)
+    told = name.startswith("tells") and answer.status_code == 200
+    return [answer.status_code, json.loads(answer.get_body()) if told else None]
+
+def failed(name, **arguments):
+    try:
+        app[name](**arguments, context=None)
+    except Exception as error:
+        return type(error).__name__
+
+calls = {
+    "an administrator": lambda: request("tells", "GET"),
+    "everybody after an administrator": lambda: request("tells_everybody", "GET", {}),
+    "what fails": lambda: request("fails", "GET"),
+    "everybody after what fails": lambda: request("tells_everybody", "GET", {}),
+    "a stranger": lambda: request("tells", "GET", {}),
+    "a list": lambda: request("list_analysis_runs", "GET"),
+    "no run": lambda: request("get_analysis_status", "GET", **run),
+    "a change": lambda: request("cancel_analysis", "POST", **run),
+    "a change that is refused": lambda: request("trigger_analysis", "POST", {**admin, "Transfer-Encoding": "chunked"}),
+    "another method": lambda: request("list_analysis_runs", "POST"),
+    "a step": lambda: failed("finish_run", message=run),
+    "a step that fails": lambda: failed("analyze_page", message=run),
+    "a timer": lambda: failed("watchdog", timer=None, client=ENGINE),
+}
+with ThreadPoolExecutor(1) as pool:
+    do = lambda call: pool.submit(call).result()
+    print(json.dumps([do(left), {name: [do(call), do(left)] for name, call in calls.items()}]))
+"""
+
+
+@pytest.fixture(params=["nobody listens", "somebody listens"])
+def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    listening = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS, SECRET],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "MONGODB_URL": mongodb_url,
+            "ADMIN_SECRET": SECRET,
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        }
+        | (listening if request.param == "somebody listens" else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    before, calls = json.loads(done.stdout)
+    return before, calls
+
+
+def test_no_call_leaves_anything_to_the_next_one_of_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    before, calls = called
+    assert {name: answer for name, (answer, _) in calls.items()} == {
+        "an administrator": [200, "admin-secret"],
+        "everybody after an administrator": [200, None],
+        "what fails": [500, None],
+        "everybody after what fails": [200, None],
+        "a stranger": [401, None],
+        "a list": [200, None],
+        "no run": [404, None],
+        "a change": [404, None],
+        "a change that is refused": [411, None],
+        "another method": [405, None],
+        "a step": None,
+        "a step that fails": "ValidationError",
+        "a timer": None,
+    }
+    assert {name: left for name, (_, left) in calls.items() if left != before} == {}

@@ -1,0 +1,83 @@
+"""The page about telemetry names all that the code tells, and nothing else."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from functions.http.operations import OPERATIONS
+from tests.functions.telemetry import page as telemetry_page
+from tests.functions.telemetry.page import ROOT
+
+PACKAGES = ("functions", "runs", "stores", "credentials", "market_data")
+LEVELS = {"exception": "error"}
+# Lines of several levels or words, each of which stands on the page.
+SPELLED_OUT = {
+    "Portfolio analysis triggered … (run_id=…, actor=…)": {
+        "Portfolio analysis triggered via API (run_id=…, actor=…)": "info",
+        "Portfolio analysis triggered by timer (run_id=…, actor=…)": "info",
+    },
+    "Portfolio analysis … (run_id=……)": {
+        "Portfolio analysis completed successfully (run_id=…)": "info",
+        "Portfolio analysis completed with errors (run_id=…)": "warning",
+        "Portfolio analysis canceled (run_id=…)": "warning",
+        "Portfolio analysis failed (run_id=…, error_type=…)": "error",
+    },
+}
+
+
+def modules() -> Iterator[ast.Module]:
+    for package in PACKAGES:
+        for file in sorted(Path(ROOT, package).glob("*.py")):
+            yield ast.parse(file.read_text())
+
+
+def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Give the level and the text of each line that a module logs."""
+    texts = {
+        node.targets[0].id: node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and ast.unparse(node.func.value) == "_log"
+        ):
+            level, text = node.func.attr, node.args[node.func.attr == "log"]
+            words = texts[text.id] if isinstance(text, ast.Name) else ast.literal_eval(text)
+            first_line = words.partition("\n")[0]
+            yield LEVELS.get(level, level), re.sub(r"%[sd]", "…", first_line)
+
+
+def test_every_line_is_on_the_page_with_its_level_and_no_other_is() -> None:
+    expected: dict[str, str] = {}
+    for tree in modules():
+        for level, text in logged(tree):
+            expected |= SPELLED_OUT.get(text, {text: level})
+    assert telemetry_page.lines() == expected
+
+
+def test_every_function_and_every_metric_of_the_code_is_on_the_page() -> None:
+    steps = {
+        node.name
+        for tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and re.search(r"activity_trigger|timer_trigger", "".join(map(ast.unparse, node.decorator_list)))
+    }
+    assert telemetry_page.functions() == steps | {operation.name for operation in OPERATIONS}
+    made = {
+        (node.args[0].value, node.args[1].value)
+        for tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and re.search(r"create_(counter|histogram)$", ast.unparse(node.func))
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[1], ast.Constant)
+    }
+    assert {(name, unit) for name, (unit, _) in telemetry_page.metrics().items()} == made

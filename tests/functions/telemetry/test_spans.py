@@ -1,0 +1,166 @@
+"""What a worker tells by itself, each in a process of its own: there is one teller a process."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import free_port
+from tests.end_to_end.listener import a_listener
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+INVOKED = """
+import logging, sys
+from functions.telemetry.correlation import of_run, tell_in_log_lines
+from functions.telemetry.spans import invocation
+tell_in_log_lines()
+with invocation("plan_run", "other", None), of_run("run_20260102_010000_0a1b"):
+    logging.getLogger("stores.prices").warning("said")
+    {within}
+"""
+# As in Azure: by a signal that nothing can be done about. The exporters are imported before, which may take a while.
+KILLED = """
+import logging, os, signal
+import azure.monitor.opentelemetry.exporter
+import opentelemetry.exporter.otlp.proto.http._log_exporter
+import opentelemetry.exporter.otlp.proto.http.metric_exporter
+import opentelemetry.exporter.otlp.proto.http.trace_exporter
+from datetime import UTC, datetime
+from functions.telemetry.spans import invocation, record_end, tell_at_once
+from records import Run, Trigger
+run = Run("run_20260102_010000_0a1b", "completed", Trigger("http", "admin"), datetime.now(UTC))
+for name in ("first", "second"):
+    with invocation(name, "other", None):
+        logging.getLogger("runs.starting").warning("said by %s", name)
+        {within}
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+MANY = """
+from concurrent.futures import ThreadPoolExecutor
+from functions.telemetry.spans import invocation, tell_at_once
+def change(number):
+    with invocation("trigger_analysis", "http", None):
+        tell_at_once()
+with ThreadPoolExecutor(4) as pool:
+    print(len(list(pool.map(change, range(200)))))
+"""
+FAILING = """
+import contextlib, logging, pymongo
+owned, hidden = "what-somebody-owns", "what-nobody-may-know"
+from functions.telemetry.spans import invocation, tell_at_once
+from stores.mongo import connect
+from functions.telemetry.mongo_commands import CommandSpans
+from stores.redis_server import command, connect as connect_redis
+documents = connect("{mongodb_url}", (CommandSpans(),))["failing"]["documents"]
+cache = connect_redis(f"redis://user:{{hidden}}@127.0.0.1:{port}")
+with invocation("analyze_page", "other", None):
+    tell_at_once()
+    documents.insert_one({{"_id": owned}})
+    try:
+        documents.insert_one({{"_id": owned}})
+    except Exception:
+        logging.getLogger("runs.reports").exception("refused")
+    with contextlib.suppress(pymongo.errors.OperationFailure):
+        documents.aggregate([{{f"${{owned}}": 1}}])
+    with command("MGET"):
+        cache.mget([owned])
+"""
+
+
+@contextmanager
+def a_silent_listener() -> Iterator[str]:
+    """Accept connections and never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield "http://127.0.0.1:{1}".format(*silent.getsockname())
+
+
+def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the app's folder; it must come to an end by itself."""
+    outside = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=outside | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_where_nobody_listens_nothing_is_started() -> None:
+    done = run(INVOKED.format(within='print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])'))
+    assert done.stdout == "[]\n", done.stderr
+
+
+def killed(within: str, **environment: str) -> None:
+    done = run(KILLED.format(within=within), **environment)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_what_a_change_has_told_is_there_though_the_worker_is_killed_right_after_it() -> None:
+    with a_listener() as listener:
+        killed("tell_at_once()", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
+    assert [span.name for span in listener.spans] == ["first", "second"]
+    assert [line.text for line in listener.lines] == ["said by first", "said by second"]
+
+
+def test_the_figures_of_a_run_that_ended_are_there_though_the_worker_is_killed_right_after_it() -> None:
+    with a_listener() as listener:
+        killed("record_end(run, None)", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
+    assert listener.total("portfolio_analysis.runs", status="completed") == 2
+    assert [span.name for span in listener.spans] == ["first", "second"]
+
+
+def test_what_changes_nothing_waits_for_no_listener() -> None:
+    with a_listener() as listener:
+        killed("pass", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url, OTEL_BSP_SCHEDULE_DELAY="60000")
+    assert listener.spans == []
+
+
+def test_a_listener_that_does_not_answer_keeps_nobody_else_from_hearing() -> None:
+    with a_listener() as listener, a_silent_listener() as url:
+        killed(
+            "tell_at_once()",
+            APPLICATIONINSIGHTS_CONNECTION_STRING=listener.connection_string,
+            OTEL_EXPORTER_OTLP_ENDPOINT=url,
+            OTEL_EXPORTER_OTLP_TIMEOUT="600",
+        )
+    assert [row["name"] for row in listener.rows("RequestData")] == ["first", "second"]
+
+
+def test_a_listener_that_does_not_answer_holds_up_one_change_and_not_each() -> None:
+    with a_silent_listener() as url:
+        # Each for three seconds would be more than two minutes: run() would give up.
+        done = run(MANY, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_EXPORTER_OTLP_TIMEOUT="600")
+    assert done.stdout == "200\n", done.stderr
+
+
+def test_a_setting_that_cannot_be_used_costs_what_would_be_told_and_nothing_else() -> None:
+    listener_url = f"http://127.0.0.1:{free_port()}"
+    script = INVOKED.format(within='print("worked")')
+    done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=listener_url, OTEL_METRIC_EXPORT_INTERVAL="0")
+    assert done.stdout == "worked\n"
+    assert "Nobody is told about what this worker does: ValueError" in done.stderr
+
+
+def test_what_fails_is_told_by_the_class_of_its_error_without_its_words(mongodb_url: str) -> None:
+    with a_listener() as listener:
+        script = FAILING.format(mongodb_url=mongodb_url, port=free_port())
+        done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
+    assert "redis.exceptions.ConnectionError" in done.stderr.splitlines()[-1]
+    failed = {span.name: span.fields["error.type"] for span in listener.spans if span.failed}
+    assert failed == {
+        "aggregate documents": "Location40324",
+        "MGET": "ConnectionError",
+        "analyze_page": "ConnectionError",
+    }
+    (line,) = listener.lines
+    assert line.fields["error.type"] == "DuplicateKeyError"
+    assert "insert_one" in line.fields["code.stacktrace"]
+    assert not any(word in said for said in listener.said for word in (b"what-somebody-owns", b"what-nobody-may-know"))

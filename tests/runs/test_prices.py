@@ -1,0 +1,287 @@
+"""What a source is asked for on top of what is kept, and what comes of its answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from analysis.models import Bars
+from analysis.price_issues import PriceIssue
+from market_data.patience import end_of_patience
+from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
+from market_data.selection import bars_between
+from runs.prices import OVERLAP, Update, bring_up_to_date
+from stores.prices import History
+from tests.builders import random_walk, weekdays
+
+DAYS = weekdays(200)
+START, SOURCE = date(2018, 1, 1), "test 1"
+
+
+def day(index: int) -> date:
+    value: date = DAYS[index].item()
+    return value
+
+
+@dataclass
+class Source:
+    """A source of prices that remembers what it was asked for: symbols, first and last day."""
+
+    bars: dict[str, Bars]
+    last: date
+    state: str = SOURCE
+    bad: set[str] = field(default_factory=set)
+    issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
+    symbols_per_batch: int = 100
+    became: dict[str, Listing] = field(default_factory=dict)
+    knows_nothing: ProviderUnavailable | KeyRefused | None = None
+    asked_what_became: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
+    asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
+    patience_ended: list[float] = field(default_factory=list)
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        self.asked.append((tuple(symbols), start, end))
+        self.patience_ended.append(end_of_patience())
+        fetched = FetchedBars({}, {}, dict(self.issues))
+        for symbol in symbols:
+            try:
+                if symbol in self.bad:
+                    raise BadPrices(symbol, "answer", "it is wrong")
+                if symbol not in self.bars:
+                    raise MissingPrices(symbol)
+                fetched.bars[symbol] = bars_between(self.bars[symbol], symbol, start, min(end, self.last))
+            except (BadPrices, MissingPrices) as error:
+                fetched.errors[symbol] = error
+        return fetched
+
+    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
+        return self.state
+
+    def last_day(self) -> date:
+        return self.last
+
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+        self.asked_what_became.append((tuple(symbols), since))
+        self.patience_ended.append(end_of_patience())
+        if self.knows_nothing:
+            raise self.knows_nothing
+        return {symbol: self.became[symbol] for symbol in symbols if symbol in self.became}
+
+
+@pytest.fixture
+def source() -> Source:
+    walks = {symbol: random_walk(DAYS, seed=seed) for seed, symbol in enumerate("ABC")}
+    return Source({symbol: replace(own, volume=own.close * 7) for symbol, own in walks.items()}, last=day(150))
+
+
+def kept_until(source: Source, index: int, symbols: str = "ABC") -> dict[str, History]:
+    """Fetch everything up to a day, as a night before did."""
+    source.last = day(index)
+    kept = bring_up_to_date(source, {}, symbols, START, day(index)).histories
+    source.asked.clear()
+    source.last = day(150)
+    return kept
+
+
+def assert_same(own: Bars, expected: Bars) -> None:
+    for column in ("dates", "close", "adj_close", "volume"):
+        np.testing.assert_array_equal(getattr(own, column), getattr(expected, column))
+
+
+def test_of_a_new_symbol_the_whole_history_is_asked_for_up_to_the_last_final_day(source: Source) -> None:
+    update = bring_up_to_date(source, {}, "AB", START, day(100))
+    assert source.asked == [(("A", "B"), START, day(150))]
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
+    assert (update.histories["A"].start, update.histories["A"].end) == (START, day(150))
+
+
+def test_what_is_kept_up_to_the_day_wanted_is_not_asked_for_again(source: Source) -> None:
+    kept = kept_until(source, 150)
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == []
+    assert all(update.histories[symbol] is kept[symbol] for symbol in "ABC")
+
+
+def test_the_next_day_takes_one_question_for_the_new_day_and_a_few_before(source: Source) -> None:
+    kept = kept_until(source, 149)
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), day(149) - OVERLAP, day(150))]
+    for symbol in "ABC":
+        assert_same(update.histories[symbol].bars, source.bars[symbol].at(slice(151)))
+
+
+def test_symbols_that_were_kept_up_to_different_days_are_asked_for_apart(source: Source) -> None:
+    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [
+        (("A",), day(100) - OVERLAP, day(150)),
+        (("B", "C"), day(149) - OVERLAP, day(150)),
+    ]
+
+
+@pytest.mark.parametrize("column", ["close", "adj_close"])
+def test_a_symbol_whose_kept_days_have_changed_is_asked_for_anew_as_a_whole(source: Source, column: str) -> None:
+    kept = kept_until(source, 149)
+    changed = getattr(source.bars["B"], column) * np.where(np.arange(200) < 150, 0.5, 1)
+    source.bars["B"] = replace(source.bars["B"], **{column: changed})
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked[1:] == [(("B",), START, day(150))]
+    assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+def test_however_often_a_step_asks_it_waits_no_longer_than_for_one_question(source: Source) -> None:
+    source.bars["C"] = source.bars["C"].at(slice(100))
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = replace(source.bars["A"], close=source.bars["A"].close / 2)
+    source.patience_ended.clear()
+    bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert len(source.patience_ended) == 3  # for the new day, for whole histories, and for what became of C
+    assert len(set(source.patience_ended)) == 1
+
+
+@pytest.mark.parametrize("had", [True, False], ids=["a day went", "a day came"])
+def test_a_day_that_comes_or_goes_within_the_overlap_is_a_change(source: Source, *, had: bool) -> None:
+    whole, holed = source.bars["A"], source.bars["A"].at(np.arange(200) != 147)
+    source.bars["A"] = whole if had else holed
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = holed if had else whole
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert_same(update.histories["A"].bars, source.bars["A"].at(source.bars["A"].dates <= DAYS[150]))
+
+
+def test_a_source_in_another_state_is_asked_for_everything(source: Source) -> None:
+    kept = kept_until(source, 150)
+    source.state = "test 2"
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), START, day(150))]
+    assert update.histories["A"].source == "test 2"
+
+
+def test_a_history_that_begins_too_late_is_asked_for_anew(source: Source) -> None:
+    kept = kept_until(source, 150)
+    bring_up_to_date(source, kept, "A", START - timedelta(days=1), day(150))
+    assert source.asked == [(("A",), START - timedelta(days=1), day(150))]
+
+
+def test_an_earlier_day_takes_nothing_more_than_is_kept(source: Source) -> None:
+    kept = kept_until(source, 150)
+    assert bring_up_to_date(source, kept, "A", START, day(20)).histories["A"] is kept["A"]
+    assert source.asked == []
+
+
+def test_a_symbol_without_prices_is_asked_for_by_each_run_even_of_the_same_day(source: Source) -> None:
+    lost = source.bars.pop("A").at(slice(100))
+    kept = kept_until(source, 150, "AB")
+    assert len(kept["A"].bars.dates) == 0
+    source.bars["A"] = lost
+    update = bring_up_to_date(source, kept, "AB", START, day(150))
+    assert source.asked == [(("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, lost)
+
+
+def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    kept = kept_until(source, 149, "A")
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert len(source.asked) == 1
+    assert_same(update.histories["A"].bars, source.bars["A"])
+
+
+def test_prices_that_come_back_after_weeks_are_asked_for_as_a_whole_as_nothing_tells_if_they_were_adjusted(
+    source: Source,
+) -> None:
+    before, after = source.bars["A"].at(slice(120)), source.bars["A"].at(np.r_[0:120, 150:200])
+    source.bars["A"] = before
+    kept = kept_until(source, 149, "A")
+    split = after.adj_close * np.where(np.arange(len(after.dates)) < 120, 10, 1)
+    source.bars["A"] = replace(after, adj_close=split)
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert source.asked == [(("A",), day(149) - OVERLAP, day(150)), (("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(121)))
+
+
+def test_a_last_day_that_the_source_tells_a_night_late_is_a_new_day_and_no_change(source: Source) -> None:
+    whole = source.bars
+    source.bars = {symbol: own.at(slice(149)) for symbol, own in whole.items()}
+    kept = kept_until(source, 149)
+    source.bars = {symbol: own.at(slice(150)) for symbol, own in whole.items()}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert source.asked == [(("A", "B", "C"), day(149) - OVERLAP, day(150))]
+    assert_same(update.histories["A"].bars, whole["A"].at(slice(150)))
+
+
+def test_prices_that_the_source_withdraws_are_kept_and_come_back_with_it(source: Source) -> None:
+    kept = kept_until(source, 148, "A")
+    withdrawn = source.bars.pop("A")
+    update = bring_up_to_date(source, kept, "A", START, day(149))
+    assert update.errors == {}
+    assert_same(update.histories["A"].bars, withdrawn.at(slice(149)))
+    source.bars["A"] = withdrawn
+    update = bring_up_to_date(source, update.histories, "A", START, day(151))
+    assert_same(update.histories["A"].bars, withdrawn.at(slice(151)))
+
+
+def test_wrong_prices_are_an_error_of_the_symbol_and_replace_nothing(source: Source) -> None:
+    kept = kept_until(source, 149)
+    source.bad = {"B"}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert (set(update.histories), set(update.errors)) == ({"A", "C"}, {"B"})
+    assert len(source.asked) == 1
+
+
+def test_a_column_that_the_new_days_lack_is_known_of_no_day(source: Source) -> None:
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = replace(source.bars["A"], volume=None)
+    assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].bars.volume is None
+
+
+def test_issues_stay_with_a_history_one_of_a_kind(source: Source) -> None:
+    source.issues = {"A": (PriceIssue("duplicate_days", 1, day(3)), PriceIssue("unordered_days", 2, day(4)))}
+    kept = kept_until(source, 149, "A")
+    newer = PriceIssue("duplicate_days", 1, day(150))
+    source.issues = {"A": (newer,)}
+    update: Update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", 2, day(4))}
+
+
+def test_what_became_of_a_symbol_is_asked_once_prices_have_stopped_and_then_kept(source: Source) -> None:
+    source.bars["B"] = source.bars["B"].at(slice(100))
+    source.became = {"B": Listing("renamed", day(100), "NEW"), "X": Listing("delisted", None)}
+    kept = kept_until(source, 149, "ABX")
+    assert source.asked_what_became == [(("B", "X"), START)]
+    renamed = PriceIssue("renamed", None, day(100), "NEW")
+    assert [kept[symbol].issues for symbol in "ABX"] == [(), (renamed,), (PriceIssue("delisted"),)]
+    update = bring_up_to_date(source, kept, "ABX", START, day(150))
+    assert [update.histories[symbol].issues for symbol in "ABX"] == [kept[symbol].issues for symbol in "ABX"]
+    assert len(source.asked_what_became) == 1
+
+
+def test_a_symbol_that_trades_again_is_no_longer_told_to_be_delisted(source: Source) -> None:
+    whole, source.bars["A"] = source.bars["A"], source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = whole
+    assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].issues == ()
+
+
+def test_what_became_of_a_symbol_long_before_its_prices_stopped_was_another_company(source: Source) -> None:
+    source.bars |= {"A": source.bars["A"].at(slice(100, 140)), "B": source.bars["B"].at(slice(100))}
+    source.became = {symbol: Listing("delisted", day(90)) for symbol in "AX"}
+    source.became["B"] = Listing("delisted", day(98))  # some tell a day or two early
+    kept = kept_until(source, 150, "ABX")
+    assert [len(kept[symbol].issues) for symbol in "ABX"] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
+def test_a_source_that_cannot_tell_what_became_costs_no_prices(
+    source: Source, caplog: pytest.LogCaptureFixture, error: ProviderUnavailable | KeyRefused
+) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.knows_nothing = error
+    with caplog.at_level(logging.WARNING):
+        update = bring_up_to_date(source, {}, "A", START, day(150))
+    assert_same(update.histories["A"].bars, source.bars["A"])
+    assert f"What became of 1 symbols whose prices stopped cannot be told: {error}" in caplog.text

@@ -1,0 +1,79 @@
+"""How often a provider's server is asked for a thousand symbols, night by night."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+
+import numpy as np
+import pytest
+
+from analysis.models import Bars
+from functions.services import settings
+from market_data.provider import Provider
+from runs.prices import bring_up_to_date, history_start
+from stores.prices import History
+from tests.builders import random_walk, weekdays
+from tests.market_data.made_up import traded
+from tests.market_data.remote import a_remote_provider
+
+SYMBOLS = ["".join(chr(65 + number // 26**place % 26) for place in range(3)) for number in range(1_000)]
+DAYS = weekdays(60, start="2026-01-05")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URL", "mongodb://127.0.0.1")
+    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
+    settings.cache_clear()
+
+
+def night(provider: Provider, kept: dict[str, History]) -> dict[str, History]:
+    """Do what the batches of a run do with what the runs before kept."""
+    wanted, histories = provider.last_day(), dict(kept)
+    for batch in batched(SYMBOLS, provider.symbols_per_batch, strict=False):
+        update = bring_up_to_date(provider, histories, batch, history_start(wanted), wanted)
+        assert update.errors == {}
+        histories |= update.histories
+    return histories
+
+
+def evening(day: np.datetime64) -> datetime:
+    return datetime.fromisoformat(f"{day}T23:30:00").replace(tzinfo=UTC)
+
+
+def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one_batch_more() -> None:
+    moment = [evening(DAYS[-3])]
+    with a_remote_provider("alpaca", now=lambda: moment[0]) as (provider, server):
+        walk = random_walk(DAYS, seed=1)
+        server.market.clear()
+        server.market.update({symbol: traded(symbol, scaled(walk, number)) for number, symbol in enumerate(SYMBOLS)})
+        batches = len(SYMBOLS) // provider.symbols_per_batch
+
+        kept = night(provider, {})
+        server.asked.clear()
+
+        again = night(provider, kept)
+        assert all(again[symbol] is kept[symbol] for symbol in SYMBOLS)
+        assert server.asked == []
+
+        moment[0] += timedelta(days=1)
+        kept = night(provider, kept)
+        assert len(server.asked) == 2 * batches  # raw and adjusted, one page of each
+        assert {history.end for history in kept.values()} == {DAYS[-2].item()}
+        server.asked.clear()
+
+        moment[0] += timedelta(days=1)
+        split = server.market[SYMBOLS[500]]
+        server.market[SYMBOLS[500]] = Bars(
+            split.dates, split.close, split.adj_close / 2, split.high, split.low, split.volume
+        )
+        kept = night(provider, kept)
+        assert len(server.asked) == 2 * batches + 2
+        assert [asked.params["symbols"] for asked in server.asked].count(SYMBOLS[500]) == 2
+        for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
+            np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
+
+
+def scaled(walk: Bars, number: int) -> Bars:
+    factor = 1 + number / 1_000
+    return Bars(walk.dates, walk.close * factor, walk.adj_close * factor)

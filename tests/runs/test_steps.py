@@ -1,0 +1,328 @@
+"""The steps of a run against a real database: delivered twice, late, and with odd users."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from analysis.models import Report
+from analysis.report import analyze_portfolios
+from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, to_wire
+from functions.services import Services, settings
+from market_data.provider import FetchedBars
+from market_data.sample_prices import SampleProvider
+from records import Outcome, RunError
+from runs.ending import close_run, finish, recount_if_over
+from runs.reports import analyze
+from runs.research import load_batch, research_batch
+from stores.mongo import DocumentDatabase
+from stores.shared import Shared
+from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
+
+
+@pytest.fixture
+def services(database: DocumentDatabase, mongodb_url: str) -> Iterator[Services]:
+    with all_services(database, mongodb_url, SampleProvider()) as made:
+        yield made
+
+
+def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    database.users.insert_one({"user_id": "late"})
+    database.holdings.insert_one({"user_id": "late", "symbol": "MSFT", "quantity": 1, "avg_price": 1})
+    assert make_plan(services) == made
+    assert services.batches.priced_symbols(made.plan_id, 0) == ["AAPL"]
+    analyze_all(services, made)
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
+
+
+def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    write = services.batches.write
+
+    def close_meanwhile(*batches: Any) -> None:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        write(*batches)
+
+    monkeypatch.setattr(services.batches, "write", close_meanwhile)
+    assert make_plan(services) == Plan()
+    assert database.run_batches.count_documents({}) == 0
+
+
+def test_every_step_delivered_twice_leaves_the_same_result(services: Services, database: DocumentDatabase) -> None:
+    start(services, database)
+    made = prepare(services)
+    again = prepare(services)
+    results = [analyze_all(services, plan) for plan in (made, again)]
+    assert results[0] == results[1]
+    message = FinishInput(RUN_ID)
+    assert [finish(services, message) for _ in range(2)] == ["completed", "completed"]
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == (3, 3, 2)
+    assert database.portfolio_analyses.count_documents({}) == 3
+    assert database.run_batches.count_documents({}) == 0
+    assert database.run_leases.count_documents({}) == 0
+
+
+def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_report(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    for user_id in (["u0"], ["x"], 7, "with space", "a/b", "$gt", "x" * 200):
+        database.users.insert_one({"user_id": user_id})
+        database.holdings.insert_one({"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1})
+    analyze_all(services, prepare(services))
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert [error.error for error in run.errors] == [
+        "7 documents in users have no user_id, or one that cannot be used."
+    ]
+
+
+def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_report(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_too_large(*arguments: Any) -> list[Report]:  # noqa: ANN401 - passed on
+        large, *others = analyze_portfolios(*arguments)
+        return [replace(large, currency="x" * 17 * 2**20), *others]
+
+    start(services, database, users=2)
+    made = prepare(services)
+    monkeypatch.setattr("runs.reports.analyze_portfolios", with_one_too_large)
+
+    assert analyze_all(services, made) == [BatchResult(failed=1)]
+    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.users_failed) == (1, 1)
+    assert run.errors == (RunError("u0", "unwritable_report", "The report is too large for a document."),)
+
+
+def test_messages_stay_small_however_bad_the_data(services: Services, database: DocumentDatabase) -> None:
+    start(services, database, users=0, dry_run=True)
+    for number in range(200):
+        user_id = f"{'u' * 120}{number:04}"
+        database.users.insert_one({"user_id": user_id})
+        database.holdings.insert_many(
+            {"user_id": user_id, "symbol": f"{'S' * 28}{i:04}", "quantity": "ten"} for i in range(5)
+        )
+    settings.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANALYSIS_PAGE_SIZE", "200")
+        patch.setenv("ANALYSIS_MIN_SUCCESS_RATE", "0")
+        made = prepare(services)
+        (page,) = analyze_all(services, made)
+    assert page == BatchResult(failed=200)
+    assert services.batches.outcome(made.plan_id) == Outcome(failed=200)
+    assert len(json.dumps(to_wire(page))) < 100
+    finish(services, FinishInput(RUN_ID))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    # Every user, and the five symbols they share.
+    assert (run.status, run.users_failed, len(run.errors), run.errors_count) == ("completed_with_errors", 200, 100, 205)
+
+
+def test_steps_of_a_run_that_is_over_do_nothing(services: Services, database: DocumentDatabase) -> None:
+    start(services, database)
+    made = prepare(services)
+    finish(services, FinishInput(RUN_ID))
+    before = services.runs.get(RUN_ID)
+    assert make_plan(services) == Plan()
+    assert load_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert research_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert analyze_all(services, made) == [BatchResult()] * 2
+    assert database.portfolio_analyses.count_documents({}) == 0
+    assert services.runs.get(RUN_ID) == before
+
+
+def test_steps_of_a_run_that_is_being_canceled_do_nothing_more_and_what_is_stored_stays(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    assert services.runs.request_cancel(RUN_ID, NOW)
+    assert make_plan(services) == Plan()
+    assert analyze_all(services, made) == [BatchResult()] * 2
+    assert finish(services, FinishInput(RUN_ID)) == "canceled"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == ("canceled", 3, 2, 1)
+    assert database.portfolio_analyses.count_documents({}) == 2
+    assert database.run_leases.count_documents({}) == 0
+
+
+def test_a_cancel_that_arrives_while_the_run_finishes_decides_its_state(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    seen = services.runs.get(RUN_ID)
+    assert seen is not None
+    assert services.runs.request_cancel(RUN_ID, NOW)
+    # As the last step does that read the record just before.
+    assert close_run(services, seen, Failure("gave_up", "It gave up.")) == "canceled"
+    assert not services.runs.request_cancel(RUN_ID, NOW)
+
+
+def test_the_end_of_a_run_counts_what_is_stored_and_not_what_was_told_on_the_way(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$set": {"users_analyzed": 99, "users_failed": 7}})
+    finish(services, FinishInput(RUN_ID))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.portfolios_analyzed, run.users_failed) == (3, 3, 0)
+
+
+def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    save = services.reports.save
+
+    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        return save(*reports)
+
+    monkeypatch.setattr(services.reports, "save", close_meanwhile)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_analyzed) == ("failed", 2)
+    assert database.portfolio_analyses.count_documents({}) == 2
+
+
+def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database, users=1)
+    database.users.insert_one({"user_id": "broken"})
+    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    made = prepare(services)
+    save = services.reports.save
+
+    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
+        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        return save(*reports)
+
+    monkeypatch.setattr(services.reports, "save", close_meanwhile)
+    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
+    assert [(error.user_id, error.error_type) for error in run.errors] == [
+        (None, "run_stalled"),
+        ("broken", "invalid_holdings"),
+    ]
+
+
+def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    record_end = services.runs.finish
+
+    def end_a_page_before(*arguments: Any) -> bool:  # noqa: ANN401 - passed on
+        analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+        return record_end(*arguments)
+
+    monkeypatch.setattr(services.runs, "finish", end_a_page_before)
+    finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
+
+
+def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
+    services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    start(services, database, dry_run=True)
+    database.users.insert_one({"user_id": "broken"})
+    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    before = {name: list(database[name].find()) for name in ("users", "holdings")}
+    analyze_all(services, prepare(services))
+    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
+    assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
+    after = {name: list(database[name].find()) for name in database.list_collection_names()}
+    assert len(after.pop("portfolio_analysis_runs")) == 1
+    assert {name: documents for name, documents in after.items() if documents} == before
+    # No alert is to take it for the night's.
+    assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
+
+
+@pytest.mark.parametrize("step", ["plan", "load_prices"])
+def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_leaves_none(
+    services: Services, database: DocumentDatabase, step: str
+) -> None:
+    class ClosingProvider(SampleProvider):
+        def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+            finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+            return super().daily_bars(symbols, start, end)
+
+    start(services, database, dry_run=True)
+    closing = replace(services, provider=ClosingProvider())
+    if step == "plan":
+        make_plan(closing)
+    else:
+        load_batch(closing, BatchInput(RUN_ID, make_plan(services).plan_id, 0))
+    assert [name for name in database.list_collection_names() if name.startswith("symbol_prices")] == []
+
+
+def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    database.users.insert_one({"user_id": "hoarder"})
+    database.watchlist.insert_many({"user_id": "hoarder", "symbol": f"X{number}"} for number in range(10_001))
+    made = prepare(services)
+    assert made.symbols == 1
+    analyze_all(services, made)
+    assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3, failed=1)
+
+
+def test_symbols_are_planned_in_batches_as_large_as_the_source_of_prices_takes(
+    services: Services, database: DocumentDatabase
+) -> None:
+    class SmallBatches(SampleProvider):
+        symbols_per_batch = 2
+
+    start(services, database)
+    database.watchlist.insert_many({"user_id": "u0", "symbol": symbol} for symbol in ("AMD", "KO", "MSFT", "PG"))
+    made = make_plan(replace(services, provider=SmallBatches()))
+    batches = [services.batches.members(made.plan_id, "symbols", number) for number in range(made.symbol_batches)]
+    assert batches == [["AAPL", "AMD"], ["KO", "MSFT"], ["PG"]]
+
+
+def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state_of_its_run(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    analyze_all(services, made)
+    assert finish(services, FinishInput(RUN_ID)) == "completed"
+    # As if a second delivery of the page had met this user's documents after somebody had spoilt them.
+    late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
+    services.reports.save([late], Shared())
+    recount_if_over(services, RUN_ID)
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.status, run.users_analyzed, run.users_failed) == ("completed_with_errors", 2, 1)
+    assert [error.user_id for error in run.errors] == ["u1"]

@@ -1,0 +1,351 @@
+"""The watchdog: runs that nobody works for are closed, and what is old is deleted, bit by bit."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.client import OrchestrationState
+from durabletask.task import OrchestrationContext
+from durabletask.worker import TaskHubGrpcWorker
+
+from analysis.models import Report
+from devhost.memory_backend import LocalBackend
+from functions.engine import VERSION, Engine
+from functions.services import Services, settings
+from records import Run, Trigger
+from runs.ending import close_run, recount_if_over
+from runs.starting import ORCHESTRATION, RunActive, start_run
+from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
+from stores.mongo import DocumentDatabase
+from stores.shared import Shared
+from tests.engine import carry_out, engine_away, hold_lease, run_of
+from tests.faulty_engines import StubbornEngine, served
+
+BY_HTTP = Trigger("http", "admin-secret")
+RUN_ID = "run_20200102_000000_0000"
+NOW = datetime.now(UTC)
+A_WHILE_AGO = NOW - timedelta(minutes=10)
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MONGODB_URL", "mongodb://not-used")
+    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
+    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
+    monkeypatch.setenv("ANALYSIS_STALL_SECONDS", "300")
+    monkeypatch.setenv("ANALYSIS_RETENTION_DAYS", "30")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def progressed(database: DocumentDatabase, run_id: str, moment: datetime) -> None:
+    database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": {"progressed_at": moment}})
+
+
+def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logged(
+    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    services.runs.start(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    run = run_of(services, RUN_ID)
+    assert (run.status, run.errors[0].error_type) == ("failed", "run_lost")
+    assert services.lease.holder() is None
+    assert [record.levelno for record in caplog.records if RUN_ID in record.getMessage()] == [logging.ERROR] * 2
+
+
+def test_a_run_whose_orchestration_ended_without_it_is_failed(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+) -> None:
+    hold_lease(services, "run_20200102_000000_0001", requested_at=A_WHILE_AGO)
+    client.schedule_new_orchestration(ORCHESTRATION, instance_id="run_20200102_000000_0001")
+    client.terminate_orchestration("run_20200102_000000_0001")
+    carry_out(client, "run_20200102_000000_0001")
+    close_stuck_runs(services, engine)
+    assert run_of(services, "run_20200102_000000_0001").errors[0].error_type == "run_lost"
+
+
+def test_a_run_that_gets_no_further_is_stopped_and_failed(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = "run_20200102_000000_0002"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    progressed(database, run_id, NOW - timedelta(seconds=301))
+    close_stuck_runs(services, engine)
+    run = run_of(services, run_id)
+    assert (run.status, run.errors[0].error_type) == ("failed", "run_stalled")
+    assert "300 s, in phase queued" in run.errors[0].error
+    assert services.lease.holder() is None
+    carry_out(client, run_id)
+    events = [type(event).__name__ for event in client.get_orchestration_history(run_id)]
+    assert "ExecutionTerminatedEvent" in events
+
+
+def test_a_run_that_got_further_within_the_limit_is_left_alone(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = "run_20200102_000000_0003"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    progressed(database, run_id, datetime.now(UTC))
+    close_stuck_runs(services, engine)
+    assert run_of(services, run_id).is_active
+    assert services.lease.holder() == run_id
+
+
+@pytest.mark.parametrize("step", ["start", "reach", "reach again", "page_done"])
+def test_every_step_of_a_run_counts_as_getting_further(
+    services: Services, database: DocumentDatabase, step: str
+) -> None:
+    from records import Outcome  # noqa: PLC0415 - used here only
+
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    if step == "reach again":
+        services.runs.reach(RUN_ID, "analyze")
+    progressed(database, RUN_ID, A_WHILE_AGO)
+    match step:
+        case "start":
+            services.runs.start(RUN_ID, A_WHILE_AGO)
+        case "page_done":
+            services.runs.page_done(RUN_ID, Outcome(analyzed=1))
+        case _:
+            services.runs.reach(RUN_ID, "analyze")
+    moment = services.runs.progressed_at(RUN_ID)
+    assert moment is not None
+    assert moment > A_WHILE_AGO + timedelta(minutes=5)
+
+
+def test_a_run_that_was_just_asked_for_is_left_alone_until_it_had_time_to_start(
+    services: Services, engine: Engine
+) -> None:
+    hold_lease(services, RUN_ID, requested_at=datetime.now(UTC))
+    close_stuck_runs(services, engine)
+    assert run_of(services, RUN_ID).status == "queued"
+
+
+def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, engine: Engine) -> None:
+    hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
+    services.runs.request_cancel(RUN_ID, NOW)
+    close_stuck_runs(services, engine)
+    assert run_of(services, RUN_ID).status == "canceled"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: Engine, *, recorded: bool) -> None:
+    if recorded:
+        services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=A_WHILE_AGO), None)
+    services.lease.acquire(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    assert services.lease.holder() is None
+
+
+def test_a_run_that_ended_just_now_frees_its_lease_itself(
+    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=datetime.now(UTC)), None)
+    services.lease.acquire(RUN_ID, A_WHILE_AGO)
+    close_stuck_runs(services, engine)
+    assert services.lease.holder() == RUN_ID
+    assert caplog.records == []
+
+
+def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> None:
+    moment = NOW - timedelta(days=days_ago)
+    services.runs.create(Run(run_id, "completed", BY_HTTP, moment, completed_at=moment), None)
+    services.reports.save(
+        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)], Shared()
+    )
+
+
+def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+) -> None:
+    old = start_run(services, engine, BY_HTTP)
+    client.terminate_orchestration(old)
+    carry_out(client, old)
+    close_run(services, run_of(services, old), None)
+    services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
+    recount_if_over(services, old)
+    _set(services, old, {"completed_at": NOW - timedelta(days=31)})
+    ended(services, "run_20200102_000000_0005", days_ago=29, reports=3)
+    before = run_of(services, old)
+    purge_old_runs(services, engine)
+    assert services.reports.get(old, "u") is None
+    assert client.get_orchestration_state(old) is None
+    assert run_of(services, old) == before
+    assert services.reports.outcome("run_20200102_000000_0005").analyzed == 3
+    assert [run.run_id for run in services.runs.to_purge(NOW, 10)] == ["run_20200102_000000_0005"]
+
+
+def test_the_history_of_sub_orchestrations_goes_with_that_of_their_run(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+) -> None:
+    def group(_: OrchestrationContext, __: object) -> int:
+        return 1
+
+    def portfolio_analysis(context: OrchestrationContext, _: object) -> Iterator[object]:
+        yield context.call_sub_orchestrator(group)
+
+    run_id = start_run(services, engine, BY_HTTP)
+    with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
+        worker.add_orchestrator(group)
+        worker.add_orchestrator(portfolio_analysis)
+        worker.start()  # type: ignore[no-untyped-call] # the SDK's
+        client.wait_for_orchestration_completion(run_id, timeout=10)
+    close_run(services, run_of(services, run_id), None)
+    purged = run_of(services, run_id)
+    assert {state.name for state in carried_during(client, purged)} == {"portfolio_analysis", "group"}
+    _purge_history(services, engine, purged)
+    assert carried_during(client, purged) == []
+
+
+def carried_during(client: SyncDurableFunctionsClient, run: Run) -> list[OrchestrationState]:
+    states = client.get_all_orchestration_states()
+    return [state for state in states if state.created_at.replace(tzinfo=UTC) >= run.requested_at]
+
+
+def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
+    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.watching._REPORTS_PURGED", 40)
+    monkeypatch.setattr("runs.watching._REPORTS_PER_DELETE", 20)
+    for number in range(2):
+        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=30)
+    left = []
+    while services.runs.to_purge(NOW, 10):
+        purge_old_runs(services, engine)
+        left.append([services.reports.outcome(f"run_20200102_000000_000{number}").analyzed for number in range(2)])
+    assert left == [[0, 20], [0, 0]]
+
+
+def _set(services: Services, run_id: str, values: dict[str, object]) -> None:
+    services.runs._runs.update_one({"run_id": run_id}, {"$set": values})  # noqa: SLF001 - as if time had passed
+
+
+def test_an_engine_that_is_away_keeps_no_reports_and_the_history_is_purged_later(
+    services: Services, engine: Engine
+) -> None:
+    for number in range(2):
+        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=2)
+    nowhere = engine_away()
+    purge_old_runs(services, nowhere)
+    assert [services.reports.outcome(run.run_id).analyzed for run in services.runs.to_purge(NOW, 10)] == [0, 0]
+    purge_old_runs(services, engine)
+    assert services.runs.to_purge(NOW, 10) == []
+
+
+def test_runs_that_still_run_in_the_engine_are_purged_later_with_one_warning_and_keep_no_other_waiting(
+    services: Services, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.watching._RUNS_PURGED", 2)
+    running, over = [f"run_20200102_000000_000{number}" for number in range(2)], "run_20200102_000000_0002"
+    for number, run_id in enumerate([*running, over]):
+        ended(services, run_id, days_ago=40 - number, reports=1)
+    with served(LocalBackend(default_version=None)) as client:
+        for run_id in running:
+            client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+        for _ in range(3):
+            purge_old_runs(services, Engine(client))
+        assert services.runs.to_purge(NOW, 10) == []
+        assert warned(caplog) == running
+        carry_out(client, running[0])  # the termination that came with it
+        caplog.clear()
+        for run_id in running:
+            _set(services, run_id, {"purge_after": A_WHILE_AGO})
+        purge_old_runs(services, Engine(client))
+        assert client.get_orchestration_state(running[0]) is None
+    assert warned(caplog) == []
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give the runs that warnings and errors tell of, in order."""
+    ours = (record for record in caplog.records if record.name == "runs.watching")
+    records = [record for record in ours if record.levelno >= logging.WARNING]
+    return [record.getMessage().split("run_id=")[1].rstrip(")") for record in records]
+
+
+def test_an_engine_that_is_away_is_asked_once_for_all_that_is_to_be_purged(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=2)
+    purge_old_runs(services, engine_away())
+    assert warned(caplog) == ["run_20200102_000000_0000"]
+
+
+def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
+    services: Services, database: DocumentDatabase
+) -> None:
+    run_id = "run_20200102_000000_0007"
+    hold_lease(services, run_id, requested_at=A_WHILE_AGO)
+    progressed(database, run_id, NOW - timedelta(seconds=301))
+    with served(StubbornEngine()) as client:
+        client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+        close_stuck_runs(services, Engine(client))
+    assert run_of(services, run_id).errors[0].error_type == "run_stalled"
+
+
+def of_version(services: Services, client: SyncDurableFunctionsClient, version: str | None, number: int) -> str:
+    """Give an active run that the engine carries, and that another version of the app started."""
+    run_id = f"run_20200102_000000_01{number:02}"
+    services.runs.create(Run(run_id, "queued", BY_HTTP, A_WHILE_AGO), None, version=version)
+    services.lease.acquire(run_id, A_WHILE_AGO)
+    client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
+    return run_id
+
+
+def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by_the_watchdog(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = of_version(services, client, "99.0", 0)
+    close_stuck_runs(services, engine)
+    run = run_of(services, run_id)
+    assert (run.status, run.errors[0].error_type) == ("failed", "newer_version")
+    assert "from version 99.0 of the orchestration to 1.0" in run.errors[0].error
+    assert services.lease.holder() is None
+    assert "The orchestration engine does not carry an active run" in caplog.text  # what the alert looks for
+
+
+def test_a_trigger_closes_a_run_of_a_newer_version_that_stood_still_as_long_as_no_run_may(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = of_version(services, client, "99.0", 1)
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds - 60))
+    with pytest.raises(RunActive):  # a newer host may be at work on a long step
+        start_run(services, engine, BY_HTTP)
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds + 60))
+    started = start_run(services, engine, BY_HTTP)
+    assert services.lease.holder() == started
+    assert run_of(services, run_id).errors[0].error_type == "newer_version"
+
+
+def test_a_run_of_a_newer_version_that_gets_on_is_left_to_the_host_that_knows_it(
+    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+) -> None:
+    run_id = of_version(services, client, "99.0", 2)
+    progressed(database, run_id, datetime.now(UTC))
+    close_stuck_runs(services, engine)
+    assert run_of(services, run_id).is_active
+
+
+@pytest.mark.parametrize(("version", "number"), [("0.9", 3), ("1.0", 4), (None, 5)])
+def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_has(
+    services: Services,
+    engine: Engine,
+    client: SyncDurableFunctionsClient,
+    database: DocumentDatabase,
+    version: str | None,
+    number: int,
+) -> None:
+    run_id = of_version(services, client, version, number)
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=120))
+    close_stuck_runs(services, engine)
+    assert run_of(services, run_id).is_active
+
+
+def test_the_version_that_started_a_run_is_on_its_record(services: Services, engine: Engine) -> None:
+    assert services.runs.version(start_run(services, engine, BY_HTTP)) == VERSION
