@@ -59,7 +59,7 @@ def test_every_state_of_a_run_is_in_the_runbook() -> None:
 
 
 def test_every_reason_for_which_a_run_fails_is_in_the_runbook() -> None:
-    code = "".join(file.read_text() for file in (ROOT / "functions").glob("*.py"))
+    code = "".join(file.read_text() for part in ("functions", "runs") for file in (ROOT / part).rglob("*.py"))
     named = set(re.findall(r'\bFailure\(\s*"(\w+)"', code))
     assert {"run_lost", "too_few_prices"} <= named
     # What a step raises is named by its class.

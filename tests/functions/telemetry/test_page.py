@@ -28,7 +28,7 @@ SPELLED_OUT = {
 
 def modules() -> Iterator[ast.Module]:
     for package in PACKAGES:
-        for file in sorted(Path(ROOT, package).glob("*.py")):
+        for file in sorted(Path(ROOT, package).rglob("*.py")):
             yield ast.parse(file.read_text())
 
 
