@@ -88,7 +88,7 @@ def is_beginning_of(line: str, template: str, words: set[str]) -> bool:
 def lines_of_the_code() -> tuple[tuple[str, set[str]], ...]:
     """Give the templates of all lines that the app logs, each with the texts of its module."""
     found = []
-    for module_file in (ROOT / "functions").glob("*.py"):
+    for module_file in chain.from_iterable((ROOT / part).rglob("*.py") for part in ("functions", "runs")):
         tree = ast.parse(module_file.read_text())
         words = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
