@@ -1,4 +1,4 @@
-"""The records that the stores keep about runs, frozen. The JSON of the API is these records, member for member."""
+"""The records about runs, frozen. The JSON of the API is these records, member for member."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -172,6 +172,59 @@ class Wanted:
     check: str | None = None
     check_status: CheckStatus | None = None
     user_id_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reason a run cannot continue, as a type and as a sentence."""
+
+    error_type: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The settings that must not change during a run: fixed in its plan, and used again for figures of its reports."""
+
+    benchmark_symbol: str
+    lookback_days: int
+    risk_free_rate: float
+    page_size: int
+    min_success_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a run, or the reason why it cannot be planned."""
+
+    plan_id: str = ""
+    symbols: int = 0
+    symbol_batches: int = 0
+    pages: int = 0
+    min_success_rate: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The numbered batch of symbols or users of a run's plan that a step works on."""
+
+    run_id: str
+    plan_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The result of a batch, or of several together.
+
+    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
+    ``failure`` is the reason why a batch as a whole could not be processed.
+    """
+
+    failed: int = 0
+    failed_symbols: tuple[str, ...] = ()
+    failure: Failure | None = None
 
 
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]

@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from credentials.kept import Kept, Unavailable
+from credentials.secrets import Kept, Unavailable
 from settings import Oidc, is_trusted_url
 
 if TYPE_CHECKING:

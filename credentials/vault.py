@@ -4,12 +4,12 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from credentials.identity import IMPATIENT, credential
-from credentials.kept import Unavailable
+from credentials.secrets import NEVER, SecretsUnavailable, SecretVersion
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
@@ -17,22 +17,9 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS_LISTED = 1_000
 _PAGE_SIZE = 25  # the maximum of the vault
-_LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _log = logging.getLogger(__name__)
-
-
-class SecretsUnavailable(Unavailable):
-    """The vault cannot be reached or refuses the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """One current or earlier value of a secret; ``id`` is None for one that does not come from a vault."""
-
-    id: str | None
-    value: str = field(repr=False)
-    not_after: datetime = _NEVER
 
 
 class Vault:
@@ -51,7 +38,7 @@ class Vault:
         Raises:
             SecretsUnavailable: the vault did not answer.
         """
-        return _answered(lambda: tuple(replace(version, not_after=_NEVER) for version in self._current(name)))
+        return _answered(lambda: tuple(replace(version, not_after=NEVER) for version in self._current(name)))
 
     def newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
         """Return the newest enabled and valid versions, at most ``most``; raises as :meth:`current`."""
@@ -71,7 +58,7 @@ class Vault:
         return tuple(version for version in found if version.value)
 
     def _counts(self, version: "SecretProperties") -> bool:
-        starts, ends = version.not_before or _LONG_AGO, version.expires_on or _NEVER
+        starts, ends = version.not_before or _LONG_AGO, version.expires_on or NEVER
         return version.enabled is True and starts <= self._now() < ends
 
     def _value(self, name: str, listed: "SecretProperties", known: dict[str, str]) -> SecretVersion:
@@ -84,7 +71,7 @@ class Vault:
 
 
 def _version(properties: "SecretProperties", value: str) -> SecretVersion:
-    return SecretVersion(properties.version, value, properties.expires_on or _NEVER)
+    return SecretVersion(properties.version, value, properties.expires_on or NEVER)
 
 
 def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:

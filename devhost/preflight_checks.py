@@ -7,7 +7,7 @@ import httpx
 
 from credentials.identity import NoToken, token
 from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from

@@ -7,7 +7,7 @@ from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 
 from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from settings import Settings
 from stores.audit import AuditLog

@@ -4,48 +4,60 @@ Clients of unknown address share one count. If all of them had to wait, one clie
 credentials are still accepted from them and only wrong ones have to wait.
 """
 
+import ipaddress
 import logging
+from typing import TYPE_CHECKING
 
-from functions.access.client import UNKNOWN, network_of
-from functions.services import sign_in_failures
+from problems import Problem
 from records import Credential
+
+if TYPE_CHECKING:
+    from stores.sign_in_failures import SignInFailures
+
+_IPV6_NETWORK_BITS = 64
 
 _log = logging.getLogger(__name__)
 
 
-class TooManyFailures(Exception):
+class TooManyFailures(Problem):
     """The client failed to sign in too often, and has to wait."""
 
+    status, slug, title = 429, "too-many-failures", "Too many failed sign-ins"
+    arguments_of_example = (300,)
+
     def __init__(self, seconds: int) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+        super().__init__(f"Wait {seconds} seconds, then send the right credentials.")
+        self.retry_after = seconds
 
 
-def make_wait(client: str, credential: Credential) -> None:
+def refuse_after_failures(failures: "SignInFailures", address: str, credential: Credential) -> None:
     """Refuse a client that failed too often, before its credentials are checked.
 
     Raises:
         TooManyFailures: it did.
     """
-    if client == UNKNOWN:
-        return
-    failures = sign_in_failures().of(_key(client, credential))
-    if failures.too_many:
-        raise TooManyFailures(failures.seconds_left)
+    counted = failures.of(_key(address, credential))
+    if counted.too_many:
+        raise TooManyFailures(counted.seconds_left)
 
 
-def count_failure(client: str, credential: Credential) -> None:
+def count_failure(failures: "SignInFailures", address: str, credential: Credential) -> None:
     """Count a failed sign-in.
 
     Raises:
         TooManyFailures: there were too many before.
     """
-    failures = sign_in_failures().add(_key(client, credential))
-    if failures.just_too_many:
-        _log.warning("Too many failed sign-ins: the client has to wait (client=%s, credential=%s)", client, credential)
-    if failures.beyond:
-        raise TooManyFailures(failures.seconds_left)
+    counted = failures.add(_key(address, credential))
+    if counted.just_too_many:
+        _log.warning("Too many failed sign-ins: the client has to wait (client=%s, credential=%s)", address, credential)
+    if counted.beyond:
+        raise TooManyFailures(counted.seconds_left)
 
 
-def _key(client: str, credential: Credential) -> str:
-    return f"{credential}:{network_of(client)}"
+def network_of(address: str) -> str:
+    """Return the network to count by: the address, or for IPv6 its /64, which usually belongs to one client."""
+    return str(ipaddress.ip_network((address, _IPV6_NETWORK_BITS), strict=False)) if ":" in address else address
+
+
+def _key(address: str, credential: Credential) -> str:
+    return f"{credential}:{network_of(address)}"

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from credentials.secrets import SecretMissing, SecretName, Secrets, Versions
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretsUnavailable
 from settings import Settings
 from tests.clock import Clock
 from tests.vault import Vault, a_vault

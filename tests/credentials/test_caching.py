@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from credentials.kept import Kept, Terms, Unavailable
+from credentials.secrets import Kept, Terms, Unavailable
 from tests.clock import Clock
 
 TERMS = Terms()

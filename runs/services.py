@@ -1,0 +1,45 @@
+"""The parts that the steps of a run work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from settings import Settings
+
+if TYPE_CHECKING:  # slow to import; the worker connects on first use
+    from pymongo import MongoClient
+
+    from market_data.provider import Provider
+    from records import Run
+    from stores.administrators import AdministratorStore
+    from stores.audit import AuditLog
+    from stores.batches import BatchStore
+    from stores.leases import RunLease
+    from stores.mongo import Document
+    from stores.portfolios import PortfolioStore
+    from stores.prices import PriceStore
+    from stores.reports import ReportStore
+    from stores.research import ResearchStore
+    from stores.runs import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """A worker's settings, stores and source of prices.
+
+    ``record_end`` is called with each run that ended, and the type of its error if it failed.
+    """
+
+    settings: Settings
+    mongodb: "MongoClient[Document]"
+    runs: "RunStore"
+    lease: "RunLease"
+    batches: "BatchStore"
+    administrators: "AdministratorStore"
+    portfolios: "PortfolioStore"
+    prices: "PriceStore"
+    research: "ResearchStore"
+    reports: "ReportStore"
+    audit: "AuditLog"
+    provider: "Provider"
+    record_end: "Callable[[Run, str | None], None]"
