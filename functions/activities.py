@@ -42,7 +42,7 @@ def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
 def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
     with _step("load_prices", message, context):
-        from runs.research import load_batch  # noqa: PLC0415
+        from runs.prices import load_batch  # noqa: PLC0415
 
         return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
 

@@ -19,6 +19,7 @@ from settings import KeyName, Settings, key_setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import redis
     from pymongo import MongoClient
     from pymongo.monitoring import CommandListener
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from stores.leases import RunLease
     from stores.mongo import Document
     from stores.portfolios import PortfolioStore
-    from stores.price_cache import PriceCache
     from stores.prices import PriceStore
     from stores.rate_limit import RateLimit
     from stores.reports import ReportStore
@@ -54,7 +54,7 @@ class Services:
     research: "ResearchStore"
     reports: "ReportStore"
     audit: "AuditLog"
-    price_cache: "PriceCache | None"
+    redis: "redis.Redis | None"
     provider: "Provider"
 
 
@@ -122,8 +122,7 @@ def _is_administrator(user_id: str) -> bool:
 
 @functools.cache
 def _connections() -> Services:
-    from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's docstring; same below
-    from market_data.providers import provider_from  # noqa: PLC0415
+    from market_data.providers import provider_from  # noqa: PLC0415 - see the module's docstring; same below
     from stores.administrators import AdministratorStore  # noqa: PLC0415
     from stores.audit import AuditLog  # noqa: PLC0415
     from stores.batches import BatchStore  # noqa: PLC0415
@@ -137,8 +136,6 @@ def _connections() -> Services:
 
     mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"), _listeners())
     database = mongodb[settings().mongodb_database]
-    price_cache = _price_cache()
-    provider = provider_from(settings(), provider_key, _rate_limit)
     return Services(
         mongodb=mongodb,
         runs=RunStore(database),
@@ -150,8 +147,8 @@ def _connections() -> Services:
         research=ResearchStore(database),
         reports=ReportStore(database),
         audit=AuditLog(database),
-        price_cache=price_cache,
-        provider=provider if price_cache is None else CachedProvider(provider, price_cache),
+        redis=_redis(),
+        provider=provider_from(settings(), provider_key, _rate_limit),
     )
 
 
@@ -163,15 +160,15 @@ def _listeners() -> "Sequence[CommandListener]":
     return (CommandSpans(),)
 
 
-def _price_cache() -> "PriceCache | None":
+def _redis() -> "redis.Redis | None":
     try:
         url = settings().redis_url or secrets().get("redis-url")
     except SecretMissing:
-        _log.warning("No REDIS_URL: working without a price cache")
+        _log.warning("No REDIS_URL: each worker counts failed sign-ins by itself")
         return None
-    from stores.price_cache import PriceCache  # noqa: PLC0415
+    from stores.redis_server import connect  # noqa: PLC0415
 
-    return PriceCache(url)
+    return connect(url, socket_timeout=2.0, socket_connect_timeout=2.0)
 
 
 def provider_key(name: KeyName) -> str:
@@ -215,7 +212,7 @@ def _sign_in_failures() -> "SignInFailures":
     try:
         url = settings().redis_url or secrets().get("redis-url")
     except SecretMissing:
-        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault again.
+        # For good: otherwise each sign-in would wait for a slow vault again.
         return _own_sign_in_failures()
     from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
 
