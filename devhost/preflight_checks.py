@@ -78,22 +78,21 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Check whether Redis answers, if one is configured."""
     from redis import RedisError  # noqa: PLC0415 - slow to import
 
-    from stores.price_cache import PriceCache  # noqa: PLC0415 - slow to import, too
+    from stores.redis_server import connect  # noqa: PLC0415 - slow to import, too
 
     try:
-        cache = PriceCache(settings.redis_url or secrets.get("redis-url"))
+        url = settings.redis_url or secrets.get("redis-url")
     except SecretMissing:
-        yield note("redis", "none: prices are not cached, and failed sign-ins are counted by each worker for itself")
+        yield note("redis", "none: each worker counts failed sign-ins and requests to the provider by itself")
         return
     except SecretsUnavailable:
         return
     try:
-        cache.ping()
+        with connect(url, socket_timeout=2.0, socket_connect_timeout=2.0) as server:
+            server.ping()
         yield ok("redis", "it answers")
     except RedisError as error:
         yield missing("redis", f"it does not answer ({type(error).__name__})")
-    finally:
-        cache.close()
 
 
 def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:

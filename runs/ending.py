@@ -57,8 +57,6 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
         _log_end(services.runs.get(run.run_id) or run)
         services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
-    if run.dry_run:
-        services.prices.apart(run.run_id).drop()
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
     return run.status

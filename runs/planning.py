@@ -15,7 +15,7 @@ from functions.services import Services, settings
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Run, RunError
 from runs.prices import fetch_histories
-from runs.steps import prices_of, wanted_run
+from runs.steps import wanted_run
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 
 _USER_ID = re.compile(USER_ID_PATTERN)
@@ -79,8 +79,7 @@ def _load_benchmark(services: Services, run: Run) -> date:
     """Store the benchmark's bars, whose dates are the trading calendar, and return the as-of date on it."""
     symbol, last = settings().benchmark_symbol, services.provider.last_day()
     wanted = min(run.as_of or last, last)
-    prices_of(services, run).ensure_indexes()  # a dry run has a new store
-    update = fetch_histories(services, run, [symbol], wanted)
+    update = fetch_histories(services, [symbol], wanted)
     if symbol in update.errors:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {update.errors[symbol]}")
     try:

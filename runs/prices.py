@@ -1,4 +1,4 @@
-"""Updates of the stored price histories to the range a run needs, with as few requests to the source as possible.
+"""The second step of a run, per batch of symbols: the stored price histories are extended to the range it needs.
 
 The source is asked for the missing days and a few before them. If these match the stored days, the new days are
 appended. If they do not, because a split or dividend moved the adjusted closes or the source corrected its data, the
@@ -16,12 +16,13 @@ import numpy as np
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
+from functions.messages import BatchInput, BatchResult, Failure
 from functions.services import Services, settings
 from market_data.patience import one_patience
-from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
+from market_data.provider import FetchedBars, KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
 from market_data.selection import bars_between
-from records import Run
-from runs.steps import drop_prices_if_over, prices_of
+from records import RunError
+from runs.steps import planned_as_of, wanted_run
 from stores.prices import History
 
 OVERLAP = timedelta(days=10)
@@ -30,18 +31,44 @@ OVERLAP = timedelta(days=10)
 # The named stress episodes begin in 2008; no figure needs older prices.
 _HISTORY_START = date(2007, 1, 1)
 _LISTINGS = ("renamed", "delisted")
+_LONGEST_ERROR = 200
 _NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
-
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Update:
-    """The updated histories by symbol, and the errors of the symbols that could not be updated."""
+    """The updated histories by symbol, and the errors of the symbols that could not be updated.
+
+    After a ``failure`` of the source, these are only the symbols that were complete by then.
+    """
 
     histories: dict[str, History] = field(default_factory=dict)
     errors: dict[str, PricesError] = field(default_factory=dict)
+    failure: ProviderUnavailable | KeyRefused | None = None
+
+    def new(self, kept: Mapping[str, History]) -> dict[str, History]:
+        """Return the histories that differ from the ``kept`` ones."""
+        return {symbol: own for symbol, own in self.histories.items() if own is not kept.get(symbol)}
+
+
+def load_batch(services: Services, batch: BatchInput) -> BatchResult:
+    """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
+    run = wanted_run(services, batch.run_id)
+    if run is None:
+        return BatchResult()
+    services.runs.reach(run.run_id, "market_data")
+    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
+    try:
+        found = fetch_histories(services, symbols, planned_as_of(run))
+    except KeyRefused as error:  # a retry would be refused, too
+        return BatchResult(failure=Failure("provider_key_refused", str(error)))
+    errors = {
+        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
+    }
+    services.batches.record_symbols(batch.plan_id, batch.number, errors)
+    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
 
 
 def history_start(as_of: date) -> date:
@@ -49,17 +76,20 @@ def history_start(as_of: date) -> date:
     return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
 
 
-def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted: date) -> Update:
+def fetch_histories(services: Services, symbols: Sequence[str], wanted: date) -> Update:
     """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
 
     A symbol without any price up to then is among the errors.
+
+    Raises:
+        ProviderUnavailable, KeyRefused: the source failed; its answers up to then are stored, so that the next attempt
+            continues from there.
     """
     kept, start = services.prices.load(symbols), history_start(wanted)
     update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
-    # A dry run has its own store, which must hold everything that its later steps read.
-    new = {symbol: own for symbol, own in update.histories.items() if run.dry_run or own is not kept.get(symbol)}
-    prices_of(services, run).save(new)
-    drop_prices_if_over(services, run)
+    services.prices.save(update.new(kept))
+    if update.failure is not None:
+        raise update.failure
     for symbol, own in update.histories.items():
         try:
             bars_between(own.bars, symbol, start, wanted)
@@ -97,13 +127,21 @@ def bring_up_to_date(
 
 
 def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
-    """Add known or newly fetched renames and delistings to the new histories whose prices stopped."""
-    new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
+    """Add known or newly fetched renames and delistings to the new histories whose prices stopped.
+
+    After a failure of the source nothing is fetched, and histories without a known one are removed.
+    """
+    new = update.new(kept)
     stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
     known = {
         symbol: [issue for issue in kept[symbol].issues if issue.kind in _LISTINGS] for symbol in stopped & set(kept)
     }
     asked = sorted(symbol for symbol in stopped if not known.get(symbol))
+    if update.failure is not None:
+        # If they were stored, the next attempt would find them complete and never ask for the reason.
+        for symbol in asked:
+            del new[symbol], update.histories[symbol]
+        asked = []
     try:
         listings = provider.listings(asked, start) if asked else {}
     except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; only an explanation is missing
@@ -127,10 +165,18 @@ type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]
 
 
 def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date, end: date) -> _Answer:
-    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``."""
-    if not symbols:
+    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``.
+
+    After a failure of the source, return the bars that came before it, and do not send another request.
+    """
+    if not symbols or update.failure is not None:
         return {}
-    fetched = provider.daily_bars(symbols, start, end)
+    try:
+        fetched = provider.daily_bars(symbols, start, end)
+    except ProviderUnavailable as error:
+        update.failure, fetched = error, error.fetched
+    except KeyRefused as error:
+        update.failure, fetched = error, FetchedBars({}, {})
     missing = {symbol for symbol, error in fetched.errors.items() if isinstance(error, MissingPrices)}
     update.errors.update({symbol: error for symbol, error in fetched.errors.items() if symbol not in missing})
     return {

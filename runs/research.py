@@ -1,4 +1,4 @@
-"""The second and third step of a run, per batch of symbols: prices, then research."""
+"""The third step of a run, per batch of symbols: research."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -9,35 +9,12 @@ from analysis.models import Bars
 from analysis.price_issues import PriceIssue, SymbolIssue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
-from functions.messages import BatchInput, BatchResult, Failure
+from functions.messages import BatchInput, BatchResult
 from functions.services import Services, settings
-from market_data.provider import KeyRefused
 from market_data.selection import bars_between
-from records import Run, RunError
-from runs.prices import fetch_histories, history_start
-from runs.steps import prices_of, wanted_run
+from runs.prices import history_start
+from runs.steps import planned_as_of, wanted_run
 from stores.prices import History
-
-_LONGEST_ERROR = 200
-
-
-def load_batch(services: Services, batch: BatchInput) -> BatchResult:
-    """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
-    run = wanted_run(services, batch.run_id)
-    if run is None:
-        return BatchResult()
-    services.runs.reach(run.run_id, "market_data")
-    as_of = _as_of(run)
-    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
-    try:
-        found = fetch_histories(services, run, symbols, as_of)
-    except KeyRefused as error:  # a retry would be refused, too
-        return BatchResult(failure=Failure("provider_key_refused", str(error)))
-    errors = {
-        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
-    }
-    services.batches.record_symbols(batch.plan_id, batch.number, errors)
-    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
 
 
 def research_batch(services: Services, batch: BatchInput) -> BatchResult:
@@ -49,9 +26,9 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(run.run_id, "research")
-    as_of, benchmark = _as_of(run), settings().benchmark_symbol
+    as_of, benchmark = planned_as_of(run), settings().benchmark_symbol
     members = services.batches.members(batch.plan_id, "symbols", batch.number)
-    histories = prices_of(services, run).load([*members, benchmark])
+    histories = services.prices.load([*members, benchmark])
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
     def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
@@ -84,9 +61,3 @@ def _days_without_benchmark(histories: Mapping[str, History], benchmark: str) ->
     days, symbols = np.unique(later, return_counts=True)
     most: list[date] = days[2 * symbols > len(known)].tolist()
     return most
-
-
-def _as_of(run: Run) -> date:
-    if run.as_of is None:
-        raise ValueError(f"{run.run_id} was never planned")
-    return run.as_of

@@ -34,17 +34,8 @@ class History:
 class PriceStore:
     """The history of each symbol, one document a symbol."""
 
-    def __init__(self, database: DocumentDatabase, collection: str = "symbol_prices") -> None:
-        self._database = database
-        self._prices = database[collection]
-
-    def apart(self, run_id: str) -> "PriceStore":
-        """Return a separate store for this run, for a run that must leave no trace; to be dropped after the run."""
-        return PriceStore(self._database, f"symbol_prices_of_{run_id}")
-
-    def drop(self) -> None:
-        """Delete all histories."""
-        self._prices.drop()
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._prices = database.symbol_prices
 
     def ensure_indexes(self) -> None:
         """Create the index behind every query here."""

@@ -15,9 +15,8 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from stores.mongo import connect
-from stores.price_cache import PriceCache
 from stores.redis_server import connect as connect_redis
-from stores.sign_in_failures import SharedFailures
+from stores.sign_in_failures import SharedFailures, SignInFailures
 from tests.conftest import REDIS_PATH, free_port, missing_server
 from tests.credentials.oidc_mongodb import Server, a_mongodb_that_takes
 from tests.identity import Identity, an_identity
@@ -103,17 +102,18 @@ def test_a_connection_that_redis_ends_when_its_token_expires_is_made_anew_with_t
 
 
 @pytest.mark.parametrize("fault", ["no token", "wrong token"])
-def test_where_redis_cannot_be_signed_in_to_the_app_works_without_a_cache(
+def test_where_redis_cannot_be_signed_in_to_each_worker_counts_by_itself(
     fault: str, identity: Identity, redis_over_tls: tuple[str, redis.Redis], caplog: pytest.LogCaptureFixture
 ) -> None:
     url, _ = redis_over_tls
     identity.gives_none = fault == "no token"
     identity.token = "token-of-somebody-else"
-    cache = PriceCache(url)
-    assert cache.get(["AAPL"]) == {}
-    cache.close()
-    assert [record.message for record in caplog.records if record.name == "stores.price_cache"] == [
-        "Redis cannot be used (AuthenticationError): working without a price cache"
+    shared = SharedFailures(url)
+    failures = SignInFailures(shared)
+    assert [failures.add("client").count for _ in range(2)] == [1, 2]
+    shared.close()
+    assert [record.message for record in caplog.records if record.name == "stores.sign_in_failures"] == [
+        "Failed sign-ins are counted by each worker while Redis is away (AuthenticationError)"
     ]
     assert identity.token not in caplog.text
 

@@ -270,7 +270,7 @@ class Site:
             self.database[name].delete_many({})
 
     def forget_prices(self) -> None:
-        """Leave no prices in the database, so that a run asks Redis, and their source, for them."""
+        """Leave no prices in the database, so that a run asks their source for them."""
         self.database.symbol_prices.delete_many({})
 
     def age(self, run_id: str, seconds: int) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis
 
 from tests.builders import random_walk, weekdays
 from tests.faults.people import BENCHMARK, SYMBOLS
@@ -40,8 +39,6 @@ def new_at(site: Site, server: ProviderServer) -> Site:
         MARKET_DATA_REQUESTS_PER_MINUTE="100000",
     )
     site.forget_prices()
-    with redis.Redis.from_url(site.redis.url) as client:
-        client.flushdb()
     return site
 
 
@@ -108,6 +105,18 @@ def test_a_server_that_fails_for_longer_than_a_step_asks_is_asked_by_the_next_at
     check(site, run_id, states=("completed",))
     assert "load_prices: failed: ProviderUnavailable" in site.log()
     assert figures(site, run_id) == expected
+
+
+def test_what_was_answered_before_the_server_failed_is_not_asked_for_by_the_next_attempt_at_the_step(
+    site: Site, server: ProviderServer, expected: Figures
+) -> None:
+    questions_of_a_part = 2
+    server.failures.extend([""] * (QUESTIONS_OF_PLAN + questions_of_a_part) + ["503"] * 5)
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == expected
+    assert server.params("symbols").count(",".join(FIRST_PART)) == questions_of_a_part
+    assert len(server.asked) == QUESTIONS + 5
 
 
 def test_a_key_that_is_withdrawn_in_the_midst_ends_the_run_and_names_the_settings(

@@ -7,13 +7,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import redis
 
 from market_data import http_source, patience
-from market_data.cached import CachedProvider
 from market_data.patience import end_of_patience, one_patience
 from market_data.provider import ProviderUnavailable
-from stores.price_cache import PriceCache
 from tests.devhost.harness import eventually
 from tests.market_data.made_up import EVER
 from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
@@ -94,22 +91,14 @@ def test_connections_are_kept_for_the_next_question() -> None:
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_what_was_answered_before_the_server_went_away_is_not_asked_for_again(api: str, redis_url: str) -> None:
-    cache = PriceCache(redis_url)
+def test_what_was_answered_before_the_server_went_away_comes_with_the_error(api: str) -> None:
     with a_remote_provider(api, settings=ONE_AT_ONCE) as (provider, server):
-        cached = CachedProvider(provider, cache)
         expected = provider.daily_bars(["AAPL"], *EVER).bars["AAPL"]
         needed = len(server.asked)
         server.failures.extend(["none"] * needed)
         server.always = "500"
         with pytest.raises(ProviderUnavailable) as caught:
-            cached.daily_bars(["AAPL", "KO"], *EVER)
-        assert set(caught.value.fetched.bars) == {"AAPL"}
-        server.forget()
-        bars = cached.daily_bars(["AAPL", "KO"], *EVER).bars
-        assert not any("AAPL" in question.params.values() for question in server.asked)
-    cache.close()
-    assert set(bars) == {"AAPL", "KO"}
-    assert np.array_equal(bars["AAPL"].adj_close, expected.adj_close)
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
+            provider.daily_bars(["AAPL", "KO"], *EVER)
+    fetched = caught.value.fetched
+    assert (set(fetched.bars), fetched.errors) == ({"AAPL"}, {})
+    assert np.array_equal(fetched.bars["AAPL"].adj_close, expected.adj_close)

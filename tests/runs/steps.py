@@ -11,8 +11,9 @@ from functions.services import Services, settings
 from market_data.provider import Provider
 from records import Run, Trigger
 from runs.planning import plan
+from runs.prices import load_batch
 from runs.reports import analyze
-from runs.research import load_batch, research_batch
+from runs.research import research_batch
 from stores.administrators import AdministratorStore
 from stores.audit import AuditLog
 from stores.batches import BatchStore
@@ -55,7 +56,7 @@ def all_services(
             research=ResearchStore(database),
             reports=reports,
             audit=AuditLog(database),
-            price_cache=None,
+            redis=None,
             provider=provider,
         )
         client.close()

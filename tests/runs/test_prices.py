@@ -13,9 +13,11 @@ from analysis.price_issues import PriceIssue
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.selection import bars_between
-from runs.prices import OVERLAP, Update, bring_up_to_date
+from runs.prices import OVERLAP, Update, bring_up_to_date, fetch_histories
+from stores.mongo import DocumentDatabase
 from stores.prices import History
 from tests.builders import random_walk, weekdays
+from tests.runs.steps import all_services
 
 DAYS = weekdays(200)
 START, SOURCE = date(2018, 1, 1), "test 1"
@@ -34,6 +36,8 @@ class Source:
     last: date
     state: str = SOURCE
     bad: set[str] = field(default_factory=set)
+    failing: dict[str, ProviderUnavailable | KeyRefused] = field(default_factory=dict)
+    """The error when a symbol is asked for; symbols before it are answered."""
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
     became: dict[str, Listing] = field(default_factory=dict)
@@ -47,6 +51,10 @@ class Source:
         self.patience_ended.append(end_of_patience())
         fetched = FetchedBars({}, {}, dict(self.issues))
         for symbol in symbols:
+            if failure := self.failing.get(symbol):
+                if isinstance(failure, ProviderUnavailable):
+                    failure.fetched = fetched
+                raise failure
             try:
                 if symbol in self.bad:
                     raise BadPrices(symbol, "answer", "it is wrong")
@@ -285,3 +293,96 @@ def test_a_source_that_cannot_tell_what_became_costs_no_prices(
         update = bring_up_to_date(source, {}, "A", START, day(150))
     assert_same(update.histories["A"].bars, source.bars["A"])
     assert f"What became of 1 symbols whose prices stopped cannot be told: {error}" in caplog.text
+
+
+def test_what_was_answered_before_the_source_failed_is_not_asked_for_again(source: Source) -> None:
+    for kept in ({}, kept_until(source, 149)):
+        source.failing = {"C": ProviderUnavailable("it is away")}
+        update = bring_up_to_date(source, kept, "ABC", START, day(150))
+        assert update.failure is source.failing["C"]
+        assert len(source.asked) == 1
+        assert set(update.histories) == {"A", "B"}
+        source.failing.clear()
+        source.asked.clear()
+        update = bring_up_to_date(source, kept | update.histories, "ABC", START, day(150))
+        assert update.failure is None
+        assert [symbols for symbols, _, _ in source.asked] == [("C",)]
+        for symbol in "ABC":
+            assert_same(update.histories[symbol].bars, source.bars[symbol].at(slice(151)))
+        source.asked.clear()
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
+def test_a_source_that_has_failed_is_asked_nothing_more_and_what_is_complete_remains(
+    source: Source, error: ProviderUnavailable | KeyRefused
+) -> None:
+    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    source.failing = {"B": error}
+    update = bring_up_to_date(source, kept, "ABCX", START, day(150))
+    assert [symbols for symbols, _, _ in source.asked] == [("A",), ("B", "C")]
+    assert source.asked_what_became == []
+    assert update.failure is error
+    assert set(update.histories) == {"A"}
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
+
+
+def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_ask_what_became_of_them(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, {}, "AXBC", START, day(150))
+    assert set(update.histories) == {"B"}
+    assert source.asked_what_became == []
+    source.failing.clear()
+    source.asked.clear()
+    update = bring_up_to_date(source, update.histories, "AXBC", START, day(150))
+    assert [symbols for symbols, _, _ in source.asked] == [("A", "X", "C")]
+    assert source.asked_what_became == [(("A", "X"), START)]
+    assert update.histories["A"].issues == (PriceIssue("delisted", None, day(100)),)
+
+
+def test_a_symbol_known_to_be_delisted_is_extended_though_the_source_fails_for_others(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    kept = kept_until(source, 149)
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert set(update.histories) == {"A", "B"}
+    assert (update.histories["A"].end, update.histories["A"].issues) == (day(150), kept["A"].issues)
+    assert len(source.asked_what_became) == 1
+
+
+def test_kept_days_that_have_changed_are_asked_for_anew_by_the_attempt_after_a_failure(source: Source) -> None:
+    kept = kept_until(source, 149)
+    source.bars["B"] = replace(source.bars["B"], close=source.bars["B"].close / 2)
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert set(update.histories) == {"A"}
+    source.failing.clear()
+    source.asked.clear()
+    update = bring_up_to_date(source, kept | update.histories, "ABC", START, day(150))
+    assert source.asked == [(("B", "C"), day(149) - OVERLAP, day(150)), (("B",), START, day(150))]
+    assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"),
+    [(ProviderUnavailable("it is away"), {"A", "B"}), (KeyRefused("not in the subscription"), set[str]())],
+)
+def test_what_was_answered_is_stored_before_the_error_goes_on(
+    source: Source,
+    database: DocumentDatabase,
+    mongodb_url: str,
+    error: ProviderUnavailable | KeyRefused,
+    stored: set[str],
+) -> None:
+    source.failing = {"C": error}
+    with all_services(database, mongodb_url, source) as services:
+        with pytest.raises(type(error), match=str(error)):
+            fetch_histories(services, ["A", "B", "C"], day(150))
+        assert set(services.prices.load(["A", "B", "C"])) == stored
+        source.failing.clear()
+        source.asked.clear()
+        update = fetch_histories(services, ["A", "B", "C"], day(150))
+        assert [set(symbols) for symbols, _, _ in source.asked] == [{"A", "B", "C"} - stored]
+        assert set(services.prices.load(["A", "B", "C"])) == set(update.histories) == {"A", "B", "C"}

@@ -1,5 +1,6 @@
 """How often a provider's server is asked for a thousand symbols, night by night."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
@@ -8,12 +9,12 @@ import pytest
 
 from analysis.models import Bars
 from functions.services import settings
-from market_data.provider import Provider
-from runs.prices import bring_up_to_date, history_start
+from market_data.provider import Provider, ProviderUnavailable
+from runs.prices import Update, bring_up_to_date, history_start
 from stores.prices import History
 from tests.builders import random_walk, weekdays
-from tests.market_data.made_up import traded
-from tests.market_data.remote import a_remote_provider
+from tests.market_data.made_up import EVER, made_up_market, traded
+from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
 
 SYMBOLS = ["".join(chr(65 + number // 26**place % 26) for place in range(3)) for number in range(1_000)]
 DAYS = weekdays(60, start="2026-01-05")
@@ -72,6 +73,28 @@ def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one
         assert [asked.params["symbols"] for asked in server.asked].count(SYMBOLS[500]) == 2
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
+
+
+@pytest.mark.parametrize("api", REMOTE)
+def test_what_was_answered_before_the_server_went_away_is_not_asked_for_again(api: str) -> None:
+    last = evening(made_up_market()["AAPL"].dates[-1])
+    with a_remote_provider(api, settings=replace(GENEROUS, concurrency=1), now=lambda: last) as (provider, server):
+
+        def update(kept: dict[str, History], *symbols: str) -> Update:
+            return bring_up_to_date(provider, kept, symbols, EVER[0], provider.last_day())
+
+        expected = update({}, "AAPL").histories["AAPL"]
+        server.failures.extend(["none"] * len(server.asked))
+        server.always = "500"
+        partly = update({}, "AAPL", "KO")
+        assert isinstance(partly.failure, ProviderUnavailable)
+        assert set(partly.histories) == {"AAPL"}
+        server.forget()
+        rest = update(partly.histories, "AAPL", "KO")
+        assert server.asked
+        assert not any("AAPL" in value for question in server.asked for value in question.params.values())
+    assert (rest.failure, set(rest.histories)) == (None, {"AAPL", "KO"})
+    np.testing.assert_array_equal(rest.histories["AAPL"].bars.adj_close, expected.bars.adj_close)
 
 
 def scaled(walk: Bars, number: int) -> Bars:

@@ -1,6 +1,7 @@
 """The steps of a run against a real database: delivered twice, late, and with odd users."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -16,8 +17,9 @@ from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
 from records import Outcome, RunError
 from runs.ending import close_run, finish, recount_if_over
+from runs.prices import fetch_histories, load_batch
 from runs.reports import analyze
-from runs.research import load_batch, research_batch
+from runs.research import research_batch
 from stores.mongo import DocumentDatabase
 from stores.shared import Shared
 from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
@@ -248,28 +250,26 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
     assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
 
 
-def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
+def test_a_dry_run_counts_everything_and_keeps_its_record_and_the_shared_prices_only(
     services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     start(services, database, dry_run=True)
     database.users.insert_one({"user_id": "broken"})
     database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
-    before = {name: list(database[name].find()) for name in ("users", "holdings")}
+    before = contents(database)
     analyze_all(services, prepare(services))
     assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
-    after = {name: list(database[name].find()) for name in database.list_collection_names()}
-    assert len(after.pop("portfolio_analysis_runs")) == 1
-    assert {name: documents for name, documents in after.items() if documents} == before
+    assert_kept_only_the_record_and_prices(database, before, {"AAPL", settings().benchmark_symbol})
     # No alert is to take it for the night's.
     assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
 
 
 @pytest.mark.parametrize("step", ["plan", "load_prices"])
-def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_leaves_none(
+def test_a_dry_run_that_is_closed_while_a_step_fetches_keeps_its_record_and_the_shared_prices_only(
     services: Services, database: DocumentDatabase, step: str
 ) -> None:
     class ClosingProvider(SampleProvider):
@@ -278,12 +278,56 @@ def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_leaves_none(
             return super().daily_bars(symbols, start, end)
 
     start(services, database, dry_run=True)
+    before = contents(database)
     closing = replace(services, provider=ClosingProvider())
+    fetched = {settings().benchmark_symbol}
     if step == "plan":
         make_plan(closing)
     else:
         load_batch(closing, BatchInput(RUN_ID, make_plan(services).plan_id, 0))
-    assert [name for name in database.list_collection_names() if name.startswith("symbol_prices")] == []
+        fetched.add("AAPL")
+    assert_kept_only_the_record_and_prices(database, before, fetched)
+
+
+def contents(database: DocumentDatabase) -> dict[str, list[dict[str, Any]]]:
+    """Give what the backend keeps, and the app."""
+    kept = {name: list(database[name].find()) for name in sorted(database.list_collection_names())}
+    return {name: documents for name, documents in kept.items() if documents}
+
+
+def assert_kept_only_the_record_and_prices(
+    database: DocumentDatabase, before: dict[str, list[dict[str, Any]]], symbols: set[str]
+) -> None:
+    after = contents(database)
+    assert {document["run_id"] for document in after.pop("portfolio_analysis_runs")} == {RUN_ID}
+    assert {document["symbol"] for document in after.pop("symbol_prices")} == symbols
+    assert after == {name: before[name] for name in ("users", "holdings")}  # no report, no batch, no lease
+
+
+class Counting(SampleProvider):
+    """Counts the symbols that are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        self.asked.update(symbols)
+        return super().daily_bars(symbols, start, end)
+
+
+@pytest.mark.parametrize("dry_run_first", [True, False])
+def test_a_dry_run_and_another_fetch_the_prices_of_a_day_once_between_them(
+    services: Services, database: DocumentDatabase, *, dry_run_first: bool
+) -> None:
+    provider = Counting()
+    counted, symbols = replace(services, provider=provider), ["AAPL", settings().benchmark_symbol]
+    start(counted, database, dry_run=True)
+    if not dry_run_first:
+        fetch_histories(counted, symbols, provider.last_day())
+    analyze_all(counted, prepare(counted))
+    fetch_histories(counted, symbols, provider.last_day())
+    assert provider.asked == dict.fromkeys(symbols, 1)
 
 
 def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(

@@ -1,21 +1,16 @@
-"""Bars in MongoDB and in Redis: the same claims for both, then what is special to each."""
+"""Bars in MongoDB."""
 
 import logging
-from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import date
-from threading import Thread
 
-import fakeredis
 import numpy as np
 import pytest
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
 from stores.mongo import DocumentDatabase
-from stores.price_cache import PriceCache
 from stores.prices import History, PriceStore
-from tests.conftest import free_port
 
 FULL = Bars(
     dates=np.array(["1969-12-31", "2024-02-29", "2026-01-02"], dtype="datetime64[D]"),
@@ -33,107 +28,50 @@ def history(own: Bars) -> History:
     return History("csv 17", date(2020, 1, 1), date(2026, 1, 5), own, issues)
 
 
-type Save = Callable[[dict[str, Bars]], None]
-type Load = Callable[[list[str]], dict[str, Bars]]
-
-
-@pytest.fixture(params=["mongodb", "redis", "fakeredis"])
-def keeper(request: pytest.FixtureRequest) -> Iterator[tuple[Save, Load]]:
-    if request.param == "mongodb":
-        store = PriceStore(request.getfixturevalue("database"))
-        store.ensure_indexes()
-        yield (
-            lambda bars: store.save({symbol: history(own) for symbol, own in bars.items()}),
-            lambda symbols: {symbol: own.bars for symbol, own in store.load(symbols).items()},
-        )
-        return
-    url = request.getfixturevalue("redis_url" if request.param == "redis" else "fake_redis_url")
-    cache = PriceCache(url)
-    yield cache.put, cache.get
-    cache.close()
-
-
 @pytest.fixture
-def fake_redis_url() -> Iterator[str]:
-    server = fakeredis.TcpFakeServer(("127.0.0.1", free_port()), server_type="redis")
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+def store(database: DocumentDatabase) -> PriceStore:
+    made = PriceStore(database)
+    made.ensure_indexes()
+    return made
 
 
 def same(one: Bars, other: Bars) -> bool:
     return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Bars))
 
 
-def test_bars_come_back_to_the_last_bit(keeper: tuple[Save, Load]) -> None:
-    save, load = keeper
-    save({"full": FULL, "closes": CLOSES_ONLY})
-    loaded = load(["full", "closes"])
-    assert same(loaded["full"], FULL)
-    assert loaded["closes"].high is None
-    assert loaded["closes"].low is None
-    assert np.array_equal(loaded["closes"].close, CLOSES_ONLY.close)
+def test_bars_come_back_to_the_last_bit(store: PriceStore) -> None:
+    store.save({"full": history(FULL), "closes": history(CLOSES_ONLY)})
+    loaded = store.load(["full", "closes"])
+    assert same(loaded["full"].bars, FULL)
+    assert loaded["closes"].bars.high is None
+    assert loaded["closes"].bars.low is None
+    assert np.array_equal(loaded["closes"].bars.close, CLOSES_ONLY.close)
 
 
-def test_unknown_symbols_are_left_out(keeper: tuple[Save, Load]) -> None:
-    save, load = keeper
-    save({"known": FULL})
-    assert list(load(["unknown", "known"])) == ["known"]
-    assert load([]) == {}
+def test_unknown_symbols_are_left_out(store: PriceStore) -> None:
+    store.save({"known": history(FULL)})
+    assert list(store.load(["unknown", "known"])) == ["known"]
+    assert store.load([]) == {}
 
 
-def test_saving_again_replaces(keeper: tuple[Save, Load]) -> None:
-    save, load = keeper
-    save({"X": FULL})
-    save({"X": CLOSES_ONLY})
-    assert len(load(["X"])["X"].dates) == 1
+def test_saving_again_replaces(store: PriceStore) -> None:
+    store.save({"X": history(FULL)})
+    store.save({"X": history(CLOSES_ONLY)})
+    assert len(store.load(["X"])["X"].bars.dates) == 1
 
 
-def test_saving_nothing_is_nothing(keeper: tuple[Save, Load]) -> None:
-    save, load = keeper
-    save({})
-    assert load(["X-never"]) == {}
+def test_saving_nothing_is_nothing(store: PriceStore) -> None:
+    store.save({})
+    assert store.load(["X-never"]) == {}
 
 
-def test_one_document_a_symbol(database: DocumentDatabase) -> None:
-    store = PriceStore(database)
+def test_one_document_a_symbol(store: PriceStore, database: DocumentDatabase) -> None:
     store.save({"A": history(FULL)})
     store.save({"A": history(FULL), "B": history(FULL)})
     assert database.symbol_prices.count_documents({}) == 2
 
 
-def test_cached_bars_expire(redis_url: str) -> None:
-    cache = PriceCache(redis_url)
-    cache.put({"expiring": FULL})
-    assert 0 < cache._redis.ttl("expiring") <= 12 * 60 * 60  # noqa: SLF001 - the expiry is seen only from within
-    cache.close()
-
-
-def test_a_redis_that_is_away_is_a_miss_and_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    cache = PriceCache(f"redis://:hidden@127.0.0.1:{free_port()}")
-    with caplog.at_level(logging.WARNING):
-        cache.put({"X": FULL})
-        assert cache.get(["X"]) == {}
-        cache.put({"Y": FULL})
-    cache.close()
-    warnings = [record.getMessage() for record in caplog.records if record.name == "stores.price_cache"]
-    assert warnings == ["Redis cannot be used (ConnectionError): working without a price cache"]
-
-
-def test_a_value_that_is_not_ours_is_a_miss(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    cache = PriceCache(redis_url)
-    cache.put({"good": FULL})
-    for key, value in {"garbage": b"garbage", "other": b"\x80", "odd": b"\x81\xa5dates\xc4\x03abc"}.items():
-        cache._redis.set(key, value)  # noqa: SLF001 - what somebody else may have written
-    assert list(cache.get(["garbage", "other", "odd", "good"])) == ["good"]
-    cache.close()
-    assert len([record for record in caplog.records if record.name == "stores.price_cache"]) == 1
-
-
-def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: DocumentDatabase) -> None:
-    store = PriceStore(database)
+def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(store: PriceStore) -> None:
     store.save({"A": history(FULL), "NONE": history(FULL.at(slice(0)))})
     kept = store.load(["A", "NONE"])
     for name in ("source", "start", "end", "issues"):
@@ -154,9 +92,8 @@ def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: Do
     ids=["of an earlier version", "half a number", "one day", "text", "no date", "unknown issue"],
 )
 def test_a_history_that_cannot_be_read_is_none_and_warned_of(
-    database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
+    store: PriceStore, database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
 ) -> None:
-    store = PriceStore(database)
     store.save({"A": history(FULL), "B": history(FULL)})
     database.symbol_prices.update_one({"symbol": "A"}, damage)
     with caplog.at_level(logging.WARNING):
