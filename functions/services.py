@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stores.price_cache import PriceCache
     from stores.prices import PriceStore
     from stores.rate_limit import RateLimit
+    from stores.redis_server import RedisServer
     from stores.reports import ReportStore
     from stores.research import ResearchStore
     from stores.runs import RunStore
@@ -54,6 +55,7 @@ class Services:
     research: "ResearchStore"
     reports: "ReportStore"
     audit: "AuditLog"
+    redis: "RedisServer | None"
     price_cache: "PriceCache | None"
     provider: "Provider"
 
@@ -80,7 +82,7 @@ def token_verifiers() -> Verifiers:
 # may wait for the vault, and callers that only need a cached secret must not wait with it.
 _preparing = threading.RLock()
 _connecting = threading.Lock()
-_counting = threading.Lock()
+_preparing_redis = threading.Lock()
 _indexed = threading.Event()
 
 
@@ -150,6 +152,7 @@ def _connections() -> Services:
         research=ResearchStore(database),
         reports=ReportStore(database),
         audit=AuditLog(database),
+        redis=redis_server(),
         price_cache=price_cache,
         provider=provider if price_cache is None else CachedProvider(provider, price_cache),
     )
@@ -190,40 +193,45 @@ def provider_key(name: KeyName) -> str:
 
 
 def _rate_limit(provider: str, requests_per_minute: int) -> "RateLimit":
-    from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket  # noqa: PLC0415
+    from stores.rate_limit import Rate, RateLimit  # noqa: PLC0415
 
-    rate = Rate(requests_per_minute)
+    return RateLimit(redis_server(), provider, Rate(requests_per_minute))
+
+
+def redis_server() -> "RedisServer | None":
+    """Return the connection to Redis, or None without a URL of it.
+
+    Raises:
+        SecretsUnavailable: the vault does not return the URL; the next call tries again.
+    """
+    with _preparing_redis:
+        return _redis_server()
+
+
+@functools.cache
+def _redis_server() -> "RedisServer | None":
     try:
         url = settings().redis_url or secrets().get("redis-url")
     except SecretMissing:
-        _log.warning("No REDIS_URL: each worker keeps to the rate limit of %s by itself", provider)
-        return RateLimit(None, OwnBucket(rate))
-    return RateLimit(SharedBucket(url, provider, rate), OwnBucket(rate))
+        # For good: otherwise each sign-in would wait for a slow vault again.
+        _log.warning("No REDIS_URL: rate limits and sign-in failures are counted by each worker")
+        return None
+    from stores.redis_server import RedisServer  # noqa: PLC0415
+
+    return RedisServer(url)
 
 
 def sign_in_failures() -> "SignInFailures":
     """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
-    with _counting:
+    with _preparing_redis:
         try:
-            return _sign_in_failures()
+            return _sign_in_failures(_redis_server())
         except SecretsUnavailable:
-            return _own_sign_in_failures()
+            return _sign_in_failures(None)
 
 
 @functools.cache
-def _sign_in_failures() -> "SignInFailures":
-    try:
-        url = settings().redis_url or secrets().get("redis-url")
-    except SecretMissing:
-        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault again.
-        return _own_sign_in_failures()
-    from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
-
-    return SignInFailures(SharedFailures(url))
-
-
-@functools.cache
-def _own_sign_in_failures() -> "SignInFailures":
+def _sign_in_failures(redis: "RedisServer | None") -> "SignInFailures":
     from stores.sign_in_failures import SignInFailures  # noqa: PLC0415
 
-    return SignInFailures(None)
+    return SignInFailures(redis)

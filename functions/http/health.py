@@ -42,10 +42,10 @@ def _check_redis() -> DependencyState:
     if settings().redis_url is None and settings().key_vault_url is None:
         return "not_configured"
     try:
-        cache = connections().price_cache
+        redis = connections().redis
     except (SecretMissing, SecretsUnavailable):
         return "unavailable"
-    return "not_configured" if cache is None else _answer(cache.ping)
+    return "not_configured" if redis is None else _answer(redis.ping)
 
 
 def _answer(ping: Callable[[], object]) -> DependencyState:

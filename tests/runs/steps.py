@@ -55,6 +55,7 @@ def all_services(
             research=ResearchStore(database),
             reports=reports,
             audit=AuditLog(database),
+            redis=None,
             price_cache=None,
             provider=provider,
         )

@@ -22,7 +22,7 @@ class Connections:
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.mongodb = database.client
-        self.price_cache = None
+        self.redis = None
 
 
 IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
