@@ -54,9 +54,9 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
 
 
 class RedisServer:
-    """The process's one client. Its callers have a way without Redis, so a request that fails is not repeated.
+    """One client for the whole process. Its callers have a way without Redis, so a failed request is not repeated.
 
-    After one Redis is not used for a while, and one warning says so: repeated timeouts would slow all callers.
+    After it, Redis is not used for a while: repeated timeouts would slow all callers. The first time, a warning says so.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
