@@ -12,7 +12,7 @@ from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
 from settings import KeyName, Settings
-from stores.rate_limit import OwnBucket, Rate, RateLimit
+from stores.rate_limit import Rate, RateLimit
 
 _STORAGE = {
     "AzureWebJobsStorage__blobServiceUri": ("Storage Blob Data Owner", "?comp=list&maxresults=1"),
@@ -78,21 +78,22 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Check whether Redis answers, if one is configured."""
     from redis import RedisError  # noqa: PLC0415 - slow to import
 
-    from stores.redis_server import connect  # noqa: PLC0415 - slow to import, too
+    from stores.redis_server import RedisServer  # noqa: PLC0415 - slow to import, too
 
     try:
-        url = settings.redis_url or secrets.get("redis-url")
+        server = RedisServer(settings.redis_url or secrets.get("redis-url"))
     except SecretMissing:
         yield note("redis", "none: each worker counts failed sign-ins and requests to the provider by itself")
         return
     except SecretsUnavailable:
         return
     try:
-        with connect(url, socket_timeout=2.0, socket_connect_timeout=2.0) as server:
-            server.ping()
+        server.ping()
         yield ok("redis", "it answers")
     except RedisError as error:
         yield missing("redis", f"it does not answer ({type(error).__name__})")
+    finally:
+        server.close()
 
 
 def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
@@ -107,7 +108,7 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         except SecretMissing:
             raise KeyRefused(f"{name} is not in the vault") from None
 
-    provider = provider_from(settings, key, lambda _, rate: RateLimit(None, OwnBucket(Rate(rate))))
+    provider = provider_from(settings, key, lambda name, rate: RateLimit(None, name, Rate(rate)))
     symbol, end = settings.benchmark_symbol, provider.last_day()
     try:
         fetched = provider.daily_bars([symbol], end - _A_FORTNIGHT, end)

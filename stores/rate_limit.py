@@ -4,7 +4,6 @@ Tokens enter the bucket at a steady rate, and each request takes one. The stored
 are promised, so that each caller learns at once when its turn is, and turns are in order.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,17 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from stores.redis_server import command, connect
+from stores.redis_server import RedisServer, command
 
 _MICROSECONDS = 1_000_000
-_TIMEOUT_SECONDS = 2.0
-_AWAY_SECONDS = 30.0
 _BURST_SHARE = 20
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,40 +112,31 @@ return kept(KEYS[2]) - now
 """
 
 
+@dataclass(frozen=True, slots=True)
 class SharedBucket:
     """Tokens in Redis. Clients of the same server share a ``name``. Raises RedisError."""
 
-    def __init__(self, url: str, name: str, rate: Rate) -> None:
-        self._rate = rate
-        self._redis = connect(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._keys = [f"rate-limit:{{{name}}}:promised", f"rate-limit:{{{name}}}:paused"]
-        self._take, self._pause, self._paused = map(self._redis.register_script, (_TAKE, _PAUSE, _PAUSED))
+    client: redis.Redis
+    name: str
+    rate: Rate
 
     def take(self, patience_seconds: float) -> float:
         """As :meth:`Bucket.take`."""
-        return self._run(self._take, patience_seconds)
+        return self._run(_TAKE, patience_seconds)
 
     def pause(self, seconds: float) -> None:
         """As :meth:`Bucket.pause`."""
-        self._run(self._pause, seconds)
+        self._run(_PAUSE, seconds)
 
     def paused(self) -> float:
         """As :meth:`Bucket.paused`."""
-        return self._run(self._paused, 0.0)
+        return self._run(_PAUSED, 0.0)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._redis.close()
-
-    def _run(self, script: Callable[[list[str], list[int]], object], seconds: float) -> float:
-        microseconds = int(seconds * _MICROSECONDS)
+    def _run(self, script: str, seconds: float) -> float:
+        keys = [f"rate-limit:{{{self.name}}}:promised", f"rate-limit:{{{self.name}}}:paused"]
+        arguments = [int(self.rate.interval * _MICROSECONDS), self.rate.burst, int(seconds * _MICROSECONDS)]
         with command("EVALSHA"):
-            answer = script(self._keys, [int(self._rate.interval * _MICROSECONDS), self._rate.burst, microseconds])
+            answer = self.client.register_script(script)(keys, arguments)
         return cast("int", answer) / _MICROSECONDS
 
 
@@ -161,17 +145,18 @@ class RateLimit:
 
     def __init__(
         self,
-        shared: SharedBucket | None,
-        own: OwnBucket,
+        redis_server: RedisServer | None,
+        name: str,
+        rate: Rate,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._shared = shared
-        self._own = own
+        self._redis_server = redis_server
+        self._name = name
+        self._rate = rate
+        self._own = OwnBucket(rate, clock)
         self._clock = clock
         self._sleep = sleep
-        self._away_until = float("-inf")
-        self._warned = False
 
     def wait(self, patience_seconds: float) -> bool:
         """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
@@ -196,14 +181,8 @@ class RateLimit:
         return self._ask(lambda bucket: bucket.take(patience_seconds))
 
     def _ask[Answer](self, question: Callable[[Bucket], Answer]) -> Answer:
-        if self._shared is not None and self._clock() >= self._away_until:
-            try:
-                return question(self._shared)
-            except redis.RedisError as error:
-                self._away_until = self._clock() + _AWAY_SECONDS
-                if not self._warned:
-                    self._warned = True
-                    # The class only: a message of the driver may contain the URL with its password.
-                    name = type(error).__name__
-                    _log.warning("Each worker keeps to the rate limit by itself while Redis is away (%s)", name)
-        return question(self._own)
+        if self._redis_server is None:
+            return question(self._own)
+        return self._redis_server.ask(
+            lambda client: question(SharedBucket(client, self._name, self._rate)), lambda: question(self._own)
+        )

@@ -1,6 +1,5 @@
 """Failed sign-ins, counted for a few minutes: in Redis for all workers together, else in each worker separately."""
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -8,20 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from stores.redis_server import command, connect
+from stores.redis_server import RedisServer, command
 
 MOST_FAILURES = 30
 WINDOW_SECONDS = 300
 """A window begins with the first failure; after ``MOST_FAILURES`` in one, sign-ins are refused until it ends."""
 
 MOST_KEYS = 10_000
-_TIMEOUT_SECONDS = 0.5
-_AWAY_SECONDS = 30.0
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +81,15 @@ class OwnFailures:
             self._windows.popitem(last=False)
 
 
+@dataclass(frozen=True, slots=True)
 class SharedFailures:
     """Counts in Redis, which expires them."""
 
-    def __init__(self, url: str) -> None:
-        # Every sign-in asks here: a slow Redis is not waited for.
-        self._redis = connect(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+    client: redis.Redis
 
     def of(self, key: str) -> Failures:
         """Return the failures of ``key``; raises RedisError, or ValueError if another program wrote under the key."""
-        with command("GET"), self._redis.pipeline() as pipeline:
+        with command("GET"), self.client.pipeline() as pipeline:
             pipeline.get(_name(key))
             pipeline.ttl(_name(key))
             count, seconds_left = pipeline.execute()
@@ -110,16 +97,12 @@ class SharedFailures:
 
     def add(self, key: str) -> Failures:
         """Count one more failure of ``key``; return the failures including it; raises RedisError."""
-        with command("INCR"), self._redis.pipeline() as pipeline:
+        with command("INCR"), self.client.pipeline() as pipeline:
             pipeline.set(_name(key), 0, ex=WINDOW_SECONDS, nx=True)
             pipeline.incr(_name(key))
             pipeline.ttl(_name(key))
             _, count, seconds_left = pipeline.execute()
         return Failures(count, max(1, seconds_left))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._redis.close()
 
 
 def _name(key: str) -> str:
@@ -129,11 +112,9 @@ def _name(key: str) -> str:
 class SignInFailures:
     """Counts in Redis, and in this process while Redis is down: then the limit is per worker. Never an error."""
 
-    def __init__(self, shared: SharedFailures | None, own: OwnFailures | None = None) -> None:
-        self._shared = shared
-        self._own = own or OwnFailures()
-        self._away_until = 0.0
-        self._warned = False
+    def __init__(self, redis_server: RedisServer | None) -> None:
+        self._redis_server = redis_server
+        self._own = OwnFailures()
 
     def of(self, key: str) -> Failures:
         """Return the failures of ``key``."""
@@ -144,14 +125,6 @@ class SignInFailures:
         return self._ask(lambda counter: counter.add(key))
 
     def _ask(self, question: Callable[[SharedFailures | OwnFailures], Failures]) -> Failures:
-        if self._shared is not None and time.monotonic() >= self._away_until:
-            try:
-                return question(self._shared)
-            except (redis.RedisError, ValueError) as error:
-                self._away_until = time.monotonic() + _AWAY_SECONDS
-                if not self._warned:
-                    self._warned = True
-                    # The class only: a message of the driver may contain the URL with its password.
-                    name = type(error).__name__
-                    _log.warning("Failed sign-ins are counted by each worker while Redis is away (%s)", name)
-        return question(self._own)
+        if self._redis_server is None:
+            return question(self._own)
+        return self._redis_server.ask(lambda client: question(SharedFailures(client)), lambda: question(self._own))

@@ -15,8 +15,9 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from stores.mongo import connect
+from stores.redis_server import RedisServer
 from stores.redis_server import connect as connect_redis
-from stores.sign_in_failures import SharedFailures, SignInFailures
+from stores.sign_in_failures import SignInFailures
 from tests.conftest import REDIS_PATH, free_port, missing_server
 from tests.credentials.oidc_mongodb import Server, a_mongodb_that_takes
 from tests.identity import Identity, an_identity
@@ -91,13 +92,14 @@ def test_a_connection_that_redis_ends_when_its_token_expires_is_made_anew_with_t
 ) -> None:
     url, operator = redis_over_tls
     identity.good_for_seconds = 1  # so close to its end the SDK asks for another
-    failures = SharedFailures(url)
+    server = RedisServer(url)
+    failures = SignInFailures(server)
     assert failures.add("client").count == 1
     identity.token = "token-2"
     operator.acl_setuser(USER, enabled=True, reset_passwords=True, passwords=["+token-2"])
     operator.client_kill_filter(user=USER)
     assert failures.add("client").count == 2
-    failures.close()
+    server.close()
     operator.acl_setuser(USER, enabled=True, reset_passwords=True, passwords=["+token-1"])
 
 
@@ -108,12 +110,12 @@ def test_where_redis_cannot_be_signed_in_to_each_worker_counts_by_itself(
     url, _ = redis_over_tls
     identity.gives_none = fault == "no token"
     identity.token = "token-of-somebody-else"
-    shared = SharedFailures(url)
-    failures = SignInFailures(shared)
+    server = RedisServer(url)
+    failures = SignInFailures(server)
     assert [failures.add("client").count for _ in range(2)] == [1, 2]
-    shared.close()
-    assert [record.message for record in caplog.records if record.name == "stores.sign_in_failures"] == [
-        "Failed sign-ins are counted by each worker while Redis is away (AuthenticationError)"
+    server.close()
+    assert [record.message for record in caplog.records if record.name == "stores.redis_server"] == [
+        "Redis is unavailable (AuthenticationError): rate limits and sign-in failures are counted by each worker"
     ]
     assert identity.token not in caplog.text
 

@@ -1,12 +1,13 @@
-"""Redis goes away: a run goes on without it, and says so once in each worker process."""
+"""Redis goes away: runs and sign-ins go on without it, and each worker process says so once."""
 
 import pytest
 
+from tests.end_to_end.app import BASE
 from tests.faults.moments import PLAN
 from tests.faults.site import Site
 from tests.faults.truth import Figures, check, figures
 
-_WARNING = "Failed sign-ins are counted by each worker while Redis is away"
+_WARNING = "Redis is unavailable"
 
 
 @pytest.fixture
@@ -22,10 +23,16 @@ def replace_the_worker(site: Site) -> None:
     site.wait_for_workers()
 
 
+def refuse_a_sign_in(site: Site) -> None:
+    """Have a failed sign-in counted."""
+    assert site.app.client.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"}).status_code == 401
+
+
 def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
     """This run and the next one complete as if nothing had happened, with one warning in all."""
     for run in (run_id, None):
         run_id = run or site.trigger()
+        refuse_a_sign_in(site)
         check(site, run_id, states=("completed",))
         assert figures(site, run_id) == undisturbed
         assert site.log().count(_WARNING) == 1
@@ -49,6 +56,7 @@ def test_a_redis_that_never_was_there_costs_one_warning(site: Site, undisturbed:
 
 def test_a_redis_that_is_connected_but_silent_costs_one_warning(site: Site, undisturbed: Figures) -> None:
     replace_the_worker(site)
+    refuse_a_sign_in(site)
     check(site, site.trigger(), states=("completed",))  # connects
     site.forget_prices()
     site.redis.pause()

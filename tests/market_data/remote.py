@@ -12,7 +12,7 @@ from market_data.alphavantage import AlphaVantageProvider
 from market_data.http_source import HttpSource
 from market_data.provider import Provider
 from settings import MarketDataServer
-from stores.rate_limit import OwnBucket, Rate, RateLimit
+from stores.rate_limit import Rate, RateLimit
 from tests.clock import Clock
 from tests.market_data.made_up import made_up_market
 from tests.market_data.provider_apis import KEYS, alpaca, alphavantage
@@ -36,7 +36,7 @@ def a_remote_provider(
 ) -> Iterator[tuple[Provider, ProviderServer]]:
     """Give a provider and the server it asks; it waits by moving the clock."""
     clock = clock or Clock()
-    limit = RateLimit(None, OwnBucket(Rate(settings.requests_per_minute), clock), clock, clock.advance)
+    limit = RateLimit(None, api, Rate(settings.requests_per_minute), clock, clock.advance)
     with a_provider_server(_APIS[api], dict(made_up_market())) as server:
         settings = replace(settings, url=server.url)
         source = HttpSource(api, settings, _PLACES[api], key, limit, read_seconds, clock.advance)

@@ -83,7 +83,7 @@ def test_where_addresses_are_unknown_nobody_who_has_the_secret_is_locked_out(tmp
 def test_without_redis_each_worker_counts_for_itself(tmp_path: Path) -> None:
     with running_app(tmp_path, REDIS_URL=f"redis://127.0.0.1:{free_port()}", FUNCTIONS_WORKER_PROCESS_COUNT="1") as app:
         assert statuses(app.client, MOST_FAILURES + 1, WRONG) == [401] * MOST_FAILURES + [429]
-        assert "Failed sign-ins are counted by each worker" in app.log.read_text()
+        assert "rate limits and sign-in failures are counted by each worker" in app.log.read_text()
 
 
 class Audited:

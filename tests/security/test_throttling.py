@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
 from functions.services import settings
-from stores.sign_in_failures import (
-    MOST_FAILURES,
-    WINDOW_SECONDS,
-    OwnFailures,
-    SharedFailures,
-    SignInFailures,
-)
+from stores.redis_server import RedisServer
+from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS, OwnFailures, SharedFailures, SignInFailures
 from tests.conftest import free_port
 
 type Counter = OwnFailures | SharedFailures | SignInFailures
@@ -28,12 +23,12 @@ def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
         yield OwnFailures()
         return
     url = f"redis://127.0.0.1:{free_port()}" if "away" in request.param else request.getfixturevalue("redis_url")
-    shared = SharedFailures(url)
-    yield shared if request.param == "shared" else SignInFailures(shared)
-    shared.close()
-    if "away" not in request.param:
-        with redis.Redis.from_url(url) as client:
+    server = RedisServer(url)
+    with redis.Redis.from_url(url) as client:
+        yield SharedFailures(client) if request.param == "shared" else SignInFailures(server)
+        if "away" not in request.param:
             client.flushall()
+    server.close()
 
 
 def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None:
@@ -57,25 +52,27 @@ def test_nobody_waits_for_the_failures_of_somebody_else(counter: Counter) -> Non
 
 
 def test_all_workers_count_together_in_redis(redis_url: str) -> None:
-    first, second = SharedFailures(redis_url), SharedFailures(redis_url)
+    servers = RedisServer(redis_url), RedisServer(redis_url)
+    first, second = map(SignInFailures, servers)
     first.add("together")
     assert second.add("together").count == first.of("together").count == 2
     with redis.Redis.from_url(redis_url) as client:
         assert 0 < int(client.ttl("sign-in-failures:together")) <= WINDOW_SECONDS
         client.flushall()
-    first.close()
-    second.close()
+    for server in servers:
+        server.close()
 
 
 def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
-    shared = SharedFailures(redis_url)
     with redis.Redis.from_url(redis_url) as client:
         for value in ("text", "1.5"):
             client.set("sign-in-failures:odd", value)
-            assert SignInFailures(shared).of("odd").count == 0
-            assert SignInFailures(shared).add("odd").count == 1
+            first, second = RedisServer(redis_url), RedisServer(redis_url)  # each is asked once: then it is away
+            assert SignInFailures(first).of("odd").count == 0
+            assert SignInFailures(second).add("odd").count == 1
+            first.close()
+            second.close()
         client.flushall()
-    shared.close()
 
 
 class Clock:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.rate_limit import Bucket, OwnBucket, Rate, RateLimit, SharedBucket
+from stores.redis_server import RedisServer
 from tests.conftest import free_port
 
 NAME = "somebody"
@@ -39,16 +40,8 @@ def bucket(request: pytest.FixtureRequest) -> Iterator[Callable[[Rate], Bucket]]
         yield OwnBucket
         return
     url = request.getfixturevalue("redis_url")
-    made: list[SharedBucket] = []
-
-    def shared(rate: Rate) -> SharedBucket:
-        made.append(SharedBucket(url, NAME, rate))
-        return made[-1]
-
-    yield shared
-    for one in made:
-        one.close()
     with redis.Redis.from_url(url) as client:
+        yield lambda rate: SharedBucket(client, NAME, rate)
         client.flushall()
 
 
@@ -87,18 +80,16 @@ def test_a_pause_empties_the_bucket_and_a_shorter_one_does_not_end_it(bucket: Ca
 
 
 def test_workers_share_one_bucket_and_it_goes_when_it_says_nothing_more(redis_url: str) -> None:
-    first, second = SharedBucket(redis_url, NAME, Rate(1)), SharedBucket(redis_url, NAME, Rate(1))
-    other = SharedBucket(redis_url, "somebody else", Rate(1))
-    assert first.take(IMPATIENT) == 0
-    assert second.take(IMPATIENT) > 0
-    second.pause(100)
-    assert first.paused() > 0
-    assert (other.take(IMPATIENT), other.paused()) == (0, 0)
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url) as another:
+        first, second = SharedBucket(client, NAME, Rate(1)), SharedBucket(another, NAME, Rate(1))
+        other = SharedBucket(client, "somebody else", Rate(1))
+        assert first.take(IMPATIENT) == 0
+        assert second.take(IMPATIENT) > 0
+        second.pause(100)
+        assert first.paused() > 0
+        assert (other.take(IMPATIENT), other.paused()) == (0, 0)
         assert all(0 < int(client.ttl(key)) <= 161 for key in client.keys("rate-limit:*"))
         client.flushall()
-    for one in (first, second, other):
-        one.close()
 
 
 @given(
@@ -119,7 +110,7 @@ def test_no_minute_ever_has_more_requests_than_are_allowed(per_minute: int, arri
 
 def test_who_waits_longer_than_it_may_is_turned_away_at_once() -> None:
     clock = Clock()
-    limit = RateLimit(None, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    limit = RateLimit(None, NAME, Rate(1), clock, clock.sleep)
     assert limit.wait(10)
     assert not limit.wait(10)
     assert clock.now == 1000
@@ -129,54 +120,52 @@ def test_who_waits_longer_than_it_may_is_turned_away_at_once() -> None:
 
 def test_a_turn_that_was_promised_before_a_pause_comes_after_it() -> None:
     clock = Clock()
-    own = OwnBucket(Rate(1), clock)
 
     def sleep(seconds: float) -> None:
         if clock.now == 1000:
-            own.pause(100)  # somebody else is told to wait
+            limit.pause(100)  # somebody else is told to wait
         clock.sleep(seconds)
 
-    limit = RateLimit(None, own, clock, sleep)
+    limit = RateLimit(None, NAME, Rate(1), clock, sleep)
     assert limit.wait(PATIENT)
     assert limit.wait(PATIENT)
     assert clock.now == 1120  # the pause ended at 1100, and the turn that was lost counted for 1060
-    own.pause(700)
+    limit.pause(700)
     assert not limit.wait(PATIENT)
 
 
 def test_while_redis_is_away_each_worker_keeps_to_the_limit_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    shared = SharedBucket(f"redis://:pw@127.0.0.1:{free_port()}", NAME, Rate(1))
-    limit = RateLimit(shared, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    server = RedisServer(f"redis://:pw@127.0.0.1:{free_port()}", clock)
+    limit = RateLimit(server, NAME, Rate(1), clock, clock.sleep)
     assert limit.wait(10)
     assert not limit.wait(10)
     assert limit.wait(100)
     limit.pause(10)
     records = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert [record.message for record in records] == [
-        "Each worker keeps to the rate limit by itself while Redis is away (ConnectionError)"
+        "Redis is unavailable (ConnectionError): rate limits and sign-in failures are counted by each worker"
     ]
-    shared.close()
+    server.close()
 
 
 def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
-    tokens = SharedBucket(redis_url, NAME, Rate(1))
+    server = RedisServer(redis_url)
     with redis.Redis.from_url(redis_url) as client:
         client.set(f"rate-limit:{{{NAME}}}:promised", "text")
-        assert tokens.take(IMPATIENT) == 0
+        assert SharedBucket(client, NAME, Rate(1)).take(IMPATIENT) == 0
         client.delete(f"rate-limit:{{{NAME}}}:paused")
         client.lpush(f"rate-limit:{{{NAME}}}:paused", "x")
-        limit = RateLimit(tokens, OwnBucket(Rate(600)))
-        limit.pause(0)
+        RateLimit(server, NAME, Rate(600)).pause(0)
         client.flushall()
-    tokens.close()
+    server.close()
 
 
 ASKER = """
 import sys, urllib.request
-from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket
-rate = Rate(1200)
-limit = RateLimit(SharedBucket(sys.argv[1], "server", rate), OwnBucket(rate))
+from stores.rate_limit import Rate, RateLimit
+from stores.redis_server import RedisServer
+limit = RateLimit(RedisServer(sys.argv[1]), "server", Rate(1200))
 print("ready", flush=True)
 sys.stdin.readline()
 while limit.wait(60):
