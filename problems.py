@@ -50,7 +50,7 @@ class InvalidMember(Problem):
     """A member of a body, query, header or path breaks a rule."""
 
     status, slug, title = 422, "invalid-member", "Invalid request"
-    arguments_of_example = ("limit", "expected `int` <= 100")
+    arguments_of_example: ClassVar[tuple[Any, ...]] = ("limit", "expected `int` <= 100")
 
     def __init__(self, member: str, rule: str) -> None:
         super().__init__(f"{member}: {rule}.", member=member)

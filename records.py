@@ -101,6 +101,11 @@ class Run:
         """Return whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES
 
+    @property
+    def has_work(self) -> bool:
+        """Return whether the run's steps have something to do: it is active and not being canceled."""
+        return self.is_active and self.cancel_requested_at is None
+
 
 class RunExists(Exception):
     """A run with that id is already recorded."""
@@ -203,6 +208,16 @@ class Plan:
     pages: int = 0
     min_success_rate: float = 0.0
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run as its steps see it."""
+
+    as_of: date
+    dry_run: bool
+    of_all_users: bool
+    parameters: Parameters
 
 
 @dataclass(frozen=True, slots=True)

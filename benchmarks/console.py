@@ -74,7 +74,7 @@ def _run_over_everybody(mongodb_url: str) -> str:
 
 
 def _measured(chromium: str, url: str, run_id: str) -> list[Row]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed by the other groups
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)

@@ -63,9 +63,9 @@ def group() -> Group:
 
 def block(count: int) -> Mapping[str, float]:
     """Return the median nanoseconds of ``count`` refusals of each kind."""
-    import azure.functions as func  # noqa: PLC0415 - only in the process that measures
+    import azure.functions as func
 
-    from functions.access.administrators import Unauthorized, require_admin  # noqa: PLC0415 - likewise
+    from functions.access.administrators import Unauthorized, require_admin
 
     def refuse(secret: str) -> int:
         # Created each time: a request's place in memory affects the time more than its content.

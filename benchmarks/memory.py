@@ -68,12 +68,12 @@ def prepare(mongodb: DocumentDatabase) -> None:
 
 def peaks(url: str) -> dict[str, float]:
     """Do the work of a worker's first page; return the peak memory in MB after each step."""
-    from analysis.decisions import Adviser  # noqa: PLC0415
-    from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
-    from analysis.returns import join_prices  # noqa: PLC0415
-    from stores.portfolios import PortfolioStore  # noqa: PLC0415
-    from stores.reports import ReportStore  # noqa: PLC0415
-    from stores.shared import Shared  # noqa: PLC0415
+    from analysis.decisions import Adviser
+    from analysis.report import analyze_portfolios
+    from analysis.returns import join_prices
+    from stores.portfolios import PortfolioStore
+    from stores.reports import ReportStore
+    from stores.shared import Shared
 
     with connect(url) as client:
         mongodb = client["portfolio"]

@@ -111,7 +111,7 @@ def _key(item: Any) -> "PyJWK | None":  # noqa: ANN401 - any JSON
 
 
 def _made_of(public: dict[str, str], algorithm: str) -> "PyJWK | None":
-    from jwt import PyJWK, PyJWTError  # noqa: PLC0415 - slow, only needed where there is an issuer
+    from jwt import PyJWK, PyJWTError
 
     try:
         key = PyJWK(public, algorithm)

@@ -75,7 +75,7 @@ def _version(properties: "SecretProperties", value: str) -> SecretVersion:
 
 
 def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - slow, not always needed
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
 
     try:
         return ask()
@@ -99,7 +99,7 @@ def vault_client(url: str) -> Callable[[], "SecretClient"]:
 
     @functools.cache
     def client() -> "SecretClient":
-        from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
+        from azure.keyvault.secrets import SecretClient
 
         return SecretClient(url, credential(), **IMPATIENT)
 

@@ -6,8 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from credentials.secrets import SecretMissing, Secrets
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, ok
 from devhost.preflight_database import MOST_SECONDS_APART
 

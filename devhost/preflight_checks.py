@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from credentials.identity import NoToken, token
-from credentials.secrets import SecretMissing, Secrets
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
@@ -76,9 +75,9 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Check whether Redis answers, if one is configured."""
-    from redis import RedisError  # noqa: PLC0415 - slow to import
+    from redis import RedisError
 
-    from stores.redis_server import RedisServer  # noqa: PLC0415 - slow to import, too
+    from stores.redis_server import RedisServer
 
     try:
         server = RedisServer(settings.redis_url or secrets.get("redis-url"))

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 
-from credentials.secrets import SecretMissing, Secrets
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from settings import Settings
 from stores.audit import AuditLog

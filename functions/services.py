@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
-from credentials.secrets import SecretMissing, Secrets
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from functions.access.tokens import verifiers
 from functions.telemetry.spans import is_exported, record_end
 from runs.services import Services

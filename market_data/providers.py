@@ -20,23 +20,23 @@ def provider_from(settings: Settings, key: Callable[[KeyName], str], limit: Limi
     """
     match settings.market_data_provider:
         case "sample":
-            from market_data.sample_prices import SampleProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.sample_prices import SampleProvider
 
             return SampleProvider()
         case "csv":
-            from market_data.csv_files import CsvProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.csv_files import CsvProvider
 
             if settings.prices_dir is None:
                 raise ValueError("the csv provider needs PRICES_DIR")
             return CsvProvider(settings.prices_dir)
         case "alpaca":
-            from market_data.alpaca import KEYS as ALPACA_KEYS  # noqa: PLC0415 - only the one that is used
-            from market_data.alpaca import AlpacaProvider  # noqa: PLC0415 - as above
+            from market_data.alpaca import KEYS as ALPACA_KEYS
+            from market_data.alpaca import AlpacaProvider
 
             server = _server(settings)
             return AlpacaProvider(_source("alpaca", server, ALPACA_KEYS, key, limit), server)
         case "alphavantage":
-            from market_data.alphavantage import KEYS, AlphaVantageProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.alphavantage import KEYS, AlphaVantageProvider
 
             server = _server(settings)
             return AlphaVantageProvider(_source("alphavantage", server, KEYS, key, limit), server)
@@ -51,6 +51,6 @@ def _server(settings: Settings) -> MarketDataServer:
 def _source(
     name: str, server: MarketDataServer, places: "KeyPlaces", key: Callable[[KeyName], str], limit: Limits
 ) -> "HttpSource":
-    from market_data.http_source import HttpSource  # noqa: PLC0415 - httpx is slow to import
+    from market_data.http_source import HttpSource
 
     return HttpSource(name, server, places, key, limit(name, server.requests_per_minute))

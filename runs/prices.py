@@ -16,13 +16,11 @@ import numpy as np
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue
-from functions.messages import BatchInput, BatchResult, Failure
-from functions.services import Services, settings
 from market_data.patience import one_patience
 from market_data.provider import FetchedBars, KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
 from market_data.selection import bars_between
-from records import RunError
-from runs.steps import planned_as_of, wanted_run
+from records import Batch, BatchResult, Failure, RunError
+from runs.services import Services
 from stores.prices import History
 
 OVERLAP = timedelta(days=10)
@@ -53,15 +51,15 @@ class Update:
         return {symbol: own for symbol, own in self.histories.items() if own is not kept.get(symbol)}
 
 
-def load_batch(services: Services, batch: BatchInput) -> BatchResult:
+def load_batch(services: Services, batch: Batch) -> BatchResult:
     """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
-    run = wanted_run(services, batch.run_id)
+    run = services.runs.planned_run(batch.run_id)
     if run is None:
         return BatchResult()
-    services.runs.reach(run.run_id, "market_data")
+    services.runs.reach(batch.run_id, "market_data")
     symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
     try:
-        found = fetch_histories(services, symbols, planned_as_of(run))
+        found = fetch_histories(services, symbols, run.as_of, run.parameters.lookback_days)
     except KeyRefused as error:  # a retry would be refused, too
         return BatchResult(failure=Failure("provider_key_refused", str(error)))
     errors = {
@@ -71,12 +69,12 @@ def load_batch(services: Services, batch: BatchInput) -> BatchResult:
     return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
 
 
-def history_start(as_of: date) -> date:
+def history_start(as_of: date, lookback_days: int) -> date:
     """Return the first day to fetch: that of the oldest stress episode or of the lookback, whichever is earlier."""
-    return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
+    return min(_HISTORY_START, as_of - timedelta(days=2 * lookback_days))
 
 
-def fetch_histories(services: Services, symbols: Sequence[str], wanted: date) -> Update:
+def fetch_histories(services: Services, symbols: Sequence[str], wanted: date, lookback_days: int) -> Update:
     """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
 
     A symbol without any price up to then is among the errors.
@@ -85,7 +83,7 @@ def fetch_histories(services: Services, symbols: Sequence[str], wanted: date) ->
         ProviderUnavailable, KeyRefused: the source failed; its answers up to then are stored, so that the next attempt
             continues from there.
     """
-    kept, start = services.prices.load(symbols), history_start(wanted)
+    kept, start = services.prices.load(symbols), history_start(wanted, lookback_days)
     update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
     services.prices.save(update.new(kept))
     if update.failure is not None:
@@ -122,11 +120,11 @@ def bring_up_to_date(
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
             # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
-    _tell_listings(update, provider, kept, start, end)
+    _add_listings(update, provider, kept, start, end)
     return update
 
 
-def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
+def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
     """Add known or newly fetched renames and delistings to the new histories whose prices stopped.
 
     After a failure of the source nothing is fetched, and histories without a known one are removed.
@@ -145,7 +143,7 @@ def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, Histor
     try:
         listings = provider.listings(asked, start) if asked else {}
     except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; only an explanation is missing
-        _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
+        _log.warning("Listing status of %d symbols is unavailable: %s", len(asked), error)
         listings = {}
     for symbol, listing in listings.items():
         dates = new[symbol].bars.dates

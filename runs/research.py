@@ -9,35 +9,34 @@ from analysis.models import Bars
 from analysis.price_issues import PriceIssue, SymbolIssue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
-from functions.messages import BatchInput, BatchResult
-from functions.services import Services, settings
 from market_data.selection import bars_between
+from records import Batch, BatchResult
 from runs.prices import history_start
-from runs.steps import planned_as_of, wanted_run
+from runs.services import Services
 from stores.prices import History
 
 
-def research_batch(services: Services, batch: BatchInput) -> BatchResult:
+def research_batch(services: Services, batch: Batch) -> BatchResult:
     """Research the priced symbols of a batch and prepare their prices, once for all pages of the run.
 
     The research is also published, unless the run is dry.
     """
-    run = wanted_run(services, batch.run_id)
+    run = services.runs.planned_run(batch.run_id)
     if run is None:
         return BatchResult()
-    services.runs.reach(run.run_id, "research")
-    as_of, benchmark = planned_as_of(run), settings().benchmark_symbol
+    services.runs.reach(batch.run_id, "research")
+    as_of, benchmark, lookback_days = run.as_of, run.parameters.benchmark_symbol, run.parameters.lookback_days
     members = services.batches.members(batch.plan_id, "symbols", batch.number)
     histories = services.prices.load([*members, benchmark])
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
     def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
-        return bars_between(histories[symbol].bars, symbol, history_start(as_of), as_of)
+        return bars_between(histories[symbol].bars, symbol, history_start(as_of, lookback_days), as_of)
 
     bars = {symbol: cut(symbol) for symbol in priced}
     found = research_symbols(bars, as_of)
     issues = _source_issues(histories, benchmark, as_of)
-    prices = prepare_prices(bars, cut(benchmark), as_of, settings().lookback_days, issues)
+    prices = prepare_prices(bars, cut(benchmark), as_of, lookback_days, issues)
     services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
         services.research.save(found)

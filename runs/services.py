@@ -1,12 +1,13 @@
 """The parts that the steps of a run work with."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from settings import Settings
 
 if TYPE_CHECKING:  # slow to import; the worker connects on first use
+    from collections.abc import Callable
+
     from pymongo import MongoClient
 
     from market_data.provider import Provider

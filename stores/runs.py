@@ -16,7 +16,10 @@ from records import (
     Closing,
     KeyTaken,
     Outcome,
+    Parameters,
     Phase,
+    Plan,
+    PlannedRun,
     RequestKey,
     Run,
     RunError,
@@ -147,12 +150,20 @@ class RunStore:
         changes = {"status": "running", "started_at": now, "progress.phase": "plan", **_progress()}
         return self._update({"run_id": run_id, "status": "queued"}, changes)
 
-    def planned(
-        self, run_id: str, plan: Document, *, as_of: date, figures: Document, errors: Sequence[RunError]
+    def record_plan(
+        self,
+        run_id: str,
+        plan: Plan,
+        parameters: Parameters,
+        *,
+        as_of: date,
+        figures: Document,
+        errors: Sequence[RunError],
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
-            "plan": plan,
+            "plan": asdict(plan),
+            "parameters": asdict(parameters),
             "as_of": as_of.isoformat(),
             **figures,
             "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
@@ -160,10 +171,30 @@ class RunStore:
         }
         return self._update({"run_id": run_id, "status": _ACTIVE, "plan": None}, changes)
 
-    def plan(self, run_id: str) -> Document | None:
+    def plan(self, run_id: str) -> Plan | None:
         """Return the recorded plan of the run, ``None`` before there is one."""
-        document = self._runs.find_one({"run_id": run_id}, {"plan": True})
-        return None if document is None else document.get("plan")
+        document = self._runs.find_one({"run_id": run_id}, {"plan": True}) or {}
+        return msgspec.convert(document.get("plan"), Plan | None)
+
+    def parameters(self, run_id: str) -> Parameters | None:
+        """Return the settings that were fixed for the run, ``None`` if none are recorded."""
+        document = self._runs.find_one({"run_id": run_id}, {"parameters": True}) or {}
+        return msgspec.convert(document.get("parameters"), Parameters | None)
+
+    def planned_run(self, run_id: str) -> PlannedRun | None:
+        """Return the run for one of its steps, ``None`` if the step has nothing to do: the run is over or canceled.
+
+        Raises:
+            LookupError: the run was never planned.
+        """
+        run = self.get(run_id)
+        if run is None or not run.has_work:
+            return None
+        parameters = self.parameters(run_id)
+        if run.as_of is None or parameters is None:
+            raise LookupError(f"{run_id} was never planned")
+        of_all_users = run.retry_of is None and self.requested_user_ids(run_id) is None
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters)
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""

@@ -74,7 +74,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip all tests that are to run on the real extension, where it is not found."""
-    from tests import real_engine  # noqa: PLC0415 - it imports this module
+    from tests import real_engine
 
     if real_engine.is_chosen() and (reason := real_engine.missing()):
         for item in items:
@@ -108,8 +108,8 @@ def free_port() -> int:
 
 
 def _wait_until_it_answers(url: str) -> None:
-    from redis.backoff import ConstantBackoff  # noqa: PLC0415 - used here only
-    from redis.retry import Retry  # noqa: PLC0415 - used here only
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
 
     with redis.Redis.from_url(
         url, retry=Retry(ConstantBackoff(0.05), 100), retry_on_error=[redis.ConnectionError]

@@ -44,7 +44,7 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 def test_analysis_needs_numpy_and_the_standard_library_only() -> None:
-    from sys import stdlib_module_names  # noqa: PLC0415 - used here only
+    from sys import stdlib_module_names
 
     for module in modules("analysis"):
         roots = {name.split(".")[0] for name in imports(module)}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from functions.http.operations import OPERATIONS
 
 from functions.http import console
-from functions.http.operations import OPERATIONS
 from settings import NIGHTLY_TIMER
 
 ROOT = Path(__file__).parent.parent

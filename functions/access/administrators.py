@@ -10,9 +10,7 @@ from typing import Literal
 
 import azure.functions as func
 
-from credentials.secrets import Unavailable
-from credentials.secrets import SecretMissing, SecretName, Secrets, Versions
-from credentials.secrets import SecretVersion
+from credentials.secrets import SecretMissing, SecretName, Secrets, SecretVersion, Unavailable, Versions
 from functions.access.audit import record_refusal
 from functions.access.throttling import count_failure, refuse_after_failures
 from functions.access.tokens import InvalidToken, NotAdministrator, Subject, subject_of

@@ -8,9 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from credentials.secrets import SecretMissing
-from credentials.secrets import SecretsUnavailable
 from correlation import current_correlation_id, of_run
+from credentials.secrets import SecretMissing, SecretsUnavailable
 from functions.access.tokens import Subject
 from functions.http.problems import problem_of
 from functions.services import Worker
@@ -62,8 +61,8 @@ def record_refusal(
 
     A record that cannot be written is logged; it neither changes the refusal nor delays it for long.
     """
-    import pymongo  # noqa: PLC0415 - slow, not needed for indexing
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+    import pymongo
+    from pymongo.errors import PyMongoError
 
     entry = new_entry("sign_in", credential=credential, client=client)
     if subject is not None:
@@ -101,7 +100,7 @@ def new_entry(
 
 
 def _conclude(log: "AuditLog", entry: AuditEntry) -> None:
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+    from pymongo.errors import PyMongoError
 
     try:
         log.conclude(entry)

@@ -75,7 +75,7 @@ def subject_of(token: str, table: Verifiers) -> Subject:
     # Before the token is parsed.
     if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
         raise InvalidToken
-    from jwt import PyJWTError, get_unverified_header  # noqa: PLC0415 - slow, not needed for indexing
+    from jwt import PyJWTError, get_unverified_header
 
     try:
         header = get_unverified_header(token)
@@ -153,7 +153,7 @@ def _signed_claims(
     Raises:
         InvalidToken: it was signed with the key but is not valid, or it is not a token at all.
     """
-    from jwt import InvalidSignatureError, PyJWTError, decode  # noqa: PLC0415 - slow, not needed for indexing
+    from jwt import InvalidSignatureError, PyJWTError, decode
 
     checked = {"iss": issuer, "aud": audience}
     try:

@@ -76,7 +76,7 @@ class Checks(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """The health of the app; ``degraded`` means that it works, but slower or without protection against guesses."""
+    """The health of the app; ``degraded`` means that a dependency is unavailable that it can work without."""
 
     status: Literal["ok", "degraded", "unavailable"]
     checks: Checks

@@ -80,7 +80,9 @@ def _files(platform_sign_in: bool) -> dict[str, _File]:  # noqa: FBT001 - as the
     if _INDEX not in found:
         raise FileNotFoundError(_INDEX)
     if platform_sign_in:
-        found[_INDEX] = found[_INDEX].replace(b'name="platform-sign-in" content="no"', b'name="platform-sign-in" content="yes"')
+        found[_INDEX] = found[_INDEX].replace(
+            b'name="platform-sign-in" content="no"', b'name="platform-sign-in" content="yes"'
+        )
     return {
         name: _File(content, gzip.compress(content, mtime=0), _MIMETYPES[Path(name).suffix], etag_of(content))
         for name, content in found.items()

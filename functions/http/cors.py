@@ -10,7 +10,7 @@ _KEEP_SECONDS = "600"
 
 
 def cors_headers(request: func.HttpRequest, origins: Collection[str]) -> dict[str, str]:
-    """Return the headers that let a page of an allowed origin read the answer; ``Vary`` keeps caches from mixing them."""
+    """Return the headers that let an allowed page read the answer; ``Vary`` keeps caches from mixing origins."""
     origin = _allowed_origin(request, origins)
     allowing = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _MAY_READ} if origin else {}
     return {"Vary": "Origin", **allowing}

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Literal
@@ -190,7 +190,7 @@ class _Call:
     client: df.SyncDurableFunctionsClient | None
     worker: Worker
     admin: Admin | None = None
-    content: Struct = Nothing()
+    content: Struct = field(default_factory=Nothing)
     """The decoded query of a GET, or body of a POST."""
 
     def answer(self) -> func.HttpResponse:

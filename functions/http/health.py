@@ -6,8 +6,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
-from credentials.secrets import SecretMissing
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretsUnavailable
 from functions.engine import DurableEngine
 from functions.http.answers import Checks, DependencyState, Health
 from functions.services import Worker

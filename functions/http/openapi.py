@@ -147,7 +147,14 @@ def problems_of(route: Route) -> list[Problem]:
     """Return an example of every problem that the route may answer with, each type once."""
     kinds: list[type[Problem]] = []
     if not route.public:
-        kinds = [Unauthorized, Forbidden, TooManyFailures, AuthenticationUnavailable, DatabaseUnavailable, InvalidMember]
+        kinds = [
+            Unauthorized,
+            Forbidden,
+            TooManyFailures,
+            AuthenticationUnavailable,
+            DatabaseUnavailable,
+            InvalidMember,
+        ]
         kinds += [MalformedId] if "{" in route.path else []
         kinds += [LengthRequired, BodyTooLarge] if route.method == "POST" else []
     examples = [MethodNotAllowed(route.method), *(kind.example() for kind in (*kinds, *route.errors)), InternalError()]

@@ -5,8 +5,7 @@ import logging
 import azure.functions as func
 import msgspec
 
-from credentials.secrets import SecretMissing
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretsUnavailable
 from problems import Problem
 
 _log = logging.getLogger(__name__)

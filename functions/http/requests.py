@@ -146,8 +146,8 @@ def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
         raise InvalidMember(_place_of_no_text(parameters) or "query", _NO_TEXT) from None
 
 
-def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
-    """Return an id from the path.
+def read_id(request: func.HttpRequest, name: str) -> str:
+    """Return the id of this name, one of :data:`IDS`, from the path.
 
     Raises:
         MalformedId: it is malformed.

@@ -79,7 +79,7 @@ def invocation(
             set_status_on_exception=False,
         ) as span:
             if flush is not None:
-                from functions.telemetry.exporters import log_failures  # noqa: PLC0415 - already loaded by _start
+                from functions.telemetry.exporters import log_failures
 
                 log_failures()
             try:
@@ -137,7 +137,7 @@ def record_end(run: Run, error_type: str | None) -> None:
 
 @functools.cache
 def _instruments() -> "tuple[Counter, Counter, Histogram]":
-    from opentelemetry import metrics  # noqa: PLC0415 - not needed for indexing
+    from opentelemetry import metrics
 
     meter = metrics.get_meter("portfolio_analysis")
     return (
@@ -154,7 +154,7 @@ def _start() -> "Flush | None":
 
 @functools.cache
 def _started() -> "Flush | None":
-    from functions.telemetry.exporters import start  # noqa: PLC0415 - slow, and needed only for exports
+    from functions.telemetry.exporters import start
 
     try:
         return start()

@@ -6,8 +6,7 @@ from typing import get_args
 
 import pytest
 
-from credentials.secrets import SecretMissing, SecretName, Secrets, Versions
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretName, Secrets, SecretsUnavailable, Versions
 from settings import Settings
 from tests.clock import Clock
 from tests.vault import Vault, a_vault

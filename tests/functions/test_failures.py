@@ -13,12 +13,12 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.task import OrchestrationContext, TaskFailedError
 from durabletask.testing import InMemoryOrchestrationBackend
 from durabletask.worker import TaskHubGrpcWorker
+from functions.failures import tellable
 from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import StringValue
 
 from functions import timers
 from functions.activities import _step
-from functions.failures import tellable
 from functions.messages import Failure
 from functions.orchestration import _failure
 from tests.faulty_engines import served

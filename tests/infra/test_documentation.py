@@ -9,8 +9,7 @@ from typing import get_args
 
 import pytest
 
-from credentials.secrets import SecretMissing, SecretName
-from credentials.secrets import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
 from devhost.preflight_platform import POLLING_SETTING
 from functions.messages import MessageTooLarge
 from market_data.provider import KeyRefused, ProviderUnavailable

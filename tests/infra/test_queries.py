@@ -3,12 +3,13 @@
 import ast
 import re
 from functools import cache
+from itertools import chain
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-
 from functions.http.operations import OPERATIONS
+
 from tests.functions.telemetry import page as telemetry_page
 from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
 

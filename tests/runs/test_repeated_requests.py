@@ -169,7 +169,7 @@ def test_a_request_without_a_key_is_like_no_other() -> None:
 
 
 def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:
-    from azure.functions.timer import TimerRequest  # noqa: PLC0415 - the class the host's payload becomes
+    from azure.functions.timer import TimerRequest
 
     return TimerRequest(past_due=past_due, schedule_status={"Next": following} if following else None)
 

@@ -101,7 +101,7 @@ def test_a_run_that_got_further_within_the_limit_is_left_alone(
 def test_every_step_of_a_run_counts_as_getting_further(
     services: Services, database: DocumentDatabase, step: str
 ) -> None:
-    from records import Outcome  # noqa: PLC0415 - used here only
+    from records import Outcome
 
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     if step == "reach again":

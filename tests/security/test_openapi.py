@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from functions.http.operations import OPERATIONS, TRIGGER, Operation
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from functions.http.openapi import document
-from functions.http.operations import OPERATIONS, TRIGGER, Operation
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.fuzzing import examples

@@ -8,6 +8,8 @@ from functools import partial
 
 import azure.functions as func
 import numpy as np
+from functions.access.client import normalised
+from functions.telemetry.correlation import trace_id
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,6 @@ from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
 from functions.access.administrators import Admin
-from functions.access.client import normalised
 from functions.http.requests import (
     InvalidMember,
     MalformedId,
@@ -29,7 +30,6 @@ from functions.http.requests import (
     read_query,
     read_request_key,
 )
-from functions.telemetry.correlation import trace_id
 from market_data.csv_bars import CsvFault, parse_bars
 from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import azure.functions as func
 import pytest
 import redis
+from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
 from functions.services import settings
 from stores.redis_server import RedisServer
 from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS, OwnFailures, SharedFailures, SignInFailures

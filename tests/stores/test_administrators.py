@@ -93,7 +93,7 @@ class Queries(CommandListener):
 
 
 def test_a_users_requests_are_one_query_in_thirty_seconds(mongodb_url: str, clock: Clock) -> None:
-    from pymongo import MongoClient  # noqa: PLC0415 - used here only
+    from pymongo import MongoClient
 
     queries = Queries()
     client: MongoClient[dict[str, Any]] = MongoClient(mongodb_url, event_listeners=[queries])

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from functions.http.timetable import timetable
+
 from schedules import Schedule
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)  # a Wednesday

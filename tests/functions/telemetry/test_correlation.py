@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-
 from functions.telemetry.correlation import (
     correlated,
     current_correlation_id,

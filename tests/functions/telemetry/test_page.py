@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from functions.http.operations import OPERATIONS
+
 from tests.functions.telemetry import page as telemetry_page
 from tests.functions.telemetry.page import ROOT
 
