@@ -47,7 +47,8 @@ class DurableEngine(Engine):
     def __init__(self, client: "SyncDurableFunctionsClient", deadline_seconds: float = DEADLINE_SECONDS) -> None:
         place = (client.rpcBaseUrl, client.taskHubName)
         self._client = _client(*place, client.maxGrpcMessageSizeInBytes, deadline_seconds)
-        self._pinging_client = _client(*place, client.maxGrpcMessageSizeInBytes, PING_DEADLINE_SECONDS)
+        ping_seconds = min(deadline_seconds, PING_DEADLINE_SECONDS)
+        self._pinging_client = _client(*place, client.maxGrpcMessageSizeInBytes, ping_seconds)
         self._turns = _turns(*place)
 
     @override

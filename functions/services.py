@@ -42,9 +42,9 @@ class Worker:
         self.secrets = Secrets(settings)
         keys = None if settings.oidc is None else IssuerKeys(settings.oidc)
         self.verifiers = verifiers(settings, self.secrets, self._is_administrator, keys)
-        self.connections = _Once(self._connect)
+        self.connections: Callable[[], Services] = _Once(self._connect)
         """The services without a call to the database; raises for secrets as :meth:`services` does."""
-        self.redis = _Once(self._redis)
+        self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
         """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
         self._shared_failures = _Once(lambda: _sign_in_failures(self.redis()))
         self._own_failures = _Once(lambda: _sign_in_failures(None))
@@ -99,14 +99,14 @@ class Worker:
             research=ResearchStore(database),
             reports=ReportStore(database),
             audit=AuditLog(database),
-            provider=provider_from(self.settings, self._provider_key, self._rate_limit),
+            provider=provider_from(self.settings, self.provider_key, self._rate_limit),
             record_end=record_end,
         )
 
     def _is_administrator(self, user_id: str) -> bool:
         return self.connections().administrators.is_administrator(user_id)
 
-    def _provider_key(self, name: KeyName) -> str:
+    def provider_key(self, name: KeyName) -> str:
         """Return the current value of a key of the price provider.
 
         Raises:
@@ -125,7 +125,7 @@ class Worker:
 
         return RateLimit(self.redis(), provider, Rate(requests_per_minute))
 
-    def _redis(self) -> "RedisServer | None":
+    def _connect_redis(self) -> "RedisServer | None":
         try:
             url = self.settings.redis_url or self.secrets.get("redis-url")
         except SecretMissing:

@@ -6,9 +6,9 @@ from datetime import datetime
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.worker import TaskHubGrpcWorker
 
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
 from records import Run, Trigger
+from runs.services import Services
 from tests.conftest import free_port
 
 
@@ -17,9 +17,9 @@ def client_of(address: str) -> SyncDurableFunctionsClient:
     return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
 
 
-def engine_away() -> Engine:
+def engine_away() -> DurableEngine:
     """Give an engine that refuses connections."""
-    return Engine(client_of(f"localhost:{free_port()}"))
+    return DurableEngine(client_of(f"localhost:{free_port()}"))
 
 
 def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:

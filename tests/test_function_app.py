@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functions.http.operations import OPERATIONS
 
-from functions.http import console
+from functions.http.console import pages
+from functions.http.routes import api
 from settings import NIGHTLY_TIMER
 
 ROOT = Path(__file__).parent.parent
@@ -95,11 +95,11 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
 
 def test_each_http_function_is_in_the_table_of_operations_under_its_route(indexed: dict[str, Any]) -> None:
     served = {name: route for name, (kind, route) in indexed["functions"].items() if kind == "httpTrigger"}
-    assert served == {operation.name: operation.route for operation in (*OPERATIONS, console.PAGE, console.FILE)}
+    assert served == {operation.name: operation.path for operation in (*api.routes, *pages.routes)}
 
 
 def test_http_functions_declare_what_the_hosts_worker_takes_for_an_answer(indexed: dict[str, Any]) -> None:
-    assert indexed["results"] == ["HttpResponse"] * (len(OPERATIONS) + 2)
+    assert indexed["results"] == ["HttpResponse"] * (len(api.routes) + 2)
 
 
 def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:

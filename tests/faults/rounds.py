@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from durabletask.testing import create_test_backend
 
-from functions.engine import Engine
+from functions.engine import DurableEngine
 from records import Trigger
 from runs.ending import close_run
 from runs.starting import RunActive, start_run
@@ -20,7 +20,7 @@ from tests.conftest import free_port
 from tests.engine import client_of
 
 if TYPE_CHECKING:
-    from functions.services import Services
+    from runs.services import Services
 
 TRIGGERS = 50
 
@@ -38,12 +38,12 @@ class _Stores:
 
 
 @contextmanager
-def engine_without_worker() -> Iterator[Engine]:
+def engine_without_worker() -> Iterator[DurableEngine]:
     """Run the SDK's engine; what is started in it stays where it is."""
     backend = create_test_backend(port=free_port())
     address = backend.start()
     try:
-        yield Engine(client_of(address))
+        yield DurableEngine(client_of(address))
     finally:
         backend.stop()
 

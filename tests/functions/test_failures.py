@@ -13,14 +13,14 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.task import OrchestrationContext, TaskFailedError
 from durabletask.testing import InMemoryOrchestrationBackend
 from durabletask.worker import TaskHubGrpcWorker
-from functions.failures import tellable
 from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import StringValue
 
 from functions import timers
 from functions.activities import _step
-from functions.messages import Failure
+from functions.messages import sendable
 from functions.orchestration import _failure
+from records import Failure
 from tests.faulty_engines import served
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -123,7 +123,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
 )  # fmt: skip
 def test_an_error_keeps_its_name_and_becomes_what_the_worker_of_the_host_can_tell(error: Exception, text: str) -> None:
     protos = SimpleNamespace(RpcException=_rpc_exception)
-    told = serialize_exception(tellable(error), protos)
+    told = serialize_exception(sendable(error), protos)
     assert told.errorMessage == f"{type(error).__name__}: {text}"
     assert len(told.stackTrace.value) <= 20_000
 
@@ -135,12 +135,12 @@ def _rpc_exception(message: str, stack_trace: str) -> pb.TaskFailureDetails:
 
 def test_an_error_that_can_be_told_is_left_as_it_is() -> None:
     error = raised(Boom("all is well"), Boom("within"))
-    assert tellable(error) is error
+    assert sendable(error) is error
 
 
 def test_an_error_that_is_replaced_says_where_it_came_from() -> None:
     error = raised(Boom(LONE))
-    assert "in raised" in "".join(traceback.format_exception(tellable(error)))
+    assert "in raised" in "".join(traceback.format_exception(sendable(error)))
 
 
 @pytest.mark.parametrize("within", [False, True])

@@ -3,13 +3,13 @@
 import ast
 import re
 from functools import cache
-from itertools import chain
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from functions.http.operations import OPERATIONS
 
+from functions.http.routes import api
 from tests.functions.telemetry import page as telemetry_page
 from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
 
@@ -113,7 +113,7 @@ def test_the_check_of_lines_finds_what_it_is_for(line: str) -> None:
 def test_a_query_names_only_functions_and_statuses_that_there_are(query: Path) -> None:
     if "requests" not in tables_of(query):
         return
-    functions = {operation.name for operation in OPERATIONS} | {"watchdog", "nightly_analysis"}
+    functions = {operation.name for operation in api.routes} | {"watchdog", "nightly_analysis"}
     assert set(re.findall(r'\bname == "(\w+)"', code_of(query))) <= functions
     assert {HTTPStatus(int(code)) for code in re.findall(r'"(\d{3})"', code_of(query))} <= set(HTTPStatus)
 

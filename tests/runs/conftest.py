@@ -7,8 +7,10 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
+from functions.telemetry.spans import record_end
+from runs.services import Services
+from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.leases import RunLease
@@ -29,8 +31,8 @@ def client() -> Iterator[SyncDurableFunctionsClient]:
 
 
 @pytest.fixture(scope="module")
-def engine(client: SyncDurableFunctionsClient) -> Engine:
-    return Engine(client)
+def engine(client: SyncDurableFunctionsClient) -> DurableEngine:
+    return DurableEngine(client)
 
 
 class Stores:
@@ -43,6 +45,10 @@ class Stores:
         self.reports = ReportStore(database)
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
+        self.record_end = record_end
+        environment = {"MONGODB_URL": "mongodb://not-used", "MARKET_DATA_PROVIDER": "sample"}
+        times = {"ANALYSIS_SCHEDULE": "0 0 1 * * *", "ANALYSIS_STALL_SECONDS": "300", "ANALYSIS_RETENTION_DAYS": "30"}
+        self.settings = Settings.from_environment(environment | times)
         self.runs.ensure_indexes()
 
 

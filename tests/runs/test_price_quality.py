@@ -8,15 +8,13 @@ import pytest
 
 from analysis.models import Bars
 from analysis.price_issues import PriceIssue, SymbolIssue
-from functions.messages import FinishInput
-from functions.services import Services
 from market_data.csv_files import CsvProvider
 from records import Run
-from runs.ending import finish
+from runs.services import Services
 from stores.mongo import DocumentDatabase
 from stores.prices import History
 from tests.builders import random_walk, weekdays, without
-from tests.runs.steps import RUN_ID, all_services, analyze_all, prepare, start
+from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, prepare, start
 
 DAYS = weekdays(100)
 CALENDAR, AAPL = random_walk(DAYS, seed=0), random_walk(DAYS, seed=1)
@@ -43,7 +41,7 @@ def write(folder: Path, **symbols: Bars) -> None:
 
 def run(services: Services) -> Run:
     analyze_all(services, prepare(services))
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     ended = services.runs.get(RUN_ID)
     assert ended is not None
     return ended

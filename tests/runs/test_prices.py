@@ -379,10 +379,10 @@ def test_what_was_answered_is_stored_before_the_error_goes_on(
     source.failing = {"C": error}
     with all_services(database, mongodb_url, source) as services:
         with pytest.raises(type(error), match=str(error)):
-            fetch_histories(services, ["A", "B", "C"], day(150))
+            fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
         assert set(services.prices.load(["A", "B", "C"])) == stored
         source.failing.clear()
         source.asked.clear()
-        update = fetch_histories(services, ["A", "B", "C"], day(150))
+        update = fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
         assert [set(symbols) for symbols, _, _ in source.asked] == [{"A", "B", "C"} - stored]
         assert set(services.prices.load(["A", "B", "C"])) == set(update.histories) == {"A", "B", "C"}

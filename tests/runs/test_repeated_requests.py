@@ -14,12 +14,14 @@ from pymongo.errors import AutoReconnect
 
 from functions import timers
 from functions.access.administrators import Admin
-from functions.engine import Engine, EngineUnavailable
-from functions.http.requests import InvalidMember, TriggerRequest, read_request_key
-from functions.services import Services
+from functions.engine import DurableEngine
+from functions.http.requests import TriggerRequest, read_request_key
 from functions.timers import scheduled_time
+from problems import InvalidMember
 from records import RequestKey, Run, Trigger
 from runs.ending import close_run
+from runs.engine import EngineUnavailable
+from runs.services import Services
 from runs.starting import KeyReused, RunActive, start_run
 from tests.engine import engine_away, run_of
 
@@ -35,7 +37,7 @@ def runs_recorded(services: Services) -> list[str]:
 
 
 def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_over(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     assert start_run(services, engine, BY_HTTP, request=KEY) == first
@@ -44,13 +46,13 @@ def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_o
     assert runs_recorded(services) == [first]
 
 
-def test_a_key_that_was_used_for_something_else_is_refused(services: Services, engine: Engine) -> None:
+def test_a_key_that_was_used_for_something_else_is_refused(services: Services, engine: DurableEngine) -> None:
     start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(KeyReused):
         start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body"))
 
 
-def test_another_key_is_another_request(services: Services, engine: Engine) -> None:
+def test_another_key_is_another_request(services: Services, engine: DurableEngine) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(RunActive):
         start_run(services, engine, BY_HTTP, request=RequestKey("other", "body"))
@@ -58,7 +60,7 @@ def test_another_key_is_another_request(services: Services, engine: Engine) -> N
     assert start_run(services, engine, BY_HTTP, request=RequestKey("other", "body")) != first
 
 
-def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Engine) -> None:
+def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: DurableEngine) -> None:
     yesterday = datetime.now(UTC) - timedelta(hours=24)
     old = Run("run_20200101_000000_0000", "completed", BY_HTTP, yesterday, completed_at=yesterday)
     services.runs.create(old, None, KEY)
@@ -67,7 +69,7 @@ def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Engi
     assert start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body")) == started
 
 
-def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: Engine) -> None:
+def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: DurableEngine) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(10):
             request = RequestKey(f"key {turn}", "body")
@@ -77,7 +79,9 @@ def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine
             close_run(services, run_of(services, ids.pop()), None)
 
 
-def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(services: Services, engine: Engine) -> None:
+def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(
+    services: Services, engine: DurableEngine
+) -> None:
     active = start_run(services, engine, BY_HTTP)
     together = threading.Barrier(8)
 
@@ -94,7 +98,7 @@ def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(servic
     assert start_run(services, engine, BY_HTTP, request=KEY) != active
 
 
-def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Services, engine: Engine) -> None:
+def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Services, engine: DurableEngine) -> None:
     nowhere = engine_away()
     with pytest.raises(EngineUnavailable) as caught:
         start_run(services, nowhere, BY_HTTP, request=KEY)
@@ -103,7 +107,7 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Servic
 
 @pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
 def test_a_request_that_died_before_its_run_began_may_be_repeated(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch, dies: str
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise AutoReconnect("The database went away.")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
-from functions.services import settings
 from market_data.provider import Provider, ProviderUnavailable
 from runs.prices import Update, bring_up_to_date, history_start
 from stores.prices import History
@@ -20,19 +19,11 @@ SYMBOLS = ["".join(chr(65 + number // 26**place % 26) for place in range(3)) for
 DAYS = weekdays(60, start="2026-01-05")
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGODB_URL", "mongodb://127.0.0.1")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    settings.cache_clear()
-
-
 def night(provider: Provider, kept: dict[str, History]) -> dict[str, History]:
     """Do what the batches of a run do with what the runs before kept."""
     wanted, histories = provider.last_day(), dict(kept)
     for batch in batched(SYMBOLS, provider.symbols_per_batch, strict=False):
-        update = bring_up_to_date(provider, histories, batch, history_start(wanted), wanted)
+        update = bring_up_to_date(provider, histories, batch, history_start(wanted, 1260), wanted)
         assert update.errors == {}
         histories |= update.histories
     return histories

@@ -11,18 +11,18 @@ import pytest
 
 from analysis.models import Report
 from analysis.report import analyze_portfolios
-from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, to_wire
-from functions.services import Services, settings
+from functions.messages import to_wire
 from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
-from records import Outcome, RunError
-from runs.ending import close_run, finish, recount_if_over
+from records import Batch, BatchResult, Failure, Outcome, Plan, RunError
+from runs.ending import close_run, recount_if_over
 from runs.prices import fetch_histories, load_batch
 from runs.reports import analyze
 from runs.research import research_batch
+from runs.services import Services
 from stores.mongo import DocumentDatabase
 from stores.shared import Shared
-from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
+from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
     write = services.batches.write
 
     def close_meanwhile(*batches: Any) -> None:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         write(*batches)
 
     monkeypatch.setattr(services.batches, "write", close_meanwhile)
@@ -65,8 +65,7 @@ def test_every_step_delivered_twice_leaves_the_same_result(services: Services, d
     again = prepare(services)
     results = [analyze_all(services, plan) for plan in (made, again)]
     assert results[0] == results[1]
-    message = FinishInput(RUN_ID)
-    assert [finish(services, message) for _ in range(2)] == ["completed", "completed"]
+    assert [finish_run(services) for _ in range(2)] == ["completed", "completed"]
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == (3, 3, 2)
@@ -103,7 +102,7 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_
     monkeypatch.setattr("runs.reports.analyze_portfolios", with_one_too_large)
 
     assert analyze_all(services, made) == [BatchResult(failed=1)]
-    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    assert finish_run(services) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.users_failed) == (1, 1)
@@ -118,16 +117,13 @@ def test_messages_stay_small_however_bad_the_data(services: Services, database: 
         database.holdings.insert_many(
             {"user_id": user_id, "symbol": f"{'S' * 28}{i:04}", "quantity": "ten"} for i in range(5)
         )
-    settings.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANALYSIS_PAGE_SIZE", "200")
-        patch.setenv("ANALYSIS_MIN_SUCCESS_RATE", "0")
-        made = prepare(services)
-        (page,) = analyze_all(services, made)
+    services = replace(services, settings=replace(services.settings, page_size=200, min_success_rate=0.0))
+    made = prepare(services)
+    (page,) = analyze_all(services, made)
     assert page == BatchResult(failed=200)
     assert services.batches.outcome(made.plan_id) == Outcome(failed=200)
     assert len(json.dumps(to_wire(page))) < 100
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     run = services.runs.get(RUN_ID)
     assert run is not None
     # Every user, and the five symbols they share.
@@ -137,11 +133,11 @@ def test_messages_stay_small_however_bad_the_data(services: Services, database: 
 def test_steps_of_a_run_that_is_over_do_nothing(services: Services, database: DocumentDatabase) -> None:
     start(services, database)
     made = prepare(services)
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     before = services.runs.get(RUN_ID)
     assert make_plan(services) == Plan()
-    assert load_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
-    assert research_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert load_batch(services, Batch(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert research_batch(services, Batch(RUN_ID, made.plan_id, 0)) == BatchResult()
     assert analyze_all(services, made) == [BatchResult()] * 2
     assert database.portfolio_analyses.count_documents({}) == 0
     assert services.runs.get(RUN_ID) == before
@@ -152,11 +148,11 @@ def test_steps_of_a_run_that_is_being_canceled_do_nothing_more_and_what_is_store
 ) -> None:
     start(services, database)
     made = prepare(services)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     assert services.runs.request_cancel(RUN_ID, NOW)
     assert make_plan(services) == Plan()
     assert analyze_all(services, made) == [BatchResult()] * 2
-    assert finish(services, FinishInput(RUN_ID)) == "canceled"
+    assert finish_run(services) == "canceled"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.status, run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == ("canceled", 3, 2, 1)
@@ -183,7 +179,7 @@ def test_the_end_of_a_run_counts_what_is_stored_and_not_what_was_told_on_the_way
     start(services, database)
     analyze_all(services, prepare(services))
     database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$set": {"users_analyzed": 99, "users_failed": 7}})
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.portfolios_analyzed, run.users_failed) == (3, 3, 0)
@@ -197,11 +193,11 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     save = services.reports.save
 
     def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         return save(*reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.status, run.users_analyzed) == ("failed", 2)
@@ -218,11 +214,11 @@ def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
     save = services.reports.save
 
     def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         return save(*reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
@@ -240,11 +236,11 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
     record_end = services.runs.finish
 
     def end_a_page_before(*arguments: Any) -> bool:  # noqa: ANN401 - passed on
-        analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+        analyze(services, Batch(RUN_ID, made.plan_id, 0))
         return record_end(*arguments)
 
     monkeypatch.setattr(services.runs, "finish", end_a_page_before)
-    finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+    finish_run(services, Failure("run_stalled", "It got no further."))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
@@ -258,12 +254,12 @@ def test_a_dry_run_counts_everything_and_keeps_its_record_and_the_shared_prices_
     database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
     before = contents(database)
     analyze_all(services, prepare(services))
-    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    assert finish_run(services) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
-    assert_kept_only_the_record_and_prices(database, before, {"AAPL", settings().benchmark_symbol})
+    assert_kept_only_the_record_and_prices(database, before, {"AAPL", services.settings.benchmark_symbol})
     # No alert is to take it for the night's.
     assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
 
@@ -274,17 +270,17 @@ def test_a_dry_run_that_is_closed_while_a_step_fetches_keeps_its_record_and_the_
 ) -> None:
     class ClosingProvider(SampleProvider):
         def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
-            finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+            finish_run(services, Failure("run_stalled", "It got no further."))
             return super().daily_bars(symbols, start, end)
 
     start(services, database, dry_run=True)
     before = contents(database)
     closing = replace(services, provider=ClosingProvider())
-    fetched = {settings().benchmark_symbol}
+    fetched = {services.settings.benchmark_symbol}
     if step == "plan":
         make_plan(closing)
     else:
-        load_batch(closing, BatchInput(RUN_ID, make_plan(services).plan_id, 0))
+        load_batch(closing, Batch(RUN_ID, make_plan(services).plan_id, 0))
         fetched.add("AAPL")
     assert_kept_only_the_record_and_prices(database, before, fetched)
 
@@ -321,12 +317,12 @@ def test_a_dry_run_and_another_fetch_the_prices_of_a_day_once_between_them(
     services: Services, database: DocumentDatabase, *, dry_run_first: bool
 ) -> None:
     provider = Counting()
-    counted, symbols = replace(services, provider=provider), ["AAPL", settings().benchmark_symbol]
+    counted, symbols = replace(services, provider=provider), ["AAPL", services.settings.benchmark_symbol]
     start(counted, database, dry_run=True)
     if not dry_run_first:
-        fetch_histories(counted, symbols, provider.last_day())
+        fetch_histories(counted, symbols, provider.last_day(), services.settings.lookback_days)
     analyze_all(counted, prepare(counted))
-    fetch_histories(counted, symbols, provider.last_day())
+    fetch_histories(counted, symbols, provider.last_day(), services.settings.lookback_days)
     assert provider.asked == dict.fromkeys(symbols, 1)
 
 
@@ -361,7 +357,7 @@ def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state
     start(services, database)
     made = prepare(services)
     analyze_all(services, made)
-    assert finish(services, FinishInput(RUN_ID)) == "completed"
+    assert finish_run(services) == "completed"
     # As if a second delivery of the page had met this user's documents after somebody had spoilt them.
     late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
     services.reports.save([late], Shared())

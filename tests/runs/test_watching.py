@@ -12,11 +12,12 @@ from durabletask.worker import TaskHubGrpcWorker
 
 from analysis.models import Report
 from devhost.memory_backend import LocalBackend
-from functions.engine import VERSION, Engine
-from functions.services import Services, settings
+from functions.engine import ORCHESTRATION, DurableEngine
 from records import Run, Trigger
 from runs.ending import close_run, recount_if_over
-from runs.starting import ORCHESTRATION, RunActive, start_run
+from runs.engine import VERSION
+from runs.services import Services
+from runs.starting import RunActive, start_run
 from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
 from stores.shared import Shared
@@ -29,24 +30,12 @@ NOW = datetime.now(UTC)
 A_WHILE_AGO = NOW - timedelta(minutes=10)
 
 
-@pytest.fixture(autouse=True)
-def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MONGODB_URL", "mongodb://not-used")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    monkeypatch.setenv("ANALYSIS_STALL_SECONDS", "300")
-    monkeypatch.setenv("ANALYSIS_RETENTION_DAYS", "30")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
 def progressed(database: DocumentDatabase, run_id: str, moment: datetime) -> None:
     database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": {"progressed_at": moment}})
 
 
 def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logged(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     services.runs.start(RUN_ID, A_WHILE_AGO)
@@ -58,7 +47,7 @@ def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logge
 
 
 def test_a_run_whose_orchestration_ended_without_it_is_failed(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     hold_lease(services, "run_20200102_000000_0001", requested_at=A_WHILE_AGO)
     client.schedule_new_orchestration(ORCHESTRATION, instance_id="run_20200102_000000_0001")
@@ -69,7 +58,7 @@ def test_a_run_whose_orchestration_ended_without_it_is_failed(
 
 
 def test_a_run_that_gets_no_further_is_stopped_and_failed(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0002"
     hold_lease(services, run_id, requested_at=A_WHILE_AGO)
@@ -86,7 +75,7 @@ def test_a_run_that_gets_no_further_is_stopped_and_failed(
 
 
 def test_a_run_that_got_further_within_the_limit_is_left_alone(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0003"
     hold_lease(services, run_id, requested_at=A_WHILE_AGO)
@@ -120,14 +109,14 @@ def test_every_step_of_a_run_counts_as_getting_further(
 
 
 def test_a_run_that_was_just_asked_for_is_left_alone_until_it_had_time_to_start(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     hold_lease(services, RUN_ID, requested_at=datetime.now(UTC))
     close_stuck_runs(services, engine)
     assert run_of(services, RUN_ID).status == "queued"
 
 
-def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, engine: Engine) -> None:
+def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, engine: DurableEngine) -> None:
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     services.runs.request_cancel(RUN_ID, NOW)
     close_stuck_runs(services, engine)
@@ -135,7 +124,7 @@ def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, eng
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: Engine, *, recorded: bool) -> None:
+def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: DurableEngine, *, recorded: bool) -> None:
     if recorded:
         services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=A_WHILE_AGO), None)
     services.lease.acquire(RUN_ID, A_WHILE_AGO)
@@ -144,7 +133,7 @@ def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: Eng
 
 
 def test_a_run_that_ended_just_now_frees_its_lease_itself(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=datetime.now(UTC)), None)
     services.lease.acquire(RUN_ID, A_WHILE_AGO)
@@ -162,7 +151,7 @@ def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> No
 
 
 def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     old = start_run(services, engine, BY_HTTP)
     client.terminate_orchestration(old)
@@ -182,7 +171,7 @@ def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
 
 
 def test_the_history_of_sub_orchestrations_goes_with_that_of_their_run(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     def group(_: OrchestrationContext, __: object) -> int:
         return 1
@@ -209,7 +198,7 @@ def carried_during(client: SyncDurableFunctionsClient, run: Run) -> list[Orchest
 
 
 def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runs.watching._REPORTS_PURGED", 40)
     monkeypatch.setattr("runs.watching._REPORTS_PER_DELETE", 20)
@@ -227,7 +216,7 @@ def _set(services: Services, run_id: str, values: dict[str, object]) -> None:
 
 
 def test_an_engine_that_is_away_keeps_no_reports_and_the_history_is_purged_later(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     for number in range(2):
         ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=2)
@@ -249,14 +238,14 @@ def test_runs_that_still_run_in_the_engine_are_purged_later_with_one_warning_and
         for run_id in running:
             client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
         for _ in range(3):
-            purge_old_runs(services, Engine(client))
+            purge_old_runs(services, DurableEngine(client))
         assert services.runs.to_purge(NOW, 10) == []
         assert warned(caplog) == running
         carry_out(client, running[0])  # the termination that came with it
         caplog.clear()
         for run_id in running:
             _set(services, run_id, {"purge_after": A_WHILE_AGO})
-        purge_old_runs(services, Engine(client))
+        purge_old_runs(services, DurableEngine(client))
         assert client.get_orchestration_state(running[0]) is None
     assert warned(caplog) == []
 
@@ -285,7 +274,7 @@ def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
     progressed(database, run_id, NOW - timedelta(seconds=301))
     with served(StubbornEngine()) as client:
         client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
-        close_stuck_runs(services, Engine(client))
+        close_stuck_runs(services, DurableEngine(client))
     assert run_of(services, run_id).errors[0].error_type == "run_stalled"
 
 
@@ -299,7 +288,7 @@ def of_version(services: Services, client: SyncDurableFunctionsClient, version: 
 
 
 def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by_the_watchdog(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = of_version(services, client, "99.0", 0)
     close_stuck_runs(services, engine)
@@ -311,20 +300,20 @@ def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by
 
 
 def test_a_trigger_closes_a_run_of_a_newer_version_that_stood_still_as_long_as_no_run_may(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = of_version(services, client, "99.0", 1)
-    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds - 60))
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=services.settings.stall_seconds - 60))
     with pytest.raises(RunActive):  # a newer host may be at work on a long step
         start_run(services, engine, BY_HTTP)
-    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds + 60))
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=services.settings.stall_seconds + 60))
     started = start_run(services, engine, BY_HTTP)
     assert services.lease.holder() == started
     assert run_of(services, run_id).errors[0].error_type == "newer_version"
 
 
 def test_a_run_of_a_newer_version_that_gets_on_is_left_to_the_host_that_knows_it(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = of_version(services, client, "99.0", 2)
     progressed(database, run_id, datetime.now(UTC))
@@ -335,7 +324,7 @@ def test_a_run_of_a_newer_version_that_gets_on_is_left_to_the_host_that_knows_it
 @pytest.mark.parametrize(("version", "number"), [("0.9", 3), ("1.0", 4), (None, 5)])
 def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_has(
     services: Services,
-    engine: Engine,
+    engine: DurableEngine,
     client: SyncDurableFunctionsClient,
     database: DocumentDatabase,
     version: str | None,
@@ -347,5 +336,5 @@ def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_
     assert run_of(services, run_id).is_active
 
 
-def test_the_version_that_started_a_run_is_on_its_record(services: Services, engine: Engine) -> None:
+def test_the_version_that_started_a_run_is_on_its_record(services: Services, engine: DurableEngine) -> None:
     assert services.runs.version(start_run(services, engine, BY_HTTP)) == VERSION

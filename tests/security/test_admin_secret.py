@@ -20,8 +20,8 @@ SECRET = "the admin secret"
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Door:
-    return a_door(monkeypatch, {"ADMIN_SECRET": SECRET})
+def door() -> Door:
+    return a_door({"ADMIN_SECRET": SECRET})
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def door_with_vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Door:
+def door_with_vault(vault: Vault) -> Door:
     settings = Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url})
-    return a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, secrets=Secrets(settings, vault.client))
+    return a_door({"KEY_VAULT_URL": vault.url}, secrets=Secrets(settings, vault.client))
 
 
 def test_the_secret_opens_the_door_under_its_own_name(door: Door) -> None:
@@ -100,15 +100,15 @@ def test_the_secret_in_authorization_is_refused(door: Door, scheme: str) -> None
         door.enter({"Authorization": f"{scheme} {SECRET.replace(' ', '')}"})
 
 
-def test_without_any_secret_nobody_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {})
+def test_without_any_secret_nobody_comes_in() -> None:
+    door = a_door({})
     for headers in ({}, {"X-Admin-Secret": ""}, {"X-Admin-Secret": "None"}, {"Authorization": "Bearer a.b.c"}):
         with pytest.raises(AuthenticationUnavailable):
             door.enter(headers)
 
 
-def test_where_only_tokens_are_in_use_nobody_is_just_not_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"JWT_SECRET": "x" * 32})
+def test_where_only_tokens_are_in_use_nobody_is_just_not_signed_in() -> None:
+    door = a_door({"JWT_SECRET": "x" * 32})
     with pytest.raises(Unauthorized):
         door.enter()
     with pytest.raises(AuthenticationUnavailable):

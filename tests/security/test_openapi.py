@@ -13,17 +13,18 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from functions.http.operations import OPERATIONS, TRIGGER, Operation
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from functions.http.endpoint import Route
 from functions.http.openapi import document
+from functions.http.routes import api
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.fuzzing import examples
 
 load_all_checks()
-schema = schemathesis.openapi.from_dict(document())
+schema = schemathesis.openapi.from_dict(document(api.routes))
 schema.config.seed = secrets.randbelow(2**32) if "FUZZ_EXAMPLES" in os.environ else 5
 attempts = count(1)
 
@@ -83,26 +84,26 @@ def test_real_answers_are_as_described(app: App) -> None:
         "health": ["/api/health"],
         "openapi": ["/api/openapi.json"],
     }
-    for operation in OPERATIONS:
+    for operation in api.routes:
         if operation.method == "GET":
             for path in paths[operation.name]:
                 answer = app.client.get(path)
                 assert answer.status_code == 200
-                described(operation.method, operation.route).validate_response(answer)
+                described(operation.method, operation.path).validate_response(answer)
 
 
 def test_the_document_is_one_of_openapi_and_tells_every_function_of_the_app() -> None:
     schema.validate()
-    told = {(path, method) for path, item in document()["paths"].items() for method in item}
-    assert told == {(f"/{operation.route}", operation.method.lower()) for operation in OPERATIONS}
+    told = {(path, method) for path, item in document(api.routes)["paths"].items() for method in item}
+    assert told == {(f"/{operation.path}", operation.method.lower()) for operation in api.routes}
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_the_document_tells_every_status_header_and_problem(operation: Operation) -> None:
-    told = document()["paths"][f"/{operation.route}"][operation.method.lower()]
+@pytest.mark.parametrize("operation", api.routes, ids=lambda operation: operation.name)
+def test_the_document_tells_every_status_header_and_problem(operation: Route) -> None:
+    told = document(api.routes)["paths"][f"/{operation.path}"][operation.method.lower()]
     parameters = {parameter["name"] for parameter in told["parameters"]}
-    assert set(operation.query.__struct_fields__) <= parameters
-    assert ("Idempotency-Key" in parameters) == (operation is TRIGGER)
+    assert set(operation.takes.__struct_fields__) <= parameters
+    assert ("Idempotency-Key" in parameters) == (operation.name == "trigger_analysis")
     assert "traceparent" in parameters
     assert {"405", "500"} <= set(told["responses"])
     for status, response in told["responses"].items():
@@ -119,7 +120,7 @@ def test_the_document_tells_every_status_header_and_problem(operation: Operation
 def test_the_document_is_served_to_everybody_and_only_where_it_is_news(app: App) -> None:
     with httpx.Client(base_url=app.client.base_url, trust_env=False) as anybody:
         served = anybody.get("/api/openapi.json")
-        assert served.json() == document()
+        assert served.json() == document(api.routes)
         for known in (served.headers["ETag"], f'"other", W/{served.headers["ETag"]}', "*"):
             again = anybody.get("/api/openapi.json", headers={"If-None-Match": known})
             assert (again.status_code, again.content) == (304, b"")

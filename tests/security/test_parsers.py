@@ -8,17 +8,15 @@ from functools import partial
 
 import azure.functions as func
 import numpy as np
-from functions.access.client import normalised
-from functions.telemetry.correlation import trace_id
 from hypothesis import given
 from hypothesis import strategies as st
 
+from correlation import trace_id
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
-from functions.access.administrators import Admin
+from functions.access.administrators import Admin, normalized_address
 from functions.http.requests import (
-    InvalidMember,
     MalformedId,
     NewestQuery,
     PortfoliosQuery,
@@ -31,6 +29,7 @@ from functions.http.requests import (
     read_request_key,
 )
 from market_data.csv_bars import CsvFault, parse_bars
+from problems import InvalidMember
 from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError
 from tests.security.fuzzing import examples
@@ -206,4 +205,4 @@ def test_ids_keys_cursors_traces_and_addresses_are_what_they_must_be_or_refused(
     with contextlib.suppress(InvalidMember):
         decode_cursor("after", text, tuple[float | None, str])
     assert trace_id(text) is None or len(text) >= 55
-    assert normalised(text).isascii()
+    assert normalized_address(text).isascii()

@@ -1,15 +1,15 @@
 """Failed sign-ins are counted by client and kind of credential, in Redis or without it, and never for everybody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import azure.functions as func
 import pytest
 import redis
-from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.services import settings
+from functions.access.administrators import UNKNOWN, address_of, credential_of, normalized_address
+from functions.access.throttling import network_of
 from stores.redis_server import RedisServer
 from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS, OwnFailures, SharedFailures, SignInFailures
 from tests.conftest import free_port
@@ -127,12 +127,12 @@ def test_the_table_of_a_process_never_grows_beyond_its_bound_and_forgets_what_is
     ],
 )
 def test_an_address_has_one_form_without_its_port(entry: str, address: str) -> None:
-    assert normalised(entry) == address
+    assert normalized_address(entry) == address
 
 
 @given(st.text(max_size=60) | st.ip_addresses().map(str) | st.from_regex(r"\[?[0-9a-f:.]{1,50}\]?(:[0-9]{1,6})?"))
 def test_whatever_a_header_holds_an_address_is_short_and_plain(entry: str) -> None:
-    address = normalised(entry)
+    address = normalized_address(entry)
     assert len(address) <= 45
     assert address.isascii()
     assert network_of(address)
@@ -142,19 +142,6 @@ def test_a_client_of_ipv6_is_known_by_its_network() -> None:
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
     assert network_of("192.0.2.7") == "192.0.2.7"
-
-
-@pytest.fixture
-def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    def trusted(proxies: int) -> None:
-        monkeypatch.setenv("TRUSTED_PROXIES", str(proxies))
-        settings.cache_clear()
-
-    monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    yield trusted
-    settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -171,11 +158,9 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
         (1, ", " * 10_000 + "192.0.2.1", "192.0.2.1"),
     ],
 )
-def test_only_what_trusted_proxies_said_of_the_client_counts(
-    trust: Callable[[int], None], proxies: int, forwarded: str, client: str
-) -> None:
-    trust(proxies)
-    assert client_of(func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")) == client
+def test_only_what_trusted_proxies_said_of_the_client_counts(proxies: int, forwarded: str, client: str) -> None:
+    request = func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")
+    assert address_of(request, proxies) == client
 
 
 @pytest.mark.parametrize(

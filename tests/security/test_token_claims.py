@@ -65,13 +65,11 @@ def test_a_claim_that_is_not_good_is_refused_whoever_signed_it(
 
 
 @pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: repr(subject)[:30])
-def test_a_subject_that_is_no_id_is_refused_and_never_reaches_a_query(
-    monkeypatch: pytest.MonkeyPatch, subject: object
-) -> None:
+def test_a_subject_that_is_no_id_is_refused_and_never_reaches_a_query(subject: object) -> None:
     def never(_: str) -> bool:
         pytest.fail("it was looked up")
 
-    door = a_door(monkeypatch, {"JWT_SECRET": KEY}, is_administrator=never)
+    door = a_door({"JWT_SECRET": KEY}, is_administrator=never)
     refused(door, backend_token(sub=subject))
 
 
@@ -102,9 +100,9 @@ def test_the_wrong_audience_is_refused_and_so_is_one_of_several(door: Door, issu
     refused(door, issuer.token(issuer.claims(aud=audience)))
 
 
-def test_the_backends_issuer_and_audience_are_checked_where_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backends_issuer_and_audience_are_checked_where_they_are_set() -> None:
     environment = {"JWT_SECRET": KEY, "JWT_ISSUER": "backend", "JWT_AUDIENCE": "admin"}
-    door = a_door(monkeypatch, environment, is_administrator=lambda _: True)
+    door = a_door(environment, is_administrator=lambda _: True)
     assert door.with_token(backend_token(iss="backend", aud="admin")).actor == ADMINISTRATOR
     all_wrong: list[dict[str, Any]] = [
         {"iss": "other", "aud": "admin"},

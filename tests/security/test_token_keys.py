@@ -88,10 +88,10 @@ def test_the_issuer_replaces_its_keys_and_no_token_is_refused(door: Door, issuer
     refused(door, old)
 
 
-def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path) -> None:
     with a_vault(tmp_path) as vault:
         known = Secrets(Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url}), vault.client)
-        door = a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
+        door = a_door({"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
         vault.put("jwt-secret", KEY)
         door.with_token(backend_token())
         vault.put("jwt-secret", KEY[::-1])
@@ -104,10 +104,10 @@ def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path, mo
         assert len(vault.asked) - asked <= 2
 
 
-def test_a_vault_that_is_away_is_no_refusal_and_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vault_that_is_away_is_no_refusal_and_no_entry(tmp_path: Path) -> None:
     with a_vault(tmp_path) as vault:
         known = Secrets(Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url}), vault.client)
-        door = a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
+        door = a_door({"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
         vault.failing_with = 503
         with pytest.raises(AuthenticationUnavailable):
             door.with_token(backend_token())
@@ -138,8 +138,8 @@ def test_unknown_keys_cost_the_issuer_little(door: Door, issuer: Issuer) -> None
     assert issuer.asked.count(KEY_SET) == 1
 
 
-def test_where_tokens_are_not_in_use_they_open_nothing(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"ADMIN_SECRET": SECRET}, is_administrator=lambda _: True)
+def test_where_tokens_are_not_in_use_they_open_nothing(issuer: Issuer) -> None:
+    door = a_door({"ADMIN_SECRET": SECRET}, is_administrator=lambda _: True)
     refused(door, backend_token())
     refused(door, backend_token(""))
     refused(door, backend_token("None"))
@@ -161,7 +161,7 @@ def test_no_refusal_shows_a_token_or_a_key(door: Door, issuer: Issuer, caplog: p
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-def test_on_a_laptop_a_short_key_of_the_backend_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"JWT_SECRET": "short"}, is_administrator=lambda user_id: user_id == ADMINISTRATOR)
+def test_on_a_laptop_a_short_key_of_the_backend_will_do() -> None:
+    door = a_door({"JWT_SECRET": "short"}, is_administrator=lambda user_id: user_id == ADMINISTRATOR)
     assert door.with_token(backend_token(key="short")).actor == ADMINISTRATOR
     refused(door, backend_token(key="other"))

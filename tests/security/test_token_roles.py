@@ -45,11 +45,11 @@ def test_no_other_claim_makes_an_administrator(door: Door, issuer: Issuer, claim
 
 
 @pytest.fixture
-def door_with_users(database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch) -> Door:
+def door_with_users(database: DocumentDatabase) -> Door:
     database.users.insert_many([{"user_id": ADMINISTRATOR, "is_admin": True}, {"user_id": USER, "is_admin": False}])
     clock = Clock()
     is_administrator = AdministratorStore(database, clock).is_administrator
-    return a_door(monkeypatch, {"JWT_SECRET": KEY}, is_administrator=is_administrator, clock=clock)
+    return a_door({"JWT_SECRET": KEY}, is_administrator=is_administrator, clock=clock)
 
 
 def test_a_user_who_is_no_administrator_is_forbidden(door_with_users: Door) -> None:

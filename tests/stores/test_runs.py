@@ -3,11 +3,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from records import Outcome, Progress, Run, RunError, RunExists, Trigger
+from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
 from stores.runs import RunStore
 
-PLAN = {"plan_id": "first"}
+PLAN, LATE = Plan("first"), Plan("late")
+AS_OF = date(2025, 1, 2)
+PARAMETERS = Parameters("SP500", 1260, 0.02, 200, 0.7)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -62,7 +64,7 @@ def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     figures = {"users_to_analyze": 30, "symbols": 7, "progress.pages_total": 3}
-    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures=figures, errors=[RunError("u", "t", "e")])
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=AS_OF, figures=figures, errors=[RunError("u", "t", "e")])
     runs.page_done(run.run_id, Outcome(analyzed=9, skipped=1, failed=0))
     runs.page_done(run.run_id, Outcome(analyzed=8, skipped=1, failed=1))
     now = runs.get(run.run_id)
@@ -80,7 +82,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
     assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
     runs.reach(run.run_id, "analyze")
     runs.page_done(run.run_id, Outcome(analyzed=5))
-    assert not runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=[])
+    assert not runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=[])
     assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
 
 
@@ -110,7 +112,7 @@ def test_only_the_first_hundred_errors_of_a_plan_are_kept_and_all_are_counted(ru
     run = a_run()
     runs.create(run, None)
     errors = [RunError(f"u{i}", "unknown_user", "There is none.") for i in range(150)]
-    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=errors)
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=errors)
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (len(planned.errors), planned.errors_count) == (100, 150)
@@ -120,8 +122,8 @@ def test_of_two_plans_only_the_first_counts(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     assert runs.plan(run.run_id) is None
-    assert runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
-    assert not runs.planned(run.run_id, {"plan_id": "late"}, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
+    assert runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
+    assert not runs.record_plan(run.run_id, LATE, PARAMETERS, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (planned.as_of, planned.symbols, runs.plan(run.run_id)) == (date(2025, 1, 2), 1, PLAN)

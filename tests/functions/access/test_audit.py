@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 from secantus import SecantusDBServer
 
 from functions.access.audit import new_entry, on_record
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
 from records import AuditedAction, AuditEntry, Trigger
+from runs.services import Services
 from runs.starting import RunActive, start_run
 from stores.audit import AuditLog
 from stores.mongo import Document, DocumentDatabase
@@ -68,7 +68,7 @@ def test_without_its_entry_nothing_is_done() -> None:
 
 
 def test_a_log_that_goes_away_meanwhile_loses_no_run_and_says_which_entry_stays_open(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with a_log_that_can_be_stopped() as (server, log):
         entry = attempt()

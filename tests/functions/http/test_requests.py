@@ -12,7 +12,6 @@ from analysis.checks import RULES
 from functions.http.requests import (
     CHECKS,
     BodyTooLarge,
-    InvalidMember,
     LengthRequired,
     MalformedId,
     NewestQuery,
@@ -25,6 +24,7 @@ from functions.http.requests import (
     read_id,
     read_query,
 )
+from problems import InvalidMember
 from records import Wanted
 
 

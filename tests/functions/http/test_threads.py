@@ -20,23 +20,27 @@ import contextvars, json, sys
 from concurrent.futures import ThreadPoolExecutor
 import azure.functions as func
 import function_app
-from functions.http import operations
-from functions.access.administrators import current_admin
-from functions.http.endpoint import endpoint, json_response
-from functions.http.operations import Operation
+from functions.access.administrators import Admin
+from functions.http.endpoint import Api, json_response
+from functions.services import Worker
 
 app = {function.get_function_name(): function.get_user_function() for function in function_app.app.get_functions()}
+api = Api()
 
-def tell(req):
-    admin = current_admin.get(None)
+@api.route("GET", "tells")
+def tells(admin: Admin):
+    return json_response(admin.actor)
+
+@api.route("GET", "tells_everybody", public=True)
+def tells_everybody(admin: Admin):
     return json_response(admin and admin.actor)
 
-def fail(req):
+@api.route("GET", "fails")
+def fails(admin: Admin):
     raise RuntimeError("unforeseen")
 
-app["tells"] = endpoint(operations.SCHEDULE)(tell)
-app["tells_everybody"] = endpoint(operations.HEALTH)(tell)
-app["fails"] = endpoint(operations.SCHEDULE)(fail)
+declared = api.blueprint._function_builders
+app |= {builder._function.get_user_function().__name__: builder._function.get_user_function() for builder in declared}
 admin = {"X-Admin-Secret": sys.argv[1], "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 run = {"run_id": "run_20260102_010000_0a1b"}
 ENGINE = '{"taskHubName": "Test", "rpcBaseUrl": "http://127.0.0.1:1"}'

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from functions.http.timetable import timetable
 
+from functions.http.answers import Timetable
 from schedules import Schedule
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)  # a Wednesday
@@ -28,10 +28,10 @@ def at(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
     ],
 )
 def test_the_times_next_to_now_are_those_of_the_host(schedule: str, previous: datetime, following: datetime) -> None:
-    found = timetable(Schedule.read(schedule), NOW, disabled=False)
+    found = Timetable.at(NOW, Schedule.read(schedule), disabled=False)
     assert (found.schedule, found.previous, found.next, found.disabled) == (schedule, previous, following, False)
 
 
 def test_of_a_disabled_timer_no_night_is_promised_and_none_is_missed() -> None:
-    found = timetable(Schedule.read("0 0 1 * * *"), NOW, disabled=True)
+    found = Timetable.at(NOW, Schedule.read("0 0 1 * * *"), disabled=True)
     assert (found.schedule, found.previous, found.next, found.disabled) == ("0 0 1 * * *", None, None, True)

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from functions.http.operations import OPERATIONS
-
+from functions.http.routes import api
 from tests.functions.telemetry import page as telemetry_page
 from tests.functions.telemetry.page import ROOT
 
@@ -71,7 +70,7 @@ def test_every_function_and_every_metric_of_the_code_is_on_the_page() -> None:
         if isinstance(node, ast.FunctionDef)
         and re.search(r"activity_trigger|timer_trigger", "".join(map(ast.unparse, node.decorator_list)))
     }
-    assert telemetry_page.functions() == steps | {operation.name for operation in OPERATIONS}
+    assert telemetry_page.functions() == steps | {operation.name for operation in api.routes}
     made = {
         (node.args[0].value, node.args[1].value)
         for tree in modules()

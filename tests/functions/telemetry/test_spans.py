@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent.parent.parent
 
 INVOKED = """
 import logging, sys
-from functions.telemetry.correlation import of_run, tell_in_log_lines
+from correlation import of_run, add_ids_to_log_lines
 from functions.telemetry.spans import invocation
-tell_in_log_lines()
+add_ids_to_log_lines()
 with invocation("plan_run", "other", None), of_run("run_20260102_010000_0a1b"):
     logging.getLogger("stores.prices").warning("said")
     {within}
@@ -31,7 +31,7 @@ import opentelemetry.exporter.otlp.proto.http._log_exporter
 import opentelemetry.exporter.otlp.proto.http.metric_exporter
 import opentelemetry.exporter.otlp.proto.http.trace_exporter
 from datetime import UTC, datetime
-from functions.telemetry.spans import invocation, record_end, tell_at_once
+from functions.telemetry.spans import invocation, record_end, flush_at_end
 from records import Run, Trigger
 run = Run("run_20260102_010000_0a1b", "completed", Trigger("http", "admin"), datetime.now(UTC))
 for name in ("first", "second"):
@@ -42,24 +42,24 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 MANY = """
 from concurrent.futures import ThreadPoolExecutor
-from functions.telemetry.spans import invocation, tell_at_once
+from functions.telemetry.spans import invocation, flush_at_end
 def change(number):
     with invocation("trigger_analysis", "http", None):
-        tell_at_once()
+        flush_at_end()
 with ThreadPoolExecutor(4) as pool:
     print(len(list(pool.map(change, range(200)))))
 """
 FAILING = """
 import contextlib, logging, pymongo
 owned, hidden = "what-somebody-owns", "what-nobody-may-know"
-from functions.telemetry.spans import invocation, tell_at_once
+from functions.telemetry.spans import invocation, flush_at_end
 from stores.mongo import connect
 from functions.telemetry.mongo_commands import CommandSpans
 from stores.redis_server import command, connect as connect_redis
 documents = connect("{mongodb_url}", (CommandSpans(),))["failing"]["documents"]
 cache = connect_redis(f"redis://user:{{hidden}}@127.0.0.1:{port}")
 with invocation("analyze_page", "other", None):
-    tell_at_once()
+    flush_at_end()
     documents.insert_one({{"_id": owned}})
     try:
         documents.insert_one({{"_id": owned}})
@@ -105,7 +105,7 @@ def killed(within: str, **environment: str) -> None:
 
 def test_what_a_change_has_told_is_there_though_the_worker_is_killed_right_after_it() -> None:
     with a_listener() as listener:
-        killed("tell_at_once()", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
+        killed("flush_at_end()", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
     assert [span.name for span in listener.spans] == ["first", "second"]
     assert [line.text for line in listener.lines] == ["said by first", "said by second"]
 
@@ -126,7 +126,7 @@ def test_what_changes_nothing_waits_for_no_listener() -> None:
 def test_a_listener_that_does_not_answer_keeps_nobody_else_from_hearing() -> None:
     with a_listener() as listener, a_silent_listener() as url:
         killed(
-            "tell_at_once()",
+            "flush_at_end()",
             APPLICATIONINSIGHTS_CONNECTION_STRING=listener.connection_string,
             OTEL_EXPORTER_OTLP_ENDPOINT=url,
             OTEL_EXPORTER_OTLP_TIMEOUT="600",

@@ -3,14 +3,8 @@
 import logging
 
 import pytest
-from functions.telemetry.correlation import (
-    correlated,
-    current_correlation_id,
-    current_run_id,
-    of_run,
-    tell_in_log_lines,
-    trace_id,
-)
+
+from correlation import add_ids_to_log_lines, correlated, current_correlation_id, current_run_id, of_run, trace_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -55,8 +49,8 @@ def test_a_malformed_one_is_ignored_and_a_new_id_made(traceparent: str | None) -
 
 
 def test_log_lines_of_a_request_end_with_its_id_and_others_do_not(caplog: pytest.LogCaptureFixture) -> None:
-    tell_in_log_lines()
-    tell_in_log_lines()
+    add_ids_to_log_lines()
+    add_ids_to_log_lines()
     with correlated(f"00-{TRACE}-{PARENT}-01"):
         log.warning("within (%s)", "100 %s")
     log.warning("without (%s)", "100 %s")
@@ -64,7 +58,7 @@ def test_log_lines_of_a_request_end_with_its_id_and_others_do_not(caplog: pytest
 
 
 def test_a_log_line_whose_parts_do_not_fit_costs_no_request(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_in_log_lines()
+    add_ids_to_log_lines()
     quiet = logging.getLogger("tests.correlation.quiet")
     quiet.propagate = False  # pytest's handler would raise
     quiet.addHandler(logging.StreamHandler())
@@ -75,7 +69,7 @@ def test_a_log_line_whose_parts_do_not_fit_costs_no_request(capsys: pytest.Captu
 
 @pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\u2029", "\x7f"])
 def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFixture, character: str) -> None:
-    tell_in_log_lines()
+    add_ids_to_log_lines()
     with correlated():
         log.warning("actor=%s", f"a{character}b")
     (message,) = caplog.messages
@@ -84,7 +78,7 @@ def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFix
 
 
 def test_log_lines_of_a_run_tell_it_in_their_text_once_and_as_a_field(caplog: pytest.LogCaptureFixture) -> None:
-    tell_in_log_lines()
+    add_ids_to_log_lines()
     with of_run(RUN):
         log.warning("deep within")
         log.warning("deep within (run_id=%s)", RUN)
