@@ -35,7 +35,7 @@ class PriceStore:
     """The history of each symbol, one document a symbol."""
 
     def __init__(self, database: DocumentDatabase) -> None:
-        self._prices = database.symbol_prices
+        self._prices = database["symbol_prices"]
 
     def ensure_indexes(self) -> None:
         """Create the index behind every query here."""

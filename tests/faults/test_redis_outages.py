@@ -13,7 +13,6 @@ _WARNING = "Failed sign-ins are counted by each worker while Redis is away"
 def site(standing_site: Site) -> Site:
     """A site with one worker process, which is to give one warning, and has not given it yet."""
     standing_site.heal(FUNCTIONS_WORKER_PROCESS_COUNT="1")
-    standing_site.forget_prices()
     return standing_site
 
 
@@ -28,6 +27,7 @@ def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
         run_id = run or site.trigger()
         check(site, run_id, states=("completed",))
         assert figures(site, run_id) == undisturbed
+        assert site.app.status(run_id)["status"] == "completed"  # its sign-in counts failures
         assert site.log().count(_WARNING) == 1
 
 
@@ -50,6 +50,5 @@ def test_a_redis_that_never_was_there_costs_one_warning(site: Site, undisturbed:
 def test_a_redis_that_is_connected_but_silent_costs_one_warning(site: Site, undisturbed: Figures) -> None:
     replace_the_worker(site)
     check(site, site.trigger(), states=("completed",))  # connects
-    site.forget_prices()
     site.redis.pause()
     check_twice(site, site.trigger(), undisturbed)
