@@ -35,5 +35,5 @@ def group() -> Group:
         unit="s",
         ratio_to="",
         rows=rows,
-        notes=["Again: a second run, which finds everything imported, connected and cached."],
+        notes=["Again: a second run, which finds everything imported, connected and stored."],
     )

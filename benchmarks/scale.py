@@ -20,6 +20,16 @@ from benchmarks.tables import Group, Row
 
 USERS, SYMBOLS = 10_000, 500
 _NO_OP_APP = Path(__file__).parent / "no_op_app.py"
+_PARTS = (
+    "host.json",
+    "correlation.py",
+    "problems.py",
+    "records.py",
+    "schedules.py",
+    "settings.py",
+    "functions",
+    "runs",
+)
 _NO_OP_ROUNDS = 5
 _CALLERS = 4
 _POLL_SECONDS = 0.05
@@ -73,7 +83,16 @@ def _measured(site: Site) -> tuple[dict[str, Any], dict[str, float]]:
 def _no_op_seconds() -> float:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(_NO_OP_APP, Path(folder) / "function_app.py")
-        for part in ("host.json", "functions", "records.py", "runs", "settings.py", "schedules.py"):
+        for part in (
+            "host.json",
+            "functions",
+            "correlation.py",
+            "problems.py",
+            "records.py",
+            "runs",
+            "settings.py",
+            "schedules.py",
+        ):
             (Path(folder) / part).symlink_to(ROOT / part)
         with running_site(0, 1, Path(folder)) as site:
             return statistics.median(list(_seconds_of_no_ops(site))[1:])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
+from functions.access.throttling import SignInFailures
 from functions.access.tokens import verifiers
 from functions.telemetry.spans import is_exported, record_end
 from runs.services import Services
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from stores.rate_limit import RateLimit
     from stores.redis_server import RedisServer
-    from stores.sign_in_failures import SignInFailures
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class Worker:
         """The services without a call to the database; raises for secrets as :meth:`services` does."""
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
         """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
-        self._shared_failures = _Once(lambda: _sign_in_failures(self.redis()))
-        self._own_failures = _Once(lambda: _sign_in_failures(None))
+        self._shared_failures = _Once(lambda: SignInFailures(self.redis()))
+        self._own_failures = _Once(lambda: SignInFailures(None))
         self._indexed = threading.Event()
 
     def services(self) -> Services:
@@ -65,7 +65,7 @@ class Worker:
             self._indexed.set()
         return made
 
-    def sign_in_failures(self) -> "SignInFailures":
+    def sign_in_failures(self) -> SignInFailures:
         """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
         try:
             return self._shared_failures()
@@ -153,12 +153,6 @@ class _Once[Part]:
             if not self._made:
                 self._made.append(self._make())
             return self._made[0]
-
-
-def _sign_in_failures(redis: "RedisServer | None") -> "SignInFailures":
-    from stores.sign_in_failures import SignInFailures
-
-    return SignInFailures(redis)
 
 
 def _listeners() -> "Sequence[CommandListener]":

@@ -72,7 +72,7 @@ def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: t
         return True
     failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
-        _log.error("The orchestration engine has lost an active run (run_id=%s)", run.run_id)
+        _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)
         if state == "active":
             text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
             failure = Failure("newer_version", text)

@@ -200,7 +200,7 @@ def _take_lease(services: Services, engine: Engine, run_id: str, now: datetime) 
         if not _is_over(services, engine, holder):
             raise RunActive(holder)
         if services.lease.take_over(holder, run_id, now):
-            _log.warning("Run lease taken over from a run that is over (run_id=%s, held_by=%s)", run_id, holder)
+            _log.warning("Run lease taken over from a run that has ended (run_id=%s, held_by=%s)", run_id, holder)
             return
 
 

@@ -35,7 +35,7 @@ class PriceStore:
     """The history of each symbol, one document a symbol."""
 
     def __init__(self, database: DocumentDatabase) -> None:
-        self._prices = database.symbol_prices
+        self._prices = database["symbol_prices"]
 
     def ensure_indexes(self) -> None:
         """Create the index behind every query here."""
@@ -73,5 +73,5 @@ def _history(document: Document) -> History | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         # It is fetched again and replaced.
-        _log.warning("Prices that are kept cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
+        _log.warning("Stored prices cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
         return None

@@ -50,7 +50,7 @@ HEADERS = {
 add_ids_to_log_lines()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """A route as its handler declares it.
 

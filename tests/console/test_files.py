@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from functions.http import console
+from functions.http.problems import NotFound
 from settings import Settings
 from tests.conftest import missing_server
 from tests.console.site import BUILT, CONSOLE, PATH, built_files
@@ -103,7 +104,8 @@ def test_without_a_build_the_page_shows_how_to_build_it(tmp_path: Path, monkeypa
         assert page.status_code == 404
         assert b"make console" in page.get_body()
         asset = func.HttpRequest("GET", f"http://localhost{PATH}/x.js", route_params={"name": "x.js"}, body=b"")
-        assert console.console_file(asset, settings).status_code == 404
+        with pytest.raises(NotFound):
+            console.console_file(asset, settings)
     (tmp_path / "index.html").write_bytes(b"built later")
     page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""), settings)
     assert (page.status_code, page.get_body()) == (200, b"built later")

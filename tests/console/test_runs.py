@@ -240,7 +240,7 @@ def test_an_unavailable_database_is_shown_and_the_page_resumes_by_itself(visitor
         site.wire.cut()
         alert = visitor.page.get_by_role("alert")
         try:
-            expect(alert).to_contain_text("The database cannot be reached now")
+            expect(alert).to_contain_text("The database is unavailable")
             expect(visitor.page.get_by_role("main")).to_contain_text("Running")
         finally:
             site.wire.open()

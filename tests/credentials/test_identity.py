@@ -14,10 +14,10 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from functions.access.throttling import SignInFailures
 from stores.mongo import connect
 from stores.redis_server import RedisServer
 from stores.redis_server import connect as connect_redis
-from stores.sign_in_failures import SignInFailures
 from tests.conftest import REDIS_PATH, free_port, missing_server
 from tests.credentials.oidc_mongodb import Server, a_mongodb_that_takes
 from tests.identity import Identity, an_identity

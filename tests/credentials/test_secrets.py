@@ -208,7 +208,7 @@ def test_a_url_that_no_driver_could_use_is_missing_and_told_of_without_its_passw
     vault.put(name, value)
     with pytest.raises(SecretMissing):
         secrets.get(name)
-    assert f"{name} is no URL" in caplog.text
+    assert f"{name} is not a URL" in caplog.text
     assert "hunter2" not in caplog.text
 
 

@@ -91,7 +91,7 @@ def test_a_body_that_breaks_a_rule_is_refused_by_its_member_and_starts_nothing(
     assert document["member"] == member
     assert member in document["detail"]
     assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
-    assert "Unforeseen error" not in app.log.read_text()
+    assert "Unexpected error" not in app.log.read_text()
 
 
 @pytest.mark.parametrize("action", ["trigger", "cancel", "retry"])

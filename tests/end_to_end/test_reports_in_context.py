@@ -54,7 +54,7 @@ def test_the_series_agree_with_the_report_also_after_a_later_run(app: App, runs:
 def test_a_report_without_figures_of_returns_has_no_series_and_says_why(app: App, runs: list[str]) -> None:
     answer = portfolio(app, runs[1], "tess-stale-mostly", "series")
     assert answer.status_code == 404
-    assert "no figures that rest on returns" in answer.json()["detail"]
+    assert "no figures from returns" in answer.json()["detail"]
 
 
 def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str]) -> None:

@@ -27,7 +27,7 @@ TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 STEPS = {"plan_run", "load_prices", "research_symbols", "analyze_page", "finish_run"}
 QUERIES = sorted((Path(__file__).parent.parent.parent / "infra" / "queries").glob("*.kql"))
 PATIENCE_SECONDS = 90
-UNREADABLE = "Prices that are kept cannot be read"
+UNREADABLE = "Stored prices cannot be read"
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import check
 
 _PARTS = (
-    "function_app.py", "records.py", "schedules.py", "settings.py",
+    "function_app.py", "correlation.py", "problems.py", "records.py", "schedules.py", "settings.py",
     "analysis", "credentials", "functions", "market_data", "runs", "stores",
 )  # fmt: skip
 _NEWER = "99.0"
@@ -26,7 +26,7 @@ def newer_app(folder: Path) -> Path:
             shutil.copytree(ROOT / part, app / part)
         else:
             shutil.copy(ROOT / part, app / part)
-    engine = app / "functions" / "engine.py"
+    engine = app / "runs" / "engine.py"
     engine.write_text(engine.read_text().replace('VERSION = "1.0"', f'VERSION = "{_NEWER}"'))
     host_json = json.loads((ROOT / "host.json").read_text())
     host_json["extensions"]["durableTask"]["defaultVersion"] = _NEWER

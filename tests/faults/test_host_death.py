@@ -14,7 +14,7 @@ from tests.faults.wire import Moment
 pytestmark = pytest.mark.skipif(real_engine.is_chosen(), reason="the real engine goes on with the run")
 
 MOMENTS = {"plan": OF_ACTIVITIES["plan_run"], "page": OF_ACTIVITIES["analyze_page"]}
-UNDER_WAY = r"The orchestration engine does not carry an active run \(run_id=%s\)"
+UNDER_WAY = r"An active run cannot continue in the orchestration engine \(run_id=%s\)"
 
 
 def lose_a_run(site: Site, moment: Moment) -> str:

@@ -24,7 +24,7 @@ def test_the_watchdog_stops_a_run_that_stalls_in_a_page_and_the_counts_agree_onc
     eventually(is_over, PATIENCE_SECONDS)
     stalled = check(site, run_id, states=("failed",))
     assert stalled["errors"][0]["error_type"] == "run_stalled"
-    site.wait_for_log(rf"ERROR +watchdog: A run got no further for 2 s and is stopped \(run_id={run_id}\)")
+    site.wait_for_log(rf"ERROR +watchdog: A run made no progress for 2 s and is stopped \(run_id={run_id}\)")
 
     stuck.resume()
     site.wait_for_workers()

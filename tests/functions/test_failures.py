@@ -180,7 +180,7 @@ def test_an_error_that_leaves_a_timer_can_be_sent(
     def fails(*_: object) -> None:
         raise Boom("\ud800")
 
-    monkeypatch.setattr("functions.timers.services", fails)
+    monkeypatch.setattr("functions.timers.worker", fails)
     call = inspect.unwrap(function._function.get_user_function())  # noqa: SLF001 - as the SDK keeps it
     client = SimpleNamespace(rpcBaseUrl="", taskHubName="", maxGrpcMessageSizeInBytes=0)
     with pytest.raises(Exception, match=r"^\?$") as caught:

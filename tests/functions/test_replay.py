@@ -67,7 +67,7 @@ def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.O
 
 def test_histories_of_this_version_and_those_before_are_recorded() -> None:
     assert {f"{file.parent.name}/{file.stem}" for file in RECORDED} >= {
-        *("unversioned/run", "1.0/run", "1.0/grouped_run", "1.0/group"),
+        *("1.0/run", "1.0/grouped_run", "1.0/group"),
         *(f"azure_storage-1.0/{name}" for name in ("run", "retried_run", "grouped_run")),
         *(f"azure_storage-1.0/grouped_run-sub000{number}" for number in (4, 5)),
     }
@@ -78,7 +78,7 @@ def test_a_recorded_history_replays_step_by_step_to_its_end(file: Path, orchestr
     events = history_of(file)
     (started,) = [event.executionStarted for event in events if event.HasField("executionStarted")]
     *_, version = file.parent.name.split("-")
-    assert started.version.value == ("" if version == "unversioned" else version)
+    assert started.version.value == version
     actions: list[pb.OrchestratorAction] = []
     for request, asked in steps(events):
         actions = answer(orchestrators[started.name], request)

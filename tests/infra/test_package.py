@@ -87,8 +87,8 @@ def _not_for_linux() -> set[str]:
 
 
 def test_every_module_is_compiled_so_that_other_dates_do_not_matter(unpacked: Path) -> None:
-    compiled = {path.name.partition(".")[0]: path for path in (unpacked / "functions" / "__pycache__").glob("*.pyc")}
-    assert {path.stem for path in (unpacked / "functions").glob("*.py")} == compiled.keys()
+    compiled = {path.name.partition(".")[0]: path for path in (unpacked / "runs" / "__pycache__").glob("*.pyc")}
+    assert {path.stem for path in (unpacked / "runs").glob("*.py")} == compiled.keys()
     for path in compiled.values():
         flags = int.from_bytes(path.read_bytes()[4:8], "little")
         assert flags == 0b01, "by hash, unchecked (PEP 552)"
@@ -98,8 +98,9 @@ def test_every_module_is_compiled_so_that_other_dates_do_not_matter(unpacked: Pa
 def test_nothing_is_in_it_that_the_app_does_not_need(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir()} - {"console"}
     assert top == {
-        ".python_packages", "__pycache__", "analysis", "credentials", "function_app.py", "functions", "host.json",
-        "market_data", "records.py", "requirements.txt", "runs", "schedules.py", "settings.py", "stores",
+        ".python_packages", "__pycache__", "analysis", "correlation.py", "credentials", "function_app.py", "functions",
+        "host.json", "market_data", "problems.py", "records.py", "requirements.txt", "runs", "schedules.py",
+        "settings.py", "stores",
     }  # fmt: skip
 
 

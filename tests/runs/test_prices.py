@@ -292,7 +292,7 @@ def test_a_source_that_cannot_tell_what_became_costs_no_prices(
     with caplog.at_level(logging.WARNING):
         update = bring_up_to_date(source, {}, "A", START, day(150))
     assert_same(update.histories["A"].bars, source.bars["A"])
-    assert f"What became of 1 symbols whose prices stopped cannot be told: {error}" in caplog.text
+    assert f"Listing status of 1 symbols is unavailable: {error}" in caplog.text
 
 
 def test_what_was_answered_before_the_source_failed_is_not_asked_for_again(source: Source) -> None:

@@ -4,6 +4,7 @@ import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import azure.functions as func
 import pytest
@@ -201,7 +202,7 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(timers, "services", lambda: services)
+    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
     due = datetime.now(UTC) - timedelta(minutes=7)
     fire = inspect.unwrap(timers.nightly_analysis._function.get_user_function())  # noqa: SLF001
     for past_due in (False, True):
@@ -209,6 +210,6 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
         for run_id in runs_recorded(services):
             close_run(services, run_of(services, run_id), None)
     assert len(runs_recorded(services)) == 1
-    assert [record.getMessage() for record in caplog.records].count("The timer fires late") == 1
+    assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
     fire(a_firing((due + timedelta(minutes=6)).isoformat()), client, AN_INVOCATION)
     assert len(runs_recorded(services)) == 2

@@ -296,7 +296,7 @@ def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by
     assert (run.status, run.errors[0].error_type) == ("failed", "newer_version")
     assert "from version 99.0 of the orchestration to 1.0" in run.errors[0].error
     assert services.lease.holder() is None
-    assert "The orchestration engine does not carry an active run" in caplog.text  # what the alert looks for
+    assert "An active run cannot continue in the orchestration engine" in caplog.text  # what the alert looks for
 
 
 def test_a_trigger_closes_a_run_of_a_newer_version_that_stood_still_as_long_as_no_run_may(

@@ -16,7 +16,7 @@ from tests.clock import Clock
 from tests.security.door import LOCAL, Door, a_door
 from tests.vault import Vault, a_vault
 
-SECRET = "the admin secret"
+SECRET = "the secret of administrators"
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from functions.access.throttling import MOST_FAILURES
 from functions.http.openapi import document
 from functions.http.routes import api
-from stores.sign_in_failures import MOST_FAILURES
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
 
 ORIGINS = ("https://admin.example.org", "http://localhost:3000")

@@ -102,7 +102,8 @@ def test_the_document_is_one_of_openapi_and_tells_every_function_of_the_app() ->
 def test_the_document_tells_every_status_header_and_problem(operation: Route) -> None:
     told = document(api.routes)["paths"][f"/{operation.path}"][operation.method.lower()]
     parameters = {parameter["name"] for parameter in told["parameters"]}
-    assert set(operation.takes.__struct_fields__) <= parameters
+    if operation.method == "GET":
+        assert set(operation.takes.__struct_fields__) <= parameters
     assert ("Idempotency-Key" in parameters) == (operation.name == "trigger_analysis")
     assert "traceparent" in parameters
     assert {"405", "500"} <= set(told["responses"])

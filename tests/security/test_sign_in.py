@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.access.throttling import MOST_FAILURES, WINDOW_SECONDS
 from stores.mongo import DocumentDatabase
-from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS
 from tests.conftest import free_port
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
@@ -183,4 +183,4 @@ def test_the_log_is_read_page_by_page_newest_first(audited: Audited) -> None:
 def test_without_its_database_a_refusal_is_still_a_refusal(tmp_path: Path) -> None:
     with running_app(tmp_path, MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}") as app:
         assert statuses(app.client, 1, WRONG) == [401]
-        assert "A refused sign-in is not on record: " in app.log.read_text()
+        assert "A refused sign-in cannot be recorded: " in app.log.read_text()

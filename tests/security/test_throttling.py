@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.access.administrators import UNKNOWN, address_of, credential_of, normalized_address
-from functions.access.throttling import network_of
+from functions.access.throttling import (
+    MOST_FAILURES,
+    WINDOW_SECONDS,
+    OwnFailures,
+    SharedFailures,
+    SignInFailures,
+    network_of,
+)
 from stores.redis_server import RedisServer
-from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS, OwnFailures, SharedFailures, SignInFailures
 from tests.conftest import free_port
 
 type Counter = OwnFailures | SharedFailures | SignInFailures

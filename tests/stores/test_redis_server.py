@@ -9,9 +9,9 @@ from threading import Barrier
 import pytest
 import redis
 
+from functions.access.throttling import SignInFailures
 from stores.rate_limit import Rate, RateLimit
 from stores.redis_server import RedisServer
-from stores.sign_in_failures import SignInFailures
 from tests.clock import Clock
 from tests.faults.servers import Redis
 

@@ -243,7 +243,7 @@ def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> N
 
 
 def test_the_rule_for_an_id_is_told_in_words() -> None:
-    with pytest.raises(InvalidMember, match="has characters that an id cannot have"):
+    with pytest.raises(InvalidMember, match="contains characters that are not allowed"):
         read_body(a_request(b'{"user_ids": ["a b"]}'), TriggerRequest)
 
 

@@ -146,7 +146,7 @@ def test_a_setting_that_cannot_be_used_costs_what_would_be_told_and_nothing_else
     script = INVOKED.format(within='print("worked")')
     done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=listener_url, OTEL_METRIC_EXPORT_INTERVAL="0")
     assert done.stdout == "worked\n"
-    assert "Nobody is told about what this worker does: ValueError" in done.stderr
+    assert "Telemetry cannot be exported: ValueError" in done.stderr
 
 
 def test_what_fails_is_told_by_the_class_of_its_error_without_its_words(mongodb_url: str) -> None:
