@@ -56,7 +56,7 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
 class RedisServer:
     """One client for the whole process. Its callers have a way without Redis, so a failed request is not repeated.
 
-    After it, Redis is not used for a while: repeated timeouts would slow all callers. The first time, a warning says so.
+    After it, Redis is not used for a while: repeated timeouts would slow all callers. One warning says so, once.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
