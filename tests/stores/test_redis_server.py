@@ -48,7 +48,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_after_the_rate_limit_found_redis_away_a_sign_in_leaves_it_alone_for_half_a_minute(
     program: Redis, server: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    limit = RateLimit(server, "provider", Rate(600), clock, clock.advance)
+    limit = RateLimit(server, "provider", Rate(1), clock, clock.advance)
     failures = SignInFailures(server)
     assert limit.wait(PATIENCE_SECONDS)
     assert [failures.add("client").count for _ in range(3)] == [1, 2, 3]
