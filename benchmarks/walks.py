@@ -62,7 +62,7 @@ async def _walks() -> tuple[list[str], list[str]]:
         servers = {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url, "MONGODB_DATABASE": "portfolio"}
         os.environ.update(app_environment(local_settings(ROOT), {}, servers))
         seed_sample_users(mongodb.url, servers["MONGODB_DATABASE"])
-        import function_app  # noqa: PLC0415 - reads its settings from the environment
+        import function_app
 
         app: Functions = {str(function.get_function_name()): function for function in function_app.app.get_functions()}
         with memory_engine(HostJson.read(ROOT).extensions.durable_task, "http://127.0.0.1") as engine:
