@@ -4,6 +4,7 @@ import ast
 import re
 from functools import cache
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 
 import pytest
