@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, dataclass_transform
 
-from analysis.price_issues import SymbolIssue
+from records import CheckStatus, Status, SymbolIssue
 
 if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on access
     import numpy as np
@@ -20,8 +20,6 @@ type Integers = NDArray[np.int64]
 type Booleans = NDArray[np.bool_]
 type Dates = NDArray[np.datetime64]
 type Objects = NDArray[np.object_]
-type Status = Literal["analyzed", "skipped", "failed"]
-type CheckStatus = Literal["ok", "warning", "breach"]
 type Action = Literal["BUY", "SELL", "HOLD"]
 type Side = Literal["BUY", "SELL"]
 

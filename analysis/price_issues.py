@@ -1,12 +1,6 @@
 """The possible issues of a symbol's prices. Such prices are used, and the issues are shown beside the figures."""
 
-from dataclasses import dataclass
-from datetime import date
-from typing import Literal
-
-type PriceIssueKind = Literal[
-    "duplicate_days", "unordered_days", "missing_days", "jumps", "no_volume", "behind_market", "renamed", "delisted"
-]
+from records import PriceIssue, PriceIssueKind, SymbolIssue
 
 _SENTENCES: dict[PriceIssueKind, str] = {
     "duplicate_days": "The source gave more than one price for {days}: the last given counts.",
@@ -20,35 +14,9 @@ _SENTENCES: dict[PriceIssueKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PriceIssue:
-    """One issue of the prices of a symbol.
-
-    ``days`` is the number of affected days and ``first`` the first of them, or the day on which the issue began;
-    ``None`` if unknown. ``new_symbol`` is the new name of a renamed symbol.
-    """
-
-    kind: PriceIssueKind
-    days: int | None = None
-    first: date | None = None
-    new_symbol: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolIssue:
-    """An issue with its symbol, and as a sentence: in the form of runs and reports."""
-
-    symbol: str
-    kind: PriceIssueKind
-    days: int | None
-    first: date | None
-    new_symbol: str | None
-    text: str
-
-    @classmethod
-    def of(cls, symbol: str, issue: PriceIssue) -> "SymbolIssue":
-        """Return the issue with its symbol and its sentence."""
-        return cls(symbol, issue.kind, issue.days, issue.first, issue.new_symbol, describe(issue))
+def symbol_issue(symbol: str, issue: PriceIssue) -> SymbolIssue:
+    """Return the issue with its symbol and its sentence."""
+    return SymbolIssue(symbol, issue.kind, issue.days, issue.first, issue.new_symbol, describe(issue))
 
 
 def describe(issue: PriceIssue) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analysis.models import Bars, Booleans, Dates
-from analysis.price_issues import PriceIssue, PriceIssueKind
+from records import PriceIssue, PriceIssueKind
 
 LARGEST_MOVE = 0.6
 """A larger daily return, by adjusted closes, is probably an unadjusted split or a wrong price."""

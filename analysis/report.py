@@ -27,11 +27,11 @@ from analysis.models import (
 )
 from analysis.notes import Explainer
 from analysis.orders import plan_orders
-from analysis.price_issues import SymbolIssue
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
 from analysis.windows import PageFigures, measure_page
+from records import SymbolIssue
 
 _CURRENCY = "USD"
 _SKIPPED = ("non_finite_value", "non_positive_value")

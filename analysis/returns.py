@@ -11,9 +11,10 @@ from analysis import measures
 from analysis.arrays import optional
 from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
 from analysis.models import Bars, Booleans, Dates, Floats, Integers, Objects
-from analysis.price_issues import SymbolIssue
+from analysis.price_issues import symbol_issue
 from analysis.price_quality import find_issues
 from analysis.stress import episode_returns
+from records import SymbolIssue
 
 MIN_OBSERVATIONS = 63
 """Minimum number of returns of a symbol for return-based figures."""
@@ -171,7 +172,7 @@ def prepare_prices(
         figures=figures,
         issues=(
             *source_issues,
-            *(SymbolIssue.of(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
+            *(symbol_issue(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
         ),
     )
 

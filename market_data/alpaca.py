@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 
 from analysis.models import Bars, Dates, Floats
-from analysis.price_issues import PriceIssue
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows, fetched_bars
 from market_data.us_market import NEW_YORK, last_complete_day, spelled
+from records import PriceIssue
 from settings import MarketDataServer
 
 KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})

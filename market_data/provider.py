@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal, Protocol
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from records import PriceIssue
 
 
 class PricesError(Exception):

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from analysis.models import Bars, Booleans, Dates, Floats
-from analysis.price_issues import PriceIssue, PriceIssueKind
 from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError
 from market_data.selection import bars_between
+from records import PriceIssue, PriceIssueKind
 
 type Column = Literal["close", "adj_close", "high", "low", "volume"]
 

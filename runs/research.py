@@ -6,14 +6,14 @@ from datetime import date
 import numpy as np
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue, SymbolIssue
+from analysis.price_issues import symbol_issue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
 from functions.messages import BatchInput, BatchResult, Failure
 from functions.services import Services, settings
 from market_data.provider import KeyRefused
 from market_data.selection import bars_between
-from records import Run, RunError
+from records import PriceIssue, Run, RunError, SymbolIssue
 from runs.prices import fetch_histories, history_start
 from runs.steps import prices_of, wanted_run
 from stores.prices import History
@@ -69,10 +69,10 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
 
 def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:
     """Return the issues of the source, also for symbols without prices, and for a benchmark behind the market."""
-    issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
+    issues = [symbol_issue(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
-        issues.append(SymbolIssue.of(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
+        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
     return issues
 
 

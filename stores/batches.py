@@ -13,9 +13,8 @@ import msgspec
 from pymongo import ASCENDING, IndexModel, InsertOne
 
 from analysis.models import Research
-from analysis.price_issues import SymbolIssue
 from analysis.returns import PreparedPrices
-from records import Outcome, RunError
+from records import Outcome, RunError, SymbolIssue
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
 from stores.prepared_prices import prepared_from_document, prepared_to_document
 

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 
 from analysis.models import Floats
-from analysis.price_issues import SymbolIssue
 from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
+from records import SymbolIssue
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")

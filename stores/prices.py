@@ -9,7 +9,7 @@ import msgspec
 from pymongo import ASCENDING, IndexModel, ReplaceOne
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from records import PriceIssue
 from stores.bars import bars_from_document, bars_to_document
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue, describe
+from analysis.price_issues import describe
 from analysis.price_quality import find_issues
+from records import PriceIssue
 from tests.builders import bars, random_walk, weekdays, without
 
 DAYS = weekdays(60)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.selection import bars_between
+from records import PriceIssue
 from runs.prices import OVERLAP, Update, bring_up_to_date
 from stores.prices import History
 from tests.builders import random_walk, weekdays

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from records import PriceIssue
 from stores.mongo import DocumentDatabase
 from stores.price_cache import PriceCache
 from stores.prices import History, PriceStore
