@@ -34,30 +34,6 @@ def record[Record](cls: type[Record]) -> type[Record]:
 
 
 @record
-class Bars:
-    """Daily bars of one symbol, oldest first, one row per date, all arrays of shape ``(days,)``.
-
-    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
-    ``None`` unless the source has both for every day, ``volume`` (shares traded, not negative) unless it has that for
-    every day.
-    """
-
-    dates: Dates
-    close: Floats
-    adj_close: Floats
-    high: Floats | None = None
-    low: Floats | None = None
-    volume: Floats | None = None
-
-    def at(self, days: "slice | Integers | Booleans") -> "Bars":
-        """Return the bars of some of the days."""
-        high = None if self.high is None else self.high[days]
-        low = None if self.low is None else self.low[days]
-        volume = None if self.volume is None else self.volume[days]
-        return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
-
-
-@record
 class Holding:
     """A position: ``quantity`` shares (negative when short, may be fractional) bought at ``avg_price``."""
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from analysis import indicators
 from analysis.arrays import optional
-from analysis.history import known_bars
-from analysis.models import Bars, Floats, Research
+from analysis.models import Floats, Research
+from analysis.prices import Bars, known_bars
 
 _MEMORY = 1_000
 """Days of history used: in the slowest average here an older price weighs less than 1e-32, so it can be ignored."""

@@ -9,10 +9,8 @@ import numpy as np
 
 from analysis import measures
 from analysis.arrays import optional
-from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats, Integers, Objects
-from analysis.price_issues import symbol_issue
-from analysis.price_quality import find_issues
+from analysis.models import Booleans, Dates, Floats, Integers, Objects
+from analysis.prices import MAX_GAP, Bars, days_until, find_issues, known_bars, symbol_issue, trading_day_numbers
 from analysis.stress import episode_returns
 from records import SymbolIssue
 

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.history import MAX_GAP, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats
+from analysis.models import Booleans, Dates, Floats
+from analysis.prices import MAX_GAP, Bars, trading_day_numbers
 
 
 @dataclass(frozen=True, slots=True)

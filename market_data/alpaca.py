@@ -11,7 +11,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows, fetched_bars

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from opentelemetry import metrics
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.provider import FetchedBars, Listing, Provider, ProviderUnavailable
 
 _lookups = metrics.get_meter("portfolio_analysis").create_counter(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_bars import CsvFault, parse_bars
 from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices, PricesError, ProviderUnavailable
 from market_data.selection import bars_between

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from records import PriceIssue
 
 

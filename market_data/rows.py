@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.models import Bars, Booleans, Dates, Floats
+from analysis.models import Booleans, Dates, Floats
+from analysis.prices import Bars
 from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError
 from market_data.selection import bars_between
 from records import PriceIssue, PriceIssueKind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.provider import FetchedBars, Listing, MissingPrices
 from market_data.selection import bars_between
 

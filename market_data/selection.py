@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.provider import MissingPrices
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from functions.services import Services, settings
 from market_data.patience import one_patience
 from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable

@@ -5,8 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars
-from analysis.price_issues import symbol_issue
+from analysis.prices import Bars, symbol_issue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
 from functions.messages import BatchInput, BatchResult, Failure

@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import redis
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from stores.bars import BarsDocument, bars_from_document, bars_to_document
 from stores.redis_server import command, connect
 

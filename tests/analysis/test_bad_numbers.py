@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.decisions import Adviser
-from analysis.models import Bars, Floats, Holding, Portfolio
+from analysis.models import Floats, Holding, Portfolio
+from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from stores.reports import report_document

@@ -12,8 +12,9 @@ import pytest
 
 from analysis import measures
 from analysis.checks import RULES
-from analysis.models import Bars, Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
+from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
 from analysis.orders import SkipReason
+from analysis.prices import Bars
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from tests.builders import a_portfolio, a_research, a_table, analyze

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.provider import BadPrices, MissingPrices
 from market_data.rows import Column, bars_from_rows
 from records import PriceIssue

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import symbol_issue
+from analysis.prices import Bars, symbol_issue
 from functions.messages import FinishInput
 from functions.services import Services
 from market_data.csv_files import CsvProvider

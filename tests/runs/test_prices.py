@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
 from market_data.selection import bars_between

@@ -6,7 +6,7 @@ from itertools import batched
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from functions.services import settings
 from market_data.provider import Provider
 from runs.prices import bring_up_to_date, history_start

@@ -10,7 +10,7 @@ import fakeredis
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from records import PriceIssue
 from stores.mongo import DocumentDatabase
 from stores.price_cache import PriceCache

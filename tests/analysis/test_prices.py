@@ -4,9 +4,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import describe
-from analysis.price_quality import find_issues
+from analysis.prices import Bars, describe, find_issues
 from records import PriceIssue
 from tests.builders import bars, random_walk, weekdays, without
 
