@@ -11,6 +11,7 @@ of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
 """
 
 import math
+from collections.abc import Iterable
 from statistics import NormalDist
 
 import numpy as np
@@ -282,6 +283,21 @@ def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
     """
     pairs = np.where(count > 1, count * (count - 1), np.nan)
     return (standard_deviation(centred(equal_risk_returns)) ** 2 - count) / pairs
+
+
+def optional(figures: Floats) -> list[float | None]:
+    """Return plain floats for records, with ``None`` for every figure that is not finite."""
+    (values,) = optional_rows([figures])
+    return values
+
+
+def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
+    """Return the rows of :func:`optional` for several arrays of one length, at once."""
+    rows = np.stack(list(figures))
+    values: list[list[float | None]] = rows.tolist()
+    for row, place in np.argwhere(~np.isfinite(rows)).tolist():
+        values[row][place] = None
+    return values
 
 
 def _average_deviation(weights: Floats, deviations: Floats) -> Floats:

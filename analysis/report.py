@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import largest_by, optional, optional_rows
 from analysis.checks import check_portfolio
 from analysis.decisions import Adviser
-from analysis.measures import CANCELLED
+from analysis.measures import CANCELLED, optional, optional_rows
 from analysis.models import (
     Booleans,
     Check,
@@ -29,7 +28,7 @@ from analysis.notes import Explainer
 from analysis.orders import plan_orders
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
-from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
+from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions
 from analysis.windows import PageFigures, measure_page
 from records import SymbolIssue
 

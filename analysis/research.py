@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis import indicators
-from analysis.arrays import optional
+from analysis.measures import optional
 from analysis.models import Floats, Research
 from analysis.prices import Bars, known_bars
 

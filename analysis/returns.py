@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional
 from analysis.models import Booleans, Dates, Floats, Integers, Objects
 from analysis.prices import MAX_GAP, Bars, days_until, find_issues, known_bars, symbol_issue, trading_day_numbers
 from analysis.stress import episode_returns
@@ -274,9 +273,9 @@ def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: F
             aligned.close.tolist(),
             aligned.price_dates,
             np.select([stale, short], ["stale", "short"], "enough").tolist(),
-            *(optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
-            optional(volatility),
-            optional(beta),
+            *(measures.optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
+            measures.optional(volatility),
+            measures.optional(beta),
         )
     )
 

@@ -7,7 +7,6 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional_rows
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS, stress_returns
@@ -172,7 +171,7 @@ class _Window:
     def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
         start, end, observations = self._dates[0], self._dates[-1], len(returns)
         recent = [_last(returns, days) for days in (1, 5, 21, 63, self._days_this_year, 252)]
-        figures = optional_rows([cumulative, growth_rate, *recent])
+        figures = measures.optional_rows([cumulative, growth_rate, *recent])
         return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
 
     def _risk(
@@ -199,7 +198,8 @@ class _Window:
             *_tails(returns, mean, deviation),
             *self._against_benchmark(centred, mean, betas, noise),
         )
-        return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
+        rows = zip(*measures.optional_rows(ratios), *days, *measures.optional_rows(others), strict=True)
+        return (Risk(*row) for row in rows)
 
     def _against_benchmark(self, centred: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
         """Yield the shape of the returns and their relation to the benchmark, in the order of :class:`Risk`."""
