@@ -11,7 +11,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import indicators
+from analysis import research as indicators
 from analysis.models import Floats, Research
 from analysis.prices import Bars
 from analysis.research import research_symbols
