@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from analysis.advice import Adviser, plan_orders
 from analysis.checks import check_portfolio
-from analysis.decisions import Adviser
 from analysis.measures import CANCELLED, optional, optional_rows
 from analysis.models import (
     Booleans,
@@ -25,7 +25,6 @@ from analysis.models import (
     Valuation,
 )
 from analysis.notes import Explainer
-from analysis.orders import plan_orders
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions

@@ -68,7 +68,7 @@ def prepare(mongodb: DocumentDatabase) -> None:
 
 def peaks(url: str) -> dict[str, float]:
     """Do the work of a worker's first page; return the peak memory in MB after each step."""
-    from analysis.decisions import Adviser  # noqa: PLC0415
+    from analysis.advice import Adviser  # noqa: PLC0415
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
     from analysis.returns import join_prices  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415

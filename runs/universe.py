@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.returns import PriceTable, join_prices
 from functions.services import Services
 from stores.shared import Shared

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from analysis import measures
+from analysis.advice import SkipReason
 from analysis.checks import RULES
 from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
-from analysis.orders import SkipReason
 from analysis.prices import Bars
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
