@@ -14,9 +14,8 @@ from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 from records import Run, Trigger, user_counts
 from stores.mongo import connect
-from stores.reports import ReportStore
+from stores.reports import ReportStore, Shared
 from stores.runs import RunStore
-from stores.shared import Shared
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

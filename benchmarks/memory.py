@@ -72,8 +72,7 @@ def peaks(url: str) -> dict[str, float]:
     from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
     from analysis.returns import join_prices  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415
-    from stores.reports import ReportStore  # noqa: PLC0415
-    from stores.shared import Shared  # noqa: PLC0415
+    from stores.reports import ReportStore, Shared  # noqa: PLC0415
 
     with connect(url) as client:
         mongodb = client["portfolio"]

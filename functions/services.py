@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stores.administrators import AdministratorStore
     from stores.audit import AuditLog
     from stores.batches import BatchStore
-    from stores.leases import RunLease
     from stores.mongo import Document
     from stores.portfolios import PortfolioStore
     from stores.price_cache import PriceCache
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from stores.rate_limit import RateLimit
     from stores.reports import ReportStore
     from stores.research import ResearchStore
-    from stores.runs import RunStore
+    from stores.runs import RunLease, RunStore
     from stores.sign_in_failures import SignInFailures
 
 _log = logging.getLogger(__name__)
@@ -127,13 +126,12 @@ def _connections() -> Services:
     from stores.administrators import AdministratorStore  # noqa: PLC0415
     from stores.audit import AuditLog  # noqa: PLC0415
     from stores.batches import BatchStore  # noqa: PLC0415
-    from stores.leases import RunLease  # noqa: PLC0415
     from stores.mongo import connect  # noqa: PLC0415
     from stores.portfolios import PortfolioStore  # noqa: PLC0415
     from stores.prices import PriceStore  # noqa: PLC0415
     from stores.reports import ReportStore  # noqa: PLC0415
     from stores.research import ResearchStore  # noqa: PLC0415
-    from stores.runs import RunStore  # noqa: PLC0415
+    from stores.runs import RunLease, RunStore  # noqa: PLC0415
 
     mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"), _listeners())
     database = mongodb[settings().mongodb_database]

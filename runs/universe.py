@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.advice import Adviser
 from analysis.returns import PriceTable, join_prices
 from functions.services import Services
-from stores.shared import Shared
+from stores.reports import Shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from functions.services import Services
 from records import RunError, Trigger
 from runs.ending import close_run
 from runs.starting import NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, hold_lease, run_of
 
 BY_HTTP, RETRY = Trigger("http", "admin-secret"), Trigger("retry", "admin-secret")

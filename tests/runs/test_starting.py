@@ -16,7 +16,7 @@ from records import Run, RunError, Trigger
 from runs.ending import close_if_lost, close_run
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")

@@ -19,7 +19,7 @@ from runs.ending import close_run, finish, recount_if_over
 from runs.reports import analyze
 from runs.research import load_batch, research_batch
 from stores.mongo import DocumentDatabase
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
 
 

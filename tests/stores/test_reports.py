@@ -15,8 +15,7 @@ from analysis.research import research_symbols
 from records import CheckStatus, Outcome, RunError, SortField, Status, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
-from stores.reports import ReportStore, report_document, summarize
-from stores.shared import Shared
+from stores.reports import ReportStore, Shared, report_document, summarize
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
 EVERYBODY = Wanted()
