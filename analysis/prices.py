@@ -56,6 +56,10 @@ class Bars:
         volume = None if self.volume is None else self.volume[days]
         return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
 
+    def between(self, start: date, end: date) -> "Bars":
+        """Return the bars from ``start`` to ``end``, both included."""
+        return self.at(slice(int(self.dates.searchsorted(np.datetime64(start, "D"))), days_until(self, end)))
+
 
 def known_bars(bars: Bars, as_of: date) -> Bars:
     """Return the days up to ``as_of`` whose close, raw and adjusted, is a finite positive number.

@@ -14,8 +14,16 @@ import numpy as np
 from analysis.models import Dates, Floats
 from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows, fetched_bars
+from market_data.provider import (
+    BadPrices,
+    FetchedBars,
+    KeyRefused,
+    Listing,
+    MissingPrices,
+    ProviderUnavailable,
+    fetched_bars,
+)
+from market_data.rows import Column, bars_from_rows
 from market_data.us_market import NEW_YORK, last_complete_day, spelled
 from records import PriceIssue
 from settings import MarketDataServer

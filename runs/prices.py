@@ -17,8 +17,7 @@ import numpy as np
 from analysis.prices import Bars
 from functions.services import Services, settings
 from market_data.patience import one_patience
-from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
-from market_data.selection import bars_between
+from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable, bars_between
 from records import PriceIssue, Run
 from runs.steps import drop_prices_if_over, prices_of
 from stores.prices import History

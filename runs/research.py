@@ -10,8 +10,7 @@ from analysis.research import research_symbols
 from analysis.returns import prepare_prices
 from functions.messages import BatchInput, BatchResult, Failure
 from functions.services import Services, settings
-from market_data.provider import KeyRefused
-from market_data.selection import bars_between
+from market_data.provider import KeyRefused, bars_between
 from records import PriceIssue, Run, RunError, SymbolIssue
 from runs.prices import fetch_histories, history_start
 from runs.steps import prices_of, wanted_run

@@ -32,6 +32,21 @@ def traded(*none: slice) -> Bars:
     return replace(WALK, volume=volume)
 
 
+def test_the_bars_between_two_days_include_those_of_both_days() -> None:
+    assert WALK.between(day(3), day(5)).dates.tolist() == [day(3), day(4), day(5)]
+
+
+def test_between_days_without_a_price_there_are_no_bars() -> None:
+    gap = without(WALK, slice(3, 6))
+    for start, end in (
+        (day(3), day(5)),
+        (date.min, date(2018, 12, 31)),
+        (date(2050, 1, 1), date.max),
+        (day(9), day(8)),
+    ):
+        assert len(gap.between(start, end).dates) == 0
+
+
 def test_sound_prices_have_no_issue() -> None:
     assert find_issues(WALK, DAYS) == ()
     assert find_issues(replace(WALK, volume=None), DAYS) == ()
