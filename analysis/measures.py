@@ -1,4 +1,4 @@
-"""The page of formulas: performance and risk measures, all portfolios at once.
+"""The formulas of performance and risk measures, for all portfolios at once.
 
 Unless a docstring says otherwise, a measure takes daily simple returns of shape ``(observations, portfolios)`` and
 returns one figure per portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; losses are negative). Benchmarks

@@ -280,7 +280,7 @@ class DataQuality:
 class Report:
     """The analysis of one user's portfolio in one run.
 
-    ``reason`` is one word, why a report is not (fully) analyzed; ``error`` is a sentence, why one failed.
+    ``reason`` is one word for why a report is not (fully) analyzed, ``error`` a sentence for why one failed.
     """
 
     run_id: str

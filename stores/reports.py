@@ -220,8 +220,8 @@ def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]
         errors = error.details["writeErrors"]
         if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
             raise WriteRefused(error) from None  # see bulk_write
-        there = [documents[failed["index"]] for failed in errors]
-        bulk_write(collection, [ReplaceOne(key, document) for key, document in there])
+        existing = [documents[failed["index"]] for failed in errors]
+        bulk_write(collection, [ReplaceOne(key, document) for key, document in existing])
 
 
 def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
