@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.advice import Adviser, plan_orders
 from analysis.checks import check_portfolio
-from analysis.measures import CANCELLED, optional, optional_rows
+from analysis.measures import CANCELED, optional, optional_rows
 from analysis.models import (
     Booleans,
     Check,
@@ -98,7 +98,7 @@ def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[s
     missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
     valued = totals.gross_value > 0
     # Weights relative to the rounding error of a total that cancels out would be absurd.
-    rounding = CANCELLED * (totals.gross_value + np.abs(totals.cash))
+    rounding = CANCELED * (totals.gross_value + np.abs(totals.cash))
     rules = (
         (~totals.finite, "non_finite_value"),
         (~(totals.total_value > rounding), "non_positive_value"),

@@ -58,6 +58,6 @@ def _by_week(returns: Floats, weeks: Integers) -> tuple[tuple[float | None, ...]
 def _correlations(portfolio: Portfolio, positions: Positions, exposure: Exposure, of_holdings: Floats) -> Correlations:
     symbols = np.array([holding.symbol for holding in portfolio.holdings], dtype=np.object_)[exposure.included]
     largest = np.argsort(-np.abs(positions.market_value[exposure.included]), kind="stable")[:MOST_CORRELATED]
-    standard = measures.standardized(measures.centred(of_holdings[:, largest]))
+    standard = measures.standardized(measures.centered(of_holdings[:, largest]))
     values = np.clip(standard.T @ standard / len(standard), -1, 1)
     return Correlations(tuple(symbols[largest].tolist()), tuple(tuple(measures.optional(row)) for row in values))

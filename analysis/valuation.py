@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.measures import CANCELLED
+from analysis.measures import CANCELED
 from analysis.models import Booleans, Floats, Integers, Portfolio
 from analysis.returns import PriceTable
 
@@ -105,12 +105,12 @@ def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
     weight[included] = value / totals.total_value[owner] * scale[owner]
     start = np.zeros(size, dtype=np.int64)
     np.maximum.at(start, owner, table.first_day[positions.column[included]])
-    cancelled = (np.abs(net) <= CANCELLED * gross) | (np.abs(totals.market_value) <= CANCELLED * totals.gross_value)
+    canceled = (np.abs(net) <= CANCELED * gross) | (np.abs(totals.market_value) <= CANCELED * totals.gross_value)
     return Exposure(
         included=included,
         weight=weight,
         excluded_share=excluded_share,
-        balanced=whole | (~cancelled & (scale > 0)),
+        balanced=whole | (~canceled & (scale > 0)),
         start=start,
     )
 
@@ -171,4 +171,4 @@ def _of_symbol(figures: Floats, column: Integers) -> Floats:
 
 
 def _percent(change: Floats, base: Floats, gross_base: Floats) -> Floats:
-    return 100 * change / np.where(np.abs(base) <= CANCELLED * gross_base, np.nan, np.abs(base))
+    return 100 * change / np.where(np.abs(base) <= CANCELED * gross_base, np.nan, np.abs(base))
