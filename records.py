@@ -1,4 +1,7 @@
-"""The records about runs, frozen. The JSON of the API is these records, member for member."""
+"""The records of runs, and of the issues of prices, frozen. The JSON of the API is these records, member for member.
+
+They are imported while the app is indexed, and import nothing of the app themselves.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,10 +9,12 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from analysis.models import CheckStatus, Status
-from analysis.price_issues import SymbolIssue
-
 type Time = Annotated[datetime, Meta(tz=True)]
+type Status = Literal["analyzed", "skipped", "failed"]
+type CheckStatus = Literal["ok", "warning", "breach"]
+type PriceIssueKind = Literal[
+    "duplicate_days", "unordered_days", "missing_days", "jumps", "no_volume", "behind_market", "renamed", "delisted"
+]
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
 type Closing = Literal["recorded", "logging", "logged"]
@@ -63,6 +68,32 @@ class Metrics:
     market_data_duration_seconds: float | None = None
     research_duration_seconds: float | None = None
     analyze_duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceIssue:
+    """One issue of the prices of a symbol. Such prices are used, and their issues are shown beside the figures.
+
+    ``days`` is the number of affected days and ``first`` the first of them, or the day on which the issue began;
+    ``None`` if unknown. ``new_symbol`` is the new name of a renamed symbol.
+    """
+
+    kind: PriceIssueKind
+    days: int | None = None
+    first: date | None = None
+    new_symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolIssue:
+    """A :class:`PriceIssue` with its symbol and, as ``text``, its sentence: in the form of runs and reports."""
+
+    symbol: str
+    kind: PriceIssueKind
+    days: int | None
+    first: date | None
+    new_symbol: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ _CAUSES = {
         "holdings.research.resistance",
     ),
 }
-_WHY = {figure: why for why, figures in _CAUSES.items() for figure in figures}
+_CAUSE_OF = {figure: cause for cause, figures in _CAUSES.items() for figure in figures}
 _OUT_OF_RANGE = "it is beyond what a number can hold"
 _COMPOUNDED = ("risk.calmar_ratio", "risk.max_drawdown_peak", "risk.max_drawdown_trough")
 _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
@@ -98,7 +98,7 @@ class Explainer:
         for holding in holdings:
             unknown += self._of_symbol(holding.symbol)
         # Sorted, so that the order of the holdings changes nothing.
-        return _sentences((_why(figure, valuation, performance, risk), figure) for figure in sorted(set(unknown)))
+        return _sentences((_cause(figure, valuation, performance, risk), figure) for figure in sorted(set(unknown)))
 
     def _of_symbol(self, symbol: str) -> tuple[str, ...]:
         known = self._of_symbols.get(symbol)
@@ -126,12 +126,12 @@ def _unknown(part: str, record: object) -> Sequence[str]:
 
 def _sentences(causes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     figures: dict[str, list[str]] = {}
-    for why, figure in causes:
-        figures.setdefault(why, []).append(figure)
-    return tuple(f"No {', '.join(names)}: {why}." for why, names in figures.items())
+    for cause, figure in causes:
+        figures.setdefault(cause, []).append(figure)
+    return tuple(f"No {', '.join(names)}: {cause}." for cause, names in figures.items())
 
 
-def _why(figure: str, valuation: Valuation, performance: Performance | None, risk: Risk | None) -> str:
+def _cause(figure: str, valuation: Valuation, performance: Performance | None, risk: Risk | None) -> str:
     if figure == "valuation.day_change_pct" and valuation.day_change is None:
         return _NO_DAY_BEFORE
     if performance and risk:
@@ -143,7 +143,7 @@ def _why(figure: str, valuation: Valuation, performance: Performance | None, ris
             return _FLAT_BENCHMARK
         if figure.startswith("risk.") and risk.annual_volatility is None:
             return _OUT_OF_RANGE
-    return _WHY.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
+    return _CAUSE_OF.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
 
 
 def _too_short(figure: str, performance: Performance) -> bool:

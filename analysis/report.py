@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import largest_by, optional, optional_rows
+from analysis.advice import Adviser, plan_orders
 from analysis.checks import check_portfolio
-from analysis.decisions import Adviser
-from analysis.measures import CANCELLED
+from analysis.measures import CANCELED, optional, optional_rows
 from analysis.models import (
     Booleans,
     Check,
@@ -26,12 +25,11 @@ from analysis.models import (
     Valuation,
 )
 from analysis.notes import Explainer
-from analysis.orders import plan_orders
-from analysis.price_issues import SymbolIssue
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
-from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
+from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions
 from analysis.windows import PageFigures, measure_page
+from records import SymbolIssue
 
 _CURRENCY = "USD"
 _SKIPPED = ("non_finite_value", "non_positive_value")
@@ -96,11 +94,11 @@ def _report(
 
 
 def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
-    """Return why a portfolio is skipped or has no return-based figures; ``None`` if it has them."""
+    """Return the reason why each portfolio is skipped or has no return-based figures; ``None`` if it has them."""
     missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
     valued = totals.gross_value > 0
     # Weights relative to the rounding error of a total that cancels out would be absurd.
-    rounding = CANCELLED * (totals.gross_value + np.abs(totals.cash))
+    rounding = CANCELED * (totals.gross_value + np.abs(totals.cash))
     rules = (
         (~totals.finite, "non_finite_value"),
         (~(totals.total_value > rounding), "non_positive_value"),
@@ -145,7 +143,7 @@ def _holdings(
         ]
     )
     # Column -1, a symbol without any price, gets the None at the end.
-    price, price_date, *of_symbol = table.told[:, positions.column].tolist()
+    price, price_date, *of_symbol = table.reported[:, positions.column].tolist()
     rows = map(
         HoldingReport,
         [holding.symbol for holding in owned],
@@ -178,7 +176,7 @@ def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversificat
 def _stresses(totals: Totals, figures: PageFigures, measurable: Booleans) -> list[tuple[Stress, ...] | None]:
     returns, losses = optional_rows(figures.stress), optional_rows(figures.stress * totals.total_value)
     rows = zip(measurable.tolist(), zip(*returns, strict=True), zip(*losses, strict=True), strict=True)
-    return [tuple(map(Stress, SCENARIOS, *told)) if measured else None for measured, *told in rows]
+    return [tuple(map(Stress, SCENARIOS, *own)) if measured else None for measured, *own in rows]
 
 
 def _checks(
@@ -250,8 +248,8 @@ def _notes(explainer: Explainer, reasons: Sequence[str | None], *parts: Sequence
 
 
 def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
-    concerned = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
-    return tuple(issue for symbol in concerned for issue in table.issues.get(symbol, ()))
+    symbols = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
+    return tuple(issue for symbol in symbols for issue in table.issues.get(symbol, ()))
 
 
 def _data_qualities(
@@ -264,8 +262,8 @@ def _data_qualities(
     symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
     flagged: dict[tuple[int, str], tuple[str, ...]] = {}
     # Column -1, a symbol without any price, gets the False at the end.
-    lacking = ~np.append(table.included, False)[positions.column]
-    for row in np.flatnonzero(lacking).tolist():
+    excluded = ~np.append(table.included, False)[positions.column]
+    for row in np.flatnonzero(excluded).tolist():
         owner, figures = int(positions.owner[row]), table.figures.get(symbols[row])
         history = figures.history if figures else "missing"
         flagged[owner, history] = (*flagged.get((owner, history), ()), symbols[row])
@@ -278,7 +276,7 @@ def _data_qualities(
             short_history_symbols=flagged.get((owner, "short"), ()),
             invalid_holdings=portfolio.invalid_holdings,
             price_issues=_issues(portfolio, table) if table.issues else (),
-            notes=why,
+            notes=own_notes,
         )
-        for owner, (portfolio, coverage, why) in enumerate(rows)
+        for owner, (portfolio, coverage, own_notes) in enumerate(rows)
     ]

@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.history import MAX_GAP, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats
+from analysis.models import Booleans, Dates, Floats
+from analysis.prices import MAX_GAP, Bars, trading_day_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,6 @@ def _episode_returns(own: Bars, trading_days: Dates) -> Floats:
     last = own.dates.searchsorted(_EPISODE_DAYS, "right") - 1
     ages = trading_day_numbers(_EPISODE_DAYS, trading_days) - day_numbers[last]
     spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
-    told = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
+    known = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
     start, end = own.adj_close[last]
-    return np.where(told, end / start - 1, np.nan)
+    return np.where(known, end / start - 1, np.nan)

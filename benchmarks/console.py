@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from itertools import batched, pairwise
 from typing import TYPE_CHECKING
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.report import analyze_portfolios
 from benchmarks.site import SECRET, running_site
 from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 from records import Run, Trigger, user_counts
 from stores.mongo import connect
-from stores.reports import ReportStore
+from stores.reports import ReportStore, Shared
 from stores.runs import RunStore
-from stores.shared import Shared
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,7 +13,7 @@ import bson
 import numpy as np
 from pymongo import ReplaceOne
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -26,8 +26,7 @@ from benchmarks.timing import interleaved
 from benchmarks.workload import portfolios, price_table, symbols, walks
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.reports import ReportStore, report_document
-from stores.shared import Shared
+from stores.reports import ReportStore, Shared, report_document
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 

@@ -77,13 +77,12 @@ class Worker:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
         from stores.batches import BatchStore
-        from stores.leases import RunLease
         from stores.mongo import connect
         from stores.portfolios import PortfolioStore
         from stores.prices import PriceStore
         from stores.reports import ReportStore
         from stores.research import ResearchStore
-        from stores.runs import RunStore
+        from stores.runs import RunLease, RunStore
 
         mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
         database = mongodb[self.settings.mongodb_database]

@@ -11,12 +11,21 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
-from analysis.price_issues import PriceIssue
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows, fetched_bars
+from market_data.provider import (
+    BadPrices,
+    FetchedBars,
+    KeyRefused,
+    Listing,
+    MissingPrices,
+    ProviderUnavailable,
+    fetched_bars,
+)
+from market_data.rows import Column, bars_from_rows
 from market_data.us_market import NEW_YORK, last_complete_day, spelled
+from records import PriceIssue
 from settings import MarketDataServer
 
 KEYS = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
@@ -97,7 +106,7 @@ class AlpacaProvider:
         """As :meth:`Provider.daily_bars`; a day that is not over has no bar yet."""
         end = min(end, self.last_day())
         names = spelled(symbols, ".")
-        asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
+        requested = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
         raw: _Histories = {}
         adjusted: _Histories = {}
 
@@ -106,7 +115,7 @@ class AlpacaProvider:
 
         deadline = self._source.deadline()
         try:
-            for part in batched(asked, _symbols_per_part(start, end), strict=False):
+            for part in batched(requested, _symbols_per_part(start, end), strict=False):
                 traded = self._rows(list(part), start, end, "raw", deadline)
                 adjusted |= self._rows(sorted(traded), start, end, "all", deadline)
                 raw |= traded
@@ -127,8 +136,9 @@ class AlpacaProvider:
         """As :meth:`Provider.listings`, from the corporate actions: one request for all symbols if they fit a page."""
         names = {symbol: name for symbol, name in spelled(symbols, ".").items() if _SYMBOL.fullmatch(name)}
         params = {"types": _ENDS, "start": since.isoformat(), "end": self.last_day().isoformat(), "limit": "1000"}
-        asked, found = sorted(set(names.values())), dict[str, Listing]()
-        for page in self._pages("/v1/corporate-actions", asked, params, self._actions_page, self._source.deadline()):
+        requested, deadline = sorted(set(names.values())), self._source.deadline()
+        found: dict[str, Listing] = {}
+        for page in self._pages("/v1/corporate-actions", requested, params, self._actions_page, deadline):
             for group, actions in (page.corporate_actions or {}).items():
                 for name, listing in (_listing(group, action) for action in actions):
                     found[name] = max(found.get(name, listing), listing, key=_day)

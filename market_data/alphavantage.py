@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
-from analysis.price_issues import PriceIssue
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, Listing, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows, fetched_bars
+from market_data.provider import BadPrices, FetchedBars, Listing, ProviderUnavailable, fetched_bars
+from market_data.rows import Column, bars_from_rows
 from market_data.us_market import last_complete_day, spelled
+from records import PriceIssue
 from settings import MarketDataServer
 
 KEYS = KeyPlaces(params={"apikey": "alphavantage-api-key"})
@@ -74,14 +75,14 @@ class AlphaVantageProvider:
         """As :meth:`Provider.daily_bars`; the bar of a day that is not over is left out."""
         end = min(end, self.last_day())
         names = spelled(symbols, "-")
-        asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
+        requested = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
         found: dict[str, _Found] = {}
 
         def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
             return _bars(symbol, found.get(names[symbol], _NO_ROWS), start, end)
 
         try:
-            self._ask_for_each(asked, "compact" if self._is_recent(start) else "full", found)
+            self._ask_for_each(requested, "compact" if self._is_recent(start) else "full", found)
         except ProviderUnavailable as error:
             error.fetched = fetched_bars(
                 [symbol for symbol, name in names.items() if name in found], bars_of, start, end
@@ -156,18 +157,18 @@ class AlphaVantageProvider:
         if _INVALID_KEY.search(content.error + content.information):
             raise self._source.key_refused("invalid")
         if content.note or content.information:
-            raise self._meant(f"{content.note} {content.information}")
+            raise self._error_for(f"{content.note} {content.information}")
         return content
 
-    def _meant(self, said: str) -> Exception:
+    def _error_for(self, sentence: str) -> Exception:
         """Return the error that a sentence in place of prices stands for."""
         # Most of them contain an offer to lift daily limits and unlock paid features: the order decides.
-        if _TOO_FAST.search(said):
+        if _TOO_FAST.search(sentence):
             self._source.pause()
             return TryAgain("it says that requests come too fast")
-        if _USED_UP.search(said):
+        if _USED_UP.search(sentence):
             return ProviderUnavailable("alphavantage: the requests of the day are used up")
-        if _PREMIUM.search(said):
+        if _PREMIUM.search(sentence):
             return self._source.key_refused("its plan does not include adjusted daily prices")
         return TryAgain("it answers with a note instead of prices")
 
@@ -189,5 +190,5 @@ def _bars(symbol: str, found: _Found, start: date, end: date) -> tuple[Bars, tup
         raise BadPrices(symbol, "answer", found)
     dates, columns = found
     # Errors in days outside the requested range do not matter.
-    asked = (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
-    return bars_from_rows(symbol, dates[asked], {name: values[asked] for name, values in columns.items()})
+    inside = (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
+    return bars_from_rows(symbol, dates[inside], {name: values[inside] for name, values in columns.items()})

@@ -8,7 +8,8 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
 from market_data.rows import HIGHEST_PRICE
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")

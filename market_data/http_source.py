@@ -152,7 +152,7 @@ class HttpSource:
 
     def _answer(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         with self._turn(deadline):
-            answer, headers = self._told_exchange(path, params, deadline)
+            answer, headers = self._traced_exchange(path, params, deadline)
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             self.pause(_retry_after(headers) or _until_reset(headers) or _PAUSE_SECONDS)
             raise TryAgain("it answers 429, too many requests")
@@ -173,7 +173,7 @@ class HttpSource:
         finally:
             self._at_once.release()
 
-    def _told_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
+    def _traced_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
         """Send a request and record it in traces and metrics: by path and status, without parameters or answer."""
         with _tracer.start_as_current_span(
             f"GET {path}",
@@ -185,12 +185,12 @@ class HttpSource:
             try:
                 answer, headers = self._exchange(path, params, deadline)
             except Exception:
-                self._tell(span, None)
+                self._record(span, None)
                 raise
-            self._tell(span, answer.status)
+            self._record(span, answer.status)
             return answer, headers
 
-    def _tell(self, span: trace.Span, status: int | None) -> None:
+    def _record(self, span: trace.Span, status: int | None) -> None:
         if status is not None:
             span.set_attribute("http.response.status_code", status)
         if status is None or httpx.codes.is_error(status):

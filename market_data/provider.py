@@ -1,12 +1,12 @@
-"""The one contract that every source of daily prices fulfills, and the errors it may report."""
+"""The one contract that every source of daily prices fulfills, with its answers and errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
+from records import PriceIssue
 
 
 class PricesError(Exception):
@@ -104,3 +104,32 @@ class Provider(Protocol):
         :meth:`daily_bars`.
         """
         ...
+
+
+def fetched_bars(
+    symbols: Iterable[str], bars_of: Callable[[str], tuple[Bars, tuple[PriceIssue, ...]]], start: date, end: date
+) -> FetchedBars:
+    """Return the bars of each symbol from ``start`` to ``end``; an error of ``bars_of`` affects only its symbol."""
+    fetched = FetchedBars({}, {})
+    for symbol in symbols:
+        try:
+            bars, issues = bars_of(symbol)
+            fetched.bars[symbol] = bars_between(bars, symbol, start, end)
+        except PricesError as error:
+            fetched.errors[symbol] = error
+            continue
+        if issues:
+            fetched.issues[symbol] = issues
+    return fetched
+
+
+def bars_between(bars: Bars, symbol: str, start: date, end: date) -> Bars:
+    """Return the bars of ``symbol`` from ``start`` to ``end``, both included.
+
+    Raises:
+        MissingPrices: there is none.
+    """
+    found = bars.between(start, end)
+    if not len(found.dates):
+        raise MissingPrices(symbol)
+    return found

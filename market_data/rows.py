@@ -1,36 +1,18 @@
 """From the rows of a source's answer to bars: in order, each day once, every price possible."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
-from analysis.models import Bars, Booleans, Dates, Floats
-from analysis.price_issues import PriceIssue, PriceIssueKind
-from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError
-from market_data.selection import bars_between
+from analysis.models import Booleans, Dates, Floats
+from analysis.prices import Bars
+from market_data.provider import BadPrices, MissingPrices
+from records import PriceIssue, PriceIssueKind
 
 type Column = Literal["close", "adj_close", "high", "low", "volume"]
 
 HIGHEST_PRICE = 1e12
-
-
-def fetched_bars(
-    symbols: Iterable[str], bars_of: Callable[[str], tuple[Bars, tuple[PriceIssue, ...]]], start: date, end: date
-) -> FetchedBars:
-    """Return the bars of each symbol from ``start`` to ``end``; an error of ``bars_of`` affects only its symbol."""
-    fetched = FetchedBars({}, {})
-    for symbol in symbols:
-        try:
-            bars, issues = bars_of(symbol)
-            fetched.bars[symbol] = bars_between(bars, symbol, start, end)
-        except PricesError as error:
-            fetched.errors[symbol] = error
-            continue
-        if issues:
-            fetched.issues[symbol] = issues
-    return fetched
 
 
 def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) -> tuple[Bars, tuple[PriceIssue, ...]]:

@@ -14,12 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
 from market_data.patience import one_patience
-from market_data.provider import FetchedBars, KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
-from market_data.selection import bars_between
-from records import Batch, BatchResult, Failure, RunError
+from market_data.provider import (
+    FetchedBars,
+    KeyRefused,
+    MissingPrices,
+    PricesError,
+    Provider,
+    ProviderUnavailable,
+    bars_between,
+)
+from records import Batch, BatchResult, Failure, PriceIssue, RunError
 from runs.services import Services
 from stores.prices import History
 

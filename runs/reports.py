@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.models import Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices
@@ -15,7 +15,7 @@ from records import MAX_ERRORS, Batch, BatchResult, Outcome, PlannedRun, RunErro
 from runs.ending import recount_if_over
 from runs.services import Services
 from stores.portfolios import InvalidPortfolio
-from stores.shared import Shared
+from stores.reports import Shared
 
 _log = logging.getLogger(__name__)
 

@@ -5,12 +5,11 @@ from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, SymbolIssue
+from analysis.prices import Bars, symbol_issue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
-from market_data.selection import bars_between
-from records import Batch, BatchResult
+from market_data.provider import bars_between
+from records import Batch, BatchResult, PriceIssue, SymbolIssue
 from runs.prices import history_start
 from runs.services import Services
 from stores.prices import History
@@ -45,10 +44,10 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
 
 def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:
     """Return the issues of the source, also for symbols without prices, and for a benchmark behind the market."""
-    issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
+    issues = [symbol_issue(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
-        issues.append(SymbolIssue.of(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
+        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
     return issues
 
 

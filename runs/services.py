@@ -15,13 +15,12 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.administrators import AdministratorStore
     from stores.audit import AuditLog
     from stores.batches import BatchStore
-    from stores.leases import RunLease
     from stores.mongo import Document
     from stores.portfolios import PortfolioStore
     from stores.prices import PriceStore
     from stores.reports import ReportStore
     from stores.research import ResearchStore
-    from stores.runs import RunStore
+    from stores.runs import RunLease, RunStore
 
 
 @dataclass(frozen=True, slots=True)

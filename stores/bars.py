@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.models import Bars, Floats
+from analysis.models import Floats
+from analysis.prices import Bars
 
 type BarsDocument = dict[str, bytes]
 

@@ -8,8 +8,8 @@ from datetime import date
 import msgspec
 from pymongo import ASCENDING, IndexModel, ReplaceOne
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
+from records import PriceIssue
 from stores.bars import bars_from_document, bars_to_document
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
 

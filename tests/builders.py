@@ -6,8 +6,9 @@ from datetime import date
 
 import numpy as np
 
-from analysis.decisions import Adviser
-from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
+from analysis.advice import Adviser
+from analysis.models import Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
+from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
 

@@ -14,10 +14,9 @@ import azure.functions as func
 import msgspec
 from msgspec import Meta, Struct
 
-from analysis.models import CheckStatus, Status
 from functions.access.administrators import Admin
 from problems import InvalidMember, Problem
-from records import USER_ID_PATTERN, RequestKey, SortField, Wanted
+from records import USER_ID_PATTERN, CheckStatus, RequestKey, SortField, Status, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"

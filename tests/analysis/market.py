@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from analysis.models import Bars, Floats, Report
+from analysis.models import Floats, Report
+from analysis.prices import Bars
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
 DAYS = weekdays(600)

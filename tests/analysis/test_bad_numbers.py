@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.decisions import Adviser
-from analysis.models import Bars, Floats, Holding, Portfolio
+from analysis.advice import Adviser
+from analysis.models import Floats, Holding, Portfolio
+from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from stores.reports import report_document
-from stores.shared import Shared
+from stores.reports import Shared, report_document
 from tests.builders import a_table, bars, random_walk, weekdays
 
 DAYS = weekdays(270)

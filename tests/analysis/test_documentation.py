@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from analysis import measures
+from analysis.advice import SkipReason
 from analysis.checks import RULES
-from analysis.models import Bars, Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
-from analysis.orders import SkipReason
+from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
+from analysis.prices import Bars
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from tests.builders import a_portfolio, a_research, a_table, analyze
@@ -66,14 +67,14 @@ def figures() -> dict[str, float]:
     """What the code says to every line of the table of results."""
     observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
     deviation, downside = (
-        measures.standard_deviation(measures.centred(PORTFOLIO)),
+        measures.standard_deviation(measures.centered(PORTFOLIO)),
         measures.downside_deviation(measures.shortfalls(PORTFOLIO)),
     )
     values = measures.values(PORTFOLIO)
     drawdown = measures.drawdowns(values)
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
-    standard_benchmark = measures.standardized(measures.centred(BENCHMARK[:, None]))[:, 0]
-    deviations = measures.standard_deviation(measures.centred(OF_SHARES))[None]
+    standard_benchmark = measures.standardized(measures.centered(BENCHMARK[:, None]))[:, 0]
+    deviations = measures.standard_deviation(measures.centered(OF_SHARES))[None]
     covariances = measures.covariances(OF_SHARES.T[None], PORTFOLIO)
     parts = measures.variance_parts(WEIGHTS, covariances, deviations)
     contributions = measures.risk_contributions(parts)
@@ -92,7 +93,7 @@ def figures() -> dict[str, float]:
         "conditional_value_at_risk_95": measures.conditional_value_at_risk(worst, observations, 0.05),
         "beta": beta,
         "correlation_to_benchmark": measures.correlation(
-            measures.standardized(measures.centred(PORTFOLIO)), standard_benchmark
+            measures.standardized(measures.centered(PORTFOLIO)), standard_benchmark
         ),
         "risk_contribution of ALPHA": contributions[:, 0],
         "risk_contribution of BETA": contributions[:, 1],

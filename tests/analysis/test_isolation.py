@@ -7,7 +7,8 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 import pytest
 
-from analysis.models import Bars, Report
+from analysis.models import Report
+from analysis.prices import Bars
 from analysis.research import research_symbols
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars

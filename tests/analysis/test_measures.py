@@ -76,7 +76,7 @@ def calmar_ratio(returns: Floats) -> Floats:
 
 
 def sharpe_ratio(excess: Floats) -> Floats:
-    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(measures.centred(excess)))
+    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(measures.centered(excess)))
 
 
 def sortino_ratio(excess: Floats) -> Floats:
@@ -125,16 +125,16 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     ),
     "gaussian value at risk 95": (
         lambda r: measures.gaussian_value_at_risk(
-            r.mean(axis=0), measures.standard_deviation(measures.centred(r)), 0.05
+            r.mean(axis=0), measures.standard_deviation(measures.centered(r)), 0.05
         ),
         lambda r: float(stats.norm.ppf(0.05, r.mean(), r.std(ddof=1))),
     ),
     "skewness": (
-        lambda r: measures.skewness(measures.standardized(measures.centred(r))),
+        lambda r: measures.skewness(measures.standardized(measures.centered(r))),
         lambda r: float(stats.skew(r)),
     ),
     "excess kurtosis": (
-        lambda r: measures.excess_kurtosis(measures.standardized(measures.centred(r))),
+        lambda r: measures.excess_kurtosis(measures.standardized(measures.centered(r))),
         lambda r: float(stats.kurtosis(r)),
     ),
     "beta": (
@@ -155,8 +155,8 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     ),
     "correlation": (
         lambda r: measures.correlation(
-            measures.standardized(measures.centred(r)),
-            measures.standardized(measures.centred(column(benchmark_for(r))))[:, 0],
+            measures.standardized(measures.centered(r)),
+            measures.standardized(measures.centered(column(benchmark_for(r))))[:, 0],
         ),
         lambda r: float(stats.pearsonr(r, benchmark_for(r)).statistic),
     ),
@@ -273,7 +273,7 @@ def test_a_deviation_that_overflows_makes_no_ratio_of_zero() -> None:
     with np.errstate(over="ignore"):
         assert math.isnan(sharpe_ratio(returns)[0])
         assert math.isnan(sortino_ratio(returns)[0])
-        assert np.isnan(measures.standardized(measures.centred(returns))).all()
+        assert np.isnan(measures.standardized(measures.centered(returns))).all()
 
 
 def test_without_a_loss_the_ratios_over_the_downside_are_undefined() -> None:
@@ -289,8 +289,8 @@ def test_a_benchmark_that_never_moves_leaves_beta_and_correlation_undefined() ->
     benchmark = np.full(100, 0.001)
 
     assert math.isnan(measures.beta(returns, benchmark)[0])
-    standard_benchmark = measures.standardized(measures.centred(column(benchmark)))[:, 0]
-    assert math.isnan(measures.correlation(measures.standardized(measures.centred(returns)), standard_benchmark)[0])
+    standard_benchmark = measures.standardized(measures.centered(column(benchmark)))[:, 0]
+    assert math.isnan(measures.correlation(measures.standardized(measures.centered(returns)), standard_benchmark)[0])
 
 
 def test_nothing_compounds_after_a_day_that_lost_more_than_everything() -> None:

@@ -11,8 +11,7 @@ from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from analysis.returns import PriceTable
 from stores.mongo import Document
-from stores.reports import report_document
-from stores.shared import Shared
+from stores.reports import Shared, report_document
 from tests.analysis import test_invariants as invariants
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only
 from tests.builders import (

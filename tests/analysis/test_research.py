@@ -5,7 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars, Research
+from analysis.models import Research
+from analysis.prices import Bars
 from analysis.research import research_symbols
 from tests.builders import bars, random_walk, weekdays, with_range, without
 

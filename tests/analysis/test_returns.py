@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from analysis.returns import NoBenchmarkDateError, PriceTable, SymbolFigures, prepare_prices, resolve_as_of
 from tests.builders import a_table, bars, random_walk, weekdays, without
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import skfolio
 
-from analysis.models import Bars, Floats, Report
+from analysis.models import Floats, Report
+from analysis.prices import Bars
 from market_data.sample_prices import SampleProvider
 from tests.analysis.market import only
 from tests.analysis.references import risk_of

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import measures
-from analysis.models import Bars, Report
+from analysis.models import Report
+from analysis.prices import Bars
 from analysis.stress import EPISODES, episode_returns
 from tests.analysis.market import EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays, without

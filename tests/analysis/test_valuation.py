@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from tests.analysis.market import BENCHMARK, DAYS, EVEN_TABLE, only
 from tests.builders import a_portfolio, a_table, analyze, bars
 

@@ -12,10 +12,9 @@ from records import Trigger
 from runs.ending import close_run
 from runs.starting import RunActive, start_run
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
 from stores.reports import ReportStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.engine import client_of
 

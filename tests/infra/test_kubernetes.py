@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from records import Run, Trigger
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import SECRET, App

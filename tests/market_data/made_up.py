@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.sample_prices import SampleProvider
 
 EVER = (date(1900, 1, 1), date(2100, 1, 1))

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from analysis.models import Bars, Floats
+from analysis.models import Floats
+from analysis.prices import Bars
 from tests.market_data.provider_server import ProviderServer, Question, Reply
 
 KEYS = {

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from analysis.models import Bars
+from analysis.prices import Bars
 
 type Reply = tuple[int, Any, dict[str, str]]
 

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from analysis.price_issues import PriceIssue
 from market_data.provider import KeyRefused, Provider, ProviderUnavailable
+from records import PriceIssue
 from tests.clock import Clock
 from tests.market_data.made_up import EVER, SYMBOLS, made_up_market
 from tests.market_data.provider_server import ProviderServer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_bars import CsvFault, parse_bars
 
 FULL = """date,open,high,low,close,adj_close,volume

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_files import CsvProvider
 from market_data.provider import FetchedBars, MissingPrices, Provider
 from market_data.providers import provider_from

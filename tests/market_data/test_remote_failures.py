@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from analysis.price_issues import PriceIssue
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Provider, ProviderUnavailable
+from records import PriceIssue
 from tests.clock import Clock
 from tests.market_data.provider_apis import KEYS
 from tests.market_data.provider_server import ProviderServer

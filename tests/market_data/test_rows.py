@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
 from market_data.provider import BadPrices, MissingPrices
 from market_data.rows import Column, bars_from_rows
+from records import PriceIssue
 
 GOOD: dict[Column, list[float]] = {
     "close": [2, 3, 4], "adj_close": [1, 2, 3], "high": [5, 6, 7], "low": [1, 1, 1], "volume": [9, 0, 7],

@@ -13,11 +13,10 @@ from runs.services import Services
 from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
 from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.engine import client_of
 

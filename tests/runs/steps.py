@@ -19,13 +19,12 @@ from settings import Settings
 from stores.administrators import AdministratorStore
 from stores.audit import AuditLog
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
 from stores.prices import PriceStore
 from stores.reports import ReportStore
 from stores.research import ResearchStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 
 RUN_ID = "run_20260102_030405_abcd"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

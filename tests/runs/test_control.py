@@ -12,7 +12,7 @@ from records import Failure, RunError, Trigger
 from runs.ending import close_run
 from runs.services import Services
 from runs.starting import NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, hold_lease, run_of
 
 BY_HTTP, RETRY = Trigger("http", "admin-secret"), Trigger("retry", "admin-secret")

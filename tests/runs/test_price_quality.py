@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, SymbolIssue
+from analysis.prices import Bars, symbol_issue
 from market_data.csv_files import CsvProvider
-from records import Run
+from records import PriceIssue, Run
 from runs.services import Services
 from stores.mongo import DocumentDatabase
 from stores.prices import History
@@ -57,8 +56,8 @@ def test_what_is_doubtful_is_told_by_the_run_and_by_reports_of_those_concerned_a
 
     ended = run(services)
 
-    holed = SymbolIssue.of("HOLED", PriceIssue("missing_days", 2, day(20)))
-    watched = SymbolIssue.of("WATCHED", PriceIssue("behind_market", 2, day(98)))
+    holed = symbol_issue("HOLED", PriceIssue("missing_days", 2, day(20)))
+    watched = symbol_issue("WATCHED", PriceIssue("behind_market", 2, day(98)))
     assert ended.status == "completed"
     assert (ended.price_issues, ended.price_issues_count) == ((holed, watched), 2)
     told = [(services.reports.get(RUN_ID, f"u{i}") or {})["data_quality"]["price_issues"] for i in range(3)]
@@ -82,7 +81,7 @@ def test_a_benchmark_that_most_symbols_are_ahead_of_is_behind_the_market(
 
     assert ended.as_of == day(97)
     told = [issue for issue in ended.price_issues if issue.symbol == "SPY"]
-    expected = [SymbolIssue.of("SPY", PriceIssue("behind_market", 2, day(98)))]  # a weekend lies between them
+    expected = [symbol_issue("SPY", PriceIssue("behind_market", 2, day(98)))]  # a weekend lies between them
     assert told == (expected if symbols_ahead == 2 else [])
 
 

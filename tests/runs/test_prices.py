@@ -8,11 +8,18 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
 from market_data.patience import end_of_patience
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
-from market_data.selection import bars_between
+from market_data.provider import (
+    BadPrices,
+    FetchedBars,
+    KeyRefused,
+    Listing,
+    MissingPrices,
+    ProviderUnavailable,
+    bars_between,
+)
+from records import PriceIssue
 from runs.prices import OVERLAP, Update, bring_up_to_date, fetch_histories
 from stores.mongo import DocumentDatabase
 from stores.prices import History

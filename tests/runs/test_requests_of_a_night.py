@@ -7,7 +7,7 @@ from itertools import batched
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.provider import Provider, ProviderUnavailable
 from runs.prices import Update, bring_up_to_date, history_start
 from stores.prices import History

@@ -16,7 +16,7 @@ from runs.engine import EngineUnavailable
 from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")

@@ -21,7 +21,7 @@ from runs.reports import analyze
 from runs.research import research_batch
 from runs.services import Services
 from stores.mongo import DocumentDatabase
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
 
 

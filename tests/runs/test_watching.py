@@ -20,7 +20,7 @@ from runs.services import Services
 from runs.starting import RunActive, start_run
 from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
 

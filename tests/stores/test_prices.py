@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
+from records import PriceIssue
 from stores.mongo import DocumentDatabase
 from stores.prices import History, PriceStore
 

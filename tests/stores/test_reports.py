@@ -8,27 +8,14 @@ import msgspec
 import pytest
 from pymongo.errors import BulkWriteError
 
-from analysis.decisions import Adviser
-from analysis.models import (
-    Check,
-    CheckStatus,
-    Decision,
-    Holding,
-    HoldingReport,
-    InvalidHolding,
-    Portfolio,
-    Report,
-    Risk,
-    Status,
-    Valuation,
-)
+from analysis.advice import Adviser
+from analysis.models import Check, Decision, Holding, HoldingReport, InvalidHolding, Portfolio, Report, Risk, Valuation
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from records import Outcome, RunError, SortField, Summary, Wanted
+from records import CheckStatus, Outcome, RunError, SortField, Status, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
-from stores.reports import ReportStore, report_document, summarize
-from stores.shared import Shared
+from stores.reports import ReportStore, Shared, report_document, summarize
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
 EVERYBODY = Wanted()

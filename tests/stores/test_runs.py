@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -5,7 +6,7 @@ import pytest
 
 from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 
 PLAN, LATE = Plan("first"), Plan("late")
 AS_OF = date(2025, 1, 2)
@@ -22,6 +23,11 @@ def runs(database: DocumentDatabase) -> RunStore:
     store = RunStore(database)
     store.ensure_indexes()
     return store
+
+
+@pytest.fixture
+def lease(database: DocumentDatabase) -> RunLease:
+    return RunLease(database)
 
 
 def test_a_run_comes_back_as_it_was_recorded(runs: RunStore) -> None:
@@ -136,3 +142,38 @@ def test_queued_runs_are_found_by_their_age(runs: RunStore) -> None:
     runs.create(started, None)
     runs.start(started.run_id, NOW)
     assert runs.queued_before(NOW + timedelta(minutes=1)) == [old]
+
+
+def test_the_second_to_ask_is_told_who_holds_the_lease(lease: RunLease) -> None:
+    assert lease.acquire("first", NOW) is None
+    assert lease.acquire("second", NOW) == "first"
+
+
+def test_a_released_lease_can_be_taken_again(lease: RunLease) -> None:
+    lease.acquire("first", NOW)
+    lease.release("first")
+    assert lease.acquire("second", NOW) is None
+
+
+def test_nobody_can_release_the_lease_of_another(lease: RunLease) -> None:
+    lease.acquire("first", NOW)
+    lease.release("second")
+    assert lease.acquire("third", NOW) == "first"
+
+
+def test_of_two_that_take_over_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
+    lease.acquire("over", NOW)
+    assert lease.take_over("over", "second", NOW)
+    assert not lease.take_over("over", "third", NOW)
+    assert lease.acquire("fourth", NOW) == "second"
+
+
+def test_of_many_at_once_exactly_one_gets_the_lease(lease: RunLease) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(30):
+            names = [f"{turn}-{i}" for i in range(16)]
+            answers = dict(zip(names, pool.map(lambda name: lease.acquire(name, NOW), names), strict=True))
+            winners = [name for name, holder in answers.items() if holder is None]
+            assert len(winners) == 1
+            assert set(answers.values()) == {None, winners[0]}
+            lease.release(winners[0])

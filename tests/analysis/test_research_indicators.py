@@ -11,8 +11,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import indicators
-from analysis.models import Bars, Floats, Research
+from analysis import research as indicators
+from analysis.models import Floats, Research
+from analysis.prices import Bars
 from analysis.research import research_symbols
 from market_data.sample_prices import SampleProvider
 from tests.builders import random_walk, weekdays, with_range

@@ -4,9 +4,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, describe
-from analysis.price_quality import find_issues
+from analysis.prices import Bars, describe, find_issues
+from records import PriceIssue
 from tests.builders import bars, random_walk, weekdays, without
 
 DAYS = weekdays(60)
@@ -31,6 +30,21 @@ def traded(*none: slice) -> Bars:
     for days in none:
         volume[days] = 0
     return replace(WALK, volume=volume)
+
+
+def test_the_bars_between_two_days_include_those_of_both_days() -> None:
+    assert WALK.between(day(3), day(5)).dates.tolist() == [day(3), day(4), day(5)]
+
+
+def test_between_days_without_a_price_there_are_no_bars() -> None:
+    gap = without(WALK, slice(3, 6))
+    for start, end in (
+        (day(3), day(5)),
+        (date.min, date(2018, 12, 31)),
+        (date(2050, 1, 1), date.max),
+        (day(9), day(8)),
+    ):
+        assert len(gap.between(start, end).dates) == 0
 
 
 def test_sound_prices_have_no_issue() -> None:
