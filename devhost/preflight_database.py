@@ -13,10 +13,9 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import Document, DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
 from stores.runs import RunStore
+from stores.symbols import PriceStore, ResearchStore
 
 type _Keys = tuple[tuple[str, object], ...]
 

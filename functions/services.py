@@ -79,10 +79,9 @@ class Worker:
         from stores.batches import BatchStore
         from stores.mongo import connect
         from stores.portfolios import PortfolioStore
-        from stores.prices import PriceStore
         from stores.reports import ReportStore
-        from stores.research import ResearchStore
         from stores.runs import RunLease, RunStore
+        from stores.symbols import PriceStore, ResearchStore
 
         mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
         database = mongodb[self.settings.mongodb_database]

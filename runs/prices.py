@@ -23,11 +23,10 @@ from market_data.provider import (
     PricesError,
     Provider,
     ProviderUnavailable,
-    bars_between,
 )
 from records import Batch, BatchResult, Failure, PriceIssue, RunError
 from runs.services import Services
-from stores.prices import History
+from stores.symbols import History
 
 OVERLAP = timedelta(days=10)
 """How far back stored days are fetched again: a week of trading and a holiday or two."""
@@ -95,14 +94,11 @@ def fetch_histories(services: Services, symbols: Sequence[str], wanted: date, lo
     if update.failure is not None:
         raise update.failure
     for symbol, own in update.histories.items():
-        try:
-            bars_between(own.bars, symbol, start, wanted)
-        except MissingPrices as error:
-            update.errors[symbol] = error
+        if not len(own.bars.between(start, wanted).dates):
+            update.errors[symbol] = MissingPrices(symbol)
     return update
 
 
-@one_patience()
 def bring_up_to_date(
     provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
 ) -> Update:
@@ -116,6 +112,23 @@ def bring_up_to_date(
         if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
     }
     update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
+    if update.histories.keys() == sources.keys():
+        return update
+    with one_patience():
+        _fetch(update, provider, sources, usable, start, end)
+        _add_listings(update, provider, kept, start, end)
+    return update
+
+
+def _fetch(
+    update: Update,
+    provider: Provider,
+    sources: Mapping[str, str],
+    usable: Mapping[str, History],
+    start: date,
+    end: date,
+) -> None:
+    """Add the histories that are not up to date: the ``usable`` ones continued where possible, all others in full."""
     outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
     for last, group in groupby(outdated, key=lambda pair: pair[0]):
         _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)
@@ -126,8 +139,6 @@ def bring_up_to_date(
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
             # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
-    _add_listings(update, provider, kept, start, end)
-    return update
 
 
 def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:

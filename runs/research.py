@@ -8,11 +8,10 @@ import numpy as np
 from analysis.prices import Bars, symbol_issue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
-from market_data.provider import bars_between
 from records import Batch, BatchResult, PriceIssue, SymbolIssue
 from runs.prices import history_start
 from runs.services import Services
-from stores.prices import History
+from stores.symbols import History
 
 
 def research_batch(services: Services, batch: Batch) -> BatchResult:
@@ -30,7 +29,7 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
     def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
-        return bars_between(histories[symbol].bars, symbol, history_start(as_of, lookback_days), as_of)
+        return histories[symbol].bars.between(history_start(as_of, lookback_days), as_of)
 
     bars = {symbol: cut(symbol) for symbol in priced}
     found = research_symbols(bars, as_of)

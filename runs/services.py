@@ -17,10 +17,9 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.batches import BatchStore
     from stores.mongo import Document
     from stores.portfolios import PortfolioStore
-    from stores.prices import PriceStore
     from stores.reports import ReportStore
-    from stores.research import ResearchStore
     from stores.runs import RunLease, RunStore
+    from stores.symbols import PriceStore, ResearchStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
 from stores.runs import RunStore
+from stores.symbols import PriceStore, ResearchStore
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import ROOT

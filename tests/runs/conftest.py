@@ -14,9 +14,9 @@ from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
-from stores.prices import PriceStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
+from stores.symbols import PriceStore
 from tests.conftest import free_port
 from tests.engine import client_of
 

@@ -21,10 +21,9 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
 from stores.runs import RunLease, RunStore
+from stores.symbols import PriceStore, ResearchStore
 
 RUN_ID = "run_20260102_030405_abcd"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

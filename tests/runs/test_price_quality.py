@@ -11,7 +11,7 @@ from market_data.csv_files import CsvProvider
 from records import PriceIssue, Run
 from runs.services import Services
 from stores.mongo import DocumentDatabase
-from stores.prices import History
+from stores.symbols import History
 from tests.builders import random_walk, weekdays, without
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, prepare, start
 

@@ -22,7 +22,7 @@ from market_data.provider import (
 from records import PriceIssue
 from runs.prices import OVERLAP, Update, bring_up_to_date, fetch_histories
 from stores.mongo import DocumentDatabase
-from stores.prices import History
+from stores.symbols import History
 from tests.builders import random_walk, weekdays
 from tests.runs.steps import all_services
 

@@ -10,7 +10,7 @@ import pytest
 from analysis.prices import Bars
 from market_data.provider import Provider, ProviderUnavailable
 from runs.prices import Update, bring_up_to_date, history_start
-from stores.prices import History
+from stores.symbols import History
 from tests.builders import random_walk, weekdays
 from tests.market_data.made_up import EVER, made_up_market, traded
 from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider

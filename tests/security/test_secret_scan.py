@@ -23,7 +23,6 @@ ALLOWED = [
     ("tests/devhost/harness.py", r"\S+://user:hidden@1", "of a server that is never started"),
     ("tests/devhost/test_environment.py", r"\S+://(ann|):s3cre?t?@[ct]", "invented, to be shown masked"),
     ("tests/credentials/test_identity.py", r"\S+://user:word@l", "of a server that is never asked"),
-    ("tests/stores/test_prices.py", r"\S+://:hidden@1", "of a server that is never started"),
     ("tests/stores/test_rate_limit.py", r"\S+://:pw@1", "of a server that is never started"),
     (
         "tests/test_settings.py",

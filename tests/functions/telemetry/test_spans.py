@@ -20,7 +20,7 @@ from correlation import of_run, add_ids_to_log_lines
 from functions.telemetry.spans import invocation
 add_ids_to_log_lines()
 with invocation("plan_run", "other", None), of_run("run_20260102_010000_0a1b"):
-    logging.getLogger("stores.prices").warning("said")
+    logging.getLogger("stores.symbols").warning("said")
     {within}
 """
 # As in Azure: by a signal that nothing can be done about. The exporters are imported before, which may take a while.

@@ -10,7 +10,7 @@ import pytest
 from analysis.prices import Bars
 from records import PriceIssue
 from stores.mongo import DocumentDatabase
-from stores.prices import History, PriceStore
+from stores.symbols import History, PriceStore
 
 FULL = Bars(
     dates=np.array(["1969-12-31", "2024-02-29", "2026-01-02"], dtype="datetime64[D]"),

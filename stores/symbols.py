@@ -1,4 +1,7 @@
-"""Daily bars by symbol: fetched bars are stored, so that each night requests only new ones."""
+"""What is kept about each symbol: its daily prices, so that each night fetches only new ones, and its research.
+
+Each column of prices is one block of little-endian numbers, compact and fast to read.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,12 +9,17 @@ from dataclasses import dataclass
 from datetime import date
 
 import msgspec
-from pymongo import ASCENDING, IndexModel, ReplaceOne
+import numpy as np
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
+from analysis.models import Floats, Research
 from analysis.prices import Bars
 from records import PriceIssue
-from stores.bars import bars_from_document, bars_to_document
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
+
+_DAYS = np.dtype("<i4")
+_NUMBERS = np.dtype("<f8")
+_OPTIONAL = ("high", "low", "volume")
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +63,32 @@ class PriceStore:
         return {symbol: history for symbol, history in found.items() if history is not None}
 
 
+class ResearchStore:
+    """Research by ``as_of`` and ``symbol``."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._research = database["symbol_research"]
+
+    def ensure_indexes(self) -> None:
+        """Create the index behind the upserts here."""
+        keys = [("as_of", DESCENDING), ("symbol", ASCENDING)]
+        ensure_indexes(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])
+
+    def save(self, research: Sequence[Research]) -> None:
+        """Store the research; a repetition replaces it."""
+        documents: list[Document] = msgspec.to_builtins(research)
+        writes = [
+            ReplaceOne({"as_of": document["as_of"], "symbol": document["symbol"]}, document, upsert=True)
+            for document in documents
+        ]
+        bulk_write(self._research, writes)
+
+
 def _document(history: History) -> Document:
     asked: Document = msgspec.to_builtins(
         {"source": history.source, "start": history.start, "end": history.end, "issues": history.issues}
     )
-    return asked | bars_to_document(history.bars)
+    return asked | _columns(history.bars)
 
 
 def _history(document: Document) -> History | None:
@@ -68,10 +97,33 @@ def _history(document: Document) -> History | None:
             source=document["source"],
             start=date.fromisoformat(document["start"]),
             end=date.fromisoformat(document["end"]),
-            bars=bars_from_document(document),
+            bars=_bars(document),
             issues=msgspec.convert(document["issues"], tuple[PriceIssue, ...]),
         )
     except (KeyError, TypeError, ValueError) as error:
         # It is fetched again and replaced.
         _log.warning("Stored prices cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
         return None
+
+
+def _columns(bars: Bars) -> Document:
+    """Return the columns as bytes: dates as days since 1970-01-01, the others as doubles, without absent columns."""
+    columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
+    document = {"dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes()}
+    return document | {
+        name: column.astype(_NUMBERS).tobytes() for name, column in columns.items() if column is not None
+    }
+
+
+def _bars(document: Document) -> Bars:
+    """Return the bars in a document; raises KeyError, TypeError or ValueError if it has another form."""
+    dates = np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]")
+    names = ("close", "adj_close", *(name for name in _OPTIONAL if name in document))
+    return Bars(dates, **{name: _column(document[name], len(dates)) for name in names})
+
+
+def _column(block: bytes, days: int) -> Floats:
+    numbers = np.frombuffer(block, _NUMBERS).astype(np.float64)
+    if len(numbers) != days:
+        raise ValueError(f"{len(numbers)} numbers for {days} days")
+    return numbers
