@@ -1,7 +1,7 @@
-"""What the whole app answers to a request, byte by byte: one table, and one rule for each kind of answer.
+"""The app's answers to requests, byte by byte: one table, and one rule for each kind of answer.
 
-It starts the app on the local host. Against another one, deployed or under the real Functions host, which must have
-the settings of ``SETTINGS``, no active run, and an administrator's secret::
+By default the app runs on the local host. To test another one, deployed or under the real Functions host, with
+the settings of ``SETTINGS``, no active run, and an admin secret::
 
     ANSWERS_URL=https://... ANSWERS_SECRET=... ANSWERS_MASTER_KEY=... pytest tests/end_to_end/test_http_answers.py
 """
@@ -53,7 +53,7 @@ HEADERS_OF_EVERY_ANSWER = {
 
 @dataclass(frozen=True)
 class App:
-    """The app that a function answers for: the status, headers by patterns, and how the content begins."""
+    """An answer of one of the app's functions: status, patterns of headers, and the beginning of the content."""
 
     status: int
     headers: Mapping[str, str | None] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class App:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem document by the end of its type, with the member it names."""
+    """A problem document: the end of its type, and the member that it names."""
 
     status: int
     slug: str
@@ -72,7 +72,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Platform:
-    """The platform, which says nothing but a status."""
+    """An answer of the platform, which is only a status."""
 
     status: int
     headers: Mapping[str, str | None] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Row:
 
 
 def ask(target: str, *headers: bytes, method: str = "GET", body: bytes | None = None) -> bytes:
-    """Write a request; of the body it gives the length, unless the headers say how it is sent."""
+    """Return a request, with the length of its body unless the headers say that it is chunked."""
     length = [f"Content-Length: {len(body)}".encode()] if body is not None and CHUNKED not in headers else []
     lines = [f"{method} {target} HTTP/1.1".encode(), b"Host: {host}", b"Connection: close", *length, *headers, b""]
     return b"\r\n".join([*lines, body or b""])
@@ -359,7 +359,7 @@ OF_THE_PLATFORM = [
 _ELSEWHERE = os.environ.get("ANSWERS_URL")
 STALLED = [
     Row("body", ask(TRIGGER, SIGNED, b"Content-Length: 5", method="POST") + b"{", Platform(500)),
-    # Half a minute each time: on the local host tests/devhost/test_slow_clients.py holds it with less patience.
+    # This takes half a minute: for the local host tests/devhost/test_slow_clients.py tests it with shorter timeouts.
     *([Row("head", b"GET /api/health HTTP/1.1\r\nX-Slow: ", Platform(408))] if _ELSEWHERE else []),
 ]
 TABLE = {
@@ -379,7 +379,7 @@ TABLE = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where the app is, and what the placeholders of the requests stand for there."""
+    """The address of an app, and the values of the placeholders in requests to it."""
 
     url: str
     known: dict[str, str]
@@ -427,7 +427,7 @@ ROWS = [(f"{kind}: {row.name}", row) for kind, rows in TABLE.items() for row in 
 def test_a_request_gets_its_answer(target: Target, number: int, row: Row) -> None:
     if row in CONSOLE_FILES and "page_etag" not in target.known:
         missing_server("the admin console is not built: make console")
-    # Each from a client of its own, or the later ones would have failed to sign in too often.
+    # Each has its own client address, otherwise the later ones would be throttled after failed sign-ins.
     client = f"X-Forwarded-For: 198.51.100.{number}"
     answer = target.send(row.request.replace(b"Connection: close", b"Connection: close\r\n" + client.encode(), 1))
     assert answer.status == row.expected.status, (answer, row.request[:200])
@@ -453,7 +453,7 @@ def assert_of_the_platform(answer: Answer) -> None:
 
 
 def assert_of_the_app(answer: Answer, request: bytes) -> None:
-    """Have the headers of every answer of a function, in chunks where it has any content and the client knows them."""
+    """Check the headers of a function's answer, and that content is chunked if the client supports it."""
     for name, pattern in HEADERS_OF_EVERY_ANSWER.items():
         assert re.fullmatch(pattern, answer.header(name) or ""), name
     assert re.match("default-src 'none'; ", answer.header("content-security-policy") or "")
@@ -481,5 +481,5 @@ def test_nothing_in_the_table_starts_a_run(target: Target) -> None:
         assert json.loads(before) == {"runs": [], "next": None}
 
 
-def test_the_table_has_as_many_requests_as_were_promised() -> None:
+def test_the_table_has_the_promised_number_of_requests() -> None:
     assert 74 < len(ROWS) == len({row.request for _, row in ROWS}) < 255

@@ -26,7 +26,7 @@ def fetch(folder: Path, *symbols: str) -> FetchedBars:
     return CsvProvider(folder).daily_bars(symbols, date(2026, 1, 1), date(2026, 12, 31))
 
 
-def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(folder: Path) -> None:
+def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(folder: Path) -> None:
     (folder / "BAD.csv").write_text(GOOD + "2026-01-06,4\n")
     fetched = fetch(folder, "BAD", "GOOD")
     assert set(fetched.bars) == {"GOOD"}
