@@ -1,4 +1,4 @@
-"""Whether the app's dependencies answer: the vault, and the engine."""
+"""The health of the app's dependencies: the vault and the engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.vault import Vault, a_vault
 
 
 class Connections:
-    """A database that answers, and no Redis."""
+    """Connections to a working database, without Redis."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.mongodb = database.client
@@ -49,13 +49,15 @@ def state(engine: Engine) -> tuple[object, object]:
     return found.status, found.checks.key_vault
 
 
-def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(vault: Vault, engine: Engine) -> None:
+def test_everything_is_healthy_while_the_vault_answers_and_health_checks_send_it_no_requests(
+    vault: Vault, engine: Engine
+) -> None:
     vault.put("admin-secret", "s")
     assert [state(engine) for _ in range(20)] == [("ok", "ok")] * 20
     assert len(vault.asked) == 2
 
 
-def test_a_vault_that_is_away_degrades_while_the_secret_is_known_and_then_shuts_the_app(
+def test_an_unavailable_vault_means_degraded_while_the_secret_is_known_and_then_unavailable(
     vault: Vault, clock: Clock, engine: Engine
 ) -> None:
     vault.put("admin-secret", "s")
@@ -73,7 +75,7 @@ def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault, engine: En
 
 
 @pytest.mark.parametrize("at", ["an engine that is away", "an engine that is silent"])
-def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_is_the_one_named(vault: Vault, at: str) -> None:
+def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_only_it_is_named(vault: Vault, at: str) -> None:
     vault.put("admin-secret", "s")
     with silent() as client:
         engine = engine_away() if at == "an engine that is away" else Engine(client, 0.2)

@@ -1,4 +1,4 @@
-"""What the services need from a vault, and say where it is not there."""
+"""The values that the services need from a vault, and their errors if it does not have them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,11 +33,13 @@ def vault(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def forget() -> None:
-    services._sign_in_failures.cache_clear()  # noqa: SLF001 - a worker's own life is one process
+    services._sign_in_failures.cache_clear()  # noqa: SLF001 - as in a new worker process
     services._own_sign_in_failures.cache_clear()  # noqa: SLF001
 
 
-def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_however_many_sign_in(vault: Vault, clock: Clock) -> None:
+def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_for_any_number_of_sign_ins(
+    vault: Vault, clock: Clock
+) -> None:
     for _ in range(100):
         services.sign_in_failures()
         clock.advance(6)
@@ -55,7 +57,7 @@ def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(vault
     assert services.sign_in_failures() is shared
 
 
-def test_a_key_of_the_provider_that_the_vault_does_not_hold_is_told_by_its_names(
+def test_a_provider_key_that_is_not_in_the_vault_is_reported_with_its_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with a_vault(tmp_path) as vault:

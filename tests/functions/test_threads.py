@@ -1,4 +1,4 @@
-"""Azure's worker calls functions on the bare threads of a pool: what one call leaves there, the next would find."""
+"""Azure's worker calls functions directly on the threads of a pool: state left by one call would reach the next."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.conftest import free_port
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "secret-of-threads"
 
-# One thread, whose context nobody copies, does all calls in their order.
+# One thread, without a copy of its context, does all calls in order.
 CALLS = """
 import contextvars, json, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +101,7 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
     return before, calls
 
 
-def test_no_call_leaves_anything_to_the_next_one_of_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_no_call_leaves_state_for_the_next_one_on_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, calls = called
     assert {name: answer for name, (answer, _) in calls.items()} == {
         "an administrator": [200, "admin-secret"],
