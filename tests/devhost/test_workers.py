@@ -26,7 +26,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def kill(pid: int) -> None:
-    """Kill a worker with SIGKILL and wait until the host notices: a zombie's other threads may still hold its socket."""
+    """Kill a worker and wait until the host notices: a zombie's other threads may still hold its socket."""
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(pid))
 
