@@ -14,7 +14,7 @@ def lease(database: DocumentDatabase) -> RunLease:
     return RunLease(database)
 
 
-def test_the_second_to_ask_is_told_who_holds_the_lease(lease: RunLease) -> None:
+def test_the_second_request_gets_the_holder_of_the_lease(lease: RunLease) -> None:
     assert lease.acquire("first", NOW) is None
     assert lease.acquire("second", NOW) == "first"
 
@@ -25,20 +25,20 @@ def test_a_released_lease_can_be_taken_again(lease: RunLease) -> None:
     assert lease.acquire("second", NOW) is None
 
 
-def test_nobody_can_release_the_lease_of_another(lease: RunLease) -> None:
+def test_a_lease_can_only_be_released_by_its_holder(lease: RunLease) -> None:
     lease.acquire("first", NOW)
     lease.release("second")
     assert lease.acquire("third", NOW) == "first"
 
 
-def test_of_two_that_take_over_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
+def test_of_two_takeovers_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
     lease.acquire("over", NOW)
     assert lease.take_over("over", "second", NOW)
     assert not lease.take_over("over", "third", NOW)
     assert lease.acquire("fourth", NOW) == "second"
 
 
-def test_of_many_at_once_exactly_one_gets_the_lease(lease: RunLease) -> None:
+def test_of_many_concurrent_requests_exactly_one_gets_the_lease(lease: RunLease) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(30):
             names = [f"{turn}-{i}" for i in range(16)]

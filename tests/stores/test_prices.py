@@ -1,4 +1,4 @@
-"""Bars in MongoDB and in Redis: the same claims for both, then what is special to each."""
+"""Bars in MongoDB and in Redis: the same tests for both, then the specifics of each."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -91,13 +91,13 @@ def test_saving_again_replaces(keeper: tuple[Save, Load]) -> None:
     assert len(load(["X"])["X"].dates) == 1
 
 
-def test_saving_nothing_is_nothing(keeper: tuple[Save, Load]) -> None:
+def test_saving_nothing_changes_nothing(keeper: tuple[Save, Load]) -> None:
     save, load = keeper
     save({})
     assert load(["X-never"]) == {}
 
 
-def test_one_document_a_symbol(database: DocumentDatabase) -> None:
+def test_each_symbol_has_one_document(database: DocumentDatabase) -> None:
     store = PriceStore(database)
     store.save({"A": history(FULL)})
     store.save({"A": history(FULL), "B": history(FULL)})
@@ -107,11 +107,11 @@ def test_one_document_a_symbol(database: DocumentDatabase) -> None:
 def test_cached_bars_expire(redis_url: str) -> None:
     cache = PriceCache(redis_url)
     cache.put({"expiring": FULL})
-    assert 0 < cache._redis.ttl("expiring") <= 12 * 60 * 60  # noqa: SLF001 - the expiry is seen only from within
+    assert 0 < cache._redis.ttl("expiring") <= 12 * 60 * 60  # noqa: SLF001 - the expiry is not visible otherwise
     cache.close()
 
 
-def test_a_redis_that_is_away_is_a_miss_and_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unavailable_redis_is_a_miss_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     cache = PriceCache(f"redis://:hidden@127.0.0.1:{free_port()}")
     with caplog.at_level(logging.WARNING):
         cache.put({"X": FULL})
@@ -126,13 +126,13 @@ def test_a_value_that_is_not_ours_is_a_miss(redis_url: str, caplog: pytest.LogCa
     cache = PriceCache(redis_url)
     cache.put({"good": FULL})
     for key, value in {"garbage": b"garbage", "other": b"\x80", "odd": b"\x81\xa5dates\xc4\x03abc"}.items():
-        cache._redis.set(key, value)  # noqa: SLF001 - what somebody else may have written
+        cache._redis.set(key, value)  # noqa: SLF001 - simulates a value of another program
     assert list(cache.get(["garbage", "other", "odd", "good"])) == ["good"]
     cache.close()
     assert len([record for record in caplog.records if record.name == "stores.price_cache"]) == 1
 
 
-def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: DocumentDatabase) -> None:
+def test_the_requested_range_and_the_issues_are_stored_with_the_bars(database: DocumentDatabase) -> None:
     store = PriceStore(database)
     store.save({"A": history(FULL), "NONE": history(FULL.at(slice(0)))})
     kept = store.load(["A", "NONE"])
@@ -153,7 +153,7 @@ def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(database: Do
     ],
     ids=["of an earlier version", "half a number", "one day", "text", "no date", "unknown issue"],
 )
-def test_a_history_that_cannot_be_read_is_none_and_warned_of(
+def test_an_unreadable_history_is_ignored_with_a_warning(
     database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
 ) -> None:
     store = PriceStore(database)

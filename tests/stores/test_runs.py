@@ -22,7 +22,7 @@ def runs(database: DocumentDatabase) -> RunStore:
     return store
 
 
-def test_a_run_comes_back_as_it_was_recorded(runs: RunStore) -> None:
+def test_a_run_is_returned_as_it_was_recorded(runs: RunStore) -> None:
     run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True)
     runs.create(run, ["u1", "u2"])
     assert runs.get(run.run_id) == run
@@ -85,7 +85,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
 
 
 def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: RunStore) -> None:
-    # Of one second and even of one moment; ids alone would order those of one second by chance.
+    # In the same second and even at the same moment; by their ids alone, runs of one second would be in random order.
     moments = [NOW, NOW, NOW + timedelta(milliseconds=5), NOW + timedelta(milliseconds=9), NOW + timedelta(seconds=1)]
     ids = [f"run_20260102_030405_{suffix}" for suffix in ("aaaa", "bbbb", "0000", "ffff", "1111")]
     for run_id, moment in zip(ids, moments, strict=True):
@@ -96,7 +96,7 @@ def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: Run
     assert [run.run_id for page in pages for run in page] == ids[::-1]
 
 
-def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:
+def test_only_a_queued_run_can_be_deleted(runs: RunStore) -> None:
     queued, running = a_run("run_20260102_030405_0001"), a_run("run_20260102_030405_0002")
     for run in (queued, running):
         runs.create(run, None)
