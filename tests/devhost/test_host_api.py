@@ -101,7 +101,7 @@ def test_a_body_for_the_platform_may_be_chunked(host: Host) -> None:
 
 def test_starting_an_http_function_by_hand_is_accepted_and_fails(host: Host) -> None:
     assert host.fire("pid") == 202
-    eventually(lambda: "ERROR   pid: failed: what fires a function by hand is no HTTP request" in host.log())
+    eventually(lambda: "ERROR   pid: failed: an HTTP function cannot be started by hand" in host.log())
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_of_two_processes_that_close_a_run_at_once_one_logs_its_end(
 
     def close_as_well(*_: object) -> None:
         monkeypatch.undo()
-        close_run(services, seen, Failure("run_lost", "Nobody carries it."))
+        close_run(services, seen, Failure("run_lost", "No engine runs it."))
 
     monkeypatch.setattr("functions.finishing.recount_if_over", close_as_well)
     close_run(services, seen, Failure("run_stalled", "It got no further."))

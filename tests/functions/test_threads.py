@@ -78,7 +78,7 @@ with ThreadPoolExecutor(1) as pool:
 """
 
 
-@pytest.fixture(params=["nobody listens", "somebody listens"])
+@pytest.fixture(params=["without a listener", "with a listener"])
 def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     listening = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     done = subprocess.run(
@@ -91,7 +91,7 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
             "ADMIN_SECRET": SECRET,
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         }
-        | (listening if request.param == "somebody listens" else {}),
+        | (listening if request.param == "with a listener" else {}),
         capture_output=True,
         text=True,
         check=False,

@@ -192,7 +192,7 @@ def no_protocol_of_the_workers(place: Place) -> None:
         (no_limit_of_bodies, "platform", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is not set: set 131072"),
         (no_limit_worth_the_name, "platform", "is 131073: set 131072"),
         (no_room_for_a_body_that_the_api_takes, "platform", "is 65535: the API takes 65536"),
-        (no_number_for_a_limit, "platform", "is no number: 128k"),
+        (no_number_for_a_limit, "platform", "is not a number: 128k"),
         (no_rest_from_the_platforms_page, "platform", "AzureWebJobsDisableHomepage is not true"),
         (no_protocol_for_the_host, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is not set: set http/protobuf"),
         (no_protocol_of_the_workers, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
