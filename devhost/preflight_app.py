@@ -24,7 +24,7 @@ def app(url: str, secrets: Secrets) -> Iterator[Finding]:
             yield missing("app", f"{url} does not answer ({type(error).__name__})")
             return
         if health.status_code == httpx.codes.OK:
-            yield ok("app", f"it is well: {health.text}")
+            yield ok("app", f"healthy: {health.text}")
         else:
             yield missing("app", f"its health is {health.status_code}: {health.text[:200]}")
         yield from _clock(health)
@@ -51,4 +51,4 @@ def _door(client: httpx.Client, secrets: Secrets) -> Iterator[Finding]:
     if answer.status_code == httpx.codes.OK:
         yield ok("app", "the admin secret is accepted")
     else:
-        yield missing("app", f"it answers {answer.status_code} to the admin secret: is its vault another one?")
+        yield missing("app", f"it answers {answer.status_code} to the admin secret: does it use another vault?")
