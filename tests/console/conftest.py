@@ -17,7 +17,7 @@ JWT_SECRET = "a-secret-of-the-backend-as-long-as-it-must-be"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a browser per module: Playwright's event loop must be closed before tests of other folders run their own."""
+    """Yield a browser per module: Playwright's event loop must be closed before other tests run their own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing_server("chromium is not installed")

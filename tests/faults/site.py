@@ -278,7 +278,7 @@ class Site:
         self._age({"run_id": run_id}, seconds)
 
     def age_if_active(self, run_id: str, seconds: int) -> None:
-        """Move the times back unless the run has ended: a process that closes a run just ended must not seem long dead."""
+        """Move the times back unless the run has ended: a process that closes an ended run must not seem long dead."""
         self._age({"run_id": run_id, "status": {"$nin": list(FINAL)}}, seconds)
 
     def _age(self, query: Document, seconds: int) -> None:
