@@ -50,7 +50,7 @@ def group() -> Group:
         difference, error = statistics.mean(differences), statistics.stdev(differences) / BLOCKS**0.5
         rows.append(Row(name, difference, abs(difference) / error, f"< {_STANDARD_ERRORS}", "difference of medians"))
     return Group(
-        title="Does the time tell how much of a wrong admin secret was right?",
+        title="Does the time reveal how much of a wrong admin secret was right?",
         unit="ns",
         ratio_to="the standard error of the difference",
         rows=rows,

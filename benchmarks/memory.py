@@ -46,7 +46,7 @@ def group() -> Group:
         rows=[
             Row("idle: our modules, the driver and numpy imported", idle),
             Row("prepared prices and research read: peak above idle", peaks["table"] - idle),
-            Row("page read, analysed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
+            Row("page read, analyzed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
         ],
         notes=["Peak resident memory so far, as the system counts it."],
     )

@@ -55,7 +55,7 @@ def group() -> Group:
         row("encode", "encode", "bare bson.encode"),
         row("encode and write", "write", "bare bulk_write"),
         Row("whole page", whole, whole / floors, "<= 350", "read, compute, build, encode and write"),
-        Row("sum of the floors", floors, 1.0, note="what this machine needs for the least of each, a page's own work"),
+        Row("sum of the floors", floors, 1.0, note="what this machine needs for the minimum of each"),
     ]
     return Group(
         title=f"A page of {USERS} users of 20 holdings out of {SYMBOLS} symbols and 1,260 days",

@@ -68,7 +68,7 @@ def group() -> Group:
         unit="",
         ratio_to="the whole run",
         rows=rows,
-        notes=["The embedded MongoDB shares the two cores. Of several processes of a kind the largest is told."],
+        notes=["The embedded MongoDB shares the two cores. Memory is that of the largest process of a kind."],
     )
 
 
@@ -76,7 +76,7 @@ def _measured(site: Site) -> tuple[dict[str, Any], dict[str, float]]:
     with site.peak_memory() as peaks:
         run = site.run_once()
     if run["users_analyzed"] != USERS:
-        raise RuntimeError(f"not every user was analysed: {json.dumps(run)}")
+        raise RuntimeError(f"not every user was analyzed: {json.dumps(run)}")
     return run, peaks
 
 

@@ -29,7 +29,7 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         versions = secrets.accepted("admin-secret")
     except SecretMissing:
         where = "the vault" if settings.key_vault_url else "ADMIN_SECRET"
-        yield missing("secret", f"admin-secret is not in {where}: nobody can start a run with it")
+        yield missing("secret", f"admin-secret is not in {where}: runs cannot be started with it")
     except SecretsUnavailable as error:
         text = f"the vault does not answer ({error}): is it reachable from here, with the role Key Vault Secrets User?"
         yield missing("secret", text)
@@ -40,7 +40,7 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         secrets.get("jwt-secret")
     except SecretMissing:
         if settings.oidc is None:
-            yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret opens the door")
+            yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret gives access")
     else:
         yield ok("tokens", "the backend's tokens are accepted")
 
@@ -50,14 +50,14 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
     services = {name: environment[name].rstrip("/") for name in _STORAGE if environment.get(name)}
     if not services:
         yield note(
-            "roles", "no AzureWebJobsStorage__*ServiceUri: the host's storage is not signed in to as an identity"
+            "roles", "no AzureWebJobsStorage__*ServiceUri: the host does not sign in to its storage with an identity"
         )
         return
     try:
         headers = _STORAGE_HEADERS | {"Authorization": f"Bearer {token('https://storage.azure.com/.default')}"}
     except NoToken as error:
         yield missing(
-            "roles", f"no token to be had ({error}): sign in with 'az login', or run this as the app's identity"
+            "roles", f"no token available ({error}): sign in with 'az login', or run this as the app's identity"
         )
         return
     for name, uri in services.items():
@@ -70,7 +70,7 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
         if status == httpx.codes.OK:
             yield ok("roles", f"{role}, or more, on {uri}")
         else:
-            yield missing("roles", f"{uri} answers {status}: give the identity the role {role} there")
+            yield missing("roles", f"{uri} answers {status}: assign the role {role} to the identity there")
 
 
 def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     try:
         server = RedisServer(settings.redis_url or secrets.get("redis-url"))
     except SecretMissing:
-        yield note("redis", "none: each worker counts failed sign-ins and requests to the provider by itself")
+        yield note("redis", "none: each worker counts failed sign-ins and requests to the provider separately")
         return
     except SecretsUnavailable:
         return
@@ -98,7 +98,7 @@ def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
 def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Request the benchmark's newest prices from their source, as a run would."""
     if settings.market_data_provider == "sample":
-        yield note("prices", "sample prices, of some years ago: for trying out only")
+        yield note("prices", "sample prices, several years old: only for trying out")
         return
 
     def key(name: KeyName) -> str:
@@ -126,4 +126,4 @@ def schedule(settings: Settings) -> Iterator[Finding]:
     """Check when the nightly run is due, and whether its timer is enabled."""
     yield ok("schedule", f"next due {settings.schedule.after(datetime.now(UTC)):%Y-%m-%d %H:%M:%S} UTC")
     if settings.timer_disabled:
-        yield note("schedule", "the timer is off: something else has to start the nightly run")
+        yield note("schedule", "the timer is disabled: something else must start the nightly run")

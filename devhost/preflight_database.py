@@ -65,7 +65,7 @@ def _collections(database: DocumentDatabase) -> Iterator[Finding]:
         else:
             yield note("collections", f"{name} is empty or not there")
     if "users" in holds and database["users"].find_one({"is_admin": True}, {"_id": True}) is None:
-        yield note("collections", "no user is an administrator (is_admin): no token of the backend opens the door")
+        yield note("collections", "no user is an administrator (is_admin): no token of the backend gives access")
 
 
 def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
         if keys not in there:
             lacking += 1
             fields = ", ".join(field for field, _ in keys)
-            yield missing("indexes", f"{name}: {fields}; the app makes it when a worker first uses the database")
+            yield missing("indexes", f"{name}: {fields}; the app creates it when a worker first uses the database")
     if not lacking:
         yield ok("indexes", "all there")
 

@@ -1,4 +1,4 @@
-"""What tests do to runs and to the engine that carries them."""
+"""Helpers for tests of runs and their engine."""
 
 import json
 from datetime import datetime
@@ -13,12 +13,12 @@ from tests.conftest import free_port
 
 
 def client_of(address: str) -> SyncDurableFunctionsClient:
-    """Give the client that the SDK makes of a binding to the engine at an address."""
+    """Return the client that the SDK creates from a binding to the engine at an address."""
     return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
 
 
 def engine_away() -> DurableEngine:
-    """Give an engine that refuses connections."""
+    """Return an engine that refuses connections."""
     return DurableEngine(client_of(f"localhost:{free_port()}"))
 
 
@@ -36,7 +36,7 @@ def run_of(services: Services, run_id: str) -> Run:
 
 
 def carry_out(client: SyncDurableFunctionsClient, run_id: str) -> None:
-    """Let a worker carry out a termination: the engine alone does not end an instance."""
+    """Run a worker until a termination is complete: the engine alone does not end an instance."""
     with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
         worker.start()  # type: ignore[no-untyped-call] # the SDK's
         client.wait_for_orchestration_completion(run_id, timeout=10)

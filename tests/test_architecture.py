@@ -1,4 +1,4 @@
-"""The shape of the code base, held by reading it."""
+"""The structure of the code base, checked by parsing it."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ PACKAGES = {
     "analysis", "correlation", "credentials", "devhost", "function_app", "functions", "market_data", "problems",
     "records", "runs", "schedules", "settings", "stores",
 }  # fmt: skip
-# Who may import whom; everything points one way.
+# The imports that each package may have; all of them point one way.
 MAY_IMPORT: dict[str, set[str]] = {
     "correlation": set(),
     "problems": set(),
@@ -61,13 +61,13 @@ def test_analysis_needs_records_numpy_and_the_standard_library_only() -> None:
         assert roots - stdlib_module_names <= LIBRARIES_OF_ANALYSIS | {"analysis", "records"}, module
 
 
-def test_only_functions_and_the_app_know_azure_functions() -> None:
+def test_only_functions_and_the_app_import_azure_functions() -> None:
     for package in ("analysis", "schedules", "settings", "market_data", "stores"):
         for module in modules(package):
             assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
 
 
-def test_nothing_makes_an_address_of_the_engines_own_api_which_would_carry_its_key() -> None:
+def test_no_address_of_the_engines_own_api_is_created_because_it_would_contain_the_key() -> None:
     makers = re.compile(r"create_check_status_response|management_payload|response_links|runtime/webhooks")
     for package in ("functions", "stores", "market_data", "function_app"):
         for module in modules(package):
@@ -75,7 +75,7 @@ def test_nothing_makes_an_address_of_the_engines_own_api_which_would_carry_its_k
 
 
 ORCHESTRATION = ROOT / "functions" / "orchestration.py"
-# What an orchestrator may name: the rest could read a clock, a random number, the environment, a store.
+# The imports allowed in an orchestrator: others could read a clock, a random number, the environment or a store.
 ALLOWED_IMPORTS = {
     "collections.abc",
     "datetime",
@@ -97,7 +97,7 @@ def test_the_orchestrator_imports_nothing_that_could_make_it_indeterministic() -
 
 
 def indeterminism(source: str) -> list[str]:
-    """Name what in ``source`` would give another result when it is replayed."""
+    """Return the names in ``source`` that could have another result in a replay."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
@@ -119,5 +119,5 @@ def test_the_orchestrator_is_deterministic() -> None:
     "line",
     ["datetime.now()", "time.time()", "random.random()", "uuid.uuid4()", "os.environ['X']", "open('x')", "{1, 2}"],
 )
-def test_the_check_of_determinism_finds_what_it_is_for(line: str) -> None:
+def test_the_check_of_determinism_finds_violations(line: str) -> None:
     assert indeterminism(line) != []

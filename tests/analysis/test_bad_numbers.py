@@ -88,7 +88,7 @@ def test_every_report_can_be_written_as_bson_and_json(
 
 
 @pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -5.0])
-def test_a_symbol_whose_prices_are_none_is_missing(price: float) -> None:
+def test_a_symbol_without_a_usable_price_is_missing(price: float) -> None:
     table = a_table({"A": bars(DAYS, price), "B": random_walk(DAYS, 1)}, BENCHMARK)
 
     (report,) = analyze_portfolios(
@@ -99,7 +99,7 @@ def test_a_symbol_whose_prices_are_none_is_missing(price: float) -> None:
     assert report.data_quality.missing_symbols == ("A",)
 
 
-def test_a_stress_entry_says_return_in_documents() -> None:
+def test_a_stress_entry_is_named_return_in_documents() -> None:
     (report,) = analyze_portfolios(
         [Portfolio("user", (Holding("A", 1, 1.0),))],
         a_table({"A": random_walk(DAYS, 1)}, BENCHMARK),

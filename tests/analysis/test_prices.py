@@ -18,14 +18,14 @@ def day(index: int) -> date:
 
 
 def scaled(own: Bars, days: slice, factor: float) -> Bars:
-    """Multiply the adjusted closes of some days."""
+    """Return the bars with the adjusted closes of some days multiplied by a factor."""
     adj_close = own.adj_close.copy()
     adj_close[days] *= factor
     return replace(own, adj_close=adj_close)
 
 
 def traded(*none: slice) -> Bars:
-    """Bars with stretches of days on which nothing was traded."""
+    """Return bars with days without any volume."""
     volume = np.full(60, 1000.0)
     for days in none:
         volume[days] = 0
@@ -65,7 +65,7 @@ def test_sound_prices_have_no_issue() -> None:
     ],
     ids=["gap", "down", "up", "there and back", "streak", "streaks at both ends", "behind"],
 )
-def test_each_issue_is_told_with_its_days(own: Bars, issue: PriceIssue) -> None:
+def test_each_issue_is_reported_with_its_days(own: Bars, issue: PriceIssue) -> None:
     assert find_issues(own, DAYS) == (issue,)
 
 
@@ -83,7 +83,7 @@ def test_a_young_symbol_misses_no_day_before_its_first() -> None:
     assert find_issues(WALK.at(slice(40, None)), DAYS) == ()
 
 
-def test_only_the_given_trading_days_are_looked_at() -> None:
+def test_only_the_given_trading_days_are_checked() -> None:
     own = scaled(without(WALK, slice(2, 4)), slice(0, 1), 9.0)
     assert find_issues(own, DAYS[10:]) == ()
     assert find_issues(scaled(WALK, slice(50, None), 9.0), DAYS[:45]) == ()

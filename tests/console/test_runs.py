@@ -271,7 +271,7 @@ def test_a_hidden_tab_sends_no_requests_until_it_is_visible(visitor: Visitor, si
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """Make the page see its tab as hidden: a headless browser hides none."""
+    """Let the page see its tab as hidden, because a headless browser does not hide tabs."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

@@ -10,7 +10,7 @@ TERMS = Terms()
 
 
 class Source:
-    """Gives what it holds, or fails; counts how often it was asked."""
+    """Returns its value or fails; counts its calls."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -60,28 +60,26 @@ def test_a_fresh_value_is_not_fetched_again(kept: Kept[str], source: Source, clo
     assert source.asked == 1
 
 
-def test_a_value_that_is_no_longer_fresh_is_fetched_anew(kept: Kept[str], source: Source, clock: Clock) -> None:
+def test_a_value_that_is_no_longer_fresh_is_fetched_again(kept: Kept[str], source: Source, clock: Clock) -> None:
     value(kept)
     source.value = "new"
     clock.advance(TERMS.fresh_seconds + 1)
     assert value(kept) == "new"
 
 
-def test_what_is_not_found_is_looked_for_once_more_at_once(kept: Kept[str], source: Source) -> None:
+def test_if_a_value_is_not_found_it_is_fetched_once_more_at_once(kept: Kept[str], source: Source) -> None:
     value(kept)
     source.value = "new"
     assert look_for(kept, "new") == "new"
     assert source.asked == 2
 
 
-def test_what_was_just_fetched_is_not_fetched_a_second_time_for_the_same_question(
-    kept: Kept[str], source: Source
-) -> None:
+def test_a_value_just_fetched_is_not_fetched_again_for_the_same_lookup(kept: Kept[str], source: Source) -> None:
     assert look_for(kept, "nothing") is None
     assert source.asked == 1
 
 
-def test_second_looks_are_rare_however_many_guess(kept: Kept[str], source: Source, clock: Clock) -> None:
+def test_second_fetches_are_rare_for_any_number_of_guesses(kept: Kept[str], source: Source, clock: Clock) -> None:
     value(kept)
     for guess in range(1_000):
         assert look_for(kept, str(guess)) is None
@@ -119,7 +117,7 @@ def test_after_an_outage_the_value_is_fetched_again(kept: Kept[str], source: Sou
     assert not kept.failing
 
 
-def test_a_source_that_fails_is_left_alone_for_a_moment(kept: Kept[str], source: Source, clock: Clock) -> None:
+def test_a_failing_source_is_not_called_for_a_moment(kept: Kept[str], source: Source, clock: Clock) -> None:
     source.failure = Unavailable("gone")
     for _ in range(10):
         with pytest.raises(Unavailable, match="gone"):
@@ -132,7 +130,7 @@ def test_a_source_that_fails_is_left_alone_for_a_moment(kept: Kept[str], source:
 
 
 @pytest.mark.parametrize(("wish", "silence"), [(60.0, 60.0), (1.0, TERMS.after_failure_seconds), (1e9, 300.0)])
-def test_a_source_that_says_when_to_ask_again_is_heard_within_bounds(
+def test_the_retry_time_of_a_source_is_respected_within_bounds(
     kept: Kept[str], source: Source, clock: Clock, wish: float, silence: float
 ) -> None:
     source.failure = Unavailable("busy", wish)
@@ -143,14 +141,14 @@ def test_a_source_that_says_when_to_ask_again_is_heard_within_bounds(
         assert source.asked == asked
 
 
-def test_a_second_look_at_a_source_that_fails_leaves_what_is_kept(kept: Kept[str], source: Source) -> None:
+def test_a_failing_second_fetch_does_not_change_the_cached_value(kept: Kept[str], source: Source) -> None:
     value(kept)
     source.failure = Unavailable("gone")
     assert look_for(kept, "new") is None
     assert value(kept) == "old"
 
 
-def test_after_a_second_look_that_failed_guesses_leave_the_source_alone_for_a_moment(
+def test_after_a_failed_second_fetch_guesses_do_not_call_the_source_for_a_moment(
     kept: Kept[str], source: Source, clock: Clock
 ) -> None:
     value(kept)
@@ -162,7 +160,7 @@ def test_after_a_second_look_that_failed_guesses_leave_the_source_alone_for_a_mo
     assert source.asked == 2
 
 
-def test_an_error_nobody_foresaw_gets_through_and_locks_nobody_out(kept: Kept[str], source: Source) -> None:
+def test_an_unexpected_error_is_raised_and_does_not_block_other_threads(kept: Kept[str], source: Source) -> None:
     source.failure = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
         value(kept)
@@ -170,7 +168,7 @@ def test_an_error_nobody_foresaw_gets_through_and_locks_nobody_out(kept: Kept[st
     assert value(kept) == "old"
 
 
-def test_threads_that_have_nothing_wait_for_one_fetch(kept: Kept[str], source: Source) -> None:
+def test_threads_without_a_value_wait_for_one_fetch(kept: Kept[str], source: Source) -> None:
     source.door.clear()
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(value, kept) for _ in range(8)]
@@ -180,7 +178,7 @@ def test_threads_that_have_nothing_wait_for_one_fetch(kept: Kept[str], source: S
     assert source.asked == 1
 
 
-def test_while_one_thread_fetches_the_others_go_on_with_what_is_kept(
+def test_while_one_thread_fetches_the_others_use_the_cached_value(
     kept: Kept[str], source: Source, clock: Clock
 ) -> None:
     value(kept)
@@ -191,23 +189,23 @@ def test_while_one_thread_fetches_the_others_go_on_with_what_is_kept(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(value, kept)
         source.waiting.wait()
-        assert value(kept) == "old"  # would wait for ever otherwise
+        assert value(kept) == "old"  # would wait forever otherwise
         source.door.set()
         assert first.result() == "new"
     assert source.asked == 2
 
 
-def test_who_looks_for_what_a_fetch_under_way_cannot_know_yet_is_not_refused(kept: Kept[str], source: Source) -> None:
+def test_a_lookup_of_a_value_newer_than_a_fetch_in_progress_is_not_refused(kept: Kept[str], source: Source) -> None:
     value(kept)
     source.waiting.clear()
     source.door.clear()
     with ThreadPoolExecutor(2) as pool:
         guess = pool.submit(look_for, kept, "guess")
-        source.waiting.wait()  # it has read "old" and will say so
+        source.waiting.wait()  # it has read "old" and will return it
         source.value = "new"
         fresh = pool.submit(look_for, kept, "new")
         source.door.set()
         assert guess.result() is None
-        # Refused within the moment that guesses make second looks wait, and no longer.
+        # Refused only during the moment for which guesses delay second fetches.
         assert fresh.result() in (None, "new")
     assert source.asked <= 3

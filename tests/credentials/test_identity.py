@@ -33,7 +33,7 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
 
 @pytest.fixture(scope="module")
 def redis_over_tls() -> Iterator[tuple[str, redis.Redis]]:
-    """Give the URL of a Redis like Azure's, and a client that may change whose token it takes."""
+    """Yield the URL of a Redis like Azure's, and a client that may change the token it accepts."""
     program = shutil.which("redis-server", path=REDIS_PATH)
     if program is None:
         missing_server("redis-server is not installed")
@@ -68,7 +68,7 @@ def redis_over_tls() -> Iterator[tuple[str, redis.Redis]]:
             process.terminate()
 
 
-def test_redis_is_signed_in_to_with_a_token_in_place_of_a_password(
+def test_the_app_signs_in_to_redis_with_a_token_instead_of_a_password(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, _ = redis_over_tls
@@ -77,7 +77,7 @@ def test_redis_is_signed_in_to_with_a_token_in_place_of_a_password(
     assert identity.asked_for == ["https://redis.azure.com"]
 
 
-def test_a_token_is_asked_for_once_while_it_is_good(
+def test_a_token_is_requested_once_while_it_is_valid(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, _ = redis_over_tls
@@ -87,11 +87,11 @@ def test_a_token_is_asked_for_once_while_it_is_good(
     assert len(identity.asked_for) == 1
 
 
-def test_a_connection_that_redis_ends_when_its_token_expires_is_made_anew_with_the_next_token(
+def test_a_connection_that_redis_closes_when_its_token_expires_is_opened_again_with_the_next_token(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, operator = redis_over_tls
-    identity.good_for_seconds = 1  # so close to its end the SDK asks for another
+    identity.good_for_seconds = 1  # so close to its expiry the SDK requests another one
     server = RedisServer(url)
     failures = SignInFailures(server)
     assert failures.add("client").count == 1
@@ -104,7 +104,7 @@ def test_a_connection_that_redis_ends_when_its_token_expires_is_made_anew_with_t
 
 
 @pytest.mark.parametrize("fault", ["no token", "wrong token"])
-def test_where_redis_cannot_be_signed_in_to_each_worker_counts_by_itself(
+def test_if_the_sign_in_to_redis_fails_each_worker_counts_by_itself(
     fault: str, identity: Identity, redis_over_tls: tuple[str, redis.Redis], caplog: pytest.LogCaptureFixture
 ) -> None:
     url, _ = redis_over_tls
@@ -137,7 +137,7 @@ def url_of(server: Server) -> str:
     return f"mongodb://127.0.0.1:{server.port}/?directConnection=true&authMechanism=MONGODB-OIDC&retryWrites=false&maxIdleTimeMS=120000"
 
 
-def test_mongodb_is_signed_in_to_with_a_token_in_place_of_a_password(identity: Identity, mongodb: Server) -> None:
+def test_the_app_signs_in_to_mongodb_with_a_token_instead_of_a_password(identity: Identity, mongodb: Server) -> None:
     with connect(url_of(mongodb)) as client:
         client["signed_in"]["things"].insert_one({"name": "one"})
         assert client["signed_in"]["things"].find_one({}, {"_id": False}) == {"name": "one"}
@@ -145,7 +145,7 @@ def test_mongodb_is_signed_in_to_with_a_token_in_place_of_a_password(identity: I
     assert identity.asked_for == ["https://ossrdbms-aad.database.windows.net"]
 
 
-def test_where_there_is_no_token_mongodb_counts_as_away(identity: Identity, mongodb: Server) -> None:
+def test_without_a_token_mongodb_counts_as_unavailable(identity: Identity, mongodb: Server) -> None:
     identity.gives_none = True
     with connect(url_of(mongodb)) as client, pytest.raises(ConnectionFailure):
         client.admin.command("ping")
@@ -159,7 +159,9 @@ def test_a_refused_token_is_an_error_that_does_not_quote_it(identity: Identity, 
     assert identity.token not in str(caught.value)
 
 
-def test_without_the_mechanism_in_its_url_mongodb_is_not_signed_in_to(identity: Identity, mongodb: Server) -> None:
+def test_without_the_mechanism_in_its_url_the_app_does_not_sign_in_to_mongodb(
+    identity: Identity, mongodb: Server
+) -> None:
     with (
         connect(f"mongodb://127.0.0.1:{mongodb.port}/?directConnection=true") as client,
         pytest.raises(OperationFailure),

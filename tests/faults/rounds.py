@@ -1,4 +1,4 @@
-"""Rounds of triggers at once, at the one way in, with the real engine and a real database."""
+"""Rounds of concurrent calls of start_run, with the real engine and a real database."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ TRIGGERS = 50
 
 
 class _Stores:
-    """The part of the services that starting and closing a run needs."""
+    """The part of the services that is needed to start and close a run."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.runs = RunStore(database)
@@ -38,7 +38,7 @@ class _Stores:
 
 @contextmanager
 def engine_without_worker() -> Iterator[DurableEngine]:
-    """Run the SDK's engine; what is started in it stays where it is."""
+    """Run the SDK's engine and yield it; without a worker, nothing started in it makes progress."""
     backend = create_test_backend(port=free_port())
     address = backend.start()
     try:
@@ -48,7 +48,7 @@ def engine_without_worker() -> Iterator[DurableEngine]:
 
 
 def started_in_rounds(database: DocumentDatabase, rounds: int) -> Iterator[list[str]]:
-    """Trigger 50 times at once in each round, and close what started; gives the ids of each round's runs."""
+    """Trigger 50 times at once in each round, and close the started runs; yield the run ids of each round."""
     services = cast("Services", _Stores(database))
     with engine_without_worker() as engine, ThreadPoolExecutor(TRIGGERS) as threads:
 

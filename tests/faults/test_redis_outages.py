@@ -1,4 +1,4 @@
-"""Redis goes away: runs and sign-ins go on without it, and each worker process says so once."""
+"""Outages of Redis: runs and sign-ins continue without it, with one warning in each worker process."""
 
 import pytest
 
@@ -12,7 +12,7 @@ _WARNING = "Redis is unavailable"
 
 @pytest.fixture
 def site(standing_site: Site) -> Site:
-    """A site with one worker process, which is to give one warning, and has not given it yet."""
+    """Return a site with one worker process, which has not logged the warning yet."""
     standing_site.heal(FUNCTIONS_WORKER_PROCESS_COUNT="1")
     return standing_site
 
@@ -28,7 +28,7 @@ def refuse_a_sign_in(site: Site) -> None:
 
 
 def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
-    """This run and the next one complete as if nothing had happened, with one warning in all."""
+    """Check that this run and the next one complete with the usual figures, and one warning in total."""
     for run in (run_id, None):
         run_id = run or site.trigger()
         refuse_a_sign_in(site)
@@ -38,7 +38,7 @@ def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
         assert site.log().count(_WARNING) == 1
 
 
-def test_a_redis_that_is_killed_during_a_run_costs_one_warning(site: Site, undisturbed: Figures) -> None:
+def test_a_redis_that_is_killed_during_a_run_causes_one_warning(site: Site, undisturbed: Figures) -> None:
     replace_the_worker(site)
     with site.wire.holding(PLAN) as hold:
         run_id = site.trigger()
@@ -48,13 +48,13 @@ def test_a_redis_that_is_killed_during_a_run_costs_one_warning(site: Site, undis
     check_twice(site, run_id, undisturbed)
 
 
-def test_a_redis_that_never_was_there_costs_one_warning(site: Site, undisturbed: Figures) -> None:
+def test_a_redis_that_never_existed_causes_one_warning(site: Site, undisturbed: Figures) -> None:
     site.redis.kill()
     replace_the_worker(site)
     check_twice(site, site.trigger(), undisturbed)
 
 
-def test_a_redis_that_is_connected_but_silent_costs_one_warning(site: Site, undisturbed: Figures) -> None:
+def test_a_redis_that_is_connected_but_silent_causes_one_warning(site: Site, undisturbed: Figures) -> None:
     replace_the_worker(site)
     refuse_a_sign_in(site)
     check(site, site.trigger(), states=("completed",))  # connects

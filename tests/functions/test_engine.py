@@ -1,4 +1,4 @@
-"""The engine as the app asks it, against real ones that refuse, are silent, or take a run and say nothing."""
+"""The app's calls to the engine, against real engines that refuse, are silent, or take a run without an answer."""
 
 import json
 import logging
@@ -52,25 +52,25 @@ def test_each_call_to_an_engine_that_is_silent_ends_at_its_deadline(call: str) -
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_each_call_to_an_engine_that_is_away_is_an_error_of_ours(call: str) -> None:
+def test_each_call_to_an_unavailable_engine_raises_the_apps_own_error(call: str) -> None:
     with pytest.raises(EngineUnavailable):
         CALLS[call](engine_away())
 
 
-def test_a_call_that_had_no_answer_keeps_the_next_from_waiting(caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_call_without_an_answer_the_next_one_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable) as first:
             DurableEngine(client, 0.2).state("run")
         with pytest.raises(EngineUnavailable) as second:
             DurableEngine(client, 3_600).state("run")
     assert (first.value.__cause__ is None, second.value.__cause__ is None) == (False, True)
-    said = [record for record in caplog.records if record.name == "functions.engine"]
-    assert [(record.levelno, record.getMessage().split(";")[0]) for record in said] == [
+    warnings = [record for record in caplog.records if record.name == "functions.engine"]
+    assert [(record.levelno, record.getMessage().split(";")[0]) for record in warnings] == [
         (logging.WARNING, "The orchestration engine does not answer")
     ]
 
 
-def test_a_purge_that_takes_long_says_nothing_about_other_calls() -> None:
+def test_a_slow_purge_does_not_affect_other_calls() -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable):
             DurableEngine(client, 0.2).purge("run", NOW, NOW)
@@ -79,7 +79,7 @@ def test_a_purge_that_takes_long_says_nothing_about_other_calls() -> None:
     assert asked.value.__cause__ is not None
 
 
-def test_an_engine_that_answers_again_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_answers_again_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.engine._SILENT_SECONDS", 0.0)
     backend = TakingEngine()
     with served(backend) as client:
@@ -91,22 +91,22 @@ def test_an_engine_that_answers_again_is_asked_again(monkeypatch: pytest.MonkeyP
 def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.2)
 
-    def why(engine: DurableEngine) -> bool:
-        """Tell whether the call got as far as the engine."""
+    def reached_the_engine(engine: DurableEngine) -> bool:
+        """Return whether the call reached the engine."""
         with pytest.raises(EngineUnavailable) as caught:
             engine.state("run")
         return caught.value.__cause__ is not None
 
     with silent() as client, ThreadPoolExecutor(25) as threads:
-        # The deadline is far beyond the time that the others take: all of them are refused before it.
-        waiting = [threads.submit(why, DurableEngine(client, 5.0)) for _ in range(AT_ONCE)]
-        refused = [threads.submit(why, DurableEngine(client, 5.0)) for _ in range(23)]
+        # The deadline is much longer than the others take: all of them are refused before it.
+        waiting = [threads.submit(reached_the_engine, DurableEngine(client, 5.0)) for _ in range(AT_ONCE)]
+        refused = [threads.submit(reached_the_engine, DurableEngine(client, 5.0)) for _ in range(23)]
         assert [call.result() for call in refused] == [False] * 23
         assert [call.done() for call in waiting] == [False] * AT_ONCE
         assert [call.result() for call in waiting] == [True] * AT_ONCE
 
 
-def test_an_engine_that_is_too_slow_for_health_takes_runs_all_the_same() -> None:
+def test_an_engine_that_is_too_slow_for_the_health_check_still_takes_runs() -> None:
     with served(SlowEngine(0.5)) as client, ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(DurableEngine(client, 0.2).ping) for _ in range(8)]
         assert DurableEngine(client).state("run") is None
@@ -115,18 +115,18 @@ def test_an_engine_that_is_too_slow_for_health_takes_runs_all_the_same() -> None
         assert DurableEngine(client).state("run") == "active"
 
 
-def test_requests_for_health_at_the_same_time_ask_the_engine_once() -> None:
+def test_concurrent_health_checks_call_the_engine_once() -> None:
     backend = SlowEngine(0.3)
     with served(backend) as client, ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: DurableEngine(client).ping(), range(8)))
     assert backend.asked == 1
 
 
-def test_a_call_without_a_turn_refuses_none_that_finds_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_refused_for_lack_of_a_turn_does_not_refuse_later_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.1)
     with served(SlowEngine(0.6)) as client, ThreadPoolExecutor(AT_ONCE) as threads:
         taken = [threads.submit(DurableEngine(client).state, "run") for _ in range(AT_ONCE)]
-        eventually(lambda: not _turns(client.rpcBaseUrl, client.taskHubName)._free._value)  # noqa: SLF001 - until they have begun
+        eventually(lambda: not _turns(client.rpcBaseUrl, client.taskHubName)._free._value)  # noqa: SLF001 - until all of them wait
         with pytest.raises(EngineUnavailable):
             DurableEngine(client).state("run")
         assert [call.result() for call in taken] == [None] * AT_ONCE
@@ -138,7 +138,7 @@ def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:
     assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) > AT_ONCE
 
 
-def test_the_version_of_the_app_is_the_one_by_which_the_engine_judges_runs() -> None:
+def test_the_version_of_the_app_is_the_one_that_the_engine_compares() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
     assert durable["defaultVersion"] == VERSION
 
@@ -150,7 +150,7 @@ def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
     assert is_newer(version) is newer
 
 
-def test_ending_what_is_over_or_was_never_there_is_no_error_and_what_runs_is_not_purged() -> None:
+def test_terminating_an_ended_or_unknown_run_is_no_error_and_an_active_run_is_not_purged() -> None:
     with served(LocalBackend(default_version=None)) as client:
         engine = DurableEngine(client)
         engine.terminate("run")
@@ -197,8 +197,8 @@ def test_a_run_that_was_taken_without_an_answer_is_closed_and_does_nothing_when_
 
 
 def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, run_id: str) -> list[str]:
-    """Let a worker carry a run by the orchestrator and the steps of the app; gives the steps it asked for."""
-    carrier: Any = orchestration.portfolio_analysis._function.get_user_function()  # noqa: SLF001 - what the SDK made
+    """Run a worker with the app's orchestrator and steps to the end of a run; return the steps that were called."""
+    carrier: Any = orchestration.portfolio_analysis._function.get_user_function()  # noqa: SLF001 - created by the SDK
     asked = []
 
     def plan_run(_: object, message: dict[str, Any]) -> object:

@@ -1,4 +1,4 @@
-"""Azure's own worker library loads every function: where it refuses one, it loads none, and each route is 404."""
+"""Azure's own worker library loads every function: if it refuses one, it loads none, and each route is 404."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from azure_functions_runtime.loader import process_indexed_function
 from devhost import protos
 from tests.test_function_app import ROOT, run_code
 
-# In a process of its own: the app reads its settings when it is imported.
+# In a separate process: the app reads its settings when it is imported.
 INDEX = """
 import json, function_app
 from tests.functions.test_indexing import refusals
@@ -23,7 +23,7 @@ print(json.dumps([len(functions), refusals(functions)]))
 
 
 def refusals(functions: Iterable[Function]) -> list[str]:
-    """Give what the worker library says of each function that it refuses."""
+    """Return the error of the worker library for each function that it refuses."""
     load_binding_registry()
     said = []
     for function in functions:

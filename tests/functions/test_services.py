@@ -1,4 +1,4 @@
-"""What the services need from a vault, and say where it is not there."""
+"""The values that the services need from a vault, and their errors if it does not have them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def worker(vault: Vault, clock: Clock) -> Worker:
     return made
 
 
-def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_however_many_sign_in(
+def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_for_any_number_of_sign_ins(
     vault: Vault, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
@@ -66,7 +66,7 @@ def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(
     assert worker.redis() is worker.redis() is not None
 
 
-def test_a_key_of_the_provider_that_the_vault_does_not_hold_is_told_by_its_names(vault: Vault) -> None:
+def test_a_provider_key_that_is_not_in_the_vault_is_reported_with_its_names(vault: Vault) -> None:
     worker = Worker(
         Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
     )

@@ -1,4 +1,4 @@
-"""Providers that ask a server of our own, at no more than the pace of a clock that tests move."""
+"""Providers that use a local server, with a rate limit by a clock that tests advance."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def a_remote_provider(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     read_seconds: float = 30.0,
 ) -> Iterator[tuple[Provider, ProviderServer]]:
-    """Give a provider and the server it asks; it waits by moving the clock."""
+    """Yield a provider and its server; the provider waits by advancing the clock."""
     clock = clock or Clock()
     limit = RateLimit(None, api, Rate(settings.requests_per_minute), clock, clock.advance)
     with a_provider_server(_APIS[api], dict(made_up_market())) as server:

@@ -1,4 +1,4 @@
-"""The steps of a run, called as the engine calls them, on a real database."""
+"""The steps of a run, called like the engine does, on a real database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def all_services(
     database: DocumentDatabase, mongodb_url: str, provider: Provider, **environment: str
 ) -> Iterator[Services]:
-    """Give all services with this source of prices, under settings of their own."""
+    """Yield all services with this source of prices, under their own settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONGODB_URL", mongodb_url)
         patch.setenv("MARKET_DATA_PROVIDER", "sample")

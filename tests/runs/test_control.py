@@ -1,4 +1,4 @@
-"""Canceling a run, and retrying the users who failed in one."""
+"""Canceling a run, and retrying its failed users."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -69,7 +69,9 @@ def test_a_run_whose_orchestration_ended_without_it_is_canceled_at_once(
     assert run_of(services, run_id).status == "canceled"
 
 
-def test_a_retry_is_a_new_run_over_the_failed_as_of_the_same_date(services: Services, engine: DurableEngine) -> None:
+def test_a_retry_is_a_new_run_over_the_failed_users_as_of_the_same_date(
+    services: Services, engine: DurableEngine
+) -> None:
     first = start_run(services, engine, BY_HTTP, as_of=AS_OF)
     report_failures(services, first, "a", "b")
     close_run(services, run_of(services, first), None)
@@ -113,7 +115,9 @@ def test_a_retry_while_a_run_is_active_is_refused_with_the_id_of_the_active_one(
     assert (itself.value.run_id, another.value.run_id) == (first, second)
 
 
-def test_what_made_a_canceled_run_break_off_is_told_in_its_errors(services: Services, engine: DurableEngine) -> None:
+def test_the_errors_of_a_canceled_run_contain_the_cause_of_its_early_end(
+    services: Services, engine: DurableEngine
+) -> None:
     run = run_of(services, start_run(services, engine, BY_HTTP))
     cancel_run(services, engine, run, "admin")
     assert close_run(services, run_of(services, run.run_id), Failure("gave_up", "It gave up.")) == "canceled"

@@ -1,4 +1,4 @@
-"""The same request again: a caller who got no answer, or a timer that fires twice, starts one run."""
+"""Repeated requests: a client that repeats a request without an answer, or a timer that fires twice, starts one run."""
 
 import inspect
 import threading
@@ -70,7 +70,7 @@ def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Dura
     assert start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body")) == started
 
 
-def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: DurableEngine) -> None:
+def test_concurrent_requests_with_one_key_all_get_the_same_run(services: Services, engine: DurableEngine) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(10):
             request = RequestKey(f"key {turn}", "body")
@@ -80,7 +80,7 @@ def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine
             close_run(services, run_of(services, ids.pop()), None)
 
 
-def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(
+def test_a_refused_request_does_not_use_up_its_key_and_its_repetition_is_refused_too(
     services: Services, engine: DurableEngine
 ) -> None:
     active = start_run(services, engine, BY_HTTP)
@@ -123,9 +123,9 @@ def test_a_request_that_died_before_its_run_began_may_be_repeated(
         with pytest.raises(AutoReconnect):
             start_run(services, engine, BY_HTTP, request=KEY)
         (dead,) = runs_recorded(services)
-        # It may still be on its way.
+        # Its request may still be in progress.
         assert start_run(services, engine, BY_HTTP, request=KEY) == dead
-    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - as if time had passed
+    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - simulates the passage of time
     started = start_run(services, engine, BY_HTTP, request=KEY)
     assert started != dead
     assert engine.state(started) == "active"
@@ -137,14 +137,14 @@ def a_minute_ago() -> datetime:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "line\nbreak", "nul\0", "tab\t", "schlüssel", "\x7f"])
-def test_a_key_that_cannot_be_one_is_refused_by_name(key: str) -> None:
+def test_an_invalid_key_is_refused_by_name(key: str) -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": key}, body=b"")
     with pytest.raises(InvalidMember) as caught:
         read_request_key(request, ANN, TriggerRequest())
     assert caught.value.member == "Idempotency-Key"
 
 
-def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is_spelled() -> None:
+def test_requests_with_the_same_key_caller_and_content_are_the_same_however_they_are_spelled() -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": "k"}, body=b"")
     same = read_request_key(request, ANN, TriggerRequest())
     assert same == read_request_key(request, ANN, TriggerRequest(dry_run=False, user_ids=None))
@@ -155,7 +155,7 @@ def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is
     assert "k" not in (same.key.removeprefix("http:"), same.body)
 
 
-def test_a_key_is_its_callers_own_however_names_and_keys_are_spelled() -> None:
+def test_keys_of_different_callers_are_different_however_names_and_keys_are_spelled() -> None:
     owners = [
         (ANN, "x:y"),
         (Admin("ann:x", "bearer"), "y"),
@@ -169,7 +169,7 @@ def test_a_key_is_its_callers_own_however_names_and_keys_are_spelled() -> None:
     assert len({known.key for known in keys if known}) == len(owners)
 
 
-def test_a_request_without_a_key_is_like_no_other() -> None:
+def test_a_request_without_a_key_is_never_a_repetition() -> None:
     assert read_request_key(func.HttpRequest("POST", "/", body=b""), ANN, TriggerRequest()) is None
 
 

@@ -1,4 +1,4 @@
-"""How often a provider's server is asked for a thousand symbols, night by night."""
+"""The number of requests to a provider's server for a thousand symbols, night by night."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ DAYS = weekdays(60, start="2026-01-05")
 
 
 def night(provider: Provider, kept: dict[str, History]) -> dict[str, History]:
-    """Do what the batches of a run do with what the runs before kept."""
+    """Return the histories after a run, which updates the stored ones batch by batch."""
     wanted, histories = provider.last_day(), dict(kept)
     for batch in batched(SYMBOLS, provider.symbols_per_batch, strict=False):
         update = bring_up_to_date(provider, histories, batch, history_start(wanted, 1260), wanted)
@@ -33,7 +33,7 @@ def evening(day: np.datetime64) -> datetime:
     return datetime.fromisoformat(f"{day}T23:30:00").replace(tzinfo=UTC)
 
 
-def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one_batch_more() -> None:
+def test_a_night_takes_two_requests_per_batch_a_second_run_none_and_a_split_one_more_batch() -> None:
     moment = [evening(DAYS[-3])]
     with a_remote_provider("alpaca", now=lambda: moment[0]) as (provider, server):
         walk = random_walk(DAYS, seed=1)
@@ -61,7 +61,7 @@ def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one
         )
         kept = night(provider, kept)
         assert len(server.asked) == 2 * batches + 2
-        assert [asked.params["symbols"] for asked in server.asked].count(SYMBOLS[500]) == 2
+        assert [question.params["symbols"] for question in server.asked].count(SYMBOLS[500]) == 2
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
 

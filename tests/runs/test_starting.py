@@ -1,4 +1,4 @@
-"""Starting runs against the real engine and a real database: who gets in, and what a crash leaves behind."""
+"""Starting runs with the real engine and a real database: accepted and refused triggers, and the remains of a crash."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +24,10 @@ LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
 
 
 class FrozenClock(datetime):
-    """A clock on which two runs fall into one second."""
+    """A clock that gives two runs the same second."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one is what is stored
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain datetime is stored
         return datetime(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
@@ -79,7 +79,7 @@ def test_of_many_triggers_at_once_exactly_one_starts_a_run(services: Services, e
             close_run(services, cast("Run", services.runs.get(started[0])), None)
 
 
-def test_a_run_id_that_is_taken_is_drawn_again(
+def test_a_run_id_that_is_already_used_is_generated_again(
     services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = iter(["00aa", "00aa", "00bb"])
@@ -159,7 +159,7 @@ def test_a_run_that_was_recorded_but_never_got_the_lease_is_closed_by_a_later_on
     assert (abandoned.status, abandoned.errors[0].error_type) == ("failed", "run_lost")
 
 
-def test_a_run_that_was_left_behind_keeps_no_lease_from_being_freed_where_the_engine_is_away(
+def test_an_abandoned_run_does_not_prevent_the_release_of_the_lease_if_the_engine_is_unavailable(
     services: Services,
 ) -> None:
     services.runs.create(Run("run_20200102_000000_0006", "queued", BY_HTTP, LONG_AGO), None)
@@ -191,7 +191,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     caplog.clear()
     assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
     closed = services.runs.get(run_id)
-    # As somebody who read the record before, and somebody who reads it now.
+    # As two processes: one read the record before, the other reads it now.
     assert close_run(services, run, None) == "failed"
     assert close_run(services, cast("Run", closed), None) == "failed"
     assert closed is not None
@@ -202,7 +202,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=gave_up)"]
 
 
-def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
+def test_a_run_that_finishes_during_the_query_of_the_engine_does_not_count_as_lost(
     services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
@@ -215,14 +215,14 @@ def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_before(
+def test_the_end_of_a_run_remains_to_be_logged_if_one_of_two_processes_closing_it_dies_before(
     services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     seen = cast("Run", services.runs.get(run_id))
 
     def die(*_: object) -> None:
-        close_run(services, seen, None)  # the other one, who saw the run active as well
+        close_run(services, seen, None)  # the other process, which also saw the run as active
         raise SystemExit
 
     monkeypatch.setattr("runs.ending._log_end", die)
@@ -231,7 +231,7 @@ def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_
     assert [run.run_id for run in services.runs.half_closed(datetime.now(UTC))] == [run_id]
 
 
-def test_of_two_who_close_a_run_at_once_one_logs_its_end(
+def test_of_two_processes_that_close_a_run_at_once_one_logs_its_end(
     services: Services,
     engine: DurableEngine,
     monkeypatch: pytest.MonkeyPatch,
@@ -243,7 +243,7 @@ def test_of_two_who_close_a_run_at_once_one_logs_its_end(
 
     def close_as_well(*_: object) -> None:
         monkeypatch.undo()
-        close_run(services, seen, Failure("run_lost", "Nobody carries it."))
+        close_run(services, seen, Failure("run_lost", "No engine runs it."))
 
     monkeypatch.setattr("runs.ending.recount_if_over", close_as_well)
     close_run(services, seen, Failure("run_stalled", "It got no further."))
@@ -252,7 +252,7 @@ def test_of_two_who_close_a_run_at_once_one_logs_its_end(
     assert services.runs.half_closed(datetime.now(UTC)) == []
 
 
-def test_an_end_that_somebody_died_over_logging_is_logged_by_the_watchdog(
+def test_an_end_that_was_not_logged_because_of_a_crash_is_logged_by_the_watchdog(
     services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)

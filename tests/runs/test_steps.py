@@ -1,4 +1,4 @@
-"""The steps of a run against a real database: delivered twice, late, and with odd users."""
+"""The steps of a run on a real database: delivered twice, late, and with unusual users."""
 
 import json
 from collections import Counter
@@ -74,7 +74,7 @@ def test_every_step_delivered_twice_leaves_the_same_result(services: Services, d
     assert database.run_leases.count_documents({}) == 0
 
 
-def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_report(
+def test_users_with_unusable_ids_are_counted_and_no_other_user_loses_a_report(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
@@ -90,7 +90,7 @@ def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_repor
     ]
 
 
-def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_report(
+def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_a_report(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_one_too_large(*arguments: Any) -> list[Report]:  # noqa: ANN401 - passed on
@@ -126,7 +126,7 @@ def test_messages_stay_small_however_bad_the_data(services: Services, database: 
     finish_run(services)
     run = services.runs.get(RUN_ID)
     assert run is not None
-    # Every user, and the five symbols they share.
+    # Every user, and their five shared symbols.
     assert (run.status, run.users_failed, len(run.errors), run.errors_count) == ("completed_with_errors", 200, 100, 205)
 
 
@@ -168,12 +168,12 @@ def test_a_cancel_that_arrives_while_the_run_finishes_decides_its_state(
     seen = services.runs.get(RUN_ID)
     assert seen is not None
     assert services.runs.request_cancel(RUN_ID, NOW)
-    # As the last step does that read the record just before.
+    # Like a last step that read the record just before.
     assert close_run(services, seen, Failure("gave_up", "It gave up.")) == "canceled"
     assert not services.runs.request_cancel(RUN_ID, NOW)
 
 
-def test_the_end_of_a_run_counts_what_is_stored_and_not_what_was_told_on_the_way(
+def test_the_end_of_a_run_counts_stored_reports_and_not_earlier_messages(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
@@ -246,7 +246,7 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
     assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
 
 
-def test_a_dry_run_counts_everything_and_keeps_its_record_and_the_shared_prices_only(
+def test_a_dry_run_counts_everything_and_keeps_only_its_record_and_the_shared_prices(
     services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     start(services, database, dry_run=True)
@@ -260,12 +260,12 @@ def test_a_dry_run_counts_everything_and_keeps_its_record_and_the_shared_prices_
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
     assert_kept_only_the_record_and_prices(database, before, {"AAPL", services.settings.benchmark_symbol})
-    # No alert is to take it for the night's.
+    # Alerts must not mistake it for the nightly run.
     assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
 
 
 @pytest.mark.parametrize("step", ["plan", "load_prices"])
-def test_a_dry_run_that_is_closed_while_a_step_fetches_keeps_its_record_and_the_shared_prices_only(
+def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_keeps_only_its_record_and_the_shared_prices(
     services: Services, database: DocumentDatabase, step: str
 ) -> None:
     class ClosingProvider(SampleProvider):
@@ -326,7 +326,7 @@ def test_a_dry_run_and_another_fetch_the_prices_of_a_day_once_between_them(
     assert provider.asked == dict.fromkeys(symbols, 1)
 
 
-def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
+def test_a_user_with_too_many_symbols_does_not_affect_the_prices_of_others(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
@@ -338,7 +338,7 @@ def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3, failed=1)
 
 
-def test_symbols_are_planned_in_batches_as_large_as_the_source_of_prices_takes(
+def test_symbols_are_planned_in_batches_of_the_size_that_the_source_accepts(
     services: Services, database: DocumentDatabase
 ) -> None:
     class SmallBatches(SampleProvider):
@@ -358,7 +358,7 @@ def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state
     made = prepare(services)
     analyze_all(services, made)
     assert finish_run(services) == "completed"
-    # As if a second delivery of the page had met this user's documents after somebody had spoilt them.
+    # As if the documents of this user had been corrupted before a second delivery of the page.
     late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
     services.reports.save([late], Shared())
     recount_if_over(services, RUN_ID)

@@ -1,4 +1,4 @@
-"""A door that takes all kinds of credentials, and the OpenID issuer it trusts."""
+"""The app's authentication with all kinds of credentials, and the OpenID issuer that it trusts."""
 
 from collections.abc import Iterator
 

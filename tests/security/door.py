@@ -1,4 +1,4 @@
-"""The app's door, with keys, secrets and administrators that a test chooses."""
+"""The app's authentication, with keys, secrets and administrators chosen by a test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LOCAL = {
 
 @dataclass(frozen=True)
 class Door:
-    """Lets in, or raises as :func:`admin_of` does."""
+    """Accepts a request, or raises like :func:`admin_of`."""
 
     clock: Clock
     worker: Worker

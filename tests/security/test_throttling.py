@@ -1,4 +1,4 @@
-"""Failed sign-ins are counted by client and kind of credential, in Redis or without it, and never for everybody."""
+"""Failed sign-ins are counted by client and kind of credential, with and without Redis, and never for all clients."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ from tests.conftest import free_port
 type Counter = OwnFailures | SharedFailures | SignInFailures
 
 
-@pytest.fixture(params=["own", "shared", "shared with own", "own, as Redis is away"])
+@pytest.fixture(params=["own", "shared", "shared with own", "own, because Redis is unavailable"])
 def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
     if request.param == "own":
         yield OwnFailures()
@@ -49,7 +49,7 @@ def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None
     assert counter.add("secret:192.0.2.1").beyond
 
 
-def test_nobody_waits_for_the_failures_of_somebody_else(counter: Counter) -> None:
+def test_a_client_is_not_throttled_for_the_failures_of_another(counter: Counter) -> None:
     for _ in range(MOST_FAILURES):
         counter.add("secret:192.0.2.1")
     assert counter.of("secret:192.0.2.1").too_many
@@ -69,7 +69,7 @@ def test_all_workers_count_together_in_redis(redis_url: str) -> None:
         server.close()
 
 
-def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
+def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         for value in ("text", "1.5"):
             client.set("sign-in-failures:odd", value)
@@ -100,7 +100,7 @@ def test_a_window_ends_and_further_failures_do_not_prolong_it() -> None:
     assert own.add("key").count == 1
 
 
-def test_the_table_of_a_process_never_grows_beyond_its_bound_and_forgets_what_is_over() -> None:
+def test_the_table_of_a_process_is_bounded_and_drops_expired_entries() -> None:
     clock = Clock()
     own = OwnFailures(clock, most_keys=50)
     for number in range(500):
@@ -137,14 +137,14 @@ def test_an_address_has_one_form_without_its_port(entry: str, address: str) -> N
 
 
 @given(st.text(max_size=60) | st.ip_addresses().map(str) | st.from_regex(r"\[?[0-9a-f:.]{1,50}\]?(:[0-9]{1,6})?"))
-def test_whatever_a_header_holds_an_address_is_short_and_plain(entry: str) -> None:
+def test_an_address_from_any_header_is_short_and_plain(entry: str) -> None:
     address = normalized_address(entry)
     assert len(address) <= 45
     assert address.isascii()
     assert network_of(address)
 
 
-def test_a_client_of_ipv6_is_known_by_its_network() -> None:
+def test_an_ipv6_client_is_identified_by_its_network() -> None:
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
     assert network_of("192.0.2.7") == "192.0.2.7"
@@ -164,7 +164,7 @@ def test_a_client_of_ipv6_is_known_by_its_network() -> None:
         (1, ", " * 10_000 + "192.0.2.1", "192.0.2.1"),
     ],
 )
-def test_only_what_trusted_proxies_said_of_the_client_counts(proxies: int, forwarded: str, client: str) -> None:
+def test_only_addresses_forwarded_by_trusted_proxies_count(proxies: int, forwarded: str, client: str) -> None:
     request = func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")
     assert address_of(request, proxies) == client
 
@@ -178,5 +178,5 @@ def test_only_what_trusted_proxies_said_of_the_client_counts(proxies: int, forwa
         ({"X-Admin-Secret": "x", "Authorization": "Bearer x"}, "admin-secret"),
     ],
 )
-def test_of_two_credentials_the_secret_decides_which_kind_it_is(headers: dict[str, str], kind: str) -> None:
+def test_of_two_credentials_the_secret_determines_the_kind(headers: dict[str, str], kind: str) -> None:
     assert credential_of(func.HttpRequest("GET", "/", headers=headers, body=b"")) == kind

@@ -1,4 +1,4 @@
-"""Whose bearer token makes an administrator."""
+"""The bearer tokens that give administrator access."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from tests.security.issuer import ROLE, Issuer
 from tests.security.tokens import ADMINISTRATOR, KEY, USER, backend_token
 
 
-def test_a_token_of_the_backend_lets_an_administrator_in_as_themselves(door: Door) -> None:
+def test_a_token_of_the_backend_gives_an_administrator_access_under_their_name(door: Door) -> None:
     assert door.with_token(backend_token()) == Admin(ADMINISTRATOR, "bearer", ADMINISTRATOR)
 
 
 @pytest.mark.parametrize("kid", ["rsa-1", "ec-1"])
-def test_a_token_of_the_issuer_with_the_role_lets_its_bearer_in(door: Door, issuer: Issuer, kid: str) -> None:
+def test_a_token_of_the_issuer_with_the_role_gives_access(door: Door, issuer: Issuer, kid: str) -> None:
     assert door.with_token(issuer.token(kid=kid)) == Admin(issuer.claims()["oid"], "bearer", "subject-1")
 
 
-def test_without_an_object_id_the_subject_acts(door: Door, issuer: Issuer) -> None:
+def test_without_an_object_id_the_subject_is_the_actor(door: Door, issuer: Issuer) -> None:
     assert door.with_token(issuer.token(issuer.claims(oid=None))).actor == "subject-1"
 
 
@@ -36,7 +36,7 @@ def test_a_valid_token_without_the_role_is_forbidden(door: Door, issuer: Issuer,
 
 
 @pytest.mark.parametrize("claim", ["scp", "groups", "wids", "is_admin", "role"])
-def test_no_other_claim_makes_an_administrator(door: Door, issuer: Issuer, claim: str) -> None:
+def test_no_other_claim_gives_administrator_access(door: Door, issuer: Issuer, claim: str) -> None:
     with pytest.raises(Forbidden):
         door.with_token(issuer.token(issuer.claims(roles=None, **{claim: [ROLE]})))
     others: dict[str, Any] = {claim: True, "roles": [ROLE]}
@@ -52,7 +52,7 @@ def door_with_users(database: DocumentDatabase) -> Door:
     return a_door({"JWT_SECRET": KEY}, is_administrator=is_administrator, clock=clock)
 
 
-def test_a_user_who_is_no_administrator_is_forbidden(door_with_users: Door) -> None:
+def test_a_user_without_the_flag_is_forbidden(door_with_users: Door) -> None:
     with pytest.raises(Forbidden):
         door_with_users.with_token(backend_token(sub=USER))
 
@@ -60,7 +60,7 @@ def test_a_user_who_is_no_administrator_is_forbidden(door_with_users: Door) -> N
 @pytest.mark.parametrize(
     "change", [{"$set": {"is_admin": False}}, {"$unset": {"is_admin": ""}}, {"$set": {"is_active": False}}], ids=str
 )
-def test_a_withdrawn_flag_shuts_the_door_on_a_token_that_is_still_valid(
+def test_after_the_flag_is_withdrawn_a_valid_token_is_forbidden(
     door_with_users: Door, database: DocumentDatabase, change: dict[str, Any]
 ) -> None:
     token = backend_token()

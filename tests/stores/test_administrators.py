@@ -40,25 +40,25 @@ def test_an_active_user_with_the_flag_is_an_administrator(
         {"is_admin": True, "is_active": "no"},
     ],
 )
-def test_anything_else_than_the_flag_itself_is_none(
+def test_only_an_active_user_whose_flag_is_true_is_an_administrator(
     database: DocumentDatabase, administrators: AdministratorStore, fields: dict[str, Any]
 ) -> None:
     database.users.insert_one({"user_id": "u", **fields})
     assert not administrators.is_administrator("u")
 
 
-def test_nobody_is_no_administrator(administrators: AdministratorStore) -> None:
+def test_an_unknown_user_is_not_an_administrator(administrators: AdministratorStore) -> None:
     assert not administrators.is_administrator("nobody")
 
 
-def test_a_document_whose_id_is_an_array_with_the_id_is_somebody_else(
+def test_a_document_whose_id_is_an_array_with_the_id_belongs_to_another_user(
     database: DocumentDatabase, administrators: AdministratorStore
 ) -> None:
     database.users.insert_one({"user_id": ["u"], "is_admin": True})
     assert not administrators.is_administrator("u")
 
 
-def test_of_two_documents_of_one_id_both_must_have_the_flag(
+def test_if_two_documents_have_one_id_both_must_have_the_flag(
     database: DocumentDatabase, administrators: AdministratorStore
 ) -> None:
     database.users.insert_many([{"user_id": "u", "is_admin": True}, {"user_id": "u", "is_admin": False}])
@@ -77,7 +77,7 @@ def test_a_withdrawn_flag_is_noticed_within_thirty_seconds(
 
 
 class Queries(CommandListener):
-    """Counts what reaches the server."""
+    """Counts the commands that reach the server."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -104,7 +104,7 @@ def test_a_users_requests_are_one_query_in_thirty_seconds(mongodb_url: str, cloc
     assert queries.names.count("find") == 1
 
 
-def test_where_the_database_is_away_nobody_is_let_in_on_an_older_answer(mongodb_url: str, clock: Clock) -> None:
+def test_without_the_database_an_older_answer_gives_no_access(mongodb_url: str, clock: Clock) -> None:
     client = connect(mongodb_url)
     administrators = AdministratorStore(client["test_administrators"], clock)
     client["test_administrators"].users.insert_one({"user_id": "u", "is_admin": True})
@@ -116,12 +116,12 @@ def test_where_the_database_is_away_nobody_is_let_in_on_an_older_answer(mongodb_
         administrators.is_administrator("u")
 
 
-def test_only_so_many_answers_are_kept(
+def test_the_number_of_cached_answers_is_limited(
     database: DocumentDatabase, administrators: AdministratorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stores.administrators._MOST_KEPT", 3)
     database.users.insert_one({"user_id": "u", "is_admin": True})
     for user in ("a", "b", "c", "d", "u"):
         administrators.is_administrator(user)
-    assert len(administrators._kept) <= 3  # noqa: SLF001 - what it keeps shows nowhere else
+    assert len(administrators._kept) <= 3  # noqa: SLF001 - the cache is not visible otherwise
     assert administrators.is_administrator("u")

@@ -30,7 +30,7 @@ def lease(database: DocumentDatabase) -> RunLease:
     return RunLease(database)
 
 
-def test_a_run_comes_back_as_it_was_recorded(runs: RunStore) -> None:
+def test_a_run_is_returned_as_it_was_recorded(runs: RunStore) -> None:
     run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True)
     runs.create(run, ["u1", "u2"])
     assert runs.get(run.run_id) == run
@@ -93,7 +93,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
 
 
 def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: RunStore) -> None:
-    # Of one second and even of one moment; ids alone would order those of one second by chance.
+    # In the same second and even at the same moment; by their ids alone, runs of one second would be in random order.
     moments = [NOW, NOW, NOW + timedelta(milliseconds=5), NOW + timedelta(milliseconds=9), NOW + timedelta(seconds=1)]
     ids = [f"run_20260102_030405_{suffix}" for suffix in ("aaaa", "bbbb", "0000", "ffff", "1111")]
     for run_id, moment in zip(ids, moments, strict=True):
@@ -104,7 +104,7 @@ def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: Run
     assert [run.run_id for page in pages for run in page] == ids[::-1]
 
 
-def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:
+def test_only_a_queued_run_can_be_deleted(runs: RunStore) -> None:
     queued, running = a_run("run_20260102_030405_0001"), a_run("run_20260102_030405_0002")
     for run in (queued, running):
         runs.create(run, None)
@@ -144,7 +144,7 @@ def test_queued_runs_are_found_by_their_age(runs: RunStore) -> None:
     assert runs.queued_before(NOW + timedelta(minutes=1)) == [old]
 
 
-def test_the_second_to_ask_is_told_who_holds_the_lease(lease: RunLease) -> None:
+def test_the_second_request_gets_the_holder_of_the_lease(lease: RunLease) -> None:
     assert lease.acquire("first", NOW) is None
     assert lease.acquire("second", NOW) == "first"
 
@@ -155,20 +155,20 @@ def test_a_released_lease_can_be_taken_again(lease: RunLease) -> None:
     assert lease.acquire("second", NOW) is None
 
 
-def test_nobody_can_release_the_lease_of_another(lease: RunLease) -> None:
+def test_a_lease_can_only_be_released_by_its_holder(lease: RunLease) -> None:
     lease.acquire("first", NOW)
     lease.release("second")
     assert lease.acquire("third", NOW) == "first"
 
 
-def test_of_two_that_take_over_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
+def test_of_two_takeovers_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
     lease.acquire("over", NOW)
     assert lease.take_over("over", "second", NOW)
     assert not lease.take_over("over", "third", NOW)
     assert lease.acquire("fourth", NOW) == "second"
 
 
-def test_of_many_at_once_exactly_one_gets_the_lease(lease: RunLease) -> None:
+def test_of_many_concurrent_requests_exactly_one_gets_the_lease(lease: RunLease) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(30):
             names = [f"{turn}-{i}" for i in range(16)]

@@ -39,7 +39,7 @@ def same(one: Bars, other: Bars) -> bool:
     return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Bars))
 
 
-def test_bars_come_back_to_the_last_bit(store: PriceStore) -> None:
+def test_bars_are_loaded_exactly_as_they_were_saved(store: PriceStore) -> None:
     store.save({"full": history(FULL), "closes": history(CLOSES_ONLY)})
     loaded = store.load(["full", "closes"])
     assert same(loaded["full"].bars, FULL)
@@ -60,18 +60,18 @@ def test_saving_again_replaces(store: PriceStore) -> None:
     assert len(store.load(["X"])["X"].bars.dates) == 1
 
 
-def test_saving_nothing_is_nothing(store: PriceStore) -> None:
+def test_saving_nothing_changes_nothing(store: PriceStore) -> None:
     store.save({})
     assert store.load(["X-never"]) == {}
 
 
-def test_one_document_a_symbol(store: PriceStore, database: DocumentDatabase) -> None:
+def test_each_symbol_has_one_document(store: PriceStore, database: DocumentDatabase) -> None:
     store.save({"A": history(FULL)})
     store.save({"A": history(FULL), "B": history(FULL)})
     assert database.symbol_prices.count_documents({}) == 2
 
 
-def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(store: PriceStore) -> None:
+def test_the_requested_range_and_the_issues_are_stored_with_the_bars(store: PriceStore) -> None:
     store.save({"A": history(FULL), "NONE": history(FULL.at(slice(0)))})
     kept = store.load(["A", "NONE"])
     for name in ("source", "start", "end", "issues"):
@@ -91,7 +91,7 @@ def test_what_was_asked_and_what_was_doubtful_is_kept_with_the_bars(store: Price
     ],
     ids=["of an earlier version", "half a number", "one day", "text", "no date", "unknown issue"],
 )
-def test_a_history_that_cannot_be_read_is_none_and_warned_of(
+def test_an_unreadable_history_is_ignored_with_a_warning(
     store: PriceStore, database: DocumentDatabase, caplog: pytest.LogCaptureFixture, damage: dict[str, object]
 ) -> None:
     store.save({"A": history(FULL), "B": history(FULL)})

@@ -1,4 +1,4 @@
-"""Whether the app's dependencies answer: the vault, and the engine."""
+"""The health of the app's dependencies: the vault and the engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """A database that answers."""
+    """Connections to a working database."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.mongodb = database.client
@@ -57,7 +57,7 @@ def state(worker: Worker, engine: DurableEngine) -> tuple[object, object]:
     return found.status, found.checks.key_vault
 
 
-def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(
+def test_everything_is_healthy_while_the_vault_answers_and_health_checks_send_it_no_requests(
     vault: Vault, worker: Worker, engine: DurableEngine
 ) -> None:
     vault.put("admin-secret", "s")
@@ -65,7 +65,7 @@ def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(
     assert len(vault.asked) == 2
 
 
-def test_a_vault_that_is_away_degrades_while_the_secret_is_known_and_then_shuts_the_app(
+def test_an_unavailable_vault_means_degraded_while_the_secret_is_known_and_then_unavailable(
     vault: Vault, worker: Worker, clock: Clock, engine: DurableEngine
 ) -> None:
     vault.put("admin-secret", "s")
@@ -83,7 +83,7 @@ def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault, worker: Wo
 
 
 @pytest.mark.parametrize("at", ["an engine that is away", "an engine that is silent"])
-def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_is_the_one_named(
+def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_only_it_is_named(
     vault: Vault, worker: Worker, at: str
 ) -> None:
     vault.put("admin-secret", "s")

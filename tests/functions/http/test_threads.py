@@ -1,4 +1,4 @@
-"""Azure's worker calls functions on the bare threads of a pool: what one call leaves there, the next would find."""
+"""Azure's worker calls functions directly on the threads of a pool: state left by one call would reach the next."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.conftest import free_port
 ROOT = Path(__file__).parent.parent.parent.parent
 SECRET = "secret-of-threads"
 
-# One thread, whose context nobody copies, does all calls in their order.
+# One thread, without a copy of its context, does all calls in order.
 CALLS = """
 import contextvars, json, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +82,7 @@ with ThreadPoolExecutor(1) as pool:
 """
 
 
-@pytest.fixture(params=["nobody listens", "somebody listens"])
+@pytest.fixture(params=["without a listener", "with a listener"])
 def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     listening = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     done = subprocess.run(
@@ -95,7 +95,7 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
             "ADMIN_SECRET": SECRET,
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         }
-        | (listening if request.param == "somebody listens" else {}),
+        | (listening if request.param == "with a listener" else {}),
         capture_output=True,
         text=True,
         check=False,
@@ -105,7 +105,7 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
     return before, calls
 
 
-def test_no_call_leaves_anything_to_the_next_one_of_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_no_call_leaves_state_for_the_next_one_on_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, calls = called
     assert {name: answer for name, (answer, _) in calls.items()} == {
         "an administrator": [200, "admin-secret"],

@@ -1,4 +1,4 @@
-"""The page about telemetry names all that the code tells, and nothing else."""
+"""The telemetry page names everything that the code emits, and nothing else."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from tests.functions.telemetry.page import ROOT
 
 PACKAGES = ("functions", "runs", "stores", "credentials", "market_data")
 LEVELS = {"exception": "error"}
-# Lines of several levels or words, each of which stands on the page.
+# Lines with several levels or wordings, each of which is on the page.
 SPELLED_OUT = {
     "Portfolio analysis triggered … (run_id=…, actor=…)": {
         "Portfolio analysis triggered via API (run_id=…, actor=…)": "info",
@@ -33,7 +33,7 @@ def modules() -> Iterator[ast.Module]:
 
 
 def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Give the level and the text of each line that a module logs."""
+    """Yield the level and the text of each line that a module logs."""
     texts = {
         node.targets[0].id: node.value.value
         for node in ast.walk(tree)
