@@ -53,11 +53,11 @@ def group() -> Group:
     if chromium is None:
         return Group(title, "ms", "", [], ["Not measured: Chromium is not installed."])
     with running_site(0, 0) as site:
-        run_id = _run_over_everybody(site.mongodb_url)
+        run_id = _run_over_all_users(site.mongodb_url)
         return Group(title, "ms", "", _measured(chromium, str(site.client.base_url), run_id))
 
 
-def _run_over_everybody(mongodb_url: str) -> str:
+def _run_over_all_users(mongodb_url: str) -> str:
     """Store the reports of all users as a run does, page by page, and the record of their run; return its id."""
     table, now = price_table(SYMBOLS), datetime.now(UTC)
     run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"

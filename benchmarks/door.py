@@ -1,4 +1,4 @@
-"""Whether the time of a refusal reveals how much of a wrong admin secret was right: many samples, in random order."""
+"""Measure whether the time of a refusal reveals how much of a wrong secret was right, with samples in random order."""
 
 import gc
 import json

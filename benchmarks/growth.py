@@ -1,4 +1,4 @@
-"""Whether the time per portfolio stays the same from a hundred portfolios to a hundred thousand."""
+"""Measure the time per portfolio from a hundred portfolios to a hundred thousand; it should stay the same."""
 
 import time
 

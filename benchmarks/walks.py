@@ -1,8 +1,8 @@
-"""Through how many of the app's files a trigger and a user's data pass: ``python -m benchmarks.walks``.
+"""Count the files of the app that a trigger and a user's data pass through: ``python -m benchmarks.walks``.
 
 Two walks are traced in this process, on the embedded servers and the SDK's engine: a trigger, and the steps of its run
-over one sample user. Both are the second of their kind, so that everything is imported and connected, and without Redis,
-which takes a trigger through one more file. A file counts when a function defined in it is executed.
+over one sample user. Each is measured the second time, when everything is imported and connected, and without Redis,
+which adds one file to a trigger. A file counts when a function defined in it is executed.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import seed_sample_users
 from devhost.services import embedded_mongodb
 
-# The most files that someone who follows a trigger, or a user's data, should have to open. To pass through one more,
-# find one that the walk can do without.
+# The most files that a reader of the code should have to open to follow a trigger, or a user's data. To add a file,
+# first find one that can be left out.
 TRIGGER_FILES = 14
 USER_FILES = 30
 
@@ -41,12 +41,12 @@ _NOT_THE_APP = ("tests", "devhost", "benchmarks", "console", "scripts", "build")
 _TOOL = monitoring.PROFILER_ID
 _RUN_SECONDS = 60
 
-type Functions = Mapping[str, Any]  # azure.functions' Function, which is without types
+type Functions = Mapping[str, Any]  # azure.functions' Function, which has no type hints
 
 
 def main() -> None:
-    """Print the files of each walk in the order of their first calls; fail if there are more than its limit."""
-    logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])  # lines of INFO pass, as in a worker
+    """Print the files of each walk in the order of their first calls; fail if a limit is exceeded."""
+    logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])  # level INFO, as in a worker
     trigger, user = asyncio.run(_walks())
     over = []
     for name, files, limit in (("one accepted trigger", trigger, TRIGGER_FILES), ("one user's data", user, USER_FILES)):
@@ -87,7 +87,7 @@ async def _walk(app: Functions, client: str) -> tuple[list[str], list[str]]:
     with _traced() as trigger:
         answer = _call(app["trigger_analysis"], func.HttpRequest("POST", url, headers=headers, body=body), client)
     if answer.status_code != HTTPStatus.ACCEPTED:
-        raise RuntimeError(f"the trigger was answered with {answer.status_code}: {answer.get_body()}")
+        raise RuntimeError(f"the trigger was answered with status {answer.status_code}: {answer.get_body()}")
     with _traced() as user:
         wait = SyncDurableFunctionsClient(client).wait_for_orchestration_completion
         state = await asyncio.to_thread(wait, json.loads(answer.get_body())["run_id"], timeout=_RUN_SECONDS)
@@ -109,17 +109,17 @@ def _traced() -> Iterator[list[str]]:
     """Yield the list of files that the body, in any thread, passes through."""
     files: list[str] = []
 
-    def began(code: CodeType, _: int) -> object:
-        # Neither the code of a module or a class body, nor what dataclasses generate, which is of the file "<string>".
+    def on_start(code: CodeType, _: int) -> object:
+        # Modules, class bodies, and the methods that dataclasses generate (in the file "<string>") do not count.
         file = _own(code.co_filename) if code.co_flags & inspect.CO_OPTIMIZED else None
         if file and file not in files:
             files.append(file)
-        return monitoring.DISABLE  # its first call is enough
+        return monitoring.DISABLE  # the first call is enough
 
     monitoring.use_tool_id(_TOOL, __name__)
     monitoring.restart_events()
     for event in (monitoring.events.PY_START, monitoring.events.PY_RESUME):
-        monitoring.register_callback(_TOOL, event, began)
+        monitoring.register_callback(_TOOL, event, on_start)
     monitoring.set_events(_TOOL, monitoring.events.PY_START | monitoring.events.PY_RESUME)
     try:
         yield files

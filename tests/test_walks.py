@@ -1,4 +1,4 @@
-"""Through how many files a trigger and a user's data pass, and what makes a file count."""
+"""The number of files that a trigger and a user's data pass through, and which files count."""
 
 import importlib
 from pathlib import Path
@@ -26,7 +26,7 @@ def numbers():
 
 
 def test_a_trigger_and_a_users_data_pass_through_no_more_files_than_their_limits() -> None:
-    # In a process of its own: the app reads its settings when it is imported.
+    # In a separate process, because the app reads its settings during import.
     done = run_code("from benchmarks.walks import main; main()")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -40,15 +40,15 @@ def test_a_file_counts_for_its_functions_and_not_for_its_import_or_generated_met
     for folder in (tmp_path, tmp_path / "tests"):
         monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setattr(walks, "ROOT", tmp_path)
-    with walks._traced() as files:  # noqa: SLF001 - its rules are what is tested
+    with walks._traced() as files:  # noqa: SLF001 - its rules are under test
         points, figures, shapes = map(importlib.import_module, ("walked_points", "walked_figures", "walked_shapes"))
         assert points.Point(1) == points.Point(1)
         assert shapes.corners() == 3
         assert files == []
         assert figures.corners() == 3
         assert files == ["walked_figures.py"]
-    begun = figures.numbers()
-    next(begun)
+    started = figures.numbers()
+    next(started)
     with walks._traced() as files:  # noqa: SLF001 - likewise
-        next(begun)
+        next(started)
     assert files == ["walked_figures.py"]

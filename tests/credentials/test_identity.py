@@ -121,7 +121,7 @@ def test_if_the_sign_in_to_redis_fails_each_worker_counts_by_itself(
 
 
 @pytest.mark.parametrize("url", ["redis://user@localhost:1", "rediss://user:word@localhost:1", "rediss://localhost:1"])
-def test_a_token_is_never_sent_without_tls_or_where_a_password_is_given(url: str, identity: Identity) -> None:
+def test_a_token_is_never_sent_without_tls_or_if_a_password_is_given(url: str, identity: Identity) -> None:
     with connect_redis(url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
     assert identity.asked_for == []

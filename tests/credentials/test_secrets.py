@@ -157,14 +157,14 @@ def test_a_version_that_does_not_count_is_refused_and_the_two_below_it_are_accep
     assert f"secrets/{ADMIN}/{refused.id}" not in vault.asked
 
 
-def test_where_no_version_counts_there_is_no_secret(vault: Vault, secrets: Secrets) -> None:
+def test_if_no_version_counts_there_is_no_secret(vault: Vault, secrets: Secrets) -> None:
     vault.put(ADMIN, "disabled", enabled=False)
     vault.put(ADMIN, "expired", ends=Clock().utc() - timedelta(days=1))
     with pytest.raises(SecretMissing):
         secrets.get(ADMIN)
 
 
-def test_a_version_expires_on_time_though_it_is_kept(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_version_expires_on_time_even_if_it_is_cached(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "old", ends=clock.utc() + timedelta(minutes=1))
     vault.put(ADMIN, "new")
     assert values(secrets) == ["new", "old"]
@@ -183,7 +183,7 @@ def test_a_version_that_is_disabled_is_refused_after_five_minutes(vault: Vault, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting_is_there(
+def test_a_secret_that_is_not_in_the_vault_is_missing_even_if_the_setting_exists(
     vault: Vault, clock: Clock, name: SecretName
 ) -> None:
     secrets = secrets_in(vault, clock, ADMIN_SECRET="from the setting", JWT_SECRET="from the setting " * 2)

@@ -23,7 +23,7 @@ def replace_the_worker(site: Site) -> None:
 
 
 def refuse_a_sign_in(site: Site) -> None:
-    """Have a failed sign-in counted."""
+    """Send a wrong secret, so that a failed sign-in is counted."""
     assert site.app.client.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"}).status_code == 401
 
 
@@ -34,7 +34,7 @@ def check_twice(site: Site, run_id: str, undisturbed: Figures) -> None:
         refuse_a_sign_in(site)
         check(site, run_id, states=("completed",))
         assert figures(site, run_id) == undisturbed
-        assert site.app.status(run_id)["status"] == "completed"  # its sign-in counts failures
+        assert site.app.status(run_id)["status"] == "completed"  # its sign-in reads the count of failures
         assert site.log().count(_WARNING) == 1
 
 

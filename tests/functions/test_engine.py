@@ -88,7 +88,9 @@ def test_an_engine_that_answers_again_is_called_again(monkeypatch: pytest.Monkey
         assert DurableEngine(client).state("run") == "active"
 
 
-def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_concurrent_calls_few_wait_for_a_silent_engine_and_none_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.2)
 
     def reached_the_engine(engine: DurableEngine) -> bool:

@@ -24,7 +24,7 @@ def failed(number: int, named: int | None = None) -> BatchResult:
         (0, 0, 1.0, True),
     ],
 )
-def test_a_run_goes_on_while_the_share_of_symbols_with_prices_is_not_below_the_limit(
+def test_a_run_continues_while_the_share_of_symbols_with_prices_is_not_below_the_limit(
     symbols: int, missing: int, rate: float, enough: bool
 ) -> None:
     assert (_too_few_prices(Plan(symbols=symbols, min_success_rate=rate), failed(missing)) is None) == enough

@@ -47,7 +47,7 @@ def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_for_any_number_of_s
     ]
 
 
-def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(
+def test_a_vault_that_is_unavailable_at_first_is_asked_again_for_the_url_of_redis(
     vault: Vault, worker: Worker, clock: Clock
 ) -> None:
     vault.put("redis-url", "redis://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""The real engine without a worker, so that runs stay where they are, and stores on a real database."""
+"""The real engine without a worker, so that runs make no progress, and stores on a real database."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -23,7 +23,7 @@ from tests.engine import client_of
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[SyncDurableFunctionsClient]:
-    """What a function is bound to: tests look behind the engine's adapter with it."""
+    """Yield the client that functions are bound to, for checks behind the engine's adapter."""
     backend = create_test_backend(port=free_port())
     yield client_of(backend.start())
     backend.stop()

@@ -35,14 +35,14 @@ def test_a_run_that_the_engine_carries_is_marked_and_left_to_its_orchestration(
     assert services.lease.holder() == run_id
 
 
-def test_of_two_cancels_at_once_both_are_accepted(services: Services, engine: DurableEngine) -> None:
+def test_two_concurrent_cancels_are_both_accepted(services: Services, engine: DurableEngine) -> None:
     run = run_of(services, start_run(services, engine, BY_HTTP))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: cancel_run(services, engine, run, "admin"), range(2)))
     assert run_of(services, run.run_id).cancel_requested_at is not None
 
 
-def test_a_run_that_is_over_cannot_be_canceled_and_stays_as_it_is(services: Services, engine: DurableEngine) -> None:
+def test_a_run_that_is_over_cannot_be_canceled_and_does_not_change(services: Services, engine: DurableEngine) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     close_run(services, run_of(services, run_id), None)
     over = run_of(services, run_id)

@@ -44,7 +44,7 @@ class Source:
     state: str = SOURCE
     bad: set[str] = field(default_factory=set)
     failing: dict[str, ProviderUnavailable | KeyRefused] = field(default_factory=dict)
-    """The error when a symbol is asked for; symbols before it are answered."""
+    """The error for a request that contains the symbol; the symbols before it are answered."""
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
     became: dict[str, Listing] = field(default_factory=dict)
@@ -230,7 +230,7 @@ def test_a_last_day_that_the_source_reports_a_night_late_is_a_new_day_and_no_cha
     assert_same(update.histories["A"].bars, whole["A"].at(slice(150)))
 
 
-def test_prices_that_the_source_withdraws_are_kept_and_come_back_with_it(source: Source) -> None:
+def test_prices_that_the_source_withdraws_are_kept_and_updated_when_it_has_them_again(source: Source) -> None:
     kept = kept_until(source, 148, "A")
     withdrawn = source.bars.pop("A")
     update = bring_up_to_date(source, kept, "A", START, day(149))
@@ -304,7 +304,7 @@ def test_a_source_without_listings_does_not_lose_prices(
     assert f"Listing status of 1 symbols is unavailable: {error}" in caplog.text
 
 
-def test_what_was_answered_before_the_source_failed_is_not_asked_for_again(source: Source) -> None:
+def test_answers_received_before_the_source_failed_are_not_requested_again(source: Source) -> None:
     for kept in ({}, kept_until(source, 149)):
         source.failing = {"C": ProviderUnavailable("it is away")}
         update = bring_up_to_date(source, kept, "ABC", START, day(150))
@@ -322,7 +322,7 @@ def test_what_was_answered_before_the_source_failed_is_not_asked_for_again(sourc
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
-def test_a_source_that_has_failed_is_asked_nothing_more_and_what_is_complete_remains(
+def test_after_a_failure_of_the_source_nothing_more_is_requested_and_complete_histories_remain(
     source: Source, error: ProviderUnavailable | KeyRefused
 ) -> None:
     kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
@@ -335,7 +335,7 @@ def test_a_source_that_has_failed_is_asked_nothing_more_and_what_is_complete_rem
     assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
 
 
-def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_ask_what_became_of_them(source: Source) -> None:
+def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_request_their_listings(source: Source) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
     source.became = {"A": Listing("delisted", day(100))}
     source.failing = {"C": ProviderUnavailable("it is away")}
@@ -350,7 +350,7 @@ def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_ask_what_b
     assert update.histories["A"].issues == (PriceIssue("delisted", None, day(100)),)
 
 
-def test_a_symbol_known_to_be_delisted_is_extended_though_the_source_fails_for_others(source: Source) -> None:
+def test_a_symbol_known_to_be_delisted_is_extended_even_if_the_source_fails_for_others(source: Source) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
     source.became = {"A": Listing("delisted", day(100))}
     kept = kept_until(source, 149)
@@ -361,7 +361,7 @@ def test_a_symbol_known_to_be_delisted_is_extended_though_the_source_fails_for_o
     assert len(source.asked_what_became) == 1
 
 
-def test_kept_days_that_have_changed_are_asked_for_anew_by_the_attempt_after_a_failure(source: Source) -> None:
+def test_stored_days_that_have_changed_are_requested_again_by_the_attempt_after_a_failure(source: Source) -> None:
     kept = kept_until(source, 149)
     source.bars["B"] = replace(source.bars["B"], close=source.bars["B"].close / 2)
     source.failing = {"C": ProviderUnavailable("it is away")}
@@ -378,7 +378,7 @@ def test_kept_days_that_have_changed_are_asked_for_anew_by_the_attempt_after_a_f
     ("error", "stored"),
     [(ProviderUnavailable("it is away"), {"A", "B"}), (KeyRefused("not in the subscription"), set[str]())],
 )
-def test_what_was_answered_is_stored_before_the_error_goes_on(
+def test_received_answers_are_stored_before_the_error_is_raised(
     source: Source,
     database: DocumentDatabase,
     mongodb_url: str,

@@ -107,7 +107,7 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Servic
 
 
 @pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
-def test_a_request_that_died_before_its_run_began_may_be_repeated(
+def test_a_request_that_ended_before_its_run_started_may_be_repeated(
     services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
     def away(*_: object, **__: object) -> None:

@@ -67,7 +67,7 @@ def test_a_night_takes_two_requests_per_batch_a_second_run_none_and_a_split_one_
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_what_was_answered_before_the_server_went_away_is_not_asked_for_again(api: str) -> None:
+def test_answers_received_before_an_outage_are_not_requested_again(api: str) -> None:
     last = evening(made_up_market()["AAPL"].dates[-1])
     with a_remote_provider(api, settings=replace(GENEROUS, concurrency=1), now=lambda: last) as (provider, server):
 

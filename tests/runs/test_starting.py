@@ -64,7 +64,7 @@ def test_a_second_trigger_while_a_run_is_active_is_refused_with_its_id_and_leave
     assert [run.run_id for run in services.runs.newest(10, None)] == [first]
 
 
-def test_of_many_triggers_at_once_exactly_one_starts_a_run(services: Services, engine: DurableEngine) -> None:
+def test_of_many_concurrent_triggers_exactly_one_starts_a_run(services: Services, engine: DurableEngine) -> None:
     def trigger(_: int) -> str | None:
         try:
             return start_run(services, engine, BY_HTTP)
@@ -100,7 +100,7 @@ def test_a_date_in_the_future_or_before_all_prices_starts_nothing(
     assert services.runs.newest(10, None) == []
 
 
-def test_an_engine_that_is_away_fails_the_run_and_frees_the_lease(services: Services) -> None:
+def test_an_unavailable_engine_fails_the_run_and_frees_the_lease(services: Services) -> None:
     nowhere = engine_away()
     with pytest.raises(EngineUnavailable):
         start_run(services, nowhere, BY_HTTP)
@@ -231,7 +231,7 @@ def test_the_end_of_a_run_remains_to_be_logged_if_one_of_two_processes_closing_i
     assert [run.run_id for run in services.runs.half_closed(datetime.now(UTC))] == [run_id]
 
 
-def test_of_two_processes_that_close_a_run_at_once_one_logs_its_end(
+def test_of_two_processes_that_close_a_run_concurrently_one_logs_its_end(
     services: Services,
     engine: DurableEngine,
     monkeypatch: pytest.MonkeyPatch,

@@ -286,7 +286,7 @@ def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_keeps_only_its_rec
 
 
 def contents(database: DocumentDatabase) -> dict[str, list[dict[str, Any]]]:
-    """Give what the backend keeps, and the app."""
+    """Return the documents of the backend and the app by collection."""
     kept = {name: list(database[name].find()) for name in sorted(database.list_collection_names())}
     return {name: documents for name, documents in kept.items() if documents}
 
@@ -301,7 +301,7 @@ def assert_kept_only_the_record_and_prices(
 
 
 class Counting(SampleProvider):
-    """Counts the symbols that are asked for."""
+    """A provider that counts the requests for each symbol."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -313,7 +313,7 @@ class Counting(SampleProvider):
 
 
 @pytest.mark.parametrize("dry_run_first", [True, False])
-def test_a_dry_run_and_another_fetch_the_prices_of_a_day_once_between_them(
+def test_a_dry_run_and_another_run_together_fetch_the_prices_of_a_day_once(
     services: Services, database: DocumentDatabase, *, dry_run_first: bool
 ) -> None:
     provider = Counting()

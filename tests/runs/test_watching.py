@@ -262,7 +262,7 @@ def test_an_unavailable_engine_is_called_once_for_all_purges(
     assert warned(caplog) == ["run_20200102_000000_0000"]
 
 
-def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
+def test_a_stalled_run_is_closed_even_if_its_orchestration_cannot_be_stopped(
     services: Services, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0007"

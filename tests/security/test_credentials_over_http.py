@@ -133,7 +133,7 @@ def test_a_token_of_a_megabyte_does_not_cause_a_server_error(app: App) -> None:
     assert status in (400, 401, 431)
 
 
-def test_nothing_that_was_sent_as_a_credential_is_in_the_log(app: App, issuer: Issuer) -> None:
+def test_no_credential_that_was_sent_is_in_the_log(app: App, issuer: Issuer) -> None:
     sent = [
         a_token("zoe-admin"),
         a_token("nobody"),

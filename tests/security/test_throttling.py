@@ -73,7 +73,7 @@ def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) ->
     with redis.Redis.from_url(redis_url) as client:
         for value in ("text", "1.5"):
             client.set("sign-in-failures:odd", value)
-            first, second = RedisServer(redis_url), RedisServer(redis_url)  # each is asked once: then it is away
+            first, second = RedisServer(redis_url), RedisServer(redis_url)  # each fails once, then makes no request
             assert SignInFailures(first).of("odd").count == 0
             assert SignInFailures(second).add("odd").count == 1
             first.close()

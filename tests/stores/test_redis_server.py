@@ -1,4 +1,4 @@
-"""One connection to Redis for all of a process: who finds it away once has everybody leave it alone for a while."""
+"""The connection to Redis that a process shares: after one failure, nothing uses it for a while."""
 
 import logging
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from stores.redis_server import RedisServer
 from tests.clock import Clock
 from tests.faults.servers import Redis
 
-AWAY_SECONDS = 30
+UNAVAILABLE_SECONDS = 30
 PATIENCE_SECONDS = 600.0
 WARNING = "Redis is unavailable (ConnectionError): rate limits and sign-in failures are counted by each worker"
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Redis]:
-    """Give a redis-server of the test's own; it has forgotten everything when it is started again."""
+    """Yield a redis-server for one test; it is empty after a restart."""
     running = Redis(tmp_path / "redis")
     running.start()
     yield running
@@ -45,7 +45,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_after_the_rate_limit_found_redis_away_a_sign_in_leaves_it_alone_for_half_a_minute(
+def test_after_the_rate_limit_found_redis_unavailable_sign_ins_do_not_use_it_for_half_a_minute(
     program: Redis, server: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     limit = RateLimit(server, "provider", Rate(1), clock, clock.advance)
@@ -58,7 +58,7 @@ def test_after_the_rate_limit_found_redis_away_a_sign_in_leaves_it_alone_for_hal
     program.start()
     with redis.Redis.from_url(program.url) as operator:
         assert failures.add("client").count == 1
-        clock.advance(AWAY_SECONDS - 1)
+        clock.advance(UNAVAILABLE_SECONDS - 1)
         assert failures.add("client").count == failures.of("client").count == 2
         assert operator.keys() == []
 
@@ -69,26 +69,26 @@ def test_after_the_rate_limit_found_redis_away_a_sign_in_leaves_it_alone_for_hal
     assert warnings(caplog) == [WARNING]
 
 
-def test_however_many_threads_find_redis_away_one_warning_says_so(
+def test_any_number_of_threads_that_find_redis_unavailable_log_one_warning(
     program: Redis, server: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     program.stop()
     threads = 8
     together = Barrier(threads)
 
-    def question(client: redis.Redis) -> bool:
+    def ping(client: redis.Redis) -> bool:
         together.wait()
         return client.ping()
 
     with ThreadPoolExecutor(threads) as pool:
-        answers = list(pool.map(lambda _: server.ask(question, lambda: False), range(threads)))
+        answers = list(pool.map(lambda _: server.ask(ping, lambda: False), range(threads)))
     assert answers == [False] * threads
-    clock.advance(AWAY_SECONDS)
+    clock.advance(UNAVAILABLE_SECONDS)
     assert server.ask(lambda client: client.ping(), lambda: None) is None
     assert warnings(caplog) == [WARNING]
 
 
-def test_a_ping_asks_redis_itself_though_it_was_away_a_moment_ago(program: Redis, server: RedisServer) -> None:
+def test_a_ping_uses_redis_even_if_it_was_unavailable_a_moment_ago(program: Redis, server: RedisServer) -> None:
     server.ping()
     program.stop()
     with pytest.raises(redis.ConnectionError):

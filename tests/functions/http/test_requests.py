@@ -90,7 +90,7 @@ def test_a_body_that_breaks_a_rule_is_refused_by_the_member(body: bytes, member:
     assert caught.value.member == member
 
 
-def test_a_body_over_64_kilobytes_is_too_large_whatever_its_content() -> None:
+def test_a_body_over_64_kilobytes_is_too_large_with_any_content() -> None:
     read_body(a_request(b" " * 65_536), TriggerRequest)
     with pytest.raises(BodyTooLarge):
         read_body(a_request(b" " * 65_537), TriggerRequest)
@@ -125,7 +125,7 @@ def test_a_body_over_64_kilobytes_is_too_large_whatever_its_content() -> None:
         ('{"dry_run": true}'.encode("utf-32"), "body"),
     ],
 )
-def test_a_body_that_is_no_utf_8_is_refused_by_the_member_that_holds_it(body: bytes, member: str) -> None:
+def test_a_body_that_is_not_utf_8_is_refused_by_the_member_that_contains_it(body: bytes, member: str) -> None:
     with pytest.raises(InvalidMember) as caught:
         read_body(a_request(body), TriggerRequest)
     assert caught.value.member == member

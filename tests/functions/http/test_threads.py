@@ -27,12 +27,12 @@ from functions.services import Worker
 app = {function.get_function_name(): function.get_user_function() for function in function_app.app.get_functions()}
 api = Api()
 
-@api.route("GET", "tells")
-def tells(admin: Admin):
+@api.route("GET", "private_actor")
+def private_actor(admin: Admin):
     return json_response(admin.actor)
 
-@api.route("GET", "tells_everybody", public=True)
-def tells_everybody(admin: Admin):
+@api.route("GET", "public_actor", public=True)
+def public_actor(admin: Admin):
     return json_response(admin and admin.actor)
 
 @api.route("GET", "fails")
@@ -52,8 +52,8 @@ def request(name, method, headers=admin, **path):
     sent = func.HttpRequest(method, "/", headers=headers, route_params=path, body=b"")
     client = {"client": ENGINE} if name in ("trigger_analysis", "cancel_analysis") else {}
     answer = app[name](req=sent, context=None, **client)
-    told = name.startswith("tells") and answer.status_code == 200
-    return [answer.status_code, json.loads(answer.get_body()) if told else None]
+    has_actor = name.endswith("_actor") and answer.status_code == 200
+    return [answer.status_code, json.loads(answer.get_body()) if has_actor else None]
 
 def failed(name, **arguments):
     try:
@@ -62,11 +62,11 @@ def failed(name, **arguments):
         return type(error).__name__
 
 calls = {
-    "an administrator": lambda: request("tells", "GET"),
-    "everybody after an administrator": lambda: request("tells_everybody", "GET", {}),
-    "what fails": lambda: request("fails", "GET"),
-    "everybody after what fails": lambda: request("tells_everybody", "GET", {}),
-    "a stranger": lambda: request("tells", "GET", {}),
+    "an administrator": lambda: request("private_actor", "GET"),
+    "public after an administrator": lambda: request("public_actor", "GET", {}),
+    "a failure": lambda: request("fails", "GET"),
+    "public after a failure": lambda: request("public_actor", "GET", {}),
+    "a stranger": lambda: request("private_actor", "GET", {}),
     "a list": lambda: request("list_analysis_runs", "GET"),
     "no run": lambda: request("get_analysis_status", "GET", **run),
     "a change": lambda: request("cancel_analysis", "POST", **run),
@@ -109,9 +109,9 @@ def test_no_call_leaves_state_for_the_next_one_on_its_thread(called: tuple[dict[
     before, calls = called
     assert {name: answer for name, (answer, _) in calls.items()} == {
         "an administrator": [200, "admin-secret"],
-        "everybody after an administrator": [200, None],
-        "what fails": [500, None],
-        "everybody after what fails": [200, None],
+        "public after an administrator": [200, None],
+        "a failure": [500, None],
+        "public after a failure": [200, None],
         "a stranger": [401, None],
         "a list": [200, None],
         "no run": [404, None],
