@@ -1,8 +1,8 @@
 """Through how many of the app's files a trigger and a user's data pass: ``python -m benchmarks.walks``.
 
-Two walks are traced in this process, on the embedded servers and the SDK's engine: a trigger, and the steps of its run
-over one sample user. Both are the second of their kind, so that everything is imported and connected, and without Redis,
-which takes a trigger through one more file. A file counts when a function defined in it is executed.
+Two walks are traced in this process, on the embedded database and the SDK's engine: a trigger, and the steps of its run
+over one sample user. Both are the second of their kind, so that everything is imported and connected. Redis, which
+would add one file to a trigger, is left out. A file counts when a function defined in it is executed.
 """
 
 import asyncio
