@@ -1,8 +1,8 @@
 """Count the files of the app that a trigger and a user's data pass through: ``python -m benchmarks.walks``.
 
-Two walks are traced in this process, on the embedded servers and the SDK's engine: a trigger, and the steps of its run
-over one sample user. Each is measured the second time, when everything is imported and connected, and without Redis,
-which adds one file to a trigger. A file counts when a function defined in it is executed.
+Two walks are traced in this process, on the embedded database and the SDK's engine: a trigger, and the steps of its run
+over one sample user. Each is measured the second time, when everything is imported and connected. Redis, which
+would add one file to a trigger, is left out. A file counts when a function defined in it is executed.
 """
 
 import asyncio

@@ -23,36 +23,36 @@ _EARLIEST_AS_OF = date(1900, 1, 1)
 _log = logging.getLogger(__name__)
 
 
-class RunActive(Problem):
-    """Another run is active; only one may be."""
+class Conflict(Problem):
+    """The state of a run does not allow the request; ``detail`` has the run's id in place of ``{}``."""
 
-    status, slug, title = 409, "run-active", "A run is active"
+    status = 409
     arguments_of_example = (A_RUN,)
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"Run {run_id} is active. Wait until it has ended, or look at its status.", run_id=run_id)
+        super().__init__(self.detail.format(run_id), run_id=run_id)
         self.run_id = run_id
 
 
-class RunOver(Problem):
+class RunActive(Conflict):
+    """Another run is active; only one may be."""
+
+    slug, title = "run-active", "A run is active"
+    detail = "Run {} is active. Wait until it has ended, or look at its status."
+
+
+class RunOver(Conflict):
     """The run has reached a final state, so there is nothing to cancel."""
 
-    status, slug, title = 409, "run-over", "The run has ended"
-    arguments_of_example = (A_RUN,)
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"Run {run_id} has ended, so there is nothing to cancel.", run_id=run_id)
+    slug, title = "run-over", "The run has ended"
+    detail = "Run {} has ended, so there is nothing to cancel."
 
 
-class NothingFailed(Problem):
+class NothingFailed(Conflict):
     """No user failed in the run, so there is nothing to retry."""
 
-    status, slug, title = 409, "nothing-failed", "Nothing failed"
-    arguments_of_example = (A_RUN,)
-
-    def __init__(self, run_id: str) -> None:
-        text = f"Run {run_id} has no failed user whose report is still stored. Start a new run instead."
-        super().__init__(text, run_id=run_id)
+    slug, title = "nothing-failed", "Nothing failed"
+    detail = "Run {} has no failed user whose report is still stored. Start a new run instead."
 
 
 class KeyReused(InvalidMember):

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {
-    "analysis", "correlation", "credentials", "devhost", "function_app", "functions", "market_data", "problems",
-    "records", "runs", "schedules", "settings", "stores",
-}  # fmt: skip
-# The imports that each package may have; all of them point one way.
+# The imports that each part may have; all of them point one way.
 MAY_IMPORT: dict[str, set[str]] = {
     "correlation": set(),
     "problems": set(),
@@ -21,13 +17,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"records"},
     "credentials": {"settings"},
     "market_data": {"analysis", "records", "settings"},
-    "stores": {"analysis", "credentials", "records", "settings"},
+    "stores": {"analysis", "credentials", "records"},
+    "runs": {"analysis", "correlation", "market_data", "problems", "records", "settings", "stores"},
     "functions": {
         "analysis", "correlation", "credentials", "market_data", "problems", "records", "runs", "schedules", "settings",
         "stores",
     },
     "function_app": {"functions"},
 }  # fmt: skip
+NOT_THE_APP = {"tests", "devhost", "benchmarks", "console", "scripts", "build"}
+PARTS = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in ROOT.glob("*/*.py")} | {
+    path.stem for path in ROOT.glob("*.py")
+}
 LIBRARIES_OF_ANALYSIS = {"numpy"}
 
 
@@ -46,11 +47,21 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", sorted(filter(modules, MAY_IMPORT)))
+def test_every_part_of_the_app_has_an_entry_in_the_table_of_imports() -> None:
+    assert set(MAY_IMPORT) == PARTS - NOT_THE_APP
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
 def test_imports_point_one_way(package: str) -> None:
     for module in modules(package):
-        ours = {name.split(".")[0] for name in imports(module)} & PACKAGES
+        ours = {name.split(".")[0] for name in imports(module)} & PARTS
         assert ours - {package} <= MAY_IMPORT[package], module
+
+
+def test_runs_import_neither_azure_nor_http() -> None:
+    for module in modules("runs"):
+        roots = {name.split(".")[0] for name in imports(module)}
+        assert not roots & {"azure", "durabletask", "grpc", "http", "httpx", "urllib"}, module
 
 
 def test_analysis_needs_records_numpy_and_the_standard_library_only() -> None:
@@ -61,15 +72,25 @@ def test_analysis_needs_records_numpy_and_the_standard_library_only() -> None:
         assert roots - stdlib_module_names <= LIBRARIES_OF_ANALYSIS | {"analysis", "records"}, module
 
 
+def test_the_services_of_a_worker_are_fetched_only_where_the_host_calls_and_passed_on() -> None:
+    fetching = [
+        module for part in MAY_IMPORT for module in modules(part) if re.search(r"\bworker\(\)", module.read_text())
+    ]
+    assert {str(module.relative_to(ROOT)) for module in fetching} == {
+        "function_app.py", "functions/activities.py", "functions/http/endpoint.py", "functions/services.py",
+        "functions/timers.py",
+    }  # fmt: skip
+
+
 def test_only_functions_and_the_app_import_azure_functions() -> None:
-    for package in ("analysis", "schedules", "settings", "market_data", "stores"):
+    for package in sorted(set(MAY_IMPORT) - {"functions", "function_app"}):
         for module in modules(package):
             assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
 
 
 def test_no_address_of_the_engines_own_api_is_created_because_it_would_contain_the_key() -> None:
     makers = re.compile(r"create_check_status_response|management_payload|response_links|runtime/webhooks")
-    for package in ("functions", "stores", "market_data", "function_app"):
+    for package in sorted(MAY_IMPORT):
         for module in modules(package):
             assert makers.findall(module.read_text()) == [], module
 

@@ -1,6 +1,7 @@
 """The number of files that a trigger and a user's data pass through, and which files count."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,18 @@ def numbers():
 """
 
 
-def test_a_trigger_and_a_users_data_pass_through_no_more_files_than_their_limits() -> None:
+_FILE = re.compile(r"[\w/]+\.py")
+_DIAGRAMS = ("One accepted trigger", "One user's data")
+
+
+def test_a_trigger_and_a_users_data_pass_through_no_more_files_than_their_limits_which_the_diagrams_show() -> None:
     # In a separate process, because the app reads its settings during import.
     done = run_code("from benchmarks.walks import main; main()")
     assert done.returncode == 0, done.stdout + done.stderr
+    traced = [set(_FILE.findall(walk)) for walk in done.stdout.split("one user's data:")]
+    page = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text()
+    drawn = [set(_FILE.findall(page.partition(f"\n## {title}\n")[2].split("```")[1])) for title in _DIAGRAMS]
+    assert drawn == traced
 
 
 def test_a_file_counts_for_its_functions_and_not_for_its_import_or_generated_methods(
