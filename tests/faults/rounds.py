@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from durabletask.testing import create_test_backend
 
 from functions.engine import DurableEngine
+from functions.telemetry.spans import record_end
 from records import Trigger
 from runs.ending import close_run
 from runs.starting import RunActive, start_run
@@ -32,6 +33,7 @@ class _Stores:
         self.lease = RunLease(database)
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
+        self.record_end = record_end
         for store in (self.runs, self.batches, self.reports):
             store.ensure_indexes()
 
