@@ -288,11 +288,11 @@ class AuditEntry:
     entry_id: str
     at: Time
     action: AuditedAction
-    actor: str | None
     credential: Credential
-    credential_id: str | None
-    client: str | None
     correlation_id: str
     outcome: Literal["attempted", "accepted", "refused"]
+    actor: str | None = None
+    credential_id: str | None = None
+    client: str | None = None
     problem: str | None = None
     run_id: str | None = None

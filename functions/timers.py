@@ -46,7 +46,7 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
 
 def _start_nightly_run(services: Services, engine: Engine, request: RequestKey) -> None:
     trigger = Trigger("timer", "nightly_analysis")
-    entry = new_entry("trigger", credential="timer", actor=trigger.actor)
+    entry = new_entry("trigger", "timer", actor=trigger.actor)
     try:
         with on_record(services.audit, entry) as attempt:
             attempt.run_id = start_run(services, engine, trigger, request=request)

@@ -64,7 +64,7 @@ def record_refusal(
     import pymongo
     from pymongo.errors import PyMongoError
 
-    entry = new_entry("sign_in", credential=credential, client=client)
+    entry = new_entry("sign_in", credential, client=client)
     if subject is not None:
         entry = replace(entry, actor=subject.actor, credential_id=subject.name)
     refused = replace(entry, outcome="refused", problem=refusal.slug)
@@ -75,28 +75,11 @@ def record_refusal(
         _log.error("A refused sign-in cannot be recorded: %s (client=%s)", type(error).__name__, client)
 
 
-def new_entry(
-    action: AuditedAction,
-    *,
-    credential: Credential,
-    actor: str | None = None,
-    credential_id: str | None = None,
-    client: str | None = None,
-    run_id: str | None = None,
-) -> AuditEntry:
-    """Return an entry for an action attempted now."""
-    return AuditEntry(
-        entry_id=secrets.token_hex(8),
-        at=datetime.now(UTC),
-        action=action,
-        actor=actor,
-        credential=credential,
-        credential_id=credential_id,
-        client=client,
-        correlation_id=current_correlation_id(),
-        outcome="attempted",
-        run_id=run_id,
-    )
+def new_entry(action: AuditedAction, credential: Credential, **known: str | None) -> AuditEntry:
+    """Return an entry for an action attempted now, with the ``known`` ones of its other fields."""
+    entry_id, now = secrets.token_hex(8), datetime.now(UTC)
+    entry = AuditEntry(entry_id, now, action, credential, current_correlation_id(), "attempted")
+    return replace(entry, **known)  # type: ignore[arg-type] # fields that are texts or absent
 
 
 def _conclude(log: "AuditLog", entry: AuditEntry) -> None:

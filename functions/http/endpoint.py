@@ -226,14 +226,9 @@ class _Call:
         if "run_id" in self.route.parameters:
             with suppress(MalformedId):
                 run_id = read_id(self.request, "run_id")
-        return new_entry(
-            action,
-            actor=admin.actor,
-            credential=admin.credential,
-            credential_id=admin.credential_id,
-            client=address_of(self.request, self.worker.settings.trusted_proxies),
-            run_id=run_id,
-        )
+        client = address_of(self.request, self.worker.settings.trusted_proxies)
+        known = {"actor": admin.actor, "credential_id": admin.credential_id, "client": client, "run_id": run_id}
+        return new_entry(action, admin.credential, **known)
 
     def _respond(self, answer: Any) -> func.HttpResponse:  # noqa: ANN401 - any record of ours
         if isinstance(answer, func.HttpResponse):

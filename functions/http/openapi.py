@@ -49,60 +49,55 @@ _SECURITY_SCHEMES = {
         "description": "`Authorization: Bearer <token>` of an administrator.",
     },
 }
+
+
+def _header(description: str, *, required: bool = False, **schema: Any) -> Json:  # noqa: ANN401 - any JSON
+    return {"description": description, "required": required, "schema": schema}
+
+
 _HEADERS_OF_EVERY_ANSWER = {
-    "X-Correlation-Id": {
-        "description": "The trace-id of the request's traceparent, or else a new one.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "X-Correlation-Id": _header(
+        "The trace-id of the request's traceparent, or else a new one.",
+        required=True,
+        type="string",
+        pattern="^[0-9a-f]{32}$",
+    ),
+    "Cache-Control": _header(
+        "Answers must not be cached, except this document, which must be revalidated.",
+        required=True,
+        enum=["no-store", "no-cache"],
+    ),
+    **{
+        name: _header(description, required=True, const=HEADERS[name])
+        for name, description in {
+            "Content-Security-Policy": "No page may frame the answer, and nothing in it may run.",
+            "Referrer-Policy": "Links in the answer reveal nothing of its address.",
+            "X-Content-Type-Options": "Browsers must not guess another content type.",
+        }.items()
     },
-    "Cache-Control": {
-        "description": "Answers must not be cached, except this document, which must be revalidated.",
-        "required": True,
-        "schema": {"enum": ["no-store", "no-cache"]},
-    },
-    "Content-Security-Policy": {"description": "No page may frame the answer, and nothing in it may run."},
-    "Referrer-Policy": {"description": "Links in the answer reveal nothing of its address."},
-    "X-Content-Type-Options": {"description": "Browsers must not guess another content type."},
-    "Vary": {"description": "If CORS_ORIGINS is set.", "schema": {"const": "Origin"}},
-    "Access-Control-Allow-Origin": {
-        "description": "The origin of the calling page, if it may read the answer.",
-        "schema": {"type": "string"},
-    },
-    "Access-Control-Expose-Headers": {
-        "description": "The headers that the calling page may read.",
-        "schema": {"type": "string"},
-    },
+    "Vary": _header("If CORS_ORIGINS is set.", const="Origin"),
+    "Access-Control-Allow-Origin": _header("The origin of the calling page, if it may read the answer.", type="string"),
+    "Access-Control-Expose-Headers": _header("The headers that the calling page may read.", type="string"),
 }
 _HEADERS_OF_SOME = {
-    "Location": {
-        "description": "The address of the run's status.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-    },
-    "Retry-After": {
-        "description": "The number of seconds to wait before the next request.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    "ETag": {
-        "description": "Identifies this version of the document; send it as If-None-Match.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Allow": {"description": "The method to use.", "required": True, "schema": {"enum": ["GET", "POST"]}},
-    "WWW-Authenticate": {"description": "The accepted scheme.", "required": True, "schema": {"type": "string"}},
+    "Location": _header("The address of the run's status.", required=True, type="string", format="uri-reference"),
+    "Retry-After": _header("The seconds to wait before the next request.", required=True, type="integer", minimum=1),
+    "ETag": _header("Identifies this document; send it as If-None-Match.", required=True, type="string"),
+    "Allow": _header("The method to use.", required=True, enum=["GET", "POST"]),
+    "WWW-Authenticate": _header("The accepted scheme.", required=True, type="string"),
 }
 _HEADERS_TAKEN = {
-    "traceparent": {
-        "description": "W3C trace context; its trace-id becomes the correlation id. A malformed one is ignored.",
-        "schema": {"type": "string"},
-        "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-    },
-    "Idempotency-Key": {
-        "description": "The same key and body within 24 hours return the same run; another body is rejected.",
-        "schema": {"type": "string", "pattern": "^[\\x20-\\x7e]{1,255}$"},
-    },
-    "If-None-Match": {"description": "The ETag of the document that the caller has.", "schema": {"type": "string"}},
+    "traceparent": _header(
+        "W3C trace context; its trace-id becomes the correlation id. A malformed one is ignored.",
+        type="string",
+        examples=["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+    ),
+    "Idempotency-Key": _header(
+        "The same key and body within 24 hours return the same run; another body is rejected.",
+        type="string",
+        pattern="^[\\x20-\\x7e]{1,255}$",
+    ),
+    "If-None-Match": _header("The ETag of the document that the caller has.", type="string"),
 }
 
 
@@ -128,7 +123,6 @@ def document(routes: Sequence[Route]) -> Json:
     for route in routes:
         paths.setdefault(f"/{route.path}", {})[route.method.lower()] = _operation(route, schemas)
     problems = {problem.slug: problem for route in routes for problem in problems_of(route)}
-    fixed: Json = {name: {"required": True, "schema": {"const": value}} for name, value in HEADERS.items()}
     return {
         "openapi": "3.1.1",
         "info": {"title": _TITLE, "version": "1", "description": _DESCRIPTION, "license": _LICENSE},
@@ -137,8 +131,7 @@ def document(routes: Sequence[Route]) -> Json:
         "components": {
             "schemas": schemas.components() | {_name(of): _schema(of) for _, of in sorted(problems.items())},
             "securitySchemes": _SECURITY_SCHEMES,
-            "headers": _HEADERS_OF_SOME
-            | {name: fixed.get(name, {}) | text for name, text in _HEADERS_OF_EVERY_ANSWER.items()},
+            "headers": _HEADERS_OF_SOME | _HEADERS_OF_EVERY_ANSWER,
         },
     }
 
@@ -187,7 +180,7 @@ def _headers_taken(route: Route) -> list[Json]:
     names = ["traceparent"]
     names += [IDEMPOTENCY_KEY] if RequestKey | None in route.parameters.values() else []
     names += ["If-None-Match"] if HTTPStatus.NOT_MODIFIED in route.others else []
-    return [{"name": name, "in": "header", "required": False, **_HEADERS_TAKEN[name]} for name in names]
+    return [{"name": name, "in": "header", **_HEADERS_TAKEN[name]} for name in names]
 
 
 def _successes(route: Route, schemas: Schemas) -> Json:

@@ -93,7 +93,7 @@ def test_entries_are_listed_newest_first_page_by_page_also_of_one_moment(log: Au
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     for number in range(6):
         at = moment + timedelta(seconds=number // 3)
-        log.add(AuditEntry(f"{number:016x}", at, "cancel", "a", "bearer", "7", None, "c", "attempted"))
+        log.add(AuditEntry(f"{number:016x}", at, "cancel", "bearer", "c", "attempted", "a", "7"))
     listed = []
     before = None
     while page := log.newest(2, before):
@@ -111,7 +111,7 @@ def test_refused_sign_ins_are_deleted_after_ninety_days_and_acts_of_administrato
         for action in actions:
             at = now - timedelta(days=days)
             log.add(
-                AuditEntry(f"{action} {days}", at, action, None, "none", None, None, "c", "refused", "unauthorized")
+                AuditEntry(f"{action} {days}", at, action, "none", "c", "refused", problem="unauthorized")
             )
     database.client.admin.command("secantusAdmin.pruneTtl")  # servers do this once a minute; here it happens at once
     assert [entry.entry_id for entry in log.newest(10, None)] == ["trigger 89", "sign_in 89", "trigger 91"]
