@@ -117,19 +117,19 @@ def _are_prices(numbers: Floats) -> Booleans:
 def _find(known: Dates, recent: Bars, trading_days: Dates) -> Iterator[PriceIssue]:
     """Yield the issues of the ``recent`` bars; ``known`` are all dates with a price up to the as-of date."""
     inside = (trading_days >= recent.dates[0]) & (trading_days <= recent.dates[-1]) if len(recent.dates) else False
-    yield from _issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
+    yield from issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
     moves = recent.adj_close[1:] / recent.adj_close[:-1] - 1
-    yield from _issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
+    yield from issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
     if recent.volume is not None and recent.volume.any():  # an index has no volume
-        yield from _issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
+        yield from issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
     if len(known):
-        yield from _issue_of("behind_market", trading_days[trading_days > known[-1]])
+        yield from issue_of("behind_market", trading_days[trading_days > known[-1]])
 
 
-def _issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
+def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
     """Yield the issue of these days, if there are any."""
     if len(days):
-        yield PriceIssue(kind, len(days), days[0].astype("datetime64[D]").item())
+        yield PriceIssue(kind, len(days), days.min().astype("datetime64[D]").item())
 
 
 def _in_streaks(found: Booleans) -> Booleans:
