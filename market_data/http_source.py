@@ -115,7 +115,7 @@ class HttpSource:
         """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgain),
-            stop=tenacity.stop_after_attempt(_MOST_ATTEMPTS) | (lambda state: state.upcoming_sleep >= _left(deadline)),
+            stop=lambda state: state.attempt_number >= _MOST_ATTEMPTS or state.upcoming_sleep >= _left(deadline),
             wait=tenacity.wait_exponential_jitter(initial=1, max=30),
             sleep=self._sleep,
             reraise=True,
