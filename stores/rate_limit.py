@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import redis
 
@@ -35,22 +35,6 @@ class Rate:
         return 60.0 / (self.per_minute - self.burst + 1)
 
 
-class Bucket(Protocol):
-    """The place of the tokens."""
-
-    def take(self, patience_seconds: float) -> float:
-        """Take a token and return the seconds until it may be used; if that is more than the patience, take none."""
-        ...
-
-    def pause(self, seconds: float) -> None:
-        """Empty the bucket, and add no tokens for a while."""
-        ...
-
-    def paused(self) -> float:
-        """Return the remaining seconds of a pause."""
-        ...
-
-
 class OwnBucket:
     """Tokens of this process."""
 
@@ -61,7 +45,7 @@ class OwnBucket:
         self._promised_until = self._paused_until = float("-inf")
 
     def take(self, patience_seconds: float) -> float:
-        """As :meth:`Bucket.take`."""
+        """Take a token and return the seconds until it may be used; if that is more than the patience, take none."""
         with self._lock:
             now = self._clock()
             promised_until = max(self._promised_until, now)
@@ -71,14 +55,14 @@ class OwnBucket:
             return wait
 
     def pause(self, seconds: float) -> None:
-        """As :meth:`Bucket.pause`."""
+        """Empty the bucket, and add no tokens for a while."""
         with self._lock:
             ends = self._clock() + seconds
             self._paused_until = max(self._paused_until, ends)
             self._promised_until = max(self._promised_until, ends + (self._rate.burst - 1) * self._rate.interval)
 
     def paused(self) -> float:
-        """As :meth:`Bucket.paused`."""
+        """Return the remaining seconds of a pause."""
         return max(0.0, self._paused_until - self._clock())
 
 
@@ -114,22 +98,22 @@ return kept(KEYS[2]) - now
 
 @dataclass(frozen=True, slots=True)
 class SharedBucket:
-    """Tokens in Redis. Clients of the same server share a ``name``. Raises RedisError."""
+    """Tokens in Redis, for all clients of the server ``name``. Raises RedisError."""
 
     client: redis.Redis
     name: str
     rate: Rate
 
     def take(self, patience_seconds: float) -> float:
-        """As :meth:`Bucket.take`."""
+        """As :meth:`OwnBucket.take`."""
         return self._run(_TAKE, patience_seconds)
 
     def pause(self, seconds: float) -> None:
-        """As :meth:`Bucket.pause`."""
+        """As :meth:`OwnBucket.pause`."""
         self._run(_PAUSE, seconds)
 
     def paused(self) -> float:
-        """As :meth:`Bucket.paused`."""
+        """As :meth:`OwnBucket.paused`."""
         return self._run(_PAUSED, 0.0)
 
     def _run(self, script: str, seconds: float) -> float:
@@ -138,6 +122,9 @@ class SharedBucket:
         with command("EVALSHA"):
             answer = self.client.register_script(script)(keys, arguments)
         return cast("int", answer) / _MICROSECONDS
+
+
+type Bucket = OwnBucket | SharedBucket
 
 
 class RateLimit:
@@ -161,24 +148,18 @@ class RateLimit:
     def wait(self, patience_seconds: float) -> bool:
         """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
         ends = self._clock() + patience_seconds
-        while True:
-            patience = ends - self._clock()
-            seconds = self._take(patience)
-            if seconds > patience:
-                return False
-            if seconds == 0:
-                return True
-            self._sleep(seconds)
-            # The turn was promised before the server asked for a pause.
-            if self._ask(lambda bucket: bucket.paused()) == 0:
-                return True
+        seconds = self._ask(lambda bucket: bucket.take(patience_seconds))
+        if seconds > patience_seconds:
+            return False
+        if seconds == 0:
+            return True
+        self._sleep(seconds)
+        # A turn that was promised before the server asked for a pause does not count.
+        return self._ask(lambda bucket: bucket.paused()) == 0 or self.wait(ends - self._clock())
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while, including those already promised a turn."""
         self._ask(lambda bucket: bucket.pause(seconds))
-
-    def _take(self, patience_seconds: float) -> float:
-        return self._ask(lambda bucket: bucket.take(patience_seconds))
 
     def _ask[Answer](self, question: Callable[[Bucket], Answer]) -> Answer:
         if self._redis_server is None:
