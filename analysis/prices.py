@@ -51,10 +51,8 @@ class Bars:
 
     def at(self, days: slice | Integers | Booleans) -> "Bars":
         """Return the bars of some of the days."""
-        high = None if self.high is None else self.high[days]
-        low = None if self.low is None else self.low[days]
-        volume = None if self.volume is None else self.volume[days]
-        return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
+        optional = (None if column is None else column[days] for column in (self.high, self.low, self.volume))
+        return Bars(self.dates[days], self.close[days], self.adj_close[days], *optional)
 
     def between(self, start: date, end: date) -> "Bars":
         """Return the bars from ``start`` to ``end``, both included."""

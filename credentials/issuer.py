@@ -60,7 +60,7 @@ class IssuerKeys:
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             raise IssuerUnavailable(type(error).__name__) from None
         if not isinstance(content, dict):
-            raise IssuerUnavailable("what it answered is no object")
+            raise IssuerUnavailable("its answer is not an object")
         return content
 
 
