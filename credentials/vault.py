@@ -76,11 +76,11 @@ def _version(properties: "SecretProperties", value: str) -> SecretVersion:
     return SecretVersion(properties.version, value, properties.expires_on or NEVER)
 
 
-def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+def _answered[T](fetch: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
 
     try:
-        return ask()
+        return fetch()
     except ResourceNotFoundError:
         return ()
     except AzureError as error:

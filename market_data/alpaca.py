@@ -36,7 +36,7 @@ _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S+)")
 type _Adjustment = Literal["raw", "all"]
 type _Rows = tuple[Dates, dict[Column, Floats]]
 type _Pages = list[_Rows | None]
-"""The rows of a symbol, page by page; None stands for rows of a wrong shape."""
+"""The rows of a symbol, page by page; None for rows of a wrong shape."""
 
 
 class _Bar(msgspec.Struct, gc=False):
@@ -145,7 +145,7 @@ class AlpacaProvider(UsProvider[tuple[_Pages, _Pages]]):
         while names and len(tokens) <= _MOST_PAGES:
             try:
                 request = {"symbols": ",".join(names), **params}
-                page = self._source.ask(path, request, lambda answer: self._content(answer, kind), deadline)
+                page = self._source.get(path, request, lambda answer: self._content(answer, kind), deadline)
             except _InvalidSymbol as error:
                 # It makes the whole request fail: the others are requested without it.
                 if str(error) not in names:

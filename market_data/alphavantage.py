@@ -74,7 +74,7 @@ class AlphaVantageProvider(UsProvider[_Found]):
         if not symbols:
             return {}
         params = {"function": "LISTING_STATUS", "state": "delisted"}
-        delisted = self._source.ask("/query", params, self._read_delisted, end_of_patience())
+        delisted = self._source.get("/query", params, self._read_delisted, end_of_patience())
         known = {symbol: delisted[name] for symbol, name in self._names(symbols).items() if name in delisted}
         return {symbol: Listing("delisted", day) for symbol, day in known.items() if day >= since}
 
@@ -84,17 +84,17 @@ class AlphaVantageProvider(UsProvider[_Found]):
         recent = np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS
         size = "compact" if recent else "full"
 
-        def ask(name: str) -> None:
+        def fetch(name: str) -> None:
             params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
-            found[name] = self._source.ask(
+            found[name] = self._source.get(
                 "/query", params, lambda answer: self._read(answer, name, start, end), deadline
             )
 
         # The first one alone: if the key is refused or used up, only one request is spent.
         for name in names[:1]:
-            ask(name)
+            fetch(name)
         with ThreadPoolExecutor(self._source.server.concurrency) as threads:
-            list(threads.map(ask, names[1:]))
+            list(threads.map(fetch, names[1:]))
 
     def _bars(self, symbol: str, rows: _Found) -> tuple[Bars, tuple[PriceIssue, ...]]:
         if isinstance(rows, str):
@@ -132,11 +132,11 @@ class AlphaVantageProvider(UsProvider[_Found]):
         return content
 
     def _error_for(self, sentence: str) -> Exception:
-        """Return the error that a sentence in place of prices stands for."""
+        """Return the error that a sentence in place of prices means."""
         # Most of them contain an offer to lift daily limits and unlock paid features: the order decides.
         if _TOO_FAST.search(sentence):
             self._source.pause()
-            return TryAgain("it says that requests come too fast")
+            return TryAgain("requests come too fast")
         if _USED_UP.search(sentence):
             return ProviderUnavailable("alphavantage: the requests of the day are used up")
         if _PREMIUM.search(sentence):

@@ -104,7 +104,7 @@ class HttpSource:
             transport=_KeyedTransport(server.concurrency, places, key),
         )
 
-    def ask[Content](
+    def get[Content](
         self, path: str, params: Mapping[str, str], read: Callable[[Answer], Content], deadline: float
     ) -> Content:
         """Return the result of ``read`` on the answer; if it raises :class:`TryAgain`, the request is repeated.
@@ -126,14 +126,14 @@ class HttpSource:
             raise ProviderUnavailable(f"{self._name}: {error}") from None
 
     def expect_success(self, answer: Answer) -> None:
-        """Raise the error that stands for an unsuccessful answer."""
+        """Raise the error of an unsuccessful answer."""
         if answer.status in (401, 403):
             raise self.key_refused(f"{answer.status}")
         if answer.status != httpx.codes.OK:
             raise ProviderUnavailable(f"{self._name}: it answers {answer.status}")
 
     def content[Content](self, answer: Answer, kind: type[Content]) -> Content:
-        """Return the JSON of a successful answer; raises the error that stands for another one."""
+        """Return the JSON of a successful answer; raises as :meth:`expect_success` for another one."""
         self.expect_success(answer)
         try:
             return msgspec.json.decode(answer.body, type=kind)
@@ -258,6 +258,6 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 
 def _until_reset(headers: httpx.Headers) -> float:
-    """Return the seconds until requests are allowed again: given in each answer, so a pause only if none are left."""
+    """Return the seconds until requests are allowed again. Each answer has this header: it matters only for a 429."""
     reset = headers.get("X-RateLimit-Reset", "")
     return max(0.0, float(reset) - datetime.now(UTC).timestamp()) if reset.isdecimal() else 0.0

@@ -73,7 +73,7 @@ class Listing:
 
 
 class Provider(Protocol):
-    """A source of daily bars; what has a default is the same for all sources without a server."""
+    """A source of daily bars; the defaults are those of sources without a server."""
 
     @property
     def symbols_per_batch(self) -> int:

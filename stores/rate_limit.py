@@ -1,7 +1,7 @@
 """The request rate for a third-party server: a token bucket, in Redis for all workers together.
 
 Tokens enter the bucket at a steady rate, and each request takes one. The stored value is the time until which tokens
-are promised, so that each caller learns at once when its turn is, and turns are in order.
+are promised, so that each caller learns the time of its turn at once, and turns are in order.
 """
 
 import threading
@@ -71,28 +71,28 @@ class OwnBucket:
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local function keep(key, moment)
+local function store(key, moment)
     redis.call('SET', key, string.format('%.0f', moment), 'PX', math.max(1, math.ceil((moment - now) / 1000)))
 end
-local function kept(key)
+local function current(key)
     return math.max(tonumber(redis.call('GET', key)) or 0, now)
 end
 """
 _TAKE = f"""{_NOW}
 local interval, burst, patience = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local promised = kept(KEYS[1])
+local promised = current(KEYS[1])
 local wait = math.max(0, promised - now - (burst - 1) * interval)
-if wait <= patience then keep(KEYS[1], promised + interval) end
+if wait <= patience then store(KEYS[1], promised + interval) end
 return wait
 """
 _PAUSE = f"""{_NOW}
 local ends = now + tonumber(ARGV[3])
-keep(KEYS[2], math.max(kept(KEYS[2]), ends))
-keep(KEYS[1], math.max(kept(KEYS[1]), ends + (tonumber(ARGV[2]) - 1) * tonumber(ARGV[1])))
+store(KEYS[2], math.max(current(KEYS[2]), ends))
+store(KEYS[1], math.max(current(KEYS[1]), ends + (tonumber(ARGV[2]) - 1) * tonumber(ARGV[1])))
 return 0
 """
 _PAUSED = f"""{_NOW}
-return kept(KEYS[2]) - now
+return current(KEYS[2]) - now
 """
 
 
