@@ -145,7 +145,10 @@ def test_a_laptop_has_the_hosts_settings_of_azure() -> None:
 
 def test_the_host_speaks_to_a_collector_as_the_workers_do() -> None:
     assert module("app").variable("platformSettings")["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
-    assert '_OTLP = "opentelemetry.exporter.otlp.proto.http"' in (ROOT / "functions" / "exporters.py").read_text()
+    assert (
+        '_OTLP = "opentelemetry.exporter.otlp.proto.http"'
+        in (ROOT / "functions" / "telemetry" / "exporters.py").read_text()
+    )
 
 
 def test_one_process_has_threads_for_more_than_activities_and_orchestrations() -> None:
