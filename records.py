@@ -18,12 +18,11 @@ type PriceIssueKind = Literal[
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
 type Closing = Literal["recorded", "logging", "logged"]
-type Figure = Literal["market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"]
 type SortField = Literal[
     "user_id", "market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"
 ]
 
-FIGURES: tuple[Figure, ...] = get_args(Figure.__value__)
+FIGURES: tuple[str, ...] = get_args(SortField.__value__)[1:]
 ACTIVE_STATUSES: tuple[RunStatus, ...] = ("queued", "running")
 PHASES: tuple[Phase, ...] = ("queued", "plan", "market_data", "research", "analyze", "finish", "done")
 MAX_ERRORS = 100

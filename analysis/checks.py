@@ -65,7 +65,7 @@ _REASONS = {
     "no_holdings": "there are no holdings",
     "no_prices": "no holding has a price",
     "low_coverage": "less than half of the market value has enough price history",
-    "undefined_weights": "the holdings with enough price history cancel out and cannot stand for the rest",
+    "undefined_weights": "the holdings with enough price history cancel out and cannot represent the rest",
 }
 
 

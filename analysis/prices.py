@@ -1,4 +1,4 @@
-"""The daily prices of one symbol: which days count, and what is doubtful about them.
+"""The daily prices of one symbol: which days count, and their issues.
 
 Doubtful prices are used nevertheless; their issues are shown beside the figures.
 """
@@ -22,12 +22,12 @@ SHORTEST_STREAK = 5
 """The minimum number of consecutive days without volume that is reported: fewer are usual for rarely traded shares."""
 
 _SENTENCES: dict[PriceIssueKind, str] = {
-    "duplicate_days": "The source gave more than one price for {days}: the last given counts.",
+    "duplicate_days": "The source gave more than one price for {days}: the last one counts.",
     "unordered_days": "The source gave {days}, out of order: they were sorted.",
-    "missing_days": "There is no price for {days}: up to five in a row, the price before stands for them.",
-    "jumps": "The adjusted price moved by more than 60 % on {days}: look for a split that was missed.",
-    "no_volume": "Nothing was traded on {days}: the price may not be one that anybody would pay.",
-    "behind_market": "There is no price yet for {days}: the last one known counts.",
+    "missing_days": "There is no price for {days}: up to five in a row, the price before is used for them.",
+    "jumps": "The adjusted price moved by more than 60 % on {days}: check for an unadjusted split.",
+    "no_volume": "Nothing was traded on {days}: the price may not be a market price.",
+    "behind_market": "There is no price yet for {days}: the last known price counts.",
     "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
     "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
 }
@@ -51,10 +51,8 @@ class Bars:
 
     def at(self, days: slice | Integers | Booleans) -> "Bars":
         """Return the bars of some of the days."""
-        high = None if self.high is None else self.high[days]
-        low = None if self.low is None else self.low[days]
-        volume = None if self.volume is None else self.volume[days]
-        return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
+        optional = (None if column is None else column[days] for column in (self.high, self.low, self.volume))
+        return Bars(self.dates[days], self.close[days], self.adj_close[days], *optional)
 
     def between(self, start: date, end: date) -> "Bars":
         """Return the bars from ``start`` to ``end``, both included."""
@@ -64,7 +62,7 @@ class Bars:
 def known_bars(bars: Bars, as_of: date) -> Bars:
     """Return the days up to ``as_of`` whose close, raw and adjusted, is a finite positive number.
 
-    Highs and lows are kept if they are such numbers on every remaining day.
+    Highs and lows remain if they are such numbers on every remaining day.
     """
     bars = bars.at(slice(days_until(bars, as_of)))
     known = _are_prices(bars.close) & _are_prices(bars.adj_close)
@@ -117,25 +115,25 @@ def _are_prices(numbers: Floats) -> Booleans:
 def _find(known: Dates, recent: Bars, trading_days: Dates) -> Iterator[PriceIssue]:
     """Yield the issues of the ``recent`` bars; ``known`` are all dates with a price up to the as-of date."""
     inside = (trading_days >= recent.dates[0]) & (trading_days <= recent.dates[-1]) if len(recent.dates) else False
-    yield from _issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
+    yield from issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
     moves = recent.adj_close[1:] / recent.adj_close[:-1] - 1
-    yield from _issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
+    yield from issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
     if recent.volume is not None and recent.volume.any():  # an index has no volume
-        yield from _issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
+        yield from issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
     if len(known):
-        yield from _issue_of("behind_market", trading_days[trading_days > known[-1]])
+        yield from issue_of("behind_market", trading_days[trading_days > known[-1]])
 
 
-def _issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
+def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
     """Yield the issue of these days, if there are any."""
     if len(days):
-        yield PriceIssue(kind, len(days), days[0].astype("datetime64[D]").item())
+        yield PriceIssue(kind, len(days), days.min().astype("datetime64[D]").item())
 
 
 def _in_streaks(found: Booleans) -> Booleans:
     """Return True for the days in streaks of at least :data:`SHORTEST_STREAK` days."""
     edges = np.flatnonzero(np.diff(found, prepend=False, append=False))
-    kept = np.zeros_like(found)
+    reported = np.zeros_like(found)
     for start, end in edges.reshape(-1, 2):
-        kept[start:end] = end - start >= SHORTEST_STREAK
-    return kept
+        reported[start:end] = end - start >= SHORTEST_STREAK
+    return reported

@@ -7,7 +7,6 @@ of TA-Lib 0.8, without its special cases: a price that never moves has an RSI of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -49,7 +48,7 @@ def research_symbols(bars: Mapping[str, Bars], as_of: date) -> list[Research]:
     known = {symbol: own for symbol, own in known.items() if len(own.dates)}
     if not known:
         return []
-    figures = _figures(_align(list(known.values())))
+    figures = _figures(*_align(list(known.values())))
     rows = zip(*figures.values(), strict=True)
     return [
         Research(
@@ -166,16 +165,11 @@ def decayed_sums(inputs: Floats, decay: float) -> Floats:
     return of_all_days[-days:]
 
 
-@dataclass(frozen=True, slots=True)
-class _Histories:
-    """Adjusted prices, ``(days, symbols)``, each symbol's last day in the last row; NaN if there is no such day."""
+def _align(symbols: Sequence[Bars]) -> tuple[Floats, ...]:
+    """Return adjusted prices, highs and lows, ``(days, symbols)``, each symbol's last day in the last row.
 
-    prices: Floats
-    high: Floats
-    low: Floats
-
-
-def _align(symbols: Sequence[Bars]) -> _Histories:
+    NaN if there is no such day.
+    """
     prices, high, low = np.full((3, len(symbols), _MEMORY), np.nan)
     for symbol, bars in enumerate(symbols):
         days = min(len(bars.dates), _MEMORY)
@@ -185,12 +179,11 @@ def _align(symbols: Sequence[Bars]) -> _Histories:
             factor = adjusted / bars.close[-days:]
             high[symbol, -days:] = bars.high[-days:] * factor
             low[symbol, -days:] = bars.low[-days:] * factor
-    return _Histories(*(np.ascontiguousarray(values.T) for values in (prices, high, low)))
+    return tuple(np.ascontiguousarray(values.T) for values in (prices, high, low))
 
 
-def _figures(histories: _Histories) -> dict[str, Sequence[Any]]:
+def _figures(prices: Floats, high: Floats, low: Floats) -> dict[str, Sequence[Any]]:
     """Return the figures of all symbols by their names in a record."""
-    prices = histories.prices
     last = prices[-1]
     sma_50, sma_200 = simple_average(prices, 50), simple_average(prices, 200)
     line, signal, histogram = macd(prices)
@@ -210,7 +203,7 @@ def _figures(histories: _Histories) -> dict[str, Sequence[Any]]:
         "macd_histogram": optional(histogram),
         "rsi_14": optional(rsi),
         "bollinger_percent_b": optional(bollinger_percent_b(prices)),
-        "atr_14": optional(average_true_range(histories.high, histories.low, prices)),
+        "atr_14": optional(average_true_range(high, low, prices)),
         "distance_to_52_week_high": optional(below_high),
         "distance_to_52_week_low": optional(above_low),
         "annual_volatility_63d": optional(recent_volatility(prices, 63)),

@@ -1,5 +1,6 @@
 """The app's secrets: from Key Vault if one is configured, otherwise from the settings."""
 
+import functools
 import logging
 import threading
 import time
@@ -26,11 +27,15 @@ type SecretName = Literal[
 ]
 type Versions = tuple[SecretVersion, ...]
 
-_ACCEPTED_VERSIONS = 2
-"""The current version and the one before it, so that no client is refused while a secret is replaced."""
 _SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
 _KEYS: tuple[str, ...] = get_args(KeyName.__value__)
 """Passed to a price provider, which decides about their validity."""
+
+FRESH_SECONDS = 300.0
+BRIDGE_SECONDS = 3600.0
+"""The maximum age of a value while its source does not answer. An older one is not used."""
+BETWEEN_REPEATED_FETCHES_SECONDS = 5.0
+AFTER_FAILURE_SECONDS = 15.0
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -74,13 +79,13 @@ class Secrets:
     ) -> None:
         self._now = now
         if settings.key_vault_url is None:
-            source = _from(settings)
+            fetch = _from(settings)
         else:
             from credentials.vault import Vault, vault_client
 
-            source = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
+            fetch = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
         names: tuple[SecretName, ...] = get_args(SecretName.__value__)
-        self._kept = {name: Kept(name, source(name), clock) for name in names}
+        self._cached = {name: Cached(name, functools.partial(fetch, name), clock) for name in names}
 
     def get(self, name: SecretName) -> str:
         """Return the secret's current value.
@@ -93,7 +98,7 @@ class Secrets:
 
     def accepted(self, name: SecretName) -> Versions:
         """Return the accepted versions, newest first, never none; raises as :meth:`get`."""
-        found = self._kept[name].find(lambda versions: self._valid(versions) or None)
+        found = self._cached[name].find(lambda versions: self._valid(versions) or None)
         if found is None:
             raise SecretMissing(name)
         return found
@@ -104,12 +109,12 @@ class Secrets:
         Raises as :meth:`get`.
         """
         self.accepted(name)
-        return self._kept[name].find(lambda versions: match(self._valid(versions)))
+        return self._cached[name].find(lambda versions: match(self._valid(versions)))
 
     def ping(self) -> None:
         """Check that the vault answers, if there is one; raises as :meth:`get`."""
         self.accepted("admin-secret")
-        if self._kept["admin-secret"].failing:
+        if self._cached["admin-secret"].failing:
             raise SecretsUnavailable
 
     def _valid(self, versions: Versions) -> Versions:
@@ -117,59 +122,39 @@ class Secrets:
         return tuple(version for version in versions if self._now() < version.not_after)
 
 
-type _Source = Callable[[SecretName], Callable[[], Versions]]
-
-
-def _from(settings: Settings) -> _Source:
+def _from(settings: Settings) -> Callable[[SecretName], Versions]:
     keys = settings.market_data_server.keys if settings.market_data_server else {}
     values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret, **keys}
-
-    def source(name: SecretName) -> Callable[[], Versions]:
-        value = values.get(name)
-        return lambda: () if value is None else (SecretVersion(None, value),)
-
-    return source
+    versions = {name: (SecretVersion(None, value),) for name, value in values.items() if value is not None}
+    return lambda name: versions.get(name, ())
 
 
-def _from_vault(vault: "Vault") -> _Source:
-    def source(name: SecretName) -> Callable[[], Versions]:
+def _from_vault(vault: "Vault") -> Callable[[SecretName], Versions]:
+    def fetch(name: SecretName) -> Versions:
         if schemes := _SCHEMES.get(name):
-            return lambda: _usable(name, schemes, vault.current(name))
-        if name in _KEYS:
-            return lambda: vault.current(name)
-        return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
+            return _usable(name, schemes, vault.current(name))
+        return vault.current(name) if name in _KEYS else _long_enough(name, vault.newest(name))
 
-    return source
+    return fetch
 
 
 def _long_enough(name: SecretName, versions: Versions) -> Versions:
     """Leave out keys short enough to guess; the setting of the same purpose is checked at the start."""
     if name != "jwt-secret":
         return versions
-    kept = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
-    if len(kept) < len(versions):
+    accepted = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
+    if len(accepted) < len(versions):
         _log.error("%s has versions of less than %s bytes: they are rejected", name, SHORTEST_JWT_SECRET_BYTES)
-    return kept
+    return accepted
 
 
 def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> Versions:
     """Leave out values that no driver can use; settings of the same purpose are checked at the start."""
-    kept = tuple(version for version in versions if is_server_url(version.value, schemes))
-    if len(kept) < len(versions):
+    usable = tuple(version for version in versions if is_server_url(version.value, schemes))
+    if len(usable) < len(versions):
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
         _log.error("%s is not a URL that starts with %s and names a host: it counts as missing", name, forms)
-    return kept
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The lifetime of a value, and the limits on requests to its source."""
-
-    fresh_seconds: float = 300.0
-    bridge_seconds: float = 3600.0
-    """The maximum age of a value while its source does not answer. An older one is not used."""
-    between_second_looks_seconds: float = 5.0
-    after_failure_seconds: float = 15.0
+    return usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,28 +163,21 @@ class _Entry[T]:
     fetched_at: float
 
 
-class Kept[T]:
+class Cached[T]:
     """The result of ``fetch``, fetched again by one thread at a time when it is no longer fresh.
 
     ``fetch`` raises :class:`Unavailable` if its source does not answer; any result is accepted as it is, also an empty
     one.
     """
 
-    def __init__(
-        self,
-        name: str,
-        fetch: Callable[[], T],
-        clock: Callable[[], float] = time.monotonic,
-        terms: Terms = Terms(),
-    ) -> None:
+    def __init__(self, name: str, fetch: Callable[[], T], clock: Callable[[], float]) -> None:
         self._name = name
         self._fetch = fetch
         self._clock = clock
-        self._terms = terms
         self._fetching = threading.Lock()
         self._entry: _Entry[T] | None = None
         self._failure: Unavailable | None = None
-        self._not_before = self._no_second_look_before = float("-inf")
+        self._not_before = self._no_repetition_before = float("-inf")
 
     @property
     def failing(self) -> bool:
@@ -209,16 +187,16 @@ class Kept[T]:
     def find[R](self, match: Callable[[T], R | None]) -> R | None:
         """Return the result of ``match`` on the value or, if it is ``None``, on a newer value that can be fetched now.
 
-        Second fetches are rate-limited, so that guessed keys do not flood the source.
+        Repeated fetches are rate-limited, so that guessed keys do not flood the source.
 
         Raises:
             Unavailable: there is no value, or only one that is too old.
         """
-        asked_at = self._clock()
+        called_at = self._clock()
         entry = self._current()
         found = match(entry.value)
-        # A value fetched after the call began is new enough: no second fetch is needed.
-        while found is None and entry.fetched_at <= asked_at:
+        # A value fetched after the call began is new enough: no repetition is needed.
+        while found is None and entry.fetched_at <= called_at:
             newer = self._newer_than(entry)
             if newer is None:
                 break
@@ -226,9 +204,9 @@ class Kept[T]:
         return found
 
     def _current(self) -> _Entry[T]:
-        if fresh := self._not_older_than(self._terms.fresh_seconds):
+        if fresh := self._not_older_than(FRESH_SECONDS):
             return fresh
-        old = self._not_older_than(self._terms.bridge_seconds)
+        old = self._not_older_than(BRIDGE_SECONDS)
         # While one thread fetches, the others use the old value; threads without a value wait.
         if not self._fetching.acquire(blocking=old is None) and old is not None:
             return old
@@ -238,11 +216,11 @@ class Kept[T]:
             self._fetching.release()
 
     def _refreshed(self) -> _Entry[T]:
-        if fresh := self._not_older_than(self._terms.fresh_seconds):
+        if fresh := self._not_older_than(FRESH_SECONDS):
             return fresh  # fetched by another thread in the meantime
         if self._clock() >= self._not_before:
             self._try_to_fetch()
-        if entry := self._not_older_than(self._terms.bridge_seconds):
+        if entry := self._not_older_than(BRIDGE_SECONDS):
             return entry
         # A new one each time: threads that raise the same error object would write into the same traceback.
         raise _without_traceback(self._failure or Unavailable())
@@ -252,9 +230,9 @@ class Kept[T]:
             if self._entry is not None and self._entry is not entry:
                 return self._entry
             now = self._clock()
-            if now < max(self._not_before, self._no_second_look_before):
+            if now < max(self._not_before, self._no_repetition_before):
                 return None
-            self._no_second_look_before = now + self._terms.between_second_looks_seconds
+            self._no_repetition_before = now + BETWEEN_REPEATED_FETCHES_SECONDS
             return self._entry if self._try_to_fetch() else None
 
     def _try_to_fetch(self) -> bool:
@@ -262,8 +240,8 @@ class Kept[T]:
         try:
             value = self._fetch()
         except Unavailable as error:
-            wished = min(error.retry_after_seconds, self._terms.fresh_seconds)
-            self._not_before = self._clock() + max(self._terms.after_failure_seconds, wished)
+            requested = min(error.retry_after_seconds, FRESH_SECONDS)
+            self._not_before = self._clock() + max(AFTER_FAILURE_SECONDS, requested)
             # The traceback would keep the variables of the fetch alive, secrets among them.
             self._failure = _without_traceback(error)
             _log.warning("%s cannot be fetched: %s", self._name, error)

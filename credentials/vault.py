@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
+_ACCEPTED_VERSIONS = 2
+"""The current version and the one before it, so that no client is refused while a secret is replaced."""
 MOST_VERSIONS_LISTED = 1_000
 _PAGE_SIZE = 25  # the maximum of the vault
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -40,11 +42,11 @@ class Vault:
         """
         return _answered(lambda: tuple(replace(version, not_after=NEVER) for version in self._current(name)))
 
-    def newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
-        """Return the newest enabled and valid versions, at most ``most``; raises as :meth:`current`."""
-        return _answered(lambda: self._newest(name, most))
+    def newest(self, name: str) -> tuple[SecretVersion, ...]:
+        """Return the newest two enabled and valid versions; raises as :meth:`current`."""
+        return _answered(lambda: self._newest(name))
 
-    def _newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
+    def _newest(self, name: str) -> tuple[SecretVersion, ...]:
         versions = self._client().list_properties_of_secret_versions(name, max_page_size=_PAGE_SIZE)
         # The list has no guaranteed order, so all pages must be read to find the newest.
         listed = list(itertools.islice(versions, MOST_VERSIONS_LISTED + 1))
@@ -53,7 +55,7 @@ class Vault:
             return tuple(version for version in self._current(name) if self._now() < version.not_after)
         counting = sorted(filter(self._counts, listed), key=lambda found: found.created_on or _LONG_AGO, reverse=True)
         known = self._values.get(name, {})
-        found = [self._value(name, version, known) for version in counting[:most]]
+        found = [self._value(name, version, known) for version in counting[:_ACCEPTED_VERSIONS]]
         self._values[name] = {version.id: version.value for version in found if version.id}
         return tuple(version for version in found if version.value)
 
@@ -74,11 +76,11 @@ def _version(properties: "SecretProperties", value: str) -> SecretVersion:
     return SecretVersion(properties.version, value, properties.expires_on or NEVER)
 
 
-def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+def _answered[T](fetch: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
     from azure.core.exceptions import AzureError, ResourceNotFoundError
 
     try:
-        return ask()
+        return fetch()
     except ResourceNotFoundError:
         return ()
     except AzureError as error:

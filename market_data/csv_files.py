@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from analysis.prices import Bars
 from market_data.csv_bars import CsvFault, parse_bars
-from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices, ProviderUnavailable, fetched_bars
+from market_data.provider import BadPrices, FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
 
 # A symbol from a user's document becomes a file name: no separator, no drive letter, no leading dot.
 _FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
 
 
-class CsvProvider:
+class CsvProvider(Provider):
     """The prices in a folder of CSV files, which may change at any time. Their format: ``parse_bars``."""
-
-    symbols_per_batch = 100
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,14 +32,6 @@ class CsvProvider:
         except (OSError, MissingPrices):
             return "csv missing"
         return f"csv {state.st_mtime_ns}-{state.st_size}"
-
-    def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: the prices in files are final."""
-        return datetime.now(UTC).date()
-
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in files
-        """As :meth:`Provider.listings`: files contain none."""
-        return {}
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Literal, Protocol
 
 from analysis.prices import Bars
@@ -73,12 +73,12 @@ class Listing:
 
 
 class Provider(Protocol):
-    """A source of daily bars."""
+    """A source of daily bars; the defaults are those of sources without a server."""
 
     @property
     def symbols_per_batch(self) -> int:
         """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
-        ...
+        return 100
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """Return the daily bars of ``symbols`` from ``start`` to ``end``, both included.
@@ -95,15 +95,15 @@ class Provider(Protocol):
 
     def last_day(self) -> date:
         """Return the last day with final prices; it need not be a trading day. Later prices are never returned."""
-        ...
+        return datetime.now(UTC).date()
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - files contain none
         """Return the new state of those ``symbols`` that were delisted or renamed since a day; the others are left out.
 
         Meant for symbols whose prices stopped or are missing, as it may cost a request. Raises as
         :meth:`daily_bars`.
         """
-        ...
+        return {}
 
 
 def fetched_bars(

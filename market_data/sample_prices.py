@@ -3,23 +3,21 @@
 import functools
 import gzip
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from analysis.prices import Bars
-from market_data.provider import FetchedBars, Listing, MissingPrices, fetched_bars
+from market_data.provider import FetchedBars, MissingPrices, Provider, fetched_bars
 
 _FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
 # The feed of one company ends early, to have an example of a stale price.
 _LAST_DATES = {"RRC": date(2022, 10, 31)}
 
 
-class SampleProvider:
+class SampleProvider(Provider):
     """Closes from 2010 to 2022; they are adjusted already, so ``close`` and ``adj_close`` are the same."""
-
-    symbols_per_batch = 100
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`."""
@@ -28,14 +26,6 @@ class SampleProvider:
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: the sample never changes."""
         return "sample 2022-12-28"
-
-    def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: the sample prices are final."""
-        return datetime.now(UTC).date()
-
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in the sample
-        """As :meth:`Provider.listings`: the sample contains none."""
-        return {}
 
 
 def _bars_of(symbol: str) -> Bars:

@@ -24,6 +24,7 @@ type BatchKind = Literal["symbols", "users"]
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
+_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "episode_returns")
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
@@ -158,13 +159,9 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
         "as_of": prices.as_of.isoformat(),
         "symbols": list(prices.symbols),
         "dates": prices.dates.astype(_DAYS).tobytes(),
-        "benchmark_returns": _to_block(prices.benchmark_returns),
-        "returns": _to_block(prices.returns),
         "first_day": prices.first_day.astype(_DAYS).tobytes(),
         "included": prices.included.tobytes(),
-        "close": _to_block(prices.close),
-        "previous_close": _to_block(prices.previous_close),
-        "episode_returns": _to_block(prices.episode_returns),
+        **{name: getattr(prices, name).astype(_NUMBERS).tobytes() for name in _NUMBER_ARRAYS},
         "figures": msgspec.msgpack.encode(prices.figures),
         "issues": msgspec.to_builtins(prices.issues),
     }
@@ -173,26 +170,18 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
 def _prepared_from_document(document: Document) -> PreparedPrices:
     """Return the prices that :func:`_prepared_to_document` encoded."""
     symbols = tuple(document["symbols"])
-    benchmark_returns = _from_block(document["benchmark_returns"])
+    arrays: dict[str, Floats] = {
+        name: np.frombuffer(document[name], _NUMBERS).astype(np.float64, copy=False) for name in _NUMBER_ARRAYS
+    }
+    arrays["returns"] = arrays["returns"].reshape(len(symbols), len(arrays["benchmark_returns"]))
+    arrays["episode_returns"] = arrays["episode_returns"].reshape(len(EPISODES), len(symbols))
     return PreparedPrices(
         as_of=date.fromisoformat(document["as_of"]),
         dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
-        benchmark_returns=benchmark_returns,
         symbols=symbols,
-        returns=_from_block(document["returns"]).reshape(len(symbols), len(benchmark_returns)),
         first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),
         included=np.frombuffer(document["included"], np.bool_),
-        close=_from_block(document["close"]),
-        previous_close=_from_block(document["previous_close"]),
-        episode_returns=_from_block(document["episode_returns"]).reshape(len(EPISODES), len(symbols)),
         figures=_FIGURES.decode(document["figures"]),
         issues=msgspec.convert(document["issues"], tuple[SymbolIssue, ...]),
+        **arrays,
     )
-
-
-def _to_block(numbers: Floats) -> bytes:
-    return numbers.astype(_NUMBERS).tobytes()
-
-
-def _from_block(block: bytes) -> Floats:
-    return np.frombuffer(block, _NUMBERS).astype(np.float64, copy=False)

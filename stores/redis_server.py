@@ -18,7 +18,7 @@ from credentials.identity import NoToken, token
 
 _SCOPE = "https://redis.azure.com/.default"
 _TIMEOUT_SECONDS = 1.0
-_AWAY_SECONDS = 30.0
+_OUTAGE_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("portfolio_analysis")
@@ -56,7 +56,7 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
 class RedisServer:
     """One client for the whole process. Its callers have a way without Redis, so a failed request is not repeated.
 
-    After a failed request Redis is not used for a while, since timeouts would slow all callers; one warning says so.
+    After a failed request Redis is not used for a while, since timeouts would slow all callers; one warning is logged.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,19 +65,19 @@ class RedisServer:
         )
         self._clock = clock
         self._lock = threading.Lock()
-        self._away_until = float("-inf")
+        self._unavailable_until = float("-inf")
         self._warned = False
 
     def ask[Answer](self, question: Callable[[redis.Redis], Answer], otherwise: Callable[[], Answer]) -> Answer:
-        """Return the answer to ``question``, or that of ``otherwise`` while Redis is away.
+        """Return the answer to ``question``, or that of ``otherwise`` while Redis is unavailable.
 
         ``question`` may raise ValueError for a value that another program wrote: that counts as a failed request.
         """
-        if self._clock() >= self._away_until:
+        if self._clock() >= self._unavailable_until:
             try:
                 return question(self._client)
             except (redis.RedisError, ValueError) as error:
-                self._leave_alone(error)
+                self._pause(error)
         return otherwise()
 
     def ping(self) -> None:
@@ -88,9 +88,9 @@ class RedisServer:
         """Close the connections."""
         self._client.close()
 
-    def _leave_alone(self, error: Exception) -> None:
+    def _pause(self, error: Exception) -> None:
         with self._lock:
-            self._away_until = self._clock() + _AWAY_SECONDS
+            self._unavailable_until = self._clock() + _OUTAGE_SECONDS
             if self._warned:
                 return
             self._warned = True

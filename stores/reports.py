@@ -43,9 +43,9 @@ class Shared:
 
     def __init__(self, research: Iterable[Research] = (), decisions: Iterable[Decision] = ()) -> None:
         self.research = {found.symbol: _embedded(found) for found in research}
-        # Keyed by identity: hashing a decision would take as long as encoding it. Safe because all of them are kept.
-        self._kept = tuple(decisions)
-        self._decisions = {id(decision): _embedded(decision) for decision in self._kept}
+        # Keyed by identity: hashing a decision would take as long as encoding it. Safe, since all stay referenced.
+        self._shared_decisions = tuple(decisions)
+        self._decisions = {id(decision): _embedded(decision) for decision in self._shared_decisions}
 
     def decisions(self, decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
         """Return decisions as documents embed them, whether or not they are shared."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -66,7 +66,8 @@ class RunStore:
             KeyTaken: a run is already recorded under the same key of ``request``.
             RunExists: the id is taken.
         """
-        document = _to_document(run) | {
+        # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
+        document: Document = msgspec.to_builtins(run, builtin_types=(datetime,)) | {
             "user_ids": list(user_ids) if user_ids is not None else None,
             "progressed_at": run.requested_at,
             "purged": False,
@@ -303,9 +304,3 @@ def _progress() -> Document:
 
 
 _API_MEMBERS = {"_id": False, **dict.fromkeys(Run.__dataclass_fields__, True)}
-
-
-def _to_document(record: Any) -> Document:  # noqa: ANN401 - any record of ours
-    # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
-    document: Document = msgspec.to_builtins(record, builtin_types=(datetime,))
-    return document

@@ -1,4 +1,4 @@
-"""What is kept about each symbol: its daily prices, so that each night fetches only new ones, and its research.
+"""The documents of each symbol: its daily prices, so that each night fetches only new ones, and its research.
 
 Each column of prices is one block of little-endian numbers, compact and fast to read.
 """
@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
-from analysis.models import Floats, Research
+from analysis.models import Research
 from analysis.prices import Bars
 from records import PriceIssue
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
@@ -85,10 +85,17 @@ class ResearchStore:
 
 
 def _document(history: History) -> Document:
-    asked: Document = msgspec.to_builtins(
-        {"source": history.source, "start": history.start, "end": history.end, "issues": history.issues}
-    )
-    return asked | _columns(history.bars)
+    """Return the history with its columns as bytes: dates as days since 1970-01-01, the others as doubles."""
+    bars = history.bars
+    columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
+    return {
+        "source": history.source,
+        "start": history.start.isoformat(),
+        "end": history.end.isoformat(),
+        "issues": msgspec.to_builtins(history.issues),
+        "dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes(),
+        **{name: column.astype(_NUMBERS).tobytes() for name, column in columns.items() if column is not None},
+    }
 
 
 def _history(document: Document) -> History | None:
@@ -106,24 +113,11 @@ def _history(document: Document) -> History | None:
         return None
 
 
-def _columns(bars: Bars) -> Document:
-    """Return the columns as bytes: dates as days since 1970-01-01, the others as doubles, without absent columns."""
-    columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
-    document = {"dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes()}
-    return document | {
-        name: column.astype(_NUMBERS).tobytes() for name, column in columns.items() if column is not None
-    }
-
-
 def _bars(document: Document) -> Bars:
     """Return the bars in a document; raises KeyError, TypeError or ValueError if it has another form."""
     dates = np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]")
     names = ("close", "adj_close", *(name for name in _OPTIONAL if name in document))
-    return Bars(dates, **{name: _column(document[name], len(dates)) for name in names})
-
-
-def _column(block: bytes, days: int) -> Floats:
-    numbers = np.frombuffer(block, _NUMBERS).astype(np.float64)
-    if len(numbers) != days:
-        raise ValueError(f"{len(numbers)} numbers for {days} days")
-    return numbers
+    columns = {name: np.frombuffer(document[name], _NUMBERS).astype(np.float64) for name in names}
+    if any(len(column) != len(dates) for column in columns.values()):
+        raise ValueError("the columns are not of one length")
+    return Bars(dates, **columns)

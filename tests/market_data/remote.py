@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from market_data.alpaca import KEYS as ALPACA_KEYS
 from market_data.alpaca import AlpacaProvider
-from market_data.alphavantage import KEYS as ALPHAVANTAGE_KEYS
 from market_data.alphavantage import AlphaVantageProvider
 from market_data.http_source import HttpSource
 from market_data.provider import Provider
+from market_data.us_market import UsProvider
 from settings import MarketDataServer
 from stores.rate_limit import Rate, RateLimit
 from tests.clock import Clock
@@ -21,8 +21,7 @@ from tests.market_data.provider_server import ProviderServer, a_provider_server
 REMOTE = ("alpaca", "alphavantage")
 GENEROUS = MarketDataServer("", "iex", requests_per_minute=100_000, concurrency=4, keys={})
 _APIS = {"alpaca": alpaca, "alphavantage": alphavantage}
-_PLACES = {"alpaca": ALPACA_KEYS, "alphavantage": ALPHAVANTAGE_KEYS}
-_PROVIDERS: dict[str, Callable[..., Provider]] = {"alpaca": AlpacaProvider, "alphavantage": AlphaVantageProvider}
+_PROVIDERS: dict[str, type[UsProvider[Any]]] = {"alpaca": AlpacaProvider, "alphavantage": AlphaVantageProvider}
 
 
 @contextmanager
@@ -39,8 +38,8 @@ def a_remote_provider(
     limit = RateLimit(None, api, Rate(settings.requests_per_minute), clock, clock.advance)
     with a_provider_server(_APIS[api], dict(made_up_market())) as server:
         settings = replace(settings, url=server.url)
-        source = HttpSource(api, settings, _PLACES[api], key, limit, read_seconds, clock.advance)
+        source = HttpSource(api, settings, _PROVIDERS[api].keys, key, limit, read_seconds, clock.advance)
         try:
-            yield _PROVIDERS[api](source, settings, now), server
+            yield _PROVIDERS[api](source, now), server
         finally:
             source.close()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.access.administrators import Admin, Forbidden
-from stores.administrators import KEEP_SECONDS, AdministratorStore
+from stores.administrators import CACHE_SECONDS, AdministratorStore
 from stores.mongo import DocumentDatabase
 from tests.clock import Clock
 from tests.security.door import Door, a_door
@@ -66,7 +66,7 @@ def test_after_the_flag_is_withdrawn_a_valid_token_is_forbidden(
     token = backend_token()
     door_with_users.with_token(token)
     database.users.update_one({"user_id": ADMINISTRATOR}, change)
-    door_with_users.clock.advance(KEEP_SECONDS + 1)
+    door_with_users.clock.advance(CACHE_SECONDS + 1)
     with pytest.raises(Forbidden):
         door_with_users.with_token(token)
 
@@ -75,6 +75,6 @@ def test_the_token_of_a_deleted_user_is_forbidden(door_with_users: Door, databas
     token = backend_token()
     door_with_users.with_token(token)
     database.users.delete_one({"user_id": ADMINISTRATOR})
-    door_with_users.clock.advance(KEEP_SECONDS + 1)
+    door_with_users.clock.advance(CACHE_SECONDS + 1)
     with pytest.raises(Forbidden):
         door_with_users.with_token(token)

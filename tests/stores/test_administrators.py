@@ -4,7 +4,7 @@ import pytest
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from stores.administrators import KEEP_SECONDS, AdministratorStore
+from stores.administrators import CACHE_SECONDS, AdministratorStore
 from stores.mongo import DocumentDatabase, connect
 from tests.clock import Clock
 
@@ -71,9 +71,9 @@ def test_a_withdrawn_flag_is_noticed_within_thirty_seconds(
     database.users.insert_one({"user_id": "u", "is_admin": True})
     assert administrators.is_administrator("u")
     database.users.update_one({"user_id": "u"}, {"$set": {"is_admin": False}})
-    clock.advance(KEEP_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
     assert not administrators.is_administrator("u")
-    assert KEEP_SECONDS <= 30
+    assert CACHE_SECONDS <= 30
 
 
 class Queries(CommandListener):
@@ -111,7 +111,7 @@ def test_without_the_database_an_older_answer_gives_no_access(mongodb_url: str, 
     assert administrators.is_administrator("u")
     client.drop_database("test_administrators")
     client.close()
-    clock.advance(KEEP_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
     with pytest.raises(PyMongoError):
         administrators.is_administrator("u")
 
@@ -119,9 +119,9 @@ def test_without_the_database_an_older_answer_gives_no_access(mongodb_url: str, 
 def test_the_number_of_cached_answers_is_limited(
     database: DocumentDatabase, administrators: AdministratorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stores.administrators._MOST_KEPT", 3)
+    monkeypatch.setattr("stores.administrators._MOST_CACHED", 3)
     database.users.insert_one({"user_id": "u", "is_admin": True})
     for user in ("a", "b", "c", "d", "u"):
         administrators.is_administrator(user)
-    assert len(administrators._kept) <= 3  # noqa: SLF001 - the cache is not visible otherwise
+    assert len(administrators._cached) <= 3  # noqa: SLF001 - the cache is not visible otherwise
     assert administrators.is_administrator("u")

@@ -110,8 +110,6 @@ def test_refused_sign_ins_are_deleted_after_ninety_days_and_acts_of_administrato
     for days in (89, 91):
         for action in actions:
             at = now - timedelta(days=days)
-            log.add(
-                AuditEntry(f"{action} {days}", at, action, "none", "c", "refused", problem="unauthorized")
-            )
+            log.add(AuditEntry(f"{action} {days}", at, action, "none", "c", "refused", problem="unauthorized"))
     database.client.admin.command("secantusAdmin.pruneTtl")  # servers do this once a minute; here it happens at once
     assert [entry.entry_id for entry in log.newest(10, None)] == ["trigger 89", "sign_in 89", "trigger 91"]
