@@ -66,7 +66,7 @@ class Timetable(Struct, frozen=True):
         return cls(schedule.expression, schedule.before(now), schedule.after(now), disabled)
 
 
-class Checks(Struct, frozen=True):
+class Dependencies(Struct, frozen=True):
     """The state of each of the app's dependencies."""
 
     mongodb: DependencyState
@@ -79,4 +79,4 @@ class Health(Struct, frozen=True):
     """The health of the app; ``degraded`` means that a dependency is unavailable that it can work without."""
 
     status: Literal["ok", "degraded", "unavailable"]
-    checks: Checks
+    checks: Dependencies

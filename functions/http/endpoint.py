@@ -118,7 +118,7 @@ class Api:
         The method is checked by the function and not by the host, which would answer 404 to another one.
 
         Raises:
-            TypeError: nothing in a request corresponds to a parameter of the handler.
+            TypeError: nothing in a request corresponds to a parameter of the handler, or one thing to several.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -127,6 +127,8 @@ class Api:
             for name, kind in route.parameters.items():
                 if not (kind in _READERS or _is_content(kind) or kind is IDS.get(name)):
                     raise TypeError(f"{route.name}: nothing in a request is {name}: {kind}")
+            if sum(map(_is_content, route.parameters.values())) > 1:
+                raise TypeError(f"{route.name}: a request has one query or body")
             self.routes.append(route)
             function = _function(route)
             if route.uses_engine:

@@ -8,7 +8,7 @@ from redis import RedisError
 
 from credentials.secrets import SecretMissing, SecretsUnavailable
 from functions.engine import DurableEngine
-from functions.http.answers import Checks, DependencyState, Health
+from functions.http.answers import Dependencies, DependencyState, Health
 from functions.services import Worker
 from runs.engine import EngineUnavailable
 
@@ -22,7 +22,7 @@ def check(worker: Worker, engine: DurableEngine) -> Health:
     instance restarted because of it would come back without the secret.
     """
     has_vault = worker.settings.key_vault_url is not None
-    checks = Checks(
+    checks = Dependencies(
         mongodb=_state(lambda: _ping_mongodb(worker)),
         redis=_state_of_redis(worker),
         key_vault=_state(worker.secrets.ping) if has_vault else "not_configured",

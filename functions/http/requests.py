@@ -14,18 +14,13 @@ import azure.functions as func
 import msgspec
 from msgspec import Meta, Struct
 
+from analysis.checks import RULES
 from functions.access.administrators import Admin
 from problems import InvalidMember, Problem
 from records import USER_ID_PATTERN, CheckStatus, RequestKey, SortField, Status, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"
-CHECKS = (
-    "largest_position", "effective_holdings", "risk_concentration", "volatility", "drawdown", "value_at_risk", "beta",
-    "correlation", "cash_share", "price_coverage",
-)  # fmt: skip
-"""The rules of ``analysis.checks``, repeated here so that it need not be imported."""
-
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
@@ -86,7 +81,7 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
 type CheckFilter = Annotated[
     str,
     Meta(
-        pattern=rf"^({'|'.join(CHECKS)})(:(warning|breach))?$(?!\n)",
+        pattern=rf"^({'|'.join(rule.name for rule in RULES)})(:(warning|breach))?$(?!\n)",
         description="A rule, for all portfolios beyond its threshold, or `rule:warning`, `rule:breach`",
     ),
 ]

@@ -10,6 +10,8 @@ import azure.functions as func
 import httpx
 import pytest
 
+from analysis.checks import RULES
+from analysis.stress import SCENARIOS
 from functions.http import console
 from functions.http.problems import NotFound
 from settings import Settings
@@ -123,6 +125,13 @@ def test_every_kind_of_error_that_a_run_records_is_explained() -> None:
     assert "unknown_user" in kinds
     explained = re.findall(r"^  (\w+): {", (CONSOLE / "src" / "words" / "errors.ts").read_text(), re.MULTILINE)
     assert kinds - set(explained) == set()
+
+
+def test_every_rule_and_every_stress_scenario_has_its_words() -> None:
+    words = (CONSOLE / "src" / "words" / "reports.ts").read_text()
+    for name, expected in (("RULES", [rule.name for rule in RULES]), ("SCENARIOS", SCENARIOS)):
+        (table,) = re.findall(rf"^export const {name}: .*? = {{\n(.*?)^}};", words, re.MULTILINE | re.DOTALL)
+        assert set(re.findall(r'^  "?([\w-]+)"?:', table, re.MULTILINE)) == set(expected)
 
 
 def test_packages_are_pinned_with_hashes_and_without_a_registry() -> None:

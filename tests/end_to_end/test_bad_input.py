@@ -9,16 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
 RUN = "run_20200101_000000_abcd"
 ROUTES = [
-    ("POST", f"{BASE}/trigger-analysis"),
-    ("GET", f"{BASE}/analysis-status/{RUN}"),
-    ("GET", f"{BASE}/analysis-runs"),
-    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios"),
-    ("GET", f"{BASE}/audit"),
-    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios/someone"),
+    (route.method, f"/{route.path.format(run_id=RUN, user_id='someone')}") for route in api.routes if not route.public
 ]
 
 
@@ -124,9 +120,9 @@ def test_a_body_over_64_kilobytes_is_refused(app: App) -> None:
     problem(app.client.post(f"{BASE}/trigger-analysis", content=b" " * 65_537), 413)
 
 
-@pytest.mark.parametrize("path", [path for _, path in ROUTES if RUN in path])
-def test_an_unknown_run_is_not_found(app: App, path: str) -> None:
-    problem(app.client.get(path), 404)
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path in ROUTES if RUN in path])
+def test_an_unknown_run_is_not_found(app: App, method: str, path: str) -> None:
+    problem(app.client.request(method, path), 404)
 
 
 @pytest.mark.parametrize(

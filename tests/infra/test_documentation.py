@@ -12,6 +12,7 @@ import pytest
 
 from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
 from devhost.preflight_platform import POLLING_SETTING
+from functions.http.routes import BASE, api
 from functions.messages import MessageTooLarge
 from market_data.provider import KeyRefused, ProviderUnavailable
 from problems import Problem
@@ -56,6 +57,12 @@ def test_exactly_the_existing_problems_are_in_the_runbook() -> None:
     slugs = {kind.slug for kind in kinds if hasattr(kind, "slug")}
     documented = first_cells(section("operations", "API errors"))
     assert documented == ["type", *sorted(slugs)]
+
+
+def test_every_route_of_the_api_is_in_the_readme_and_no_other() -> None:
+    rows = re.findall(r"^\| `(GET|POST) ([^`?]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    documented = {(method, path if path.startswith("/api") else f"/{BASE}{path}") for method, path in rows}
+    assert documented == {(route.method, f"/{route.path}") for route in api.routes}
 
 
 def test_every_state_of_a_run_is_in_the_runbook() -> None:

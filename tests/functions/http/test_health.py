@@ -9,7 +9,7 @@ import pytest
 from credentials.secrets import Secrets
 from functions.engine import DurableEngine
 from functions.http import health
-from functions.http.answers import Checks, Health
+from functions.http.answers import Dependencies, Health
 from functions.services import Worker
 from settings import Settings
 from stores.mongo import DocumentDatabase
@@ -90,5 +90,5 @@ def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_only_it_is
     with silent() as client:
         engine = engine_away() if at == "an engine that is away" else DurableEngine(client, 0.2)
         assert health.check(worker, engine) == Health(
-            "unavailable", Checks("ok", "not_configured", "ok", "unavailable")
+            "unavailable", Dependencies("ok", "not_configured", "ok", "unavailable")
         )

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.checks import RULES
 from functions.http.requests import (
-    CHECKS,
     BodyTooLarge,
     LengthRequired,
     MalformedId,
@@ -245,10 +243,6 @@ def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> N
 def test_the_rule_for_an_id_is_explained() -> None:
     with pytest.raises(InvalidMember, match="contains characters that are not allowed"):
         read_body(a_request(b'{"user_ids": ["a b"]}'), TriggerRequest)
-
-
-def test_the_checks_for_filtering_lists_are_the_existing_rules() -> None:
-    assert tuple(rule.name for rule in RULES) == CHECKS
 
 
 @pytest.mark.parametrize(
