@@ -4,11 +4,12 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions import activities, orchestration, timers
-from functions.http import console, routes
-from functions.services import settings
+from functions.http.console import pages
+from functions.http.routes import api
+from functions.services import worker
 
-settings()  # a missing or ill-formed setting stops the start and is named
+worker()  # a missing or ill-formed setting stops the start and is named
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for module in (routes, console, timers, orchestration, activities):
-    app.register_functions(module.blueprint)
+for blueprint in (api.blueprint, pages.blueprint, timers.blueprint, orchestration.blueprint, activities.blueprint):
+    app.register_functions(blueprint)

@@ -1,4 +1,7 @@
-"""The records that the stores keep about runs, frozen. The JSON of the API is these records, member for member."""
+"""The records of runs, and of the issues of prices, frozen. The JSON of the API is these records, member for member.
+
+They are imported while the app is indexed, and import nothing of the app themselves.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,19 +9,20 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from analysis.models import CheckStatus, Status
-from analysis.price_issues import SymbolIssue
-
 type Time = Annotated[datetime, Meta(tz=True)]
+type Status = Literal["analyzed", "skipped", "failed"]
+type CheckStatus = Literal["ok", "warning", "breach"]
+type PriceIssueKind = Literal[
+    "duplicate_days", "unordered_days", "missing_days", "jumps", "no_volume", "behind_market", "renamed", "delisted"
+]
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
 type Closing = Literal["recorded", "logging", "logged"]
-type Figure = Literal["market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"]
 type SortField = Literal[
     "user_id", "market_value", "annual_volatility", "max_drawdown", "value_at_risk_95", "warnings", "breaches"
 ]
 
-FIGURES: tuple[Figure, ...] = get_args(Figure.__value__)
+FIGURES: tuple[str, ...] = get_args(SortField.__value__)[1:]
 ACTIVE_STATUSES: tuple[RunStatus, ...] = ("queued", "running")
 PHASES: tuple[Phase, ...] = ("queued", "plan", "market_data", "research", "analyze", "finish", "done")
 MAX_ERRORS = 100
@@ -66,6 +70,32 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceIssue:
+    """One issue of the prices of a symbol. Such prices are used, and their issues are shown beside the figures.
+
+    ``days`` is the number of affected days and ``first`` the first of them, or the day on which the issue began;
+    ``None`` if unknown. ``new_symbol`` is the new name of a renamed symbol.
+    """
+
+    kind: PriceIssueKind
+    days: int | None = None
+    first: date | None = None
+    new_symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolIssue:
+    """A :class:`PriceIssue` with its symbol and, as ``text``, its sentence: in the form of runs and reports."""
+
+    symbol: str
+    kind: PriceIssueKind
+    days: int | None
+    first: date | None
+    new_symbol: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The record of one run. ``errors`` holds the first 100 of ``errors_count``, ``price_issues`` likewise.
 
@@ -100,6 +130,11 @@ class Run:
     def is_active(self) -> bool:
         """Return whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES
+
+    @property
+    def has_work(self) -> bool:
+        """Return whether the run's steps have something to do: it is active and not being canceled."""
+        return self.is_active and self.cancel_requested_at is None
 
 
 class RunExists(Exception):
@@ -174,6 +209,69 @@ class Wanted:
     user_id_prefix: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reason a run cannot continue, as a type and as a sentence."""
+
+    error_type: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The settings that must not change during a run: fixed in its plan, and used again for figures of its reports."""
+
+    benchmark_symbol: str
+    lookback_days: int
+    risk_free_rate: float
+    page_size: int
+    min_success_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a run, or the reason why it cannot be planned."""
+
+    plan_id: str = ""
+    symbols: int = 0
+    symbol_batches: int = 0
+    pages: int = 0
+    min_success_rate: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run as its steps see it."""
+
+    as_of: date
+    dry_run: bool
+    of_all_users: bool
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The numbered batch of symbols or users of a run's plan that a step works on."""
+
+    run_id: str
+    plan_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The result of a batch, or of several together.
+
+    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
+    ``failure`` is the reason why a batch as a whole could not be processed.
+    """
+
+    failed: int = 0
+    failed_symbols: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
 type AuditedAction = Literal["trigger", "retry", "cancel", "sign_in"]
 
@@ -189,11 +287,11 @@ class AuditEntry:
     entry_id: str
     at: Time
     action: AuditedAction
-    actor: str | None
     credential: Credential
-    credential_id: str | None
-    client: str | None
     correlation_id: str
     outcome: Literal["attempted", "accepted", "refused"]
+    actor: str | None = None
+    credential_id: str | None = None
+    client: str | None = None
     problem: str | None = None
     run_id: str | None = None

@@ -106,7 +106,7 @@ class Settings:
             market_data_provider=provider,
             prices_dir=prices_dir,
             schedule=_schedule(values, environment),
-            timer_disabled=_is_disabled(NIGHTLY_TIMER, environment),
+            timer_disabled=_is_timer_disabled(environment),
             market_data_server=_market_data_server(values, provider),
             benchmark_symbol=_matching(
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
@@ -131,7 +131,7 @@ def _url(values: Mapping[str, str], name: str, *, schemes: Collection[str]) -> s
     if value is not None and not is_server_url(value, schemes):
         # The value may hold a password: the message names the rule, never the value.
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise SettingsError(f"{name} must be a URL that starts with {forms} and names a host; encode what is special")
+        raise SettingsError(f"{name} must be a URL that starts with {forms}, names a host, special characters encoded")
     return value
 
 
@@ -165,8 +165,7 @@ def _oidc(values: Mapping[str, str]) -> Oidc | None:
         return None
     if missing:
         raise SettingsError(f"{missing[0]} is missing: set all of {', '.join(names)}, or none")
-    development = _is_development(values)
-    if not is_trusted_url(values["OIDC_ISSUER"], loopback=development):
+    if not is_trusted_url(values["OIDC_ISSUER"], loopback=_is_development(values)):
         raise SettingsError("OIDC_ISSUER must be a URL that starts with https://, without user, query and fragment")
     return Oidc(*(values[name] for name in names))
 
@@ -270,9 +269,9 @@ def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Sche
         raise SettingsError(f"ANALYSIS_SCHEDULE {error}") from None
 
 
-def _is_disabled(function: str, environment: Mapping[str, str]) -> bool:
+def _is_timer_disabled(environment: Mapping[str, str]) -> bool:
     # The host accepts this one switch, in upper or lower case, and these two values.
-    switch = f"AzureWebJobs.{function}.Disabled".lower()
+    switch = f"AzureWebJobs.{NIGHTLY_TIMER}.Disabled".lower()
     return any(name.lower() == switch and value.lower() in ("1", "true") for name, value in environment.items())
 
 

@@ -65,7 +65,7 @@ _REASONS = {
     "no_holdings": "there are no holdings",
     "no_prices": "no holding has a price",
     "low_coverage": "less than half of the market value has enough price history",
-    "undefined_weights": "the holdings with enough price history cancel out and cannot stand for the rest",
+    "undefined_weights": "the holdings with enough price history cancel out and cannot represent the rest",
 }
 
 
@@ -85,8 +85,8 @@ class _Scale:
         """Return the check of one value; ``reason`` as in :func:`check_portfolio`."""
         rule = self.rule
         if value is None:
-            why = _REASONS.get(reason or "", rule.undefined)
-            return Check(rule.name, "warning", None, self.warning, f"{self._is}unknown: {why}.")
+            cause = _REASONS.get(reason or "", rule.undefined)
+            return Check(rule.name, "warning", None, self.warning, f"{self._is}unknown: {cause}.")
         shown = f"{self._is}{value:{rule.number_format}}"
         if rule.crosses(value, self.breach):
             return Check(rule.name, "breach", value, self.breach, shown + self._at_breach)
@@ -104,7 +104,7 @@ def check_portfolio(
     """Return the checks of the ``values``, one for each rule by name, in the order of :data:`RULES`.
 
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be absent. ``reason`` is
-    the report's, why figures are undefined. A value at a threshold, apart from rounding, has crossed it.
+    the report's, for undefined figures. A value at a threshold, apart from rounding, has crossed it.
     """
     scales = tuple(_Scale(rule, *rule.limits(thresholds)) for rule in RULES) if thresholds else _DEFAULT_SCALES
     return tuple([scale.check(values[scale.rule.name], reason) for scale in scales])

@@ -1,4 +1,4 @@
-"""The page of formulas: performance and risk measures, all portfolios at once.
+"""The formulas of performance and risk measures, for all portfolios at once.
 
 Unless a docstring says otherwise, a measure takes daily simple returns of shape ``(observations, portfolios)`` and
 returns one figure per portfolio, shape ``(portfolios,)``, as a fraction (0.05 is 5 %; losses are negative). Benchmarks
@@ -11,6 +11,7 @@ of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
 """
 
 import math
+from collections.abc import Iterable
 from statistics import NormalDist
 
 import numpy as np
@@ -23,7 +24,7 @@ TRADING_DAYS = 252
 NOISE = 1e-14
 """Daily deviations, mean losses and drawdowns up to this size are rounding, not information."""
 
-CANCELLED = 1e-12
+CANCELED = 1e-12
 """A sum of long and short parts (values, variances) this small relative to the sum of their sizes is rounding, too."""
 
 LARGEST_TAIL = 0.05
@@ -65,7 +66,7 @@ def cagr(value: Floats) -> Floats:
 
 def annual_volatility(returns: Floats) -> Floats:
     """Return std(r, ddof 1) sqrt(252)."""
-    return annualized(standard_deviation(centred(returns)))
+    return annualized(standard_deviation(centered(returns)))
 
 
 def annualized(deviation: Floats) -> Floats:
@@ -73,14 +74,14 @@ def annualized(deviation: Floats) -> Floats:
     return deviation * math.sqrt(TRADING_DAYS)
 
 
-def centred(returns: Floats) -> Floats:
+def centered(returns: Floats) -> Floats:
     """Return r - mean(r), same shape: the first step of several measures."""
     return returns - returns.mean(axis=0)
 
 
-def standard_deviation(centred_returns: Floats) -> Floats:
-    """Return the daily sample standard deviation (ddof 1) of :func:`centred` returns."""
-    return np.sqrt(_sum_of_products(centred_returns, centred_returns) / (len(centred_returns) - 1))
+def standard_deviation(centered_returns: Floats) -> Floats:
+    """Return the daily sample standard deviation (ddof 1) of :func:`centered` returns."""
+    return np.sqrt(_sum_of_products(centered_returns, centered_returns) / (len(centered_returns) - 1))
 
 
 def shortfalls(excess: Floats) -> Floats:
@@ -198,9 +199,9 @@ def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floa
     return mean + deviation * NormalDist().inv_cdf(tail)
 
 
-def standardized(centred_returns: Floats, noise: Floats | float = NOISE) -> Floats:
-    """Return (r - mean(r)) / std(r, ddof 0) of :func:`centred` returns, same shape; NaN in columns without variance."""
-    return centred_returns * _quotient(1.0, np.sqrt(_mean_product(centred_returns, centred_returns)), noise)
+def standardized(centered_returns: Floats, noise: Floats | float = NOISE) -> Floats:
+    """Return (r - mean(r)) / std(r, ddof 0) of :func:`centered` returns, same shape; NaN without variance."""
+    return centered_returns * _quotient(1.0, np.sqrt(_mean_product(centered_returns, centered_returns)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
@@ -243,7 +244,7 @@ def covariances(holding_returns: Floats, returns: Floats) -> Floats:
     their weights it is (S w)_i, without computing S.
     """
     # The deviations sum to zero, so the holdings' returns need not be centered as well.
-    products: Floats = np.matvec(holding_returns, centred(returns).T)
+    products: Floats = np.matvec(holding_returns, centered(returns).T)
     return products / (len(returns) - 1)
 
 
@@ -255,7 +256,7 @@ def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> F
     """
     parts = weights * covariance
     scale = _average_deviation(weights, deviations)
-    parts[~((parts.sum(axis=1) > CANCELLED * scale**2) & (scale > rounding(weights)))] = np.nan
+    parts[~((parts.sum(axis=1) > CANCELED * scale**2) & (scale > rounding(weights)))] = np.nan
     return parts
 
 
@@ -281,7 +282,22 @@ def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
     of each holding with each, itself included.
     """
     pairs = np.where(count > 1, count * (count - 1), np.nan)
-    return (standard_deviation(centred(equal_risk_returns)) ** 2 - count) / pairs
+    return (standard_deviation(centered(equal_risk_returns)) ** 2 - count) / pairs
+
+
+def optional(figures: Floats) -> list[float | None]:
+    """Return plain floats for records, with ``None`` for every figure that is not finite."""
+    (values,) = optional_rows([figures])
+    return values
+
+
+def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
+    """Return the rows of :func:`optional` for several arrays of one length, at once."""
+    rows = np.stack(list(figures))
+    values: list[list[float | None]] = rows.tolist()
+    for row, place in np.argwhere(~np.isfinite(rows)).tolist():
+        values[row][place] = None
+    return values
 
 
 def _average_deviation(weights: Floats, deviations: Floats) -> Floats:

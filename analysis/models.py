@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, dataclass_transform
 
-from analysis.price_issues import SymbolIssue
+from records import CheckStatus, Status, SymbolIssue
 
 if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on access
     import numpy as np
@@ -20,8 +20,6 @@ type Integers = NDArray[np.int64]
 type Booleans = NDArray[np.bool_]
 type Dates = NDArray[np.datetime64]
 type Objects = NDArray[np.object_]
-type Status = Literal["analyzed", "skipped", "failed"]
-type CheckStatus = Literal["ok", "warning", "breach"]
 type Action = Literal["BUY", "SELL", "HOLD"]
 type Side = Literal["BUY", "SELL"]
 
@@ -33,30 +31,6 @@ def record[Record](cls: type[Record]) -> type[Record]:
     Enforced at run time, it would make a record six times as expensive, and a page of 200 users has some 8,000.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
-
-
-@record
-class Bars:
-    """Daily bars of one symbol, oldest first, one row per date, all arrays of shape ``(days,)``.
-
-    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
-    ``None`` unless the source has both for every day, ``volume`` (shares traded, not negative) unless it has that for
-    every day.
-    """
-
-    dates: Dates
-    close: Floats
-    adj_close: Floats
-    high: Floats | None = None
-    low: Floats | None = None
-    volume: Floats | None = None
-
-    def at(self, days: "slice | Integers | Booleans") -> "Bars":
-        """Return the bars of some of the days."""
-        high = None if self.high is None else self.high[days]
-        low = None if self.low is None else self.low[days]
-        volume = None if self.volume is None else self.volume[days]
-        return Bars(self.dates[days], self.close[days], self.adj_close[days], high, low, volume)
 
 
 @record
@@ -306,7 +280,7 @@ class DataQuality:
 class Report:
     """The analysis of one user's portfolio in one run.
 
-    ``reason`` is one word, why a report is not (fully) analyzed; ``error`` is a sentence, why one failed.
+    ``reason`` is one word for why a report is not (fully) analyzed, ``error`` a sentence for why one failed.
     """
 
     run_id: str

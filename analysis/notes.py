@@ -4,7 +4,7 @@ Figures that the report's ``reason`` or the lists of ``data_quality`` explain ar
 figures without returns, and the unknown figures of a symbol that is missing, stale or short of history.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from types import NoneType
@@ -50,7 +50,7 @@ _CAUSES = {
         "holdings.research.resistance",
     ),
 }
-_WHY = {figure: why for why, figures in _CAUSES.items() for figure in figures}
+_CAUSE_OF = {figure: cause for cause, figures in _CAUSES.items() for figure in figures}
 _OUT_OF_RANGE = "it is beyond what a number can hold"
 _COMPOUNDED = ("risk.calmar_ratio", "risk.max_drawdown_peak", "risk.max_drawdown_trough")
 _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
@@ -97,24 +97,18 @@ class Explainer:
             unknown += [f"stress.{entry.scenario}" for entry in stress if entry.return_ is None]
         for holding in holdings:
             unknown += self._of_symbol(holding.symbol)
-        # Sorted, so that the order of the holdings changes nothing.
-        return _sentences((_why(figure, valuation, performance, risk), figure) for figure in sorted(set(unknown)))
+        figures_of: dict[str, list[str]] = {}
+        for figure in sorted(set(unknown)):  # so that the order of the holdings changes nothing
+            figures_of.setdefault(_cause(figure, valuation, performance, risk), []).append(figure)
+        return tuple(f"No {', '.join(figures)}: {cause}." for cause, figures in figures_of.items())
 
-    def _of_symbol(self, symbol: str) -> tuple[str, ...]:
-        known = self._of_symbols.get(symbol)
-        if known is None:
-            known = self._of_symbols[symbol] = tuple(self._find(symbol))
-        return known
-
-    def _find(self, symbol: str) -> list[str]:
+    def _of_symbol(self, symbol: str) -> Sequence[str]:
         """Return the unknown figures of a symbol, the same for all users."""
-        unknown: list[str] = []
-        figures = self._table.figures.get(symbol)
-        if figures is not None and figures.history == "enough":
-            unknown += _unknown("holdings", figures)
-        if (research := self._research.get(symbol)) is not None:
-            unknown += _unknown("holdings.research", research)
-        return unknown
+        if symbol not in self._of_symbols:
+            figures, research = self._table.figures.get(symbol), self._research.get(symbol)
+            measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
+            self._of_symbols[symbol] = (*measured, *(_unknown("holdings.research", research) if research else ()))
+        return self._of_symbols[symbol]
 
 
 def _unknown(part: str, record: object) -> Sequence[str]:
@@ -124,14 +118,7 @@ def _unknown(part: str, record: object) -> Sequence[str]:
     return [f"{part}.{name}" for name, figure in zip(_NAMES[type(record)], figures, strict=True) if figure is None]
 
 
-def _sentences(causes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    figures: dict[str, list[str]] = {}
-    for why, figure in causes:
-        figures.setdefault(why, []).append(figure)
-    return tuple(f"No {', '.join(names)}: {why}." for why, names in figures.items())
-
-
-def _why(figure: str, valuation: Valuation, performance: Performance | None, risk: Risk | None) -> str:
+def _cause(figure: str, valuation: Valuation, performance: Performance | None, risk: Risk | None) -> str:
     if figure == "valuation.day_change_pct" and valuation.day_change is None:
         return _NO_DAY_BEFORE
     if performance and risk:
@@ -143,7 +130,7 @@ def _why(figure: str, valuation: Valuation, performance: Performance | None, ris
             return _FLAT_BENCHMARK
         if figure.startswith("risk.") and risk.annual_volatility is None:
             return _OUT_OF_RANGE
-    return _WHY.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
+    return _CAUSE_OF.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
 
 
 def _too_short(figure: str, performance: Performance) -> bool:

@@ -1,37 +1,31 @@
 """The reports of a page of portfolios: all are valued, then measured, then written one by one."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
-from analysis.arrays import largest_by, optional, optional_rows
+from analysis.advice import Adviser, plan_orders
 from analysis.checks import check_portfolio
-from analysis.decisions import Adviser
-from analysis.measures import CANCELLED
+from analysis.measures import CANCELED, optional, optional_rows
 from analysis.models import (
     Booleans,
     Check,
     DataQuality,
-    Decision,
     Diversification,
     HoldingReport,
-    OrderPlan,
     Portfolio,
     Report,
-    Research,
     Stress,
     Valuation,
 )
 from analysis.notes import Explainer
-from analysis.orders import plan_orders
-from analysis.price_issues import SymbolIssue
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
-from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, value_positions
+from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions
 from analysis.windows import PageFigures, measure_page
+from records import SymbolIssue
 
 _CURRENCY = "USD"
 _SKIPPED = ("non_finite_value", "non_positive_value")
@@ -40,11 +34,7 @@ _SKIPPED = ("non_finite_value", "non_positive_value")
 # An undefined figure is NaN in the arrays and None in the reports; numpy need not warn of it.
 @np.errstate(all="ignore")
 def analyze_portfolios(
-    portfolios: Sequence[Portfolio],
-    table: PriceTable,
-    adviser: Adviser,
-    run_id: str,
-    risk_free_rate: float,
+    portfolios: Sequence[Portfolio], table: PriceTable, adviser: Adviser, run_id: str, risk_free_rate: float
 ) -> list[Report]:
     """Return one report for each of ``portfolios`` as of the table's date, in the same order.
 
@@ -56,51 +46,40 @@ def analyze_portfolios(
     reasons = _reasons(positions, totals, exposure)
     measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
     figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
-    valuations, diversifications = _valuations(totals), _diversifications(totals, figures)
-    holdings = _holdings(portfolios, positions, totals, figures, table)
-    stresses = _stresses(totals, figures, measurable)
-    notes = _notes(
-        Explainer(table, adviser.research),
-        reasons,
-        *(valuations, holdings, figures.performance, figures.risk, diversifications, stresses),
-    )
-    decisions = _decisions(portfolios, reasons, holdings, adviser)
-    rows = zip(
+    diversifications = _diversifications(totals, figures)
+    explainer = Explainer(table, adviser.research)
+    reports = []
+    for portfolio, reason, checks, quality, valuation, holdings, *measured in zip(
         portfolios,
         reasons,
-        valuations,
-        holdings,
+        _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
+        _data_qualities(portfolios, positions, exposure, table),
+        _valuations(totals),
+        _holdings(portfolios, positions, totals, figures, table),
         figures.performance,
         figures.risk,
         diversifications,
-        stresses,
-        _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
-        decisions,
-        _order_plans(portfolios, decisions, table, adviser.research),
-        _data_qualities(portfolios, positions, exposure, table, notes),
+        _stresses(totals, figures, measurable),
         strict=True,
-    )
-    return [_report(run_id, table.as_of, *row) for row in rows]
-
-
-def _report(
-    run_id: str,
-    as_of: date,
-    portfolio: Portfolio,
-    reason: str | None,
-    *parts: Any,  # noqa: ANN401 - the members of a report from the valuation on, in order
-) -> Report:
-    if reason in _SKIPPED:
-        return Report(run_id, portfolio.user_id, as_of, _CURRENCY, "skipped", reason, data_quality=parts[-1])
-    return Report(run_id, portfolio.user_id, as_of, _CURRENCY, "analyzed", reason, *parts)
+    ):
+        common = (run_id, portfolio.user_id, table.as_of, _CURRENCY)
+        if reason in _SKIPPED:
+            reports.append(Report(*common, "skipped", reason, data_quality=quality))
+            continue
+        decisions = adviser.decide(portfolio, holdings)
+        plan = plan_orders(portfolio, decisions, table.figures, adviser.research)
+        explained = replace(quality, notes=explainer.notes(valuation, holdings, *measured))
+        parts = (valuation, holdings, *measured, checks, decisions, plan, explained)
+        reports.append(Report(*common, "analyzed", reason, *parts))
+    return reports
 
 
 def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
-    """Return why a portfolio is skipped or has no return-based figures; ``None`` if it has them."""
+    """Return the reason why each portfolio is skipped or has no return-based figures; ``None`` if it has them."""
     missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
     valued = totals.gross_value > 0
     # Weights relative to the rounding error of a total that cancels out would be absurd.
-    rounding = CANCELLED * (totals.gross_value + np.abs(totals.cash))
+    rounding = CANCELED * (totals.gross_value + np.abs(totals.cash))
     rules = (
         (~totals.finite, "non_finite_value"),
         (~(totals.total_value > rounding), "non_positive_value"),
@@ -145,7 +124,7 @@ def _holdings(
         ]
     )
     # Column -1, a symbol without any price, gets the None at the end.
-    price, price_date, *of_symbol = table.told[:, positions.column].tolist()
+    price, price_date, *of_symbol = table.reported[:, positions.column].tolist()
     rows = map(
         HoldingReport,
         [holding.symbol for holding in owned],
@@ -178,7 +157,7 @@ def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversificat
 def _stresses(totals: Totals, figures: PageFigures, measurable: Booleans) -> list[tuple[Stress, ...] | None]:
     returns, losses = optional_rows(figures.stress), optional_rows(figures.stress * totals.total_value)
     rows = zip(measurable.tolist(), zip(*returns, strict=True), zip(*losses, strict=True), strict=True)
-    return [tuple(map(Stress, SCENARIOS, *told)) if measured else None for measured, *told in rows]
+    return [tuple(map(Stress, SCENARIOS, *own)) if measured else None for measured, *own in rows]
 
 
 def _checks(
@@ -220,56 +199,24 @@ def _checks(
     return checks
 
 
-def _decisions(
-    portfolios: Sequence[Portfolio],
-    reasons: Sequence[str | None],
-    holdings: Sequence[tuple[HoldingReport, ...]],
-    adviser: Adviser,
-) -> list[tuple[Decision, ...]]:
-    return [
-        () if reason in _SKIPPED else adviser.decide(portfolio, valued)
-        for portfolio, reason, valued in zip(portfolios, reasons, holdings, strict=True)
-    ]
-
-
-def _order_plans(
-    portfolios: Sequence[Portfolio],
-    decisions: Sequence[tuple[Decision, ...]],
-    table: PriceTable,
-    research: Mapping[str, Research],
-) -> list[OrderPlan]:
-    return [
-        plan_orders(portfolio, decided, table.figures, research)
-        for portfolio, decided in zip(portfolios, decisions, strict=True)
-    ]
-
-
-def _notes(explainer: Explainer, reasons: Sequence[str | None], *parts: Sequence[Any]) -> list[tuple[str, ...]]:
-    rows = zip(reasons, *parts, strict=True)
-    return [() if reason in _SKIPPED else explainer.notes(*row) for reason, *row in rows]
-
-
 def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
-    concerned = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
-    return tuple(issue for symbol in concerned for issue in table.issues.get(symbol, ()))
+    symbols = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
+    return tuple(issue for symbol in symbols for issue in table.issues.get(symbol, ()))
 
 
 def _data_qualities(
-    portfolios: Sequence[Portfolio],
-    positions: Positions,
-    exposure: Exposure,
-    table: PriceTable,
-    notes: Sequence[tuple[str, ...]],
+    portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
 ) -> list[DataQuality]:
+    """Return the quality of the data of each portfolio, without the notes."""
     symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
     flagged: dict[tuple[int, str], tuple[str, ...]] = {}
     # Column -1, a symbol without any price, gets the False at the end.
-    lacking = ~np.append(table.included, False)[positions.column]
-    for row in np.flatnonzero(lacking).tolist():
+    excluded = ~np.append(table.included, False)[positions.column]
+    for row in np.flatnonzero(excluded).tolist():
         owner, figures = int(positions.owner[row]), table.figures.get(symbols[row])
         history = figures.history if figures else "missing"
         flagged[owner, history] = (*flagged.get((owner, history), ()), symbols[row])
-    rows = zip(portfolios, optional(1 - exposure.excluded_share), notes, strict=True)
+    rows = zip(portfolios, optional(1 - exposure.excluded_share), strict=True)
     return [
         DataQuality(
             coverage,
@@ -278,7 +225,6 @@ def _data_qualities(
             short_history_symbols=flagged.get((owner, "short"), ()),
             invalid_holdings=portfolio.invalid_holdings,
             price_issues=_issues(portfolio, table) if table.issues else (),
-            notes=why,
         )
-        for owner, (portfolio, coverage, why) in enumerate(rows)
+        for owner, (portfolio, coverage) in enumerate(rows)
     ]

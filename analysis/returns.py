@@ -8,12 +8,10 @@ from typing import Literal
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional
-from analysis.history import MAX_GAP, days_until, known_bars, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats, Integers, Objects
-from analysis.price_issues import SymbolIssue
-from analysis.price_quality import find_issues
+from analysis.models import Booleans, Dates, Floats, Integers, Objects
+from analysis.prices import MAX_GAP, Bars, days_until, find_issues, known_bars, symbol_issue, trading_day_numbers
 from analysis.stress import episode_returns
+from records import SymbolIssue
 
 MIN_OBSERVATIONS = 63
 """Minimum number of returns of a symbol for return-based figures."""
@@ -94,9 +92,9 @@ class PriceTable:
         previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
         episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol's
             history does not reach back that far, ``(episodes, symbols)``.
-        told: the symbol figures in reports, from price and date to beta except the history, as Python's own objects,
-            ready for lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a
-            symbol without a column.
+        reported: the symbol figures in reports, from price and date to beta except the history, as Python objects for
+            lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a symbol
+            without a column.
         issues: the price issues of each symbol that has some, with or without a column.
     """
 
@@ -111,7 +109,7 @@ class PriceTable:
     previous_close: Floats
     episode_returns: Floats
     figures: Mapping[str, SymbolFigures]
-    told: Objects
+    reported: Objects
     issues: Mapping[str, tuple[SymbolIssue, ...]]
 
 
@@ -171,7 +169,7 @@ def prepare_prices(
         figures=figures,
         issues=(
             *source_issues,
-            *(SymbolIssue.of(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
+            *(symbol_issue(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
         ),
     )
 
@@ -195,7 +193,7 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         previous_close=np.concatenate([part.previous_close for part in parts]),
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
         figures=dict(zip(symbols, figures, strict=True)),
-        told=np.array([_told(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
+        reported=np.array([_reported(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
         issues=issues,
     )
 
@@ -257,8 +255,8 @@ def _own_risk(
     """Return the annual volatility and beta of each included symbol over its own usable history."""
     volatility, beta = np.full((2, len(first_day)), np.nan)
     for start in np.unique(first_day[included]):
-        alike = np.flatnonzero(included & (first_day == start))
-        for some in np.array_split(alike, len(alike) // _TOGETHER + 1):
+        sharing = np.flatnonzero(included & (first_day == start))
+        for some in np.array_split(sharing, len(sharing) // _TOGETHER + 1):
             own_returns = returns[start:, some]
             volatility[some] = measures.annual_volatility(own_returns)
             beta[some] = measures.beta(own_returns, benchmark_returns[start:])
@@ -275,14 +273,14 @@ def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: F
             aligned.close.tolist(),
             aligned.price_dates,
             np.select([stale, short], ["stale", "short"], "enough").tolist(),
-            *(optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
-            optional(volatility),
-            optional(beta),
+            *(measures.optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
+            measures.optional(volatility),
+            measures.optional(beta),
         )
     )
 
 
-def _told(own: SymbolFigures) -> tuple[object, ...]:
+def _reported(own: SymbolFigures) -> tuple[object, ...]:
     recent = (own.return_1d, own.return_21d, own.return_252d)
     return own.price, own.price_date, *recent, own.annual_volatility, own.beta
 

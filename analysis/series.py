@@ -6,7 +6,6 @@ The same steps as in a report, on the same table of prices, so that charts and f
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional
 from analysis.models import Correlations, Dates, Floats, Integers, Portfolio, Series
 from analysis.returns import PriceTable
 from analysis.valuation import Exposure, Positions, expose, value_positions
@@ -32,9 +31,9 @@ def portfolio_series(portfolio: Portfolio, table: PriceTable) -> Series | None:
     growth, drawdown = _by_week(of_holdings @ exposure.weight[exposure.included], weeks)
     benchmark_growth, benchmark_drawdown = _by_week(table.benchmark_returns[start:], weeks)
     last_rows = np.append(weeks[1:], len(dates) - 1)
-    told = dates[np.append(0, last_rows)].tolist()
+    shown = dates[np.append(0, last_rows)].tolist()
     correlations = _correlations(portfolio, positions, exposure, of_holdings)
-    return Series(tuple(told), growth, benchmark_growth, drawdown, benchmark_drawdown, correlations)
+    return Series(tuple(shown), growth, benchmark_growth, drawdown, benchmark_drawdown, correlations)
 
 
 def _first_rows_of_weeks(days: Dates) -> Integers:
@@ -50,12 +49,15 @@ def _by_week(returns: Floats, weeks: Integers) -> tuple[tuple[float | None, ...]
     growth, drawdown = values[:, 0], measures.drawdowns(values)[:, 0]
     last_rows = np.append(weeks[1:], len(returns))
     lowest = np.minimum.reduceat(drawdown[1:], weeks)
-    return tuple(optional(growth[np.append(0, last_rows)])), tuple(optional(np.append(drawdown[0], lowest)))
+    weekly_growth, weekly_drawdown = measures.optional_rows(
+        [growth[np.append(0, last_rows)], np.append(drawdown[0], lowest)]
+    )
+    return tuple(weekly_growth), tuple(weekly_drawdown)
 
 
 def _correlations(portfolio: Portfolio, positions: Positions, exposure: Exposure, of_holdings: Floats) -> Correlations:
     symbols = np.array([holding.symbol for holding in portfolio.holdings], dtype=np.object_)[exposure.included]
     largest = np.argsort(-np.abs(positions.market_value[exposure.included]), kind="stable")[:MOST_CORRELATED]
-    standard = measures.standardized(measures.centred(of_holdings[:, largest]))
+    standard = measures.standardized(measures.centered(of_holdings[:, largest]))
     values = np.clip(standard.T @ standard / len(standard), -1, 1)
-    return Correlations(tuple(symbols[largest].tolist()), tuple(tuple(optional(row)) for row in values))
+    return Correlations(tuple(symbols[largest].tolist()), tuple(tuple(measures.optional(row)) for row in values))

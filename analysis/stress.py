@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.history import MAX_GAP, trading_day_numbers
-from analysis.models import Bars, Booleans, Dates, Floats
+from analysis.models import Dates, Floats
+from analysis.prices import MAX_GAP, Bars, trading_day_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,16 @@ def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floa
     ``betas`` ``(portfolios,)``; ``weights`` ``(portfolios, holdings)``, 0 without a holding; ``episodes`` the
     :func:`episode_returns` of each holding, ``(episodes, portfolios, holdings)``.
     """
+    of_holdings = np.where(weights != 0, episodes * weights, 0.0)
     return np.stack(
         [
             returns.min(axis=0),
             measures.worst_return(values, 5),
             measures.worst_return(values, 21),
             *(betas * shock for shock in _SHOCKS),
-            *_weighted(episodes, weights),
+            *of_holdings.sum(axis=2),
         ]
     )
-
-
-def _weighted(episodes: Floats, weights: Floats) -> Floats:
-    """Return each portfolio's return over each episode; undefined if that of one of its holdings is."""
-    held: Booleans = weights != 0
-    totals: Floats = np.where(held, episodes * weights, 0.0).sum(axis=2)
-    return totals
 
 
 def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:
@@ -79,6 +73,6 @@ def _episode_returns(own: Bars, trading_days: Dates) -> Floats:
     last = own.dates.searchsorted(_EPISODE_DAYS, "right") - 1
     ages = trading_day_numbers(_EPISODE_DAYS, trading_days) - day_numbers[last]
     spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
-    told = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
+    known = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
     start, end = own.adj_close[last]
-    return np.where(told, end / start - 1, np.nan)
+    return np.where(known, end / start - 1, np.nan)

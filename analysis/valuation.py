@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.arrays import largest_by, sum_by
-from analysis.measures import CANCELLED
+from analysis.measures import CANCELED
 from analysis.models import Booleans, Floats, Integers, Portfolio
 from analysis.returns import PriceTable
 
@@ -86,6 +85,48 @@ def value_positions(portfolios: Sequence[Portfolio], table: PriceTable) -> tuple
     return positions, _totals(positions, portfolios, cost, quantity * _of_symbol(table.previous_close, column))
 
 
+def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
+    """Return the holdings for return-based figures, with their weights scaled up to those of all.
+
+    A holding of zero shares is left out: it must not shorten the history of the others.
+    """
+    size = len(totals.cash)
+    priced = positions.column >= 0
+    included = priced & (positions.market_value != 0)
+    included[priced] &= table.included[positions.column[priced]]
+    owner, value = positions.owner[included], positions.market_value[included]
+    net, gross = sum_by(owner, value, size), sum_by(owner, np.abs(value), size)
+    excluded_share = sum_by(
+        positions.owner[priced & ~included], np.abs(positions.market_value[priced & ~included]), size
+    ) / np.where(totals.gross_value > 0, totals.gross_value, np.nan)
+    whole = excluded_share == 0
+    scale = np.where(whole, 1.0, totals.market_value / net)
+    weight = np.zeros(len(included))
+    weight[included] = value / totals.total_value[owner] * scale[owner]
+    start = np.zeros(size, dtype=np.int64)
+    np.maximum.at(start, owner, table.first_day[positions.column[included]])
+    canceled = (np.abs(net) <= CANCELED * gross) | (np.abs(totals.market_value) <= CANCELED * totals.gross_value)
+    return Exposure(
+        included=included,
+        weight=weight,
+        excluded_share=excluded_share,
+        balanced=whole | (~canceled & (scale > 0)),
+        start=start,
+    )
+
+
+def sum_by(owners: Integers, values: Floats, size: int) -> Floats:
+    """Return the sum of ``values`` of each of ``size`` owners, numbered from 0; a NaN affects only its owner's sum."""
+    return np.bincount(owners, weights=values, minlength=size)
+
+
+def largest_by(owners: Integers, values: Floats, size: int) -> Floats:
+    """Return the largest of the ``values`` of each of ``size`` owners; NaN for an owner without values."""
+    largest = np.full(size, np.nan)
+    np.fmax.at(largest, owners, values)
+    return largest
+
+
 def _totals(positions: Positions, portfolios: Sequence[Portfolio], cost: Floats, previous_value: Floats) -> Totals:
     size = len(portfolios)
     priced = positions.column >= 0
@@ -123,36 +164,6 @@ def _day_change(owner: Integers, value: Floats, previous_value: Floats, size: in
     return change, _percent(change, base, gross_base)
 
 
-def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
-    """Return the holdings for return-based figures, with their weights scaled up to those of all.
-
-    A holding of zero shares is left out: it must not shorten the history of the others.
-    """
-    size = len(totals.cash)
-    priced = positions.column >= 0
-    included = priced & (positions.market_value != 0)
-    included[priced] &= table.included[positions.column[priced]]
-    owner, value = positions.owner[included], positions.market_value[included]
-    net, gross = sum_by(owner, value, size), sum_by(owner, np.abs(value), size)
-    excluded_share = sum_by(
-        positions.owner[priced & ~included], np.abs(positions.market_value[priced & ~included]), size
-    ) / np.where(totals.gross_value > 0, totals.gross_value, np.nan)
-    whole = excluded_share == 0
-    scale = np.where(whole, 1.0, totals.market_value / net)
-    weight = np.zeros(len(included))
-    weight[included] = value / totals.total_value[owner] * scale[owner]
-    start = np.zeros(size, dtype=np.int64)
-    np.maximum.at(start, owner, table.first_day[positions.column[included]])
-    cancelled = (np.abs(net) <= CANCELLED * gross) | (np.abs(totals.market_value) <= CANCELLED * totals.gross_value)
-    return Exposure(
-        included=included,
-        weight=weight,
-        excluded_share=excluded_share,
-        balanced=whole | (~cancelled & (scale > 0)),
-        start=start,
-    )
-
-
 def _of_symbol(figures: Floats, column: Integers) -> Floats:
     # Column -1, a symbol without any price, gets the NaN at the end.
     values: Floats = np.append(figures, np.nan)[column]
@@ -160,4 +171,4 @@ def _of_symbol(figures: Floats, column: Integers) -> Floats:
 
 
 def _percent(change: Floats, base: Floats, gross_base: Floats) -> Floats:
-    return 100 * change / np.where(np.abs(base) <= CANCELLED * gross_base, np.nan, np.abs(base))
+    return 100 * change / np.where(np.abs(base) <= CANCELED * gross_base, np.nan, np.abs(base))

@@ -7,7 +7,6 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
-from analysis.arrays import optional_rows
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS, stress_returns
@@ -76,7 +75,7 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, deviations)
     figures.average_correlation[members] = measures.average_correlation(equal_risk_returns, present.sum(axis=1))
     values = measures.values(returns)
-    betas = window.betas(returns)
+    betas = measures.beta(returns, window.benchmark)
     figures.stress[:, members] = stress_returns(returns, values, betas, weights, window.episode_returns[:, columns])
     measured = window.measure(returns, values, betas, measures.rounding(weights))
     for portfolio, (performance, risk) in zip(members.tolist(), measured, strict=True):
@@ -116,7 +115,7 @@ class _Window:
     """The days from ``start`` to the end of the table.
 
     ``deviations`` are the daily standard deviations over these days of the symbols in ``columns``, ``(symbols,)``;
-    ``episode_returns`` those of the table.
+    ``benchmark`` are its returns on these days, ``episode_returns`` those of the table.
     """
 
     def __init__(self, table: PriceTable, start: int, columns: Integers, risk_free_rate: float) -> None:
@@ -124,16 +123,16 @@ class _Window:
         self._returns = table.returns.T[:, start:]
         self.deviations = np.full(len(self._returns), np.nan)
         for some in np.array_split(columns, len(columns) // BLOCK + 1):
-            self.deviations[some] = measures.standard_deviation(measures.centred(self._returns[some].T))
+            self.deviations[some] = measures.standard_deviation(measures.centered(self._returns[some].T))
         self.episode_returns = table.episode_returns
         # One date more than there are observations.
         dates = table.dates[start:]
         self._dates: list[date] = dates.tolist()
         # With a first price in this year every day counts here, one more than there are returns.
         self._days_this_year = int((dates >= dates[-1].astype("datetime64[Y]")).sum())
-        self._benchmark = table.benchmark_returns[start:]
-        self._centred_benchmark = measures.centred(self._benchmark)
-        self._standard_benchmark = measures.standardized(self._centred_benchmark[:, None])[:, 0]
+        self.benchmark = table.benchmark_returns[start:]
+        self._centered_benchmark = measures.centered(self.benchmark)
+        self._standard_benchmark = measures.standardized(self._centered_benchmark[:, None])[:, 0]
         self._rate = measures.daily_rate(risk_free_rate)
 
     def combine(self, columns: Integers, weights: Floats, other_weights: Floats) -> tuple[Floats, Floats, Floats]:
@@ -153,10 +152,6 @@ class _Window:
             covariances[some] = measures.covariances(of_holdings, returns[some].T)
         return returns.T, other_returns.T, covariances
 
-    def betas(self, returns: Floats) -> Floats:
-        """Return the betas of portfolios with daily ``returns``, ``(observations, portfolios)``."""
-        return measures.beta(returns, self._benchmark)
-
     def measure(
         self, returns: Floats, values: Floats, betas: Floats, noise: Floats
     ) -> Iterator[tuple[Performance, Risk]]:
@@ -164,22 +159,18 @@ class _Window:
 
         ``values`` are their :func:`measures.values`, ``noise`` is their :func:`measures.rounding`.
         """
-        cumulative = measures.cumulative_return(values)
         growth_rate = measures.cagr(values)
-        performance = self._performance(returns, cumulative, growth_rate)
-        return zip(performance, self._risk(returns, values, betas, growth_rate, noise), strict=True)
-
-    def _performance(self, returns: Floats, cumulative: Floats, growth_rate: Floats) -> Iterator[Performance]:
-        start, end, observations = self._dates[0], self._dates[-1], len(returns)
         recent = [_last(returns, days) for days in (1, 5, 21, 63, self._days_this_year, 252)]
-        figures = optional_rows([cumulative, growth_rate, *recent])
-        return (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
+        figures = measures.optional_rows([measures.cumulative_return(values), growth_rate, *recent])
+        start, end, observations = self._dates[0], self._dates[-1], len(returns)
+        performance = (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
+        return zip(performance, self._risk(returns, values, betas, growth_rate, noise), strict=True)
 
     def _risk(
         self, returns: Floats, values: Floats, betas: Floats, growth_rate: Floats, noise: Floats
     ) -> Iterator[Risk]:
-        mean, centred = returns.mean(axis=0), measures.centred(returns)
-        deviation, excess = measures.standard_deviation(centred), returns - self._rate
+        mean, centered = returns.mean(axis=0), measures.centered(returns)
+        deviation, excess = measures.standard_deviation(centered), returns - self._rate
         shortfall = measures.shortfalls(excess)
         downside = measures.downside_deviation(shortfall)
         drawdown = measures.drawdowns(values)
@@ -197,20 +188,21 @@ class _Window:
         others = (
             measures.current_drawdown(drawdown, noise),
             *_tails(returns, mean, deviation),
-            *self._against_benchmark(centred, mean, betas, noise),
+            *self._against_benchmark(centered, mean, betas, noise),
         )
-        return (Risk(*row) for row in zip(*optional_rows(ratios), *days, *optional_rows(others), strict=True))
+        rows = zip(*measures.optional_rows(ratios), *days, *measures.optional_rows(others), strict=True)
+        return (Risk(*row) for row in rows)
 
-    def _against_benchmark(self, centred: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
+    def _against_benchmark(self, centered: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
         """Yield the shape of the returns and their relation to the benchmark, in the order of :class:`Risk`."""
-        standard = measures.standardized(centred, noise)
+        standard = measures.standardized(centered, noise)
         yield measures.skewness(standard)
         yield measures.excess_kurtosis(standard)
         yield betas
-        benchmark_mean = float(self._benchmark.mean())
+        benchmark_mean = float(self.benchmark.mean())
         yield measures.alpha(mean - self._rate, benchmark_mean - self._rate, betas)
         yield measures.correlation(standard, self._standard_benchmark)
-        tracking_error = measures.standard_deviation(centred - self._centred_benchmark[:, None])
+        tracking_error = measures.standard_deviation(centered - self._centered_benchmark[:, None])
         yield measures.annualized(tracking_error)
         yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error, noise)
 

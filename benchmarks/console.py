@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 from itertools import batched, pairwise
 from typing import TYPE_CHECKING
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.report import analyze_portfolios
 from benchmarks.site import SECRET, running_site
 from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 from records import Run, Trigger, user_counts
 from stores.mongo import connect
-from stores.reports import ReportStore
+from stores.reports import ReportStore, Shared
 from stores.runs import RunStore
-from stores.shared import Shared
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,11 +53,11 @@ def group() -> Group:
     if chromium is None:
         return Group(title, "ms", "", [], ["Not measured: Chromium is not installed."])
     with running_site(0, 0) as site:
-        run_id = _run_over_everybody(site.mongodb_url)
+        run_id = _run_over_all_users(site.mongodb_url)
         return Group(title, "ms", "", _measured(chromium, str(site.client.base_url), run_id))
 
 
-def _run_over_everybody(mongodb_url: str) -> str:
+def _run_over_all_users(mongodb_url: str) -> str:
     """Store the reports of all users as a run does, page by page, and the record of their run; return its id."""
     table, now = price_table(SYMBOLS), datetime.now(UTC)
     run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"
@@ -74,7 +73,7 @@ def _run_over_everybody(mongodb_url: str) -> str:
 
 
 def _measured(chromium: str, url: str, run_id: str) -> list[Row]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed by the other groups
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)

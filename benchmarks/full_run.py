@@ -23,7 +23,7 @@ def group() -> Group:
         second = site.run_once()
     analyzed = [first["users_analyzed"], second["users_analyzed"]]
     if analyzed != [USERS, USERS]:
-        raise RuntimeError(f"not every user was analysed: {analyzed}")
+        raise RuntimeError(f"not every user was analyzed: {analyzed}")
     rows = [
         Row(name.removesuffix("_duration_seconds"), seconds, note=f"again: {second['metrics'][name]:.2f}")
         for name, seconds in first["metrics"].items()
@@ -35,5 +35,5 @@ def group() -> Group:
         unit="s",
         ratio_to="",
         rows=rows,
-        notes=["Again: a second run, which finds everything imported, connected and cached."],
+        notes=["Again: a second run, which finds everything imported, connected and stored."],
     )

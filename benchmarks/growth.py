@@ -1,8 +1,8 @@
-"""Whether the time per portfolio stays the same from a hundred portfolios to a hundred thousand."""
+"""Measure the time per portfolio from a hundred portfolios to a hundred thousand; it should stay the same."""
 
 import time
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable
 from benchmarks.tables import Group, Row
@@ -19,7 +19,7 @@ def group() -> Group:
     _analyze(0, _REFERENCE, table)
     measured = {size: _measure(size, table) for size in SIZES}
     return Group(
-        title=f"Growth: portfolios of 20 holdings out of {SYMBOLS} symbols, analysed in pages of {PAGE}",
+        title=f"Growth: portfolios of 20 holdings out of {SYMBOLS} symbols, analyzed in pages of {PAGE}",
         unit="µs a portfolio",
         ratio_to="1,000 portfolios",
         rows=[
@@ -28,7 +28,7 @@ def group() -> Group:
         ],
         notes=[
             "The analysis alone, from portfolios in memory to reports; the database is left out.",
-            "Each ratio is to 1,000 portfolios measured anew in turn with every 1,000 of the others.",
+            "Each ratio is to 1,000 portfolios measured again in turn with every 1,000 of the others.",
         ],
     )
 

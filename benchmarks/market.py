@@ -36,14 +36,14 @@ def group() -> Group:
             with site.peak_memory() as peaks:
                 run = site.run_once()
             if (run["users_analyzed"], run["symbols"]) != (USERS, SYMBOLS):
-                raise RuntimeError(f"not every user was analysed: {run['status']}, {run['errors']}")
+                raise RuntimeError(f"not every user was analyzed: {run['status']}, {run['errors']}")
             metrics = run["metrics"]
             rows += [
                 Row(f"{name}, s", metrics["total_duration_seconds"]),
                 Row(f"{name}: prices, s", metrics["market_data_duration_seconds"]),
                 Row(f"{name}: research and alignment, s", metrics["research_duration_seconds"]),
                 Row(f"{name}: pages of users, s", metrics["analyze_duration_seconds"]),
-                Row(f"{name}: questions to the provider", len(server.asked)),
+                Row(f"{name}: requests to the provider", len(server.asked)),
                 *[Row(f"{name}: peak memory of {kind}, MB", peak) for kind, peak in sorted(peaks.items())],
             ]
     return Group(
@@ -52,7 +52,7 @@ def group() -> Group:
         ratio_to="",
         rows=rows,
         notes=[
-            "The stand-in answers in Python and shares the two cores, as the embedded MongoDB does: the prices of the",
-            "first run are as slow as these are.",
+            "The stand-in is written in Python and shares the two cores, as the embedded MongoDB does; this slows down",
+            "the prices of the first run.",
         ],
     )

@@ -46,7 +46,7 @@ def group() -> Group:
         rows=[
             Row("idle: our modules, the driver and numpy imported", idle),
             Row("prepared prices and research read: peak above idle", peaks["table"] - idle),
-            Row("page read, analysed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
+            Row("page read, analyzed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
         ],
         notes=["Peak resident memory so far, as the system counts it."],
     )
@@ -68,12 +68,11 @@ def prepare(mongodb: DocumentDatabase) -> None:
 
 def peaks(url: str) -> dict[str, float]:
     """Do the work of a worker's first page; return the peak memory in MB after each step."""
-    from analysis.decisions import Adviser  # noqa: PLC0415
-    from analysis.report import analyze_portfolios  # noqa: PLC0415 - part of what an idle worker has imported
-    from analysis.returns import join_prices  # noqa: PLC0415
-    from stores.portfolios import PortfolioStore  # noqa: PLC0415
-    from stores.reports import ReportStore  # noqa: PLC0415
-    from stores.shared import Shared  # noqa: PLC0415
+    from analysis.advice import Adviser
+    from analysis.report import analyze_portfolios
+    from analysis.returns import join_prices
+    from stores.portfolios import PortfolioStore
+    from stores.reports import ReportStore, Shared
 
     with connect(url) as client:
         mongodb = client["portfolio"]

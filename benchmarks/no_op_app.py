@@ -5,7 +5,7 @@ import azure.functions as func
 import msgspec
 
 from functions import orchestration
-from functions.messages import BatchResult, Plan
+from records import BatchResult, Plan
 
 # The steps of 10,000 users in pages of 200, over 500 symbols in batches of 100.
 PLAN = Plan("plan", symbols=500, symbol_batches=5, pages=50)

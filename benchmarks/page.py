@@ -13,7 +13,7 @@ import bson
 import numpy as np
 from pymongo import ReplaceOne
 
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -26,8 +26,7 @@ from benchmarks.timing import interleaved
 from benchmarks.workload import portfolios, price_table, symbols, walks
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.reports import ReportStore, report_document
-from stores.shared import Shared
+from stores.reports import ReportStore, Shared, report_document
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
@@ -56,7 +55,7 @@ def group() -> Group:
         row("encode", "encode", "bare bson.encode"),
         row("encode and write", "write", "bare bulk_write"),
         Row("whole page", whole, whole / floors, "<= 350", "read, compute, build, encode and write"),
-        Row("sum of the floors", floors, 1.0, note="what this machine needs for the least of each, a page's own work"),
+        Row("sum of the floors", floors, 1.0, note="what this machine needs for the minimum of each"),
     ]
     return Group(
         title=f"A page of {USERS} users of 20 holdings out of {SYMBOLS} symbols and 1,260 days",

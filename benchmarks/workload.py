@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.models import Bars, Holding, Portfolio
+from analysis.models import Holding, Portfolio
+from analysis.prices import Bars
 from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
 
 DAYS = 1_261

@@ -22,7 +22,7 @@ class NoToken(Exception):
 @functools.cache
 def credential() -> "DefaultAzureCredential":
     """Return the process's one credential; it caches its tokens until shortly before they expire."""
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow, not used on a laptop
+    from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential(**IMPATIENT)
 
@@ -33,7 +33,7 @@ def token(scope: str) -> str:
     Raises:
         NoToken: no token is available. The message contains no secret.
     """
-    from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - slow, not used on a laptop
+    from azure.core.exceptions import ClientAuthenticationError
 
     try:
         return credential().get_token(scope).token

@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from credentials.kept import Kept, Unavailable
+from credentials.secrets import Cached, Unavailable
 from settings import Oidc, is_trusted_url
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class IssuerKeys:
     def __init__(self, oidc: Oidc, clock: Callable[[], float] = time.monotonic) -> None:
         self._oidc = oidc
         self._clock = clock
-        self._kept = Kept("The key set of the issuer", self._fetch, clock)
+        self._cached = Cached("The key set of the issuer", self._fetch, clock)
 
     def get(self, algorithm: str, key_id: str) -> "PyJWK | None":
         """Return the key of this id for this algorithm, or ``None`` if the issuer has none.
@@ -41,7 +41,7 @@ class IssuerKeys:
         Raises:
             IssuerUnavailable: the issuer did not answer, and its last answer is too old.
         """
-        return self._kept.find(lambda keys: keys.get((algorithm, key_id)))
+        return self._cached.find(lambda keys: keys.get((algorithm, key_id)))
 
     def _fetch(self) -> Keys:
         issuer = self._oidc.issuer
@@ -60,7 +60,7 @@ class IssuerKeys:
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             raise IssuerUnavailable(type(error).__name__) from None
         if not isinstance(content, dict):
-            raise IssuerUnavailable("what it answered is no object")
+            raise IssuerUnavailable("its answer is not an object")
         return content
 
 
@@ -98,6 +98,8 @@ def _keys(listed: object) -> Keys:
 
 def _key(item: Any) -> "PyJWK | None":  # noqa: ANN401 - any JSON
     """Return the key with only the members that its type allows: members not named here are ignored."""
+    from jwt import PyJWK, PyJWTError
+
     match item:
         case {"kid": str(), "kty": "RSA", "n": str(n), "e": str(e)}:
             algorithm, public = "RS256", {"kty": "RSA", "n": n, "e": e}
@@ -107,12 +109,6 @@ def _key(item: Any) -> "PyJWK | None":  # noqa: ANN401 - any JSON
             return None
     if item.get("use", "sig") != "sig" or item.get("alg", algorithm) != algorithm:
         return None
-    return _made_of(public, algorithm)
-
-
-def _made_of(public: dict[str, str], algorithm: str) -> "PyJWK | None":
-    from jwt import PyJWK, PyJWTError  # noqa: PLC0415 - slow, only needed where there is an issuer
-
     try:
         key = PyJWK(public, algorithm)
     except (PyJWTError, ValueError):

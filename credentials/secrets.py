@@ -1,17 +1,20 @@
 """The app's secrets: from Key Vault if one is configured, otherwise from the settings."""
 
+import functools
 import logging
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
-from credentials.kept import Kept
-from credentials.vault import SecretsUnavailable, SecretVersion, Vault, vault_client
 from settings import MONGODB_SCHEMES, REDIS_SCHEMES, SHORTEST_JWT_SECRET_BYTES, KeyName, Settings, is_server_url
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
+
+    from credentials.vault import Vault
 
 type SecretName = Literal[
     "admin-secret",
@@ -24,13 +27,40 @@ type SecretName = Literal[
 ]
 type Versions = tuple[SecretVersion, ...]
 
-_ACCEPTED_VERSIONS = 2
-"""The current version and the one before it, so that no client is refused while a secret is replaced."""
 _SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
 _KEYS: tuple[str, ...] = get_args(KeyName.__value__)
 """Passed to a price provider, which decides about their validity."""
 
+FRESH_SECONDS = 300.0
+BRIDGE_SECONDS = 3600.0
+"""The maximum age of a value while its source does not answer. An older one is not used."""
+BETWEEN_REPEATED_FETCHES_SECONDS = 5.0
+AFTER_FAILURE_SECONDS = 15.0
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 _log = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """The source of the value does not answer or refuses the request; it may have named a time for the next attempt."""
+
+    def __init__(self, reason: str = "", retry_after_seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SecretsUnavailable(Unavailable):
+    """The vault cannot be reached or refuses the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """One current or earlier value of a secret; ``id`` is None for one that does not come from a vault."""
+
+    id: str | None
+    value: str = field(repr=False)
+    not_after: datetime = NEVER
 
 
 class SecretMissing(Exception):
@@ -49,11 +79,13 @@ class Secrets:
     ) -> None:
         self._now = now
         if settings.key_vault_url is None:
-            source = _from(settings)
+            fetch = _from(settings)
         else:
-            source = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
+            from credentials.vault import Vault, vault_client
+
+            fetch = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
         names: tuple[SecretName, ...] = get_args(SecretName.__value__)
-        self._kept = {name: Kept(name, source(name), clock) for name in names}
+        self._cached = {name: Cached(name, functools.partial(fetch, name), clock) for name in names}
 
     def get(self, name: SecretName) -> str:
         """Return the secret's current value.
@@ -66,7 +98,7 @@ class Secrets:
 
     def accepted(self, name: SecretName) -> Versions:
         """Return the accepted versions, newest first, never none; raises as :meth:`get`."""
-        found = self._kept[name].find(lambda versions: self._valid(versions) or None)
+        found = self._cached[name].find(lambda versions: self._valid(versions) or None)
         if found is None:
             raise SecretMissing(name)
         return found
@@ -77,12 +109,12 @@ class Secrets:
         Raises as :meth:`get`.
         """
         self.accepted(name)
-        return self._kept[name].find(lambda versions: match(self._valid(versions)))
+        return self._cached[name].find(lambda versions: match(self._valid(versions)))
 
     def ping(self) -> None:
         """Check that the vault answers, if there is one; raises as :meth:`get`."""
         self.accepted("admin-secret")
-        if self._kept["admin-secret"].failing:
+        if self._cached["admin-secret"].failing:
             raise SecretsUnavailable
 
     def _valid(self, versions: Versions) -> Versions:
@@ -90,45 +122,137 @@ class Secrets:
         return tuple(version for version in versions if self._now() < version.not_after)
 
 
-type _Source = Callable[[SecretName], Callable[[], Versions]]
-
-
-def _from(settings: Settings) -> _Source:
+def _from(settings: Settings) -> Callable[[SecretName], Versions]:
     keys = settings.market_data_server.keys if settings.market_data_server else {}
     values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret, **keys}
-
-    def source(name: SecretName) -> Callable[[], Versions]:
-        value = values.get(name)
-        return lambda: () if value is None else (SecretVersion(None, value),)
-
-    return source
+    versions = {name: (SecretVersion(None, value),) for name, value in values.items() if value is not None}
+    return lambda name: versions.get(name, ())
 
 
-def _from_vault(vault: Vault) -> _Source:
-    def source(name: SecretName) -> Callable[[], Versions]:
+def _from_vault(vault: "Vault") -> Callable[[SecretName], Versions]:
+    def fetch(name: SecretName) -> Versions:
         if schemes := _SCHEMES.get(name):
-            return lambda: _usable(name, schemes, vault.current(name))
-        if name in _KEYS:
-            return lambda: vault.current(name)
-        return lambda: _long_enough(name, vault.newest(name, _ACCEPTED_VERSIONS))
+            return _usable(name, schemes, vault.current(name))
+        return vault.current(name) if name in _KEYS else _long_enough(name, vault.newest(name))
 
-    return source
+    return fetch
 
 
 def _long_enough(name: SecretName, versions: Versions) -> Versions:
     """Leave out keys short enough to guess; the setting of the same purpose is checked at the start."""
     if name != "jwt-secret":
         return versions
-    kept = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
-    if len(kept) < len(versions):
-        _log.error("%s has versions of less than %s bytes: they are refused", name, SHORTEST_JWT_SECRET_BYTES)
-    return kept
+    accepted = tuple(version for version in versions if len(version.value.encode()) >= SHORTEST_JWT_SECRET_BYTES)
+    if len(accepted) < len(versions):
+        _log.error("%s has versions of less than %s bytes: they are rejected", name, SHORTEST_JWT_SECRET_BYTES)
+    return accepted
 
 
 def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> Versions:
     """Leave out values that no driver can use; settings of the same purpose are checked at the start."""
-    kept = tuple(version for version in versions if is_server_url(version.value, schemes))
-    if len(kept) < len(versions):
+    usable = tuple(version for version in versions if is_server_url(version.value, schemes))
+    if len(usable) < len(versions):
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
-        _log.error("%s is no URL that starts with %s and names a host: it counts as missing", name, forms)
-    return kept
+        _log.error("%s is not a URL that starts with %s and names a host: it counts as missing", name, forms)
+    return usable
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry[T]:
+    value: T
+    fetched_at: float
+
+
+class Cached[T]:
+    """The result of ``fetch``, fetched again by one thread at a time when it is no longer fresh.
+
+    ``fetch`` raises :class:`Unavailable` if its source does not answer; any result is accepted as it is, also an empty
+    one.
+    """
+
+    def __init__(self, name: str, fetch: Callable[[], T], clock: Callable[[], float]) -> None:
+        self._name = name
+        self._fetch = fetch
+        self._clock = clock
+        self._fetching = threading.Lock()
+        self._entry: _Entry[T] | None = None
+        self._failure: Unavailable | None = None
+        self._not_before = self._no_repetition_before = float("-inf")
+
+    @property
+    def failing(self) -> bool:
+        """Return whether the last fetch failed, even if an older value is still served."""
+        return self._failure is not None
+
+    def find[R](self, match: Callable[[T], R | None]) -> R | None:
+        """Return the result of ``match`` on the value or, if it is ``None``, on a newer value that can be fetched now.
+
+        Repeated fetches are rate-limited, so that guessed keys do not flood the source.
+
+        Raises:
+            Unavailable: there is no value, or only one that is too old.
+        """
+        called_at = self._clock()
+        entry = self._current()
+        found = match(entry.value)
+        # A value fetched after the call began is new enough: no repetition is needed.
+        while found is None and entry.fetched_at <= called_at:
+            newer = self._newer_than(entry)
+            if newer is None:
+                break
+            entry, found = newer, match(newer.value)
+        return found
+
+    def _current(self) -> _Entry[T]:
+        if fresh := self._not_older_than(FRESH_SECONDS):
+            return fresh
+        old = self._not_older_than(BRIDGE_SECONDS)
+        # While one thread fetches, the others use the old value; threads without a value wait.
+        if not self._fetching.acquire(blocking=old is None) and old is not None:
+            return old
+        try:
+            return self._refreshed()
+        finally:
+            self._fetching.release()
+
+    def _refreshed(self) -> _Entry[T]:
+        if fresh := self._not_older_than(FRESH_SECONDS):
+            return fresh  # fetched by another thread in the meantime
+        if self._clock() >= self._not_before:
+            self._try_to_fetch()
+        if entry := self._not_older_than(BRIDGE_SECONDS):
+            return entry
+        # A new one each time: threads that raise the same error object would write into the same traceback.
+        raise _without_traceback(self._failure or Unavailable())
+
+    def _newer_than(self, entry: _Entry[T]) -> _Entry[T] | None:
+        with self._fetching:  # waits for a fetch under way: its value may have the match
+            if self._entry is not None and self._entry is not entry:
+                return self._entry
+            now = self._clock()
+            if now < max(self._not_before, self._no_repetition_before):
+                return None
+            self._no_repetition_before = now + BETWEEN_REPEATED_FETCHES_SECONDS
+            return self._entry if self._try_to_fetch() else None
+
+    def _try_to_fetch(self) -> bool:
+        started = self._clock()
+        try:
+            value = self._fetch()
+        except Unavailable as error:
+            requested = min(error.retry_after_seconds, FRESH_SECONDS)
+            self._not_before = self._clock() + max(AFTER_FAILURE_SECONDS, requested)
+            # The traceback would keep the variables of the fetch alive, secrets among them.
+            self._failure = _without_traceback(error)
+            _log.warning("%s cannot be fetched: %s", self._name, error)
+            return False
+        self._entry, self._failure = _Entry(value, started), None
+        return True
+
+    def _not_older_than(self, seconds: float) -> _Entry[T] | None:
+        entry = self._entry
+        return entry if entry is not None and self._clock() - entry.fetched_at <= seconds else None
+
+
+def _without_traceback(error: Unavailable) -> Unavailable:
+    return type(error)(str(error), error.retry_after_seconds)

@@ -4,35 +4,24 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from credentials.identity import IMPATIENT, credential
-from credentials.kept import Unavailable
+from credentials.secrets import NEVER, SecretsUnavailable, SecretVersion
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
+_ACCEPTED_VERSIONS = 2
+"""The current version and the one before it, so that no client is refused while a secret is replaced."""
 MOST_VERSIONS_LISTED = 1_000
 _PAGE_SIZE = 25  # the maximum of the vault
-_LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _log = logging.getLogger(__name__)
-
-
-class SecretsUnavailable(Unavailable):
-    """The vault cannot be reached or refuses the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """One current or earlier value of a secret; ``id`` is None for one that does not come from a vault."""
-
-    id: str | None
-    value: str = field(repr=False)
-    not_after: datetime = _NEVER
 
 
 class Vault:
@@ -51,13 +40,13 @@ class Vault:
         Raises:
             SecretsUnavailable: the vault did not answer.
         """
-        return _answered(lambda: tuple(replace(version, not_after=_NEVER) for version in self._current(name)))
+        return _answered(lambda: tuple(replace(version, not_after=NEVER) for version in self._current(name)))
 
-    def newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
-        """Return the newest enabled and valid versions, at most ``most``; raises as :meth:`current`."""
-        return _answered(lambda: self._newest(name, most))
+    def newest(self, name: str) -> tuple[SecretVersion, ...]:
+        """Return the newest two enabled and valid versions; raises as :meth:`current`."""
+        return _answered(lambda: self._newest(name))
 
-    def _newest(self, name: str, most: int) -> tuple[SecretVersion, ...]:
+    def _newest(self, name: str) -> tuple[SecretVersion, ...]:
         versions = self._client().list_properties_of_secret_versions(name, max_page_size=_PAGE_SIZE)
         # The list has no guaranteed order, so all pages must be read to find the newest.
         listed = list(itertools.islice(versions, MOST_VERSIONS_LISTED + 1))
@@ -66,12 +55,12 @@ class Vault:
             return tuple(version for version in self._current(name) if self._now() < version.not_after)
         counting = sorted(filter(self._counts, listed), key=lambda found: found.created_on or _LONG_AGO, reverse=True)
         known = self._values.get(name, {})
-        found = [self._value(name, version, known) for version in counting[:most]]
+        found = [self._value(name, version, known) for version in counting[:_ACCEPTED_VERSIONS]]
         self._values[name] = {version.id: version.value for version in found if version.id}
         return tuple(version for version in found if version.value)
 
     def _counts(self, version: "SecretProperties") -> bool:
-        starts, ends = version.not_before or _LONG_AGO, version.expires_on or _NEVER
+        starts, ends = version.not_before or _LONG_AGO, version.expires_on or NEVER
         return version.enabled is True and starts <= self._now() < ends
 
     def _value(self, name: str, listed: "SecretProperties", known: dict[str, str]) -> SecretVersion:
@@ -84,14 +73,14 @@ class Vault:
 
 
 def _version(properties: "SecretProperties", value: str) -> SecretVersion:
-    return SecretVersion(properties.version, value, properties.expires_on or _NEVER)
+    return SecretVersion(properties.version, value, properties.expires_on or NEVER)
 
 
-def _answered[T](ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    from azure.core.exceptions import AzureError, ResourceNotFoundError  # noqa: PLC0415 - slow, not always needed
+def _answered[T](fetch: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
 
     try:
-        return ask()
+        return fetch()
     except ResourceNotFoundError:
         return ()
     except AzureError as error:
@@ -112,7 +101,7 @@ def vault_client(url: str) -> Callable[[], "SecretClient"]:
 
     @functools.cache
     def client() -> "SecretClient":
-        from azure.keyvault.secrets import SecretClient  # noqa: PLC0415 - slow, only used with a vault
+        from azure.keyvault.secrets import SecretClient
 
         return SecretClient(url, credential(), **IMPATIENT)
 

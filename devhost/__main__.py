@@ -27,15 +27,15 @@ def main() -> int:
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
     arguments = parser.parse_args()
     if arguments.command == "preflight":
-        from devhost.preflight import main as preflight  # noqa: PLC0415 - not needed for the others
+        from devhost.preflight import main as preflight
 
         return preflight(arguments.settings, arguments.url)
     if arguments.command == "func":
-        from devhost.real_host import func  # noqa: PLC0415 - not needed for the others
+        from devhost.real_host import func
 
         return func(Path(__file__).parent.parent)
     if arguments.command == "demo":
-        from devhost.demo import main as demo  # noqa: PLC0415 - its libraries would slow every start
+        from devhost.demo import main as demo
 
         return demo()
     return start(arguments.script_root, verbose=arguments.verbose)

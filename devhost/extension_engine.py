@@ -159,7 +159,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
         if function.trigger_type in _DURABLE_NAMES
     ]
 
-    async def told(_: Request) -> Response:
+    async def functions_known(_: Request) -> Response:
         return JSONResponse(known)
 
     names = {function["name"] for function in known}
@@ -184,7 +184,7 @@ def _functions_app(functions: Sequence[FunctionInfo], invoke: Invoke) -> Starlet
             return JSONResponse(failure, status_code=500)
         return Response(result or "")
 
-    return Starlette(routes=[Route("/functions", told), Route("/invoke/{name}", invoked, methods=["POST"])])
+    return Starlette(routes=[Route("/functions", functions_known), Route("/invoke/{name}", invoked, methods=["POST"])])
 
 
 @asynccontextmanager

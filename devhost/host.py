@@ -105,7 +105,7 @@ class ManualInvocations:
             return False
         if function.trigger_type == "httpTrigger":
             with logs.of_function(function.name):
-                _log.error("failed: what fires a function by hand is no HTTP request; send one to its route")
+                _log.error("failed: an HTTP function cannot be started by hand; send a request to its route")
             return True
         if function.name in self._timers:
             text = self._timers[function.name].payload()

@@ -15,7 +15,7 @@ _PATIENCE_MILLISECONDS = 10_000
 async def ping(url: str, milliseconds: int) -> None:
     """Wait for an answer.
 
-    ConnectionError: there is none within this time.
+    Raises:
         ConnectionError: there is none in this time.
     """
     try:

@@ -53,8 +53,8 @@ def read_settings(path: Path) -> dict[str, str]:
 def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[Finding]:
     """Yield the findings in order; checks that depend on a missing requirement are skipped."""
     # Imported late: slow to import, and not needed by the demo and the local host.
-    from credentials.secrets import Secrets  # noqa: PLC0415
-    from devhost import preflight_app, preflight_checks, preflight_database, preflight_platform  # noqa: PLC0415
+    from credentials.secrets import Secrets
+    from devhost import preflight_app, preflight_checks, preflight_database, preflight_platform
 
     try:
         settings = Settings.from_environment(environment)

@@ -6,8 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, ok
 from devhost.preflight_database import MOST_SECONDS_APART
 
@@ -24,7 +23,7 @@ def app(url: str, secrets: Secrets) -> Iterator[Finding]:
             yield missing("app", f"{url} does not answer ({type(error).__name__})")
             return
         if health.status_code == httpx.codes.OK:
-            yield ok("app", f"it is well: {health.text}")
+            yield ok("app", f"healthy: {health.text}")
         else:
             yield missing("app", f"its health is {health.status_code}: {health.text[:200]}")
         yield from _clock(health)
@@ -32,10 +31,10 @@ def app(url: str, secrets: Secrets) -> Iterator[Finding]:
 
 
 def _clock(answer: httpx.Response) -> Iterator[Finding]:
-    told = answer.headers.get("Date")
-    if told is None:
+    date = answer.headers.get("Date")
+    if date is None:
         return
-    apart = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
+    apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MOST_SECONDS_APART:
         yield missing("clock", f"the app's is {apart:.0f} s apart from this machine's: tokens may be refused")
     else:
@@ -49,6 +48,6 @@ def _door(client: httpx.Client, secrets: Secrets) -> Iterator[Finding]:
         return  # reported before
     answer = client.get(_RUNS, headers={"X-Admin-Secret": secret})
     if answer.status_code == httpx.codes.OK:
-        yield ok("app", "it lets in whoever has the admin secret")
+        yield ok("app", "the admin secret is accepted")
     else:
-        yield missing("app", f"it answers {answer.status_code} to the admin secret: is its vault another one?")
+        yield missing("app", f"it answers {answer.status_code} to the admin secret: does it use another vault?")

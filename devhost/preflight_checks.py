@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from credentials.identity import NoToken, token
-from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from market_data.provider import KeyRefused, ProviderUnavailable
 from market_data.providers import provider_from
 from settings import KeyName, Settings
-from stores.rate_limit import OwnBucket, Rate, RateLimit
+from stores.rate_limit import Rate, RateLimit
 
 _STORAGE = {
     "AzureWebJobsStorage__blobServiceUri": ("Storage Blob Data Owner", "?comp=list&maxresults=1"),
@@ -30,7 +29,7 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         versions = secrets.accepted("admin-secret")
     except SecretMissing:
         where = "the vault" if settings.key_vault_url else "ADMIN_SECRET"
-        yield missing("secret", f"admin-secret is not in {where}: nobody can start a run with it")
+        yield missing("secret", f"admin-secret is not in {where}: runs cannot be started with it")
     except SecretsUnavailable as error:
         text = f"the vault does not answer ({error}): is it reachable from here, with the role Key Vault Secrets User?"
         yield missing("secret", text)
@@ -41,7 +40,7 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         secrets.get("jwt-secret")
     except SecretMissing:
         if settings.oidc is None:
-            yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret opens the door")
+            yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret gives access")
     else:
         yield ok("tokens", "the backend's tokens are accepted")
 
@@ -51,14 +50,14 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
     services = {name: environment[name].rstrip("/") for name in _STORAGE if environment.get(name)}
     if not services:
         yield note(
-            "roles", "no AzureWebJobsStorage__*ServiceUri: the host's storage is not signed in to as an identity"
+            "roles", "no AzureWebJobsStorage__*ServiceUri: the host does not sign in to its storage with an identity"
         )
         return
     try:
         headers = _STORAGE_HEADERS | {"Authorization": f"Bearer {token('https://storage.azure.com/.default')}"}
     except NoToken as error:
         yield missing(
-            "roles", f"no token to be had ({error}): sign in with 'az login', or run this as the app's identity"
+            "roles", f"no token available ({error}): sign in with 'az login', or run this as the app's identity"
         )
         return
     for name, uri in services.items():
@@ -71,35 +70,35 @@ def roles(environment: Mapping[str, str]) -> Iterator[Finding]:
         if status == httpx.codes.OK:
             yield ok("roles", f"{role}, or more, on {uri}")
         else:
-            yield missing("roles", f"{uri} answers {status}: give the identity the role {role} there")
+            yield missing("roles", f"{uri} answers {status}: assign the role {role} to the identity there")
 
 
 def redis(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Check whether Redis answers, if one is configured."""
-    from redis import RedisError  # noqa: PLC0415 - slow to import
+    from redis import RedisError
 
-    from stores.price_cache import PriceCache  # noqa: PLC0415 - slow to import, too
+    from stores.redis_server import RedisServer
 
     try:
-        cache = PriceCache(settings.redis_url or secrets.get("redis-url"))
+        server = RedisServer(settings.redis_url or secrets.get("redis-url"))
     except SecretMissing:
-        yield note("redis", "none: prices are not cached, and failed sign-ins are counted by each worker for itself")
+        yield note("redis", "none: each worker counts failed sign-ins and requests to the provider separately")
         return
     except SecretsUnavailable:
         return
     try:
-        cache.ping()
+        server.ping()
         yield ok("redis", "it answers")
     except RedisError as error:
         yield missing("redis", f"it does not answer ({type(error).__name__})")
     finally:
-        cache.close()
+        server.close()
 
 
 def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
     """Request the benchmark's newest prices from their source, as a run would."""
     if settings.market_data_provider == "sample":
-        yield note("prices", "sample prices, of some years ago: for trying out only")
+        yield note("prices", "sample prices, several years old: only for trying out")
         return
 
     def key(name: KeyName) -> str:
@@ -108,7 +107,7 @@ def prices(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         except SecretMissing:
             raise KeyRefused(f"{name} is not in the vault") from None
 
-    provider = provider_from(settings, key, lambda _, rate: RateLimit(None, OwnBucket(Rate(rate))))
+    provider = provider_from(settings, key, lambda name, rate: RateLimit(None, name, Rate(rate)))
     symbol, end = settings.benchmark_symbol, provider.last_day()
     try:
         fetched = provider.daily_bars([symbol], end - _A_FORTNIGHT, end)
@@ -127,4 +126,4 @@ def schedule(settings: Settings) -> Iterator[Finding]:
     """Check when the nightly run is due, and whether its timer is enabled."""
     yield ok("schedule", f"next due {settings.schedule.after(datetime.now(UTC)):%Y-%m-%d %H:%M:%S} UTC")
     if settings.timer_disabled:
-        yield note("schedule", "the timer is off: something else has to start the nightly run")
+        yield note("schedule", "the timer is disabled: something else must start the nightly run")

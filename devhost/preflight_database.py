@@ -6,18 +6,16 @@ from datetime import UTC, datetime
 from pymongo import IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 
-from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import Document, DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
 from stores.runs import RunStore
+from stores.symbols import PriceStore, ResearchStore
 
 type _Keys = tuple[tuple[str, object], ...]
 
@@ -67,7 +65,7 @@ def _collections(database: DocumentDatabase) -> Iterator[Finding]:
         else:
             yield note("collections", f"{name} is empty or not there")
     if "users" in holds and database["users"].find_one({"is_admin": True}, {"_id": True}) is None:
-        yield note("collections", "no user is an administrator (is_admin): no token of the backend opens the door")
+        yield note("collections", "no user is an administrator (is_admin): no token of the backend gives access")
 
 
 def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
@@ -77,7 +75,7 @@ def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
         if keys not in there:
             lacking += 1
             fields = ", ".join(field for field, _ in keys)
-            yield missing("indexes", f"{name}: {fields}; the app makes it when a worker first uses the database")
+            yield missing("indexes", f"{name}: {fields}; the app creates it when a worker first uses the database")
     if not lacking:
         yield ok("indexes", "all there")
 

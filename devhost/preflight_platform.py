@@ -19,14 +19,14 @@ def platform(environment: Mapping[str, str]) -> Iterator[Finding]:
     if environment.get(HOMEPAGE_SETTING, "").strip().lower() == "true":
         yield ok("platform", "no page of the platform at /")
     else:
-        yield missing("platform", f"{HOMEPAGE_SETTING} is not true: / shows everybody a page of the platform")
+        yield missing("platform", f"{HOMEPAGE_SETTING} is not true: / shows a page of the platform to everyone")
     yield from _telemetry(environment)
     yield from _polling(environment)
 
 
 def _body_limit(text: str) -> Finding:
     if not text.isdecimal():
-        found = "is not set" if not text else f"is no number: {text}"
+        found = "is not set" if not text else f"is not a number: {text}"
         return missing(
             "platform", f"{BODY_LIMIT_SETTING} {found}: set {LARGEST_BODY_LIMIT}, or bodies of 100 MB are held"
         )

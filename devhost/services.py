@@ -43,7 +43,7 @@ async def embedded_mongodb(data_dir: Path | None) -> AsyncIterator[Service]:
         command = (sys.executable, "-m", "secantus", "--port", str(port), "--log-level", "ERROR")
         stop_seconds = _STOP_SECONDS if data_dir else 0  # temporary data needs no orderly shutdown
         async with _server("MongoDB", folder, (*command, "--storage-path", str(folder)), stop_seconds) as ready:
-            from devhost.mongodb import ping  # noqa: PLC0415 - slow to import: the server starts in the meantime
+            from devhost.mongodb import ping
 
             await ready(lambda: ping(url, _PING_MILLISECONDS))
             yield Service(url, f"embedded SecantusDB, {_kept(data_dir)}")

@@ -164,7 +164,7 @@ async def _seed(mongodb: Service, database: str, options: StartOptions) -> None:
     """Write the sample users: to an embedded MongoDB without users, to an external one only on request."""
     embedded = mongodb.description != _EXTERNAL
     if embedded or options.seed:
-        from devhost.mongodb import seed  # noqa: PLC0415 - the driver is slow to import and not always needed
+        from devhost.mongodb import seed
 
         await seed(mongodb.url, database, only_if_empty=embedded)
 

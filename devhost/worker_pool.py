@@ -96,7 +96,9 @@ class Worker:
             StartError: the worker refuses one.
         """
         found = await self.ask(functions_metadata_request=_rpc.FunctionsMetadataRequest())
-        functions = [rpc.function_info(told) for told in found.function_metadata_response.function_metadata_results]
+        functions = [
+            rpc.function_info(metadata) for metadata in found.function_metadata_response.function_metadata_results
+        ]
         for function in functions:
             loaded = await self.ask(function_load_request=_rpc.FunctionLoadRequest(function_id=function.function_id))
             _check(loaded.function_load_response.result)

@@ -12,11 +12,11 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions.failures import tellable_errors
-from functions.messages import BatchInput, FinishInput, MessageTooLarge, PlanInput, to_wire
-from functions.services import services
-from functions.telemetry.correlation import of_run
+from correlation import of_run
+from functions.messages import FinishInput, MessageTooLarge, PlanInput, sendable_errors, to_wire
+from functions.services import worker
 from functions.telemetry.spans import invocation
+from records import Batch
 
 if TYPE_CHECKING:
     type Message = dict[str, Any]
@@ -33,60 +33,62 @@ _log = logging.getLogger(__name__)
 def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
     """Fix the as-of date and the batches of symbols and users."""
     with _step("plan_run", message, context):
-        from runs.planning import plan  # noqa: PLC0415 - numpy, not needed for indexing; same below
+        from runs.planning import plan
 
-        return to_answer(plan(services(), msgspec.convert(message, PlanInput)))
+        asked = msgspec.convert(message, PlanInput)
+        return to_answer(plan(worker().services(), asked.run_id, asked.started_at))
 
 
 @blueprint.activity_trigger(input_name="message")
 def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
     """Fetch and keep the daily prices of one batch of symbols."""
     with _step("load_prices", message, context):
-        from runs.research import load_batch  # noqa: PLC0415
+        from runs.prices import load_batch
 
-        return to_answer(load_batch(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(load_batch(worker().services(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
 def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
     """Research one batch of symbols."""
     with _step("research_symbols", message, context):
-        from runs.research import research_batch  # noqa: PLC0415
+        from runs.research import research_batch
 
-        return to_answer(research_batch(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(research_batch(worker().services(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
 def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
     """Analyze one page of users."""
     with _step("analyze_page", message, context):
-        from runs.reports import analyze  # noqa: PLC0415
+        from runs.reports import analyze
 
-        return to_answer(analyze(services(), msgspec.convert(message, BatchInput)))
+        return to_answer(analyze(worker().services(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
 def finish_run(message: Message, context: func.Context) -> str:
     """Bring the run to its final state, release the lease and return that state."""
     with _step("finish_run", message, context):
-        from runs.ending import finish  # noqa: PLC0415
+        from runs.ending import finish
 
-        return finish(services(), msgspec.convert(message, FinishInput))
+        end = msgspec.convert(message, FinishInput)
+        return finish(worker().services(), end.run_id, end.failure, end.durations)
 
 
 @contextmanager
 def _step(name: str, message: Message, context: func.Context | None) -> Iterator[None]:
     """Run the body as a step of its run, named in the trace, with the run's id in log lines."""
     batch = {"batch": message["number"]} if "number" in message else {}
-    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), tellable_errors():
+    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), sendable_errors():
         yield
 
 
-def to_answer(message: msgspec.Struct) -> dict[str, Any]:
-    """Return a step's answer in wire form; one that is too large is logged and rejected."""
+def to_answer(result: object) -> dict[str, Any]:
+    """Return a step's result in wire form; one that is too large is logged and rejected."""
     try:
-        wire: dict[str, Any] = to_wire(message)
+        wire: dict[str, Any] = to_wire(result)
     except MessageTooLarge as error:
-        _log.error("A step's answer is refused: %s", error)
+        _log.error("The result of a step is rejected: %s", error)
         raise
     return wire

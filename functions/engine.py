@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, override
 
 import grpc
 from durabletask.client import OrchestrationStatus, TaskHubGrpcClient
 from durabletask.grpc_options import GrpcChannelOptions
 
+from runs.engine import VERSION, Engine, EngineUnavailable, RunState, StillRunning
+
 if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
 
-VERSION = "1.0"
-"""The version of the orchestration, equal to ``defaultVersion`` in host.json, which the engine compares runs with."""
+ORCHESTRATION = "portfolio_analysis"
 
 DEADLINE_SECONDS = 10.0
-HASTY_DEADLINE_SECONDS = 3.0
+PING_DEADLINE_SECONDS = 3.0
 """For health checks, whose callers have short timeouts."""
 
 AT_ONCE = 2
@@ -31,39 +32,31 @@ _TURN_SECONDS, _SILENT_SECONDS = 3.0, 5.0
 # How long the result of a ping is reused: the health route is public.
 _PING_SECONDS = 1.0
 _OVER = (OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
-_NOBODY = "nobody"  # no run has such an id
-
-type RunState = Literal["active", "over"]
+_NO_RUN = "none"  # no run has such an id
 
 _log = logging.getLogger(__name__)
 
 
-class EngineUnavailable(Exception):
-    """The engine did not confirm a call; it may still have carried it out."""
-
-
-class StillRunning(Exception):
-    """The run is not over in the engine, so its history cannot be purged."""
-
-
 class _Refused(EngineUnavailable):
-    """There is no such instance, or its state does not allow the call."""
+    """The engine has no such instance, or its state does not allow the call."""
 
 
-class Engine:
-    """The app's calls to the engine. Every method raises :class:`EngineUnavailable` if no answer comes in time."""
+class DurableEngine(Engine):
+    """The app's calls to the Durable Functions extension."""
 
     def __init__(self, client: "SyncDurableFunctionsClient", deadline_seconds: float = DEADLINE_SECONDS) -> None:
         place = (client.rpcBaseUrl, client.taskHubName)
         self._client = _client(*place, client.maxGrpcMessageSizeInBytes, deadline_seconds)
+        ping_seconds = min(deadline_seconds, PING_DEADLINE_SECONDS)
+        self._pinging_client = _client(*place, client.maxGrpcMessageSizeInBytes, ping_seconds)
         self._turns = _turns(*place)
 
-    def start(self, orchestration: str, run_id: str) -> None:
-        """Start the orchestration of a run. After a timeout it may still start later, when storage answers again."""
-        self._ask(lambda: self._client.schedule_new_orchestration(orchestration, instance_id=run_id, version=VERSION))
+    @override
+    def start(self, run_id: str) -> None:
+        self._ask(lambda: self._client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id, version=VERSION))
 
+    @override
     def state(self, run_id: str) -> RunState | None:
-        """Return whether a run is active or over in the engine, ``None`` if the engine has no such run."""
         state = self._ask(lambda: self._client.get_orchestration_state(run_id, fetch_payloads=False))
         if state is None:
             return None
@@ -73,20 +66,19 @@ class Engine:
         """Check the engine by a read from its storage, once for all concurrent callers.
 
         A ping takes no turn, and a slow answer to it blocks no other call: the health route is public.
-        """
-        self._turns.ping(lambda: self._client.get_orchestration_state(_NOBODY, fetch_payloads=False))
 
+        Raises:
+            EngineUnavailable: the engine does not answer in time.
+        """
+        self._turns.ping(lambda: self._pinging_client.get_orchestration_state(_NO_RUN, fetch_payloads=False))
+
+    @override
     def terminate(self, run_id: str) -> None:
-        """Terminate a run in the engine; a run that is over or unknown is ignored."""
         with suppress(_Refused):
             self._ask(lambda: self._client.terminate_orchestration(run_id))
 
+    @override
     def purge(self, run_id: str, began: datetime, ended: datetime | None) -> None:
-        """Delete the engine's data of a run that lasted from ``began`` to ``ended``.
-
-        Raises:
-            StillRunning: the run is not over in the engine.
-        """
         # No engine purges sub-orchestrations with their parent. Only one run is active at a time, so all that began
         # then belongs to it. A purge takes longer the more there is to delete, so a timeout is no sign of an outage.
         self._ask(lambda: self._client.purge_orchestrations_by(began, ended, list(_OVER)), is_slow=True)
@@ -106,18 +98,6 @@ class Engine:
                     self._turns.fall_silent()
                 refused = code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
                 raise (_Refused if refused else EngineUnavailable) from error
-
-
-def is_newer(version: str) -> bool:
-    """Return whether a version of the orchestration is newer than the app's; an invalid one is not."""
-    try:
-        return _parts(version) > _parts(VERSION)
-    except ValueError:
-        return False
-
-
-def _parts(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
 
 
 def _code(error: BaseException | None) -> grpc.StatusCode | None:
@@ -177,7 +157,7 @@ class _Turns:
     def fall_silent(self) -> None:
         """Mark the engine as silent."""
         if time.monotonic() >= self._silent_until:
-            _log.warning("The orchestration engine does not answer; for %d s it is not asked", _SILENT_SECONDS)
+            _log.warning("The orchestration engine does not answer; no calls for %d s", _SILENT_SECONDS)
         self._silent_until = time.monotonic() + _SILENT_SECONDS
 
     def _refuse_while_silent(self) -> None:

@@ -1,36 +1,28 @@
 """The messages between orchestration and activities: ids and counters, never documents.
 
 Messages are sent as JSON and stay in the engine's history, so they must be small; the results of a batch are stored in
-the database. :func:`to_wire` rejects a message that is too large.
+the database. :func:`to_wire` rejects a message that is too large, and errors are cut to a size that can be sent.
 """
 
 import json
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from records import Failure
+
 MAX_MESSAGE_BYTES = 48 * 1024
 """The engine stores up to 64 KB inline; larger messages are stored elsewhere or refused."""
 
-_NAMED_SYMBOLS = 50
+_LONGEST_TEXT, _LONGEST_TRACE = 2_000, 20_000
 
 
 class MessageTooLarge(ValueError):
     """A message is over :data:`MAX_MESSAGE_BYTES`. The text names its kind and size, not its content."""
-
-
-def to_wire(message: Struct) -> Any:  # noqa: ANN401 - any JSON
-    """Return ``message`` as plain JSON values.
-
-    Raises:
-        MessageTooLarge: it is over 48 KB.
-    """
-    wire = to_builtins(message)
-    size = len(json.dumps(wire))  # as the SDK writes it
-    if size > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(f"{type(message).__name__} has {size} bytes, {MAX_MESSAGE_BYTES} are allowed")
-    return wire
 
 
 class PlanInput(Struct, frozen=True):
@@ -38,14 +30,6 @@ class PlanInput(Struct, frozen=True):
 
     run_id: str
     started_at: datetime
-
-
-class BatchInput(Struct, frozen=True):
-    """The numbered batch of a run's plan that an activity works on."""
-
-    run_id: str
-    plan_id: str
-    number: int
 
 
 class GroupInput(Struct, frozen=True):
@@ -58,59 +42,54 @@ class GroupInput(Struct, frozen=True):
     count: int
 
 
-class Failure(Struct, frozen=True):
-    """The reason a run cannot continue, as a type and as a sentence."""
-
-    error_type: str
-    error: str
-
-
-class Plan(Struct, frozen=True):
-    """The size of a run. It includes a setting that decides the run's course and must not change during the run."""
-
-    plan_id: str = ""
-    symbols: int = 0
-    symbol_batches: int = 0
-    pages: int = 0
-    min_success_rate: float = 0.0
-    failure: Failure | None = None
-
-    def too_few_prices(self, loaded: "BatchResult") -> Failure | None:
-        """Return the reason to stop if the share of symbols with prices is below the limit."""
-        priced = self.symbols - loaded.failed
-        if self.symbols == 0 or priced / self.symbols >= self.min_success_rate:
-            return None
-        missing, unnamed = ", ".join(loaded.failed_symbols), loaded.failed - len(loaded.failed_symbols)
-        more = f" and {unnamed} more" if unnamed else ""
-        return Failure(
-            "too_few_prices",
-            f"Only {priced} of {self.symbols} symbols have prices, {self.min_success_rate:.0%} are needed; without "
-            f"prices: {missing}{more}.",
-        )
-
-
-class BatchResult(Struct, frozen=True):
-    """The result of a batch, or of several together.
-
-    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
-    ``failure`` is the reason why a batch as a whole could not be processed.
-    """
-
-    failed: int = 0
-    failed_symbols: tuple[str, ...] = ()
-    failure: Failure | None = None
-
-    def __add__(self, other: "BatchResult") -> "BatchResult":
-        return BatchResult(
-            failed=self.failed + other.failed,
-            failed_symbols=(self.failed_symbols + other.failed_symbols)[:_NAMED_SYMBOLS],
-            failure=self.failure or other.failure,
-        )
-
-
 class FinishInput(Struct):
     """The input of the last step, filled as the run proceeds, so that a run that breaks off reports what it has."""
 
     run_id: str
     failure: Failure | None = None
     durations: dict[str, float] = {}
+
+
+def to_wire(message: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return ``message``, a record, as plain JSON values.
+
+    Raises:
+        MessageTooLarge: it is over 48 KB.
+    """
+    wire = to_builtins(message)
+    size = len(json.dumps(wire))  # as the SDK writes it
+    if size > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(f"{type(message).__name__} has {size} bytes, {MAX_MESSAGE_BYTES} are allowed")
+    return wire
+
+
+@contextmanager
+def sendable_errors() -> Iterator[None]:
+    """Replace an error of the body that cannot be sent by one of the same name."""
+    try:
+        yield
+    except Exception as error:
+        replacement = sendable(error)
+        if replacement is error:
+            raise
+        try:
+            raise replacement from None
+        finally:
+            replacement.__context__ = None  # the SDK sends this, too
+
+
+def sendable(error: Exception) -> Exception:
+    """Return an error of the same name that can be sent: not too long, and without lone surrogates.
+
+    The host's worker and the SDK put its text and the texts of its causes into protobuf unchanged. If that fails, no
+    answer is sent, and the engine waits for the step forever.
+    """
+    text, trace = str(error), "".join(traceback.format_exception(error))
+    if len(text) <= _LONGEST_TEXT and len(trace) <= _LONGEST_TRACE and _encodable(trace) == trace:
+        return error
+    kind: type[Exception] = type(type(error).__name__, (Exception,), {})
+    return kind(_encodable(text[:_LONGEST_TEXT])).with_traceback(error.__traceback__)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

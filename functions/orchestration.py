@@ -13,17 +13,8 @@ import azure.durable_functions as df
 import msgspec
 from durabletask.task import FailureDetails, OrchestrationContext, RetryPolicy, Task, TaskFailedError
 
-from functions.messages import (
-    BatchInput,
-    BatchResult,
-    Failure,
-    FinishInput,
-    GroupInput,
-    MessageTooLarge,
-    Plan,
-    PlanInput,
-    to_wire,
-)
+from functions.messages import FinishInput, GroupInput, MessageTooLarge, PlanInput, to_wire
+from records import Batch, BatchResult, Failure, Plan
 
 blueprint = df.Blueprint()
 
@@ -41,6 +32,7 @@ MAX_FAN_OUT = 200
 """The most batches of one orchestration: each result replays those before it, so the cost grows with their square."""
 
 _LONGEST_ERROR = 500
+_NAMED_SYMBOLS = 50
 
 type Steps[T] = Generator[Task[Any], Any, T]
 
@@ -76,7 +68,7 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
 
     loaded = yield from _for_each(context, "load_prices", plan, plan.symbol_batches, phase="market_data")
     started = _measure(context, finish, "market_data", started)
-    if failure := loaded.failure or plan.too_few_prices(loaded):
+    if failure := loaded.failure or _too_few_prices(plan, loaded):
         return failure
 
     researched = yield from _for_each(context, "research_symbols", plan, plan.symbol_batches, phase="research")
@@ -87,6 +79,17 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
     analyzed = yield from _for_each(context, "analyze_page", plan, plan.pages, phase="analyze")
     _measure(context, finish, "analyze", started)
     return analyzed.failure
+
+
+def _too_few_prices(plan: Plan, loaded: BatchResult) -> Failure | None:
+    """Return the reason to stop if the share of symbols with prices is below the limit."""
+    priced = plan.symbols - loaded.failed
+    if plan.symbols == 0 or priced / plan.symbols >= plan.min_success_rate:
+        return None
+    missing, unnamed = ", ".join(loaded.failed_symbols), loaded.failed - len(loaded.failed_symbols)
+    more = f" and {unnamed} more" if unnamed else ""
+    text = f"Only {priced} of {plan.symbols} symbols have prices, {plan.min_success_rate:.0%} are needed"
+    return Failure("too_few_prices", f"{text}; without prices: {missing}{more}.")
 
 
 def _for_each(
@@ -117,7 +120,7 @@ def batch_group(context: OrchestrationContext, message: dict[str, Any]) -> Steps
 
 def _activities(context: OrchestrationContext, group: GroupInput) -> list[Task[Any]]:
     return [
-        _call(context, group.activity, BatchInput(group.run_id, group.plan_id, number))
+        _call(context, group.activity, Batch(group.run_id, group.plan_id, number))
         for number in range(group.first, group.first + group.count)
     ]
 
@@ -128,19 +131,25 @@ def _gather(context: OrchestrationContext, tasks: Sequence[Task[Any]], *, phase:
     context.set_custom_status({"phase": phase, "done": 0, "total": len(tasks)})
     for done, task in enumerate(tasks, start=1):
         try:
-            result = yield task
-            # In histories from before runs had versions, the result of research is a bare number.
-            total += msgspec.convert(result, BatchResult) if isinstance(result, dict) else BatchResult()
+            total = _sum(total, msgspec.convert((yield task), BatchResult))
         except TaskFailedError as error:
-            total += BatchResult(failure=_failure(error))
+            total = _sum(total, BatchResult(failure=_failure(error)))
         context.set_custom_status({"phase": phase, "done": done, "total": len(tasks)})
     return total
+
+
+def _sum(total: BatchResult, result: BatchResult) -> BatchResult:
+    return BatchResult(
+        failed=total.failed + result.failed,
+        failed_symbols=(total.failed_symbols + result.failed_symbols)[:_NAMED_SYMBOLS],
+        failure=total.failure or result.failure,
+    )
 
 
 def _call(
     context: OrchestrationContext,
     activity: str,
-    message: PlanInput | BatchInput | FinishInput,
+    message: PlanInput | Batch | FinishInput,
     retry: RetryPolicy = RETRY,
 ) -> Task[Any]:
     return context.call_activity(activity, input=to_wire(message), retry_policy=retry)

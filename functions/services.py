@@ -1,229 +1,161 @@
-"""Settings, stores and the source of prices, each created once per worker process.
+"""The parts of a worker process, each made once, on first use.
 
-Everything heavy (pymongo, redis, numpy, the Azure SDKs) is imported here on first use, not when the app is indexed.
+Everything heavy (pymongo, redis, numpy, the Azure SDKs) is imported here then, not when the app is indexed.
 """
 
 import functools
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
-from credentials.secrets import SecretMissing, Secrets
-from credentials.vault import SecretsUnavailable
-from functions.access.tokens import Verifiers, verifiers
-from functions.telemetry.spans import is_exported
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
+from functions.access.throttling import SignInFailures
+from functions.access.tokens import verifiers
+from functions.telemetry.spans import is_exported, record_end
+from runs.services import Services
 from settings import KeyName, Settings, key_setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pymongo import MongoClient
     from pymongo.monitoring import CommandListener
 
-    from market_data.provider import Provider
-    from stores.administrators import AdministratorStore
-    from stores.audit import AuditLog
-    from stores.batches import BatchStore
-    from stores.leases import RunLease
-    from stores.mongo import Document
-    from stores.portfolios import PortfolioStore
-    from stores.price_cache import PriceCache
-    from stores.prices import PriceStore
     from stores.rate_limit import RateLimit
-    from stores.reports import ReportStore
-    from stores.research import ResearchStore
-    from stores.runs import RunStore
-    from stores.sign_in_failures import SignInFailures
+    from stores.redis_server import RedisServer
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The worker's stores and its source of prices."""
-
-    mongodb: "MongoClient[Document]"
-    runs: "RunStore"
-    lease: "RunLease"
-    batches: "BatchStore"
-    administrators: "AdministratorStore"
-    portfolios: "PortfolioStore"
-    prices: "PriceStore"
-    research: "ResearchStore"
-    reports: "ReportStore"
-    audit: "AuditLog"
-    price_cache: "PriceCache | None"
-    provider: "Provider"
-
-
 @functools.cache
-def settings() -> Settings:
-    """Return the settings; the first call checks them."""
-    return Settings.from_environment()
+def worker() -> "Worker":
+    """Return this process's worker. Only the functions that the host calls use it; everything else is passed."""
+    return Worker(Settings.from_environment())
 
 
-def secrets() -> Secrets:
-    """Return the app's secrets."""
-    with _preparing:
-        return _secrets()
+class Worker:
+    """The settings, secrets and connections of a worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.secrets = Secrets(settings)
+        keys = None if settings.oidc is None else IssuerKeys(settings.oidc)
+        self.verifiers = verifiers(settings, self.secrets, self._is_administrator, keys)
+        self.connections: Callable[[], Services] = _Once(self._connect)
+        """The services without a call to the database; raises for secrets as :meth:`services` does."""
+        self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
+        """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
+        self._shared_failures = _Once(lambda: SignInFailures(self.redis()))
+        self._own_failures = _Once(lambda: SignInFailures(None))
+        self._indexed = threading.Event()
+
+    def services(self) -> Services:
+        """Return the services, with every index in place.
+
+        Raises:
+            SecretsUnavailable, SecretMissing: the vault does not return the database's URL.
+            PyMongoError: the database cannot be reached to create its indexes; the next call tries again.
+        """
+        made = self.connections()
+        if not self._indexed.is_set():
+            stores = (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports, made.audit)
+            for store in stores:
+                store.ensure_indexes()
+            self._indexed.set()
+        return made
+
+    def sign_in_failures(self) -> SignInFailures:
+        """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
+        try:
+            return self._shared_failures()
+        except SecretsUnavailable:
+            return self._own_failures()
+
+    def _connect(self) -> Services:
+        from market_data.providers import provider_from
+        from stores.administrators import AdministratorStore
+        from stores.audit import AuditLog
+        from stores.batches import BatchStore
+        from stores.mongo import connect
+        from stores.portfolios import PortfolioStore
+        from stores.reports import ReportStore
+        from stores.runs import RunLease, RunStore
+        from stores.symbols import PriceStore, ResearchStore
+
+        mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
+        database = mongodb[self.settings.mongodb_database]
+        return Services(
+            settings=self.settings,
+            mongodb=mongodb,
+            runs=RunStore(database),
+            lease=RunLease(database),
+            batches=BatchStore(database),
+            administrators=AdministratorStore(database),
+            portfolios=PortfolioStore(database),
+            prices=PriceStore(database),
+            research=ResearchStore(database),
+            reports=ReportStore(database),
+            audit=AuditLog(database),
+            provider=provider_from(self.settings, self.provider_key, self._rate_limit),
+            record_end=record_end,
+        )
+
+    def _is_administrator(self, user_id: str) -> bool:
+        return self.connections().administrators.is_administrator(user_id)
+
+    def provider_key(self, name: KeyName) -> str:
+        """Return the current value of a key of the price provider.
+
+        Raises:
+            KeyRefused: there is none.
+            SecretsUnavailable: the vault does not return it.
+        """
+        from market_data.provider import KeyRefused
+
+        try:
+            return self.secrets.get(name)
+        except SecretMissing:
+            raise KeyRefused(f"{key_setting(name)} is missing: the vault has no secret {name}.") from None
+
+    def _rate_limit(self, provider: str, requests_per_minute: int) -> "RateLimit":
+        from stores.rate_limit import Rate, RateLimit
+
+        return RateLimit(self.redis(), provider, Rate(requests_per_minute))
+
+    def _connect_redis(self) -> "RedisServer | None":
+        try:
+            url = self.settings.redis_url or self.secrets.get("redis-url")
+        except SecretMissing:
+            # For good: otherwise each sign-in would wait for a slow vault again.
+            _log.warning("No REDIS_URL: rate limits and sign-in failures are counted by each worker")
+            return None
+        from stores.redis_server import RedisServer
+
+        return RedisServer(url)
 
 
-def token_verifiers() -> Verifiers:
-    """Return the verifiers of bearer tokens, by algorithm."""
-    with _preparing:
-        return _token_verifiers()
+class _Once[Part]:
+    """Makes a part at the first call and returns it at every call. Threads wait for each other; an error is not kept.
 
-
-# functools.cache alone would let two threads create two: two fetches of one secret, two connection pools. Connecting
-# may wait for the vault, and callers that only need a cached secret must not wait with it.
-_preparing = threading.RLock()
-_connecting = threading.Lock()
-_counting = threading.Lock()
-_indexed = threading.Event()
-
-
-def services() -> Services:
-    """Return the worker's services, with every index in place.
-
-    Raises:
-        SecretsUnavailable, SecretMissing: the vault does not return the database's URL.
-        PyMongoError: the database cannot be reached to create its indexes; the next call tries again.
+    ``functools.cache`` would let two threads make two: two fetches of one secret, two connection pools.
     """
-    made = connections()
-    if not _indexed.is_set():
-        for store in (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports, made.audit):
-            store.ensure_indexes()
-        _indexed.set()
-    return made
 
+    def __init__(self, make: Callable[[], Part]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[Part] = []
 
-def connections() -> Services:
-    """Return the worker's services without calling the database; raises for secrets as :func:`services` does."""
-    with _connecting:
-        return _connections()
-
-
-@functools.cache
-def _secrets() -> Secrets:
-    return Secrets(settings())
-
-
-@functools.cache
-def _token_verifiers() -> Verifiers:
-    oidc = settings().oidc
-    return verifiers(settings(), secrets(), _is_administrator, None if oidc is None else IssuerKeys(oidc))
-
-
-def _is_administrator(user_id: str) -> bool:
-    return connections().administrators.is_administrator(user_id)
-
-
-@functools.cache
-def _connections() -> Services:
-    from market_data.cached import CachedProvider  # noqa: PLC0415 - see the module's docstring; same below
-    from market_data.providers import provider_from  # noqa: PLC0415
-    from stores.administrators import AdministratorStore  # noqa: PLC0415
-    from stores.audit import AuditLog  # noqa: PLC0415
-    from stores.batches import BatchStore  # noqa: PLC0415
-    from stores.leases import RunLease  # noqa: PLC0415
-    from stores.mongo import connect  # noqa: PLC0415
-    from stores.portfolios import PortfolioStore  # noqa: PLC0415
-    from stores.prices import PriceStore  # noqa: PLC0415
-    from stores.reports import ReportStore  # noqa: PLC0415
-    from stores.research import ResearchStore  # noqa: PLC0415
-    from stores.runs import RunStore  # noqa: PLC0415
-
-    mongodb = connect(settings().mongodb_url or secrets().get("mongodb-url"), _listeners())
-    database = mongodb[settings().mongodb_database]
-    price_cache = _price_cache()
-    provider = provider_from(settings(), provider_key, _rate_limit)
-    return Services(
-        mongodb=mongodb,
-        runs=RunStore(database),
-        lease=RunLease(database),
-        batches=BatchStore(database),
-        administrators=AdministratorStore(database),
-        portfolios=PortfolioStore(database),
-        prices=PriceStore(database),
-        research=ResearchStore(database),
-        reports=ReportStore(database),
-        audit=AuditLog(database),
-        price_cache=price_cache,
-        provider=provider if price_cache is None else CachedProvider(provider, price_cache),
-    )
+    def __call__(self) -> Part:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
 
 
 def _listeners() -> "Sequence[CommandListener]":
     if not is_exported():
         return ()
-    from functions.telemetry.mongo_commands import CommandSpans  # noqa: PLC0415
+    from functions.telemetry.mongo_commands import CommandSpans
 
     return (CommandSpans(),)
-
-
-def _price_cache() -> "PriceCache | None":
-    try:
-        url = settings().redis_url or secrets().get("redis-url")
-    except SecretMissing:
-        _log.warning("No REDIS_URL: working without a price cache")
-        return None
-    from stores.price_cache import PriceCache  # noqa: PLC0415
-
-    return PriceCache(url)
-
-
-def provider_key(name: KeyName) -> str:
-    """Return the current value of a key of the price provider.
-
-    Raises:
-        KeyRefused: there is none.
-        SecretsUnavailable: the vault does not return it.
-    """
-    from market_data.provider import KeyRefused  # noqa: PLC0415
-
-    try:
-        return secrets().get(name)
-    except SecretMissing:
-        raise KeyRefused(f"{key_setting(name)} is missing: the vault has no secret {name}.") from None
-
-
-def _rate_limit(provider: str, requests_per_minute: int) -> "RateLimit":
-    from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket  # noqa: PLC0415
-
-    rate = Rate(requests_per_minute)
-    try:
-        url = settings().redis_url or secrets().get("redis-url")
-    except SecretMissing:
-        _log.warning("No REDIS_URL: each worker keeps to the rate limit of %s by itself", provider)
-        return RateLimit(None, OwnBucket(rate))
-    return RateLimit(SharedBucket(url, provider, rate), OwnBucket(rate))
-
-
-def sign_in_failures() -> "SignInFailures":
-    """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
-    with _counting:
-        try:
-            return _sign_in_failures()
-        except SecretsUnavailable:
-            return _own_sign_in_failures()
-
-
-@functools.cache
-def _sign_in_failures() -> "SignInFailures":
-    try:
-        url = settings().redis_url or secrets().get("redis-url")
-    except SecretMissing:
-        # For good, as with the price cache: otherwise each sign-in would wait for a slow vault again.
-        return _own_sign_in_failures()
-    from stores.sign_in_failures import SharedFailures, SignInFailures  # noqa: PLC0415
-
-    return SignInFailures(SharedFailures(url))
-
-
-@functools.cache
-def _own_sign_in_failures() -> "SignInFailures":
-    from stores.sign_in_failures import SignInFailures  # noqa: PLC0415
-
-    return SignInFailures(None)

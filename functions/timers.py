@@ -7,13 +7,15 @@ import azure.durable_functions as df
 import azure.functions as func
 from azure.functions.decorators.function_app import SettingsApi
 
+from correlation import correlated, of_run
 from functions.access.audit import new_entry, on_record
-from functions.engine import Engine
-from functions.failures import tellable_errors
-from functions.services import services
-from functions.telemetry.correlation import correlated, of_run
+from functions.engine import DurableEngine
+from functions.messages import sendable_errors
+from functions.services import worker
 from functions.telemetry.spans import invocation, traceparent_of
 from records import RequestKey, Trigger
+from runs.engine import Engine
+from runs.services import Services
 from runs.starting import RunActive, start_run
 
 
@@ -34,23 +36,23 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 @blueprint.durable_client_input(client_name="client")
 def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient, context: func.Context) -> None:
     """Start the nightly run over all users, unless a run is already active."""
-    with tellable_errors(), invocation("nightly_analysis", "timer", context) as span:
+    with sendable_errors(), invocation("nightly_analysis", "timer", context) as span:
         if timer.past_due:
-            _log.warning("The timer fires late")
+            _log.warning("The nightly timer fired late")
         key = f"timer:{scheduled_time(timer, datetime.now(UTC)):%Y-%m-%dT%H:%M:%SZ}"
         with correlated(traceparent_of(span)):
-            _start_nightly_run(Engine(client), RequestKey(key, ""))
+            _start_nightly_run(worker().services(), DurableEngine(client), RequestKey(key, ""))
 
 
-def _start_nightly_run(engine: Engine, request: RequestKey) -> None:
+def _start_nightly_run(services: Services, engine: Engine, request: RequestKey) -> None:
     trigger = Trigger("timer", "nightly_analysis")
-    entry = new_entry("trigger", credential="timer", actor=trigger.actor)
+    entry = new_entry("trigger", "timer", actor=trigger.actor)
     try:
-        with on_record(services().audit, entry) as attempt:
-            attempt.run_id = start_run(services(), engine, trigger, request=request)
+        with on_record(services.audit, entry) as attempt:
+            attempt.run_id = start_run(services, engine, trigger, request=request)
     except RunActive as active:
         with of_run(active.run_id):
-            _log.warning("The timer started no run: one is active (run_id=%s)", active.run_id)
+            _log.warning("The timer did not start a run: one is active (run_id=%s)", active.run_id)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES, run_on_startup=False)
@@ -61,11 +63,12 @@ def watchdog(
     context: func.Context,
 ) -> None:
     """Close lost and stalled runs, then purge data past its retention."""
-    from runs.watching import close_stuck_runs, purge_old_runs  # noqa: PLC0415 - not needed for indexing
+    from runs.watching import close_stuck_runs, purge_old_runs
 
-    with tellable_errors(), invocation("watchdog", "timer", context):
-        close_stuck_runs(services(), Engine(client))
-        purge_old_runs(services(), Engine(client))
+    with sendable_errors(), invocation("watchdog", "timer", context):
+        services, engine = worker().services(), DurableEngine(client)
+        close_stuck_runs(services, engine)
+        purge_old_runs(services, engine)
 
 
 def scheduled_time(timer: func.TimerRequest, now: datetime) -> datetime:

@@ -6,27 +6,25 @@ have changed over the years. None of them is ever shown: some quote the key.
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
-from analysis.price_issues import PriceIssue
-from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
-from market_data.provider import BadPrices, FetchedBars, Listing, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows, fetched_bars
-from market_data.us_market import last_complete_day, spelled
-from settings import MarketDataServer
-
-KEYS = KeyPlaces(params={"apikey": "alphavantage-api-key"})
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
+from market_data.http_source import Answer, KeyPlaces, TryAgain
+from market_data.patience import end_of_patience
+from market_data.provider import BadPrices, Listing, ProviderUnavailable
+from market_data.rows import Column, bars_from_rows
+from market_data.us_market import UsProvider
+from records import PriceIssue
 
 _COMPACT_DAYS = 100
 """The number of latest days in an answer that is not the whole history."""
 _MOST_SYMBOLS = 100
-_SYMBOL = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
 _INVALID_KEY = re.compile(r"apikey.*(invalid|missing)|demo\W* api key", re.IGNORECASE)
 _TOO_FAST = re.compile(r"per (minute|second)|more sparingly", re.IGNORECASE)
 _USED_UP = re.compile(r"per day|daily", re.IGNORECASE)
@@ -55,83 +53,61 @@ class _Content(msgspec.Struct):
     error: str = msgspec.field(name="Error Message", default="")
 
 
-class AlphaVantageProvider:
+class AlphaVantageProvider(UsProvider[_Found]):
     """One request per symbol: the last 100 days if these are enough, else the whole history."""
 
-    def __init__(
-        self, source: HttpSource, server: MarketDataServer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._source = source
-        self._server = server
-        self._now = now
+    keys = KeyPlaces(params={"apikey": "alphavantage-api-key"})
+    _symbol = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
+    _separator = "-"
 
     @property
     def symbols_per_batch(self) -> int:
         """As :attr:`Provider.symbols_per_batch`: one minute's requests, so that several batches at once end in time."""
-        return min(_MOST_SYMBOLS, self._server.requests_per_minute)
-
-    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
-        """As :meth:`Provider.daily_bars`; the bar of a day that is not over is left out."""
-        end = min(end, self.last_day())
-        names = spelled(symbols, "-")
-        asked = sorted({name for name in names.values() if _SYMBOL.fullmatch(name)}) if start <= end else []
-        found: dict[str, _Found] = {}
-
-        def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
-            return _bars(symbol, found.get(names[symbol], _NO_ROWS), start, end)
-
-        try:
-            self._ask_for_each(asked, "compact" if self._is_recent(start) else "full", found)
-        except ProviderUnavailable as error:
-            error.fetched = fetched_bars(
-                [symbol for symbol, name in names.items() if name in found], bars_of, start, end
-            )
-            raise
-        return fetched_bars(names, bars_of, start, end)
+        return min(_MOST_SYMBOLS, self._source.server.requests_per_minute)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`."""
         return "alphavantage"
-
-    def last_day(self) -> date:
-        """As :meth:`Provider.last_day`."""
-        return last_complete_day(self._now())
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
         """As :meth:`Provider.listings`, from the list of all delisted symbols; new names are not known."""
         if not symbols:
             return {}
         params = {"function": "LISTING_STATUS", "state": "delisted"}
-        delisted = self._source.ask("/query", params, self._read_delisted, self._source.deadline())
-        names = spelled(symbols, "-").items()
-        known = {symbol: delisted[name] for symbol, name in names if name in delisted}
+        delisted = self._source.get("/query", params, self._read_delisted, end_of_patience())
+        known = {symbol: delisted[name] for symbol, name in self._names(symbols).items() if name in delisted}
         return {symbol: Listing("delisted", day) for symbol, day in known.items() if day >= since}
 
-    def _is_recent(self, start: date) -> bool:
+    def _fetch(self, names: list[str], start: date, end: date, found: dict[str, _Found]) -> None:
+        deadline = end_of_patience()
         # The latest bars may include today's, which is not final.
-        return bool(np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS)
+        recent = np.busday_count(start, self.last_day() + timedelta(days=2)) <= _COMPACT_DAYS
+        size = "compact" if recent else "full"
 
-    def _ask_for_each(self, names: Sequence[str], size: str, found: dict[str, _Found]) -> None:
-        """Add the result for each name to ``found``."""
-        deadline = self._source.deadline()
-
-        def ask(name: str) -> None:
+        def fetch(name: str) -> None:
             params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
-            found[name] = self._source.ask("/query", params, lambda answer: self._read(answer, name), deadline)
+            found[name] = self._source.get(
+                "/query", params, lambda answer: self._read(answer, name, start, end), deadline
+            )
 
         # The first one alone: if the key is refused or used up, only one request is spent.
         for name in names[:1]:
-            ask(name)
-        with ThreadPoolExecutor(self._server.concurrency) as threads:
-            list(threads.map(ask, names[1:]))
+            fetch(name)
+        with ThreadPoolExecutor(self._source.server.concurrency) as threads:
+            list(threads.map(fetch, names[1:]))
 
-    def _read(self, answer: Answer, name: str) -> _Found:
+    def _bars(self, symbol: str, rows: _Found) -> tuple[Bars, tuple[PriceIssue, ...]]:
+        if isinstance(rows, str):
+            raise BadPrices(symbol, "answer", rows)
+        return bars_from_rows(symbol, *rows)
+
+    def _read(self, answer: Answer, name: str, start: date, end: date) -> _Found:
         content = self._content(answer)
         if content.error:
             return _NO_ROWS  # "invalid API call": the symbol is unknown
         if content.about.get("2. Symbol", name).upper() != name:
             return "it is about another symbol"
-        return _rows(content.days)
+        return _rows(content.days, start, end)
 
     def _read_delisted(self, answer: Answer) -> dict[str, date]:
         """Return the last day on which each symbol was delisted, from a CSV file, or from JSON if there is none."""
@@ -148,31 +124,27 @@ class AlphaVantageProvider:
 
     def _content(self, answer: Answer) -> _Content:
         """Return the content of an answer; a sentence, except that about an invalid call, raises its error."""
-        self._source.expect_success(answer)
-        try:
-            content = msgspec.json.decode(answer.body, type=_Content)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise TryAgain("its answer is not what the documentation describes") from None
+        content = self._source.content(answer, _Content)
         if _INVALID_KEY.search(content.error + content.information):
             raise self._source.key_refused("invalid")
         if content.note or content.information:
-            raise self._meant(f"{content.note} {content.information}")
+            raise self._error_for(f"{content.note} {content.information}")
         return content
 
-    def _meant(self, said: str) -> Exception:
-        """Return the error that a sentence in place of prices stands for."""
+    def _error_for(self, sentence: str) -> Exception:
+        """Return the error that a sentence in place of prices means."""
         # Most of them contain an offer to lift daily limits and unlock paid features: the order decides.
-        if _TOO_FAST.search(said):
+        if _TOO_FAST.search(sentence):
             self._source.pause()
-            return TryAgain("it says that requests come too fast")
-        if _USED_UP.search(said):
+            return TryAgain("requests come too fast")
+        if _USED_UP.search(sentence):
             return ProviderUnavailable("alphavantage: the requests of the day are used up")
-        if _PREMIUM.search(said):
+        if _PREMIUM.search(sentence):
             return self._source.key_refused("its plan does not include adjusted daily prices")
         return TryAgain("it answers with a note instead of prices")
 
 
-def _rows(days: msgspec.Raw) -> _Found:
+def _rows(days: msgspec.Raw, start: date, end: date) -> _Found:
     try:
         rows = msgspec.json.decode(days, type=dict[str, _Day], strict=False)  # numbers come as text
         dates = np.array([date.fromisoformat(day).toordinal() for day in reversed(rows)], dtype=np.int64)
@@ -181,13 +153,7 @@ def _rows(days: msgspec.Raw) -> _Found:
     names: tuple[Column, ...] = ("close", "adj_close", "high", "low", "volume")
     oldest_first = list(reversed(rows.values()))
     columns = {name: np.array([getattr(row, name) for row in oldest_first], dtype=np.float64) for name in names}
-    return (dates - date(1970, 1, 1).toordinal()).astype("datetime64[D]"), columns
-
-
-def _bars(symbol: str, found: _Found, start: date, end: date) -> tuple[Bars, tuple[PriceIssue, ...]]:
-    if isinstance(found, str):
-        raise BadPrices(symbol, "answer", found)
-    dates, columns = found
     # Errors in days outside the requested range do not matter.
-    asked = (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
-    return bars_from_rows(symbol, dates[asked], {name: values[asked] for name, values in columns.items()})
+    inside = (dates >= start.toordinal()) & (dates <= end.toordinal())
+    in_range = (dates[inside] - date(1970, 1, 1).toordinal()).astype("datetime64[D]")
+    return in_range, {name: values[inside] for name, values in columns.items()}

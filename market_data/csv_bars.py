@@ -8,8 +8,9 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from analysis.models import Bars, Dates, Floats
-from market_data.rows import HIGHEST_PRICE
+from analysis.models import Dates, Floats
+from analysis.prices import Bars
+from market_data.rows import HIGHEST_PRICE, Column, impossible_rows
 
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 _COLUMN = msgspec.json.Decoder(list[float])
@@ -40,11 +41,13 @@ def parse_bars(content: bytes) -> Bars:
     names = _column_names(header)
     columns = _columns(names, rows)
     dates = _dates(columns["date"])
-    close = _prices("close", columns["close"])
-    adj_close = _prices("adj_close", columns["adj_close"]) if "adj_close" in columns else close
-    given = {name for name in ("high", "low", "volume") if all(columns.get(name, [""]))}
-    high, low = (_prices(name, columns[name]) if {"high", "low"} <= given else None for name in ("high", "low"))
-    return Bars(dates, close, adj_close, high, low, _volumes(columns["volume"]) if "volume" in given else None)
+    close = _values("close", columns["close"])
+    adj_close = _values("adj_close", columns["adj_close"]) if "adj_close" in columns else close
+    optional: tuple[Column, ...] = ("high", "low", "volume")
+    complete = [name for name in optional if all(columns.get(name, [""]))]
+    if not {"high", "low"} <= set(complete):
+        complete = [name for name in complete if name == "volume"]
+    return Bars(dates, close, adj_close, **{name: _values(name, columns[name]) for name in complete})
 
 
 def _decoded(content: bytes) -> str:
@@ -115,21 +118,14 @@ def _dates(cells: Sequence[str]) -> Dates:
     return days
 
 
-def _prices(name: str, cells: Sequence[str]) -> Floats:
+def _values(name: Column, cells: Sequence[str]) -> Floats:
     values = np.array(_numbers(name, cells), dtype=np.float64)
-    outside = np.flatnonzero(~((values > 0) & (values <= HIGHEST_PRICE)))
-    if outside.size:
-        first = int(outside[0])
+    impossible = impossible_rows(name, values)
+    if impossible.size:
+        first = int(impossible[0])
         rule = "is not above zero" if values[first] <= 0 else f"is above {HIGHEST_PRICE:g}"
+        rule = "is not zero or a positive number" if name == "volume" else rule
         raise CsvFault(_FIRST_ROW_LINE + first, f"{name} {rule}")
-    return values
-
-
-def _volumes(cells: Sequence[str]) -> Floats:
-    values = np.array(_numbers("volume", cells), dtype=np.float64)
-    outside = np.flatnonzero(~((values >= 0) & (values < np.inf)))
-    if outside.size:
-        raise CsvFault(_FIRST_ROW_LINE + int(outside[0]), "volume is not zero or a positive number")
     return values
 
 

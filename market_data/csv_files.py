@@ -2,22 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_bars import CsvFault, parse_bars
-from market_data.provider import BadPrices, FetchedBars, Listing, MissingPrices, PricesError, ProviderUnavailable
-from market_data.selection import bars_between
+from market_data.provider import BadPrices, FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
 
 # A symbol from a user's document becomes a file name: no separator, no drive letter, no leading dot.
 _FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
 
 
-class CsvProvider:
+class CsvProvider(Provider):
     """The prices in a folder of CSV files, which may change at any time. Their format: ``parse_bars``."""
-
-    symbols_per_batch = 100
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -26,14 +23,7 @@ class CsvProvider:
         """As :meth:`Provider.daily_bars`; a file that breaks a rule is named with its line."""
         if not self._folder.is_dir():
             raise ProviderUnavailable("The folder that PRICES_DIR names is not there.")
-        bars: dict[str, Bars] = {}
-        errors: dict[str, PricesError] = {}
-        for symbol in symbols:
-            try:
-                bars[symbol] = bars_between(self._read(symbol), symbol, start, end)
-            except PricesError as error:
-                errors[symbol] = error
-        return FetchedBars(bars, errors)
+        return fetched_bars(symbols, lambda symbol: (self._read(symbol), ()), start, end)
 
     def version(self, symbol: str) -> str:
         """As :meth:`Provider.version`: the file's modification time and its size."""
@@ -42,14 +32,6 @@ class CsvProvider:
         except (OSError, MissingPrices):
             return "csv missing"
         return f"csv {state.st_mtime_ns}-{state.st_size}"
-
-    def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: the prices in files are final."""
-        return datetime.now(UTC).date()
-
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in files
-        """As :meth:`Provider.listings`: files contain none."""
-        return {}
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)

@@ -15,10 +15,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
+import msgspec
 import tenacity
 from opentelemetry import metrics, trace
 
-from market_data.patience import end_of_patience
 from market_data.provider import KeyRefused, ProviderUnavailable
 from settings import KeyName, MarketDataServer, key_setting
 
@@ -72,6 +72,7 @@ class Answer:
 
     status: int
     body: bytes = field(repr=False)
+    headers: httpx.Headers = field(repr=False)
 
 
 class TryAgain(Exception):
@@ -91,6 +92,7 @@ class HttpSource:
         read_seconds: float = _READ_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.server = server
         self._name = name
         self._places = places
         self._limit = limit
@@ -102,11 +104,7 @@ class HttpSource:
             transport=_KeyedTransport(server.concurrency, places, key),
         )
 
-    def deadline(self) -> float:
-        """Return the time by which all further requests of one batch must be answered."""
-        return end_of_patience()
-
-    def ask[Content](
+    def get[Content](
         self, path: str, params: Mapping[str, str], read: Callable[[Answer], Content], deadline: float
     ) -> Content:
         """Return the result of ``read`` on the answer; if it raises :class:`TryAgain`, the request is repeated.
@@ -117,7 +115,7 @@ class HttpSource:
         """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgain),
-            stop=tenacity.stop_any(tenacity.stop_after_attempt(_MOST_ATTEMPTS), _StopAt(deadline)),
+            stop=lambda state: state.attempt_number >= _MOST_ATTEMPTS or state.upcoming_sleep >= _left(deadline),
             wait=tenacity.wait_exponential_jitter(initial=1, max=30),
             sleep=self._sleep,
             reraise=True,
@@ -128,11 +126,19 @@ class HttpSource:
             raise ProviderUnavailable(f"{self._name}: {error}") from None
 
     def expect_success(self, answer: Answer) -> None:
-        """Raise the error that stands for an unsuccessful answer."""
+        """Raise the error of an unsuccessful answer."""
         if answer.status in (401, 403):
             raise self.key_refused(f"{answer.status}")
         if answer.status != httpx.codes.OK:
             raise ProviderUnavailable(f"{self._name}: it answers {answer.status}")
+
+    def content[Content](self, answer: Answer, kind: type[Content]) -> Content:
+        """Return the JSON of a successful answer; raises as :meth:`expect_success` for another one."""
+        self.expect_success(answer)
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise TryAgain("its answer is not what the documentation describes") from None
 
     def key_refused(self, reason: str) -> KeyRefused:
         """Return the error that names the keys to check."""
@@ -152,12 +158,12 @@ class HttpSource:
 
     def _answer(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         with self._turn(deadline):
-            answer, headers = self._told_exchange(path, params, deadline)
+            answer = self._traced_exchange(path, params, deadline)
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
-            self.pause(_retry_after(headers) or _until_reset(headers) or _PAUSE_SECONDS)
+            self.pause(_retry_after(answer.headers) or _until_reset(answer.headers) or _PAUSE_SECONDS)
             raise TryAgain("it answers 429, too many requests")
         if answer.status == httpx.codes.REQUEST_TIMEOUT or httpx.codes.is_server_error(answer.status):
-            if seconds := _retry_after(headers):
+            if seconds := _retry_after(answer.headers):
                 self.pause(seconds)
             raise TryAgain(f"it answers {answer.status}")
         return answer
@@ -173,7 +179,7 @@ class HttpSource:
         finally:
             self._at_once.release()
 
-    def _told_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
+    def _traced_exchange(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         """Send a request and record it in traces and metrics: by path and status, without parameters or answer."""
         with _tracer.start_as_current_span(
             f"GET {path}",
@@ -182,22 +188,17 @@ class HttpSource:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            answer = None
             try:
-                answer, headers = self._exchange(path, params, deadline)
-            except Exception:
-                self._tell(span, None)
-                raise
-            self._tell(span, answer.status)
-            return answer, headers
+                answer = self._exchange(path, params, deadline)
+                span.set_attribute("http.response.status_code", answer.status)
+                return answer
+            finally:
+                if answer is None or httpx.codes.is_error(answer.status):
+                    span.set_status(trace.StatusCode.ERROR)
+                _requests.add(1, {"provider": self._name, "status": str(answer.status) if answer else "unanswered"})
 
-    def _tell(self, span: trace.Span, status: int | None) -> None:
-        if status is not None:
-            span.set_attribute("http.response.status_code", status)
-        if status is None or httpx.codes.is_error(status):
-            span.set_status(trace.StatusCode.ERROR)
-        _requests.add(1, {"provider": self._name, "status": "unanswered" if status is None else str(status)})
-
-    def _exchange(self, path: str, params: Mapping[str, str], deadline: float) -> tuple[Answer, httpx.Headers]:
+    def _exchange(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         body = bytearray()
         try:
             with self._client.stream("GET", path, params=params) as response:
@@ -207,7 +208,7 @@ class HttpSource:
                         raise ProviderUnavailable(f"{self._name}: its answer is far too long")
                     if _left(deadline) == 0:
                         raise ProviderUnavailable(f"{self._name}: its answer does not end")
-                return Answer(response.status_code, bytes(body)), response.headers
+                return Answer(response.status_code, bytes(body), response.headers)
         except httpx.RequestError as error:
             # The class only: the message may quote anything.
             raise TryAgain(f"it cannot be reached ({type(error).__name__})") from None
@@ -241,14 +242,6 @@ class _KeyedTransport(httpx.BaseTransport):
         return key
 
 
-class _StopAt(tenacity.stop.stop_base):
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        return retry_state.upcoming_sleep >= _left(self._deadline)
-
-
 def _left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
@@ -265,6 +258,6 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 
 def _until_reset(headers: httpx.Headers) -> float:
-    """Return the seconds until requests are allowed again: given in each answer, so a pause only if none are left."""
+    """Return the seconds until requests are allowed again. Each answer has this header: it matters only for a 429."""
     reset = headers.get("X-RateLimit-Reset", "")
     return max(0.0, float(reset) - datetime.now(UTC).timestamp()) if reset.isdecimal() else 0.0

@@ -1,12 +1,12 @@
-"""The one contract that every source of daily prices fulfills, and the errors it may report."""
+"""The one contract that every source of daily prices fulfills, with its answers and errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Literal, Protocol
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
+from records import PriceIssue
 
 
 class PricesError(Exception):
@@ -73,12 +73,12 @@ class Listing:
 
 
 class Provider(Protocol):
-    """A source of daily bars."""
+    """A source of daily bars; the defaults are those of sources without a server."""
 
     @property
     def symbols_per_batch(self) -> int:
         """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
-        ...
+        return 100
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """Return the daily bars of ``symbols`` from ``start`` to ``end``, both included.
@@ -95,12 +95,41 @@ class Provider(Protocol):
 
     def last_day(self) -> date:
         """Return the last day with final prices; it need not be a trading day. Later prices are never returned."""
-        ...
+        return datetime.now(UTC).date()
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
+    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - files contain none
         """Return the new state of those ``symbols`` that were delisted or renamed since a day; the others are left out.
 
         Meant for symbols whose prices stopped or are missing, as it may cost a request. Raises as
         :meth:`daily_bars`.
         """
-        ...
+        return {}
+
+
+def fetched_bars(
+    symbols: Iterable[str], bars_of: Callable[[str], tuple[Bars, tuple[PriceIssue, ...]]], start: date, end: date
+) -> FetchedBars:
+    """Return the bars of each symbol from ``start`` to ``end``; an error of ``bars_of`` affects only its symbol."""
+    fetched = FetchedBars({}, {})
+    for symbol in symbols:
+        try:
+            bars, issues = bars_of(symbol)
+            fetched.bars[symbol] = bars_between(bars, symbol, start, end)
+        except PricesError as error:
+            fetched.errors[symbol] = error
+            continue
+        if issues:
+            fetched.issues[symbol] = issues
+    return fetched
+
+
+def bars_between(bars: Bars, symbol: str, start: date, end: date) -> Bars:
+    """Return the bars of ``symbol`` from ``start`` to ``end``, both included.
+
+    Raises:
+        MissingPrices: there is none.
+    """
+    found = bars.between(start, end)
+    if not len(found.dates):
+        raise MissingPrices(symbol)
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from market_data.provider import Provider
-from settings import KeyName, MarketDataServer, Settings
+from settings import KeyName, Settings
 
 if TYPE_CHECKING:
     from market_data.http_source import HttpSource, KeyPlaces, RequestLimit
@@ -20,37 +20,29 @@ def provider_from(settings: Settings, key: Callable[[KeyName], str], limit: Limi
     """
     match settings.market_data_provider:
         case "sample":
-            from market_data.sample_prices import SampleProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.sample_prices import SampleProvider
 
             return SampleProvider()
         case "csv":
-            from market_data.csv_files import CsvProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.csv_files import CsvProvider
 
             if settings.prices_dir is None:
                 raise ValueError("the csv provider needs PRICES_DIR")
             return CsvProvider(settings.prices_dir)
         case "alpaca":
-            from market_data.alpaca import KEYS as ALPACA_KEYS  # noqa: PLC0415 - only the one that is used
-            from market_data.alpaca import AlpacaProvider  # noqa: PLC0415 - as above
+            from market_data.alpaca import AlpacaProvider
 
-            server = _server(settings)
-            return AlpacaProvider(_source("alpaca", server, ALPACA_KEYS, key, limit), server)
+            return AlpacaProvider(_source(settings, AlpacaProvider.keys, key, limit))
         case "alphavantage":
-            from market_data.alphavantage import KEYS, AlphaVantageProvider  # noqa: PLC0415 - only the one that is used
+            from market_data.alphavantage import AlphaVantageProvider
 
-            server = _server(settings)
-            return AlphaVantageProvider(_source("alphavantage", server, KEYS, key, limit), server)
-
-
-def _server(settings: Settings) -> MarketDataServer:
-    if settings.market_data_server is None:
-        raise ValueError(f"the {settings.market_data_provider} provider needs a server")
-    return settings.market_data_server
+            return AlphaVantageProvider(_source(settings, AlphaVantageProvider.keys, key, limit))
 
 
-def _source(
-    name: str, server: MarketDataServer, places: "KeyPlaces", key: Callable[[KeyName], str], limit: Limits
-) -> "HttpSource":
-    from market_data.http_source import HttpSource  # noqa: PLC0415 - httpx is slow to import
+def _source(settings: Settings, places: "KeyPlaces", key: Callable[[KeyName], str], limit: Limits) -> "HttpSource":
+    from market_data.http_source import HttpSource
 
+    name, server = settings.market_data_provider, settings.market_data_server
+    if server is None:
+        raise ValueError(f"the {name} provider needs a server")
     return HttpSource(name, server, places, key, limit(name, server.requests_per_minute))

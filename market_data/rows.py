@@ -1,43 +1,25 @@
 """From the rows of a source's answer to bars: in order, each day once, every price possible."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
-from analysis.models import Bars, Booleans, Dates, Floats
-from analysis.price_issues import PriceIssue, PriceIssueKind
-from market_data.provider import BadPrices, FetchedBars, MissingPrices, PricesError
-from market_data.selection import bars_between
+from analysis.models import Dates, Floats, Integers
+from analysis.prices import Bars, issue_of
+from market_data.provider import BadPrices, MissingPrices
+from records import PriceIssue
 
 type Column = Literal["close", "adj_close", "high", "low", "volume"]
 
 HIGHEST_PRICE = 1e12
 
 
-def fetched_bars(
-    symbols: Iterable[str], bars_of: Callable[[str], tuple[Bars, tuple[PriceIssue, ...]]], start: date, end: date
-) -> FetchedBars:
-    """Return the bars of each symbol from ``start`` to ``end``; an error of ``bars_of`` affects only its symbol."""
-    fetched = FetchedBars({}, {})
-    for symbol in symbols:
-        try:
-            bars, issues = bars_of(symbol)
-            fetched.bars[symbol] = bars_between(bars, symbol, start, end)
-        except PricesError as error:
-            fetched.errors[symbol] = error
-            continue
-        if issues:
-            fetched.issues[symbol] = issues
-    return fetched
-
-
 def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) -> tuple[Bars, tuple[PriceIssue, ...]]:
     """Return the bars of ``symbol``, and the issues of its rows that were corrected.
 
     All arrays are of shape ``(rows,)``, usually oldest first. Rows that are out of order are sorted, and of several
-    rows of one day the last counts. ``high`` and ``low`` count only if both are given; a ``NaN`` in one of these or in
+    rows of one day the last counts. ``high`` and ``low`` count only together; a ``NaN`` in one of these or in
     ``volume`` means that the day has none, and then the bars have no such column.
 
     Raises:
@@ -53,21 +35,14 @@ def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) 
         last_of_day = np.append(dates[1:] != dates[:-1], True)
         dates = dates[last_of_day]
         columns = {name: values[order][last_of_day] for name, values in columns.items()}
-    given = {name: values for name, values in columns.items() if name in ("close", "adj_close") or _complete(values)}
-    for name, values in given.items():
+    complete = {
+        name: values for name, values in columns.items() if name in ("close", "adj_close") or not np.isnan(values).any()
+    }
+    for name, values in complete.items():
         _check(symbol, name, dates, values)
-    both = {"high", "low"} <= given.keys()
-    return (
-        Bars(
-            dates,
-            given["close"],
-            given["adj_close"],
-            given["high"] if both else None,
-            given["low"] if both else None,
-            given.get("volume"),
-        ),
-        issues,
-    )
+    if not {"high", "low"} <= complete.keys():
+        complete = {name: values for name, values in complete.items() if name not in ("high", "low")}
+    return Bars(dates, **complete), issues
 
 
 def _issues(dates: Dates) -> tuple[PriceIssue, ...]:
@@ -76,20 +51,17 @@ def _issues(dates: Dates) -> tuple[PriceIssue, ...]:
         return ()
     days, counts = np.unique(dates, return_counts=True)
     unordered = dates[1:][steps < np.timedelta64(0, "D")]
-    return (*_issue("duplicate_days", days[counts > 1]), *_issue("unordered_days", unordered))
-
-
-def _issue(kind: PriceIssueKind, days: Dates) -> tuple[PriceIssue, ...]:
-    return (PriceIssue(kind, int(days.size), days.min().item()),) if days.size else ()
-
-
-def _complete(values: Floats) -> bool:
-    return not np.isnan(values).any()
+    return (*issue_of("duplicate_days", days[counts > 1]), *issue_of("unordered_days", unordered))
 
 
 def _check(symbol: str, name: Column, dates: Dates, values: Floats) -> None:
-    good: Booleans = (values >= 0) & (values < np.inf) if name == "volume" else (values > 0) & (values <= HIGHEST_PRICE)
-    if not good.all():
-        first = int(np.flatnonzero(~good)[0])
+    impossible = impossible_rows(name, values)
+    if impossible.size:
         rule = "not zero or a positive number" if name == "volume" else f"not above zero and up to {HIGHEST_PRICE:g}"
-        raise BadPrices(symbol, f"{name} of {dates[first]}", f"it is {rule}")
+        raise BadPrices(symbol, f"{name} of {dates[impossible[0]]}", f"it is {rule}")
+
+
+def impossible_rows(name: Column, values: Floats) -> Integers:
+    """Return the rows whose value no price, or no volume, can have."""
+    good = (values >= 0) & (values < np.inf) if name == "volume" else (values > 0) & (values <= HIGHEST_PRICE)
+    return np.flatnonzero(~good)

@@ -3,49 +3,36 @@
 import functools
 import gzip
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from analysis.models import Bars
-from market_data.provider import FetchedBars, Listing, MissingPrices
-from market_data.selection import bars_between
+from analysis.prices import Bars
+from market_data.provider import FetchedBars, MissingPrices, Provider, fetched_bars
 
 _FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
 # The feed of one company ends early, to have an example of a stale price.
 _LAST_DATES = {"RRC": date(2022, 10, 31)}
 
 
-class SampleProvider:
+class SampleProvider(Provider):
     """Closes from 2010 to 2022; they are adjusted already, so ``close`` and ``adj_close`` are the same."""
-
-    symbols_per_batch = 100
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`."""
-        fetched = FetchedBars({}, {})
-        for symbol in symbols:
-            try:
-                bars = _all_bars().get(symbol)
-                if bars is None:
-                    raise MissingPrices(symbol)
-                fetched.bars[symbol] = bars_between(bars, symbol, start, min(end, _LAST_DATES.get(symbol, end)))
-            except MissingPrices as error:
-                fetched.errors[symbol] = error
-        return fetched
+        return fetched_bars(symbols, lambda symbol: (_bars_of(symbol), ()), start, end)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: the sample never changes."""
         return "sample 2022-12-28"
 
-    def last_day(self) -> date:
-        """As :meth:`Provider.last_day`: the sample prices are final."""
-        return datetime.now(UTC).date()
 
-    def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:  # noqa: ARG002 - not in the sample
-        """As :meth:`Provider.listings`: the sample contains none."""
-        return {}
+def _bars_of(symbol: str) -> Bars:
+    bars = _all_bars().get(symbol)
+    if bars is None:
+        raise MissingPrices(symbol)
+    return bars
 
 
 @functools.cache
@@ -55,7 +42,8 @@ def _all_bars() -> dict[str, Bars]:
     days, *columns = zip(*rows, strict=True)
     dates = np.array(days, dtype="datetime64[D]")
     prices = (np.array(column, dtype=np.float64) for column in columns)
-    return {
+    bars = {
         symbol: Bars(dates=dates, close=closes, adj_close=closes)
         for symbol, closes in zip(header[1:], prices, strict=True)
     }
+    return bars | {symbol: bars[symbol].between(date.min, last) for symbol, last in _LAST_DATES.items()}

@@ -1,9 +1,16 @@
-"""Shared by providers of US prices: the end of a trading day, and the two spellings of a share class."""
+"""Shared by providers of US prices over HTTP: the spellings of a symbol, the end of a trading day, a partial answer."""
 
 import re
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
 from zoneinfo import ZoneInfo
+
+from analysis.prices import Bars
+from market_data.http_source import HttpSource, KeyPlaces
+from market_data.provider import FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
+from records import PriceIssue
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -12,12 +19,52 @@ _SESSION_OVER_HOUR = 18
 _SHARE_CLASS = re.compile(r"\A([A-Z]{1,5})[./-]([A-Z])\Z")
 
 
-def last_complete_day(now: datetime) -> date:
-    """Return the last day with a final bar: it is final two hours after the close."""
-    local = now.astimezone(NEW_YORK)
-    return local.date() if local.hour >= _SESSION_OVER_HOUR else local.date() - timedelta(days=1)
+class UsProvider[Rows](Provider):
+    """A provider whose server returns ``Rows`` for each symbol, or for some of them until it fails."""
 
+    keys: ClassVar[KeyPlaces]
+    _symbol: ClassVar[re.Pattern[str]]
+    """The form of the symbols that the provider may have, in its spelling."""
+    _separator: ClassVar[str]
+    """The character before the class of a share, in its spelling."""
 
-def spelled(symbols: Iterable[str], separator: str) -> dict[str, str]:
-    """Return the provider's spelling of each symbol, with ``separator`` before the share class."""
-    return {symbol: _SHARE_CLASS.sub(rf"\1{separator}\2", symbol) for symbol in symbols}
+    def __init__(self, source: HttpSource, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._source = source
+        self._now = now
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        """As :meth:`Provider.daily_bars`; a day that is not over has no bar yet."""
+        end = min(end, self.last_day())
+        names = self._names(symbols)
+        requested = sorted(set(filter(self._symbol.fullmatch, names.values()))) if start <= end else []
+        found: dict[str, Rows] = {}
+
+        def bars_of(symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
+            if names[symbol] not in found:
+                raise MissingPrices(symbol)
+            return self._bars(symbol, found[names[symbol]])
+
+        try:
+            self._fetch(requested, start, end, found)
+        except ProviderUnavailable as error:
+            answered = [symbol for symbol, name in names.items() if name in found]
+            error.fetched = fetched_bars(answered, bars_of, start, end)
+            raise
+        return fetched_bars(names, bars_of, start, end)
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`: a bar is final two hours after the close."""
+        local = self._now().astimezone(NEW_YORK)
+        return local.date() if local.hour >= _SESSION_OVER_HOUR else local.date() - timedelta(days=1)
+
+    def _names(self, symbols: Iterable[str]) -> dict[str, str]:
+        """Return the provider's spelling of each symbol."""
+        return {symbol: _SHARE_CLASS.sub(rf"\1{self._separator}\2", symbol) for symbol in symbols}
+
+    @abstractmethod
+    def _fetch(self, names: list[str], start: date, end: date, found: dict[str, Rows]) -> None:
+        """Add the rows of each of ``names`` to ``found``; the rows of a name without prices may be left out."""
+
+    @abstractmethod
+    def _bars(self, symbol: str, rows: Rows) -> tuple[Bars, tuple[PriceIssue, ...]]:
+        """Return the bars in the rows of a symbol, and their issues."""

@@ -4,20 +4,13 @@ import logging
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from functions.engine import VERSION, EngineUnavailable, is_newer
-from functions.messages import Failure, FinishInput
-from functions.services import settings
-from functions.telemetry.correlation import of_run
-from functions.telemetry.spans import record_end
-from records import MAX_ERRORS, Metrics, Run, RunError, RunStatus, user_counts
-
-if TYPE_CHECKING:
-    from functions.engine import Engine
-    from functions.services import Services
+from correlation import of_run
+from records import MAX_ERRORS, Failure, Metrics, Run, RunError, RunStatus, user_counts
+from runs.engine import VERSION, Engine, EngineUnavailable, is_newer
+from runs.services import Services
 
 START_GRACE = timedelta(seconds=60)
 """A run whose trigger died between recording it and starting the orchestration is closed after this time."""
@@ -25,17 +18,17 @@ START_GRACE = timedelta(seconds=60)
 _log = logging.getLogger(__name__)
 
 
-def finish(services: "Services", message: FinishInput) -> RunStatus:
+def finish(services: Services, run_id: str, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
     """Bring a run to its final state, release the lease and return the state, even if the run already had one."""
-    run = services.runs.get(message.run_id)
+    run = services.runs.get(run_id)
     if run is None:
-        services.lease.release(message.run_id)
+        services.lease.release(run_id)
         return "failed"
-    return close_run(services, run, message.failure, message.durations)
+    return close_run(services, run, failure, durations)
 
 
 def close_run(
-    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float] | None = None
+    services: Services, run: Run, failure: Failure | None, durations: dict[str, float] | None = None
 ) -> RunStatus:
     """Bring a run to its final state, because of ``failure`` if there is one; release the lease, return the state.
 
@@ -46,7 +39,7 @@ def close_run(
         return _close(services, run, failure, durations or {})
 
 
-def _close(services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
+def _close(services: Services, run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations)
         services.runs.finish(run.run_id, status, changes)
@@ -54,17 +47,15 @@ def _close(services: "Services", run: Run, failure: Failure | None, durations: d
         run = services.runs.get(run.run_id) or replace(run, status=status)
     if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
-        _log_end(services.runs.get(run.run_id) or run)
+        _log_end(services, services.runs.get(run.run_id) or run)
         services.runs.set_closing(run.run_id, "logged")
     services.batches.delete(run.run_id)
-    if run.dry_run:
-        services.prices.apart(run.run_id).drop()
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
     return run.status
 
 
-def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstill: timedelta | None = None) -> bool:
+def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: timedelta | None = None) -> bool:
     """Close an active run that the engine has lost or cannot continue; return whether the run is over.
 
     A run of a newer version is closed after no progress for ``standstill``, by default the time that any run may stall:
@@ -74,14 +65,14 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstil
     if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
         return False
     version = services.runs.version(run.run_id) or VERSION
-    if state == "active" and not (is_newer(version) and _stands_still(services, run, standstill)):
+    if state == "active" and not (is_newer(version) and has_stalled(services, run, standstill)):
         return False
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished during the call to the engine
         return True
-    failure = Failure("run_lost", "The orchestration engine does not carry this run; start it again.")
+    failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
-        _log.error("The orchestration engine does not carry an active run (run_id=%s)", run.run_id)
+        _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)
         if state == "active":
             text = f"The app was rolled back from version {version} of the orchestration to {VERSION}; start it again."
             failure = Failure("newer_version", text)
@@ -93,13 +84,14 @@ def close_if_lost(services: "Services", engine: "Engine", run: Run, *, standstil
     return True
 
 
-def _stands_still(services: "Services", run: Run, standstill: timedelta | None) -> bool:
+def has_stalled(services: Services, run: Run, longest: timedelta | None = None) -> bool:
+    """Return whether a run made no progress for too long, by default for the time that any run may stall."""
     progressed_at = services.runs.progressed_at(run.run_id)
-    longest = standstill or timedelta(seconds=settings().stall_seconds)
+    longest = longest or timedelta(seconds=services.settings.stall_seconds)
     return progressed_at is not None and datetime.now(UTC) - progressed_at > longest
 
 
-def recount_if_over(services: "Services", run_id: str) -> None:
+def recount_if_over(services: Services, run_id: str) -> None:
     """Correct the counts and errors of a run that was closed while one of its pages was still being analyzed.
 
     Both the closing of a run and the end of a page call this, so that neither misses the other.
@@ -115,10 +107,11 @@ def recount_if_over(services: "Services", run_id: str) -> None:
 
 
 def _end_of(
-    services: "Services", run: Run, failure: Failure | None, durations: dict[str, float]
+    services: Services, run: Run, failure: Failure | None, durations: dict[str, float]
 ) -> tuple[RunStatus, dict[str, object]]:
     """Return the final state of a run, and the changes to its record."""
-    plan_id = (services.runs.plan(run.run_id) or {}).get("plan_id", "")
+    plan = services.runs.plan(run.run_id)
+    plan_id = "" if plan is None else plan.plan_id
     if run.dry_run:  # it stores no reports
         outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
     else:
@@ -156,7 +149,7 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def _log_end(run: Run) -> None:
+def _log_end(services: Services, run: Run) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
         "completed_with_errors": (logging.WARNING, "completed with errors"),
@@ -168,4 +161,4 @@ def _log_end(run: Run) -> None:
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
     more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
     _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)
-    record_end(run, reason)
+    services.record_end(run, reason)

@@ -4,18 +4,14 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from itertools import batched
 
-import msgspec
-
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
-from functions.messages import Failure, Plan, PlanInput
-from functions.services import Services, settings
 from market_data.provider import KeyRefused
-from records import USER_ID_PATTERN, Run, RunError
+from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories
-from runs.steps import prices_of, wanted_run
+from runs.services import Services
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
 
 _USER_ID = re.compile(USER_ID_PATTERN)
@@ -23,34 +19,41 @@ _USER_ID = re.compile(USER_ID_PATTERN)
 _log = logging.getLogger(__name__)
 
 
-def plan(services: Services, message: PlanInput) -> Plan:
+def plan(services: Services, run_id: str, started_at: datetime) -> Plan:
     """Record and return the plan: the as-of date, the users in pages and their symbols in batches."""
-    run_id = message.run_id
-    if services.runs.start(run_id, message.started_at):
+    if services.runs.start(run_id, started_at):
         _log.info("Portfolio analysis background task started (run_id=%s)", run_id)
-    run = wanted_run(services, run_id)
-    if run is None:
+    run = services.runs.get(run_id)
+    if run is None or not run.has_work:
         return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:
         # Delivered again: a plan that other steps already use must not change.
-        return msgspec.convert(recorded, Plan)
+        return recorded
+    settings = services.settings
+    parameters = Parameters(
+        benchmark_symbol=settings.benchmark_symbol,
+        lookback_days=settings.lookback_days,
+        risk_free_rate=settings.risk_free_rate,
+        page_size=settings.page_size,
+        min_success_rate=settings.min_success_rate,
+    )
     try:
-        as_of = _load_benchmark(services, run)
+        as_of = _load_benchmark(services, run, parameters)
     except _BenchmarkMissing as error:
         return Plan(failure=Failure("benchmark_prices", str(error)))
     except KeyRefused as error:  # a retry would be refused, too
         return Plan(failure=Failure("provider_key_refused", str(error)))
-    made, counted = _write_plan(services, run, as_of)
+    made, counted = _write_plan(services, run, as_of, parameters)
     if counted:
         return made
     services.batches.delete_plan(made.plan_id)  # nothing else would, if the run has ended meanwhile
-    return plan(services, message)
+    return plan(services, run_id, started_at)
 
 
-def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
+def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameters) -> tuple[Plan, bool]:
     """Write the batches; return the plan, and whether it is the one that counts."""
     planner = _Planner(services, run)
-    pages = list(planner.pages(settings().page_size))
+    pages = list(planner.pages(parameters.page_size))
     most = services.provider.symbols_per_batch
     symbols = [list(batch) for batch in batched(sorted(planner.symbols), most, strict=False)]
     made = Plan(
@@ -58,7 +61,7 @@ def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
         symbols=len(planner.symbols),
         symbol_batches=len(symbols),
         pages=len(pages),
-        min_success_rate=settings().min_success_rate,
+        min_success_rate=parameters.min_success_rate,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
     services.batches.write(run.run_id, made.plan_id, "symbols", symbols)
@@ -67,20 +70,19 @@ def _write_plan(services: Services, run: Run, as_of: date) -> tuple[Plan, bool]:
         "symbols": len(planner.symbols),
         "progress.pages_total": len(pages),
     }
-    wire = msgspec.to_builtins(made)
-    return made, services.runs.planned(run.run_id, wire, as_of=as_of, figures=figures, errors=planner.errors())
+    errors = planner.errors()
+    return made, services.runs.record_plan(run.run_id, made, parameters, as_of=as_of, figures=figures, errors=errors)
 
 
 class _BenchmarkMissing(Exception):
     pass
 
 
-def _load_benchmark(services: Services, run: Run) -> date:
+def _load_benchmark(services: Services, run: Run, parameters: Parameters) -> date:
     """Store the benchmark's bars, whose dates are the trading calendar, and return the as-of date on it."""
-    symbol, last = settings().benchmark_symbol, services.provider.last_day()
+    symbol, last = parameters.benchmark_symbol, services.provider.last_day()
     wanted = min(run.as_of or last, last)
-    prices_of(services, run).ensure_indexes()  # a dry run has a new store
-    update = fetch_histories(services, run, [symbol], wanted)
+    update = fetch_histories(services, [symbol], wanted, parameters.lookback_days)
     if symbol in update.errors:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {update.errors[symbol]}")
     try:

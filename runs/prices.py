@@ -1,4 +1,4 @@
-"""Updates of the stored price histories to the range a run needs, with as few requests to the source as possible.
+"""The second step of a run, per batch of symbols: the stored price histories are extended to the range it needs.
 
 The source is asked for the missing days and a few before them. If these match the stored days, the new days are
 appended. If they do not, because a split or dividend moved the adjusted closes or the source corrected its data, the
@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
-from functions.services import Services, settings
+from analysis.prices import Bars
 from market_data.patience import one_patience
-from market_data.provider import KeyRefused, MissingPrices, PricesError, Provider, ProviderUnavailable
-from market_data.selection import bars_between
-from records import Run
-from runs.steps import drop_prices_if_over, prices_of
-from stores.prices import History
+from market_data.provider import (
+    FetchedBars,
+    KeyRefused,
+    MissingPrices,
+    PricesError,
+    Provider,
+    ProviderUnavailable,
+)
+from records import Batch, BatchResult, Failure, PriceIssue, RunError
+from runs.services import Services
+from stores.symbols import History
 
 OVERLAP = timedelta(days=10)
 """How far back stored days are fetched again: a week of trading and a holiday or two."""
@@ -30,45 +34,71 @@ OVERLAP = timedelta(days=10)
 # The named stress episodes begin in 2008; no figure needs older prices.
 _HISTORY_START = date(2007, 1, 1)
 _LISTINGS = ("renamed", "delisted")
+_LONGEST_ERROR = 200
 _NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
-
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Update:
-    """The updated histories by symbol, and the errors of the symbols that could not be updated."""
+    """The updated histories by symbol, and the errors of the symbols that could not be updated.
+
+    After a ``failure`` of the source, these are only the symbols that were complete by then.
+    """
 
     histories: dict[str, History] = field(default_factory=dict)
     errors: dict[str, PricesError] = field(default_factory=dict)
+    failure: ProviderUnavailable | KeyRefused | None = None
+
+    def new(self, kept: Mapping[str, History]) -> dict[str, History]:
+        """Return the histories that differ from the ``kept`` ones."""
+        return {symbol: own for symbol, own in self.histories.items() if own is not kept.get(symbol)}
 
 
-def history_start(as_of: date) -> date:
+def load_batch(services: Services, batch: Batch) -> BatchResult:
+    """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
+    run = services.runs.planned_run(batch.run_id)
+    if run is None:
+        return BatchResult()
+    services.runs.reach(batch.run_id, "market_data")
+    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
+    try:
+        found = fetch_histories(services, symbols, run.as_of, run.parameters.lookback_days)
+    except KeyRefused as error:  # a retry would be refused, too
+        return BatchResult(failure=Failure("provider_key_refused", str(error)))
+    errors = {
+        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
+    }
+    services.batches.record_symbols(batch.plan_id, batch.number, errors)
+    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
+
+
+def history_start(as_of: date, lookback_days: int) -> date:
     """Return the first day to fetch: that of the oldest stress episode or of the lookback, whichever is earlier."""
-    return min(_HISTORY_START, as_of - timedelta(days=2 * settings().lookback_days))
+    return min(_HISTORY_START, as_of - timedelta(days=2 * lookback_days))
 
 
-def fetch_histories(services: Services, run: Run, symbols: Sequence[str], wanted: date) -> Update:
+def fetch_histories(services: Services, symbols: Sequence[str], wanted: date, lookback_days: int) -> Update:
     """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
 
     A symbol without any price up to then is among the errors.
+
+    Raises:
+        ProviderUnavailable, KeyRefused: the source failed; its answers up to then are stored, so that the next attempt
+            continues from there.
     """
-    kept, start = services.prices.load(symbols), history_start(wanted)
+    kept, start = services.prices.load(symbols), history_start(wanted, lookback_days)
     update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
-    # A dry run has its own store, which must hold everything that its later steps read.
-    new = {symbol: own for symbol, own in update.histories.items() if run.dry_run or own is not kept.get(symbol)}
-    prices_of(services, run).save(new)
-    drop_prices_if_over(services, run)
+    services.prices.save(update.new(kept))
+    if update.failure is not None:
+        raise update.failure
     for symbol, own in update.histories.items():
-        try:
-            bars_between(own.bars, symbol, start, wanted)
-        except MissingPrices as error:
-            update.errors[symbol] = error
+        if not len(own.bars.between(start, wanted).dates):
+            update.errors[symbol] = MissingPrices(symbol)
     return update
 
 
-@one_patience()
 def bring_up_to_date(
     provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
 ) -> Update:
@@ -82,6 +112,23 @@ def bring_up_to_date(
         if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
     }
     update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
+    if update.histories.keys() == sources.keys():
+        return update
+    with one_patience():
+        _fetch(update, provider, sources, usable, start, end)
+        _add_listings(update, provider, kept, start, end)
+    return update
+
+
+def _fetch(
+    update: Update,
+    provider: Provider,
+    sources: Mapping[str, str],
+    usable: Mapping[str, History],
+    start: date,
+    end: date,
+) -> None:
+    """Add the histories that are not up to date: the ``usable`` ones continued where possible, all others in full."""
     outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
     for last, group in groupby(outdated, key=lambda pair: pair[0]):
         _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)
@@ -92,22 +139,28 @@ def bring_up_to_date(
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
             # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
-    _tell_listings(update, provider, kept, start, end)
-    return update
 
 
-def _tell_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
-    """Add known or newly fetched renames and delistings to the new histories whose prices stopped."""
-    new = {symbol: own for symbol, own in update.histories.items() if own is not kept.get(symbol)}
+def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
+    """Add known or newly fetched renames and delistings to the new histories whose prices stopped.
+
+    After a failure of the source nothing is fetched, and histories without a known one are removed.
+    """
+    new = update.new(kept)
     stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
     known = {
         symbol: [issue for issue in kept[symbol].issues if issue.kind in _LISTINGS] for symbol in stopped & set(kept)
     }
     asked = sorted(symbol for symbol in stopped if not known.get(symbol))
+    if update.failure is not None:
+        # If they were stored, the next attempt would find them complete and never ask for the reason.
+        for symbol in asked:
+            del new[symbol], update.histories[symbol]
+        asked = []
     try:
         listings = provider.listings(asked, start) if asked else {}
     except (KeyRefused, ProviderUnavailable) as error:  # the prices are there; only an explanation is missing
-        _log.warning("What became of %s symbols whose prices stopped cannot be told: %s", len(asked), error)
+        _log.warning("Listing status of %d symbols is unavailable: %s", len(asked), error)
         listings = {}
     for symbol, listing in listings.items():
         dates = new[symbol].bars.dates
@@ -127,10 +180,18 @@ type _Answer = dict[str, tuple[Bars, tuple[PriceIssue, ...]]]
 
 
 def _ask(update: Update, provider: Provider, symbols: Sequence[str], start: date, end: date) -> _Answer:
-    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``."""
-    if not symbols:
+    """Return the source's bars, empty for symbols without prices; add all other errors to ``update``.
+
+    After a failure of the source, return the bars that came before it, and do not send another request.
+    """
+    if not symbols or update.failure is not None:
         return {}
-    fetched = provider.daily_bars(symbols, start, end)
+    try:
+        fetched = provider.daily_bars(symbols, start, end)
+    except ProviderUnavailable as error:
+        update.failure, fetched = error, error.fetched
+    except KeyRefused as error:
+        update.failure, fetched = error, FetchedBars({}, {})
     missing = {symbol for symbol, error in fetched.errors.items() if isinstance(error, MissingPrices)}
     update.errors.update({symbol: error for symbol, error in fetched.errors.items() if symbol not in missing})
     return {

@@ -1,66 +1,40 @@
-"""The second and third step of a run, per batch of symbols: prices, then research."""
+"""The third step of a run, per batch of symbols: research."""
 
 from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, SymbolIssue
+from analysis.prices import Bars, symbol_issue
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
-from functions.messages import BatchInput, BatchResult, Failure
-from functions.services import Services, settings
-from market_data.provider import KeyRefused
-from market_data.selection import bars_between
-from records import Run, RunError
-from runs.prices import fetch_histories, history_start
-from runs.steps import prices_of, wanted_run
-from stores.prices import History
-
-_LONGEST_ERROR = 200
+from records import Batch, BatchResult, PriceIssue, SymbolIssue
+from runs.prices import history_start
+from runs.services import Services
+from stores.symbols import History
 
 
-def load_batch(services: Services, batch: BatchInput) -> BatchResult:
-    """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
-    run = wanted_run(services, batch.run_id)
-    if run is None:
-        return BatchResult()
-    services.runs.reach(run.run_id, "market_data")
-    as_of = _as_of(run)
-    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
-    try:
-        found = fetch_histories(services, run, symbols, as_of)
-    except KeyRefused as error:  # a retry would be refused, too
-        return BatchResult(failure=Failure("provider_key_refused", str(error)))
-    errors = {
-        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
-    }
-    services.batches.record_symbols(batch.plan_id, batch.number, errors)
-    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
-
-
-def research_batch(services: Services, batch: BatchInput) -> BatchResult:
+def research_batch(services: Services, batch: Batch) -> BatchResult:
     """Research the priced symbols of a batch and prepare their prices, once for all pages of the run.
 
     The research is also published, unless the run is dry.
     """
-    run = wanted_run(services, batch.run_id)
+    run = services.runs.planned_run(batch.run_id)
     if run is None:
         return BatchResult()
-    services.runs.reach(run.run_id, "research")
-    as_of, benchmark = _as_of(run), settings().benchmark_symbol
+    services.runs.reach(batch.run_id, "research")
+    as_of, benchmark, lookback_days = run.as_of, run.parameters.benchmark_symbol, run.parameters.lookback_days
     members = services.batches.members(batch.plan_id, "symbols", batch.number)
-    histories = prices_of(services, run).load([*members, benchmark])
+    histories = services.prices.load([*members, benchmark])
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
     def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
-        return bars_between(histories[symbol].bars, symbol, history_start(as_of), as_of)
+        return histories[symbol].bars.between(history_start(as_of, lookback_days), as_of)
 
     bars = {symbol: cut(symbol) for symbol in priced}
     found = research_symbols(bars, as_of)
     issues = _source_issues(histories, benchmark, as_of)
-    prices = prepare_prices(bars, cut(benchmark), as_of, settings().lookback_days, issues)
+    prices = prepare_prices(bars, cut(benchmark), as_of, lookback_days, issues)
     services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
         services.research.save(found)
@@ -69,10 +43,10 @@ def research_batch(services: Services, batch: BatchInput) -> BatchResult:
 
 def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:
     """Return the issues of the source, also for symbols without prices, and for a benchmark behind the market."""
-    issues = [SymbolIssue.of(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
+    issues = [symbol_issue(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
-        issues.append(SymbolIssue.of(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
+        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
     return issues
 
 
@@ -84,9 +58,3 @@ def _days_without_benchmark(histories: Mapping[str, History], benchmark: str) ->
     days, symbols = np.unique(later, return_counts=True)
     most: list[date] = days[2 * symbols > len(known)].tolist()
     return most
-
-
-def _as_of(run: Run) -> date:
-    if run.as_of is None:
-        raise ValueError(f"{run.run_id} was never planned")
-    return run.as_of

@@ -7,19 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from functions.engine import VERSION, EngineUnavailable
-from functions.messages import Failure
-from functions.telemetry.correlation import of_run
-from records import KeyTaken, RequestKey, Run, RunExists, Trigger
+from correlation import of_run
+from problems import A_RUN, InvalidMember, Problem
+from records import Failure, KeyTaken, RequestKey, Run, RunExists, Trigger
 from runs.ending import START_GRACE, close_if_lost, close_run
+from runs.engine import VERSION, Engine, EngineUnavailable
+from runs.services import Services
 
-if TYPE_CHECKING:
-    from functions.engine import Engine
-    from functions.services import Services
-
-ORCHESTRATION = "portfolio_analysis"
 _KEY_LIFETIME = timedelta(hours=24)
 # How long a request waits for an earlier one with the same key to get the lease or to be refused.
 _TWIN_SECONDS, _TWIN_POLL_SECONDS = 10.0, 0.05
@@ -28,41 +23,59 @@ _EARLIEST_AS_OF = date(1900, 1, 1)
 _log = logging.getLogger(__name__)
 
 
-class RunActive(Exception):
+class Conflict(Problem):
+    """The state of a run does not allow the request; ``detail`` has the run's id in place of ``{}``."""
+
+    status = 409
+    arguments_of_example = (A_RUN,)
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(self.detail.format(run_id), run_id=run_id)
+        self.run_id = run_id
+
+
+class RunActive(Conflict):
     """Another run is active; only one may be."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
+    slug, title = "run-active", "A run is active"
+    detail = "Run {} is active. Wait until it has ended, or look at its status."
 
 
-class RunOver(Exception):
+class RunOver(Conflict):
     """The run has reached a final state, so there is nothing to cancel."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
+    slug, title = "run-over", "The run has ended"
+    detail = "Run {} has ended, so there is nothing to cancel."
 
 
-class NothingFailed(Exception):
+class NothingFailed(Conflict):
     """No user failed in the run, so there is nothing to retry."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
+    slug, title = "nothing-failed", "Nothing failed"
+    detail = "Run {} has no failed user whose report is still stored. Start a new run instead."
 
 
-class KeyReused(Exception):
+class KeyReused(InvalidMember):
     """The key of the request was used within a day for a different request."""
 
+    arguments_of_example = ()
 
-class InvalidAsOf(ValueError):
-    """The requested date cannot be analyzed; the message names the dates that can."""
+    def __init__(self) -> None:
+        super().__init__("Idempotency-Key", "was used within a day for another request; use a new one")
+
+
+class InvalidAsOf(InvalidMember):
+    """The requested date cannot be analyzed; the detail names the dates that can."""
+
+    arguments_of_example = (date(2026, 1, 2),)
+
+    def __init__(self, today: date) -> None:
+        super().__init__("as_of", f"must be a date from {_EARLIEST_AS_OF} to today, {today}")
 
 
 def start_run(  # noqa: PLR0913 - each by its name
-    services: "Services",
-    engine: "Engine",
+    services: Services,
+    engine: Engine,
     trigger: Trigger,
     *,
     user_ids: Sequence[str] | None = None,
@@ -85,7 +98,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     """
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
-        raise InvalidAsOf(f"as_of must be a date from {_EARLIEST_AS_OF} to today, {now.date()}")
+        raise InvalidAsOf(now.date())
     wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
     run = _record(services, engine, wanted, user_ids, request)
     if isinstance(run, str):
@@ -105,7 +118,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     return run.run_id
 
 
-def retry_run(services: "Services", engine: "Engine", run: Run, trigger: Trigger) -> str:
+def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) -> str:
     """Start a new run over the failed users of ``run``, as of the same date; return its id.
 
     Raises:
@@ -121,7 +134,7 @@ def retry_run(services: "Services", engine: "Engine", run: Run, trigger: Trigger
     return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)
 
 
-def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> None:
+def cancel_run(services: Services, engine: Engine, run: Run, actor: str) -> None:
     """Cancel an active run: steps in progress finish, the others do nothing, and stored results stay.
 
     Raises:
@@ -130,14 +143,14 @@ def cancel_run(services: "Services", engine: "Engine", run: Run, actor: str) -> 
     with of_run(run.run_id):
         if not services.runs.request_cancel(run.run_id, datetime.now(UTC)):
             raise RunOver(run.run_id)
-        _log.info("Portfolio analysis is to be canceled (run_id=%s, actor=%s)", run.run_id, actor)
+        _log.info("Portfolio analysis cancel requested (run_id=%s, actor=%s)", run.run_id, actor)
         with suppress(EngineUnavailable):  # then the watchdog checks it
             close_if_lost(services, engine, run, standstill=START_GRACE)
 
 
 def _record(
-    services: "Services",
-    engine: "Engine",
+    services: Services,
+    engine: Engine,
     wanted: Run,
     user_ids: Sequence[str] | None,
     request: RequestKey | None,
@@ -161,7 +174,7 @@ def _record(
         return run
 
 
-def _was_accepted(services: "Services", engine: "Engine", run_id: str) -> bool:
+def _was_accepted(services: Services, engine: Engine, run_id: str) -> bool:
     """Wait until a newly recorded run gets the lease or is deleted without it; return whether it got the lease.
 
     A run that failed before it began, because its trigger died or the engine was unavailable, does not count: its key
@@ -182,32 +195,32 @@ def _was_accepted(services: "Services", engine: "Engine", run_id: str) -> bool:
     return True
 
 
-def _take_lease(services: "Services", engine: "Engine", run_id: str, now: datetime) -> None:
+def _take_lease(services: Services, engine: Engine, run_id: str, now: datetime) -> None:
     while (holder := services.lease.acquire(run_id, now)) is not None:
         if not _is_over(services, engine, holder):
             raise RunActive(holder)
         if services.lease.take_over(holder, run_id, now):
-            _log.warning("Run lease taken over from a run that is over (run_id=%s, held_by=%s)", run_id, holder)
+            _log.warning("Run lease taken over from a run that has ended (run_id=%s, held_by=%s)", run_id, holder)
             return
 
 
-def _is_over(services: "Services", engine: "Engine", run_id: str) -> bool:
+def _is_over(services: Services, engine: Engine, run_id: str) -> bool:
     """Return whether a run that holds the lease has verifiably ended; close it if it ended only in the engine."""
     run = services.runs.get(run_id)
     return run is None or not run.is_active or close_if_lost(services, engine, run)
 
 
-def _close_abandoned(services: "Services", engine: "Engine", now: datetime) -> None:
+def _close_abandoned(services: Services, engine: Engine, now: datetime) -> None:
     with suppress(EngineUnavailable):  # the next call reports it, and the watchdog checks again
         for abandoned in services.runs.queued_before(now - START_GRACE):
             close_if_lost(services, engine, abandoned)
 
 
-def _start_orchestration(services: "Services", engine: "Engine", run: Run) -> None:
+def _start_orchestration(services: Services, engine: Engine, run: Run) -> None:
     try:
-        engine.start(ORCHESTRATION, run.run_id)
+        engine.start(run.run_id)
     except EngineUnavailable as error:
         # It may have accepted the run without answering: the steps of a closed run do nothing.
-        close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not take the run."))
+        close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not accept the run."))
         services.runs.forget_key(run.run_id)  # a repeated request is to get a run
-        raise EngineUnavailable(run.run_id) from error
+        raise EngineUnavailable from error

@@ -3,17 +3,12 @@
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from functions.engine import EngineUnavailable, StillRunning
-from functions.messages import Failure
-from functions.services import Services, settings
-from functions.telemetry.correlation import of_run
-from records import Run
-from runs.ending import START_GRACE, close_if_lost, close_run
-
-if TYPE_CHECKING:
-    from functions.engine import Engine
+from correlation import of_run
+from records import Failure, Run
+from runs.ending import START_GRACE, close_if_lost, close_run, has_stalled
+from runs.engine import Engine, EngineUnavailable, StillRunning
+from runs.services import Services
 
 # The most that one call purges, so that it ends in time; the next call continues.
 _RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
@@ -22,7 +17,7 @@ _POSTPONED = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
-def close_stuck_runs(services: Services, engine: "Engine") -> None:
+def close_stuck_runs(services: Services, engine: Engine) -> None:
     """Close every active run that is lost or stalled; release a lease that no active run holds.
 
     If closing a run was interrupted after its final state was recorded, the rest is done.
@@ -33,7 +28,7 @@ def close_stuck_runs(services: Services, engine: "Engine") -> None:
         services.runs.give_back_log(run.run_id)
         close_run(services, run, None)
     for run in services.runs.active_before(before):
-        if not close_if_lost(services, engine, run, standstill=START_GRACE) and _is_stalled(services, run):
+        if not close_if_lost(services, engine, run, standstill=START_GRACE) and has_stalled(services, run):
             _stop_stalled(services, engine, run)
     holder = services.lease.holder()
     if holder is None:
@@ -42,52 +37,47 @@ def close_stuck_runs(services: Services, engine: "Engine") -> None:
     # A run that ended just now is about to release it itself.
     if held_by is None or (held_by.completed_at is not None and held_by.completed_at < before):
         with of_run(holder):
-            _log.error("The run lease was held by a run that is over, and is freed (run_id=%s)", holder)
+            _log.error("The run lease was held by a run that has ended, and is released (run_id=%s)", holder)
             services.lease.release(holder)
 
 
-def purge_old_runs(services: Services, engine: "Engine") -> None:
+def purge_old_runs(services: Services, engine: Engine) -> None:
     """Delete the reports and engine history of runs past their retention; the records of runs stay."""
-    before = datetime.now(UTC) - timedelta(days=settings().retention_days)
-    left, away = _REPORTS_PURGED, False
+    before = datetime.now(UTC) - timedelta(days=services.settings.retention_days)
+    left, unavailable = _REPORTS_PURGED, False
     for run in services.runs.to_purge(before, _RUNS_PURGED):
         while deleted := services.reports.purge(run.run_id, min(left, _REPORTS_PER_DELETE)):
             left -= deleted
             if left == 0:
                 return
-        if away:  # reports are purged without it
+        if unavailable:  # reports are purged without the engine
             continue
         with of_run(run.run_id):
             try:
                 _purge_history(services, engine, run)
             except EngineUnavailable:
-                away = True
+                unavailable = True
                 _log.warning("The engine history cannot be purged now (run_id=%s)", run.run_id)
 
 
-def _purge_history(services: Services, engine: "Engine", run: Run) -> None:
+def _purge_history(services: Services, engine: Engine, run: Run) -> None:
     """Delete the engine's data of the run; if it still runs there, terminate it and try again another day."""
     try:
         engine.purge(run.run_id, run.requested_at, run.completed_at)
     except StillRunning:
         engine.terminate(run.run_id)
         if services.runs.postpone_purge(run.run_id, datetime.now(UTC) + _POSTPONED):
-            _log.warning("A run that is over still runs in the engine, and is purged later (run_id=%s)", run.run_id)
+            _log.warning("A run that has ended still runs in the engine, and is purged later (run_id=%s)", run.run_id)
     else:
         services.runs.purged(run.run_id)
         _log.info("Reports and engine history purged (run_id=%s)", run.run_id)
 
 
-def _is_stalled(services: Services, run: Run) -> bool:
-    progressed_at = services.runs.progressed_at(run.run_id)
-    return progressed_at is not None and datetime.now(UTC) - progressed_at > timedelta(seconds=settings().stall_seconds)
-
-
-def _stop_stalled(services: Services, engine: "Engine", run: Run) -> None:
-    limit = settings().stall_seconds
-    text = f"The run got no further for {limit} s, in phase {run.progress.phase}, and was stopped; start it again."
+def _stop_stalled(services: Services, engine: Engine, run: Run) -> None:
+    limit = services.settings.stall_seconds
+    text = f"The run made no progress for {limit} s, in phase {run.progress.phase}, and was stopped. Start it again."
     with of_run(run.run_id):
-        _log.error("A run got no further for %d s and is stopped (run_id=%s)", limit, run.run_id)
+        _log.error("A run made no progress for %d s and is stopped (run_id=%s)", limit, run.run_id)
         with suppress(EngineUnavailable):  # it stays in the engine: the steps of a closed run do nothing
             engine.terminate(run.run_id)
         close_run(services, run, Failure("run_stalled", text))

@@ -7,10 +7,10 @@ import pymongo
 
 from stores.mongo import DocumentDatabase
 
-KEEP_SECONDS = 30.0
-"""The longest time for which a withdrawn flag still gives access."""
+CACHE_SECONDS = 30.0
+"""The longest time for which a withdrawn flag still counts."""
 _PATIENCE_SECONDS = 5
-_MOST_KEPT = 1_000
+_MOST_CACHED = 1_000
 _MOST_DOCUMENTS = 100
 
 
@@ -20,7 +20,7 @@ class AdministratorStore:
     def __init__(self, database: DocumentDatabase, clock: Callable[[], float] = time.monotonic) -> None:
         self._users = database["users"]
         self._clock = clock
-        self._kept: dict[str, tuple[float, bool]] = {}
+        self._cached: dict[str, tuple[float, bool]] = {}
 
     def is_administrator(self, user_id: str) -> bool:
         """Return whether the user exists, is active and has the flag.
@@ -29,13 +29,13 @@ class AdministratorStore:
             PyMongoError: the database did not answer. An expired cached answer is never used instead.
         """
         now = self._clock()
-        asked_at, answer = self._kept.get(user_id, (float("-inf"), False))
-        if now - asked_at <= KEEP_SECONDS:
+        cached_at, answer = self._cached.get(user_id, (float("-inf"), False))
+        if now - cached_at <= CACHE_SECONDS:
             return answer
         answer = self._look_up(user_id)
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept = {}
-        self._kept[user_id] = now, answer
+        if len(self._cached) >= _MOST_CACHED:
+            self._cached = {}
+        self._cached[user_id] = now, answer
         return answer
 
     def _look_up(self, user_id: str) -> bool:

@@ -7,19 +7,25 @@ run record names the one that counts, so a late attempt changes nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Literal
 
 import msgspec
+import numpy as np
 from pymongo import ASCENDING, IndexModel, InsertOne
 
-from analysis.models import Research
-from analysis.price_issues import SymbolIssue
-from analysis.returns import PreparedPrices
-from records import Outcome, RunError
+from analysis.models import Floats, Research
+from analysis.returns import PreparedPrices, SymbolFigures
+from analysis.stress import EPISODES
+from records import Outcome, RunError, SymbolIssue
 from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
-from stores.prepared_prices import prepared_from_document, prepared_to_document
 
 type BatchKind = Literal["symbols", "users"]
+
+_DAYS = np.dtype("<i4")
+_NUMBERS = np.dtype("<f8")
+_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "episode_returns")
+_FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
 class BatchStore:
@@ -72,7 +78,7 @@ class BatchStore:
 
     def record_research(self, plan_id: str, number: int, research: Sequence[Research], prices: PreparedPrices) -> None:
         """Store the research and prepared prices of a batch for the pages of this run."""
-        values = {"research": msgspec.to_builtins(research), "prices": prepared_to_document(prices)}
+        values = {"research": msgspec.to_builtins(research), "prices": _prepared_to_document(prices)}
         self._set(plan_id, "symbols", number, values)
 
     def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices]]:
@@ -88,7 +94,7 @@ class BatchStore:
             if "prices" not in batch:
                 raise LookupError(f"{plan_id}: a batch was never researched")
             research += msgspec.convert(batch["research"], list[Research])
-            prices.append(prepared_from_document(batch["prices"]))
+            prices.append(_prepared_from_document(batch["prices"]))
         if not prices:
             raise LookupError(f"{plan_id}: the run is over")
         return research, prices
@@ -97,9 +103,9 @@ class BatchStore:
         """Return the number of price issues of all batches, and up to ``limit`` of them, in order."""
         query = {"plan_id": plan_id, "kind": "symbols"}
         batches = self._batches.find(query, {"prices.issues": True}).sort("number", ASCENDING)
-        told = [issue for batch in batches for issue in batch.get("prices", {}).get("issues", [])]
+        stored = [issue for batch in batches for issue in batch.get("prices", {}).get("issues", [])]
         # Each batch reports the issues of the benchmark.
-        issues = list(dict.fromkeys(msgspec.convert(told, list[SymbolIssue])))
+        issues = list(dict.fromkeys(msgspec.convert(stored, list[SymbolIssue])))
         return len(issues), issues[:limit]
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
@@ -142,3 +148,40 @@ class BatchStore:
 
     def _set(self, plan_id: str, kind: BatchKind, number: int, values: Document) -> None:
         self._batches.update_one({"plan_id": plan_id, "kind": kind, "number": number}, {"$set": values})
+
+
+def _prepared_to_document(prices: PreparedPrices) -> Document:
+    """Return the arrays as blocks of little-endian numbers, days as int32 since 1970-01-01, the others as float64.
+
+    A batch of 100 symbols over 1,260 days is 1 MB; the limit of a MongoDB document is 16 MB.
+    """
+    return {
+        "as_of": prices.as_of.isoformat(),
+        "symbols": list(prices.symbols),
+        "dates": prices.dates.astype(_DAYS).tobytes(),
+        "first_day": prices.first_day.astype(_DAYS).tobytes(),
+        "included": prices.included.tobytes(),
+        **{name: getattr(prices, name).astype(_NUMBERS).tobytes() for name in _NUMBER_ARRAYS},
+        "figures": msgspec.msgpack.encode(prices.figures),
+        "issues": msgspec.to_builtins(prices.issues),
+    }
+
+
+def _prepared_from_document(document: Document) -> PreparedPrices:
+    """Return the prices that :func:`_prepared_to_document` encoded."""
+    symbols = tuple(document["symbols"])
+    arrays: dict[str, Floats] = {
+        name: np.frombuffer(document[name], _NUMBERS).astype(np.float64, copy=False) for name in _NUMBER_ARRAYS
+    }
+    arrays["returns"] = arrays["returns"].reshape(len(symbols), len(arrays["benchmark_returns"]))
+    arrays["episode_returns"] = arrays["episode_returns"].reshape(len(EPISODES), len(symbols))
+    return PreparedPrices(
+        as_of=date.fromisoformat(document["as_of"]),
+        dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
+        symbols=symbols,
+        first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),
+        included=np.frombuffer(document["included"], np.bool_),
+        figures=_FIGURES.decode(document["figures"]),
+        issues=msgspec.convert(document["issues"], tuple[SymbolIssue, ...]),
+        **arrays,
+    )

@@ -116,20 +116,13 @@ class PortfolioStore:
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
         which is much faster than a lookup of each.
         """
-        users = _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",)))
-        accounts = _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power")))
-        holdings = _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price")))
-        watchlist = _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",)))
-        return [
-            _read(
-                user_id,
-                users.get(user_id, ()),
-                accounts.get(user_id, ()),
-                holdings.get(user_id, ()),
-                watchlist.get(user_id, ()),
-            )
-            for user_id in user_ids
+        documents = [
+            _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",))),
+            _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power"))),
+            _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price"))),
+            _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",))),
         ]
+        return [_read(user_id, *[own.get(user_id, ()) for own in documents]) for user_id in user_ids]
 
 
 def _of_users(

@@ -1,28 +1,21 @@
 """The request rate for a third-party server: a token bucket, in Redis for all workers together.
 
 Tokens enter the bucket at a steady rate, and each request takes one. The stored value is the time until which tokens
-are promised, so that each caller learns at once when its turn is, and turns are in order.
+are promised, so that each caller learns the time of its turn at once, and turns are in order.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from stores.redis_server import command, connect
+from stores.redis_server import RedisServer, command
 
 _MICROSECONDS = 1_000_000
-_TIMEOUT_SECONDS = 2.0
-_AWAY_SECONDS = 30.0
 _BURST_SHARE = 20
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +35,6 @@ class Rate:
         return 60.0 / (self.per_minute - self.burst + 1)
 
 
-class Bucket(Protocol):
-    """The place of the tokens."""
-
-    def take(self, patience_seconds: float) -> float:
-        """Take a token and return the seconds until it may be used; if that is more than the patience, take none."""
-        ...
-
-    def pause(self, seconds: float) -> None:
-        """Empty the bucket, and add no tokens for a while."""
-        ...
-
-    def paused(self) -> float:
-        """Return the remaining seconds of a pause."""
-        ...
-
-
 class OwnBucket:
     """Tokens of this process."""
 
@@ -68,7 +45,7 @@ class OwnBucket:
         self._promised_until = self._paused_until = float("-inf")
 
     def take(self, patience_seconds: float) -> float:
-        """As :meth:`Bucket.take`."""
+        """Take a token and return the seconds until it may be used; if that is more than the patience, take none."""
         with self._lock:
             now = self._clock()
             promised_until = max(self._promised_until, now)
@@ -78,14 +55,14 @@ class OwnBucket:
             return wait
 
     def pause(self, seconds: float) -> None:
-        """As :meth:`Bucket.pause`."""
+        """Empty the bucket, and add no tokens for a while."""
         with self._lock:
             ends = self._clock() + seconds
             self._paused_until = max(self._paused_until, ends)
             self._promised_until = max(self._promised_until, ends + (self._rate.burst - 1) * self._rate.interval)
 
     def paused(self) -> float:
-        """As :meth:`Bucket.paused`."""
+        """Return the remaining seconds of a pause."""
         return max(0.0, self._paused_until - self._clock())
 
 
@@ -94,66 +71,60 @@ class OwnBucket:
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local function keep(key, moment)
+local function store(key, moment)
     redis.call('SET', key, string.format('%.0f', moment), 'PX', math.max(1, math.ceil((moment - now) / 1000)))
 end
-local function kept(key)
+local function current(key)
     return math.max(tonumber(redis.call('GET', key)) or 0, now)
 end
 """
 _TAKE = f"""{_NOW}
 local interval, burst, patience = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local promised = kept(KEYS[1])
+local promised = current(KEYS[1])
 local wait = math.max(0, promised - now - (burst - 1) * interval)
-if wait <= patience then keep(KEYS[1], promised + interval) end
+if wait <= patience then store(KEYS[1], promised + interval) end
 return wait
 """
 _PAUSE = f"""{_NOW}
 local ends = now + tonumber(ARGV[3])
-keep(KEYS[2], math.max(kept(KEYS[2]), ends))
-keep(KEYS[1], math.max(kept(KEYS[1]), ends + (tonumber(ARGV[2]) - 1) * tonumber(ARGV[1])))
+store(KEYS[2], math.max(current(KEYS[2]), ends))
+store(KEYS[1], math.max(current(KEYS[1]), ends + (tonumber(ARGV[2]) - 1) * tonumber(ARGV[1])))
 return 0
 """
 _PAUSED = f"""{_NOW}
-return kept(KEYS[2]) - now
+return current(KEYS[2]) - now
 """
 
 
+@dataclass(frozen=True, slots=True)
 class SharedBucket:
-    """Tokens in Redis. Clients of the same server share a ``name``. Raises RedisError."""
+    """Tokens in Redis, for all clients of the server ``name``. Raises RedisError."""
 
-    def __init__(self, url: str, name: str, rate: Rate) -> None:
-        self._rate = rate
-        self._redis = connect(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._keys = [f"rate-limit:{{{name}}}:promised", f"rate-limit:{{{name}}}:paused"]
-        self._take, self._pause, self._paused = map(self._redis.register_script, (_TAKE, _PAUSE, _PAUSED))
+    client: redis.Redis
+    name: str
+    rate: Rate
 
     def take(self, patience_seconds: float) -> float:
-        """As :meth:`Bucket.take`."""
-        return self._run(self._take, patience_seconds)
+        """As :meth:`OwnBucket.take`."""
+        return self._run(_TAKE, patience_seconds)
 
     def pause(self, seconds: float) -> None:
-        """As :meth:`Bucket.pause`."""
-        self._run(self._pause, seconds)
+        """As :meth:`OwnBucket.pause`."""
+        self._run(_PAUSE, seconds)
 
     def paused(self) -> float:
-        """As :meth:`Bucket.paused`."""
-        return self._run(self._paused, 0.0)
+        """As :meth:`OwnBucket.paused`."""
+        return self._run(_PAUSED, 0.0)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._redis.close()
-
-    def _run(self, script: Callable[[list[str], list[int]], object], seconds: float) -> float:
-        microseconds = int(seconds * _MICROSECONDS)
+    def _run(self, script: str, seconds: float) -> float:
+        keys = [f"rate-limit:{{{self.name}}}:promised", f"rate-limit:{{{self.name}}}:paused"]
+        arguments = [int(self.rate.interval * _MICROSECONDS), self.rate.burst, int(seconds * _MICROSECONDS)]
         with command("EVALSHA"):
-            answer = script(self._keys, [int(self._rate.interval * _MICROSECONDS), self._rate.burst, microseconds])
+            answer = self.client.register_script(script)(keys, arguments)
         return cast("int", answer) / _MICROSECONDS
+
+
+type Bucket = OwnBucket | SharedBucket
 
 
 class RateLimit:
@@ -161,49 +132,38 @@ class RateLimit:
 
     def __init__(
         self,
-        shared: SharedBucket | None,
-        own: OwnBucket,
+        redis_server: RedisServer | None,
+        name: str,
+        rate: Rate,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._shared = shared
-        self._own = own
+        self._redis_server = redis_server
+        self._name = name
+        self._rate = rate
+        self._own = OwnBucket(rate, clock)
         self._clock = clock
         self._sleep = sleep
-        self._away_until = float("-inf")
-        self._warned = False
 
     def wait(self, patience_seconds: float) -> bool:
         """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
         ends = self._clock() + patience_seconds
-        while True:
-            patience = ends - self._clock()
-            seconds = self._take(patience)
-            if seconds > patience:
-                return False
-            if seconds == 0:
-                return True
-            self._sleep(seconds)
-            # The turn was promised before the server asked for a pause.
-            if self._ask(lambda bucket: bucket.paused()) == 0:
-                return True
+        seconds = self._ask(lambda bucket: bucket.take(patience_seconds))
+        if seconds > patience_seconds:
+            return False
+        if seconds == 0:
+            return True
+        self._sleep(seconds)
+        # A turn that was promised before the server asked for a pause does not count.
+        return self._ask(lambda bucket: bucket.paused()) == 0 or self.wait(ends - self._clock())
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while, including those already promised a turn."""
         self._ask(lambda bucket: bucket.pause(seconds))
 
-    def _take(self, patience_seconds: float) -> float:
-        return self._ask(lambda bucket: bucket.take(patience_seconds))
-
     def _ask[Answer](self, question: Callable[[Bucket], Answer]) -> Answer:
-        if self._shared is not None and self._clock() >= self._away_until:
-            try:
-                return question(self._shared)
-            except redis.RedisError as error:
-                self._away_until = self._clock() + _AWAY_SECONDS
-                if not self._warned:
-                    self._warned = True
-                    # The class only: a message of the driver may contain the URL with its password.
-                    name = type(error).__name__
-                    _log.warning("Each worker keeps to the rate limit by itself while Redis is away (%s)", name)
-        return question(self._own)
+        if self._redis_server is None:
+            return question(self._own)
+        return self._redis_server.ask(
+            lambda client: question(SharedBucket(client, self._name, self._rate)), lambda: question(self._own)
+        )

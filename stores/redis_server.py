@@ -1,17 +1,26 @@
 """The connection to Redis: with the password of its URL or, for a user without one, with the app's identity."""
 
-from collections.abc import Iterator
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, override
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import redis
 from opentelemetry import trace
+from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
+from redis.retry import Retry
 
 from credentials.identity import NoToken, token
 
 _SCOPE = "https://redis.azure.com/.default"
+_TIMEOUT_SECONDS = 1.0
+_OUTAGE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("portfolio_analysis")
 
 
@@ -42,6 +51,52 @@ def connect(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 - as the c
         options["credential_provider"] = _AsIdentity(unquote(user))
     client: redis.Redis = redis.Redis.from_url(url, **options)
     return client
+
+
+class RedisServer:
+    """One client for the whole process. Its callers have a way without Redis, so a failed request is not repeated.
+
+    After a failed request Redis is not used for a while, since timeouts would slow all callers; one warning is logged.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = connect(
+            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+        )
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._unavailable_until = float("-inf")
+        self._warned = False
+
+    def ask[Answer](self, question: Callable[[redis.Redis], Answer], otherwise: Callable[[], Answer]) -> Answer:
+        """Return the answer to ``question``, or that of ``otherwise`` while Redis is unavailable.
+
+        ``question`` may raise ValueError for a value that another program wrote: that counts as a failed request.
+        """
+        if self._clock() >= self._unavailable_until:
+            try:
+                return question(self._client)
+            except (redis.RedisError, ValueError) as error:
+                self._pause(error)
+        return otherwise()
+
+    def ping(self) -> None:
+        """Check that Redis answers; raises RedisError."""
+        self._client.ping()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _pause(self, error: Exception) -> None:
+        with self._lock:
+            self._unavailable_until = self._clock() + _OUTAGE_SECONDS
+            if self._warned:
+                return
+            self._warned = True
+        # The class only: a message of the driver may contain the URL with its password.
+        name = type(error).__name__
+        _log.warning("Redis is unavailable (%s): rate limits and sign-in failures are counted by each worker", name)
 
 
 @contextmanager

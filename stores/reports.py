@@ -1,8 +1,9 @@
 """The reports: one document per run and user, and beside it a short one, the summary for lists."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 import bson
 import msgspec
@@ -10,10 +11,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from analysis.models import Report
+from analysis.models import Decision, Report, Research
 from records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.mongo import Document, DocumentDatabase, Documents, WriteRefused, bulk_write, ensure_indexes
-from stores.shared import Shared
 
 _MEMBERS = tuple(member.name for member in fields(Report))
 _DUPLICATE_KEY = 11000
@@ -33,6 +33,27 @@ class _Encoded(RawBSONDocument):
 
     def __bool__(self) -> bool:
         return True
+
+
+class Shared:
+    """The parts that many reports of a run embed, in the driver's wire format: encoded only once.
+
+    They are the research of each symbol, and the decisions about it that do not depend on a portfolio.
+    """
+
+    def __init__(self, research: Iterable[Research] = (), decisions: Iterable[Decision] = ()) -> None:
+        self.research = {found.symbol: _embedded(found) for found in research}
+        # Keyed by identity: hashing a decision would take as long as encoding it. Safe, since all stay referenced.
+        self._shared_decisions = tuple(decisions)
+        self._decisions = {id(decision): _embedded(decision) for decision in self._shared_decisions}
+
+    def decisions(self, decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
+        """Return decisions as documents embed them, whether or not they are shared."""
+        known = map(self._decisions.get, map(id, decisions))
+        return [
+            msgspec.to_builtins(decision) if encoded is None else encoded
+            for decision, encoded in zip(decisions, known, strict=True)
+        ]
 
 
 class ReportStore:
@@ -162,6 +183,35 @@ class ReportStore:
         return [msgspec.convert(document, Summary) for document in documents]
 
 
+def report_document(report: Report, shared: Shared) -> Document:
+    """Return the report as the API shows it: each holding with the research of its symbol, if there is any."""
+    own = {name: getattr(report, name) for name in _MEMBERS}
+    document: Document = msgspec.to_builtins(own | {"decisions": ()})
+    document["decisions"] = shared.decisions(report.decisions)
+    for holding in document["holdings"]:
+        holding["research"] = shared.research.get(holding["symbol"])
+    for entry in document["stress"] or ():
+        entry["return"] = entry.pop("return_")  # a Python keyword, which no record can use as a name
+    return document
+
+
+def summarize(report: Document) -> Summary:
+    """Return the list entry of a stored report."""
+    statuses = [check["status"] for check in report["checks"] or ()]
+    valuation, risk = report["valuation"] or {}, report["risk"] or {}
+    return Summary(
+        user_id=report["user_id"],
+        status=report["status"],
+        reason=report["reason"],
+        market_value=valuation.get("market_value"),
+        annual_volatility=risk.get("annual_volatility"),
+        max_drawdown=risk.get("max_drawdown"),
+        value_at_risk_95=risk.get("value_at_risk_95"),
+        warnings=statuses.count("warning"),
+        breaches=statuses.count("breach"),
+    )
+
+
 def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]) -> None:
     """Insert the new documents, nearly always all, at half the cost of a lookup first; replace existing ones."""
     try:
@@ -170,8 +220,8 @@ def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]
         errors = error.details["writeErrors"]
         if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
             raise WriteRefused(error) from None  # see bulk_write
-        there = [documents[failed["index"]] for failed in errors]
-        bulk_write(collection, [ReplaceOne(key, document) for key, document in there])
+        existing = [documents[failed["index"]] for failed in errors]
+        bulk_write(collection, [ReplaceOne(key, document) for key, document in existing])
 
 
 def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
@@ -184,6 +234,10 @@ def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
     if len(encoded) > _LARGEST_DOCUMENT:
         raise Unwritable("The report is too large for a document.")
     return _Encoded(encoded), line
+
+
+def _embedded(record: Research | Decision) -> RawBSONDocument:
+    return RawBSONDocument(bson.encode(msgspec.to_builtins(record)))
 
 
 def _conditions(wanted: Wanted) -> Document:
@@ -211,38 +265,9 @@ def _line(report: Document) -> _Encoded:
     return _Encoded(bson.encode({"run_id": report["run_id"], **summary, "crossed": crossed, "error": report["error"]}))
 
 
-def summarize(report: Document) -> Summary:
-    """Return the list entry of a stored report."""
-    statuses = [check["status"] for check in report["checks"] or ()]
-    valuation, risk = report["valuation"] or {}, report["risk"] or {}
-    return Summary(
-        user_id=report["user_id"],
-        status=report["status"],
-        reason=report["reason"],
-        market_value=valuation.get("market_value"),
-        annual_volatility=risk.get("annual_volatility"),
-        max_drawdown=risk.get("max_drawdown"),
-        value_at_risk_95=risk.get("value_at_risk_95"),
-        warnings=statuses.count("warning"),
-        breaches=statuses.count("breach"),
-    )
-
-
 def _beyond(field: str, after: tuple[float | None, str] | None, *, descending: bool) -> Document:
     if after is None:
         return {field: {"$ne": None}}
     value, user_id = after
     beyond = "$lt" if descending else "$gt"
     return {"$or": [{field: {beyond: value}}, {field: value, "user_id": {beyond: user_id}}]}
-
-
-def report_document(report: Report, shared: Shared) -> Document:
-    """Return the report as the API shows it: each holding with the research of its symbol, if there is any."""
-    own = {name: getattr(report, name) for name in _MEMBERS}
-    document: Document = msgspec.to_builtins(own | {"decisions": ()})
-    document["decisions"] = shared.decisions(report.decisions)
-    for holding in document["holdings"]:
-        holding["research"] = shared.research.get(holding["symbol"])
-    for entry in document["stress"] or ():
-        entry["return"] = entry.pop("return_")  # a Python keyword, which no record can use as a name
-    return document

@@ -1,9 +1,9 @@
-"""The records of runs: one document per run, the single source of its state."""
+"""The records of runs, one document per run, the single source of its state; and the lease of the active one."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -16,7 +16,10 @@ from records import (
     Closing,
     KeyTaken,
     Outcome,
+    Parameters,
     Phase,
+    Plan,
+    PlannedRun,
     RequestKey,
     Run,
     RunError,
@@ -27,6 +30,7 @@ from records import (
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
+_LEASE = "portfolio-analysis"
 
 
 class RunStore:
@@ -62,7 +66,8 @@ class RunStore:
             KeyTaken: a run is already recorded under the same key of ``request``.
             RunExists: the id is taken.
         """
-        document = _to_document(run) | {
+        # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
+        document: Document = msgspec.to_builtins(run, builtin_types=(datetime,)) | {
             "user_ids": list(user_ids) if user_ids is not None else None,
             "progressed_at": run.requested_at,
             "purged": False,
@@ -147,12 +152,20 @@ class RunStore:
         changes = {"status": "running", "started_at": now, "progress.phase": "plan", **_progress()}
         return self._update({"run_id": run_id, "status": "queued"}, changes)
 
-    def planned(
-        self, run_id: str, plan: Document, *, as_of: date, figures: Document, errors: Sequence[RunError]
+    def record_plan(
+        self,
+        run_id: str,
+        plan: Plan,
+        parameters: Parameters,
+        *,
+        as_of: date,
+        figures: Document,
+        errors: Sequence[RunError],
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
-            "plan": plan,
+            "plan": asdict(plan),
+            "parameters": asdict(parameters),
             "as_of": as_of.isoformat(),
             **figures,
             "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
@@ -160,10 +173,30 @@ class RunStore:
         }
         return self._update({"run_id": run_id, "status": _ACTIVE, "plan": None}, changes)
 
-    def plan(self, run_id: str) -> Document | None:
+    def plan(self, run_id: str) -> Plan | None:
         """Return the recorded plan of the run, ``None`` before there is one."""
-        document = self._runs.find_one({"run_id": run_id}, {"plan": True})
-        return None if document is None else document.get("plan")
+        document = self._runs.find_one({"run_id": run_id}, {"plan": True}) or {}
+        return msgspec.convert(document.get("plan"), Plan | None)
+
+    def parameters(self, run_id: str) -> Parameters | None:
+        """Return the settings that were fixed for the run, ``None`` if none are recorded."""
+        document = self._runs.find_one({"run_id": run_id}, {"parameters": True}) or {}
+        return msgspec.convert(document.get("parameters"), Parameters | None)
+
+    def planned_run(self, run_id: str) -> PlannedRun | None:
+        """Return the run for one of its steps, ``None`` if the step has nothing to do: the run is over or canceled.
+
+        Raises:
+            LookupError: the run was never planned.
+        """
+        run = self.get(run_id)
+        if run is None or not run.has_work:
+            return None
+        parameters = self.parameters(run_id)
+        if run.as_of is None or parameters is None:
+            raise LookupError(f"{run_id} was never planned")
+        of_all_users = run.retry_of is None and self.requested_user_ids(run_id) is None
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters)
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""
@@ -230,14 +263,44 @@ class RunStore:
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
 
 
+class RunLease:
+    """The run lease: one active run at a time, guaranteed by one document with a fixed key.
+
+    Acquiring it is one atomic insert; there is never a check followed by a later write.
+    """
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._leases = database["run_leases"]
+
+    def acquire(self, run_id: str, now: datetime) -> str | None:
+        """Take the lease for ``run_id``; return ``None`` on success, else the id of the run that holds it."""
+        while True:
+            try:
+                self._leases.insert_one({"_id": _LEASE, "run_id": run_id, "acquired_at": now})
+            except DuplicateKeyError:
+                if (holder := self.holder()) is not None:
+                    return holder
+                # Released between the two calls: retry.
+            else:
+                return None
+
+    def holder(self) -> str | None:
+        """Return the id of the run that holds the lease, if any."""
+        document = self._leases.find_one({"_id": _LEASE})
+        return None if document is None else str(document["run_id"])
+
+    def take_over(self, holder: str, run_id: str, now: datetime) -> bool:
+        """Take the lease from ``holder``, whose run must be over; return whether it was still the holder."""
+        update = {"$set": {"run_id": run_id, "acquired_at": now}}
+        return self._leases.update_one({"_id": _LEASE, "run_id": holder}, update).matched_count == 1
+
+    def release(self, run_id: str) -> None:
+        """Release the lease if ``run_id`` holds it."""
+        self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
+
+
 def _progress() -> Document:
     return {"progressed_at": datetime.now(UTC)}
 
 
 _API_MEMBERS = {"_id": False, **dict.fromkeys(Run.__dataclass_fields__, True)}
-
-
-def _to_document(record: Any) -> Document:  # noqa: ANN401 - any record of ours
-    # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
-    document: Document = msgspec.to_builtins(record, builtin_types=(datetime,))
-    return document

@@ -6,15 +6,16 @@ from datetime import date
 
 import numpy as np
 
-from analysis.decisions import Adviser
-from analysis.models import Bars, Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
+from analysis.advice import Adviser
+from analysis.models import Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
+from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
 
 
 @dataclass(frozen=True)
 class PortfolioBuilder:
-    """Says what matters to a test and leaves the rest at a default; every step gives a new builder."""
+    """A portfolio with defaults for everything a test does not set; every method returns a new builder."""
 
     portfolio: Portfolio
 
@@ -45,49 +46,49 @@ class PortfolioBuilder:
         return PortfolioBuilder(replace(self.portfolio, thresholds=thresholds))
 
     def build(self) -> Portfolio:
-        """Give the portfolio."""
+        """Return the portfolio."""
         return self.portfolio
 
 
 def a_portfolio(user_id: str = "user-1") -> PortfolioBuilder:
-    """Start with a portfolio of nothing."""
+    """Return a builder of an empty portfolio."""
     return PortfolioBuilder(Portfolio(user_id))
 
 
 def weekdays(count: int, start: str = "2019-01-01") -> Dates:
-    """Give ``count`` dates from Monday to Friday, the first on or after ``start``."""
+    """Return ``count`` dates from Monday to Friday, the first on or after ``start``."""
     return np.busday_offset(start, np.arange(count), roll="forward").astype("datetime64[D]")
 
 
 def bars(dates: Dates, close: Floats | float, adj_close: Floats | None = None) -> Bars:
-    """Bars with these closes, or with one and the same every day."""
+    """Return bars with these closes, or with the same close every day."""
     closes = np.broadcast_to(np.asarray(close, dtype=np.float64), dates.shape).copy()
     return Bars(dates, closes, closes.copy() if adj_close is None else adj_close)
 
 
 def random_walk(dates: Dates, seed: int, volatility: float = 0.01, first: float = 100.0) -> Bars:
-    """Prices that wander as those of shares do; the adjusted closes pay a little dividend on top."""
+    """Return prices that move like those of shares; the adjusted closes include a small dividend."""
     generator = np.random.default_rng(seed)
     close = first * np.exp(np.cumsum(generator.normal(0.0003, volatility, len(dates))))
     return Bars(dates, close, close * np.exp(np.arange(len(dates)) * 0.0001 - 0.0001 * len(dates)))
 
 
 def without(own: Bars, dropped: slice) -> Bars:
-    """Bars with a stretch of days missing."""
+    """Return the bars without some of their days."""
     keep = np.ones(len(own.dates), dtype=np.bool_)
     keep[dropped] = False
     return own.at(keep)
 
 
 def with_range(own: Bars, seed: int) -> Bars:
-    """Add a high and a low around each close, of the raw prices as the close is."""
+    """Return the bars with a high and a low around each close, in raw prices like the close."""
     generator = np.random.default_rng(seed)
     up, down = np.abs(generator.normal(0, 0.01, (2, len(own.dates))))
     return replace(own, high=own.close * (1 + up), low=own.close / (1 + down))
 
 
 def a_research(symbol: str, score: float | None) -> Research:
-    """Research of which only the score matters."""
+    """Return research with this score; its other figures do not matter."""
     others = {name: None for name in Research.__dataclass_fields__ if name not in _GIVEN_IN_RESEARCH}
     return Research(symbol=symbol, as_of=date(2026, 1, 2), close=100.0, adj_close=100.0, score=score, **others)
 
@@ -108,6 +109,6 @@ def analyze(
     research: Iterable[Research] = (),
     risk_free_rate: float = 0.0,
 ) -> list[Report]:
-    """Analyse portfolios, without any research unless some is given."""
+    """Return the reports on some portfolios, by default without research."""
     adviser = Adviser({found.symbol: found for found in research})
     return analyze_portfolios([builder.build() for builder in portfolios], table, adviser, "run", risk_free_rate)

@@ -1,10 +1,10 @@
-"""A clock that tests move."""
+"""A clock that tests advance."""
 
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Gives seconds, each time a little later, as a real clock does."""
+    """Returns seconds, a little more at each call, like a real clock."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0

@@ -1,4 +1,4 @@
-"""The real servers the tests run against."""
+"""The real servers that the tests use."""
 
 import contextlib
 import logging
@@ -19,9 +19,9 @@ from credentials.identity import credential
 from stores.mongo import DocumentDatabase, connect
 from tests.security.secret_patterns import certain_secrets
 
-# Under another name, or every app that a test starts would run on it.
+# Renamed, because otherwise every app started by a test would run on it.
 ENGINE_PROGRAM = os.environ.setdefault("TEST_DURABLE_HOST", os.environ.pop("DURABLE_HOST", ""))
-# Below those that systems give to whatever connects or asks for any, so that nothing else gets one before it is used.
+# Below the ephemeral ports of the system, so that no other program is given one of them before its use.
 _PORTS = range(20_000, 32_000)
 REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
 
@@ -43,7 +43,7 @@ def database(mongodb_url: str) -> Iterator[DocumentDatabase]:
 
 @pytest.fixture(autouse=True)
 def no_identity_of_another_test() -> Iterator[None]:
-    """Have each test sign in as what its own environment says."""
+    """Let each test sign in with the identity in its own environment."""
     yield
     credential.cache_clear()
 
@@ -68,13 +68,13 @@ def redis_url() -> Iterator[str]:
 
 
 def pytest_configure() -> None:
-    """Have the tests' own client be silent on what it asks for: some ask with a secret in the address."""
+    """Silence the request log of the tests' own client: some addresses contain a secret."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip all tests that are to run on the real extension, where it is not found."""
-    from tests import real_engine  # noqa: PLC0415 - it imports this module
+    """Skip the tests that need the real extension if it is not found."""
+    from tests import real_engine
 
     if real_engine.is_chosen() and (reason := real_engine.missing()):
         for item in items:
@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test that passes but had a secret logged or printed."""
+    """Fail a test that passes but logged or printed a secret."""
     report = yield
     leaks = sorted({kind for _, text in report.sections for kind, _ in certain_secrets(text)})
     if report.passed and leaks:
@@ -92,14 +92,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def missing_server(reason: str) -> Never:
-    """Skip for want of a server on a laptop; in CI, where everything must be there, fail."""
+    """Skip the test because a server is missing; in CI, where everything must be installed, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def free_port() -> int:
-    """Return a port that nothing uses; another test process asks for others, and no system hands it out meanwhile."""
+    """Return a free port; other test processes try other ports, and the system does not assign it meanwhile."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -108,8 +108,8 @@ def free_port() -> int:
 
 
 def _wait_until_it_answers(url: str) -> None:
-    from redis.backoff import ConstantBackoff  # noqa: PLC0415 - used here only
-    from redis.retry import Retry  # noqa: PLC0415 - used here only
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
 
     with redis.Redis.from_url(
         url, retry=Retry(ConstantBackoff(0.05), 100), retry_on_error=[redis.ConnectionError]

@@ -1,4 +1,4 @@
-"""What tests do to runs and to the engine that carries them."""
+"""Helpers for tests of runs and their engine."""
 
 import json
 from datetime import datetime
@@ -6,20 +6,20 @@ from datetime import datetime
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.worker import TaskHubGrpcWorker
 
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
 from records import Run, Trigger
+from runs.services import Services
 from tests.conftest import free_port
 
 
 def client_of(address: str) -> SyncDurableFunctionsClient:
-    """Give the client that the SDK makes of a binding to the engine at an address."""
+    """Return the client that the SDK creates from a binding to the engine at an address."""
     return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
 
 
-def engine_away() -> Engine:
-    """Give an engine that refuses connections."""
-    return Engine(client_of(f"localhost:{free_port()}"))
+def engine_away() -> DurableEngine:
+    """Return an engine that refuses connections."""
+    return DurableEngine(client_of(f"localhost:{free_port()}"))
 
 
 def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:
@@ -36,7 +36,7 @@ def run_of(services: Services, run_id: str) -> Run:
 
 
 def carry_out(client: SyncDurableFunctionsClient, run_id: str) -> None:
-    """Let a worker carry out a termination: the engine alone does not end an instance."""
+    """Run a worker until a termination is complete: the engine alone does not end an instance."""
     with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
         worker.start()  # type: ignore[no-untyped-call] # the SDK's
         client.wait_for_orchestration_completion(run_id, timeout=10)

@@ -1,4 +1,4 @@
-"""Engines that are served for real and do not do what is asked of them, as one whose storage is away or silent."""
+"""Engines on a real server that fail, like one whose storage is unavailable or silent."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ type Context = Any  # grpc.ServicerContext, of which the SDK's backend knows no 
 
 
 class SlowEngine(InMemoryOrchestrationBackend):
-    """Takes its time to look something up."""
+    """Answers lookups slowly."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class SlowEngine(InMemoryOrchestrationBackend):
         self.asked = 0
 
     def GetInstance(self, request: pb.GetInstanceRequest, context: Context) -> pb.GetInstanceResponse:  # noqa: N802 - a call of gRPC's
-        """Look up an instance."""
+        """Return an instance."""
         self.asked += 1
         time.sleep(self._seconds)
         return super().GetInstance(request, context)
 
 
 class TakingEngine(InMemoryOrchestrationBackend):
-    """Takes what is to start and does not answer, as where storage falls silent in between."""
+    """Accepts a start and does not answer, as if storage became silent in between."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class TakingEngine(InMemoryOrchestrationBackend):
 
 
 class StubbornEngine(InMemoryOrchestrationBackend):
-    """Cannot reach its storage to end anything."""
+    """Cannot terminate an orchestration, because it cannot reach its storage."""
 
     def TerminateInstance(self, request: pb.TerminateRequest, context: Context) -> pb.TerminateResponse:  # noqa: N802 - a call of gRPC's
         """Refuse."""
@@ -61,7 +61,7 @@ class StubbornEngine(InMemoryOrchestrationBackend):
 
 @contextmanager
 def served(backend: InMemoryOrchestrationBackend) -> Iterator[SyncDurableFunctionsClient]:
-    """Serve an engine; gives the client that a function is bound to."""
+    """Serve an engine and yield the client that a function is bound to."""
     server = grpc.server(ThreadPoolExecutor(8))
     _register(backend, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -77,6 +77,6 @@ def served(backend: InMemoryOrchestrationBackend) -> Iterator[SyncDurableFunctio
 
 @contextmanager
 def silent() -> Iterator[SyncDurableFunctionsClient]:
-    """Give the client of an engine that accepts connections and never says anything."""
+    """Yield the client of an engine that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield client_of(f"127.0.0.1:{listener.getsockname()[1]}")

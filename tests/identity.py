@@ -1,4 +1,4 @@
-"""Where function apps ask for tokens: a server of our own that answers as the documentation describes."""
+"""The token endpoint of function apps: a local server that answers as the documentation describes."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ _HEADER = "known to the app only"
 
 @dataclass
 class Identity:
-    """What it gives, and for what it was asked."""
+    """The tokens that it issues, and the requests that it received."""
 
     token: str = "token-1"
     good_for_seconds: int = 3600

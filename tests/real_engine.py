@@ -1,7 +1,7 @@
-"""The real Durable extension under the tests: a program that carries it, and its storage.
+"""The real Durable extension for tests: a program that hosts it, and its storage.
 
-``DURABLE_HOST`` names the program. Where ``TEST_ENGINE`` is ``extension``, the apps under test run on it, in place of
-the engine in memory.
+``DURABLE_HOST`` names the program. If ``TEST_ENGINE`` is ``extension``, the apps under test run on it instead of on
+the in-memory engine.
 """
 
 import atexit
@@ -20,30 +20,30 @@ from tests.conftest import ENGINE_PROGRAM, free_port
 from tests.faults.servers import Server
 
 _INSTALLED = Path(__file__).parent.parent / "build" / "azurite" / "node_modules" / ".bin"
-# Everybody's: of the account that Azurite comes with.
+# Not a secret: the well-known key of Azurite's default account.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _ACCOUNT = "devstoreaccount1"
 _SERVICES = ("blob", "queue", "table")
 
 
 def is_chosen() -> bool:
-    """Tell whether the apps under test are to run on the real extension."""
+    """Return whether the apps under test run on the real extension."""
     return os.environ.get("TEST_ENGINE", "memory") == "extension"
 
 
 def missing() -> str | None:
-    """Give what the real extension lacks on this machine."""
+    """Return what the real extension needs and this machine lacks; None if nothing is missing."""
     if not ENGINE_PROGRAM:
-        return "DURABLE_HOST names no program that carries the real Durable extension"
+        return "DURABLE_HOST does not name a program that hosts the real Durable extension"
     if shutil.which(ENGINE_PROGRAM) is None:
         return f"DURABLE_HOST names {ENGINE_PROGRAM}, which cannot be executed"
     if _azurite() is None:
-        return "azurite is not installed; scripts/ensure-azurite does it"
+        return "azurite is not installed: run scripts/ensure-azurite"
     return None
 
 
 def environment(folder: Path, storage: "Azurite | None" = None) -> dict[str, str]:
-    """Give the settings of an app on the real extension; those with the same folder share their orchestrations."""
+    """Return the settings of an app on the real extension; apps with the same folder share their orchestrations."""
     return {
         "DURABLE_HOST": ENGINE_PROGRAM,
         "AzureWebJobsStorage": (storage or shared_storage()).connection_string,
@@ -53,7 +53,7 @@ def environment(folder: Path, storage: "Azurite | None" = None) -> dict[str, str
 
 @cache
 def shared_storage() -> "Azurite":
-    """Start the storage that all apps of a test run share; it ends with the test run."""
+    """Return the storage that all apps of a test run share; it is started once and stops with the test run."""
     if reason := missing():
         pytest.skip(reason)
     server = Azurite(Path(tempfile.mkdtemp(prefix="azurite-")) / "server")
@@ -67,7 +67,7 @@ def _azurite() -> str | None:
 
 
 class Azurite(Server):
-    """A stand-in of Azure Storage that keeps nothing."""
+    """An emulator of Azure Storage without persistent data."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -78,7 +78,7 @@ class Azurite(Server):
         program = _azurite()
         assert program is not None
         ports = [text for service, port in self._ports.items() for text in (f"--{service}Port", str(port))]
-        # Newer extensions speak versions of the API that it does not know by name.
+        # Newer extensions use versions of the API that Azurite does not know.
         return [program, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", *ports]
 
     @property

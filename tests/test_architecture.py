@@ -1,4 +1,4 @@
-"""The shape of the code base, held by reading it."""
+"""The structure of the code base, checked by parsing it."""
 
 import ast
 import re
@@ -7,23 +7,34 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"analysis", "market_data", "stores", "functions", "schedules", "settings", "devhost", "function_app"}
-# Who may import whom; everything points one way.
-MAY_IMPORT = {
-    "analysis": set(),
+# The imports that each part may have; all of them point one way.
+MAY_IMPORT: dict[str, set[str]] = {
+    "correlation": set(),
+    "problems": set(),
+    "records": set(),
     "schedules": set(),
     "settings": {"schedules"},
-    "market_data": {"analysis", "settings"},
-    "stores": {"analysis", "settings"},
-    "functions": {"analysis", "market_data", "stores", "schedules", "settings"},
+    "analysis": {"records"},
+    "credentials": {"settings"},
+    "market_data": {"analysis", "records", "settings"},
+    "stores": {"analysis", "credentials", "records"},
+    "runs": {"analysis", "correlation", "market_data", "problems", "records", "settings", "stores"},
+    "functions": {
+        "analysis", "correlation", "credentials", "market_data", "problems", "records", "runs", "schedules", "settings",
+        "stores",
+    },
     "function_app": {"functions"},
+}  # fmt: skip
+NOT_THE_APP = {"tests", "devhost", "benchmarks", "console", "scripts", "build"}
+PARTS = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in ROOT.glob("*/*.py")} | {
+    path.stem for path in ROOT.glob("*.py")
 }
 LIBRARIES_OF_ANALYSIS = {"numpy"}
 
 
 def modules(package: str) -> list[Path]:
     folder = ROOT / package
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else sorted(ROOT.glob(f"{package}.py"))
 
 
 def imports(path: Path) -> set[str]:
@@ -36,36 +47,56 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def test_every_part_of_the_app_has_an_entry_in_the_table_of_imports() -> None:
+    assert set(MAY_IMPORT) == PARTS - NOT_THE_APP
+
+
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
 def test_imports_point_one_way(package: str) -> None:
     for module in modules(package):
-        ours = {name.split(".")[0] for name in imports(module)} & PACKAGES
+        ours = {name.split(".")[0] for name in imports(module)} & PARTS
         assert ours - {package} <= MAY_IMPORT[package], module
 
 
-def test_analysis_needs_numpy_and_the_standard_library_only() -> None:
-    from sys import stdlib_module_names  # noqa: PLC0415 - used here only
+def test_runs_import_neither_azure_nor_http() -> None:
+    for module in modules("runs"):
+        roots = {name.split(".")[0] for name in imports(module)}
+        assert not roots & {"azure", "durabletask", "grpc", "http", "httpx", "urllib"}, module
+
+
+def test_analysis_needs_records_numpy_and_the_standard_library_only() -> None:
+    from sys import stdlib_module_names
 
     for module in modules("analysis"):
         roots = {name.split(".")[0] for name in imports(module)}
-        assert roots - stdlib_module_names <= LIBRARIES_OF_ANALYSIS | {"analysis"}, module
+        assert roots - stdlib_module_names <= LIBRARIES_OF_ANALYSIS | {"analysis", "records"}, module
 
 
-def test_only_functions_and_the_app_know_azure_functions() -> None:
-    for package in ("analysis", "schedules", "settings", "market_data", "stores"):
+def test_the_services_of_a_worker_are_fetched_only_where_the_host_calls_and_passed_on() -> None:
+    fetching = [
+        module for part in MAY_IMPORT for module in modules(part) if re.search(r"\bworker\(\)", module.read_text())
+    ]
+    assert {str(module.relative_to(ROOT)) for module in fetching} == {
+        "function_app.py", "functions/activities.py", "functions/http/endpoint.py", "functions/services.py",
+        "functions/timers.py",
+    }  # fmt: skip
+
+
+def test_only_functions_and_the_app_import_azure_functions() -> None:
+    for package in sorted(set(MAY_IMPORT) - {"functions", "function_app"}):
         for module in modules(package):
             assert not any(name.startswith(("azure.functions", "azure.durable")) for name in imports(module)), module
 
 
-def test_nothing_makes_an_address_of_the_engines_own_api_which_would_carry_its_key() -> None:
+def test_no_address_of_the_engines_own_api_is_created_because_it_would_contain_the_key() -> None:
     makers = re.compile(r"create_check_status_response|management_payload|response_links|runtime/webhooks")
-    for package in ("functions", "stores", "market_data", "function_app"):
+    for package in sorted(MAY_IMPORT):
         for module in modules(package):
             assert makers.findall(module.read_text()) == [], module
 
 
 ORCHESTRATION = ROOT / "functions" / "orchestration.py"
-# What an orchestrator may name: the rest could read a clock, a random number, the environment, a store.
+# The imports allowed in an orchestrator: others could read a clock, a random number, the environment or a store.
 ALLOWED_IMPORTS = {
     "collections.abc",
     "datetime",
@@ -87,7 +118,7 @@ def test_the_orchestrator_imports_nothing_that_could_make_it_indeterministic() -
 
 
 def indeterminism(source: str) -> list[str]:
-    """Name what in ``source`` would give another result when it is replayed."""
+    """Return the names in ``source`` that could have another result in a replay."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
@@ -109,5 +140,5 @@ def test_the_orchestrator_is_deterministic() -> None:
     "line",
     ["datetime.now()", "time.time()", "random.random()", "uuid.uuid4()", "os.environ['X']", "open('x')", "{1, 2}"],
 )
-def test_the_check_of_determinism_finds_what_it_is_for(line: str) -> None:
+def test_the_check_of_determinism_finds_violations(line: str) -> None:
     assert indeterminism(line) != []

@@ -1,4 +1,4 @@
-"""What the host sees of the app: exactly these functions, routes and triggers."""
+"""The app as the host indexes it: exactly these functions, routes and triggers."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from functions.http import console
-from functions.http.operations import OPERATIONS
+from functions.http.console import pages
+from functions.http.routes import api
 from settings import NIGHTLY_TIMER
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def index(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_code(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code of the tree in a process of its own, which has loaded nothing yet."""
+    """Run code of the tree in a new process, which has not imported anything yet."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -87,7 +87,7 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "research_symbols": ["activityTrigger", None],
         "analyze_page": ["activityTrigger", None],
         "finish_run": ["activityTrigger", None],
-        # The Durable SDK brings these two to every app.
+        # The Durable SDK adds these two to every app.
         "BuiltIn__HttpActivity": ["activityTrigger", None],
         "BuiltIn__HttpPollOrchestrator": ["orchestrationTrigger", None],
     }
@@ -95,14 +95,14 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
 
 def test_each_http_function_is_in_the_table_of_operations_under_its_route(indexed: dict[str, Any]) -> None:
     served = {name: route for name, (kind, route) in indexed["functions"].items() if kind == "httpTrigger"}
-    assert served == {operation.name: operation.route for operation in (*OPERATIONS, console.PAGE, console.FILE)}
+    assert served == {operation.name: operation.path for operation in (*api.routes, *pages.routes)}
 
 
-def test_http_functions_declare_what_the_hosts_worker_takes_for_an_answer(indexed: dict[str, Any]) -> None:
-    assert indexed["results"] == ["HttpResponse"] * (len(OPERATIONS) + 2)
+def test_http_functions_declare_a_return_type_that_the_hosts_worker_accepts(indexed: dict[str, Any]) -> None:
+    assert indexed["results"] == ["HttpResponse"] * (len(api.routes) + 2)
 
 
-def test_the_nightly_run_is_tried_again_where_its_start_fails(indexed: dict[str, Any]) -> None:
+def test_the_nightly_run_is_retried_if_its_start_fails(indexed: dict[str, Any]) -> None:
     assert indexed["retried"] == ["nightly_analysis", "fixed_delay"]
 
 
@@ -110,7 +110,7 @@ def test_the_timer_of_the_schedule_is_the_one_whose_switch_is_read(indexed: dict
     assert [name for name, text in indexed["schedules"].items() if "ANALYSIS_SCHEDULE" in text] == [NIGHTLY_TIMER]
 
 
-def test_indexing_imports_nothing_heavy_even_where_somebody_listens(indexed: dict[str, Any]) -> None:
+def test_indexing_imports_nothing_heavy_even_with_telemetry_enabled(indexed: dict[str, Any]) -> None:
     assert indexed["heavy"] == []
     listened = index(
         MONGODB_URL="mongodb://localhost",
@@ -121,7 +121,7 @@ def test_indexing_imports_nothing_heavy_even_where_somebody_listens(indexed: dic
     assert json.loads(listened.stdout) == indexed
 
 
-def test_a_missing_setting_stops_the_start_by_its_name() -> None:
+def test_a_missing_setting_stops_the_start_and_is_named() -> None:
     done = index(AZURE_FUNCTIONS_ENVIRONMENT="Development")
     assert done.returncode != 0
     assert done.stderr.strip().splitlines()[-1].startswith("settings.SettingsError: MONGODB_URL is missing")
@@ -145,7 +145,7 @@ def test_workers_threads_and_concurrent_activities_fit_together() -> None:
     assert busy < threads, "no thread would be left for HTTP and timers"
 
 
-def test_orchestrations_have_a_version_and_those_of_newer_ones_are_put_back() -> None:
+def test_orchestrations_have_a_version_and_those_of_newer_versions_are_rejected() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
     assert durable["defaultVersion"] == "1.0"
     assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

@@ -41,7 +41,7 @@ ALL_YEAR = tuple(range(1, 13))
         ("Sat/2,MONDAY", (1, 6)),
     ],
 )
-def test_a_field_lists_what_it_lists_for_the_host(text: str, weekdays: tuple[int, ...]) -> None:
+def test_a_field_has_the_same_values_as_in_the_host(text: str, weekdays: tuple[int, ...]) -> None:
     assert Schedule.read(f"0 0 1 * * {text}").weekdays == weekdays
 
 
@@ -49,9 +49,7 @@ def test_a_field_lists_what_it_lists_for_the_host(text: str, weekdays: tuple[int
     ("text", "months"),
     [("JANUARY", (1,)), ("jan", (1,)), ("J", (1,)), ("Ju", (6,)), ("Jul", (7,)), ("ma-m", (3,)), ("a/4", (4, 8, 12))],
 )
-def test_a_month_is_known_by_any_beginning_of_its_name_the_first_that_has_it(
-    text: str, months: tuple[int, ...]
-) -> None:
+def test_a_prefix_of_a_month_name_means_the_first_month_that_has_it(text: str, months: tuple[int, ...]) -> None:
     assert Schedule.read(f"0 0 1 1 {text} *").months == months
 
 
@@ -75,7 +73,7 @@ def test_the_fields_are_seconds_first() -> None:
         (5, "weekday", ["1\t", "*\n", "1\u00a0", "٣", "9999999999", "*/9999999999"]),
     ],
 )
-def test_what_the_host_refuses_is_refused_by_the_name_of_the_field(position: int, name: str, texts: list[str]) -> None:
+def test_a_field_that_the_host_refuses_is_refused_and_named(position: int, name: str, texts: list[str]) -> None:
     for text in texts:
         fields = ["0", "0", "1", "*", "*", "*"]
         fields[position] = text
@@ -107,7 +105,7 @@ def test_a_day_that_never_comes_is_refused(days: str) -> None:
         ("0 30 12 * * *", "2026-11-24T12:30:00", "2026-11-26T12:30:00"),  # now is neither
     ],
 )
-def test_the_times_around_now_fit_the_day_of_the_month_and_that_of_the_week_both(
+def test_the_times_around_now_match_both_the_day_of_the_month_and_the_weekday(
     expression: str, previous: str, following: str
 ) -> None:
     schedule, now = Schedule.read(expression), datetime(2026, 11, 25, 12, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ from settings import MarketDataServer, Oidc, Settings, SettingsError
 
 LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
-"""What has no default there."""
+"""The settings that have no default in Azure."""
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -126,7 +126,7 @@ def test_sample_prices_are_never_a_default_in_the_cloud() -> None:
         ("REDIS_URL", "unix:///var/run/redis.sock"),
     ],
 )
-def test_urls_of_every_usual_kind_are_taken(name: str, value: str) -> None:
+def test_urls_of_every_usual_kind_are_accepted(name: str, value: str) -> None:
     settings = Settings.from_environment(LOCAL | {name: value})
     assert value in (settings.mongodb_url, settings.redis_url)
 
@@ -142,7 +142,7 @@ def test_an_issuer_is_accepted_with_audience_and_role_together() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OIDC))
-def test_an_issuer_without_one_of_the_three_is_refused_by_the_name_of_what_is_missing(name: str) -> None:
+def test_an_issuer_without_one_of_the_three_is_refused_and_the_missing_setting_named(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} is missing"):
         Settings.from_environment(LOCAL | OIDC | {name: " "})
 
@@ -250,7 +250,7 @@ def test_without_a_vault_the_key_of_the_provider_must_be_set(provider: dict[str,
         Settings.from_environment(LOCAL | provider | {name: " "})
 
 
-def test_with_a_vault_the_keys_come_from_there_whatever_is_set() -> None:
+def test_with_a_vault_the_keys_come_from_it_even_if_they_are_set() -> None:
     settings = Settings.from_environment(LOCAL | ALPACA | {"KEY_VAULT_URL": "https://vault.example"})
     assert settings.market_data_server is not None
     assert settings.market_data_server.keys == {}

@@ -1,7 +1,7 @@
-"""The versions that the app was proven with: whoever raises one has everything run before it counts.
+"""The versions with which the app was tested; after a change of one, every test must run again.
 
-Worker, SDKs and engine together decide whether a function is loaded at all, and none of them promises the others
-anything. So a new version of any of them is a change of the platform.
+The worker, the SDKs and the engine together decide whether a function is loaded at all, and none of them guarantees
+compatibility with the others. So a new version of any of them is a change of the platform.
 """
 
 import json
@@ -25,10 +25,10 @@ DEVELOPMENT = DEPLOYED | {
 }
 BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle.Preview", "version": "[4.*, 5.0.0)"}
 EXTENSION = "3.19.0"
-"""The Durable extension, of which the suites run the very program where DURABLE_HOST names one."""
+"""The Durable extension. The tests run the same version if DURABLE_HOST names a program with it."""
 
 WHAT_TO_DO = (
-    "This app was not proven with that version. Run everything (make test, make check, make soak on the real engine, "
+    "This app was not tested with that version. Run everything (make test, make check, make soak on the real engine, "
     f"make bench), then change the list in tests/test_versions.py and the table in {DECISION}."
 )
 
@@ -41,20 +41,20 @@ def pinned(name: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("file", "proven"), [("requirements.txt", DEPLOYED), ("requirements-dev.txt", DEVELOPMENT)], ids=["deployed", "dev"]
 )
-def test_what_is_required_is_what_the_app_was_proven_with(file: str, proven: dict[str, str]) -> None:
+def test_the_required_versions_are_the_tested_ones(file: str, proven: dict[str, str]) -> None:
     required = pinned(file)
     assert {name: required.get(name) for name in proven} == proven, WHAT_TO_DO
 
 
-def test_what_is_installed_is_what_the_app_was_proven_with() -> None:
+def test_the_installed_versions_are_the_tested_ones() -> None:
     assert {name: version(name) for name in DEVELOPMENT} == DEVELOPMENT, WHAT_TO_DO
 
 
-def test_the_bundle_of_extensions_is_the_one_the_app_was_proven_with() -> None:
+def test_the_bundle_of_extensions_is_the_tested_one() -> None:
     assert json.loads((ROOT / "host.json").read_text())["extensionBundle"] == BUNDLE, WHAT_TO_DO
 
 
-def test_the_decision_names_each_version_that_was_proven() -> None:
+def test_the_decision_names_each_tested_version() -> None:
     named = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", (ROOT / DECISION).read_text(), re.MULTILINE))
     assert named == DEVELOPMENT | {
         BUNDLE["id"]: BUNDLE["version"],

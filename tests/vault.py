@@ -1,4 +1,4 @@
-"""A Key Vault for tests: an HTTPS server of our own that answers as the REST API's documentation describes."""
+"""A Key Vault for tests: a local HTTPS server that answers as the documentation of the REST API describes."""
 
 import hashlib
 import json
@@ -48,13 +48,13 @@ class Version:
 
 @dataclass
 class Vault:
-    """What it holds, how it fails, and what it was asked."""
+    """Its secrets, its failure mode, and the requests that it received."""
 
     url: str
     client: Callable[[], SecretClient]
     ca_file: Path
     resource: str
-    """Whose tokens its challenge asks for."""
+    """The resource that its challenge names."""
     identity_failing_with: int | None = None
     secrets: dict[str, list[Version]] = field(default_factory=dict)
     failing_with: int | None = None
@@ -62,9 +62,9 @@ class Vault:
     asked: list[str] = field(default_factory=list)
     challenged: int = 0
     door: threading.Event = field(default_factory=threading.Event)
-    """Closed, it lets requests wait."""
+    """While this is closed, requests wait."""
     waiting: threading.Event = field(default_factory=threading.Event)
-    """Set once a request has come in."""
+    """Set when a request has arrived."""
 
     def put(self, name: str, value: str, **attributes: Any) -> Version:  # noqa: ANN401 - as Version has them
         """Add a version, newer than the others."""
@@ -75,12 +75,12 @@ class Vault:
         return version
 
     def environment(self) -> dict[str, str]:
-        """Give what an app in Azure finds in its environment: the vault, and the managed identity that reads it."""
+        """Return the environment of an app in Azure: the vault, and the managed identity that reads it."""
         return {
             "KEY_VAULT_URL": self.url,
             "IDENTITY_ENDPOINT": f"{self.url}/identity",
             "IDENTITY_HEADER": _IDENTITY_HEADER,
-            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # not the developer's own, who may be signed in
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",  # not that of a signed-in developer
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
         }
 
@@ -89,7 +89,7 @@ class Vault:
 
 
 def _identity(vault: Vault, header: str | None) -> tuple[int, object]:
-    """Answer as the endpoint of the platform that gives managed identities their tokens."""
+    """Return the answer of the platform's endpoint for tokens of managed identities."""
     vault.asked.append("identity")
     if vault.identity_failing_with is not None:
         return vault.identity_failing_with, {}
@@ -117,7 +117,7 @@ def _answer_of(vault: Vault, path: list[str], query: dict[str, list[str]]) -> tu
 
 
 def _page(url: str, name: str, versions: list[Version], query: dict[str, list[str]]) -> object:
-    # In no order that means anything, at most 25 a page.
+    # In no particular order, at most 25 per page.
     ordered = sorted(versions, key=lambda version: version.id)
     start, size = int(query.get("$skiptoken", ["0"])[0]), min(25, int(query.get("maxresults", ["25"])[0]))
     more = start + size < len(ordered)
@@ -173,12 +173,12 @@ def a_vault(folder: Path, **client_options: Any) -> Iterator[Vault]:  # noqa: AN
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_arguments: object) -> None:
-            pass  # who asked has gone
+            pass  # the client has disconnected
 
     server = Server(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     url = f"https://127.0.0.1:{server.server_port}"
-    # The SDK sends a token only to hosts within the challenge's domain, and takes the end of an address for one.
+    # The SDK sends a token only to hosts within the challenge's domain, and treats the end of an IP address as one.
     resource = f"https://0.0.1:{server.server_port}"
 
     def client() -> SecretClient:

@@ -1,38 +1,63 @@
-"""Authentication of administrators, by the admin secret or by a bearer token."""
+"""Sign-in of administrators, by the admin secret or by a bearer token. Failures are counted and recorded."""
 
 import functools
 import hashlib
 import hmac
+import ipaddress
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
 import azure.functions as func
 
-from credentials.kept import Unavailable
-from credentials.secrets import SecretMissing, SecretName, Versions
-from credentials.vault import SecretVersion
-from functions.access.tokens import Bearer, InvalidToken, NoAdministrator, bearer_of
-from functions.services import secrets, settings, token_verifiers
+from credentials.secrets import SecretMissing, SecretName, Secrets, SecretVersion, Unavailable, Versions
+from functions.access.audit import record_refusal
+from functions.access.throttling import count_failure, refuse_after_failures
+from functions.access.tokens import InvalidToken, NotAdministrator, Subject, subject_of
+from functions.services import Worker
+from problems import Problem
+from records import Credential
+
+UNKNOWN = "unknown"
+# With or without a port, which does not identify a client; IPv6 with a port is in brackets.
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15})(?::[0-9]{1,5})?")
+_LONGEST = 45
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
-class Unauthorized(Exception):
+class Unauthorized(Problem):
     """The request carries no valid credentials."""
 
+    status, slug, title = 401, "unauthorized", "Not signed in"
+    detail = "Send the admin secret in the header X-Admin-Secret, or a valid bearer token in Authorization."
 
-class Forbidden(Exception):
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the header that names the accepted scheme."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(Problem):
     """The credentials are valid, but do not belong to an administrator."""
 
-    def __init__(self, bearer: Bearer) -> None:
-        super().__init__(bearer)
-        self.bearer = bearer
+    status, slug, title = 403, "forbidden", "Not an administrator"
+    detail = "The token is valid, but its user is not an administrator. Ask an administrator for access."
+    arguments_of_example = (Subject("ada", "ada"),)
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()
+        self.subject = subject
 
 
-class AuthenticationUnavailable(Exception):
+class AuthenticationUnavailable(Problem):
     """Credentials cannot be checked now, so no access is granted."""
+
+    status, slug, title = 503, "authentication-unavailable", "Credentials cannot be checked"
+    detail = (
+        "The secret or key to check credentials with is not set or is unavailable. An operator should look at the "
+        "settings, the key vault and the token issuer."
+    )
+    retry_after = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +72,106 @@ class Admin:
     credential_id: str | None = None
 
 
-current_admin: ContextVar[Admin] = ContextVar("current_admin")
-"""The administrator of the current request. Not a parameter, because the host would take it for a binding."""
-
-_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-
-
-@contextmanager
-def acting(admin: Admin) -> Iterator[None]:
-    """Run the body as this administrator, and reset it afterwards, since the thread serves other requests next."""
-    token = current_admin.set(admin)
-    try:
-        yield
-    finally:
-        current_admin.reset(token)
-
-
-def require_admin(request: func.HttpRequest) -> Admin:
+def sign_in(request: func.HttpRequest, worker: Worker) -> Admin:
     """Return the administrator that the request's credentials belong to. If it has both kinds, the secret decides.
 
     Raises:
+        TooManyFailures: the client failed too often, even if its credentials are valid now.
         Unauthorized: no valid credentials.
         Forbidden: a valid token of a user that is not an administrator.
         AuthenticationUnavailable: there is nothing to check credentials against, or it cannot be read.
     """
+    address, credential = address_of(request, worker.settings.trusted_proxies), credential_of(request)
+    if address != UNKNOWN:
+        refuse_after_failures(worker.sign_in_failures(), address, credential)
+    try:
+        return admin_of(request, worker)
+    except (Unauthorized, Forbidden) as refusal:
+        count_failure(worker.sign_in_failures(), address, credential)
+        subject = refusal.subject if isinstance(refusal, Forbidden) else None
+        record_refusal(worker, refusal, subject, client=address, credential=credential)
+        raise
+
+
+def admin_of(request: func.HttpRequest, worker: Worker) -> Admin:
+    """Return the administrator, as :func:`sign_in`, but count and record nothing."""
     secret, authorization = request.headers.get("X-Admin-Secret"), request.headers.get("Authorization")
     try:
         if secret is not None:
-            return _by_secret(secret)
+            return _by_secret(secret, worker.secrets)
         if authorization is not None:
-            return _by_token(authorization)
-        return _by_nothing()
+            return _by_token(authorization, worker)
+        if _exists("admin-secret", worker.secrets):
+            # The same work as for a wrong secret, but no reload: a missing header cannot match a newer version.
+            _matching("", worker.secrets.accepted("admin-secret"))
+        raise _refusal(worker)
     except (SecretMissing, Unavailable) as error:
         raise AuthenticationUnavailable from error
 
 
-def _by_secret(given: str) -> Admin:
-    version = secrets().find("admin-secret", functools.partial(_matching, given))
+def address_of(request: func.HttpRequest, trusted_proxies: int) -> str:
+    """Return the address of the request's client, or ``unknown``.
+
+    The Functions host passes no peer address to a worker. Each proxy appends the address it sees to X-Forwarded-For;
+    entries before those of the trusted proxies (setting TRUSTED_PROXIES) may be forged.
+    """
+    if not trusted_proxies:
+        return UNKNOWN
+    entries = request.headers.get("X-Forwarded-For", "").rsplit(",", trusted_proxies)[-trusted_proxies:]
+    return normalized_address(entries[0]) if len(entries) == trusted_proxies else UNKNOWN
+
+
+def normalized_address(entry: str) -> str:
+    """Return the normalized address in an entry of X-Forwarded-For, ``unknown`` if it is not an address."""
+    text = entry.strip()
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
+    if len(text) > _LONGEST or "%" in text:
+        return UNKNOWN
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return UNKNOWN
+    return str((address.version == 6 and address.ipv4_mapped) or address)  # noqa: PLR2004 - the protocol's name
+
+
+def credential_of(request: func.HttpRequest) -> Credential:
+    """Return the kind of credential the request carries; if there are two, the secret decides."""
+    if "X-Admin-Secret" in request.headers:
+        return "admin-secret"
+    return "bearer" if "Authorization" in request.headers else "none"
+
+
+def _by_secret(given: str, secrets: Secrets) -> Admin:
+    version = secrets.find("admin-secret", functools.partial(_matching, given))
     if version is None:
         raise Unauthorized
     return Admin("admin-secret", "admin-secret", version.id)
 
 
-def _by_nothing() -> Admin:
-    if _is_there("admin-secret"):
-        # The same work as for a wrong secret, but no reload: a missing header cannot match a newer version.
-        _matching("", secrets().accepted("admin-secret"))
-    raise _refusal()
-
-
-def _by_token(authorization: str) -> Admin:
+def _by_token(authorization: str, worker: Worker) -> Admin:
     presented = _BEARER.fullmatch(authorization)
     if presented is None:
-        raise _refusal()
+        raise _refusal(worker)
     try:
-        bearer = bearer_of(presented[1], token_verifiers())
+        subject = subject_of(presented[1], worker.verifiers)
     except InvalidToken:
-        raise _refusal() from None
-    except NoAdministrator as known:
-        raise Forbidden(known.bearer) from None
-    return Admin(bearer.actor, "bearer", bearer.subject)
+        raise _refusal(worker) from None
+    except NotAdministrator as known:
+        raise Forbidden(known.subject) from None
+    return Admin(subject.actor, "bearer", subject.name)
 
 
-def _refusal() -> Exception:
+def _refusal(worker: Worker) -> Problem:
     """Return the error for a request without valid credentials: 503 if none could be valid at all, else 401."""
-    possible = settings().oidc is not None or _is_there("admin-secret") or _is_there("jwt-secret")
+    secrets = worker.secrets
+    possible = worker.settings.oidc is not None or _exists("admin-secret", secrets) or _exists("jwt-secret", secrets)
     return Unauthorized() if possible else AuthenticationUnavailable()
 
 
-def _is_there(name: SecretName) -> bool:
+def _exists(name: SecretName, secrets: Secrets) -> bool:
     try:
-        secrets().accepted(name)
+        secrets.accepted(name)
     except SecretMissing:
         return False
     return True

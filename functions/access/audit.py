@@ -1,4 +1,4 @@
-"""The audit of actions and sign-ins. Why it takes two writes: docs/decisions/0014-audit-before-the-act.md."""
+"""The audit of actions and sign-ins. The reason for two writes: docs/decisions/0014-audit-before-the-act.md."""
 
 import logging
 import secrets
@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from credentials.secrets import SecretMissing
-from credentials.vault import SecretsUnavailable
-from functions.access.administrators import Forbidden
+from correlation import current_correlation_id, of_run
+from credentials.secrets import SecretMissing, SecretsUnavailable
+from functions.access.tokens import Subject
 from functions.http.problems import problem_of
-from functions.services import connections
-from functions.telemetry.correlation import current_correlation_id, of_run
-from functions.telemetry.spans import tell_at_once
+from functions.services import Worker
+from functions.telemetry.spans import flush_at_end
+from problems import Problem
 from records import AuditedAction, AuditEntry, Credential
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
         PyMongoError: the attempt cannot be recorded, so nothing was done.
     """
     log.add(entry)
-    tell_at_once()
+    flush_at_end()
     attempt = Attempt(entry.run_id)
     try:
         yield attempt
@@ -54,55 +54,40 @@ def on_record(log: "AuditLog", entry: AuditEntry) -> Iterator[Attempt]:
         _conclude(log, replace(entry, outcome="accepted", run_id=attempt.run_id))
 
 
-def record_refusal(refusal: Exception, *, client: str, credential: Credential) -> None:
-    """Record a refused sign-in, with the user's name if a valid token gives it.
+def record_refusal(
+    worker: Worker, refusal: Problem, subject: Subject | None, *, client: str, credential: Credential
+) -> None:
+    """Record a refused sign-in, with the ``subject`` of a valid token.
 
     A record that cannot be written is logged; it neither changes the refusal nor delays it for long.
     """
-    import pymongo  # noqa: PLC0415 - slow, not needed for indexing
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+    import pymongo
+    from pymongo.errors import PyMongoError
 
-    entry = new_entry("sign_in", credential=credential, client=client)
-    if isinstance(refusal, Forbidden):
-        entry = replace(entry, actor=refusal.bearer.actor, credential_id=refusal.bearer.subject)
-    refused = replace(entry, outcome="refused", problem=problem_of(refusal).slug)
+    entry = new_entry("sign_in", credential, client=client)
+    if subject is not None:
+        entry = replace(entry, actor=subject.actor, credential_id=subject.name)
+    refused = replace(entry, outcome="refused", problem=refusal.slug)
     try:
         with pymongo.timeout(_PATIENCE_SECONDS):
-            connections().audit.add(refused)
+            worker.connections().audit.add(refused)
     except (PyMongoError, SecretMissing, SecretsUnavailable) as error:
-        _log.error("A refused sign-in is not on record: %s (client=%s)", type(error).__name__, client)
+        _log.error("A refused sign-in cannot be recorded: %s (client=%s)", type(error).__name__, client)
 
 
-def new_entry(
-    action: AuditedAction,
-    *,
-    credential: Credential,
-    actor: str | None = None,
-    credential_id: str | None = None,
-    client: str | None = None,
-    run_id: str | None = None,
-) -> AuditEntry:
-    """Return an entry for an action attempted now."""
-    return AuditEntry(
-        entry_id=secrets.token_hex(8),
-        at=datetime.now(UTC),
-        action=action,
-        actor=actor,
-        credential=credential,
-        credential_id=credential_id,
-        client=client,
-        correlation_id=current_correlation_id(),
-        outcome="attempted",
-        run_id=run_id,
-    )
+def new_entry(action: AuditedAction, credential: Credential, **known: str | None) -> AuditEntry:
+    """Return an entry for an action attempted now, with the ``known`` ones of its other fields."""
+    entry_id, now = secrets.token_hex(8), datetime.now(UTC)
+    entry = AuditEntry(entry_id, now, action, credential, current_correlation_id(), "attempted")
+    return replace(entry, **known)  # type: ignore[arg-type] # fields that are texts or absent
 
 
 def _conclude(log: "AuditLog", entry: AuditEntry) -> None:
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - slow, not needed for indexing
+    from pymongo.errors import PyMongoError
 
     try:
         log.conclude(entry)
     except PyMongoError as error:
-        text = "An audit entry stays attempted: %s (entry_id=%s, outcome=%s, run_id=%s)"
+        text = "The outcome of an audit entry cannot be recorded: %s (entry_id=%s, outcome=%s, run_id=%s)"
         with of_run(entry.run_id):
             _log.error(text, type(error).__name__, entry.entry_id, entry.outcome, entry.run_id)

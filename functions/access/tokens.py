@@ -30,29 +30,29 @@ class InvalidToken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
-    """The user of a token: the name that is audited, and the token's subject."""
+class Subject:
+    """The user of a token: the name for the audit log, and the name in the claim ``sub``."""
 
     actor: str
-    subject: str
+    name: str
 
 
-class NoAdministrator(Exception):
+class NotAdministrator(Exception):
     """The token is valid, but its user is not an administrator."""
 
-    def __init__(self, bearer: Bearer) -> None:
-        super().__init__(bearer)
-        self.bearer = bearer
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self.subject = subject
 
 
 class Verifier(Protocol):
     """Verifies the tokens of one signer."""
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:
         """Return the user of the token.
 
         Raises:
-            InvalidToken, NoAdministrator: the token gives no access.
+            InvalidToken, NotAdministrator: the token gives no access.
             Unavailable, PyMongoError: it cannot be checked now.
         """
 
@@ -70,12 +70,12 @@ def verifiers(
     return table
 
 
-def bearer_of(token: str, table: Verifiers) -> Bearer:
+def subject_of(token: str, table: Verifiers) -> Subject:
     """Return the administrator that the token belongs to; raises as the verifiers do."""
     # Before the token is parsed.
     if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
         raise InvalidToken
-    from jwt import PyJWTError, get_unverified_header  # noqa: PLC0415 - slow, not needed for indexing
+    from jwt import PyJWTError, get_unverified_header
 
     try:
         header = get_unverified_header(token)
@@ -96,7 +96,7 @@ class BackendTokens:
     secrets: Secrets
     is_administrator: Callable[[str], bool]
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:  # noqa: ARG002 - one secret
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:  # noqa: ARG002 - one secret
         """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
 
         def claims_by(versions: Versions) -> dict[str, Any] | None:
@@ -109,11 +109,11 @@ class BackendTokens:
             raise InvalidToken from None  # no such tokens are in use
         if claims is None:
             raise InvalidToken
-        subject = _name_in(claims, "sub", _USER_ID)
-        bearer = Bearer(subject, subject)
-        if not self.is_administrator(subject):
-            raise NoAdministrator(bearer)
-        return bearer
+        user_id = _name_in(claims, "sub", _USER_ID)
+        subject = Subject(user_id, user_id)
+        if not self.is_administrator(user_id):
+            raise NotAdministrator(subject)
+        return subject
 
     def _claims(self, token: str, algorithm: str, secret: str) -> dict[str, Any] | None:
         return _signed_claims(token, algorithm, secret, self.settings.jwt_issuer, self.settings.jwt_audience)
@@ -126,7 +126,7 @@ class IssuerTokens:
     oidc: Oidc
     keys: IssuerKeys
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Bearer:
+    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:
         """Return the user; see :class:`Verifier`."""
         key_id = header.get("kid")
         key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
@@ -135,14 +135,14 @@ class IssuerTokens:
         claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
         if claims is None:
             raise InvalidToken
-        subject = _name_in(claims, "sub", _NAME_AT_ISSUER)
+        name = _name_in(claims, "sub", _NAME_AT_ISSUER)
         # Entra's `oid` identifies a person in all applications, its `sub` the same person in this one only.
-        bearer = Bearer(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else subject, subject)
+        subject = Subject(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else name, name)
         roles = claims.get("roles")
         # A string could contain the name of the role as well.
         if not isinstance(roles, list) or self.oidc.admin_role not in roles:
-            raise NoAdministrator(bearer)
-        return bearer
+            raise NotAdministrator(subject)
+        return subject
 
 
 def _signed_claims(
@@ -153,7 +153,7 @@ def _signed_claims(
     Raises:
         InvalidToken: it was signed with the key but is not valid, or it is not a token at all.
     """
-    from jwt import InvalidSignatureError, PyJWTError, decode  # noqa: PLC0415 - slow, not needed for indexing
+    from jwt import InvalidSignatureError, PyJWTError, decode
 
     checked = {"iss": issuer, "aud": audience}
     try:

@@ -1,5 +1,6 @@
 """The records that the API returns; the document at /api/openapi.json describes exactly these."""
 
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -7,12 +8,13 @@ from msgspec import Struct
 from analysis.models import Report
 from functions.http.requests import RunId
 from records import AuditEntry, Run, Summary, Time
+from schedules import Schedule
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
 
 
 class Accepted(Struct, frozen=True):
-    """Something that goes on in the background; ``status_url`` tells how far it is."""
+    """A request that is carried out in the background; ``status_url`` shows its progress."""
 
     status: Literal["started", "canceling"]
     run_id: RunId
@@ -21,34 +23,34 @@ class Accepted(Struct, frozen=True):
 
 
 class RunsPage(Struct, frozen=True):
-    """Runs, newest first; ``next`` is the cursor of the page after this one, null on the last."""
+    """Runs, newest first; ``next`` is the cursor of the next page, null on the last one."""
 
     runs: list[Run]
     next: str | None
 
 
 class PortfoliosPage(Struct, frozen=True):
-    """Portfolios of a run, a line each; ``next`` is the cursor of the page after this one, null on the last."""
+    """Summaries of the portfolios of a run; ``next`` is the cursor of the next page, null on the last one."""
 
     portfolios: list[Summary]
     next: str | None
 
 
 class AuditPage(Struct, frozen=True):
-    """Entries of the audit log, newest first; ``next`` is the cursor of the page after this one, null on the last."""
+    """Entries of the audit log, newest first; ``next`` is the cursor of the next page, null on the last one."""
 
     entries: list[AuditEntry]
     next: str | None
 
 
 class EarlierReport(Struct, frozen=True):
-    """The same user's report of the last of the runs before that has one, null where none of them has."""
+    """The user's latest report of an earlier run, null if there is none."""
 
     report: Report | None
 
 
 class Timetable(Struct, frozen=True):
-    """When the nightly run was due last and is due next, by a schedule in UTC; null where its timer is disabled."""
+    """The times of the nightly run by its schedule in UTC, null while its timer is disabled."""
 
     schedule: str
     previous: Time | None
@@ -56,9 +58,16 @@ class Timetable(Struct, frozen=True):
     disabled: bool
     """The timer is disabled; the nightly run must be started by other means."""
 
+    @classmethod
+    def at(cls, now: datetime, schedule: Schedule, *, disabled: bool) -> "Timetable":
+        """Return the times before and after ``now``."""
+        if disabled:
+            return cls(schedule.expression, None, None, disabled)
+        return cls(schedule.expression, schedule.before(now), schedule.after(now), disabled)
 
-class Checks(Struct, frozen=True):
-    """Which of the app's dependencies answer."""
+
+class Dependencies(Struct, frozen=True):
+    """The state of each of the app's dependencies."""
 
     mongodb: DependencyState
     redis: DependencyState
@@ -67,7 +76,7 @@ class Checks(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """Whether the app can do its work; ``degraded`` means that it can, slower."""
+    """The health of the app; ``degraded`` means that a dependency is unavailable that it can work without."""
 
     status: Literal["ok", "degraded", "unavailable"]
-    checks: Checks
+    checks: Dependencies

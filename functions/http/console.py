@@ -9,19 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-import azure.durable_functions as df
 import azure.functions as func
 
-from functions.http.endpoint import endpoint
-from functions.http.etags import etag_of, is_known
-from functions.http.operations import Operation
+from functions.http.endpoint import Api, etag_of, is_known
 from functions.http.problems import NotFound
-from functions.services import settings
-
-PAGE = Operation("console", "GET", "api/admin/console", "Give the admin page", answer=str, public=True)
-FILE = Operation(
-    "console_file", "GET", "api/admin/console/{name}", "Give a part of the admin page", answer=str, public=True
-)
+from settings import Settings
 
 _BUILT = Path(__file__).parent.parent.parent / "console" / "dist"
 _INDEX = "index.html"
@@ -42,33 +34,31 @@ _HEADERS = {
 # The page is revalidated each time; the name of any other file changes with its content.
 _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
 
-blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+pages = Api()
 
 
-@blueprint.route(PAGE.route)
-@endpoint(PAGE)
-def console(req: func.HttpRequest) -> func.HttpResponse:
-    """Return the page, or instructions to build it."""
+@pages.route("GET", "api/admin/console", public=True)
+def console(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
+    """Return the admin page, or instructions to build it."""
     try:
-        page = _files()[_INDEX]
+        page = _files(settings.platform_sign_in)[_INDEX]
     except FileNotFoundError:
         headers = {**_HEADERS, "Cache-Control": "no-store"}
         return func.HttpResponse(_HOW_TO_BUILD, status_code=HTTPStatus.NOT_FOUND, headers=headers, mimetype="text/html")
-    return _answer(req, page, _PAGE_CACHE)
+    return _answer(request, page, _PAGE_CACHE)
 
 
-@blueprint.route(FILE.route)
-@endpoint(FILE)
-def console_file(req: func.HttpRequest) -> func.HttpResponse:
+@pages.route("GET", "api/admin/console/{name}", public=True)
+def console_file(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return one of the built files by name, from memory: the name is never looked up on the disk."""
-    name = req.route_params.get("name", "")
+    name = request.route_params.get("name", "")
     try:
-        file = _files().get(name)
+        file = _files(settings.platform_sign_in).get(name)
     except FileNotFoundError:
         file = None
     if file is None or name == _INDEX:
-        raise NotFound("The admin console has no such file; load its page again.")
-    return _answer(req, file, _FILE_CACHE)
+        raise NotFound("The admin console has no such file. Reload the page.")
+    return _answer(request, file, _FILE_CACHE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +70,8 @@ class _File:
 
 
 @functools.cache
-def _files() -> dict[str, _File]:
-    """Return the files by name.
+def _files(platform_sign_in: bool) -> dict[str, _File]:  # noqa: FBT001 - as the settings have it
+    """Return the files by name; the page says whether platform sign-in is on, or it would need a request to find out.
 
     Raises:
         FileNotFoundError: there are none.
@@ -89,17 +79,14 @@ def _files() -> dict[str, _File]:
     found = {path.name: path.read_bytes() for path in _BUILT.iterdir() if path.suffix in _MIMETYPES}
     if _INDEX not in found:
         raise FileNotFoundError(_INDEX)
-    found[_INDEX] = _page(found[_INDEX])
+    if platform_sign_in:
+        found[_INDEX] = found[_INDEX].replace(
+            b'name="platform-sign-in" content="no"', b'name="platform-sign-in" content="yes"'
+        )
     return {
         name: _File(content, gzip.compress(content, mtime=0), _MIMETYPES[Path(name).suffix], etag_of(content))
         for name, content in found.items()
     }
-
-
-def _page(content: bytes) -> bytes:
-    """Return the page, marked with whether platform sign-in is on; to find out by itself, it would need a request."""
-    said = b'content="yes"' if settings().platform_sign_in else b'content="no"'
-    return content.replace(b'name="platform-sign-in" content="no"', b'name="platform-sign-in" ' + said)
 
 
 def _answer(request: func.HttpRequest, file: _File, cache: str) -> func.HttpResponse:

@@ -1,30 +1,28 @@
-"""CORS: of the pages of other origins, only those in CORS_ORIGINS may call the API, and none needs cookies."""
+"""CORS: pages of other origins may call the API if CORS_ORIGINS names their origin. Cookies are not used."""
+
+from collections.abc import Collection
 
 import azure.functions as func
-
-from functions.services import settings
 
 _MAY_SEND = ("authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "x-admin-secret")
 _MAY_READ = "ETag, Location, Retry-After, WWW-Authenticate, X-Correlation-Id"
 _KEEP_SECONDS = "600"
 
 
-def cors_headers(request: func.HttpRequest) -> dict[str, str]:
+def cors_headers(request: func.HttpRequest, origins: Collection[str]) -> dict[str, str]:
     """Return the headers that let an allowed page read the answer; ``Vary`` keeps caches from mixing origins."""
-    if not settings().cors_origins:
-        return {}
-    origin = _allowed_origin(request)
+    origin = _allowed_origin(request, origins)
     allowing = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _MAY_READ} if origin else {}
     return {"Vary": "Origin", **allowing}
 
 
-def preflight(request: func.HttpRequest, method: str) -> func.HttpResponse | None:
+def preflight(request: func.HttpRequest, method: str, origins: Collection[str]) -> func.HttpResponse | None:
     """Return the answer to a preflight request for ``method``, ``None`` if the page may not send it."""
     asked = request.headers.get("Access-Control-Request-Headers", "")
     names = {name.strip().lower() for name in asked.split(",") if name.strip()}
     if (
         request.method != "OPTIONS"
-        or _allowed_origin(request) is None
+        or _allowed_origin(request, origins) is None
         or request.headers.get("Access-Control-Request-Method") != method
         or not names <= set(_MAY_SEND)
     ):
@@ -37,6 +35,6 @@ def preflight(request: func.HttpRequest, method: str) -> func.HttpResponse | Non
     return func.HttpResponse(status_code=204, headers=headers)
 
 
-def _allowed_origin(request: func.HttpRequest) -> str | None:
+def _allowed_origin(request: func.HttpRequest, origins: Collection[str]) -> str | None:
     origin = request.headers.get("Origin")
-    return origin if origin in settings().cors_origins else None
+    return origin if origin in origins else None

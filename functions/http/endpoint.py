@@ -1,27 +1,43 @@
-"""The wrapper that all HTTP functions share: method, sign-in, validation, audit, errors and headers."""
+"""The declaration of routes, and the steps that all of them share: method, sign-in, validation, audit, errors, headers.
+
+A handler is a plain function of decoded values. Its parameters and its result declare what the route accepts and
+answers; everything else that callers should know stands in its decorator. The functions of the host, the checks of
+requests and the description of the API follow from this declaration.
+"""
 
 import functools
+import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Literal
 
+import azure.durable_functions as df
 import azure.functions as func
 import msgspec
+from msgspec import Struct
 
-from functions.access.administrators import acting, current_admin
+from correlation import CORRELATION_ID, add_ids_to_log_lines, correlated
+from functions.access.administrators import Admin, address_of, sign_in
 from functions.access.audit import new_entry, on_record
-from functions.access.client import client_of
-from functions.access.door import sign_in
+from functions.engine import DurableEngine
 from functions.http.answers import Accepted
 from functions.http.cors import cors_headers, preflight
-from functions.http.operations import Operation
 from functions.http.problems import MethodNotAllowed, answer_of
-from functions.http.requests import MalformedId, read_body, read_id, read_query
-from functions.services import services
-from functions.telemetry.correlation import CORRELATION_ID, correlated, tell_in_log_lines
-from functions.telemetry.spans import invocation, tell_answer, traceparent_of
-from records import AuditedAction, AuditEntry
+from functions.http.requests import IDS, MalformedId, Nothing, read_body, read_id, read_query, read_request_key
+from functions.services import Worker, worker
+from functions.telemetry.spans import invocation, record_answer, traceparent_of
+from problems import Problem
+from records import AuditedAction, AuditEntry, RequestKey
+from runs.engine import Engine
+from runs.services import Services
+from settings import Settings
+
+type Handler = Callable[..., Any]
+type Method = Literal["GET", "POST"]
 
 # Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
 HEADERS = {
@@ -31,106 +47,233 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-tell_in_log_lines()
+add_ids_to_log_lines()
 
 
-def endpoint(operation: Operation) -> Callable[[Callable[..., Any]], Callable[..., func.HttpResponse]]:
-    """Return a decorator that turns the handler of ``operation`` into a function of the host.
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """A route as its handler declares it.
 
-    The method is checked here and not by the route: the host answers 404 to a method its route does not name.
+    ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
+    changes something and is audited under that name. ``others`` describes further statuses of the answer.
     """
 
-    def decorate(handler: Callable[..., Any]) -> Callable[..., func.HttpResponse]:
-        @functools.wraps(handler)
-        def guarded(
-            req: func.HttpRequest,
-            *bindings: Any,  # noqa: ANN401
-            context: func.Context | None = None,
-            **named_bindings: Any,  # noqa: ANN401
-        ) -> func.HttpResponse:
-            with (
-                invocation(operation.name, "http", context) as span,
-                correlated(traceparent_of(span) or req.headers.get("traceparent")) as correlation_id,
-            ):
-                try:
-                    answer = _answer(operation, req, lambda: handler(req, *bindings, **named_bindings))
-                except Exception as error:  # noqa: BLE001 - the boundary: no stack trace leaves the app
-                    answer = answer_of(error)
-                    span.set_attribute("error.type", type(error).__name__)
-                tell_answer(span, req.method, answer.status_code)
-            for name, value in {**HEADERS, CORRELATION_ID: correlation_id, **cors_headers(req)}.items():
-                answer.headers.setdefault(name, value)
+    method: Method
+    path: str
+    handler: Handler
+    status: HTTPStatus
+    answer: object
+    errors: tuple[type[Problem], ...]
+    action: AuditedAction | None
+    public: bool
+    others: Mapping[int, str]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the handler, and of the host's function."""
+        return self.handler.__name__
+
+    @property
+    def summary(self) -> str:
+        """Return the first line of the handler's docstring."""
+        return inspect.cleandoc(self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Return the types of the handler's parameters by name."""
+        return {name: of.annotation for name, of in inspect.signature(self.handler).parameters.items()}
+
+    @property
+    def takes(self) -> type[Struct]:
+        """Return the type of the query of a GET, or of the body of a POST."""
+        return next(filter(_is_content, self.parameters.values()), Nothing)
+
+    @property
+    def uses_engine(self) -> bool:
+        """Return whether the handler calls the engine."""
+        return not {Engine, DurableEngine}.isdisjoint(self.parameters.values())
+
+
+class Api:
+    """A set of routes, and the blueprint of the functions behind them."""
+
+    def __init__(self) -> None:
+        self.blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+        self.routes: list[Route] = []
+
+    def route(  # noqa: PLR0913 - each by its name
+        self,
+        method: Method,
+        path: str,
+        *,
+        status: HTTPStatus = HTTPStatus.OK,
+        answer: object = None,
+        errors: tuple[type[Problem], ...] = (),
+        action: AuditedAction | None = None,
+        public: bool = False,
+        others: Mapping[int, str] = MappingProxyType({}),
+    ) -> Callable[[Handler], Handler]:
+        """Return a decorator that declares a route, see :class:`Route`; its answer is by default the handler's result.
+
+        The method is checked by the function and not by the host, which would answer 404 to another one.
+
+        Raises:
+            TypeError: nothing in a request corresponds to a parameter of the handler, or one thing to several.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            result = answer or inspect.signature(handler).return_annotation
+            route = Route(method, path, handler, status, result, errors, action, public, others)
+            for name, kind in route.parameters.items():
+                if not (kind in _READERS or _is_content(kind) or kind is IDS.get(name)):
+                    raise TypeError(f"{route.name}: nothing in a request is {name}: {kind}")
+            if sum(map(_is_content, route.parameters.values())) > 1:
+                raise TypeError(f"{route.name}: a request has one query or body")
+            self.routes.append(route)
+            function = _function(route)
+            if route.uses_engine:
+                function = self.blueprint.durable_client_input(client_name="client")(function)
+            self.blueprint.route(path)(function)
+            return handler
+
+        return declare
+
+
+def _is_content(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _function(route: Route) -> Callable[..., func.HttpResponse]:
+    """Return the function that the host calls for a route."""
+
+    def function(
+        req: func.HttpRequest,
+        client: df.SyncDurableFunctionsClient | None = None,
+        context: func.Context | None = None,
+    ) -> func.HttpResponse:
+        with (
+            invocation(route.name, "http", context) as span,
+            correlated(traceparent_of(span) or req.headers.get("traceparent")) as correlation_id,
+        ):
+            call = _Call(route, req, client, worker())
+            try:
+                answer = call.answer()
+            except Exception as error:  # noqa: BLE001 - the boundary: no stack trace leaves the app
+                answer = answer_of(error)
+                span.set_attribute("error.type", type(error).__name__)
+            record_answer(span, req.method, answer.status_code)
+        headers = HEADERS | {CORRELATION_ID: correlation_id}
+        if origins := call.worker.settings.cors_origins:
+            headers |= cors_headers(req, origins)
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+    # The host's worker checks the names and types of parameters, and passes the context only where there is one.
+    kinds = {"req": func.HttpRequest, "client": df.SyncDurableFunctionsClient, "context": func.Context}
+    if not route.uses_engine:
+        del kinds["client"]
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=of) for name, of in kinds.items()
+    ]
+    functools.update_wrapper(function, route.handler)
+    del function.__wrapped__  # type: ignore[attr-defined] # it has other parameters
+    function.__annotations__ = {**kinds, "return": func.HttpResponse}
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # of inspect's
+    return function
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request to a route."""
+
+    route: Route
+    request: func.HttpRequest
+    client: df.SyncDurableFunctionsClient | None
+    worker: Worker
+    admin: Admin | None = None
+    content: Struct = field(default_factory=Nothing)
+    """The decoded query of a GET, or body of a POST."""
+
+    def answer(self) -> func.HttpResponse:
+        """Return the answer of the handler, if the request is allowed and valid."""
+        if self.request.method != self.route.method:
+            answer = preflight(self.request, self.route.method, self.worker.settings.cors_origins)
+            if answer is None:
+                raise MethodNotAllowed(self.route.method)
             return answer
+        if not self.route.public:
+            self.admin = sign_in(self.request, self.worker)
+        if self.admin is None or self.route.action is None:
+            return self._respond(self._handle())
+        with on_record(self.worker.services().audit, self._entry(self.admin, self.route.action)) as attempt:
+            accepted: Accepted = self._handle()
+            attempt.run_id = accepted.run_id
+        return self._respond(accepted)
 
-        # The host's worker rejects a function whose declared result is not an HTTP response, and passes the context of
-        # an invocation only to a function that declares it.
-        guarded.__annotations__ = {**handler.__annotations__, "context": func.Context, "return": func.HttpResponse}
-        signature = inspect.signature(handler)
-        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=func.Context)
-        declared = signature.replace(parameters=[*signature.parameters.values(), context])
-        guarded.__signature__ = declared  # type: ignore[attr-defined] # of inspect's
-        return guarded
+    def _handle(self) -> Any:  # noqa: ANN401 - the result of the handler
+        if not self.route.public:  # an unknown member would be ignored, though its caller expects an effect
+            self.content = read_query(self.request, self.route.takes if self.route.method == "GET" else Nothing)
+            if self.route.method == "POST":
+                self.content = read_body(self.request, self.route.takes)
+        return self.route.handler(**{name: self._argument(name, of) for name, of in self.route.parameters.items()})
 
-    return decorate
+    def _argument(self, name: str, kind: object) -> object:
+        if reader := _READERS.get(kind):
+            return reader(self)
+        return self.content if _is_content(kind) else read_id(self.request, name)
 
+    def _entry(self, admin: Admin, action: AuditedAction) -> AuditEntry:
+        run_id = None
+        if "run_id" in self.route.parameters:
+            with suppress(MalformedId):
+                run_id = read_id(self.request, "run_id")
+        client = address_of(self.request, self.worker.settings.trusted_proxies)
+        known = {"actor": admin.actor, "credential_id": admin.credential_id, "client": client, "run_id": run_id}
+        return new_entry(action, admin.credential, **known)
 
-def _answer(operation: Operation, request: func.HttpRequest, handle: Callable[[], Any]) -> func.HttpResponse:
-    if request.method != operation.method:
-        answer = preflight(request, operation.method)
-        if answer is None:
-            raise MethodNotAllowed(operation.method)
-        return answer
-    if operation.public:
-        return _response(operation, handle())
-    with acting(sign_in(request)):
-        return _response(operation, _act(operation, request, handle))
+    def _respond(self, answer: Any) -> func.HttpResponse:  # noqa: ANN401 - any record of ours
+        if isinstance(answer, func.HttpResponse):
+            return answer
+        headers = {"Location": answer.status_url, "Retry-After": "5"} if isinstance(answer, Accepted) else {}
+        return json_response(answer, self.route.status, headers)
 
+    def _engine(self) -> DurableEngine:
+        if self.client is None:
+            raise TypeError(f"{self.route.name}: the host passed no client of the engine")
+        return DurableEngine(self.client)
 
-def _act(operation: Operation, request: func.HttpRequest, handle: Callable[[], Any]) -> Any:  # noqa: ANN401 - a record
-    if operation.action is None:
-        _refuse_what_is_not_asked_for(operation, request)
-        return handle()
-    with on_record(services().audit, _entry(operation.action, request)) as attempt:
-        _refuse_what_is_not_asked_for(operation, request)
-        accepted: Accepted = handle()
-        attempt.run_id = accepted.run_id
-    return accepted
-
-
-def _entry(action: AuditedAction, request: func.HttpRequest) -> AuditEntry:
-    admin, run_id = current_admin.get(), None
-    with suppress(MalformedId):
-        run_id = read_id(request, "run_id")
-    return new_entry(
-        action,
-        actor=admin.actor,
-        credential=admin.credential,
-        credential_id=admin.credential_id,
-        client=client_of(request),
-        run_id=run_id,
-    )
+    def _request_key(self) -> RequestKey | None:
+        return None if self.admin is None else read_request_key(self.request, self.admin, self.content)
 
 
-def _refuse_what_is_not_asked_for(operation: Operation, request: func.HttpRequest) -> None:
-    """Refuse a member that would be ignored, since the caller expects it to have an effect.
-
-    Raises:
-        InvalidMember: there is one.
-    """
-    read_query(request, operation.query)
-    if operation.method == "POST":
-        read_body(request, operation.body)
-
-
-def _response(operation: Operation, answer: Any) -> func.HttpResponse:  # noqa: ANN401 - any record of ours
-    if isinstance(answer, func.HttpResponse):
-        return answer
-    headers = {"Location": answer.status_url, "Retry-After": "5"} if isinstance(answer, Accepted) else {}
-    return json_response(answer, operation.status, headers)
+_READERS: dict[object, Callable[[_Call], object]] = {
+    Admin: lambda call: call.admin,
+    DurableEngine: _Call._engine,  # noqa: SLF001 - of this module
+    Engine: _Call._engine,  # noqa: SLF001
+    RequestKey | None: _Call._request_key,  # noqa: SLF001
+    Services: lambda call: call.worker.services(),
+    Settings: lambda call: call.worker.settings,
+    Worker: lambda call: call.worker,
+    func.HttpRequest: lambda call: call.request,
+}
 
 
-def json_response(content: object, status_code: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
+def json_response(
+    content: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = MappingProxyType({})
+) -> func.HttpResponse:
     """Return ``content`` as a JSON response."""
     return func.HttpResponse(
-        msgspec.json.encode(content), status_code=int(status_code), headers=headers, mimetype="application/json"
+        msgspec.json.encode(content), status_code=status.value, headers=dict(headers), mimetype="application/json"
     )
+
+
+def etag_of(content: bytes) -> str:
+    """Return the ETag of the content."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def is_known(request: func.HttpRequest, etag: str) -> bool:
+    """Return whether the request's header If-None-Match matches ``etag``."""
+    known = request.headers.get("If-None-Match", "")
+    return known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(","))

@@ -1,108 +1,233 @@
-"""The description of the API (OpenAPI 3.1), generated from the table of operations and the types that validate.
+"""The description of the API (OpenAPI 3.1), generated from the declared routes and the types that validate.
 
 It describes only what the code does: parameters and bodies are the types that requests are validated against, answers
-are the types that are encoded, and each problem is the result of :func:`problem_of` for the error.
+are the types that are encoded, and each problem is made by the class of its error.
 """
 
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any
 
 import azure.functions as func
 import msgspec
 
-from functions.http import openapi_texts as texts
-from functions.http.endpoint import HEADERS
-from functions.http.etags import etag_of, is_known
-from functions.http.openapi_problems import references_to_headers, responses_of, schema_of_problems
-from functions.http.openapi_schemas import components, parameters_of, reference_to
-from functions.http.operations import OPERATIONS, Operation
-from functions.http.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES
+from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.access.throttling import TooManyFailures
+from functions.http.endpoint import HEADERS, Route, etag_of, is_known
+from functions.http.openapi_schemas import Schemas
+from functions.http.problems import DatabaseUnavailable, InternalError, MethodNotAllowed
+from functions.http.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, LengthRequired, MalformedId
+from problems import InvalidMember, Problem
+from records import RequestKey
 
 type Json = dict[str, Any]
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
+_TITLE = "Portfolio analysis"
+_LICENSE = {"name": "MIT", "identifier": "MIT"}
+_DESCRIPTION = (
+    "Starts, watches and cancels analyses of every user's portfolio, and returns their reports. One run is active at a "
+    "time. Errors are problem documents (RFC 9457). Every answer has the header `X-Correlation-Id`; its value is also "
+    "in the log and in the audit log. A query parameter without a value is ignored; an unknown one is rejected if the "
+    "route needs credentials. Pages of other origins may call the API if the setting CORS_ORIGINS names their origin."
+)
+_SECURITY_SCHEMES = {
+    "adminSecret": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Admin-Secret",
+        "description": "The admin secret. If a token is sent as well, the secret decides.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "`Authorization: Bearer <token>` of an administrator.",
+    },
+}
 
 
-def document_for(request: func.HttpRequest) -> func.HttpResponse:
+def _header(description: str, *, required: bool = False, **schema: Any) -> Json:  # noqa: ANN401 - any JSON
+    return {"description": description, "required": required, "schema": schema}
+
+
+_HEADERS_OF_EVERY_ANSWER = {
+    "X-Correlation-Id": _header(
+        "The trace-id of the request's traceparent, or else a new one.",
+        required=True,
+        type="string",
+        pattern="^[0-9a-f]{32}$",
+    ),
+    "Cache-Control": _header(
+        "Answers must not be cached, except this document, which must be revalidated.",
+        required=True,
+        enum=["no-store", "no-cache"],
+    ),
+    **{
+        name: _header(description, required=True, const=HEADERS[name])
+        for name, description in {
+            "Content-Security-Policy": "No page may frame the answer, and nothing in it may run.",
+            "Referrer-Policy": "Links in the answer reveal nothing of its address.",
+            "X-Content-Type-Options": "Browsers must not guess another content type.",
+        }.items()
+    },
+    "Vary": _header("If CORS_ORIGINS is set.", const="Origin"),
+    "Access-Control-Allow-Origin": _header("The origin of the calling page, if it may read the answer.", type="string"),
+    "Access-Control-Expose-Headers": _header("The headers that the calling page may read.", type="string"),
+}
+_HEADERS_OF_SOME = {
+    "Location": _header("The address of the run's status.", required=True, type="string", format="uri-reference"),
+    "Retry-After": _header("The seconds to wait before the next request.", required=True, type="integer", minimum=1),
+    "ETag": _header("Identifies this document; send it as If-None-Match.", required=True, type="string"),
+    "Allow": _header("The method to use.", required=True, enum=["GET", "POST"]),
+    "WWW-Authenticate": _header("The accepted scheme.", required=True, type="string"),
+}
+_HEADERS_TAKEN = {
+    "traceparent": _header(
+        "W3C trace context; its trace-id becomes the correlation id. A malformed one is ignored.",
+        type="string",
+        examples=["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+    ),
+    "Idempotency-Key": _header(
+        "The same key and body within 24 hours return the same run; another body is rejected.",
+        type="string",
+        pattern="^[\\x20-\\x7e]{1,255}$",
+    ),
+    "If-None-Match": _header("The ETag of the document that the caller has.", type="string"),
+}
+
+
+@functools.cache
+def _encoded(routes: tuple[Route, ...]) -> tuple[bytes, str]:
+    body = msgspec.json.encode(document(routes))
+    return body, etag_of(body)
+
+
+def document_for(request: func.HttpRequest, routes: Iterable[Route]) -> func.HttpResponse:
     """Return the document, or 304 if the caller already has it."""
-    body, etag = _encoded()
+    body, etag = _encoded(tuple(routes))
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if is_known(request, etag):
         return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return func.HttpResponse(body, headers=headers, mimetype=_JSON)
 
 
-@functools.cache
-def _encoded() -> tuple[bytes, str]:
-    body = msgspec.json.encode(document())
-    return body, etag_of(body)
-
-
-def document() -> Json:
+def document(routes: Sequence[Route]) -> Json:
     """Return the document."""
+    schemas = Schemas(routes)
     paths: dict[str, Json] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(f"/{operation.route}", {})[operation.method.lower()] = _describe(operation)
+    for route in routes:
+        paths.setdefault(f"/{route.path}", {})[route.method.lower()] = _operation(route, schemas)
+    problems = {problem.slug: problem for route in routes for problem in problems_of(route)}
     return {
         "openapi": "3.1.1",
-        "info": {"title": texts.TITLE, "version": "1", "description": texts.DESCRIPTION, "license": texts.LICENSE},
+        "info": {"title": _TITLE, "version": "1", "description": _DESCRIPTION, "license": _LICENSE},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": components() | schema_of_problems(),
-            "securitySchemes": texts.SECURITY_SCHEMES,
-            "headers": texts.HEADERS_OF_SOME | _headers_of_every_answer(),
+            "schemas": schemas.components() | {_name(of): _schema(of) for _, of in sorted(problems.items())},
+            "securitySchemes": _SECURITY_SCHEMES,
+            "headers": _HEADERS_OF_SOME | _HEADERS_OF_EVERY_ANSWER,
         },
     }
 
 
-def _headers_of_every_answer() -> Json:
-    fixed: Json = {name: {"required": True, "schema": {"const": value}} for name, value in HEADERS.items()}
-    return {name: fixed.get(name, {}) | told for name, told in texts.HEADERS_OF_EVERY_ANSWER.items()}
+def problems_of(route: Route) -> list[Problem]:
+    """Return an example of every problem that the route may answer with, each type once."""
+    kinds: list[type[Problem]] = []
+    if not route.public:
+        kinds = [
+            Unauthorized,
+            Forbidden,
+            TooManyFailures,
+            AuthenticationUnavailable,
+            DatabaseUnavailable,
+            InvalidMember,
+        ]
+        kinds += [MalformedId] if "{" in route.path else []
+        kinds += [LengthRequired, BodyTooLarge] if route.method == "POST" else []
+    examples = [MethodNotAllowed(route.method), *(kind.example() for kind in (*kinds, *route.errors)), InternalError()]
+    return list({problem.slug: problem for problem in examples}.values())
 
 
-def _describe(operation: Operation) -> Json:
+def _operation(route: Route, schemas: Schemas) -> Json:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": schemas.of(name)}
+        for name in _PATH_PARAMETER.findall(route.path)
+    ]
+    query = schemas.parameters(route.takes) if route.method == "GET" else []
     described: Json = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "security": [] if operation.public else [{name: []} for name in texts.SECURITY_SCHEMES],
-        "parameters": [*_in_path(operation), *parameters_of(operation.query), *_headers_taken(operation)],
-        "responses": {**_success(operation), **responses_of(operation)},
+        "operationId": route.name,
+        "summary": route.summary,
+        "security": [] if route.public else [{name: []} for name in _SECURITY_SCHEMES],
+        "parameters": [*in_path, *query, *_headers_taken(route)],
+        "responses": {**_successes(route, schemas), **_failures(route)},
     }
-    if operation.method == "POST":
-        description = (
-            f"May be left out. At most {MAX_BODY_BYTES} bytes, never compressed, never without its Content-Length."
-        )
-        content = {_JSON: {"schema": reference_to(operation.body)}}
-        described["requestBody"] = {"required": False, "description": description, "content": content}
+    if route.method == "POST":
+        described["requestBody"] = {
+            "required": False,
+            "description": f"Optional. At most {MAX_BODY_BYTES} bytes, not compressed, and with its Content-Length.",
+            "content": {_JSON: {"schema": schemas.of(route.takes)}},
+        }
     return described
 
 
-def _in_path(operation: Operation) -> list[Json]:
-    names = _PATH_PARAMETER.findall(operation.route)
-    return [{"name": name, "in": "path", "required": True, "schema": reference_to(name)} for name in names]
-
-
-def _headers_taken(operation: Operation) -> list[Json]:
+def _headers_taken(route: Route) -> list[Json]:
     names = ["traceparent"]
-    names += [IDEMPOTENCY_KEY] if operation.idempotent else []
-    names += ["If-None-Match"] if operation.cached else []
-    return [{"name": name, "in": "header", "required": False, **texts.HEADERS_TAKEN[name]} for name in names]
+    names += [IDEMPOTENCY_KEY] if RequestKey | None in route.parameters.values() else []
+    names += ["If-None-Match"] if HTTPStatus.NOT_MODIFIED in route.others else []
+    return [{"name": name, "in": "header", **_HEADERS_TAKEN[name]} for name in names]
 
 
-def _success(operation: Operation) -> Json:
-    names = ["Location", "Retry-After"] if operation.status == HTTPStatus.ACCEPTED else []
-    names += ["ETag"] if operation.cached else []
-    headers = references_to_headers(*names)
-    content = {_JSON: {"schema": {"type": "object"} if operation.cached else reference_to(operation.answer)}}
-    described: Json = {
-        str(operation.status.value): {"description": operation.status.phrase, "headers": headers, "content": content}
-    }
-    if operation.cached:
-        described["304"] = {"description": "The caller has this very document.", "headers": headers}
-    if operation.name == "health":
-        described["503"] = {"description": "It cannot.", "headers": headers, "content": content}
+def _successes(route: Route, schemas: Schemas) -> Json:
+    names = ["Location", "Retry-After"] if route.status == HTTPStatus.ACCEPTED else []
+    names += ["ETag"] if HTTPStatus.NOT_MODIFIED in route.others else []
+    headers, content = _references(names), {_JSON: {"schema": schemas.of(route.answer)}}
+    described = {str(route.status.value): {"description": route.status.phrase, "headers": headers, "content": content}}
+    for status, description in route.others.items():
+        described[str(status)] = {"description": description, "headers": headers}
+        if status != HTTPStatus.NOT_MODIFIED:
+            described[str(status)]["content"] = content
     return described
+
+
+def _failures(route: Route) -> Json:
+    ordered = sorted(problems_of(route), key=lambda problem: problem.status)
+    by_status = groupby(ordered, key=lambda problem: problem.status)
+    return {str(status): _failure(list(problems)) for status, problems in by_status}
+
+
+def _failure(problems: list[Problem]) -> Json:
+    schemas = [{"$ref": f"#/components/schemas/{_name(problem)}"} for problem in problems]
+    return {
+        "description": "; ".join(problem.title for problem in problems),
+        "headers": _references(sorted({name for problem in problems for name in problem.headers})),
+        "content": {"application/problem+json": {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}},
+    }
+
+
+def _references(names: Iterable[str]) -> Json:
+    """Return the headers of an answer: those named, and those of every answer."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, *_HEADERS_OF_EVERY_ANSWER]}
+
+
+def _name(problem: Problem) -> str:
+    return "Problem" + problem.slug.title().replace("-", "")
+
+
+def _schema(problem: Problem) -> Json:
+    document = problem.document()
+    fixed = {name: {"const": document[name]} for name in ("type", "title", "status")}
+    free = {name: {"type": "string"} for name in ("detail", *problem.members)}
+    return {
+        "title": problem.title,
+        "type": "object",
+        "properties": fixed | free,
+        "required": list(document),
+        "additionalProperties": False,
+        "examples": [document],
+    }

@@ -14,53 +14,54 @@ import azure.functions as func
 import msgspec
 from msgspec import Meta, Struct
 
-from analysis.models import CheckStatus, Status
+from analysis.checks import RULES
 from functions.access.administrators import Admin
-from records import USER_ID_PATTERN, RequestKey, SortField, Wanted
+from problems import InvalidMember, Problem
+from records import USER_ID_PATTERN, CheckStatus, RequestKey, SortField, Status, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"
-CHECKS = (
-    "largest_position", "effective_holdings", "risk_concentration", "volatility", "drawdown", "value_at_risk", "beta",
-    "correlation", "cash_share", "price_coverage",
-)  # fmt: skip
-"""The rules of ``analysis.checks``, repeated here so that it need not be imported."""
-
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
 type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
 type UserId = Annotated[str, Meta(pattern=USER_ID_PATTERN)]
+IDS = {"run_id": RunId, "user_id": UserId}
+"""The types of ids in paths, by name."""
+
 type Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
-class InvalidMember(ValueError):
-    """A member of a body, query or path breaks a rule."""
-
-    def __init__(self, member: str, rule: str) -> None:
-        super().__init__(f"{member}: {rule}")
-        self.member = member
-        self.rule = rule
-
-
-class MalformedId(ValueError):
+class MalformedId(Problem):
     """An id in the path is malformed."""
 
+    status, slug, title = 400, "malformed-id", "Malformed id"
+    arguments_of_example = ("run_id",)
 
-class BodyTooLarge(ValueError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The {name} in the path is malformed.")
+
+
+class BodyTooLarge(Problem):
     """The body is over 64 KB."""
 
+    status, slug, title = 413, "body-too-large", "Body too large"
+    detail = f"Send at most {MAX_BODY_BYTES} bytes."
 
-class LengthRequired(ValueError):
+
+class LengthRequired(Problem):
     """The body is sent without its length, so the host does not pass it on: its content is unknown."""
+
+    status, slug, title = 411, "length-required", "Length required"
+    detail = "Send the body in one piece with its Content-Length, without Transfer-Encoding."
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is asked for where there is nothing to choose."""
+    """The query or body of an operation that takes none."""
 
 
 class TriggerRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run may be asked for; every member may be left out."""
+    """The options of a run; every member is optional."""
 
     dry_run: bool = False
     user_ids: Annotated[list[UserId], Meta(min_length=1, max_length=1000)] | None = None
@@ -80,8 +81,8 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
 type CheckFilter = Annotated[
     str,
     Meta(
-        pattern=rf"^({'|'.join(CHECKS)})(:(warning|breach))?$(?!\n)",
-        description="A rule, for all that cross it, or `rule:warning`, `rule:breach`",
+        pattern=rf"^({'|'.join(rule.name for rule in RULES)})(:(warning|breach))?$(?!\n)",
+        description="A rule, for all portfolios beyond its threshold, or `rule:warning`, `rule:breach`",
     ),
 ]
 
@@ -139,20 +140,20 @@ def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
         raise InvalidMember(_place_of_no_text(parameters) or "query", _NO_TEXT) from None
 
 
-def read_id(request: func.HttpRequest, name: Literal["run_id", "user_id"]) -> str:
-    """Return an id from the path.
+def read_id(request: func.HttpRequest, name: str) -> str:
+    """Return the id of this name, one of :data:`IDS`, from the path.
 
     Raises:
         MalformedId: it is malformed.
     """
-    kind = RunId if name == "run_id" else UserId
+    kind = IDS[name].__value__
     try:
-        return msgspec.convert(request.route_params.get(name), kind.__value__)  # type: ignore[no-any-return] # Annotated[str]
+        return msgspec.convert(request.route_params.get(name), kind)  # type: ignore[no-any-return] # Annotated[str]
     except msgspec.ValidationError:
         raise MalformedId(name) from None
 
 
-def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> RequestKey | None:
+def read_request_key(request: func.HttpRequest, admin: Admin, body: Struct) -> RequestKey | None:
     """Return the key that identifies repeats of a request of ``admin``, ``None`` without a header Idempotency-Key.
 
     Raises:
@@ -165,7 +166,7 @@ def read_request_key(request: func.HttpRequest, admin: Admin, asked: Struct) -> 
         raise InvalidMember(IDEMPOTENCY_KEY, "must be 1 to 255 visible ASCII characters")
     # As JSON, since names and keys may contain any separator.
     owned = msgspec.json.encode((admin.credential, admin.actor, key))
-    return RequestKey(f"http:{_digest(owned)}", _digest(msgspec.json.encode(asked)))
+    return RequestKey(f"http:{_digest(owned)}", _digest(msgspec.json.encode(body)))
 
 
 def _digest(content: bytes) -> str:
@@ -234,7 +235,7 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
 
 _NO_TEXT = "must be text in UTF-8"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_NO_CURSOR = "must be a cursor that an earlier page gave"
+_NO_CURSOR = "must be the cursor of an earlier page"
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _LONGEST_NAME = 64
@@ -250,5 +251,5 @@ def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember
         name = unknown["name"][:_LONGEST_NAME]
         return InvalidMember(f"{path}.{name}" if path else name, "is not a known member")
     if "matching regex" in text:
-        text = "Has characters that an id cannot have, or is empty or too long"
+        text = "Contains characters that are not allowed, or is empty or too long"
     return InvalidMember(path or whole, text[0].lower() + text[1:])

@@ -1,108 +1,115 @@
-"""The HTTP routes: each handler decodes the request, delegates, and encodes the answer.
+"""The routes of the API. A new one is a handler here; see functions/http/endpoint.py for what it may declare.
 
-Routes include their ``api/`` and host.json sets an empty prefix: the host rejects routes that start with ``admin``,
-and checks this before it applies a prefix.
+Paths include their ``api/`` and host.json sets an empty prefix: the host rejects routes that start with ``admin``, and
+checks this before it applies a prefix.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
-import azure.durable_functions as df
 import azure.functions as func
 
-from analysis.models import Series
-from functions.access.administrators import current_admin
-from functions.engine import HASTY_DEADLINE_SECONDS, Engine
-from functions.http import operations
-from functions.http.answers import Accepted, AuditPage, PortfoliosPage, RunsPage, Timetable
-from functions.http.endpoint import endpoint, json_response
+from analysis.models import Report, Series
+from functions.access.administrators import Admin
+from functions.engine import DurableEngine
+from functions.http.answers import Accepted, AuditPage, EarlierReport, Health, PortfoliosPage, RunsPage, Timetable
+from functions.http.endpoint import Api, json_response
 from functions.http.problems import NotFound
 from functions.http.requests import (
     NewestQuery,
     PortfoliosQuery,
+    RunId,
     TriggerRequest,
+    UserId,
     decode_cursor,
     decode_time_cursor,
     encode_cursor,
-    read_body,
-    read_id,
-    read_query,
-    read_request_key,
 )
-from functions.http.timetable import timetable
-from functions.services import services, settings
-from records import Run, SortField, Summary, Trigger
-from runs.starting import cancel_run, retry_run, start_run
+from functions.services import Worker
+from problems import InvalidMember
+from records import RequestKey, Run, SortField, Summary, Trigger
+from runs.engine import Engine, EngineUnavailable
+from runs.services import Services
+from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
+from settings import Settings
 
+BASE = "api/admin/portfolio"
 _EARLIER_RUNS = 20
-_STARTED = "Portfolio analysis running in background"
 
-blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+api = Api()
 
 
-@blueprint.route(operations.TRIGGER.route)
-@blueprint.durable_client_input(client_name="client")
-@endpoint(operations.TRIGGER)
-def trigger_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
-    """Start a run."""
-    asked, admin = read_body(req, TriggerRequest), current_admin.get()
+@api.route(
+    "POST",
+    f"{BASE}/trigger-analysis",
+    status=HTTPStatus.ACCEPTED,
+    errors=(RunActive, InvalidAsOf, KeyReused, EngineUnavailable),
+    action="trigger",
+)
+def trigger_analysis(
+    asked: TriggerRequest, admin: Admin, key: RequestKey | None, services: Services, engine: Engine
+) -> Accepted:
+    """Start a run of all users, or of selected ones."""
     run_id = start_run(
-        services(),
-        Engine(client),
+        services,
+        engine,
         Trigger(source="http", actor=admin.actor),
         user_ids=asked.user_ids,
         as_of=asked.as_of,
         dry_run=asked.dry_run,
-        request=read_request_key(req, admin, asked),
+        request=key,
     )
-    return Accepted("started", run_id, _STARTED, _status_url(run_id))
+    return _started(run_id)
 
 
-@blueprint.route(operations.RETRY.route)
-@blueprint.durable_client_input(client_name="client")
-@endpoint(operations.RETRY)
-def retry_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
-    """Start a run over the failed users of an earlier run."""
-    trigger = Trigger(source="retry", actor=current_admin.get().actor)
-    run_id = retry_run(services(), Engine(client), _run(read_id(req, "run_id")), trigger)
-    return Accepted("started", run_id, _STARTED, _status_url(run_id))
+@api.route(
+    "POST",
+    f"{BASE}/analysis-runs/{{run_id}}/retry",
+    status=HTTPStatus.ACCEPTED,
+    errors=(NotFound, RunActive, NothingFailed, InvalidMember, EngineUnavailable),
+    action="retry",
+)
+def retry_analysis(run_id: RunId, admin: Admin, services: Services, engine: Engine) -> Accepted:
+    """Start a run of the users that failed in an earlier run."""
+    trigger = Trigger(source="retry", actor=admin.actor)
+    return _started(retry_run(services, engine, _run(services, run_id), trigger))
 
 
-@blueprint.route(operations.CANCEL.route)
-@blueprint.durable_client_input(client_name="client")
-@endpoint(operations.CANCEL)
-def cancel_analysis(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> Accepted:
+@api.route(
+    "POST",
+    f"{BASE}/analysis-runs/{{run_id}}/cancel",
+    status=HTTPStatus.ACCEPTED,
+    errors=(NotFound, RunOver, InvalidMember),
+    action="cancel",
+)
+def cancel_analysis(run_id: RunId, admin: Admin, services: Services, engine: Engine) -> Accepted:
     """Cancel a run."""
-    run = _run(read_id(req, "run_id"))
-    cancel_run(services(), Engine(client), run, current_admin.get().actor)
-    message = "Portfolio analysis ends at its next step; what is stored stays"
-    return Accepted("canceling", run.run_id, message, _status_url(run.run_id))
+    cancel_run(services, engine, _run(services, run_id), admin.actor)
+    return Accepted(
+        "canceling", run_id, "Portfolio analysis ends with its next step; stored reports are kept", _status_url(run_id)
+    )
 
 
-@blueprint.route(operations.STATUS.route)
-@endpoint(operations.STATUS)
-def get_analysis_status(req: func.HttpRequest) -> Run:
+@api.route("GET", f"{BASE}/analysis-status/{{run_id}}", errors=(NotFound,))
+def get_analysis_status(run_id: RunId, services: Services) -> Run:
     """Return the record of a run."""
-    return _run(read_id(req, "run_id"))
+    return _run(services, run_id)
 
 
-@blueprint.route(operations.RUNS.route)
-@endpoint(operations.RUNS)
-def list_analysis_runs(req: func.HttpRequest) -> RunsPage:
+@api.route("GET", f"{BASE}/analysis-runs")
+def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
     """List runs, newest first."""
-    query = read_query(req, NewestQuery)
-    runs = services().runs.newest(query.limit + 1, _before(query))
+    runs = services.runs.newest(query.limit + 1, _before(query))
     return RunsPage(*_page(runs, query.limit, lambda run: (run.requested_at, run.run_id)))
 
 
-@blueprint.route(operations.PORTFOLIOS.route)
-@endpoint(operations.PORTFOLIOS)
-def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
-    """List the portfolios of a run, one summary each."""
-    run, query = _run(read_id(req, "run_id")), read_query(req, PortfoliosQuery)
-    summaries = services().reports.summaries(
-        run.run_id,
+@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,))
+def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services) -> PortfoliosPage:
+    """List the portfolios of a run as summaries."""
+    summaries = services.reports.summaries(
+        _run(services, run_id).run_id,
         limit=query.limit + 1,
         wanted=query.wanted,
         sort=query.sort,
@@ -112,73 +119,79 @@ def list_portfolios(req: func.HttpRequest) -> PortfoliosPage:
     return PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
 
 
-@blueprint.route(operations.REPORT.route)
-@endpoint(operations.REPORT)
-def get_portfolio_report(req: func.HttpRequest) -> dict[str, Any]:
+@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}", answer=Report, errors=(NotFound,))
+def get_portfolio_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
     """Return one user's report of a run."""
-    return _report(read_id(req, "run_id"), read_id(req, "user_id"))
+    return _report(services, run_id, user_id)
 
 
-@blueprint.route(operations.SERIES.route)
-@endpoint(operations.SERIES)
-def get_portfolio_series(req: func.HttpRequest) -> Series:
-    """Return the data for the charts of one user's report."""
-    from runs.series import series_of  # noqa: PLC0415 - numpy, not needed for indexing
+@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series", errors=(NotFound,))
+def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> Series:
+    """Return the growth, drawdowns and correlations behind one user's report."""
+    from runs.series import NoSeries, series_of
 
-    run_id, user_id = read_id(req, "run_id"), read_id(req, "user_id")
-    return series_of(services(), _report(run_id, user_id), settings())
-
-
-@blueprint.route(operations.EARLIER.route)
-@endpoint(operations.EARLIER)
-def get_earlier_report(req: func.HttpRequest) -> dict[str, Any]:
-    """Return the user's last report before a run, for comparison."""
-    run, user_id = _run(read_id(req, "run_id")), read_id(req, "user_id")
-    earlier = services().runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
-    return {"report": services().reports.first((other.run_id for other in earlier), user_id)}
+    try:
+        return series_of(services, _report(services, run_id, user_id))
+    except NoSeries as error:
+        raise NotFound(f"The report of run {run_id} on user {user_id} has no series: {error}") from None
 
 
-@blueprint.route(operations.SCHEDULE.route)
-@endpoint(operations.SCHEDULE)
-def get_schedule(req: func.HttpRequest) -> Timetable:  # noqa: ARG001 - the host binds it
-    """Return the times of the nightly run, and whether its timer is enabled."""
-    return timetable(settings().schedule, datetime.now(UTC), disabled=settings().timer_disabled)
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier",
+    answer=EarlierReport,
+    errors=(NotFound,),
+)
+def get_earlier_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
+    """Return the user's latest report of the twenty runs before this one."""
+    run = _run(services, run_id)
+    earlier = services.runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
+    return {"report": services.reports.first((other.run_id for other in earlier), user_id)}
 
 
-@blueprint.route(operations.AUDIT.route)
-@endpoint(operations.AUDIT)
-def list_audit_entries(req: func.HttpRequest) -> AuditPage:
-    """List audit entries, newest first."""
-    query = read_query(req, NewestQuery)
-    entries = services().audit.newest(query.limit + 1, _before(query))
+@api.route("GET", f"{BASE}/schedule")
+def get_schedule(settings: Settings) -> Timetable:
+    """Return the previous and the next time of the nightly run, and whether its timer is disabled."""
+    return Timetable.at(datetime.now(UTC), settings.schedule, disabled=settings.timer_disabled)
+
+
+@api.route("GET", f"{BASE}/audit")
+def list_audit_entries(query: NewestQuery, services: Services) -> AuditPage:
+    """List the entries of the audit log, newest first."""
+    entries = services.audit.newest(query.limit + 1, _before(query))
     return AuditPage(*_page(entries, query.limit, lambda entry: (entry.at, entry.entry_id)))
 
 
-@blueprint.route(operations.HEALTH.route)
-@blueprint.durable_client_input(client_name="client")
-@endpoint(operations.HEALTH)
-def health(
-    req: func.HttpRequest,  # noqa: ARG001 - the host binds it
-    client: df.SyncDurableFunctionsClient,
-) -> func.HttpResponse:
+@api.route("GET", "api/health", answer=Health, public=True, others={503: "The app cannot work."})
+def health(worker: Worker, engine: DurableEngine) -> func.HttpResponse:
     """Return the health of the app and its dependencies."""
-    from functions.http.health import check  # noqa: PLC0415 - pymongo, not needed for indexing
+    from functions.http.health import check
 
-    state = check(Engine(client, HASTY_DEADLINE_SECONDS))
-    return json_response(state, status_code=503 if state.status == "unavailable" else 200)
+    state = check(worker, engine)
+    unavailable = state.status == "unavailable"
+    return json_response(state, HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.OK)
 
 
-@blueprint.route(operations.OPENAPI.route)
-@endpoint(operations.OPENAPI)
-def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    """Return the OpenAPI document."""
-    from functions.http.openapi import document_for  # noqa: PLC0415 - made once, on demand
+@api.route(
+    "GET",
+    "api/openapi.json",
+    answer=dict[str, object],
+    public=True,
+    others={304: "The caller has the current document."},
+)
+def openapi(request: func.HttpRequest) -> func.HttpResponse:
+    """Return this document."""
+    from functions.http.openapi import document_for
 
-    return document_for(req)
+    return document_for(request, api.routes)
+
+
+def _started(run_id: str) -> Accepted:
+    return Accepted("started", run_id, "Portfolio analysis running in background", _status_url(run_id))
 
 
 def _status_url(run_id: str) -> str:
-    return "/" + operations.STATUS.route.format(run_id=run_id)
+    return f"/{BASE}/analysis-status/{run_id}"
 
 
 def _before(query: NewestQuery) -> tuple[datetime, str] | None:
@@ -195,15 +208,15 @@ def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
     return None if sort == "user_id" else getattr(summary, sort), summary.user_id
 
 
-def _report(run_id: str, user_id: str) -> dict[str, Any]:
-    report = services().reports.get(run_id, user_id)
+def _report(services: Services, run_id: str, user_id: str) -> dict[str, Any]:
+    report = services.reports.get(run_id, user_id)
     if report is None:
         raise NotFound(f"Run {run_id} has no report on user {user_id}.")
     return report
 
 
-def _run(run_id: str) -> Run:
-    run = services().runs.get(run_id)
+def _run(services: Services, run_id: str) -> Run:
+    run = services.runs.get(run_id)
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     return run

@@ -32,7 +32,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from functions.telemetry.correlation import current_run_id
+from correlation import current_run_id
 
 _OTLP = "opentelemetry.exporter.otlp.proto.http"
 _EXPORTERS = {
@@ -49,14 +49,14 @@ _EXPORTERS = {
 }
 # Otherwise the exporter for Application Insights also reports its own usage to Microsoft, fetches configuration from
 # there, and sends a metric without information with each batch.
-_DISCREET = {
+_WITHOUT_USAGE_DATA = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
     "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
 }
 # These log every export, which would be exported in turn, and every failed one, which _Late reports.
-_CHATTER = {
+_NOISY = {
     "azure.core.pipeline.policies.http_logging_policy": logging.WARNING,
     "azure.monitor": logging.CRITICAL,
     "opentelemetry": logging.CRITICAL,
@@ -71,15 +71,15 @@ _SEVERITIES = {
 _PATIENCE_SECONDS = 3.0
 
 _importing = threading.Lock()
-_untold: deque[tuple[str, str]] = deque()
+_unlogged: deque[tuple[str, str]] = deque()
 _log = logging.getLogger(__name__)
 
 
 def start() -> "Flush":
     """Start exporting to the destinations in the settings; return what flushes all exporters."""
-    for name, value in _DISCREET.items():
+    for name, value in _WITHOUT_USAGE_DATA.items():
         os.environ.setdefault(name, value)
-    for name, level in _CHATTER.items():
+    for name, level in _NOISY.items():
         logging.getLogger(name).setLevel(level)
     resource = Resource.create({"service.name": _service_name()})
     # Alerts count requests, so none may be dropped because the caller's own trace is not sampled.
@@ -140,8 +140,8 @@ class Flush:
 
 def log_failures() -> None:
     """Log the failed exports since the last call."""
-    while _untold:
-        _log.warning("Telemetry export failed: %s says %s", *_untold.popleft())
+    while _unlogged:
+        _log.warning("Telemetry export failed: %s: %s", *_unlogged.popleft())
 
 
 def _service_name() -> str:
@@ -163,15 +163,15 @@ class _Late:
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
         self._made: Any = None
-        self._arrives = True
+        self._succeeded = True
 
     def export(self, batch: object) -> Any:  # noqa: ANN401 - each exporter's own
         try:
             result = self._exporter().export(batch)
         except Exception as error:
-            self._tell(type(error).__name__)
+            self._record(type(error).__name__)
             raise
-        self._tell(None if result.name == "SUCCESS" else result.name)
+        self._record(None if result.name == "SUCCESS" else result.name)
         return result
 
     def _exporter(self) -> Any:  # noqa: ANN401
@@ -181,10 +181,10 @@ class _Late:
                 self._made = getattr(importlib.import_module(self._module), self._name)()
             return self._made
 
-    def _tell(self, failure: str | None) -> None:
-        if failure and self._arrives:
-            _untold.append((self._name, failure))
-        self._arrives = failure is None
+    def _record(self, failure: str | None) -> None:
+        if failure and self._succeeded:
+            _unlogged.append((self._name, failure))
+        self._succeeded = failure is None
 
     def shutdown(self) -> None:
         if self._made is not None:

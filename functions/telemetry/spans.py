@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 type Triggered = Literal["http", "timer", "other"]
 """The trigger of a function, in OpenTelemetry's terms, which have none for the orchestration engine."""
 
-_LISTENERS = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_DESTINATIONS = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Settings that the exporters read by themselves."""
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -46,7 +46,7 @@ logging.getLogger("azure.durable_functions").setLevel(logging.WARNING)
 
 @dataclass
 class _Invocation:
-    told_at_once: bool = False
+    flush_at_end: bool = False
 
 
 _current: ContextVar[_Invocation | None] = ContextVar("invocation", default=None)
@@ -55,7 +55,7 @@ _current: ContextVar[_Invocation | None] = ContextVar("invocation", default=None
 @functools.cache
 def is_exported() -> bool:
     """Return whether telemetry is exported."""
-    return any(os.environ.get(name, "").strip() for name in _LISTENERS)
+    return any(os.environ.get(name, "").strip() for name in _DESTINATIONS)
 
 
 @contextmanager
@@ -79,34 +79,34 @@ def invocation(
             set_status_on_exception=False,
         ) as span:
             if flush is not None:
-                from functions.telemetry.exporters import log_failures  # noqa: PLC0415 - already loaded by _start
+                from functions.telemetry.exporters import log_failures
 
                 log_failures()
             try:
                 yield span
             except Exception as error:
-                tell_error(span, error)
+                record_error(span, error)
                 raise
     finally:
         _current.reset(token)
-        if flush is not None and current.told_at_once:
+        if flush is not None and current.flush_at_end:
             flush()
 
 
-def tell_at_once() -> None:
+def flush_at_end() -> None:
     """Flush the exporters before this invocation ends: the worker may be killed at any time after."""
     current = _current.get()
     if current is not None:
-        current.told_at_once = True
+        current.flush_at_end = True
 
 
-def tell_error(span: trace.Span, error: Exception) -> None:
+def record_error(span: trace.Span, error: Exception) -> None:
     """Mark a span as failed, with the error's class."""
     span.set_attribute("error.type", type(error).__name__)
     span.set_status(trace.StatusCode.ERROR)
 
 
-def tell_answer(span: trace.Span, method: str, status: int) -> None:
+def record_answer(span: trace.Span, method: str, status: int) -> None:
     """Set the method and the status of a request on its span."""
     span.set_attribute("http.request.method", method if method in _METHODS else "_OTHER")
     span.set_attribute("http.response.status_code", status)
@@ -126,7 +126,7 @@ def record_end(run: Run, error_type: str | None) -> None:
     if not is_exported():
         return
     _start()
-    tell_at_once()
+    flush_at_end()
     runs, users, durations = _instruments()
     runs.add(1, {"status": run.status} | ({"error_type": error_type} if error_type else {}))
     for outcome in ("analyzed", "skipped", "failed"):
@@ -137,7 +137,7 @@ def record_end(run: Run, error_type: str | None) -> None:
 
 @functools.cache
 def _instruments() -> "tuple[Counter, Counter, Histogram]":
-    from opentelemetry import metrics  # noqa: PLC0415 - not needed for indexing
+    from opentelemetry import metrics
 
     meter = metrics.get_meter("portfolio_analysis")
     return (
@@ -154,20 +154,20 @@ def _start() -> "Flush | None":
 
 @functools.cache
 def _started() -> "Flush | None":
-    from functions.telemetry.exporters import start  # noqa: PLC0415 - slow, and needed only for exports
+    from functions.telemetry.exporters import start
 
     try:
         return start()
     except Exception as error:  # noqa: BLE001 - telemetry never stops the work
         # Only the class: the message may contain a setting.
-        _log.error("Nobody is told about what this worker does: %s", type(error).__name__)
+        _log.error("Telemetry cannot be exported: %s", type(error).__name__)
         return None
 
 
 def _parent(context: "func.Context | None") -> Context:
     # Not the current context of this thread: the host's worker leaves the one of an earlier invocation there.
-    told = context and context.trace_context
-    if not told:
+    passed = context and context.trace_context
+    if not passed:
         return Context()
-    carrier = {"traceparent": told.trace_parent or "", "tracestate": told.trace_state or ""}
+    carrier = {"traceparent": passed.trace_parent or "", "tracestate": passed.trace_state or ""}
     return _propagator.extract(carrier, Context())

@@ -1,8 +1,9 @@
-"""The market that the tests of reports share."""
+"""The market data shared by the tests of reports."""
 
 from datetime import date
 
-from analysis.models import Bars, Floats, Report
+from analysis.models import Floats, Report
+from analysis.prices import Bars
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
 DAYS = weekdays(600)
@@ -26,7 +27,7 @@ def ending_at_100(own: Bars) -> Bars:
     return Bars(own.dates, own.close / own.close[-1] * 100, own.adj_close)
 
 
-# Three symbols of one price, so that weights are plain to see.
+# Three symbols with the same price, so that weights are easy to read.
 EVEN_TABLE = a_table(
     {
         "MOVING": ending_at_100(random_walk(DAYS, 11)),

@@ -1,4 +1,4 @@
-"""What the reference libraries make of a portfolio's returns."""
+"""The figures of the reference libraries for a portfolio's returns."""
 
 import math
 
@@ -9,7 +9,7 @@ from analysis.models import Floats
 
 
 def risk_of(returns: Floats, benchmark: Floats, daily_rate: float) -> dict[str, float]:
-    """Give the figures of a report's risk, but for dates, by their names."""
+    """Return the risk figures of a report, except dates, by name."""
     mean, deviation = returns.mean(), returns.std(ddof=1)
     figures = {
         "annual_volatility": empyrical.annual_volatility(returns),

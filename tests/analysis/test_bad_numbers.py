@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.decisions import Adviser
-from analysis.models import Bars, Floats, Holding, Portfolio
+from analysis.advice import Adviser
+from analysis.models import Floats, Holding, Portfolio
+from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from stores.reports import report_document
-from stores.shared import Shared
+from stores.reports import Shared, report_document
 from tests.builders import a_table, bars, random_walk, weekdays
 
 DAYS = weekdays(270)
@@ -88,7 +88,7 @@ def test_every_report_can_be_written_as_bson_and_json(
 
 
 @pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -5.0])
-def test_a_symbol_whose_prices_are_none_is_missing(price: float) -> None:
+def test_a_symbol_without_a_usable_price_is_missing(price: float) -> None:
     table = a_table({"A": bars(DAYS, price), "B": random_walk(DAYS, 1)}, BENCHMARK)
 
     (report,) = analyze_portfolios(
@@ -99,7 +99,7 @@ def test_a_symbol_whose_prices_are_none_is_missing(price: float) -> None:
     assert report.data_quality.missing_symbols == ("A",)
 
 
-def test_a_stress_entry_says_return_in_documents() -> None:
+def test_a_stress_entry_is_named_return_in_documents() -> None:
     (report,) = analyze_portfolios(
         [Portfolio("user", (Holding("A", 1, 1.0),))],
         a_table({"A": random_walk(DAYS, 1)}, BENCHMARK),

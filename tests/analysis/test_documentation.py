@@ -1,4 +1,4 @@
-"""The worked example of the documentation, recomputed from what stands on the page."""
+"""The worked example of the documentation, recomputed from the numbers on the page."""
 
 from dataclasses import fields
 from datetime import date
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from analysis import measures
+from analysis.advice import SkipReason
 from analysis.checks import RULES
-from analysis.models import Bars, Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
-from analysis.orders import SkipReason
+from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
+from analysis.prices import Bars
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from tests.builders import a_portfolio, a_research, a_table, analyze
@@ -23,7 +24,7 @@ LINES = PAGE.splitlines()
 
 
 def table(*header: str) -> list[list[str]]:
-    """The rows of the table whose header begins so, cell by cell."""
+    """Return the cells of each row of the table whose header starts like this."""
     start = next(i for i, line in enumerate(LINES) if line.startswith(f"| {' | '.join(header)} |"))
     rows = takewhile(lambda line: line.startswith("|"), LINES[start + 2 :])
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
@@ -63,17 +64,17 @@ PORTFOLIO = OF_SHARES @ WEIGHTS.T
 
 
 def figures() -> dict[str, float]:
-    """What the code says to every line of the table of results."""
+    """Return the computed figure for every line of the table of results."""
     observations, mean = len(PORTFOLIO), PORTFOLIO.mean(axis=0)
     deviation, downside = (
-        measures.standard_deviation(measures.centred(PORTFOLIO)),
+        measures.standard_deviation(measures.centered(PORTFOLIO)),
         measures.downside_deviation(measures.shortfalls(PORTFOLIO)),
     )
     values = measures.values(PORTFOLIO)
     drawdown = measures.drawdowns(values)
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
-    standard_benchmark = measures.standardized(measures.centred(BENCHMARK[:, None]))[:, 0]
-    deviations = measures.standard_deviation(measures.centred(OF_SHARES))[None]
+    standard_benchmark = measures.standardized(measures.centered(BENCHMARK[:, None]))[:, 0]
+    deviations = measures.standard_deviation(measures.centered(OF_SHARES))[None]
     covariances = measures.covariances(OF_SHARES.T[None], PORTFOLIO)
     parts = measures.variance_parts(WEIGHTS, covariances, deviations)
     contributions = measures.risk_contributions(parts)
@@ -92,7 +93,7 @@ def figures() -> dict[str, float]:
         "conditional_value_at_risk_95": measures.conditional_value_at_risk(worst, observations, 0.05),
         "beta": beta,
         "correlation_to_benchmark": measures.correlation(
-            measures.standardized(measures.centred(PORTFOLIO)), standard_benchmark
+            measures.standardized(measures.centered(PORTFOLIO)), standard_benchmark
         ),
         "risk_contribution of ALPHA": contributions[:, 0],
         "risk_contribution of BETA": contributions[:, 1],
@@ -141,7 +142,7 @@ def test_every_figure_of_a_report_is_explained() -> None:
         name for record in (Valuation, Performance, Risk, Diversification) for name in record.__dataclass_fields__
     }
     short = {name: name for name in described}
-    # Those of one row share its first name: `value_at_risk_95`, `_99`.
+    # The figures of one row share the beginning of its name: `value_at_risk_95`, `_99`.
     short |= {name: f"_{name.rsplit('_', 1)[-1]}" for name in described if f"`{name}`" not in PAGE}
     unexplained = [name for name, written in short.items() if f"`{written}`" not in PAGE and f".{name}`" not in PAGE]
     assert unexplained == []
@@ -159,17 +160,17 @@ def section(title: str) -> str:
     return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_every_figure_that_may_be_null_is_told_why() -> None:
+def test_every_figure_that_may_be_null_is_explained() -> None:
     records = (Valuation, HoldingReport, Performance, Risk, Diversification)
     nullable = {f.name for record in records for f in fields(record) if NoneType in get_args(f.type)}
     nullable |= {scenario for scenario in SCENARIOS if scenario not in ("worst_day", *nullable)}
 
-    # What measures every series of returns is null by overflow alone.
+    # Figures defined for every series of returns are null only after an overflow.
     always = {name for name in nullable if name.startswith(("value_at", "gaussian", "conditional"))}
     always |= {"downside_deviation", "tracking_error"}
 
-    told = section("When a figure is null")
-    assert {name for name in nullable if f"`{name}`" not in told} == always
+    explained = section("When a figure is null")
+    assert {name for name in nullable if f"`{name}`" not in explained} == always
 
 
 def test_every_reason_to_skip_an_order_is_explained() -> None:

@@ -1,4 +1,4 @@
-"""What must hold for any portfolios: checked over generated pages."""
+"""Invariants of all reports, checked on generated pages of portfolios."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import measures
-from analysis.decisions import Adviser
+from analysis.advice import Adviser
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -26,7 +26,7 @@ SYMBOLS = {
     "FLAT": bars(DAYS, 25.0),
 }
 TABLE = a_table(SYMBOLS, random_walk(DAYS, 99))
-# Scores far from each other, so that there is something to order.
+# Scores far from each other, so that orders are planned.
 SCORES = {"S0": 0.8, "S1": -0.7, "S2": 0.1, "S3": -0.9, "S4": 0.5, "YOUNG": 0.65, "STALE": 0.75}
 ADVISER = Adviser(
     {
@@ -66,7 +66,7 @@ LABELS = ("symbol", "rule", "scenario")
 
 
 def flat(record: object, name: str = "") -> dict[str, object]:
-    """Every figure of a report by its path, holdings by symbol."""
+    """Return every figure of a report by its path, holdings by symbol."""
     if is_dataclass(record):
         return {k: v for f in fields(record) for k, v in flat(getattr(record, f.name), f"{name}.{f.name}").items()}
     if isinstance(record, tuple):
@@ -78,7 +78,7 @@ def flat(record: object, name: str = "") -> dict[str, object]:
 
 
 def assert_alike(report: Report, other: Report) -> None:
-    """The same but for rounding, which a sum in another order may change."""
+    """Check that both are equal except for rounding, which depends on the order of a sum."""
     figures, others = flat(report), flat(other)
     assert figures.keys() == others.keys()
     for name, figure in figures.items():

@@ -1,4 +1,4 @@
-"""Whatever is wrong with one portfolio or one symbol stays there."""
+"""A defect of one portfolio or one symbol does not affect others."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 import pytest
 
-from analysis.models import Bars, Report
+from analysis.models import Report
+from analysis.prices import Bars
 from analysis.research import research_symbols
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars
@@ -41,7 +42,7 @@ AWKWARD = (
     a_portfolio("infinite").holding("A", math.inf).holding("B", 1),
     a_portfolio("missing").holding("NONE", 5).cash(3),
     a_portfolio("huge").holding("A", 1e12).holding("B", 1e12),
-    a_portfolio("huge and cancelling").holding("A", 1e12).holding("B", -1e12).cash(1e14),
+    a_portfolio("huge and canceling").holding("A", 1e12).holding("B", -1e12).cash(1e14),
     a_portfolio("overflowing").holding("A", 1e300).holding("B", 1e300),
     a_portfolio("tiny").holding("A", 1e-300),
     a_portfolio("leveraged").holding("A", 1).cash(1e-9 - price("A")),
@@ -65,7 +66,7 @@ class TestIsolation:
 
         assert all(math.isfinite(figure) for figure in floats_in((report,)))
 
-    def test_awkward_portfolios_change_nothing_for_the_one_beside_them(self) -> None:
+    def test_awkward_portfolios_do_not_change_another_report(self) -> None:
         alone = only(analyze(TABLE, SOUND))
 
         beside = analyze(TABLE, *AWKWARD[:6], SOUND, *AWKWARD[6:])
@@ -76,7 +77,7 @@ class TestIsolation:
         assert list(floats_in((beside[6],))) == approximately(alone)
         assert (beside[6].status, beside[6].reason) == ("analyzed", None)
 
-    def test_absurd_prices_of_one_symbol_reach_only_those_who_hold_it(self) -> None:
+    def test_absurd_prices_of_one_symbol_affect_only_portfolios_that_hold_it(self) -> None:
         absurd = bars(DAYS, np.where(np.arange(600) % 2, 1e-150, 1e150))
         table = a_table({**SYMBOLS, "ABSURD": absurd}, BENCHMARK)
 
@@ -112,7 +113,7 @@ class TestIsolation:
     def test_an_empty_page_has_no_reports(self) -> None:
         assert analyze(TABLE) == []
 
-    def test_without_any_prices_everybody_still_gets_a_report(self) -> None:
+    def test_without_any_prices_every_user_still_gets_a_report(self) -> None:
         table = a_table({}, BENCHMARK)
 
         skipped, cash = analyze(table, a_portfolio().holding("A", 1), a_portfolio().holding("A", 1).cash(5))

@@ -1,4 +1,4 @@
-"""Leverage magnifies what rounding leaves of a return; it must make no figure out of it."""
+"""Leverage magnifies the rounding errors of returns; no figure must result from them."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ TABLE = a_table(
     {
         "EVER UP": ending_at_100(bars(DAYS, np.array([1.00001**day for day in range(len(DAYS))]))),
         "MOVING": MOVING,
-        # The same returns, but for the last digits.
+        # The same returns except for the last digits.
         "TWIN": replace(MOVING, adj_close=MOVING.adj_close * 0.7),
     },
     BENCHMARK,
@@ -34,7 +34,7 @@ def with_gross_weight(gross: float) -> dict[str, PortfolioBuilder]:
 
 @pytest.mark.parametrize("gross", [0.5, 1, 300, 100_000])
 @pytest.mark.parametrize("kind", ["constant gain", "perfect hedge"])
-def test_what_only_rounding_moves_has_no_ratio_and_never_fell(kind: str, gross: float) -> None:
+def test_a_value_that_only_rounding_moves_has_no_ratio_and_never_fell(kind: str, gross: float) -> None:
     report = only(analyze(TABLE, with_gross_weight(gross)[kind]))
 
     risk = report.risk
@@ -46,7 +46,7 @@ def test_what_only_rounding_moves_has_no_ratio_and_never_fell(kind: str, gross: 
     assert report.diversification.diversification_ratio is None
 
 
-def test_what_only_rounding_parts_from_the_benchmark_has_no_information_ratio() -> None:
+def test_a_portfolio_that_differs_from_the_benchmark_by_rounding_has_no_information_ratio() -> None:
     table = a_table(
         {"INDEX": BENCHMARK, "TWIN": replace(MOVING, adj_close=MOVING.adj_close * 0.7), "MOVING": MOVING}, BENCHMARK
     )
@@ -58,7 +58,7 @@ def test_what_only_rounding_parts_from_the_benchmark_has_no_information_ratio() 
     assert risk.information_ratio is None
 
 
-def test_a_leveraged_risk_is_no_rounding() -> None:
+def test_a_leveraged_risk_is_not_mistaken_for_rounding() -> None:
     hundredfold, plain = analyze(
         EVEN_TABLE, a_portfolio().holding("STEADY", 100).cash(-9_900), a_portfolio().holding("STEADY", 1)
     )

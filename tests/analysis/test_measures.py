@@ -76,7 +76,7 @@ def calmar_ratio(returns: Floats) -> Floats:
 
 
 def sharpe_ratio(excess: Floats) -> Floats:
-    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(measures.centred(excess)))
+    return measures.sharpe_ratio(excess.mean(axis=0), measures.standard_deviation(measures.centered(excess)))
 
 
 def sortino_ratio(excess: Floats) -> Floats:
@@ -125,16 +125,16 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     ),
     "gaussian value at risk 95": (
         lambda r: measures.gaussian_value_at_risk(
-            r.mean(axis=0), measures.standard_deviation(measures.centred(r)), 0.05
+            r.mean(axis=0), measures.standard_deviation(measures.centered(r)), 0.05
         ),
         lambda r: float(stats.norm.ppf(0.05, r.mean(), r.std(ddof=1))),
     ),
     "skewness": (
-        lambda r: measures.skewness(measures.standardized(measures.centred(r))),
+        lambda r: measures.skewness(measures.standardized(measures.centered(r))),
         lambda r: float(stats.skew(r)),
     ),
     "excess kurtosis": (
-        lambda r: measures.excess_kurtosis(measures.standardized(measures.centred(r))),
+        lambda r: measures.excess_kurtosis(measures.standardized(measures.centered(r))),
         lambda r: float(stats.kurtosis(r)),
     ),
     "beta": (
@@ -155,8 +155,8 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
     ),
     "correlation": (
         lambda r: measures.correlation(
-            measures.standardized(measures.centred(r)),
-            measures.standardized(measures.centred(column(benchmark_for(r))))[:, 0],
+            measures.standardized(measures.centered(r)),
+            measures.standardized(measures.centered(column(benchmark_for(r))))[:, 0],
         ),
         lambda r: float(stats.pearsonr(r, benchmark_for(r)).statistic),
     ),
@@ -164,7 +164,7 @@ REFERENCES: dict[str, tuple[Measure, Reference]] = {
 CONSTANT = ("still", "constant gain", "constant loss")
 
 
-# The references of these warn of a constant series or give an infinity; what we do then has its own test.
+# Their references warn about a constant series or return infinity; our result for these has its own test.
 NEEDS_VARIANCE = ("gaussian value at risk 95", "skewness", "excess kurtosis", "correlation", "sharpe ratio")
 
 
@@ -192,7 +192,7 @@ def assert_agrees(measure: str, returns: Floats, rounding: float = 1e-15) -> Non
 
 
 def moves(low: float, high: float, size: float = 1.0) -> st.SearchStrategy[list[float]]:
-    """Returns of four digits, so that two that differ do so by more than rounding."""
+    """Return a strategy for returns of four digits: two different ones differ by more than rounding."""
     whole = st.integers(round(low * 10_000), round(high * 10_000))
     return st.lists(whole.map(lambda number: size * number / 10_000), min_size=2, max_size=90)
 
@@ -209,7 +209,7 @@ AWKWARD = {
     ),
     "all gaps": st.integers(2, 90).map(lambda days: [0.0] * days),
     "huge": moves(1, 10),
-    # Smaller ones are rounded by the 1 of 1 + r beyond any comparison to nine digits.
+    # Smaller ones lose too many digits in 1 + r to be compared to nine digits.
     "tiny": moves(-1, 1, 1e-2),
 }
 
@@ -249,14 +249,14 @@ def test_a_nan_reaches_its_own_column_only(measure: str) -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.001, -0.001, 0.1 / 3, 0.07])
 @pytest.mark.parametrize("observations", [63, 100, 1260])
 @pytest.mark.parametrize("measure", ["sharpe ratio", "skewness", "excess kurtosis", "correlation"])
-def test_what_divides_by_the_variance_is_undefined_for_a_constant_return(
+def test_a_measure_divided_by_the_variance_is_undefined_for_a_constant_return(
     measure: str, observations: int, gain: float
 ) -> None:
     ours, _ = REFERENCES[measure]
     assert math.isnan(ours(np.full((observations, 1), gain))[0])
 
 
-def test_the_rounding_of_a_perfect_hedge_is_no_variance_no_downside_and_no_drawdown() -> None:
+def test_a_perfect_hedge_has_no_variance_downside_or_drawdown_despite_rounding() -> None:
     returns = column(noise(500, 1) * 1e-16)
     drawdown = measures.drawdowns(measures.values(returns))
 
@@ -273,7 +273,7 @@ def test_a_deviation_that_overflows_makes_no_ratio_of_zero() -> None:
     with np.errstate(over="ignore"):
         assert math.isnan(sharpe_ratio(returns)[0])
         assert math.isnan(sortino_ratio(returns)[0])
-        assert np.isnan(measures.standardized(measures.centred(returns))).all()
+        assert np.isnan(measures.standardized(measures.centered(returns))).all()
 
 
 def test_without_a_loss_the_ratios_over_the_downside_are_undefined() -> None:
@@ -289,8 +289,8 @@ def test_a_benchmark_that_never_moves_leaves_beta_and_correlation_undefined() ->
     benchmark = np.full(100, 0.001)
 
     assert math.isnan(measures.beta(returns, benchmark)[0])
-    standard_benchmark = measures.standardized(measures.centred(column(benchmark)))[:, 0]
-    assert math.isnan(measures.correlation(measures.standardized(measures.centred(returns)), standard_benchmark)[0])
+    standard_benchmark = measures.standardized(measures.centered(column(benchmark)))[:, 0]
+    assert math.isnan(measures.correlation(measures.standardized(measures.centered(returns)), standard_benchmark)[0])
 
 
 def test_nothing_compounds_after_a_day_that_lost_more_than_everything() -> None:

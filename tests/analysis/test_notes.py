@@ -11,8 +11,7 @@ from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from analysis.returns import PriceTable
 from stores.mongo import Document
-from stores.reports import report_document
-from stores.shared import Shared
+from stores.reports import Shared, report_document
 from tests.analysis import test_invariants as invariants
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only
 from tests.builders import (
@@ -43,7 +42,7 @@ RUIN = "nothing compounds once a day lost more than everything, or gained beyond
 
 
 def nulls(document: Document, path: str = "") -> Iterator[str]:
-    """The paths of what is null in a document, without list indexes."""
+    """Yield the paths of the nulls in a document, without list indexes."""
     for name, value in document.items():
         if value is None:
             yield f"{path}{name}"
@@ -114,12 +113,12 @@ def test_every_null_of_any_report_is_explained_in_it(page: list[Portfolio]) -> N
 
 
 def notes(case: str) -> dict[str, str]:
-    """Give the cause of each figure that a note names."""
+    """Return the cause of each figure that a note names."""
     table, portfolio = CASES[case]
     quality = only(analyze(table, portfolio, research=RESEARCH.values())).data_quality
     assert quality is not None
-    told = [note.removeprefix("No ").split(": ") for note in quality.notes]
-    return {name: why for names, why in told for name in names.split(", ")}
+    parts = [note.removeprefix("No ").split(": ") for note in quality.notes]
+    return {name: why for names, why in parts for name in names.split(", ")}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def notes(case: str) -> dict[str, str]:
         ("paid as much as got", "valuation.unrealized_pl_pct", "what is long and what is short cancel out."),
     ],
 )
-def test_a_note_tells_the_cause(case: str, figure: str, why: str) -> None:
+def test_a_note_contains_the_cause(case: str, figure: str, why: str) -> None:
     assert notes(case)[figure] == why
 
 
@@ -165,7 +164,7 @@ def test_a_note_names_all_figures_of_one_cause_and_each_figure_once() -> None:
 
 def test_without_a_null_there_is_no_note() -> None:
     days = weekdays(4200, "2007-01-01")
-    # They end amid their swing, so there are levels on both sides.
+    # The price ends inside its swing, so there are levels on both sides.
     bars_of = {symbol: with_range(random_walk(days, seed), seed) for symbol, seed in (("A", 3), ("B", 5))}
     research = research_symbols(bars_of, days[-1].item())
 

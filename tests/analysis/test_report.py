@@ -9,8 +9,8 @@ from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, T
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
 
 
-class TestWhatIsLeftOut:
-    def test_a_missing_symbol_keeps_its_quantity_and_counts_nowhere(self) -> None:
+class TestExclusions:
+    def test_a_missing_symbol_keeps_its_quantity_and_is_counted_nowhere(self) -> None:
         with_missing, without_it = analyze(
             TABLE,
             a_portfolio().holding("A", 10).holding("NONE", 5, 20.0),
@@ -28,7 +28,9 @@ class TestWhatIsLeftOut:
         assert with_missing.data_quality.coverage == 1
 
     @pytest.mark.parametrize(("symbol", "flag"), [("STALE", "stale_symbols"), ("SHORT", "short_history_symbols")])
-    def test_stale_and_short_are_valued_flagged_and_stood_for_by_the_others(self, symbol: str, flag: str) -> None:
+    def test_stale_and_short_symbols_are_valued_and_flagged_and_the_others_represent_them(
+        self, symbol: str, flag: str
+    ) -> None:
         value_a, value_b, value_c = 30 * price("A"), 20 * price("B"), 5 * price(symbol)
         report = only(
             analyze(TABLE, a_portfolio().holding("A", 30).holding("B", 20).holding(symbol, 5).cash(1000)),
@@ -54,7 +56,7 @@ class TestWhatIsLeftOut:
         assert report.holdings[1].price_date == DAYS[589].item()
         assert report.holdings[1].return_1d is None
 
-    def test_a_coverage_of_one_half_is_enough(self) -> None:
+    def test_a_coverage_of_one_half_is_sufficient(self) -> None:
         report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", -10).cash(5000)))
 
         assert report.data_quality is not None
@@ -91,7 +93,7 @@ class TestWhatIsLeftOut:
         assert report.risk is None
 
     @pytest.mark.parametrize("rest", [15, -15])
-    def test_weights_that_cancel_but_for_rounding_are_not_scaled_up(self, rest: float) -> None:
+    def test_weights_that_cancel_except_for_rounding_are_not_scaled_up(self, rest: float) -> None:
         almost = math.nextafter(10, 0)
         portfolio = a_portfolio().holding("MOVING", 10).holding("STEADY", -almost).holding("SHORT", rest).cash(5000)
 
@@ -107,7 +109,7 @@ class TestWhatIsLeftOut:
         assert report.performance is not None
         assert report.reason is None
 
-    def test_a_position_of_nothing_shortens_no_history(self) -> None:
+    def test_a_position_of_zero_does_not_shorten_the_history(self) -> None:
         report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("YOUNG", 0)))
 
         assert report.performance is not None
@@ -124,7 +126,7 @@ class TestWhatIsLeftOut:
         assert report.data_quality.invalid_holdings == portfolio.build().invalid_holdings
 
 
-class TestWhoIsSkipped:
+class TestSkippedPortfolios:
     @pytest.mark.parametrize(
         ("portfolio", "reason", "missing"),
         [
@@ -159,12 +161,12 @@ class TestWhoIsSkipped:
         ],
         ids=["holdings and debt", "long and short", "all of them"],
     )
-    def test_a_value_that_is_zero_but_for_rounding_is_none(self, portfolio: PortfolioBuilder) -> None:
+    def test_a_value_that_is_zero_except_for_rounding_counts_as_zero(self, portfolio: PortfolioBuilder) -> None:
         report = only(analyze(EVEN_TABLE, portfolio))
 
         assert (report.status, report.reason) == ("skipped", "non_positive_value")
 
-    def test_a_small_value_that_is_no_rounding_is_analysed(self) -> None:
+    def test_a_small_value_above_rounding_is_analyzed(self) -> None:
         leveraged, tiny = analyze(
             EVEN_TABLE, a_portfolio().holding("MOVING", 10).cash(-999.9999), a_portfolio().cash(1e-300)
         )
@@ -172,7 +174,7 @@ class TestWhoIsSkipped:
         assert (leveraged.status, leveraged.reason) == ("analyzed", None)
         assert (tiny.status, tiny.reason) == ("analyzed", "no_holdings")
 
-    def test_cash_alone_is_analysed_and_has_no_holdings(self) -> None:
+    def test_cash_alone_is_analyzed_and_has_no_holdings(self) -> None:
         report = only(analyze(TABLE, a_portfolio().cash(500)))
 
         assert (report.status, report.reason) == ("analyzed", "no_holdings")
@@ -185,7 +187,7 @@ class TestWhoIsSkipped:
         cash_share = next(check for check in report.checks if check.rule == "cash_share")
         assert (cash_share.value, cash_share.status) == (1.0, "breach")
 
-    def test_cash_beside_unknown_symbols_is_analysed_and_has_no_prices(self) -> None:
+    def test_cash_beside_unknown_symbols_is_analyzed_and_has_no_prices(self) -> None:
         report = only(analyze(TABLE, a_portfolio().holding("NONE", 5).cash(500)))
 
         assert (report.status, report.reason) == ("analyzed", "no_prices")
@@ -203,7 +205,7 @@ class TestUndefined:
         assert report.valuation.unrealized_pl_pct is None
         assert report.holdings[0].unrealized_pl_pct is None
 
-    def test_percentages_of_what_cancels_out_are_undefined(self) -> None:
+    def test_percentages_of_values_that_cancel_out_are_undefined(self) -> None:
         portfolio = a_portfolio().holding("A", 0.3, 1.0).holding("B", -0.1, 1.0).holding("C", -0.2, 1.0).cash(1e6)
 
         valuation = only(analyze(TABLE, portfolio)).valuation
@@ -288,7 +290,7 @@ class TestUndefined:
         assert risk.information_ratio is None
 
     def test_a_portfolio_that_would_have_lost_more_than_everything_has_no_compounded_figures(self) -> None:
-        # Hundredfold leverage: the long and the short position nearly cancel out.
+        # Leverage of 100: the long and the short position nearly cancel out.
         report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 100).holding("STEADY", -99)))
 
         assert report.performance is not None

@@ -5,7 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars, Research
+from analysis.models import Research
+from analysis.prices import Bars
 from analysis.research import research_symbols
 from tests.builders import bars, random_walk, weekdays, with_range, without
 
@@ -46,7 +47,7 @@ def test_the_nearest_levels_are_among_the_fibonacci_levels() -> None:
     ("step", "trend"), [(0.5, 1), (-0.3, -1), (0.0, 0)], ids=["rising prices", "falling prices", "still prices"]
 )
 def test_trend_follows_the_order_of_close_and_averages(step: float, trend: int) -> None:
-    # A hundredth of an odd price: its average over 50 days differs from it by rounding.
+    # A hundredth of an uneven price: its average over 50 days differs from it by rounding.
     research = research_of(bars(DAYS, 100.13 + step * np.arange(300.0)))
 
     assert research.trend == trend
@@ -65,7 +66,7 @@ def test_a_price_after_as_of_is_never_used() -> None:
     assert research_of(WALK, day) == research_of(WALK.at(slice(280)), day)
 
 
-# From how many closes on a figure is known; the range of a day and the volatility of returns need one before.
+# The number of closes that each figure needs; a day's range and the volatility of returns need one more before.
 HISTORY = {
     "ema_12": 12,
     "rsi_14": 15,
@@ -103,9 +104,7 @@ def test_without_highs_and_lows_there_is_no_true_range() -> None:
 
 @pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -1.0])
 @pytest.mark.parametrize("side", ["high", "low"])
-def test_a_low_or_high_that_is_no_price_leaves_the_average_true_range_unknown_and_nothing_else(
-    side: str, price: float
-) -> None:
+def test_an_invalid_low_or_high_leaves_only_the_average_true_range_unknown(side: str, price: float) -> None:
     odd = with_range(random_walk(DAYS, seed=1), seed=2)
     assert odd.high is not None
     assert odd.low is not None
@@ -122,7 +121,7 @@ def test_a_symbol_without_a_price_up_to_as_of_is_left_out() -> None:
     assert research_symbols({}, AS_OF) == []
 
 
-def test_a_symbol_says_the_same_alone_and_in_a_batch() -> None:
+def test_a_symbol_has_the_same_figures_alone_and_in_a_batch() -> None:
     others = {f"S{i}": random_walk(DAYS[-length:], seed=i) for i, length in enumerate((1, 30, 299))}
 
     together = {found.symbol: found for found in research_symbols({**others, "A": WALK}, AS_OF)}
@@ -135,7 +134,7 @@ def test_a_symbol_says_the_same_alone_and_in_a_batch() -> None:
             assert figure == (pytest.approx(expected, rel=1e-12) if isinstance(expected, float) else expected)
 
 
-def test_a_day_without_a_number_for_a_price_is_passed_over() -> None:
+def test_a_day_whose_price_is_not_a_number_is_skipped() -> None:
     gaps = np.array([40, 150, 298])
     close, adj_close = WALK.close.copy(), WALK.adj_close.copy()
     close[gaps[:2]] = math.nan, 0
@@ -162,8 +161,8 @@ def test_no_figure_of_absurd_prices_is_nan_or_infinite(size: float) -> None:
 
 
 class TestScore:
-    def test_all_that_speaks_for_a_symbol_and_what_speaks_against_it(self) -> None:
-        # Rising ever faster: trend, momentum and MACD are good, and it is overbought.
+    def test_the_score_adds_the_points_for_and_against_a_symbol(self) -> None:
+        # Rising at a growing rate: trend, momentum and MACD are good, and it is overbought.
         assert research_of(bars(DAYS, 100 * 1.01 ** np.arange(300.0) ** 1.1)).score == 0.7
         falling = 1000 - 0.01 * np.arange(300.0) ** 2
         assert research_of(bars(DAYS, falling)).score == -0.7

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from analysis.returns import NoBenchmarkDateError, PriceTable, SymbolFigures, prepare_prices, resolve_as_of
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
@@ -26,12 +26,12 @@ def figures(table: PriceTable, symbol: str = "A") -> SymbolFigures:
 
 
 def usable(table: PriceTable, symbol: str = "A") -> int:
-    """Count the usable returns."""
+    """Return the number of usable returns."""
     return int(len(table.dates) - 1 - table.first_day[table.columns[symbol]])
 
 
 class TestResolveAsOf:
-    def test_without_a_wish_it_is_the_last_benchmark_date(self) -> None:
+    def test_by_default_it_is_the_last_benchmark_date(self) -> None:
         assert resolve_as_of(BENCHMARK) == day(-1)
 
     def test_a_trading_day_is_itself(self) -> None:
@@ -43,7 +43,7 @@ class TestResolveAsOf:
     def test_a_day_after_the_last_is_the_last(self) -> None:
         assert resolve_as_of(BENCHMARK, date(2030, 1, 1)) == day(-1)
 
-    def test_a_day_before_the_first_is_refused_by_name(self) -> None:
+    def test_a_day_before_the_first_is_refused_and_named(self) -> None:
         with pytest.raises(NoBenchmarkDateError, match="no price up to 2018-12-31"):
             resolve_as_of(BENCHMARK, date(2018, 12, 31))
 
@@ -191,7 +191,7 @@ class TestFlags:
 
         assert table.columns == {}
 
-    def test_prices_that_jump_beyond_all_measure_end_the_usable_history_before_them(self) -> None:
+    def test_the_usable_history_starts_after_prices_with_an_unrepresentable_jump(self) -> None:
         close = np.where(np.arange(200) < 195, 1e-200, 1e200)
         table = a_table({"A": bars(DAYS, close)}, BENCHMARK)
 

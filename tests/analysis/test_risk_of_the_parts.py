@@ -21,7 +21,7 @@ def holding_returns(returns: Floats = RETURNS) -> Floats:
 
 
 def deviations(returns: Floats = RETURNS) -> Floats:
-    of_symbols: Floats = measures.standard_deviation(measures.centred(returns))[SYMBOLS]
+    of_symbols: Floats = measures.standard_deviation(measures.centered(returns))[SYMBOLS]
     return of_symbols
 
 

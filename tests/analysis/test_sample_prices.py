@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import skfolio
 
-from analysis.models import Bars, Floats, Report
+from analysis.models import Floats, Report
+from analysis.prices import Bars
 from market_data.sample_prices import SampleProvider
 from tests.analysis.market import only
 from tests.analysis.references import risk_of
@@ -45,7 +46,7 @@ def report(portfolio: PortfolioBuilder) -> Report:
 
 @pytest.fixture
 def parts(portfolio: PortfolioBuilder) -> tuple[Floats, Floats]:
-    """The returns of the holdings, one column each, and their weights."""
+    """Return the returns of the holdings, one column each, and their weights."""
     holdings, cash = portfolio.build().holdings, portfolio.build().cash
     values = np.array([holding.quantity * BARS[holding.symbol].close[-1] for holding in holdings])
     returns = np.stack([returns_of(BARS[holding.symbol]) for holding in holdings], axis=1)
@@ -80,7 +81,7 @@ def test_risk_contributions_agree_with_skfolio(report: Report, parts: tuple[Floa
     assert [holding.risk_contribution for holding in report.holdings] == pytest.approx(expected, rel=1e-9)
 
 
-def test_episodes_are_what_the_closes_of_their_days_say(report: Report, parts: tuple[Floats, Floats]) -> None:
+def test_episodes_agree_with_the_closes_of_their_days(report: Report, parts: tuple[Floats, Floats]) -> None:
     _, weights = parts
     dates = BENCHMARK.dates
     stress = {entry.scenario: entry.return_ for entry in report.stress or ()}

@@ -30,7 +30,7 @@ MIXED = a_portfolio().holding("S1", 10).holding("S2", -3).holding("S3", 5).holdi
 
 
 @pytest.mark.parametrize("builder", [MIXED, a_portfolio().holding("S4", 1)], ids=["mixed", "one holding"])
-def test_the_series_end_and_fall_as_the_report_says(builder: PortfolioBuilder, table: PriceTable) -> None:
+def test_the_ends_and_falls_of_the_series_agree_with_the_report(builder: PortfolioBuilder, table: PriceTable) -> None:
     series, (report,) = series_of(builder, table), analyze(table, builder)
     assert report.performance
     assert report.risk
@@ -42,7 +42,7 @@ def test_the_series_end_and_fall_as_the_report_says(builder: PortfolioBuilder, t
     assert series.benchmark_growth[-1] == pytest.approx(benchmark, rel=1e-12)
 
 
-def test_there_is_one_value_a_week_of_its_last_trading_day(table: PriceTable) -> None:
+def test_there_is_one_value_per_week_for_its_last_trading_day(table: PriceTable) -> None:
     series = series_of(a_portfolio().holding("S1", 1), table)
     mondays = [day - timedelta(days=day.weekday()) for day in series.dates[1:]]
     assert all(later - earlier == timedelta(days=7) for earlier, later in pairwise(mondays))
@@ -51,7 +51,7 @@ def test_there_is_one_value_a_week_of_its_last_trading_day(table: PriceTable) ->
     assert lengths == {len(series.dates)}
 
 
-def test_the_correlations_are_those_whose_mean_the_report_tells(table: PriceTable) -> None:
+def test_the_mean_of_the_correlations_is_that_of_the_report(table: PriceTable) -> None:
     series, (report,) = series_of(MIXED, table), analyze(table, MIXED)
     values = np.array(series.correlations.values, dtype=float)
     assert np.diag(values) == pytest.approx(1)
@@ -62,7 +62,7 @@ def test_the_correlations_are_those_whose_mean_the_report_tells(table: PriceTabl
     assert values == pytest.approx(np.corrcoef(returns[int(table.first_day[table.columns["YOUNG"]]) :].T))
 
 
-def test_the_largest_holdings_come_first_and_no_more_than_can_be_read(table: PriceTable) -> None:
+def test_the_largest_holdings_come_first_and_their_number_is_limited(table: PriceTable) -> None:
     series = series_of(MIXED, table)
     (report,) = analyze(table, MIXED)
     sizes = {holding.symbol: abs(holding.market_value or 0) for holding in report.holdings}

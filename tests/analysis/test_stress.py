@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import measures
-from analysis.models import Bars, Report
+from analysis.models import Report
+from analysis.prices import Bars
 from analysis.stress import EPISODES, episode_returns
 from tests.analysis.market import EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays, without
@@ -18,13 +19,13 @@ LONG_BENCHMARK = random_walk(LONG_DAYS, seed=99)
 OLD, OTHER = random_walk(LONG_DAYS, seed=1), random_walk(LONG_DAYS, seed=2)
 
 
-def told(report: Report) -> dict[str, float | None]:
+def stress_returns(report: Report) -> dict[str, float | None]:
     assert report.stress is not None
     return {entry.scenario: entry.return_ for entry in report.stress}
 
 
 def row(day: date) -> int:
-    """The row of the last trading day up to ``day``."""
+    """Return the row of the last trading day up to ``day``."""
     return int(LONG_DAYS.searchsorted(np.datetime64(day), "right")) - 1
 
 
@@ -62,7 +63,7 @@ def test_the_worst_days_are_those_of_today_s_mix_over_its_own_window(scenario: s
     returns = np.stack([returns_of(SYMBOLS["A"], 299), returns_of(SYMBOLS["YOUNG"], 299)], axis=1)
     mix = returns @ (values / (values.sum() + 2000))
     worst = min(np.prod(1 + mix[first : first + days]) - 1 for first in range(299 - days + 1))
-    assert told(report)[scenario] == pytest.approx(worst, rel=1e-9)
+    assert stress_returns(report)[scenario] == pytest.approx(worst, rel=1e-9)
 
 
 def test_a_market_shock_hits_in_proportion_to_beta() -> None:
@@ -71,7 +72,7 @@ def test_a_market_shock_hits_in_proportion_to_beta() -> None:
     assert report.risk is not None
     assert report.risk.beta is not None
     for scenario, shock in {"market_-10": -0.1, "market_-20": -0.2, "market_-30": -0.3}.items():
-        assert told(report)[scenario] == pytest.approx(report.risk.beta * shock, rel=1e-12)
+        assert stress_returns(report)[scenario] == pytest.approx(report.risk.beta * shock, rel=1e-12)
 
 
 def test_a_loss_is_the_return_on_the_total_value() -> None:
@@ -83,10 +84,10 @@ def test_a_loss_is_the_return_on_the_total_value() -> None:
         assert entry.loss == (None if entry.return_ is None else pytest.approx(entry.return_ * total, rel=1e-12))
 
 
-def test_a_benchmark_that_never_moves_leaves_market_shocks_untold() -> None:
+def test_with_a_benchmark_that_never_moves_market_shocks_are_undefined() -> None:
     table = a_table(SYMBOLS, bars(SYMBOLS["FLAT"].dates, 100.0))
 
-    stress = told(only(analyze(table, a_portfolio().holding("A", 10))))
+    stress = stress_returns(only(analyze(table, a_portfolio().holding("A", 10))))
 
     assert (stress["market_-10"], stress["market_-20"], stress["market_-30"]) == (None, None, None)
     assert stress["worst_day"] is not None
@@ -95,7 +96,7 @@ def test_a_benchmark_that_never_moves_leaves_market_shocks_untold() -> None:
 def test_a_mix_that_would_have_lost_more_than_everything_has_a_worst_day_but_none_compounded() -> None:
     report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 100).holding("STEADY", -99)))
 
-    stress = told(report)
+    stress = stress_returns(report)
     assert stress["worst_day"] is not None
     assert stress["worst_day"] < -1
     assert (stress["worst_5_days"], stress["worst_21_days"]) == (None, None)
@@ -108,7 +109,7 @@ def test_the_worst_compounded_return_is_that_of_a_plain_search(returns: list[flo
     with np.errstate(invalid="ignore", divide="ignore"):
         worst = measures.worst_return(measures.values(column), days)[0]
 
-    # What follows a total loss has no value left to lose.
+    # After a total loss nothing is left to lose.
     ruin = next((day for day, value in enumerate(returns) if value == -1), len(returns))
     starts = range(min(ruin, len(returns) - days) + 1)
     expected = min(np.prod(1 + column[first : first + days]) - 1 for first in starts)
@@ -132,13 +133,16 @@ class TestEpisodes:
         weights = values / (values.sum() + 500)
         for episode in EPISODES:
             own = [over(bars, episode.start, episode.end) for bars in (OLD, OTHER)]
-            assert told(report)[episode.name] == pytest.approx(weights @ own, rel=1e-9)
+            assert stress_returns(report)[episode.name] == pytest.approx(weights @ own, rel=1e-9)
 
     def test_they_reach_back_beyond_the_lookback(self) -> None:
         assert self.table.dates[0] > np.datetime64(EPISODES[0].end)
-        assert told(only(analyze(self.table, a_portfolio().holding("OLD", 1))))["global_financial_crisis"] is not None
+        assert (
+            stress_returns(only(analyze(self.table, a_portfolio().holding("OLD", 1))))["global_financial_crisis"]
+            is not None
+        )
 
-    def test_one_included_holding_that_does_not_reach_back_leaves_an_episode_untold_for_its_holders_only(self) -> None:
+    def test_an_included_holding_with_too_short_a_history_makes_an_episode_undefined_for_its_holders_only(self) -> None:
         young = without(OTHER, slice(0, row(date(2015, 1, 1))))
         table = a_table({"OLD": OLD, "YOUNG": young}, LONG_BENCHMARK)
 
@@ -146,18 +150,18 @@ class TestEpisodes:
             table, a_portfolio().holding("OLD", 1).holding("YOUNG", 1), a_portfolio().holding("OLD", 1)
         )
 
-        crisis, crash, bear = (told(with_it)[episode.name] for episode in EPISODES)
+        crisis, crash, bear = (stress_returns(with_it)[episode.name] for episode in EPISODES)
         assert crisis is None
         assert crash is not None
         assert bear is not None
-        assert told(without_it)["global_financial_crisis"] is not None
+        assert stress_returns(without_it)["global_financial_crisis"] is not None
 
-    def test_who_holds_more_beside_it_changes_nothing(self) -> None:
+    def test_a_portfolio_with_more_holdings_beside_it_changes_nothing(self) -> None:
         few = a_portfolio().holding("OLD", 10).cash(500)
 
         _, beside = analyze(self.table, a_portfolio().holding("OLD", 1).holding("OTHER", 1), few)
 
-        assert told(beside) == pytest.approx(told(only(analyze(self.table, few))), rel=1e-9)
+        assert stress_returns(beside) == pytest.approx(stress_returns(only(analyze(self.table, few))), rel=1e-9)
 
     def test_a_holding_that_is_not_included_does_not_count(self) -> None:
         short = without(OTHER, slice(0, 4200 - 30))
@@ -167,17 +171,17 @@ class TestEpisodes:
 
         assert report.data_quality is not None
         assert report.data_quality.short_history_symbols == ("SHORT",)
-        assert told(report)["global_financial_crisis"] is not None
+        assert stress_returns(report)["global_financial_crisis"] is not None
 
-    def test_an_episode_that_ends_as_of_the_day_is_told(self) -> None:
+    def test_an_episode_that_ends_on_the_as_of_date_is_included(self) -> None:
         table = a_table({"OLD": OLD}, LONG_BENCHMARK, as_of=date(2020, 3, 23))
 
-        assert told(only(analyze(table, a_portfolio().holding("OLD", 1))))["covid_crash"] is not None
+        assert stress_returns(only(analyze(table, a_portfolio().holding("OLD", 1))))["covid_crash"] is not None
 
-    def test_an_episode_that_ends_after_as_of_is_untold(self) -> None:
+    def test_an_episode_that_ends_after_the_as_of_date_is_undefined(self) -> None:
         table = a_table({"OLD": OLD}, LONG_BENCHMARK, as_of=date(2020, 3, 20))
 
-        stress = told(only(analyze(table, a_portfolio().holding("OLD", 1))))
+        stress = stress_returns(only(analyze(table, a_portfolio().holding("OLD", 1))))
 
         assert stress["global_financial_crisis"] is not None
         assert (stress["covid_crash"], stress["inflation_bear_2022"]) == (None, None)
@@ -196,7 +200,7 @@ class TestReachingBack:
         expected = OLD.adj_close[self.end - 3] / OLD.adj_close[self.start - 5] - 1
         assert crash_of(gappy) == pytest.approx(expected, rel=1e-12)
 
-    def test_a_close_more_than_five_days_old_is_none(self) -> None:
+    def test_a_close_more_than_five_days_old_does_not_count(self) -> None:
         assert math.isnan(crash_of(without(OLD, slice(self.start - 5, self.start + 1))))
         assert math.isnan(crash_of(without(OLD, slice(self.end - 5, self.end + 1))))
 
@@ -204,7 +208,7 @@ class TestReachingBack:
         assert not math.isnan(crash_of(without(OLD, slice(0, self.start))))
         assert math.isnan(crash_of(without(OLD, slice(0, self.start + 1))))
 
-    def test_what_is_before_a_long_gap_is_no_history_of_today_s_symbol(self) -> None:
+    def test_prices_before_a_long_gap_are_not_part_of_the_symbol_s_history(self) -> None:
         later = self.end + 200
 
         assert not math.isnan(crash_of(without(OLD, slice(later, later + 5))))
@@ -214,28 +218,30 @@ class TestReachingBack:
     def test_the_first_day_after_a_long_gap_is_early_enough(self) -> None:
         assert not math.isnan(crash_of(without(OLD, slice(self.start - 10, self.start))))
 
-    @pytest.mark.parametrize(("missing", "told"), [(5, True), (6, False)])
-    def test_a_long_gap_on_the_way_from_start_to_end_leaves_the_episode_untold(self, missing: int, told: bool) -> None:
+    @pytest.mark.parametrize(("missing", "defined"), [(5, True), (6, False)])
+    def test_a_long_gap_between_start_and_end_makes_the_episode_undefined(self, missing: int, defined: bool) -> None:
         after_the_start, until_the_end = (
             slice(self.start + 1, self.start + 1 + missing),
             slice(self.end - missing, self.end),
         )
 
         for gap in (after_the_start, until_the_end):
-            assert math.isfinite(crash_of(without(OLD, gap))) == told
+            assert math.isfinite(crash_of(without(OLD, gap))) == defined
 
-    def test_a_calendar_that_begins_later_tells_no_earlier_episode(self) -> None:
+    def test_an_episode_before_the_start_of_the_calendar_is_undefined(self) -> None:
         assert math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start + 1))))
         assert not math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start))))
 
-    @pytest.mark.parametrize(("missing", "told"), [(5, True), (6, False)])
-    def test_a_gap_that_begins_before_the_benchmark_is_as_long_as_its_weekdays(self, missing: int, told: bool) -> None:
+    @pytest.mark.parametrize(("missing", "defined"), [(5, True), (6, False)])
+    def test_a_gap_that_begins_before_the_benchmark_is_as_long_as_its_weekdays(
+        self, missing: int, defined: bool
+    ) -> None:
         # The benchmark begins on the first day of the episode, which is the last one of the gap.
         gappy = without(OLD, slice(self.start + 1 - missing, self.start + 1))
 
         crash = crash_of(gappy, without(LONG_BENCHMARK, slice(0, self.start)))
 
-        assert math.isfinite(crash) == told
+        assert math.isfinite(crash) == defined
 
     def test_no_symbols_have_no_returns(self) -> None:
         assert episode_returns([], LONG_DAYS).shape == (len(EPISODES), 0)
@@ -245,4 +251,4 @@ def test_absurd_prices_of_a_symbol_leave_no_figure_infinite() -> None:
     absurd = replace(OLD, adj_close=np.where(np.arange(4200) < row(date(2020, 3, 1)), 1e-300, 1e300))
     table = a_table({"ABSURD": absurd}, LONG_BENCHMARK)
 
-    assert told(only(analyze(table, a_portfolio().holding("ABSURD", 1))))["covid_crash"] is None
+    assert stress_returns(only(analyze(table, a_portfolio().holding("ABSURD", 1))))["covid_crash"] is None

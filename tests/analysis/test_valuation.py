@@ -1,24 +1,24 @@
-"""Values and weights where long and short positions come together."""
+"""Values and weights of portfolios with long and short positions."""
 
 import math
 
 import numpy as np
 import pytest
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from tests.analysis.market import BENCHMARK, DAYS, EVEN_TABLE, only
 from tests.builders import a_portfolio, a_table, analyze, bars
 
 
 def moving_at_last(last: float) -> Bars:
-    """A price of 100 until the last day."""
+    """Return bars with a price of 100 until the last day."""
     return bars(DAYS, np.append(np.full(len(DAYS) - 1, 100.0), last))
 
 
-def test_a_change_in_percent_of_values_that_cancelled_out_the_day_before_is_undefined() -> None:
+def test_a_change_in_percent_of_values_that_canceled_out_the_day_before_is_undefined() -> None:
     table = a_table({"A": moving_at_last(110), "B": moving_at_last(90)}, BENCHMARK)
 
-    # To a computer 0.1 + 0.2 is a hair more than 0.3.
+    # In binary floating point 0.1 + 0.2 is slightly more than 0.3.
     report = only(analyze(table, a_portfolio().holding("A", 0.1 + 0.2).holding("B", -0.3).cash(1e3)))
 
     assert report.valuation is not None
@@ -26,7 +26,7 @@ def test_a_change_in_percent_of_values_that_cancelled_out_the_day_before_is_unde
     assert report.valuation.day_change_pct is None
 
 
-def test_a_short_position_gains_by_what_its_price_falls_below_what_it_was_sold_for() -> None:
+def test_a_short_position_gains_when_its_price_falls_below_the_sale_price() -> None:
     report = only(
         analyze(a_table({"A": moving_at_last(90)}, BENCHMARK), a_portfolio().holding("A", -10, 120.0).cash(5e3))
     )
@@ -38,7 +38,7 @@ def test_a_short_position_gains_by_what_its_price_falls_below_what_it_was_sold_f
     assert (report.valuation.day_change, report.valuation.day_change_pct) == (100, 10)
 
 
-def test_what_is_left_of_a_short_portfolio_stands_for_the_rest_as_in_a_long_one() -> None:
+def test_the_included_holdings_of_a_short_portfolio_represent_the_rest_as_in_a_long_one() -> None:
     with_rest, alone = analyze(
         EVEN_TABLE,
         a_portfolio().holding("MOVING", -8).holding("STEADY", -4).holding("SHORT", -6).cash(5_000),
@@ -52,7 +52,7 @@ def test_what_is_left_of_a_short_portfolio_stands_for_the_rest_as_in_a_long_one(
 
 
 @pytest.mark.parametrize("short", [10, math.nextafter(10, 0)])
-def test_what_is_left_cannot_stand_for_a_whole_that_cancels_out_but_for_rounding(short: float) -> None:
+def test_the_included_holdings_cannot_represent_a_whole_that_cancels_out_except_for_rounding(short: float) -> None:
     report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", -short).cash(5_000)))
 
     assert report.reason == "undefined_weights"

@@ -17,7 +17,7 @@ JWT_SECRET = "a-secret-of-the-backend-as-long-as-it-must-be"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser per module: Playwright's event loop must be closed before tests of other folders run their own."""
+    """Yield a browser per module: Playwright's event loop must be closed before other tests run their own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing_server("chromium is not installed")
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator[Site]:
-    """The app with the sample users, four per page."""
+    """Yield the app with the sample users, four per page."""
     name = f"test_{secrets.token_hex(4)}"
     seed_sample_users(mongodb_url, name)
     client = connect(mongodb_url)
@@ -53,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """A visitor with a browser context. Errors that the test does not expect fail the test."""
+    """Yield a visitor with a browser context. Errors that the test does not expect fail the test."""
     visitor = Visitor.arrive(browser, site)
     yield visitor
     visitor.leave()
@@ -61,7 +61,7 @@ def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
 
 @pytest.fixture
 def admin(visitor: Visitor) -> Visitor:
-    """A signed-in visitor."""
+    """Return a signed-in visitor."""
     visitor.open()
     visitor.sign_in()
     return visitor

@@ -10,7 +10,11 @@ import azure.functions as func
 import httpx
 import pytest
 
+from analysis.checks import RULES
+from analysis.stress import SCENARIOS
 from functions.http import console
+from functions.http.problems import NotFound
+from settings import Settings
 from tests.conftest import missing_server
 from tests.console.site import BUILT, CONSOLE, PATH, built_files
 from tests.end_to_end.app import ROOT, App, running_app
@@ -92,19 +96,20 @@ def test_files_are_served_for_no_other_method(stranger: httpx.Client) -> None:
 
 
 def test_without_a_build_the_page_shows_how_to_build_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
+    settings = Settings.from_environment(
+        {"MONGODB_URL": "mongodb://localhost", "MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
+    )
     console._files.cache_clear()  # noqa: SLF001 - the state of a new worker
     for folder in (tmp_path / "missing", tmp_path):
         monkeypatch.setattr(console, "_BUILT", folder)
-        page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
+        page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""), settings)
         assert page.status_code == 404
         assert b"make console" in page.get_body()
         asset = func.HttpRequest("GET", f"http://localhost{PATH}/x.js", route_params={"name": "x.js"}, body=b"")
-        assert console.console_file(asset).status_code == 404
+        with pytest.raises(NotFound):
+            console.console_file(asset, settings)
     (tmp_path / "index.html").write_bytes(b"built later")
-    page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""))
+    page = console.console(func.HttpRequest("GET", f"http://localhost{PATH}", body=b""), settings)
     assert (page.status_code, page.get_body()) == (200, b"built later")
     console._files.cache_clear()  # noqa: SLF001 - forget this folder
 
@@ -114,12 +119,19 @@ def test_all_files_together_are_small(built: list[Path]) -> None:
 
 
 def test_every_kind_of_error_that_a_run_records_is_explained() -> None:
-    folders = ("functions", "stores")
-    sources = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).glob("*.py")))
+    folders = ("functions", "runs", "stores")
+    sources = "".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
     kinds = set(re.findall(r'(?:Failure|InvalidPortfolio|RunError|_failed)\([^")[]*"([a-z_]+)"', sources))
     assert "unknown_user" in kinds
     explained = re.findall(r"^  (\w+): {", (CONSOLE / "src" / "words" / "errors.ts").read_text(), re.MULTILINE)
     assert kinds - set(explained) == set()
+
+
+def test_every_rule_and_every_stress_scenario_has_its_words() -> None:
+    words = (CONSOLE / "src" / "words" / "reports.ts").read_text()
+    for name, expected in (("RULES", [rule.name for rule in RULES]), ("SCENARIOS", SCENARIOS)):
+        (table,) = re.findall(rf"^export const {name}: .*? = {{\n(.*?)^}};", words, re.MULTILINE | re.DOTALL)
+        assert set(re.findall(r'^  "?([\w-]+)"?:', table, re.MULTILINE)) == set(expected)
 
 
 def test_packages_are_pinned_with_hashes_and_without_a_registry() -> None:

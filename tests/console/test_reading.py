@@ -30,7 +30,7 @@ SORTS = (
 
 @pytest.fixture(scope="module")
 def runs(site: Site) -> tuple[str, str]:
-    """Two runs of all users, as of different days."""
+    """Return two runs of all users, as of different days."""
     return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
 
 

@@ -240,7 +240,7 @@ def test_an_unavailable_database_is_shown_and_the_page_resumes_by_itself(visitor
         site.wire.cut()
         alert = visitor.page.get_by_role("alert")
         try:
-            expect(alert).to_contain_text("The database cannot be reached now")
+            expect(alert).to_contain_text("The database is unavailable")
             expect(visitor.page.get_by_role("main")).to_contain_text("Running")
         finally:
             site.wire.open()
@@ -271,7 +271,7 @@ def test_a_hidden_tab_sends_no_requests_until_it_is_visible(visitor: Visitor, si
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """Make the page see its tab as hidden: a headless browser hides none."""
+    """Let the page see its tab as hidden, because a headless browser does not hide tabs."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jwt
 from playwright.sync_api import Browser, expect
 
-from stores.sign_in_failures import MOST_FAILURES
+from functions.access.throttling import MOST_FAILURES
 from tests.console.conftest import JWT_SECRET
 from tests.console.site import Site, Visitor
 from tests.devhost.harness import eventually
@@ -121,7 +121,7 @@ def test_without_the_database_sign_in_is_unavailable_until_it_is_back(visitor: V
     try:
         visitor.sign_in()
         shows(visitor, "Sign-in unavailable")
-        expect(visitor.page.get_by_text("The database cannot be reached now")).to_be_visible()
+        expect(visitor.page.get_by_text("The database is unavailable")).to_be_visible()
     finally:
         site.wire.open()
     visitor.sign_in()

@@ -1,4 +1,4 @@
-"""A MongoDB that takes tokens: answers the sign-in itself, carries the rest to a real server once somebody is in."""
+"""A MongoDB that accepts tokens: it answers the sign-in itself and forwards everything after it to a real server."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ _OPEN_TO_ALL = {"hello", "isMaster", "ismaster", "endSessions"}
 
 @dataclass
 class Server:
-    """Its port, whose tokens it takes, and those it was shown."""
+    """The port of the server, the accepted token, and the received tokens."""
 
     port: int
     good: set[str]
@@ -73,7 +73,7 @@ def _sign_in(command: dict[str, Any], server: Server) -> tuple[dict[str, Any], b
 
 def _command(message: bytes) -> dict[str, Any]:
     if int.from_bytes(message[12:16], "little") != _OP_MSG:
-        return {"hello": 1}  # the first message of a connection may be of the old kind
+        return {"hello": 1}  # the first message of a connection may have the old format
     length = int.from_bytes(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + 4], "little")
     return dict(bson.decode(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + length]))
 

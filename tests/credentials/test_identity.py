@@ -14,10 +14,10 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from functions.access.throttling import SignInFailures
 from stores.mongo import connect
-from stores.price_cache import PriceCache
+from stores.redis_server import RedisServer
 from stores.redis_server import connect as connect_redis
-from stores.sign_in_failures import SharedFailures
 from tests.conftest import REDIS_PATH, free_port, missing_server
 from tests.credentials.oidc_mongodb import Server, a_mongodb_that_takes
 from tests.identity import Identity, an_identity
@@ -33,7 +33,7 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
 
 @pytest.fixture(scope="module")
 def redis_over_tls() -> Iterator[tuple[str, redis.Redis]]:
-    """Give the URL of a Redis like Azure's, and a client that may change whose token it takes."""
+    """Yield the URL of a Redis like Azure's, and a client that may change the token it accepts."""
     program = shutil.which("redis-server", path=REDIS_PATH)
     if program is None:
         missing_server("redis-server is not installed")
@@ -68,7 +68,7 @@ def redis_over_tls() -> Iterator[tuple[str, redis.Redis]]:
             process.terminate()
 
 
-def test_redis_is_signed_in_to_with_a_token_in_place_of_a_password(
+def test_the_app_signs_in_to_redis_with_a_token_instead_of_a_password(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, _ = redis_over_tls
@@ -77,7 +77,7 @@ def test_redis_is_signed_in_to_with_a_token_in_place_of_a_password(
     assert identity.asked_for == ["https://redis.azure.com"]
 
 
-def test_a_token_is_asked_for_once_while_it_is_good(
+def test_a_token_is_requested_once_while_it_is_valid(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, _ = redis_over_tls
@@ -87,39 +87,41 @@ def test_a_token_is_asked_for_once_while_it_is_good(
     assert len(identity.asked_for) == 1
 
 
-def test_a_connection_that_redis_ends_when_its_token_expires_is_made_anew_with_the_next_token(
+def test_a_connection_that_redis_closes_when_its_token_expires_is_opened_again_with_the_next_token(
     identity: Identity, redis_over_tls: tuple[str, redis.Redis]
 ) -> None:
     url, operator = redis_over_tls
-    identity.good_for_seconds = 1  # so close to its end the SDK asks for another
-    failures = SharedFailures(url)
+    identity.good_for_seconds = 1  # so close to its expiry the SDK requests another one
+    server = RedisServer(url)
+    failures = SignInFailures(server)
     assert failures.add("client").count == 1
     identity.token = "token-2"
     operator.acl_setuser(USER, enabled=True, reset_passwords=True, passwords=["+token-2"])
     operator.client_kill_filter(user=USER)
     assert failures.add("client").count == 2
-    failures.close()
+    server.close()
     operator.acl_setuser(USER, enabled=True, reset_passwords=True, passwords=["+token-1"])
 
 
 @pytest.mark.parametrize("fault", ["no token", "wrong token"])
-def test_where_redis_cannot_be_signed_in_to_the_app_works_without_a_cache(
+def test_if_the_sign_in_to_redis_fails_each_worker_counts_by_itself(
     fault: str, identity: Identity, redis_over_tls: tuple[str, redis.Redis], caplog: pytest.LogCaptureFixture
 ) -> None:
     url, _ = redis_over_tls
     identity.gives_none = fault == "no token"
     identity.token = "token-of-somebody-else"
-    cache = PriceCache(url)
-    assert cache.get(["AAPL"]) == {}
-    cache.close()
-    assert [record.message for record in caplog.records if record.name == "stores.price_cache"] == [
-        "Redis cannot be used (AuthenticationError): working without a price cache"
+    server = RedisServer(url)
+    failures = SignInFailures(server)
+    assert [failures.add("client").count for _ in range(2)] == [1, 2]
+    server.close()
+    assert [record.message for record in caplog.records if record.name == "stores.redis_server"] == [
+        "Redis is unavailable (AuthenticationError): rate limits and sign-in failures are counted by each worker"
     ]
     assert identity.token not in caplog.text
 
 
 @pytest.mark.parametrize("url", ["redis://user@localhost:1", "rediss://user:word@localhost:1", "rediss://localhost:1"])
-def test_a_token_is_never_sent_without_tls_or_where_a_password_is_given(url: str, identity: Identity) -> None:
+def test_a_token_is_never_sent_without_tls_or_if_a_password_is_given(url: str, identity: Identity) -> None:
     with connect_redis(url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
     assert identity.asked_for == []
@@ -135,7 +137,7 @@ def url_of(server: Server) -> str:
     return f"mongodb://127.0.0.1:{server.port}/?directConnection=true&authMechanism=MONGODB-OIDC&retryWrites=false&maxIdleTimeMS=120000"
 
 
-def test_mongodb_is_signed_in_to_with_a_token_in_place_of_a_password(identity: Identity, mongodb: Server) -> None:
+def test_the_app_signs_in_to_mongodb_with_a_token_instead_of_a_password(identity: Identity, mongodb: Server) -> None:
     with connect(url_of(mongodb)) as client:
         client["signed_in"]["things"].insert_one({"name": "one"})
         assert client["signed_in"]["things"].find_one({}, {"_id": False}) == {"name": "one"}
@@ -143,7 +145,7 @@ def test_mongodb_is_signed_in_to_with_a_token_in_place_of_a_password(identity: I
     assert identity.asked_for == ["https://ossrdbms-aad.database.windows.net"]
 
 
-def test_where_there_is_no_token_mongodb_counts_as_away(identity: Identity, mongodb: Server) -> None:
+def test_without_a_token_mongodb_counts_as_unavailable(identity: Identity, mongodb: Server) -> None:
     identity.gives_none = True
     with connect(url_of(mongodb)) as client, pytest.raises(ConnectionFailure):
         client.admin.command("ping")
@@ -157,7 +159,9 @@ def test_a_refused_token_is_an_error_that_does_not_quote_it(identity: Identity, 
     assert identity.token not in str(caught.value)
 
 
-def test_without_the_mechanism_in_its_url_mongodb_is_not_signed_in_to(identity: Identity, mongodb: Server) -> None:
+def test_without_the_mechanism_in_its_url_the_app_does_not_sign_in_to_mongodb(
+    identity: Identity, mongodb: Server
+) -> None:
     with (
         connect(f"mongodb://127.0.0.1:{mongodb.port}/?directConnection=true") as client,
         pytest.raises(OperationFailure),

@@ -37,7 +37,7 @@ def test_the_keys_are_found_by_discovery_once_and_kept(issuer: Issuer, keys: Iss
     assert issuer.asked == [DISCOVERY, KEY_SET]
 
 
-def test_a_key_is_found_for_the_one_algorithm_it_is_made_for(keys: IssuerKeys) -> None:
+def test_a_key_is_found_only_for_its_own_algorithm(keys: IssuerKeys) -> None:
     others = [("ES256", "rsa-1"), ("RS256", "ec-1"), ("HS256", "rsa-1"), ("PS256", "rsa-1"), ("RS512", "rsa-1")]
     assert [keys.get(*other) for other in others] == [None] * len(others)
 
@@ -48,7 +48,7 @@ def test_a_key_that_is_new_is_found_at_once(issuer: Issuer, keys: IssuerKeys) ->
     assert keys.get("RS256", "rsa-2")
 
 
-def test_unknown_keys_do_not_hammer_the_issuer(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> None:
+def test_unknown_keys_do_not_flood_the_issuer(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> None:
     keys.get("RS256", "rsa-1")
     for number in range(1_000):
         assert keys.get("RS256", f"unknown-{number}") is None
@@ -73,7 +73,7 @@ def test_an_outage_is_bridged_for_an_hour(issuer: Issuer, keys: IssuerKeys, cloc
         keys.get("RS256", "rsa-1")
 
 
-def test_an_issuer_that_is_away_is_unavailable(clock: Clock) -> None:
+def test_an_unreachable_issuer_is_unavailable(clock: Clock) -> None:
     with an_issuer() as gone:
         keys = IssuerKeys(gone.oidc, clock)
     with pytest.raises(IssuerUnavailable):
@@ -125,7 +125,7 @@ def test_a_discovery_document_that_leads_elsewhere_is_not_followed(
     ],
     ids=lambda answer: f"{answer[0]} {answer[1][:12]!r}",
 )
-def test_what_is_no_answer_of_an_issuer_is_an_outage(
+def test_an_invalid_answer_of_an_issuer_is_an_outage(
     issuer: Issuer, keys: IssuerKeys, path: str, answer: tuple[int, bytes, dict[str, str]]
 ) -> None:
     issuer.answers[path] = answer

@@ -6,8 +6,7 @@ from typing import get_args
 
 import pytest
 
-from credentials.secrets import SecretMissing, SecretName, Secrets, Versions
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretName, Secrets, SecretsUnavailable, Versions
 from settings import Settings
 from tests.clock import Clock
 from tests.vault import Vault, a_vault
@@ -39,7 +38,7 @@ def secrets(vault: Vault, clock: Clock) -> Secrets:
 
 @pytest.fixture
 def azure(vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Secrets:
-    """The secrets as a worker in Azure makes them, with nothing of the test's but the environment."""
+    """Return the secrets as created by a worker in Azure, where the test sets only the environment."""
     for name, value in vault.environment().items():
         monkeypatch.setenv(name, value)
     return Secrets(Settings.from_environment(LOCAL | vault.environment()), clock=clock, now=clock.utc)
@@ -58,7 +57,7 @@ def is_(value: str) -> Callable[[Versions], str | None]:
     return lambda versions: next((version.value for version in versions if version.value == value), None)
 
 
-def test_without_a_vault_the_admin_secret_is_the_setting_and_no_version_of_anything() -> None:
+def test_without_a_vault_the_admin_secret_is_the_setting_without_a_version() -> None:
     (only,) = Secrets(Settings.from_environment(LOCAL | {"ADMIN_SECRET": "s"})).accepted(ADMIN)
     assert (only.value, only.id) == ("s", None)
 
@@ -133,7 +132,7 @@ def test_the_newest_two_versions_are_accepted_newest_first(vault: Vault, secrets
     assert [version.value for version in accepted] == [versions[4].value, versions[3].value]
 
 
-def test_a_key_of_less_than_32_bytes_is_none(vault: Vault, secrets: Secrets) -> None:
+def test_a_key_of_less_than_32_bytes_is_not_accepted(vault: Vault, secrets: Secrets) -> None:
     vault.put("jwt-secret", "0123456789abcdef0123456789abcdef")
     vault.put("jwt-secret", "0123456789abcdef0123456789abcde")
     assert values(secrets, "jwt-secret") == ["0123456789abcdef0123456789abcdef"]
@@ -158,14 +157,14 @@ def test_a_version_that_does_not_count_is_refused_and_the_two_below_it_are_accep
     assert f"secrets/{ADMIN}/{refused.id}" not in vault.asked
 
 
-def test_where_no_version_counts_there_is_no_secret(vault: Vault, secrets: Secrets) -> None:
+def test_if_no_version_counts_there_is_no_secret(vault: Vault, secrets: Secrets) -> None:
     vault.put(ADMIN, "disabled", enabled=False)
     vault.put(ADMIN, "expired", ends=Clock().utc() - timedelta(days=1))
     with pytest.raises(SecretMissing):
         secrets.get(ADMIN)
 
 
-def test_a_version_expires_on_time_though_it_is_kept(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_version_expires_on_time_even_if_it_is_cached(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "old", ends=clock.utc() + timedelta(minutes=1))
     vault.put(ADMIN, "new")
     assert values(secrets) == ["new", "old"]
@@ -184,7 +183,7 @@ def test_a_version_that_is_disabled_is_refused_after_five_minutes(vault: Vault, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting_is_there(
+def test_a_secret_that_is_not_in_the_vault_is_missing_even_if_the_setting_exists(
     vault: Vault, clock: Clock, name: SecretName
 ) -> None:
     secrets = secrets_in(vault, clock, ADMIN_SECRET="from the setting", JWT_SECRET="from the setting " * 2)
@@ -203,13 +202,13 @@ def test_a_secret_that_the_vault_does_not_hold_is_missing_even_where_the_setting
         ("redis-url", "cache.example:6380,password=hunter2,ssl=True"),
     ],
 )
-def test_a_url_that_no_driver_could_use_is_missing_and_told_of_without_its_password(
+def test_an_unusable_url_counts_as_missing_and_is_logged_without_its_password(
     vault: Vault, secrets: Secrets, caplog: pytest.LogCaptureFixture, name: SecretName, value: str
 ) -> None:
     vault.put(name, value)
     with pytest.raises(SecretMissing):
         secrets.get(name)
-    assert f"{name} is no URL" in caplog.text
+    assert f"{name} is not a URL" in caplog.text
     assert "hunter2" not in caplog.text
 
 
@@ -219,7 +218,7 @@ def test_a_secret_without_versions_is_missing(vault: Vault, secrets: Secrets) ->
         secrets.get(ADMIN)
 
 
-def test_a_secret_that_is_set_at_last_is_there_within_seconds(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_secret_that_is_set_later_is_found_within_seconds(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     for _ in range(100):
         with pytest.raises(SecretMissing):
             secrets.get(ADMIN)
@@ -229,7 +228,7 @@ def test_a_secret_that_is_set_at_last_is_there_within_seconds(vault: Vault, secr
     assert secrets.get(ADMIN) == "s"
 
 
-def test_a_secret_that_is_deleted_is_not_bridged_it_is_gone(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_deleted_secret_is_gone_and_not_bridged(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "s")
     secrets.get(ADMIN)
     del vault.secrets[ADMIN]
@@ -238,21 +237,21 @@ def test_a_secret_that_is_deleted_is_not_bridged_it_is_gone(vault: Vault, secret
         secrets.get(ADMIN)
 
 
-def test_a_thousand_old_versions_cost_forty_pages_and_two_values(vault: Vault, secrets: Secrets) -> None:
+def test_a_thousand_old_versions_take_requests_for_forty_pages_and_two_values(vault: Vault, secrets: Secrets) -> None:
     for number in range(1_000):
         vault.put(ADMIN, str(number))
     assert values(secrets) == ["999", "998"]
     assert len(vault.asked) == 42
 
 
-def test_more_versions_than_are_listed_leave_the_current_one(vault: Vault, secrets: Secrets) -> None:
+def test_with_more_versions_than_are_listed_the_current_one_is_used(vault: Vault, secrets: Secrets) -> None:
     for number in range(1_100):
         vault.put(ADMIN, str(number))
     assert values(secrets) == ["1099"]
     assert len(vault.asked) == 42
 
 
-def test_a_fresh_secret_is_found_at_once(vault: Vault, secrets: Secrets) -> None:
+def test_a_new_secret_is_found_at_once(vault: Vault, secrets: Secrets) -> None:
     vault.put(ADMIN, "old")
     secrets.get(ADMIN)
     vault.put(ADMIN, "new")
@@ -260,7 +259,7 @@ def test_a_fresh_secret_is_found_at_once(vault: Vault, secrets: Secrets) -> None
     assert values(secrets) == ["new", "old"]
 
 
-def test_guessing_does_not_hammer_the_vault(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_guessing_does_not_flood_the_vault(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "s")
     secrets.get(ADMIN)
     for guess in range(1_000):
@@ -276,7 +275,7 @@ def test_a_vault_that_refuses_or_fails_is_unavailable(vault: Vault, secrets: Sec
         secrets.get(ADMIN)
 
 
-def test_a_vault_that_is_away_is_unavailable(tmp_path: Path, clock: Clock) -> None:
+def test_an_unreachable_vault_is_unavailable(tmp_path: Path, clock: Clock) -> None:
     with a_vault(tmp_path) as gone:
         secrets = secrets_in(gone, clock)
     with pytest.raises(SecretsUnavailable):
@@ -289,7 +288,7 @@ def test_a_vault_that_does_not_answer_in_time_is_unavailable(tmp_path: Path, clo
         slow.door.clear()
         with pytest.raises(SecretsUnavailable):
             secrets_in(slow, clock).get(ADMIN)
-        assert slow.listings(ADMIN) == 2, "asked once more, and not for minutes"
+        assert slow.listings(ADMIN) == 2, "one retry, and no more for minutes"
 
 
 def test_a_vault_whose_challenge_is_for_another_host_gets_no_token(tmp_path: Path, clock: Clock) -> None:
@@ -306,14 +305,14 @@ def test_as_in_azure_the_vault_is_read_by_the_managed_identity(vault: Vault, azu
     assert vault.asked[0] == "identity"
 
 
-def test_a_managed_identity_that_fails_is_an_outage_and_not_asked_for_minutes(vault: Vault, azure: Secrets) -> None:
+def test_a_failing_managed_identity_is_an_outage_and_is_not_called_for_minutes(vault: Vault, azure: Secrets) -> None:
     vault.identity_failing_with = 500
     with pytest.raises(SecretsUnavailable):
         azure.get(ADMIN)
     assert vault.asked == ["identity"]
 
 
-def test_a_throttling_vault_is_left_alone_for_as_long_as_it_says(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_throttling_vault_is_not_called_for_the_time_it_demands(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.failing_with, vault.retry_after = 429, "60"
     for _ in range(10):
         with pytest.raises(SecretsUnavailable):
@@ -340,7 +339,7 @@ def test_an_outage_is_bridged_for_an_hour(vault: Vault, secrets: Secrets, clock:
         secrets.get(ADMIN)
 
 
-def test_in_an_outage_an_expired_version_expires_all_the_same(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_version_also_expires_during_an_outage(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "s", ends=clock.utc() + timedelta(minutes=10))
     secrets.get(ADMIN)
     vault.failing_with = 500
@@ -349,7 +348,7 @@ def test_in_an_outage_an_expired_version_expires_all_the_same(vault: Vault, secr
         secrets.get(ADMIN)
 
 
-def test_a_vault_that_comes_back_is_asked_again(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_a_vault_that_is_back_is_called_again(vault: Vault, secrets: Secrets, clock: Clock) -> None:
     vault.put(ADMIN, "s")
     vault.failing_with = 403
     with pytest.raises(SecretsUnavailable):
@@ -371,7 +370,9 @@ def test_concurrent_first_requests_are_one_fetch(vault: Vault, secrets: Secrets)
     assert len(vault.asked) == 2
 
 
-def test_while_the_vault_is_slow_others_are_served_what_is_kept(vault: Vault, secrets: Secrets, clock: Clock) -> None:
+def test_while_the_vault_is_slow_other_requests_use_the_cached_value(
+    vault: Vault, secrets: Secrets, clock: Clock
+) -> None:
     vault.put(ADMIN, "s")
     secrets.get(ADMIN)
     clock.advance(5 * MINUTE + 1)
@@ -387,6 +388,6 @@ def test_while_the_vault_is_slow_others_are_served_what_is_kept(vault: Vault, se
     assert vault.listings(ADMIN) == 2
 
 
-def test_no_value_is_shown_by_what_holds_it(vault: Vault, secrets: Secrets) -> None:
+def test_no_secret_is_in_the_representation_of_its_container(vault: Vault, secrets: Secrets) -> None:
     vault.put(ADMIN, "do-not-show-me")
     assert "do-not-show-me" not in repr(secrets.accepted(ADMIN))

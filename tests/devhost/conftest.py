@@ -8,14 +8,14 @@ from tests.devhost.harness import Host, running_host
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with the test app, shared by tests that leave it as it was."""
+    """Yield a host with the test app, shared by tests that do not change it."""
     with running_host(tmp_path_factory.mktemp("host")) as running:
         yield running
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    """An app folder with nothing but an empty app in it."""
+    """Return a folder with an empty app."""
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "host.json").write_text('{"version": "2.0"}')

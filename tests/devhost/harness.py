@@ -1,4 +1,4 @@
-"""The local host as a program of its own, started and stopped as a user would."""
+"""The local host in its own process, started and stopped as by a user."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 30
 
 @dataclass
 class Host:
-    """A started host, what it printed until it listened, and a client for it."""
+    """A started host, its output until it listened, and a client for it."""
 
     process: subprocess.Popen[str]
     lines: list[str]
@@ -47,14 +47,14 @@ class Host:
         return file.read_text().splitlines() if file.exists() else []
 
     def note(self, name: str, position: int) -> str:
-        """Give a line of the notes, empty while it is not there."""
+        """Return a line of the notes; empty while it does not exist."""
         return next(iter(self.notes(name)[position:]), "")
 
     def log(self) -> str:
         return (self.folder / "stderr").read_text()
 
     def fire(self, function: str, key: str = MASTER_KEY) -> int:
-        """Fire a function by hand with the host's key; the status."""
+        """Start a function with the host's key and return the status."""
         headers = {"x-functions-key": key}
         return self.client.post(f"/admin/functions/{function}", json={"input": ""}, headers=headers).status_code
 
@@ -62,7 +62,7 @@ class Host:
         return self.client.post(f"/runs/{orchestrator}", content=json.dumps(value)).raise_for_status().text
 
     def outcome(self, run_id: str) -> dict[str, Any]:
-        """Give how a run ended, once it has; a request that dies with the worker it waits in is sent again."""
+        """Return the outcome of a run after its end; a request that dies with its worker is sent again."""
         deadline = time.monotonic() + 4 * _PATIENCE_SECONDS
         while (answer := self.client.get(f"/runs/{run_id}")).status_code != httpx.codes.OK:
             assert time.monotonic() < deadline, f"{run_id} did not end: {answer.status_code}"
@@ -70,7 +70,7 @@ class Host:
         return outcome
 
     def manage(self, run_id: str, verb: str) -> str:
-        """Terminate or purge a run, and give the engine's answer."""
+        """Terminate or purge a run, and return the engine's answer."""
         return str(self.client.post(f"/runs/{run_id}/{verb}").raise_for_status().json())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -96,7 +96,7 @@ def environment(folder: Path, overrides: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Iterator[Host]:
-    """Start the host on a free port, without embedded services unless told otherwise; kill what is left at the end."""
+    """Run the host on a free port, by default without embedded services; kill all remaining processes at the end."""
     with (folder / "stderr").open("w") as stderr:
         process = subprocess.Popen(
             command(app),
@@ -124,7 +124,7 @@ def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Ite
 
 
 def exchange(host: Host, request: bytes) -> tuple[str, bytes]:
-    """Send these very bytes on a connection of their own; the head and the content of what comes back until its end."""
+    """Send exactly these bytes on a new connection; return the head and the content of everything received."""
     url = host.client.base_url
     answer = b""
     with socket.create_connection((url.host, url.port or 0), timeout=_PATIENCE_SECONDS) as connection:
@@ -138,7 +138,7 @@ def exchange(host: Host, request: bytes) -> tuple[str, bytes]:
 
 
 def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.CompletedProcess[str]:
-    """Start a host that is expected to give up."""
+    """Start a host whose start is expected to fail."""
     return subprocess.run(
         command(app),
         cwd=ROOT,
@@ -151,7 +151,7 @@ def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.Compl
 
 
 def eventually[Value](look: Callable[[], Value], patience_seconds: float = _PATIENCE_SECONDS) -> Value:
-    """Give the first true value seen; fail if there is none for long."""
+    """Return the first true value of ``look``; fail if there is none in time."""
     deadline = time.monotonic() + patience_seconds
     while not (value := look()):
         assert time.monotonic() < deadline, f"still {value!r}"

@@ -16,8 +16,7 @@ from devhost.demo_portfolio import render_portfolio
 from devhost.demo_report import progress_of, remarks, render_portfolios, render_remarks, render_run
 from devhost.formats import count, money, number, percent, percent_of_hundred, seconds, words
 from records import Metrics, Progress, Run, RunError, RunStatus, Trigger
-from stores.reports import report_document, summarize
-from stores.shared import Shared
+from stores.reports import Shared, report_document, summarize
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars, random_walk, weekdays
 
 DAYS = weekdays(400, "2021-01-01")

@@ -45,7 +45,7 @@ def test_a_parent_waits_for_a_sub_orchestration_however_long_it_takes(monkeypatc
     assert waited[0] > 24 * 60 * 60
 
 
-def test_the_delay_of_a_timer_is_cut_to_whole_seconds_and_its_history_tells_when_it_was_due() -> None:
+def test_the_delay_of_a_timer_is_truncated_to_whole_seconds_and_its_history_has_the_due_time() -> None:
     instance = OrchestrationInstance("waiting", "any", pb.ORCHESTRATION_STATUS_RUNNING)
     due = datetime.now(UTC) + timedelta(hours=1)
     timer = pb.OrchestratorAction(id=1)

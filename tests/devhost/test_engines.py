@@ -1,4 +1,4 @@
-"""What orchestrations and their clients see of an engine: the same of the one in memory and of the real extension."""
+"""Orchestrations and their clients see the same behavior from the in-memory engine and the real extension."""
 
 import json
 import re
@@ -24,7 +24,7 @@ CAUSED = {
 
 @pytest.fixture(scope="module", params=ENGINES)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host that gives functions a few seconds, on each engine."""
+    """Yield a host with a function timeout of a few seconds, on each engine."""
     folder = tmp_path_factory.mktemp(request.param)
     app = folder / "app"
     shutil.copytree(HOST_APP, app)
@@ -36,7 +36,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def failure_of(host: Host, activity: str) -> Any:  # noqa: ANN401 - any JSON
-    """Give what an orchestration sees of an activity that fails."""
+    """Return an activity's failure as an orchestration sees it."""
     return host.outcome(host.run("calls", {"activity": activity, "input": activity, "retry": False}))["output"]
 
 
@@ -49,13 +49,13 @@ def test_a_run_goes_through_its_activities_to_its_result(host: Host) -> None:
     ("activity", "message"),
     [("fails", ""), ("fails_with_two_lines", "first line"), ("fails_for_a_cause", "not there")],
 )
-def test_of_an_activity_that_raises_there_is_the_class_and_the_first_line_but_no_cause(
+def test_the_failure_of_an_activity_that_raises_has_the_class_and_the_first_line_but_no_cause(
     host: Host, activity: str, message: str
 ) -> None:
     assert failure_of(host, activity) == {"error_type": "LookupError", "message": message, "inner": None}
 
 
-def test_of_an_activity_whose_worker_dies_the_cause_is_the_inner_failure(host: Host) -> None:
+def test_the_failure_of_an_activity_whose_worker_dies_has_the_cause_as_inner_failure(host: Host) -> None:
     failure = failure_of(host, "dies")
     assert failure["error_type"] == INVOCATION_FAILED
     assert re.fullmatch(r"Exception while executing function: (Functions\.)?dies", failure["message"])
@@ -64,33 +64,33 @@ def test_of_an_activity_whose_worker_dies_the_cause_is_the_inner_failure(host: H
     assert re.fullmatch(r"worker process \d+ exited with code 9", failure["inner"]["message"])
 
 
-def test_of_an_activity_that_takes_too_long_there_is_the_hosts_own_error(host: Host) -> None:
+def test_the_failure_of_an_activity_that_takes_too_long_is_the_hosts_own_error(host: Host) -> None:
     failure = failure_of(host, "slow_at_first")
     assert failure["error_type"] == "Microsoft.Azure.WebJobs.Host.FunctionTimeoutException"
     assert failure["message"].startswith(f"Timeout value of 00:00:0{TIMEOUT_SECONDS} ")
 
 
-def test_an_activity_whose_failure_cannot_be_told_ends_its_worker_and_the_log_says_why(host: Host) -> None:
-    failure = failure_of(host, "fails_beyond_words")
+def test_an_activity_whose_failure_cannot_be_serialized_ends_its_worker_and_the_reason_is_logged(host: Host) -> None:
+    failure = failure_of(host, "fails_unserializably")
     assert failure["inner"]["message"].endswith("exited with code 1")
     assert "surrogates not allowed" in host.log()
 
 
-def test_of_an_activity_that_does_not_exist_no_reason_is_told(host: Host) -> None:
+def test_the_failure_of_an_activity_that_does_not_exist_has_no_reason(host: Host) -> None:
     assert failure_of(host, "nowhere") == NO_REASON
 
 
-def test_of_a_sub_orchestration_that_does_not_exist_no_reason_is_told(host: Host) -> None:
+def test_the_failure_of_a_sub_orchestration_that_does_not_exist_has_no_reason(host: Host) -> None:
     assert host.outcome(host.run("calls_another", "nowhere"))["output"] == NO_REASON
 
 
-def test_of_a_sub_orchestration_that_raises_there_is_the_class_with_its_module_the_text_and_the_cause(
+def test_the_failure_of_a_sub_orchestration_that_raises_has_the_class_with_its_module_the_text_and_the_cause(
     host: Host,
 ) -> None:
     assert host.outcome(host.run("calls_another", "fails_itself"))["output"] == CAUSED
 
 
-def test_of_a_failure_further_down_each_orchestration_adds_its_own(host: Host) -> None:
+def test_each_orchestration_adds_its_own_failure_to_a_nested_one(host: Host) -> None:
     assert host.outcome(host.run("calls_another", "fails_in_another"))["output"] == {
         "error_type": "durabletask.task.TaskFailedError",
         "message": "Sub-orchestration task #1 failed: first line\nsecond line",
@@ -98,7 +98,7 @@ def test_of_a_failure_further_down_each_orchestration_adds_its_own(host: Host) -
     }
 
 
-def test_clients_are_told_class_and_text_of_an_orchestration_that_raises_as_its_output(host: Host) -> None:
+def test_clients_see_the_class_and_text_of_an_orchestrations_error_as_its_output(host: Host) -> None:
     assert host.outcome(host.run("fails_itself", "")) == {
         "status": "FAILED",
         "output": "builtins.ValueError: first line\nsecond line",
@@ -106,7 +106,7 @@ def test_clients_are_told_class_and_text_of_an_orchestration_that_raises_as_its_
     }
 
 
-def test_an_unknown_orchestrator_fails_its_instance_and_tells_which_there_are(host: Host) -> None:
+def test_an_unknown_orchestrator_fails_its_instance_with_a_list_of_the_known_ones(host: Host) -> None:
     outcome = host.outcome(host.run("nowhere", None))
     assert (outcome["status"], outcome["failure"], outcome["output"]["details"]) == ("FAILED", None, None)
     message = outcome["output"]["message"]
@@ -118,39 +118,39 @@ def test_an_unknown_orchestrator_fails_its_instance_and_tells_which_there_are(ho
 def test_a_custom_status_of_more_than_16_kilobytes_in_utf_16_fails_its_orchestration(
     host: Host, letters: int, status: str
 ) -> None:
-    outcome = host.outcome(host.run("tells", "x" * letters))  # and its two quotes
+    outcome = host.outcome(host.run("sets_status", "x" * letters))  # plus its two quotes
     assert outcome["status"] == status
     if status == "FAILED":
-        assert outcome["output"]["message"] == "Function 'tells' failed with an unhandled exception."
+        assert outcome["output"]["message"] == "Function 'sets_status' failed with an unhandled exception."
         assert "CustomStatus is too large: limit = 16 KB (UTF-16), actual = 16" in outcome["output"]["details"]
 
 
 def test_a_timer_fires(host: Host) -> None:
     outcome = host.outcome(host.run("sleeps_a_little", 1.5))
     assert outcome["status"] == "COMPLETED"
-    assert outcome["output"] > -1  # up to a second early: its delay is cut to whole seconds
+    assert outcome["output"] > -1  # up to a second early: its delay is truncated to whole seconds
 
 
-def test_an_orchestrator_that_takes_too_long_is_tried_again(host: Host) -> None:
+def test_an_orchestrator_that_takes_too_long_is_retried(host: Host) -> None:
     run = host.run("dies_while_orchestrating", 1)
     assert host.outcome(run) == {"status": "COMPLETED", "output": 4, "failure": None}
     first, second, *_ = host.notes("orchestrating")
     assert first != second
 
 
-def test_what_does_not_exist_cannot_be_terminated_but_purged(host: Host) -> None:
+def test_an_unknown_orchestration_cannot_be_terminated_but_purged(host: Host) -> None:
     assert (host.manage("unknown", "terminate"), host.manage("unknown", "purge")) == ("NOT_FOUND", "OK")
 
 
-def test_what_has_ended_cannot_be_terminated_but_purged(host: Host) -> None:
+def test_an_ended_orchestration_cannot_be_terminated_but_purged(host: Host) -> None:
     run = host.run("fan_out", 1)
     host.outcome(run)
     assert (host.manage(run, "terminate"), host.manage(run, "purge")) == ("FAILED_PRECONDITION", "OK")
     assert host.manage(run, "terminate") == "NOT_FOUND"
 
 
-def test_what_runs_cannot_be_purged_but_terminated(host: Host) -> None:
-    run = host.run("waits_for_nobody", "")
+def test_a_running_orchestration_cannot_be_purged_but_terminated(host: Host) -> None:
+    run = host.run("waits_forever", "")
     eventually(lambda: host.client.get(f"/runs/{run}").status_code == 202)
     assert (host.manage(run, "purge"), host.manage(run, "terminate")) == ("FAILED_PRECONDITION", "OK")
     assert host.outcome(run) == {"status": "TERMINATED", "output": None, "failure": None}

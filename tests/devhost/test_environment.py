@@ -21,7 +21,7 @@ def test_the_servers_in_use_win_over_local_settings() -> None:
     )
 
 
-def test_the_app_is_told_that_this_is_development() -> None:
+def test_the_apps_environment_is_development() -> None:
     assert app_environment({}, {}, {})["AZURE_FUNCTIONS_ENVIRONMENT"] == "Development"
 
 
@@ -49,7 +49,7 @@ def test_a_password_in_a_url_is_masked(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "7071.0"])
-def test_a_port_that_is_none_is_refused_by_name(port: str, tmp_path: Path) -> None:
+def test_an_invalid_port_is_refused_by_name(port: str, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=f"PORT must be a whole number from 0 to 65535, not {port}"):
         StartOptions.read(tmp_path, {"PORT": port}, verbose=False)
 

@@ -1,4 +1,4 @@
-"""The program that carries the real extension, as a part of the local host: how it starts, and how both end."""
+"""The program with the real extension, as a part of the local host: its start, and the end of both."""
 
 import asyncio
 import os
@@ -24,14 +24,14 @@ STORAGE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a;" + ";".join
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A program in place of the real one, that ends at once and says why."""
+    """Return a stand-in for the program that exits at once with an error."""
     file = tmp_path / "engine"
     file.write_text("#!/bin/sh\necho 'Unhandled exception. System.Exception: the hub is gone' >&2\nexit 3\n")
     file.chmod(stat.S_IRWXU)
     return file
 
 
-def test_a_program_that_is_not_there_stops_the_start_by_name(app: Path, tmp_path: Path) -> None:
+def test_a_missing_program_stops_the_start_and_is_named(app: Path, tmp_path: Path) -> None:
     refused = refused_start(tmp_path, app, DURABLE_HOST="/nowhere/engine", AzureWebJobsStorage=STORAGE)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == "DURABLE_HOST: /nowhere/engine is not an executable program"
@@ -45,7 +45,7 @@ def test_a_program_that_is_not_there_stops_the_start_by_name(app: Path, tmp_path
         (STORAGE, "AzureWebJobsStorage: no response from 127.0.0.1:1; is Azurite running?"),
     ],
 )
-def test_storage_that_cannot_be_used_stops_the_start_and_says_where_it_should_be(
+def test_storage_that_cannot_be_used_stops_the_start_and_its_expected_address_is_shown(
     app: Path, tmp_path: Path, program: Path, storage: str, said: str
 ) -> None:
     refused = refused_start(tmp_path, app, DURABLE_HOST=str(program), AzureWebJobsStorage=storage)
@@ -56,7 +56,7 @@ def test_storage_that_cannot_be_used_stops_the_start_and_says_where_it_should_be
 def test_a_program_that_ends_before_it_is_ready_stops_the_start_with_its_reason(
     app: Path, tmp_path: Path, program: Path, redis_url: str
 ) -> None:
-    port = redis_url.rpartition(":")[2]  # any server: it is only connected to
+    port = redis_url.rpartition(":")[2]  # any server that accepts connections
     refused = refused_start(
         tmp_path, app, DURABLE_HOST=str(program), AzureWebJobsStorage=STORAGE.replace(":1/", f":{port}/")
     )
@@ -68,7 +68,7 @@ def test_a_program_that_ends_before_it_is_ready_stops_the_start_with_its_reason(
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    """A host on the real engine."""
+    """Yield a host on the real engine."""
     with running_host(tmp_path, **real_engine.environment(tmp_path)) as running:
         yield running
 
@@ -78,16 +78,14 @@ def engine_of(host: Host) -> psutil.Process:
     return process
 
 
-def test_a_host_whose_engine_is_killed_ends_as_one_process_would(host: Host) -> None:
+def test_a_host_whose_engine_is_killed_exits(host: Host) -> None:
     engine_of(host).kill()
     assert host.process.wait(30) == 1
     assert f"the engine {ENGINE_PROGRAM} exited with code -9" in host.log()
 
 
-def test_a_host_that_is_killed_takes_its_engine_with_it_and_the_next_goes_on_with_the_run(
-    host: Host, tmp_path: Path
-) -> None:
-    run = host.run("waits_for_nobody", "")
+def test_the_engine_of_a_killed_host_exits_and_the_next_host_continues_the_run(host: Host, tmp_path: Path) -> None:
+    run = host.run("waits_forever", "")
     eventually(lambda: host.client.get(f"/runs/{run}").status_code == 202)
     engine = engine_of(host)
     os.kill(host.process.pid, signal.SIGKILL)
@@ -104,7 +102,7 @@ def test_a_host_that_is_stopped_stops_its_engine_in_time(host: Host) -> None:
     assert not psutil.pid_exists(engine.pid)
 
 
-def test_a_setting_names_the_hub_in_place_of_host_json(host: Host) -> None:
+def test_a_setting_overrides_the_hub_name_of_host_json(host: Host) -> None:
     settings = real_engine.environment(host.folder)
     hub = settings["AzureFunctionsJobHost__extensions__durableTask__hubName"]
     assert host.client.get("/hub").text == hub
@@ -133,10 +131,10 @@ def test_only_the_program_runs_functions_and_only_those_of_the_engine(
         ran.append(function)
         return "{}"
 
-    async def ask() -> int:
+    async def invoke_step() -> int:
         transport = httpx.ASGITransport(_functions_app(functions, invoke))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7100") as client:
             return (await client.post(f"/invoke/{name}", content="null", headers=headers)).status_code
 
-    assert asyncio.run(ask()) == status
+    assert asyncio.run(invoke_step()) == status
     assert ran == (["step"] if status == 200 else [])

@@ -1,4 +1,4 @@
-"""What the host answers by itself: its home page, its sign of life, and the firing of functions by hand."""
+"""The host's own answers: its home page, its health check, and starting functions by hand."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_the_home_page_can_be_switched_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_sign_of_life_is_open_and_never_kept(host: Host, method: str) -> None:
+def test_the_health_check_needs_no_key_and_is_never_cached(host: Host, method: str) -> None:
     answer = host.client.request(method, "/Admin/Host/Ping/")
     assert seen(answer) == (200, "0", b"")
     assert answer.headers["cache-control"] == "no-store,no-cache"
@@ -65,7 +65,7 @@ def test_without_the_key_the_platforms_routes_are_401(host: Host, method: str, p
     assert host.notes("yearly") == []
 
 
-def test_the_key_may_stand_in_the_query_and_the_header_comes_first(host: Host) -> None:
+def test_the_key_may_be_in_the_query_and_the_header_has_priority(host: Host) -> None:
     assert (
         host.client.post("/admin/functions/no", params={"code": MASTER_KEY}, headers=JSON, content="{}").status_code
         == 404
@@ -89,7 +89,7 @@ def test_the_key_may_stand_in_the_query_and_the_header_comes_first(host: Host) -
         ("application/vnd.x+json", b'{"input": null}', 404),
     ],
 )
-def test_firing_by_hand_takes_json_alone(host: Host, content_type: str, body: bytes, status: int) -> None:
+def test_starting_a_function_by_hand_requires_json(host: Host, content_type: str, body: bytes, status: int) -> None:
     answer = host.client.post("/admin/functions/missing", content=body, headers=KEY | {"Content-Type": content_type})
     assert seen(answer) == (status, "0", b"")
 
@@ -99,15 +99,15 @@ def test_a_body_for_the_platform_may_be_chunked(host: Host) -> None:
     assert answer.status_code == 404
 
 
-def test_one_of_http_is_accepted_and_fails(host: Host) -> None:
+def test_starting_an_http_function_by_hand_is_accepted_and_fails(host: Host) -> None:
     assert host.fire("pid") == 202
-    eventually(lambda: "ERROR   pid: failed: what fires a function by hand is no HTTP request" in host.log())
+    eventually(lambda: "ERROR   pid: failed: an HTTP function cannot be started by hand" in host.log())
 
 
 @pytest.mark.parametrize(
     "name", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.0.2.1", ""]
 )
-def test_a_name_that_is_not_this_machines_reaches_nothing_of_the_admin_api(host: Host, name: str) -> None:
+def test_a_host_name_of_another_machine_has_no_access_to_the_admin_api(host: Host, name: str) -> None:
     for path in ("functions/yearly", "host/ping"):
         head, _ = exchange(
             host,
@@ -119,12 +119,12 @@ def test_a_name_that_is_not_this_machines_reaches_nothing_of_the_admin_api(host:
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST:7071", "127.0.0.1", "127.8.9.1:80", "[::1]:7071"])
-def test_every_name_of_this_machine_does(host: Host, name: str) -> None:
+def test_every_host_name_of_this_machine_has_access_to_the_admin_api(host: Host, name: str) -> None:
     head, _ = exchange(host, f"GET /admin/host/ping HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
     assert head.startswith("HTTP/1.1 200 ")
 
 
-def test_a_page_of_the_web_gets_no_leave_to_send_the_key(host: Host) -> None:
+def test_web_pages_are_not_allowed_to_send_the_key(host: Host) -> None:
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answer = host.client.options(
         "/admin/functions/yearly", headers=asked | {"Access-Control-Request-Headers": "x-functions-key"}
@@ -133,7 +133,7 @@ def test_a_page_of_the_web_gets_no_leave_to_send_the_key(host: Host) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_a_key_that_is_not_given_is_made_for_this_start_and_told_once(tmp_path: Path) -> None:
+def test_without_a_given_key_one_is_created_for_this_start_and_printed_once(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_MASTER_KEY="") as host:
         (key,) = [line.rpartition(" ")[2] for line in host.lines if line.startswith("Host master key")]
         assert host.fire("yearly", key) == 202
@@ -143,7 +143,7 @@ def test_a_key_that_is_not_given_is_made_for_this_start_and_told_once(tmp_path: 
     assert key != PlatformSettings.read({}).master_key != PlatformSettings.read({}).master_key
 
 
-def test_a_given_key_is_not_told(host: Host) -> None:
+def test_a_given_key_is_not_printed(host: Host) -> None:
     assert not [line for line in host.lines if MASTER_KEY in line or line.startswith("Host master key")]
 
 
@@ -165,5 +165,5 @@ def test_the_limit_for_bodies_is_a_number_or_the_hosts_own(value: str, limit: in
         ("AzureWebJobs.other.Disabled", "true", False),
     ],
 )
-def test_a_function_is_disabled_by_dots_alone(name: str, value: str, *, disabled: bool) -> None:
+def test_a_function_is_disabled_only_by_a_setting_with_dots(name: str, value: str, *, disabled: bool) -> None:
     assert PlatformSettings.read({name: value}).is_disabled("nightly") is disabled

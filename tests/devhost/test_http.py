@@ -16,13 +16,13 @@ def test_a_function_sees_every_part_of_the_request(host: Host) -> None:
     assert seen["method"] == "POST"
     assert seen["url"] == f"{host.client.base_url}/echo/a%20b/c%2Fd?x=1&x=2&empty=&y=%C3%BC"
     assert seen["route_params"] == {"first": "a b", "second": "c%2Fd"}
-    assert seen["params"] == {"x": "1,2", "y": "ü"}, "as the host: joined, and empty ones dropped"
+    assert seen["params"] == {"x": "1,2", "y": "ü"}, "as in the host: joined, without empty ones"
     assert seen["headers"]["x-several"] == "1,2"
     assert bytes.fromhex(seen["body"]) == b"\x00body"
 
 
 @pytest.mark.parametrize("claimed", [None, "192.0.2.1", "192.0.2.1, 192.0.2.2:80"])
-def test_where_a_request_comes_from_is_added_to_what_it_says_of_that(host: Host, claimed: str | None) -> None:
+def test_the_address_of_the_client_is_appended_to_the_forwarded_ones(host: Host, claimed: str | None) -> None:
     headers = {} if claimed is None else {"X-Forwarded-For": claimed}
     seen = host.client.get("/echo/a/b", headers=headers).json()["headers"]["x-forwarded-for"]
     *before, peer = seen.split(", ")
@@ -34,10 +34,10 @@ def test_a_body_without_a_length_never_reaches_a_function(host: Host) -> None:
     seen = host.client.put("/echo/a/b", content=iter([b"in ", b"chunks"])).json()
     assert seen["body"] == ""
     assert seen["headers"]["transfer-encoding"] == "chunked"
-    assert host.client.get("/text").status_code == 200, "the connection is of use again"
+    assert host.client.get("/text").status_code == 200, "the connection can be used again"
 
 
-def test_a_length_beside_a_transfer_coding_says_nothing_and_ends_the_connection(host: Host) -> None:
+def test_a_length_beside_a_transfer_coding_is_ignored_and_ends_the_connection(host: Host) -> None:
     chunked = b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     head, body = exchange(host, b"PUT /echo/a/b HTTP/1.1\r\nHost: x\r\n" + chunked)
     assert "connection: close" in head
@@ -46,12 +46,12 @@ def test_a_length_beside_a_transfer_coding_says_nothing_and_ends_the_connection(
     assert "content-length" not in seen["headers"]
 
 
-def test_names_of_parameters_are_without_regard_to_case_and_bytes_that_are_no_utf_8_stay_encoded(host: Host) -> None:
+def test_names_of_parameters_are_case_insensitive_and_invalid_utf_8_stays_encoded(host: Host) -> None:
     seen = host.client.get("/echo/a/b?A=1&a=2&bad=%FF&plus=a+b").json()
     assert seen["params"] == {"A": "1,2", "bad": "%FF", "plus": "a b"}
 
 
-def test_a_path_is_normalized_before_it_is_told(host: Host) -> None:
+def test_a_path_is_normalized_before_a_function_sees_it(host: Host) -> None:
     _, body = exchange(host, b"GET /x/%2e%2e/echo/%61/./b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     seen = json.loads(body.split(b"\r\n")[1])
     assert seen["url"] == "http://h/echo/a/b"
@@ -127,13 +127,13 @@ def test_an_exception_is_a_500_without_detail_and_one_line_in_the_log(host: Host
     assert "ERROR   raises: failed: ValueError: secret of GET second line (function_app.py:" in line
 
 
-def test_the_log_has_the_lines_of_an_invocation_with_function_and_level_as_the_platform_would_show_them(
+def test_the_log_has_the_lines_of_an_invocation_with_function_and_level_as_on_the_platform(
     host: Host,
 ) -> None:
     host.client.get("/log")
     lines = host.log()
     assert "INFO    logs: a line of GET\n" in lines
-    assert "INFO    logs: a line of a library\n" in lines, "what the app does not silence itself is shown there, too"
+    assert "INFO    logs: a line of a library\n" in lines, "lines of libraries are shown unless the app silences them"
     assert "WARNING logs: a line of a coroutine\n" not in lines
     assert "printed by a function\n" in lines
     assert "a line of the worker library" not in lines
@@ -151,7 +151,7 @@ def test_a_line_that_no_invocation_waits_for_is_discarded(host: Host) -> None:
     assert "a late line" not in host.log()
 
 
-def test_an_error_that_is_logged_is_one_line_with_the_place_it_was_raised_at(host: Host) -> None:
+def test_a_logged_error_is_one_line_with_its_location(host: Host) -> None:
     host.client.get("/log-error")
     (line,) = [line for line in host.log().splitlines() if "could not divide" in line]
     assert (
@@ -171,15 +171,15 @@ def test_a_body_above_the_limit_is_an_empty_500_before_a_function_sees_it(limite
     assert content == b""
 
 
-def test_a_body_at_the_limit_is_handed_over(limited: Host) -> None:
+def test_a_body_at_the_limit_is_passed_on(limited: Host) -> None:
     assert limited.client.post("/echo/a/b", content=b"x" * 100).json()["body"] == "78" * 100
 
 
-def test_a_body_above_the_limit_without_a_length_is_not_read_by_anybody(limited: Host) -> None:
+def test_a_body_above_the_limit_without_a_length_is_not_read(limited: Host) -> None:
     assert limited.client.put("/echo/a/b", content=iter([b"x" * 60, b"x" * 60])).json()["body"] == ""
 
 
-def test_a_body_above_the_limit_of_a_path_that_nobody_has_ends_the_connection(limited: Host) -> None:
+def test_a_body_above_the_limit_for_an_unknown_path_ends_the_connection(limited: Host) -> None:
     head, _ = exchange(limited, b"POST /unknown HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
     assert head.startswith("HTTP/1.1 404 ")
 
@@ -191,7 +191,7 @@ def test_a_disabled_function_is_404_and_is_not_run(limited: Host) -> None:
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with a small limit for bodies, no home page and a disabled function."""
+    """Yield a host with a small limit for bodies, no home page and a disabled function."""
     settings = {
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "100",
         "AzureWebJobsDisableHomepage": "true",

@@ -1,4 +1,4 @@
-"""What is refused before anything of Azure sees it, and what becomes of paths; as Kestrel's sources have it."""
+"""Requests that are refused before any code of Azure, and the processing of paths, as in Kestrel's sources."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def with_headers(*lines: bytes, method: bytes = b"GET", version: bytes = b"HTTP/
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Unfinished",
     ],
 )
-def test_what_is_right_or_may_still_become_so_is_not_refused(head: bytes) -> None:
+def test_a_head_that_is_valid_so_far_is_not_refused(head: bytes) -> None:
     assert refusal(head) is None
 
 
@@ -103,16 +103,16 @@ def test_what_is_right_or_may_still_become_so_is_not_refused(head: bytes) -> Non
         with_headers(method=b"POST", version=b"HTTP/1.0"),
     ],
 )
-def test_what_is_malformed_or_could_be_read_in_two_ways_is_a_400(head: bytes) -> None:
+def test_a_malformed_or_ambiguous_head_is_a_400(head: bytes) -> None:
     assert refusal(head) == (400, b"")
 
 
-def test_a_version_that_is_not_known_is_a_505() -> None:
+def test_an_unknown_version_is_a_505() -> None:
     assert refusal(get(b"/", version=b"HTTP/2.0")) == (505, b"")
     assert refusal(get(b"/", version=b"TEAPOT")) == (505, b"")
 
 
-def test_a_target_that_belongs_to_another_method_is_a_405_that_names_it() -> None:
+def test_a_target_for_another_method_is_a_405_that_names_the_method() -> None:
     assert refusal(get(b"*")) == (405, b"OPTIONS")
     assert refusal(get(b"x:443")) == (405, b"CONNECT")
 
@@ -122,7 +122,7 @@ def test_a_request_line_may_be_8_kilobytes_long_and_no_longer() -> None:
     assert refusal(get(b"/" + b"a" * longest)) is None
     assert refusal(get(b"/" + b"a" * (longest + 1))) == (414, b"")
     assert refusal(b"a" * (MAX_REQUEST_LINE - 1)) is None
-    assert refusal(b"a" * MAX_REQUEST_LINE) == (414, b""), "its end need not have come"
+    assert refusal(b"a" * MAX_REQUEST_LINE) == (414, b""), "even before its end has arrived"
 
 
 def test_headers_may_be_32_kilobytes_long_together_and_no_longer() -> None:
@@ -132,7 +132,7 @@ def test_headers_may_be_32_kilobytes_long_together_and_no_longer() -> None:
     assert refusal(line + longest + b"\r\n\r\n") is None
     assert refusal(line + longest + b"\r\n\r\nbody") is None
     assert refusal(line + longest + b"a\r\n\r\n") == (431, b"")
-    assert refusal(line + longest + b"aaaaa") == (431, b""), "their end need not have come"
+    assert refusal(line + longest + b"aaaaa") == (431, b""), "even before their end has arrived"
 
 
 def test_there_may_be_100_headers_and_no_more() -> None:
@@ -181,7 +181,7 @@ def test_a_path_is_decoded_once_and_then_without_dot_segments(target: bytes, pat
     ("path", "spelled"),
     [("/a b", "/a%20b"), ("/ü", "/%C3%BC"), ("/a%2Fb", "/a%2Fb"), ("/%zz", "/%25zz"), ("/a:b@c;d,e", "/a:b@c;d,e")],
 )
-def test_a_path_is_told_with_its_encoding(path: str, spelled: str) -> None:
+def test_a_path_is_passed_on_with_its_encoding(path: str, spelled: str) -> None:
     assert encoded(path) == spelled
 
 

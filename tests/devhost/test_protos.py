@@ -1,4 +1,4 @@
-"""The messages of the worker library load beside this repository's own ``tests`` and other compiled messages."""
+"""The messages of the worker library can be loaded beside this repository's ``tests`` and other compiled messages."""
 
 import re
 import subprocess
@@ -18,17 +18,17 @@ print(received.WhichOneof("content"), received.invocation_request.invocation_id)
 """
 
 
-def test_the_messages_load_beside_the_durable_sdks_own_and_beside_a_package_that_is_also_called_tests() -> None:
+def test_the_messages_load_beside_the_durable_sdks_own_and_a_package_that_is_also_called_tests() -> None:
     command = [sys.executable, "-W", "error", "-c", _BESIDE_OTHERS]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (said.stdout, said.stderr) == ("invocation_request 2\n", "")
 
 
-def test_loading_again_gives_the_same_messages() -> None:
+def test_loading_again_returns_the_same_messages() -> None:
     assert protos.load() is protos.load()
 
 
-def test_the_messages_have_each_name_that_the_worker_library_takes_from_them() -> None:
+def test_the_messages_have_each_name_that_the_worker_library_uses() -> None:
     library = find_spec("azure_functions_runtime")
     assert library is not None
     assert library.origin is not None

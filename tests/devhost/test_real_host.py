@@ -1,4 +1,4 @@
-"""``make func`` around stand-ins for the two programs that are not ours and not everywhere."""
+"""``make func`` with stand-ins for the two external programs, which are not installed everywhere."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from tests.infra.bicep import ROOT
 
 FUNC = """#!{python}
 import json, os, signal, sys
-with open({told!r} + ".new", "w") as file:
+with open({record!r} + ".new", "w") as file:
     json.dump({{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}, file)
-os.rename({told!r} + ".new", {told!r})
+os.rename({record!r} + ".new", {record!r})
 signal.pause()
 """
 STORAGE = """#!{python}
@@ -39,7 +39,7 @@ def start(path: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
+def test_a_missing_program_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     process = start(tmp_path)
     output, error = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -51,15 +51,15 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Pa
 
 
 def test_the_real_host_gets_our_python_our_servers_and_our_folder(tmp_path: Path) -> None:
-    told = tmp_path / "told.json"
+    record = tmp_path / "record.json"
     for name, program in (("func", FUNC), ("azurite", STORAGE)):
-        (tmp_path / name).write_text(program.format(python=sys.executable, told=str(told)))
+        (tmp_path / name).write_text(program.format(python=sys.executable, record=str(record)))
         (tmp_path / name).chmod(0o755)
     process = start(tmp_path)
     try:
-        eventually(lambda: told.exists() or process.poll() is not None)
+        eventually(lambda: record.exists() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
-        given = json.loads(told.read_text())
+        given = json.loads(record.read_text())
         assert (given["arguments"], given["folder"]) == (["start", "--port", "7099"], str(ROOT))
         environment = given["environment"]
         assert environment["languageWorkers__python__defaultExecutablePath"] == sys.executable

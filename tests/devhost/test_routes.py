@@ -24,7 +24,7 @@ def test_a_route_that_starts_with_a_reserved_word_is_refused_by_function_and_rul
         table(http_function("lookup", route))
 
 
-def test_the_route_prefix_does_not_save_a_reserved_route() -> None:
+def test_a_reserved_route_is_refused_even_with_a_route_prefix() -> None:
     with pytest.raises(StartError, match="starts with 'admin'"):
         table(http_function("lookup", "admin/x"), prefix="api")
 
@@ -40,7 +40,7 @@ def test_a_function_named_like_a_reserved_word_needs_a_route(name: str) -> None:
     ("first", "second"),
     [((), ()), (("GET",), ()), ((), ("POST",)), (("GET", "POST"), ("POST", "PUT"))],
 )
-def test_two_functions_on_one_template_are_refused_where_a_method_would_reach_both(
+def test_two_functions_with_the_same_template_are_refused_if_a_method_would_match_both(
     first: tuple[str, ...], second: tuple[str, ...]
 ) -> None:
     with pytest.raises(StartError, match=r"function second: .* conflicts with the route of function first"):
@@ -52,7 +52,7 @@ def test_two_functions_may_share_a_template_with_different_methods() -> None:
     assert routes.match("GET", "/users/7") == ("read", {"id": "7"})
     assert routes.match("PUT", "/users/7") == ("write", {"id": "7"})
     assert routes.match("DELETE", "/users/7") is None
-    assert routes.match("get", "/users/7") == ("read", {"id": "7"}), "methods are without regard to case"
+    assert routes.match("get", "/users/7") == ("read", {"id": "7"}), "methods are case-insensitive"
 
 
 def test_a_parameter_the_local_host_cannot_match_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_a_literal_segment_wins_over_a_parameter_whatever_the_order() -> None:
         ("/api/u\u017fers/7", None),
     ],
 )
-def test_a_path_matches_by_segments_without_regard_to_case(path: str, expected: dict[str, str] | None) -> None:
+def test_a_path_matches_by_segments_case_insensitively(path: str, expected: dict[str, str] | None) -> None:
     match = table(http_function("user", "users/{id}"), prefix="api").match("GET", path)
     assert (match and match[1]) == expected
 

@@ -1,4 +1,4 @@
-"""The sample users in a real server, as the app finds them there."""
+"""The sample users in a real server, as the app reads them."""
 
 from datetime import date
 
@@ -12,7 +12,7 @@ from stores.portfolios import InvalidPortfolio, PortfolioStore
 COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
 
 
-def test_seeding_twice_doubles_nothing(mongodb_url: str, database: DocumentDatabase) -> None:
+def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: DocumentDatabase) -> None:
     first = seed_sample_users(mongodb_url, database.name)
     before = {name: list(database[name].find().sort("_id")) for name in COLLECTIONS}
     assert seed_sample_users(mongodb_url, database.name) == first == len(before["users"])
@@ -25,7 +25,7 @@ def test_seeding_leaves_the_users_of_others_alone(mongodb_url: str, database: Do
     assert database.users.count_documents({}) == sample_users + 1
 
 
-def test_documents_have_the_backends_fields_and_some_this_app_does_not_know(
+def test_documents_have_the_backends_fields_and_some_unknown_to_this_app(
     mongodb_url: str, database: DocumentDatabase
 ) -> None:
     seed_sample_users(mongodb_url, database.name)
@@ -49,7 +49,7 @@ def test_natural_keys_are_unique_and_there_is_one_administrator(mongodb_url: str
     assert database.users.count_documents({"is_admin": True}) == 1
 
 
-def test_the_awkward_ones_are_among_those_the_app_finds(mongodb_url: str, database: DocumentDatabase) -> None:
+def test_the_awkward_users_are_among_those_that_the_app_reads(mongodb_url: str, database: DocumentDatabase) -> None:
     seed_sample_users(mongodb_url, database.name)
     store = PortfolioStore(database)
     active = [user_id for page in store.active_user_ids(None) for user_id in page]
@@ -74,7 +74,7 @@ def test_the_awkward_ones_are_among_those_the_app_finds(mongodb_url: str, databa
     )
 
 
-def test_what_was_paid_is_plausible(mongodb_url: str, database: DocumentDatabase) -> None:
+def test_purchase_prices_are_plausible(mongodb_url: str, database: DocumentDatabase) -> None:
     seed_sample_users(mongodb_url, database.name)
     bars = (
         SampleProvider()

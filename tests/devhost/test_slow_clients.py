@@ -1,4 +1,4 @@
-"""Clients that take their time: they wait for themselves only, and not for ever."""
+"""Slow clients delay only themselves, and not forever."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class Client:
         return await self.reader.readline()
 
     async def rest(self) -> bytes:
-        """Give what comes until the host ends the connection, in whatever way it does."""
+        """Return everything received until the host ends the connection in any way."""
         received = b""
         with contextlib.suppress(ConnectionError):
             while chunk := await self.reader.read(1000):
@@ -45,7 +45,7 @@ class Client:
         return received
 
     async def trickle(self, data: bytes) -> bytes:
-        """Send this over and over, a little at a time, until the host ends the connection; what it said."""
+        """Send this repeatedly, in small parts, until the host ends the connection; return everything received."""
         received = b""
         with contextlib.suppress(ConnectionError):
             while not self.reader.at_eof():
@@ -90,7 +90,7 @@ def test_the_limits_are_those_of_the_real_host() -> None:
     assert limits == (130, 31, 5, 5)
 
 
-def test_a_connection_without_a_request_is_ended_without_a_word() -> None:
+def test_a_connection_without_a_request_is_closed_without_an_answer() -> None:
     async def run() -> None:
         async with a_host() as connect:
             assert await (await connect()).rest() == b""
@@ -98,12 +98,12 @@ def test_a_connection_without_a_request_is_ended_without_a_word() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("said", [b"G", b"GET /hello HTTP/1.1\r\nX-Slow: "])
-def test_a_head_that_does_not_arrive_is_an_empty_408_and_the_end_of_the_connection(said: bytes) -> None:
+@pytest.mark.parametrize("start", [b"G", b"GET /hello HTTP/1.1\r\nX-Slow: "])
+def test_a_head_that_does_not_arrive_is_an_empty_408_and_the_end_of_the_connection(start: bytes) -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
-            await client.send(said)
+            await client.send(start)
             answer = await client.rest()
             assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
             assert b"content-length: 0\r\n" in answer.lower()
@@ -112,7 +112,7 @@ def test_a_head_that_does_not_arrive_is_an_empty_408_and_the_end_of_the_connecti
     asyncio.run(run())
 
 
-def test_a_head_that_trickles_in_is_not_waited_for_any_longer() -> None:
+def test_the_host_does_not_wait_longer_for_a_head_that_trickles_in() -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
@@ -122,7 +122,7 @@ def test_a_head_that_trickles_in_is_not_waited_for_any_longer() -> None:
     asyncio.run(run())
 
 
-def test_the_second_request_of_a_connection_is_not_waited_for_either() -> None:
+def test_the_host_does_not_wait_long_for_the_second_request_of_a_connection() -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
@@ -148,7 +148,7 @@ def test_a_body_that_does_not_arrive_is_an_empty_500_and_the_end_of_the_connecti
     asyncio.run(run())
 
 
-def test_a_body_that_trickles_in_below_240_bytes_a_second_is_not_waited_for_any_longer() -> None:
+def test_the_host_does_not_wait_for_a_body_below_240_bytes_per_second() -> None:
     async def run() -> None:
         async with a_host(grace_seconds=0.2) as connect:
             client = await connect()
@@ -158,7 +158,7 @@ def test_a_body_that_trickles_in_below_240_bytes_a_second_is_not_waited_for_any_
     asyncio.run(run())
 
 
-def test_a_body_that_has_brought_much_may_pause_for_longer() -> None:
+def test_a_body_with_many_bytes_so_far_may_pause_for_longer() -> None:
     async def run() -> None:
         async with a_host(grace_seconds=0.1) as connect:
             client = await connect()
@@ -170,7 +170,7 @@ def test_a_body_that_has_brought_much_may_pause_for_longer() -> None:
     asyncio.run(run())
 
 
-def test_a_body_without_a_length_is_not_waited_for_before_the_answer_and_not_for_long_after_it() -> None:
+def test_the_host_does_not_wait_for_a_body_without_a_length_before_the_answer_and_not_long_after_it() -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
@@ -182,7 +182,7 @@ def test_a_body_without_a_length_is_not_waited_for_before_the_answer_and_not_for
     asyncio.run(run())
 
 
-def test_a_body_that_nobody_wants_and_that_trickles_in_is_not_waited_for_any_longer() -> None:
+def test_the_host_does_not_wait_longer_for_an_unwanted_body_that_trickles_in() -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
@@ -192,7 +192,7 @@ def test_a_body_that_nobody_wants_and_that_trickles_in_is_not_waited_for_any_lon
     asyncio.run(run())
 
 
-def test_a_malformed_chunk_does_not_keep_the_answer_back_and_ends_the_connection() -> None:
+def test_a_malformed_chunk_does_not_prevent_the_answer_and_ends_the_connection() -> None:
     async def run() -> None:
         async with a_host() as connect:
             client = await connect()
@@ -226,7 +226,7 @@ def test_a_body_without_a_length_is_drained_so_that_the_next_request_is_answered
     ],
 )
 @pytest.mark.parametrize("before", [b"", HEAD + b"12345"])
-def test_what_is_refused_gets_an_empty_answer_and_the_end_of_the_connection(
+def test_a_refused_request_gets_an_empty_answer_and_the_end_of_the_connection(
     head: bytes, status: bytes, before: bytes
 ) -> None:
     async def run() -> None:
@@ -245,7 +245,7 @@ def test_what_is_refused_gets_an_empty_answer_and_the_end_of_the_connection(
     asyncio.run(run())
 
 
-def test_slow_heads_and_bodies_keep_nobody_else_waiting() -> None:
+def test_slow_heads_and_bodies_do_not_delay_other_clients() -> None:
     async def run() -> None:
         async with a_host(protocol=PatientProtocol) as connect:
             for said in (HEAD, HEAD + b"12", b"GET /hello HTTP/1.1\r\n") * 30:

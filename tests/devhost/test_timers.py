@@ -45,7 +45,7 @@ def run_briefly(running: Timer, invoke: Callable[[str, str], Awaitable[Any]]) ->
 
 
 def remember_a_missed_occurrence(folder: Path, schedule: str = YEARLY) -> None:
-    """Leave the status of a host that was stopped before the last time the schedule was due."""
+    """Write the status of a host that was stopped before the last due time of the schedule."""
     missed = Schedule.read(schedule).before(datetime.now(UTC))
     remember(folder, Schedule.read(schedule).before(missed), missed)
 
@@ -57,7 +57,7 @@ def remember(folder: Path, last: datetime, following: datetime) -> None:
 
 
 def each_second() -> str:
-    """Give a schedule of each second of today and tomorrow, whose status is kept since it is not of every day."""
+    """Return a schedule of each second of today and tomorrow; its status is kept because it is not daily."""
     today = datetime.now(UTC).isoweekday() % 7
     return f"* * * * * {today},{(today + 1) % 7}"
 
@@ -101,7 +101,7 @@ def test_a_timer_that_never_fired_has_no_last_time_and_is_not_past_due() -> None
     assert never["IsPastDue"] is False
 
 
-def test_a_day_of_the_month_and_one_of_the_week_bind_both() -> None:
+def test_a_day_of_the_month_and_a_weekday_must_both_match() -> None:
     due = datetime.fromisoformat(payload(timer("0 0 1 1-7 * Sat"))["ScheduleStatus"]["Next"])
     assert (due.day <= 7, due.isoweekday(), due.hour) == (True, 6, 1)
 
@@ -117,7 +117,9 @@ def test_times_have_their_offset_and_a_firing_its_fraction_of_a_second(tmp_path:
 
 
 @pytest.mark.parametrize("schedule", ["* * * * * *", "*/20 0-59 */1 1-31 Jan-Dec Sun-Sat"])
-def test_of_a_timer_that_is_due_several_times_a_minute_nothing_is_kept_or_told(schedule: str, tmp_path: Path) -> None:
+def test_a_timer_that_is_due_several_times_a_minute_has_no_stored_or_reported_status(
+    schedule: str, tmp_path: Path
+) -> None:
     remember_a_missed_occurrence(tmp_path, schedule)
     kept = (tmp_path / "timers" / "nightly.json").read_bytes()
     often = timer(schedule, tmp_path)
@@ -128,12 +130,12 @@ def test_of_a_timer_that_is_due_several_times_a_minute_nothing_is_kept_or_told(s
 
     run_briefly(often, invoke)
     assert payload(often)["ScheduleStatus"] is None
-    assert [told for told in fired if told["IsPastDue"] or told["ScheduleStatus"]] == []
+    assert [firing for firing in fired if firing["IsPastDue"] or firing["ScheduleStatus"]] == []
     assert (tmp_path / "timers" / "nightly.json").read_bytes() == kept
 
 
 @pytest.mark.parametrize("schedule", ["0 * * * * *", "* 0-58 * * * *", "* * * * * 0-5"])
-def test_of_any_other_timer_the_status_is_told(schedule: str) -> None:
+def test_any_other_timer_reports_its_status(schedule: str) -> None:
     assert payload(timer(schedule))["ScheduleStatus"] is not None
 
 
@@ -150,7 +152,7 @@ def test_a_missed_occurrence_fires_once_as_past_due(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("schedule", [YEARLY, "0 30 * * * *"])
-def test_a_schedule_that_was_changed_meanwhile_makes_nothing_past_due(schedule: str, tmp_path: Path) -> None:
+def test_after_a_change_of_the_schedule_nothing_is_past_due(schedule: str, tmp_path: Path) -> None:
     remember_a_missed_occurrence(tmp_path, HOURLY)
     fired: list[str] = []
 
@@ -195,7 +197,7 @@ def test_a_stop_between_two_attempts_loses_the_occurrence_as_in_azure(tmp_path: 
     assert datetime.fromisoformat(stopped["Next"]) == Schedule.read(YEARLY).after(datetime.now(UTC))
 
 
-def test_a_firing_is_of_the_time_it_began_however_long_its_retries_take(tmp_path: Path) -> None:
+def test_a_firing_counts_for_the_time_it_began_however_long_its_retries_take(tmp_path: Path) -> None:
     remember_a_missed_occurrence(tmp_path)
     began: list[datetime] = []
 
@@ -224,9 +226,7 @@ def test_a_crash_during_the_invocation_makes_it_past_due_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("failures", "calls"), [(0, 1), (1, 2), (2, 3), (9, 3)])
-def test_a_timer_with_a_retry_policy_is_tried_again_until_it_succeeds(
-    tmp_path: Path, failures: int, calls: int
-) -> None:
+def test_a_timer_with_a_retry_policy_is_retried_until_it_succeeds(tmp_path: Path, failures: int, calls: int) -> None:
     remember_a_missed_occurrence(tmp_path)
     fired: list[str] = []
 
@@ -289,7 +289,7 @@ def test_a_timer_can_be_fired_by_hand(tmp_path: Path) -> None:
         assert eventually(lambda: host.notes("yearly")) == ["False"]
 
 
-def test_a_status_that_was_cut_off_stops_the_start_by_the_name_of_its_file(tmp_path: Path) -> None:
+def test_a_truncated_status_stops_the_start_and_its_file_is_named(tmp_path: Path) -> None:
     remember_a_missed_occurrence(tmp_path)
     file = tmp_path / "timers" / "nightly.json"
     file.write_bytes(file.read_bytes()[:20])

@@ -20,13 +20,13 @@ from tests.devhost.harness import HOST_APP, Host, environment, eventually, refus
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    """A host of its own for each test: it ends itself after some deaths of its workers."""
+    """Yield a new host for each test, because a host exits after several deaths of its workers."""
     with running_host(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="2") as running:
         yield running
 
 
 def kill(pid: int) -> None:
-    """Kill -9, and wait until the host has noticed: a zombie's other threads may still hold its socket."""
+    """Kill a worker and wait until the host notices: a zombie's other threads may still hold its socket."""
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(pid))
 
@@ -101,7 +101,7 @@ def test_an_activity_whose_worker_is_killed_fails_with_how_the_process_ended(hos
     assert host.outcome(run)["output"]["inner"]["message"] == f"worker process {pid} exited with code -9"
 
 
-def test_an_orchestrator_whose_worker_is_killed_goes_on_elsewhere(host: Host) -> None:
+def test_an_orchestrator_whose_worker_is_killed_continues_on_another(host: Host) -> None:
     run = host.run("dies_while_orchestrating", 1)
     kill(int(eventually(lambda: host.notes("orchestrating"))[0]))
     assert host.outcome(run) == {"status": "COMPLETED", "output": 4, "failure": None}
@@ -109,7 +109,7 @@ def test_an_orchestrator_whose_worker_is_killed_goes_on_elsewhere(host: Host) ->
     assert first != second
 
 
-def test_a_host_ends_itself_after_three_deaths_a_worker_process(tmp_path: Path) -> None:
+def test_a_host_exits_after_three_deaths_per_worker_process(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="1") as host:
         for _ in range(2):
             kill(eventually(host.workers)[0].pid)
@@ -119,17 +119,17 @@ def test_a_host_ends_itself_after_three_deaths_a_worker_process(tmp_path: Path) 
         assert "Exceeded language worker restart retry count: 3 worker processes exited." in host.log()
 
 
-def test_a_host_whose_workers_died_often_goes_on_with_those_it_has(tmp_path: Path) -> None:
+def test_a_host_whose_workers_died_often_continues_with_the_others(tmp_path: Path) -> None:
     with running_host(tmp_path, FUNCTIONS_WORKER_PROCESS_COUNT="2") as host:
         for _ in range(5):
-            kill(int(host.client.get("/pid").text))  # one that has loaded the app: else its replacement dies, too
+            kill(int(host.client.get("/pid").text))  # one that has loaded the app, otherwise its replacement exits too
         killed, left = eventually(partial(both_answer, host))
         kill(killed)
         assert [int(host.client.get("/pid").text) for _ in range(3)] == [left] * 3
 
 
 def both_answer(host: Host) -> set[int]:
-    """Give the processes of two requests at once, nothing while one process answers both."""
+    """Return the process ids of two concurrent requests; an empty set if one process answers both."""
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda _: host.client.get("/sleep", params={"seconds": 0.3}), range(2)))
     pids = {int(line) for line in host.notes("sleep")[-2:]}
@@ -171,7 +171,7 @@ def test_modules_are_searched_in_packages_then_in_the_workers_own_folder_and_las
 
 
 @pytest.mark.parametrize("annotation", ["dict[str, int]", "int | None", "list[str]"])
-def test_a_function_that_the_worker_library_refuses_stops_the_start_in_its_words(
+def test_a_function_that_the_worker_library_refuses_stops_the_start_with_its_message(
     app: Path, tmp_path: Path, annotation: str
 ) -> None:
     (app / "function_app.py").write_text(

@@ -1,4 +1,4 @@
-"""The whole app under test: the local host as a program of its own, talked to over HTTP."""
+"""The whole app under test: the local host in its own process, used over HTTP."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ _strangers = count(1)
 
 @dataclass
 class App:
-    """A running app, its lines so far and a client that carries the admin secret."""
+    """A running app, its output so far, and a client with the admin secret."""
 
     process: subprocess.Popen[str]
     client: httpx.Client
@@ -37,7 +37,7 @@ class App:
     output: list[str] = field(default_factory=list)
 
     def stranger(self, **headers: str) -> httpx.Client:
-        """Give a client without credentials at an address of its own, where the app trusts two proxies."""
+        """Return a client without credentials; it has its own address if the app trusts two proxies."""
         number = next(_strangers)
         address = f"198.18.{number // 256 % 256}.{number % 256}"
         headers = {"X-Forwarded-For": address} | headers
@@ -57,7 +57,7 @@ class App:
         return run
 
     def wait(self, run_id: str) -> dict[str, Any]:
-        """Give the run once it has ended; it may be a moment before it has logged that and cleared up."""
+        """Return the run after its end; its last log line and its cleanup may follow a moment later."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (run := self.status(run_id))["status"] not in FINAL:
             assert time.monotonic() < deadline, f"{run_id} did not end: {run}\n{self.log.read_text()}"
@@ -65,7 +65,7 @@ class App:
         return run
 
     def run(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-        """Start a run and give it once it has ended."""
+        """Start a run and return it after its end."""
         answer = self.trigger(**body)
         assert answer.status_code == 202, answer.text
         return self.wait(answer.json()["run_id"])
@@ -77,13 +77,13 @@ class App:
         return report
 
     def fire(self, function: str) -> None:
-        """Fire a function by hand."""
+        """Start a function through the host's admin API."""
         headers = {"x-functions-key": MASTER_KEY}
         answer = self.client.post(f"/admin/functions/{function}", json={"input": ""}, headers=headers)
         assert answer.status_code == 202, answer.status_code
 
     def stop(self, number: signal.Signals) -> None:
-        """End the app's process by a signal."""
+        """Stop the app's process with a signal."""
         self.client.close()
         self.process.send_signal(number)
         self.process.wait(timeout=10)
@@ -91,13 +91,13 @@ class App:
             self.process.stdout.close()
 
     def printed(self, start: str) -> str:
-        """Give the rest of the line that begins with ``start``."""
+        """Return the rest of the printed line that begins with ``start``."""
         (line,) = [line for line in self.output if line.startswith(start)]
         return line.removeprefix(start).strip()
 
 
 def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> App:
-    """Start the app as ``make start`` does, on a free port; its log goes on where one in ``folder`` ended."""
+    """Start the app as ``make start`` does, on a free port; its log is appended to one in ``folder``."""
     log = folder / "app.log"
     engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
@@ -124,7 +124,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
 
 @contextmanager
 def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> Iterator[App]:
-    """Start the app, and stop it as Ctrl-C does."""
+    """Run the app and yield it; stop it at the end as Ctrl-C does."""
     app = start_app(folder, script_root, **environment)
     try:
         yield app
@@ -135,10 +135,10 @@ def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -
 
 
 def assert_discreet(app: App, environment: dict[str, str]) -> None:
-    """Make sure that nothing the app printed or logged holds a secret."""
-    said = "\n".join([app.log.read_text(), *app.output])
+    """Check that the app neither printed nor logged a secret."""
+    output = "\n".join([app.log.read_text(), *app.output])
     known = {SECRET, MASTER_KEY} | {
         value for name, value in environment.items() if name.endswith("SECRET") and value.strip()
     }
-    assert [secret for secret in known if secret in said] == []
-    assert [kind for kind, _ in certain_secrets(said)] == []
+    assert [secret for secret in known if secret in output] == []
+    assert [kind for kind, _ in certain_secrets(output)] == []

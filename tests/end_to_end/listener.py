@@ -1,4 +1,4 @@
-"""Who listens to the app: a collector that takes OTLP over HTTP, and what Application Insights shows its exporter."""
+"""Receivers of telemetry: a collector of OTLP over HTTP, and a stand-in for the endpoint of Application Insights."""
 
 import gzip
 import json
@@ -14,10 +14,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_BLRP_SCHEDULE_DELAY": "100", "OTEL_METRIC_EXPORT_INTERVAL": "200"}
-"""Settings that have a worker export soon, as tests wait for it."""
+"""Settings with which a worker exports soon, because tests wait for it."""
 
 _KEY = "00000000-0000-0000-0000-000000000000"
-_TAKEN = b'{"itemsReceived": 1, "itemsAccepted": 1, "errors": []}'
+_ACCEPTED = b'{"itemsReceived": 1, "itemsAccepted": 1, "errors": []}'
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """What is new of a figure: how much a counter grew, or the sum and number of values of a histogram."""
+    """New data of a metric: the increase of a counter, or the sum and number of values of a histogram."""
 
     name: str
     value: float
@@ -50,31 +50,31 @@ class Point:
 
 @dataclass
 class Listener:
-    """What it heard so far. ``envelopes`` are those of Application Insights; ``said`` is every body as it came."""
+    """The telemetry received so far: ``envelopes`` for Application Insights, ``bodies`` as received."""
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     envelopes: list[dict[str, Any]] = field(default_factory=list)
-    said: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     @property
     def connection_string(self) -> str:
         return f"InstrumentationKey={_KEY};IngestionEndpoint={self.url}/"
 
     def total(self, name: str, **fields: str) -> float:
-        """Give the sum of a figure over those of its points that have these fields."""
+        """Return the sum of a metric over its points with these fields."""
         return sum(
             point.value for point in self.points if point.name == name and point.fields.items() >= fields.items()
         )
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
-        """Give what Application Insights keeps in one of its tables, by the kind of data that goes there."""
+        """Return the rows of a table of Application Insights, by the kind of its data."""
         return [row["data"]["baseData"] for row in self.envelopes if row["data"]["baseType"] == kind]
 
-    def hear(self, path: str, body: bytes) -> None:
-        self.said.append(body)
+    def receive(self, path: str, body: bytes) -> None:
+        self.bodies.append(body)
         match path:
             case "/v1/traces":
                 self.spans += _spans(ExportTraceServiceRequest.FromString(body))
@@ -88,7 +88,7 @@ class Listener:
 
 @contextmanager
 def a_listener() -> Iterator[Listener]:
-    """Listen on a free port."""
+    """Yield a listener on a free port."""
     listener = Listener()
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,8 +96,8 @@ def a_listener() -> Iterator[Listener]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            listener.hear(self.path, body)
-            answer = b"" if self.path.startswith("/v1/") else _TAKEN
+            listener.receive(self.path, body)
+            answer = b"" if self.path.startswith("/v1/") else _ACCEPTED
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -119,7 +119,7 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-                assert not span.events  # nothing has been looked at there
+                assert not span.events  # events would need a check of their own
                 assert not span.status.message
                 yield Span(*ids, span.name, span.status.code == span.status.STATUS_CODE_ERROR, _fields(span))
 
@@ -141,5 +141,5 @@ def _points(request: ExportMetricsServiceRequest) -> Iterator[Point]:
                     yield Point(metric.name, spread.sum, spread.count, _fields(spread))
 
 
-def _fields(record: Any) -> dict[str, Any]:  # noqa: ANN401 - of three kinds
+def _fields(record: Any) -> dict[str, Any]:  # noqa: ANN401 - one of three kinds
     return {pair.key: pair.value.string_value or pair.value.int_value for pair in record.attributes}

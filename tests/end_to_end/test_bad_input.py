@@ -1,4 +1,4 @@
-"""What the API answers to what it cannot use, through HTTP."""
+"""The answers of the API to invalid input, over HTTP."""
 
 import codecs
 from collections.abc import Iterator
@@ -9,16 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
 RUN = "run_20200101_000000_abcd"
 ROUTES = [
-    ("POST", f"{BASE}/trigger-analysis"),
-    ("GET", f"{BASE}/analysis-status/{RUN}"),
-    ("GET", f"{BASE}/analysis-runs"),
-    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios"),
-    ("GET", f"{BASE}/audit"),
-    ("GET", f"{BASE}/analysis-runs/{RUN}/portfolios/someone"),
+    (route.method, f"/{route.path.format(run_id=RUN, user_id='someone')}") for route in api.routes if not route.public
 ]
 
 
@@ -29,7 +25,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Give the problem document, once it is one."""
+    """Return the problem document, after checking that it is one."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
@@ -43,7 +39,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + "x", SECRET[:-1], SECRET.upper(), "é"])
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_without_the_secret_nobody_gets_in(app: App, method: str, path: str, secret: str | None) -> None:
+def test_without_the_secret_access_is_refused(app: App, method: str, path: str, secret: str | None) -> None:
     headers = {} if secret is None else {b"X-Admin-Secret": secret.encode()}
     with app.stranger() as stranger:
         answer = stranger.request(method, path, headers=headers)
@@ -58,7 +54,7 @@ def test_the_secret_is_not_taken_from_the_query(app: App) -> None:
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/api/health")])
-def test_a_method_that_a_path_does_not_know_is_refused(app: App, method: str, path: str, verb: str) -> None:
+def test_a_method_that_a_path_does_not_support_is_refused(app: App, method: str, path: str, verb: str) -> None:
     if verb == method:
         return
     answer = app.client.request(verb, path)
@@ -91,7 +87,7 @@ def test_a_body_that_breaks_a_rule_is_refused_by_its_member_and_starts_nothing(
     assert document["member"] == member
     assert member in document["detail"]
     assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
-    assert "Unforeseen error" not in app.log.read_text()
+    assert "Unexpected error" not in app.log.read_text()
 
 
 @pytest.mark.parametrize("action", ["trigger", "cancel", "retry"])
@@ -106,7 +102,7 @@ def test_a_body_without_its_length_is_refused_and_on_record_and_starts_nothing(
     assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
 
 
-def test_who_has_no_secret_is_told_just_that_of_a_body_without_its_length(app: App) -> None:
+def test_without_the_secret_a_body_without_its_length_is_refused_for_the_missing_secret_only(app: App) -> None:
     with app.stranger() as stranger:
         problem(stranger.post(f"{BASE}/trigger-analysis", content=iter([b"{}"])), 401)
 
@@ -124,9 +120,9 @@ def test_a_body_over_64_kilobytes_is_refused(app: App) -> None:
     problem(app.client.post(f"{BASE}/trigger-analysis", content=b" " * 65_537), 413)
 
 
-@pytest.mark.parametrize("path", [path for _, path in ROUTES if RUN in path])
-def test_an_unknown_run_is_not_found(app: App, path: str) -> None:
-    problem(app.client.get(path), 404)
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path in ROUTES if RUN in path])
+def test_an_unknown_run_is_not_found(app: App, method: str, path: str) -> None:
+    problem(app.client.request(method, path), 404)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,7 @@ def test_an_unknown_run_is_not_found(app: App, path: str) -> None:
 )
 def test_a_run_id_that_cannot_be_one_is_a_bad_request(app: App, run_id: str) -> None:
     answer = app.client.get(f"{BASE}/analysis-status/{run_id}")
-    # A decoded slash makes it another path, which nobody serves.
+    # A decoded slash makes it another path, which does not exist.
     assert answer.status_code in (400, 404)
     if answer.status_code == 400:
         problem(answer, 400)
@@ -147,7 +143,7 @@ def test_a_query_that_breaks_a_rule_is_refused_by_its_parameter(app: App, query:
     assert problem(app.client.get(f"{BASE}/analysis-runs?{query}"), 422)["member"] == member
 
 
-def test_where_no_secret_is_configured_the_door_stays_shut(tmp_path: Path) -> None:
+def test_without_a_configured_secret_all_access_is_refused(tmp_path: Path) -> None:
     with running_app(tmp_path, ADMIN_SECRET=" ") as app:
         for method, path in ROUTES:
             answer = app.client.request(method, path, headers={"X-Admin-Secret": ""})

@@ -1,4 +1,4 @@
-"""Repeating, canceling and retrying runs through HTTP, and runs of more pages than one orchestration takes."""
+"""Repeating, canceling and retrying runs over HTTP, and runs of more pages than one orchestration takes."""
 
 import secrets
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ USERS = 205  # pages of one user each: five more than one orchestration takes
 
 @pytest.fixture(scope="module")
 def users(mongodb_url: str) -> Iterator[DocumentDatabase]:
-    """Many users of one holding each; every hundredth one's account cannot be read."""
+    """Yield a database of many users with one holding each; the account of every hundredth user cannot be read."""
     client = connect(mongodb_url)
     database = client[f"test_{secrets.token_hex(4)}"]
     user_ids = [f"u{number:03}" for number in range(USERS)]
@@ -51,7 +51,7 @@ def problem(answer: Any) -> tuple[int, str]:  # noqa: ANN401 - an answer of http
 
 
 @pytest.mark.both_engines
-def test_a_run_of_more_pages_than_one_orchestration_takes_analyses_every_user_once(
+def test_a_run_of_more_pages_than_one_orchestration_takes_analyzes_every_user_once(
     finished: dict[str, Any], users: DocumentDatabase
 ) -> None:
     assert finished["status"] == "completed_with_errors"
@@ -62,7 +62,7 @@ def test_a_run_of_more_pages_than_one_orchestration_takes_analyses_every_user_on
 
 
 @pytest.mark.both_engines
-def test_a_retry_analyses_the_failed_users_again_and_nobody_else(
+def test_a_retry_analyzes_only_the_failed_users_again(
     app: App, finished: dict[str, Any], users: DocumentDatabase
 ) -> None:
     users.accounts.update_many({"user_id": {"$in": ["u000", "u100"]}}, {"$set": {"cash": 5}})

@@ -1,4 +1,4 @@
-"""What fails around a run, for real: a database that is away, workers that die."""
+"""Real failures around a run: an unavailable database, and workers that die."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_run_survives_the_death_of_every_worker(app: App, phase: str) -> None:
         time.sleep(0.005)
     for worker in workers(app):
         os.kill(worker.pid, signal.SIGKILL)
-    # The dead workers take the status requests they were answering with them, as under the real host.
+    # Status requests in progress on the dead workers are lost with them, as under the real host.
     while app.client.get(f"{BASE}/analysis-status/{run_id}").status_code != 200:
         time.sleep(0.1)
     run = app.wait(run_id)

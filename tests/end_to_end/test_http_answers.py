@@ -1,7 +1,7 @@
-"""What the whole app answers to a request, byte by byte: one table, and one rule for each kind of answer.
+"""The app's answers to requests, byte by byte: one table, and one rule for each kind of answer.
 
-It starts the app on the local host. Against another one, deployed or under the real Functions host, which must have
-the settings of ``SETTINGS``, no active run, and an administrator's secret::
+By default the app runs on the local host. To test another one, deployed or under the real Functions host, with
+the settings of ``SETTINGS``, no active run, and an admin secret::
 
     ANSWERS_URL=https://... ANSWERS_SECRET=... ANSWERS_MASTER_KEY=... pytest tests/end_to_end/test_http_answers.py
 """
@@ -53,7 +53,7 @@ HEADERS_OF_EVERY_ANSWER = {
 
 @dataclass(frozen=True)
 class App:
-    """The app that a function answers for: the status, headers by patterns, and how the content begins."""
+    """An answer of one of the app's functions: status, patterns of headers, and the beginning of the content."""
 
     status: int
     headers: Mapping[str, str | None] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class App:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem document by the end of its type, with the member it names."""
+    """A problem document: the end of its type, and the member that it names."""
 
     status: int
     slug: str
@@ -72,7 +72,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Platform:
-    """The platform, which says nothing but a status."""
+    """An answer of the platform, which is only a status."""
 
     status: int
     headers: Mapping[str, str | None] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Row:
 
 
 def ask(target: str, *headers: bytes, method: str = "GET", body: bytes | None = None) -> bytes:
-    """Write a request; of the body it gives the length, unless the headers say how it is sent."""
+    """Return a request, with the length of its body unless the headers say that it is chunked."""
     length = [f"Content-Length: {len(body)}".encode()] if body is not None and CHUNKED not in headers else []
     lines = [f"{method} {target} HTTP/1.1".encode(), b"Host: {host}", b"Connection: close", *length, *headers, b""]
     return b"\r\n".join([*lines, body or b""])
@@ -133,7 +133,7 @@ OPEN = [
     Row("health with a body", ask(HEALTH, body=b"anything"), App(200)),
     Row("health with a chunked body", ask(HEALTH, CHUNKED, body=in_chunks(b"anything")), App(200)),
     Row("description", ask(OPENAPI), App(200, {"content-type": JSON, "cache-control": "no-cache"}, b'{"openapi":"3.1')),
-    Row("description packed or not", ask(OPENAPI, b"Accept-Encoding: gzip"), App(200, PLAIN, b'{"openapi"')),
+    Row("description that may be compressed", ask(OPENAPI, b"Accept-Encoding: gzip"), App(200, PLAIN, b'{"openapi"')),
     Row("description known", ask(OPENAPI, b"If-None-Match: {openapi_etag}"), App(304, NO_CONTENT)),
     Row("description known weakly", ask(OPENAPI, b"If-None-Match: W/{openapi_etag}"), App(304, NO_CONTENT)),
     Row("description known among others", ask(OPENAPI, b'If-None-Match: "a", {openapi_etag}'), App(304, NO_CONTENT)),
@@ -142,20 +142,20 @@ OPEN = [
         ask(OPENAPI, b'If-None-Match: "a"', b"If-None-Match: {openapi_etag}"),
         App(304, NO_CONTENT),
     ),
-    Row("description known whatever it is", ask(OPENAPI, b"If-None-Match: *"), App(304, NO_CONTENT)),
+    Row("any description known", ask(OPENAPI, b"If-None-Match: *"), App(304, NO_CONTENT)),
     Row("description changed", ask(OPENAPI, b'If-None-Match: "other"'), App(200, {}, b'{"openapi"')),
 ]
 CONSOLE_FILES = [
     Row("page", ask(CONSOLE), App(200, PLAIN | {"content-type": "text/html; ?charset=utf-8"}, b"<!doctype html>")),
-    Row("page packed", ask(CONSOLE, b"Accept-Encoding: gzip"), App(200, PACKED, b"<!doctype html>")),
+    Row("page compressed", ask(CONSOLE, b"Accept-Encoding: gzip"), App(200, PACKED, b"<!doctype html>")),
     Row("page known", ask(CONSOLE, b"If-None-Match: {page_etag}"), App(304, NO_CONTENT)),
     Row("script", ask("{script}"), App(200, PLAIN | {"cache-control": "public, max-age=31536000, immutable"})),
-    Row("script packed", ask("{script}", b"Accept-Encoding: br", b"Accept-Encoding: gzip"), App(200, PACKED)),
+    Row("script compressed", ask("{script}", b"Accept-Encoding: br", b"Accept-Encoding: gzip"), App(200, PACKED)),
     Row("script known", ask("{script}", b"If-None-Match: *"), App(304, NO_CONTENT)),
     Row("style", ask("{style}"), App(200, PLAIN | {"content-type": "text/css; ?charset=utf-8"})),
-    Row("style packed", ask("{style}", b"Accept-Encoding: gzip, deflate"), App(200, PACKED)),
+    Row("style compressed", ask("{style}", b"Accept-Encoding: gzip, deflate"), App(200, PACKED)),
     Row("page as a file", ask(f"{CONSOLE}/index.html"), NO_RUN),
-    Row("file that is not there", ask(f"{CONSOLE}/index.js"), NO_RUN),
+    Row("missing file", ask(f"{CONSOLE}/index.js"), NO_RUN),
     Row("file beside", ask(f"{CONSOLE}/..%2fpackage.json"), NO_RUN),
     Row("file beside, decoded by the platform", ask(f"{CONSOLE}/%2e%2e/package.json"), Platform(404)),
 ]
@@ -170,19 +170,19 @@ CREDENTIALS = [
     Row("in Latin-1", ask(RUNS, b"X-Admin-Secret: \xe9"), Platform(400)),
     Row("in the query", ask(f"{RUNS}?X-Admin-Secret={{secret}}&code={{secret}}"), UNAUTHORIZED),
     Row("no token", ask(RUNS, b"Authorization: Bearer"), UNAUTHORIZED),
-    Row("token that is none", ask(RUNS, b"Authorization: Bearer a.b.c"), UNAUTHORIZED),
+    Row("invalid token", ask(RUNS, b"Authorization: Bearer a.b.c"), UNAUTHORIZED),
     Row("of another scheme", ask(RUNS, b"Authorization: Basic YTpi"), UNAUTHORIZED),
     Row("with spaces around", ask(RUNS, b"X-Admin-Secret:  \t{secret} "), App(200, {}, b'{"runs":')),
     Row("header in capitals", ask(RUNS, b"X-ADMIN-SECRET: {secret}"), App(200, {}, b'{"runs":')),
 ]
 METHODS = [
     *(
-        Row(f"{method} of what is read", ask(HEALTH, method=method, body=b""), method_not_allowed("GET"))
+        Row(f"{method} for a route to read", ask(HEALTH, method=method, body=b""), method_not_allowed("GET"))
         for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
     ),
-    Row("HEAD of what is read", ask(HEALTH, method="HEAD"), App(405, {"allow": "GET", "content-length": None})),
-    Row("GET of what is done", ask(TRIGGER, SIGNED), method_not_allowed("POST")),
-    Row("PUT of what is done", ask(TRIGGER, SIGNED, method="PUT", body=b"{}"), method_not_allowed("POST")),
+    Row("HEAD for a route to read", ask(HEALTH, method="HEAD"), App(405, {"allow": "GET", "content-length": None})),
+    Row("GET for an action", ask(TRIGGER, SIGNED), method_not_allowed("POST")),
+    Row("PUT for an action", ask(TRIGGER, SIGNED, method="PUT", body=b"{}"), method_not_allowed("POST")),
     Row(
         "preflight",
         ask(TRIGGER, f"Origin: {ORIGIN}".encode(), b"Access-Control-Request-Method: POST", method="OPTIONS"),
@@ -216,7 +216,7 @@ METHODS = [
 ]
 BODIES = [
     Row("in chunks", trigger(in_chunks(b'{"dry_', b'run": true}'), CHUNKED, AS_JSON), Problem(411, "length-required")),
-    Row("in no chunks", post(CANCEL, in_chunks(), CHUNKED), Problem(411, "length-required")),
+    Row("in zero chunks", post(CANCEL, in_chunks(), CHUNKED), Problem(411, "length-required")),
     Row(
         "in chunks and with a length",
         post(TRIGGER, in_chunks(b"{}"), CHUNKED, b"Content-Length: 2"),
@@ -226,7 +226,7 @@ BODIES = [
     Row("of 64 KB", trigger(b" " * 65_535 + b"["), invalid("body")),
     Row("over 64 KB", trigger(b" " * 65_537), Problem(413, "body-too-large")),
     Row("at the platform's limit", trigger(b" " * BODY_LIMIT), Problem(413, "body-too-large")),
-    Row("no JSON", trigger(b"{"), invalid("body")),
+    Row("not JSON", trigger(b"{"), invalid("body")),
     Row("of another kind", trigger(b"[1]"), invalid("body")),
     Row("a form", trigger(b"dry_run=true", b"Content-Type: application/x-www-form-urlencoded"), invalid("body")),
     Row(
@@ -237,17 +237,19 @@ BODIES = [
         ),
         invalid("body"),
     ),
-    Row("packed", trigger(gzip.compress(b'{"dry_run": true}'), b"Content-Encoding: gzip", AS_JSON), invalid("body")),
+    Row(
+        "compressed", trigger(gzip.compress(b'{"dry_run": true}'), b"Content-Encoding: gzip", AS_JSON), invalid("body")
+    ),
     Row("in UTF-16", trigger('{"dry_run": true}'.encode("utf-16"), AS_JSON), invalid("body")),
     Row("in Latin-1", trigger('{"user_ids": ["café"]}'.encode("latin-1"), AS_JSON), invalid("user_ids[0]")),
-    Row("no UTF-8", trigger(b'{"user_ids": ["a", "\xff\xfe"]}', AS_JSON), invalid("user_ids[1]")),
+    Row("not UTF-8", trigger(b'{"user_ids": ["a", "\xff\xfe"]}', AS_JSON), invalid("user_ids[1]")),
     Row("with a byte order mark", trigger(codecs.BOM_UTF8 + b'{"everything": 1}', AS_JSON), invalid("everything")),
     Row("with an unknown member", trigger(b'{"everything": 1}'), invalid("everything")),
     Row("with a member of another kind", trigger(b'{"dry_run": "yes"}'), invalid("dry_run")),
-    Row("with an id that cannot be one", trigger(b'{"user_ids": ["ok", "not ok"]}'), invalid("user_ids[1]")),
+    Row("with an invalid id", trigger(b'{"user_ids": ["ok", "not ok"]}'), invalid("user_ids[1]")),
     Row("with an unknown member of text", trigger(b'"\\ud800"'), invalid("body")),
-    Row("with a key that cannot be one", trigger(b"{}", "Idempotency-Key: é".encode()), invalid("Idempotency-Key")),
-    Row("announced and asked for", post(CANCEL, b"{}", b"Expect: 100-continue"), NO_RUN),
+    Row("with an invalid key", trigger(b"{}", "Idempotency-Key: é".encode()), invalid("Idempotency-Key")),
+    Row("announced with Expect", post(CANCEL, b"{}", b"Expect: 100-continue"), NO_RUN),
     Row("of length 0", post(CANCEL, b""), NO_RUN),
     Row("none", post(CANCEL, None), NO_RUN),
 ]
@@ -258,7 +260,7 @@ QUERIES = [
     Row("no value", ask(f"{RUNS}?limit", SIGNED), App(200)),
     Row("encoded", ask(f"{RUNS}?%6cimit=%31", SIGNED), App(200)),
     Row("repeated", ask(f"{RUNS}?limit=1&limit=2", SIGNED), invalid("limit")),
-    Row("repeated in other letters", ask(f"{RUNS}?limit=1&LIMIT=2", SIGNED), invalid("limit")),
+    Row("repeated in another case", ask(f"{RUNS}?limit=1&LIMIT=2", SIGNED), invalid("limit")),
     Row("out of range", ask(f"{RUNS}?limit=0", SIGNED), invalid("limit")),
     Row("unknown", ask(f"{RUNS}?offset=3", SIGNED), invalid("offset")),
     Row("not UTF-8", ask(f"{RUNS}?before=%FF", SIGNED), invalid("before")),
@@ -272,7 +274,7 @@ PATHS = [
     Row("with an encoded dot", ask("/api/%2e/health"), App(200)),
     Row("with dots", ask("/api/x/../health"), App(200)),
     Row("with encoded dots", ask("/api/x/%2e%2E/health"), App(200)),
-    Row("with dots that lead out", ask("/../../api/health"), App(200)),
+    Row("with dots beyond the root", ask("/../../api/health"), App(200)),
     Row("with a dot at the end", ask(f"{RUN}/portfolios/.", SIGNED), NO_RUN),
     Row("with two slashes at the beginning", ask("//api/health"), Platform(404)),
     Row("with two slashes within", ask("/api//health"), Platform(404)),
@@ -284,12 +286,12 @@ PATHS = [
     Row("with a null", ask(f"{STATUS}/\0", SIGNED), Platform(400)),
     Row("with a byte above 127", ask(f"{STATUS}/é", SIGNED), Platform(400)),
     Row("with an encoded letter", ask(f"{STATUS}/%C3%A9", SIGNED), Problem(400, "malformed-id")),
-    Row("with a byte that is no UTF-8", ask(f"{STATUS}/%FF", SIGNED), Problem(400, "malformed-id")),
-    Row("with an encoded way out", ask(f"{STATUS}/..%2f..%2fetc", SIGNED), Problem(400, "malformed-id")),
+    Row("with invalid UTF-8", ask(f"{STATUS}/%FF", SIGNED), Problem(400, "malformed-id")),
+    Row("with an encoded path traversal", ask(f"{STATUS}/..%2f..%2fetc", SIGNED), Problem(400, "malformed-id")),
     Row("of an unknown run", ask(f"{STATUS}/run_20200101_000000_abcd", SIGNED), NO_RUN),
     Row("of a disabled function", ask(f"{RUN}/portfolios/someone/earlier", SIGNED), Platform(404)),
-    Row("that nobody has", ask("/api/unknown", SIGNED), Platform(404)),
-    Row("that is the beginning of some", ask("/api"), Platform(404)),
+    Row("that does not exist", ask("/api/unknown", SIGNED), Platform(404)),
+    Row("that is a prefix of others", ask("/api"), Platform(404)),
     Row("of an icon", ask("/favicon.ico"), Platform(404)),
 ]
 LIMITS = [
@@ -309,15 +311,15 @@ LIMITS = [
 MALFORMED = [
     Row("no host", head(b"GET /api/health HTTP/1.1"), Platform(400)),
     Row("two hosts", head(b"GET /api/health HTTP/1.1", b"Host: {host}", b"Host: {host}"), Platform(400)),
-    Row("host that cannot be one", head(b"GET /api/health HTTP/1.1", b"Host: a b"), Platform(400)),
+    Row("invalid host", head(b"GET /api/health HTTP/1.1", b"Host: a b"), Platform(400)),
     Row("address of another host", ask("http://other.example/api/health"), Platform(400)),
     Row("two lengths", ask(HEALTH, b"Content-Length: 0", b"Content-Length: 0"), Platform(400)),
-    Row("length that is none", ask(HEALTH, b"Content-Length: x"), Platform(400)),
-    Row("transfer coding that is not known", ask(HEALTH, b"Transfer-Encoding: gzip"), Platform(400)),
+    Row("invalid length", ask(HEALTH, b"Content-Length: x"), Platform(400)),
+    Row("unknown transfer coding", ask(HEALTH, b"Transfer-Encoding: gzip"), Platform(400)),
     Row("folded header", ask(HEALTH, b"X-Folded: a", b" b"), Platform(400)),
     Row("blank in a header's name", ask(HEALTH, b"X-Blank : a"), Platform(400)),
     Row("null in a header", ask(HEALTH, b"X-Null: a\0b"), Platform(400)),
-    Row("version that is not known", head(b"GET /api/health HTTP/2.0", b"Host: {host}"), Platform(505)),
+    Row("unknown version", head(b"GET /api/health HTTP/2.0", b"Host: {host}"), Platform(505)),
     Row("no version", head(b"GET /api/health"), Platform(400)),
     Row("POST by HTTP/1.0 without a length", b"POST /api/health HTTP/1.0\r\n\r\n", Platform(400)),
     Row("all of the server, read", ask("*"), Platform(405, {"allow": "OPTIONS"})),
@@ -330,25 +332,25 @@ OF_THE_PLATFORM = [
     Row("state without a key", ask("/admin/host/status"), Platform(401)),
     Row("functions without a key", ask("/admin/functions"), Platform(401)),
     Row("state by dots", ask("/api/../admin/host/status"), Platform(401)),
-    Row("the admin's secret is no key", ask("/admin/functions", b"x-functions-key: {secret}"), Platform(401)),
+    Row("the admin secret as a key", ask("/admin/functions", b"x-functions-key: {secret}"), Platform(401)),
     Row(
         "firing without a key",
         ask("/admin/functions/watchdog", AS_JSON, method="POST", body=b'{"input": ""}'),
         Platform(401),
     ),
     Row(
-        "firing what is not there",
+        "firing an unknown function",
         ask("/admin/functions/no_such", KEYED, AS_JSON, method="POST", body=b'{"input": ""}'),
         Platform(404),
     ),
-    Row("firing by no JSON", ask("/admin/functions/watchdog", KEYED, method="POST", body=b"{}"), Platform(415)),
+    Row("firing without JSON", ask("/admin/functions/watchdog", KEYED, method="POST", body=b"{}"), Platform(415)),
     Row(
-        "firing by broken JSON",
+        "firing with broken JSON",
         ask("/admin/functions/watchdog", KEYED, AS_JSON, method="POST", body=b"{"),
         Platform(400),
     ),
     Row(
-        "firing one of HTTP",
+        "firing an HTTP function",
         ask("/admin/functions/health", KEYED, AS_JSON, method="POST", body=b'{"input": ""}'),
         Platform(202),
     ),
@@ -359,7 +361,7 @@ OF_THE_PLATFORM = [
 _ELSEWHERE = os.environ.get("ANSWERS_URL")
 STALLED = [
     Row("body", ask(TRIGGER, SIGNED, b"Content-Length: 5", method="POST") + b"{", Platform(500)),
-    # Half a minute each time: on the local host tests/devhost/test_slow_clients.py holds it with less patience.
+    # This takes half a minute: for the local host tests/devhost/test_slow_clients.py tests it with shorter timeouts.
     *([Row("head", b"GET /api/health HTTP/1.1\r\nX-Slow: ", Platform(408))] if _ELSEWHERE else []),
 ]
 TABLE = {
@@ -379,7 +381,7 @@ TABLE = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where the app is, and what the placeholders of the requests stand for there."""
+    """The address of an app, and the values of the placeholders in requests to it."""
 
     url: str
     known: dict[str, str]
@@ -427,7 +429,7 @@ ROWS = [(f"{kind}: {row.name}", row) for kind, rows in TABLE.items() for row in 
 def test_a_request_gets_its_answer(target: Target, number: int, row: Row) -> None:
     if row in CONSOLE_FILES and "page_etag" not in target.known:
         missing_server("the admin console is not built: make console")
-    # Each from a client of its own, or the later ones would have failed to sign in too often.
+    # Each has its own client address, otherwise the later ones would be throttled after failed sign-ins.
     client = f"X-Forwarded-For: 198.51.100.{number}"
     answer = target.send(row.request.replace(b"Connection: close", b"Connection: close\r\n" + client.encode(), 1))
     assert answer.status == row.expected.status, (answer, row.request[:200])
@@ -453,7 +455,7 @@ def assert_of_the_platform(answer: Answer) -> None:
 
 
 def assert_of_the_app(answer: Answer, request: bytes) -> None:
-    """Have the headers of every answer of a function, in chunks where it has any content and the client knows them."""
+    """Check the headers of a function's answer, and that content is chunked if the client supports it."""
     for name, pattern in HEADERS_OF_EVERY_ANSWER.items():
         assert re.fullmatch(pattern, answer.header(name) or ""), name
     assert re.match("default-src 'none'; ", answer.header("content-security-policy") or "")
@@ -481,5 +483,5 @@ def test_nothing_in_the_table_starts_a_run(target: Target) -> None:
         assert json.loads(before) == {"runs": [], "next": None}
 
 
-def test_the_table_has_as_many_requests_as_were_promised() -> None:
+def test_the_table_has_the_promised_number_of_requests() -> None:
     assert 74 < len(ROWS) == len({row.request for _, row in ROWS}) < 255

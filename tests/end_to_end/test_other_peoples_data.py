@@ -1,4 +1,4 @@
-"""Somebody else's database and price files, against figures that empyrical computes from the same files."""
+"""The database and price files of another system, checked with figures that empyrical computes from the same files."""
 
 import csv
 import warnings
@@ -14,10 +14,10 @@ import pytest
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.devhost.harness import eventually
-from tests.end_to_end.app import App, running_app
+from tests.end_to_end.app import BASE, App, running_app
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # empyrical warns of its own optional dependencies while it is imported
+    warnings.simplefilter("ignore")  # empyrical warns about its own optional dependencies during import
     import empyrical
 
 DAYS, LOOKBACK = 900, 500
@@ -26,7 +26,7 @@ RISK_FREE = 0.02
 
 
 def write_prices(folder: Path) -> None:
-    """Write random walks: adjusted and plain closes differ, columns come in another order and case, one is unknown."""
+    """Write random walks: adjusted and raw closes differ, columns have another order and case, one is unknown."""
     random = np.random.default_rng(7)
     days = [date(2019, 1, 1) + timedelta(days=i) for i in range(2 * DAYS)]
     trading = [day for day in days if day.weekday() < 5][:DAYS]
@@ -34,7 +34,7 @@ def write_prices(folder: Path) -> None:
     for number, symbol in enumerate(["SPY", *SYMBOLS]):
         own = market if symbol == "SPY" else 0.3 * number * market / 6 + random.normal(0.0002, 0.015, DAYS)
         adjusted = 50 * np.cumprod(1 + own)
-        close = adjusted * np.linspace(1.2, 1, DAYS)  # dividends paid meanwhile
+        close = adjusted * np.linspace(1.2, 1, DAYS)  # with dividends
         start = 0 if symbol == "SPY" else 40 * number
         with (folder / f"{symbol}.csv").open("w", newline="") as file:
             rows = csv.writer(file)
@@ -101,7 +101,7 @@ def series(prices: Path, symbol: str, column: str) -> "pd.Series[float]":
 
 
 def expected(prices: Path, holdings: list[dict[str, Any]], cash: float) -> dict[str, float]:
-    """Compute a portfolio's figures the plain way, with pandas and empyrical."""
+    """Return a portfolio's figures, computed with pandas and empyrical."""
     calendar = series(prices, "SPY", "Close").index[-(LOOKBACK + 1) :]
     values = {h["symbol"]: h["quantity"] * series(prices, h["symbol"], "Close").iloc[-1] for h in holdings}
     total = sum(values.values()) + cash
@@ -147,7 +147,7 @@ def test_figures_are_those_that_empyrical_computes_from_the_same_files(
         assert {name: figures[name] for name in wanted} == pytest.approx(wanted, rel=1e-9), user["user_id"]
 
 
-def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(
+def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(
     app: App, database: DocumentDatabase, prices: Path
 ) -> None:
     fill(database)
@@ -204,20 +204,21 @@ def test_without_its_benchmark_a_run_fails_and_names_the_setting(
     assert run["errors"][0]["error"].startswith("BENCHMARK_SYMBOL has no usable prices: NONE")
 
 
-def test_a_redis_that_is_away_costs_nothing_but_a_warning(
+def test_an_unavailable_redis_causes_only_a_warning(
     tmp_path: Path, settings: dict[str, str], database: DocumentDatabase
 ) -> None:
     fill(database)
     settings["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}"
     with running_app(tmp_path, **settings) as app:
         assert app.run()["status"] == "completed"
+        assert app.client.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"}).status_code == 401
         health = app.client.get("/api/health")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
-        warnings_shown = app.log.read_text().count("working without a price cache")
-    assert 1 <= warnings_shown <= 2  # once a worker process
+        warnings_shown = app.log.read_text().count("Redis is unavailable")
+    assert 1 <= warnings_shown <= 2  # once per worker process
 
 
-def test_one_users_corrupt_documents_cost_nobody_else_a_report(app: App, database: DocumentDatabase) -> None:
+def test_one_users_corrupt_documents_do_not_affect_other_reports(app: App, database: DocumentDatabase) -> None:
     fill(database)
     database.users.insert_many([{"user_id": "zz-1"}, {"user_id": "zz-2"}, {"user_id": 7}, {"username": "nobody"}])
     database.holdings.insert_many(

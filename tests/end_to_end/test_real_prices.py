@@ -1,4 +1,4 @@
-"""Runs whose prices come from a provider's server over HTTP."""
+"""Runs with prices from a provider's server, over HTTP."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def test_a_run_whose_key_is_refused_ends_at_once_and_names_the_settings(app: App
     assert len(server.asked) == 1
 
 
-def test_a_run_asks_as_seldom_as_pages_allow_through_one_limit_and_shows_nobody_its_key(
+def test_a_run_sends_the_minimum_of_requests_through_one_rate_limit_and_does_not_reveal_its_key(
     app: App, server: ProviderServer, redis_url: str
 ) -> None:
     server.forget()
@@ -54,15 +54,15 @@ def test_a_run_asks_as_seldom_as_pages_allow_through_one_limit_and_shows_nobody_
     assert run["status"] == "completed_with_errors"
     assert [error["error"] for error in run["errors"] if error["user_id"] is None] == ["NOSUCH: no prices"]
     rows = sum(server.market[symbol].dates.size for symbol in COMPANIES)
-    # For the benchmark one page of each adjustment, for all other symbols as many as their rows fill, and at most one
-    # more for each of the three parts in which so long histories are asked for.
+    # One page per adjustment for the benchmark; for all other symbols as many as their rows fill, and at most one
+    # more for each of the three parts in which such long histories are requested.
     full = 1 + -(-rows // 10_000)
     assert 2 * full <= len(server.asked) <= 2 * (full + 3)
     asked = len(server.asked)
     app.run()
-    assert len(server.asked) <= asked + 4  # but for the symbol that nobody knows, all is kept
+    assert len(server.asked) <= asked + 4  # everything is stored except the unknown symbol
     with redis.Redis.from_url(redis_url) as client:
         scripts = client.info("commandstats")["cmdstat_evalsha"]["calls"]
-    assert scripts >= asked  # a turn for each, taken where all workers take theirs
-    said = app.log.read_text() + "".join(app.output) + str(run)
-    assert not any(key in said for key in KEYS.values())
+    assert scripts >= asked  # each request waits for its turn in the rate limit that all workers share
+    output = app.log.read_text() + "".join(app.output) + str(run)
+    assert not any(key in output for key in KEYS.values())

@@ -1,4 +1,4 @@
-"""What surrounds a report, through HTTP: its series, the report before it, who crosses the same limit, the schedule."""
+"""The context of a report, over HTTP: its series, the previous report, other users beyond a limit, the schedule."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="module")
 def runs(app: App) -> list[str]:
-    """Two runs of different days, and one that leaves no reports."""
+    """Return two runs of different days, and one without reports."""
     asked: list[dict[str, Any]] = [{"as_of": "2022-06-01"}, {}, {"dry_run": True}]
     return [app.run(**body)["run_id"] for body in asked]
 
@@ -51,10 +51,10 @@ def test_the_series_agree_with_the_report_also_after_a_later_run(app: App, runs:
     assert performance["observations"] / 5 < len(series["dates"]) < performance["observations"] / 4
 
 
-def test_a_report_without_figures_of_returns_has_no_series_and_says_why(app: App, runs: list[str]) -> None:
+def test_a_report_without_figures_of_returns_has_no_series_and_a_reason(app: App, runs: list[str]) -> None:
     answer = portfolio(app, runs[1], "tess-stale-mostly", "series")
     assert answer.status_code == 404
-    assert "no figures that rest on returns" in answer.json()["detail"]
+    assert "no figures from returns" in answer.json()["detail"]
 
 
 def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str]) -> None:
@@ -68,7 +68,7 @@ def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str])
 
 @pytest.mark.parametrize("check", ["drawdown", "volatility:warning", "largest_position:breach"])
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
-def test_a_check_lists_exactly_those_whose_report_says_so(app: App, runs: list[str], check: str, sort: str) -> None:
+def test_a_check_lists_exactly_the_users_whose_report_has_it(app: App, runs: list[str], check: str, sort: str) -> None:
     rule, _, status = check.partition(":")
     statuses = {status} if status else {"warning", "breach"}
     expected = {
@@ -81,14 +81,14 @@ def test_a_check_lists_exactly_those_whose_report_says_so(app: App, runs: list[s
     assert expected
 
 
-def test_a_prefix_lists_those_whose_id_begins_so(app: App, runs: list[str]) -> None:
+def test_a_prefix_lists_the_users_whose_id_begins_with_it(app: App, runs: list[str]) -> None:
     assert listed(app, runs[1], user_id_prefix="f") == ["finn-fifties"]
     assert listed(app, runs[1], user_id_prefix="nobody") == []
 
 
-def test_the_schedule_tells_the_night_before_and_the_night_to_come(app: App) -> None:
-    told = app.client.get(f"{BASE}/schedule").json()
-    assert (told["schedule"], told["disabled"]) == ("0 0 1 * * *", False)
-    previous, following = (datetime.fromisoformat(told[name]) for name in ("previous", "next"))
+def test_the_schedule_contains_the_previous_and_the_next_night(app: App) -> None:
+    schedule = app.client.get(f"{BASE}/schedule").json()
+    assert (schedule["schedule"], schedule["disabled"]) == ("0 0 1 * * *", False)
+    previous, following = (datetime.fromisoformat(schedule[name]) for name in ("previous", "next"))
     assert following - previous == timedelta(days=1)
     assert previous.strftime("%H:%M:%S%z") == "01:00:00+0000"

@@ -1,4 +1,4 @@
-"""A whole run over the sample data, from the trigger to the last report, through HTTP."""
+"""A whole run over the sample data, from the trigger to the last report, over HTTP."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def run(app: App) -> dict[str, Any]:
 
 
 def portfolios(app: App, run_id: str, **query: str | int) -> list[dict[str, Any]]:
-    """Give all summaries of a run, page by page."""
+    """Return all summaries of a run, requested page by page."""
     found: list[dict[str, Any]] = []
     params: dict[str, str | int] = {"limit": 7, **query}
     while True:
@@ -69,13 +69,13 @@ def test_every_planned_user_has_exactly_one_outcome(app: App, run: dict[str, Any
     }
 
 
-def test_a_finished_run_tells_its_dates_progress_and_durations(run: dict[str, Any]) -> None:
+def test_a_finished_run_has_its_dates_progress_and_durations(run: dict[str, Any]) -> None:
     assert run["as_of"] == "2022-12-28"
     assert run["progress"]["phase"] == "done"
     assert run["progress"]["pages_done"] == run["progress"]["pages_total"] > 0
     times = [run[name] for name in ("requested_at", "started_at", "completed_at")]
     assert all(time.endswith("Z") for time in times)
-    # Not as texts: on a whole second there is no fraction, and "." sorts before "Z".
+    # Not compared as text: a whole second has no fraction, and "." sorts before "Z".
     requested, started, completed = map(datetime.fromisoformat, times)
     assert requested <= started <= completed
     assert all(seconds > 0 for seconds in run["metrics"].values())
@@ -112,7 +112,7 @@ def test_a_report_holds_every_part(app: App, run: dict[str, Any]) -> None:
     assert stress["global_financial_crisis"]["return"] is None  # the sample begins in 2010
 
 
-def test_every_holding_and_watched_symbol_is_decided_and_what_is_to_be_done_is_in_the_order_plan(
+def test_every_holding_and_watched_symbol_has_a_decision_and_the_order_plan_contains_those_to_act_on(
     app: App, run: dict[str, Any]
 ) -> None:
     for summary in portfolios(app, run["run_id"], status="analyzed"):
@@ -130,7 +130,7 @@ def test_every_holding_and_watched_symbol_is_decided_and_what_is_to_be_done_is_i
         assert all(shares <= held[symbol] for symbol, shares in sold.items())
 
 
-def test_who_holds_nothing_is_advised_on_what_is_watched_at_real_prices(app: App, run: dict[str, Any]) -> None:
+def test_a_user_without_holdings_gets_advice_on_watched_symbols_at_real_prices(app: App, run: dict[str, Any]) -> None:
     report = app.report(run["run_id"], "nell-nothing-held")
     assert (report["reason"], report["stress"]) == ("no_holdings", None)
     assert {decision["symbol"]: decision["decision"] for decision in report["decisions"]} == {
@@ -161,7 +161,7 @@ def test_runs_are_listed_newest_first_in_pages(app: App, run: dict[str, Any]) ->
     assert rest["next"] is None
 
 
-def test_a_run_again_gives_the_same_figures(app: App, run: dict[str, Any]) -> None:
+def test_a_second_run_has_the_same_figures(app: App, run: dict[str, Any]) -> None:
     again = app.run()
     user_id = portfolios(app, run["run_id"], status="analyzed")[0]["user_id"]
     one, other = app.report(run["run_id"], user_id), app.report(again["run_id"], user_id)
@@ -193,7 +193,7 @@ def test_an_earlier_date_means_the_last_trading_day_before_it_and_no_later_price
     assert max(holding["price_date"] for holding in report["holdings"]) <= "2020-04-09"
 
 
-def test_a_date_before_the_first_price_fails_the_run_and_says_so(app: App) -> None:
+def test_a_date_before_the_first_price_fails_the_run_with_this_reason(app: App) -> None:
     run = app.run(as_of="1999-01-04")
     assert (run["status"], run["errors"][0]["error_type"]) == ("failed", "benchmark_prices")
     assert "SP500" in run["errors"][0]["error"]
@@ -207,7 +207,7 @@ def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: Ap
             answers = list(pool.map(lambda _: app.trigger(dry_run=True), range(8)))
         assert {answer.status_code for answer in answers} <= {202, 409}
         started = [answer.json()["run_id"] for answer in answers if answer.status_code == 202]
-        # A trigger that comes to its turn only after the run is over starts another one.
+        # A trigger that is processed after the end of the run starts another one.
         runs = sorted((app.wait(run_id) for run_id in started), key=lambda run: str(run["started_at"]))
         assert runs
         assert all(earlier["completed_at"] <= later["started_at"] for earlier, later in pairwise(runs))
@@ -215,7 +215,7 @@ def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: Ap
 
 
 @pytest.mark.both_engines
-def test_the_timer_starts_a_run_through_the_same_door(app: App) -> None:
+def test_the_timer_starts_a_run_in_the_same_way(app: App) -> None:
     app.fire("nightly_analysis")
     newest = None
     while newest is None or newest["trigger"]["source"] != "timer":
@@ -238,7 +238,7 @@ def test_each_log_line_of_a_run_appears_once_and_no_secret_ever(app: App, run: d
     assert SECRET not in log + "\n".join(app.output)
 
 
-def test_health_is_open_and_all_is_well(app: App) -> None:
+def test_health_needs_no_secret_and_everything_is_healthy(app: App) -> None:
     answer = app.client.get("/api/health", headers={"X-Admin-Secret": ""})
     assert answer.status_code == 200
     assert answer.json() == {

@@ -1,4 +1,4 @@
-"""HTTP byte by byte, for requests that a client would mend or refuse to send."""
+"""HTTP byte by byte, for requests that a client library would correct or refuse to send."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ _PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it came: headers with their names in lower case, the content put together from its chunks."""
+    """An answer as received: header names in lower case, the content joined from its chunks."""
 
     status: int
     headers: dict[str, list[str]]
@@ -23,12 +23,12 @@ class Answer:
 
 
 def exchange(url: str, request: bytes) -> Answer:
-    """Send these very bytes on a connection of their own, which they must end, and give the answer they get."""
+    """Send exactly these bytes on a new connection, which the request must close, and return the answer."""
     received = b""
     with _connection(url) as connection:
         with contextlib.suppress(ConnectionError):  # refused before all was sent
             connection.sendall(request)
-        with contextlib.suppress(ConnectionError):  # what came before is an answer
+        with contextlib.suppress(ConnectionError):  # the bytes before it are the answer
             while chunk := connection.recv(65_536):
                 received += chunk
     return _answer(received)
@@ -44,7 +44,7 @@ def _connection(url: str) -> socket.socket:
 
 def _answer(received: bytes) -> Answer:
     head, end, content = received.partition(b"\r\n\r\n")
-    assert end, f"no answer but {received!r}"
+    assert end, f"not an answer: {received!r}"
     status_line, *lines = head.decode("ascii").split("\r\n")
     status = int(status_line.split(" ")[1])
     if status == 100:  # "Continue", before the answer
@@ -58,7 +58,7 @@ def _answer(received: bytes) -> Answer:
 
 
 def _joined(content: bytes) -> bytes:
-    """Put chunks together; an answer that was cut off is none."""
+    """Return the joined chunks; an answer that was cut off fails."""
     joined = b""
     while True:
         length, _, content = content.partition(b"\r\n")

@@ -16,6 +16,6 @@ def standing_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(standing_site: Site) -> Site:
-    """A site on the real extension, in good health."""
+    """Return a site on the real extension with everything working."""
     standing_site.heal()
     return standing_site

@@ -1,4 +1,4 @@
-"""Kill -9 of the whole host in a step of a run, on the real extension: the next host goes on with the run."""
+"""Kill -9 of the whole host in a step of a run, on the real extension: the next host continues the run."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.faults.site import FINAL, Site
 from tests.faults.truth import Figures, check, figures
 
 _PAUSE_SECONDS = 90
-"""What a run may lose: what its host had taken is hidden from the next one for up to a minute."""
+"""The delay of a run: messages taken by the dead host are hidden from the next one for up to a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def undisturbed(standing_site: Site) -> Figures:
         for activity in OF_ACTIVITIES
     ],
 )
-def test_a_run_whose_host_is_killed_in_a_step_goes_on_in_90_seconds_and_loses_doubles_and_spoils_nothing(
+def test_a_run_whose_host_is_killed_in_a_step_continues_within_90_seconds_without_lost_duplicate_or_wrong_reports(
     site: Site, undisturbed: Figures, activity: str
 ) -> None:
     with site.wire.holding(OF_ACTIVITIES[activity]) as hold:

@@ -1,4 +1,4 @@
-"""Storage of the engine that keeps its connections and says nothing, as behind a firewall that drops."""
+"""Storage of the engine that keeps its connections but does not answer, as behind a firewall that drops packets."""
 
 import time
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from tests.end_to_end.app import App, running_app
 
 _ANSWER_SECONDS = 12
 _OTHERS = timedelta(seconds=7)
-"""What a request may take that asks nothing of the engine but a sign of life."""
+"""The time limit of a request that only checks whether the engine is alive."""
 _RUN = "run_20200101_000000_abcd"
 _TRIGGER = ("post", "/api/admin/portfolio/trigger-analysis")
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[real_engine.Azurite]:
-    """Storage of its own: others are not to fall silent with it."""
+    """Yield separate storage: other apps must not be affected."""
     if reason := real_engine.missing():
         pytest.skip(reason)
     server = real_engine.Azurite(tmp_path / "storage")
@@ -39,7 +39,7 @@ def app(tmp_path: Path, storage: real_engine.Azurite) -> Iterator[App]:
 
 
 def routes(app: App) -> list[tuple[str, str]]:
-    """Give method and path of every route there is."""
+    """Return the method and path of every route."""
     paths = app.client.get("/api/openapi.json").json()["paths"]
     return [
         (method, path.format(run_id=_RUN, user_id="somebody"))
@@ -66,7 +66,7 @@ def test_every_route_answers_within_12_seconds_while_storage_is_silent_and_a_run
             assert statuses["get", "/api/health"] == 503
             assert statuses[_TRIGGER] in {409, 503}
     storage.resume()
-    # Each worker finds out for itself that the engine answers again.
+    # Each worker notices independently that the engine answers again.
     accepted = eventually(lambda: app.trigger().json().get("status") == "started" and newest_run(app))
     assert app.wait(accepted)["status"] == "completed_with_errors"
 

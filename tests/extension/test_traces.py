@@ -1,4 +1,4 @@
-"""One run is one trace, also on a host that does not listen to what the extension tells of itself."""
+"""One run is one trace, also on a host that does not collect the extension's own spans."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.end_to_end.test_telemetry import CALLER, STEPS, TRACE
 
 
 def an_app_on_an_older_host(folder: Path) -> Path:
-    """Give the app's folder with a host.json that does not ask the host for OpenTelemetry."""
+    """Return a copy of the app's folder with a host.json that does not enable OpenTelemetry in the host."""
     folder.mkdir()
     for part in ROOT.iterdir():
         if not part.name.startswith(".") and part.name != "host.json":
@@ -22,7 +22,7 @@ def an_app_on_an_older_host(folder: Path) -> Path:
     return folder
 
 
-def test_one_run_is_one_trace_on_a_host_that_does_not_listen_to_the_extension(tmp_path: Path) -> None:
+def test_one_run_is_one_trace_on_a_host_that_does_not_collect_the_extensions_spans(tmp_path: Path) -> None:
     script_root = an_app_on_an_older_host(tmp_path / "script_root")
     with a_listener() as listener:
         environment = real_engine.environment(tmp_path) | AT_ONCE | {"OTEL_EXPORTER_OTLP_ENDPOINT": listener.url}

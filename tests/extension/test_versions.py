@@ -1,4 +1,4 @@
-"""A run that a newer version of the app left behind, on the real extension with ``Reject``."""
+"""A run left by a newer version of the app, on the real extension with ``Reject``."""
 
 import json
 import shutil
@@ -11,14 +11,14 @@ from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import check
 
 _PARTS = (
-    "function_app.py", "records.py", "schedules.py", "settings.py",
+    "function_app.py", "correlation.py", "problems.py", "records.py", "schedules.py", "settings.py",
     "analysis", "credentials", "functions", "market_data", "runs", "stores",
 )  # fmt: skip
 _NEWER = "99.0"
 
 
 def newer_app(folder: Path) -> Path:
-    """Copy the app as one of a newer version."""
+    """Return a copy of the app with a newer version."""
     app = folder / "newer"
     app.mkdir()
     for part in _PARTS:
@@ -26,7 +26,7 @@ def newer_app(folder: Path) -> Path:
             shutil.copytree(ROOT / part, app / part)
         else:
             shutil.copy(ROOT / part, app / part)
-    engine = app / "functions" / "engine.py"
+    engine = app / "runs" / "engine.py"
     engine.write_text(engine.read_text().replace('VERSION = "1.0"', f'VERSION = "{_NEWER}"'))
     host_json = json.loads((ROOT / "host.json").read_text())
     host_json["extensions"]["durableTask"]["defaultVersion"] = _NEWER
@@ -34,7 +34,7 @@ def newer_app(folder: Path) -> Path:
     return app
 
 
-def test_a_run_of_a_version_that_was_rolled_back_is_closed_and_keeps_no_other_from_running(
+def test_a_run_of_a_version_that_was_rolled_back_is_closed_and_does_not_block_other_runs(
     site: Site, tmp_path: Path
 ) -> None:
     site.start_app(newer_app(tmp_path))

@@ -1,4 +1,4 @@
-"""Random faults at random moments of a run: which there are, what each costs, and how a run may end after it."""
+"""Random faults at random moments of a run: their kinds, their cost, and the states in which a run may end."""
 
 import random
 import time
@@ -15,9 +15,9 @@ from tests.end_to_end.app import BASE
 from tests.faults.people import SYMBOLS
 from tests.faults.site import FINAL, Site
 
-# A step is tried five times. What a run meets may use up four, so that it has to complete.
+# A step has five attempts. The faults of a run may use up four, so that it must complete.
 ATTEMPTS = 4
-# A host with two workers ends itself at the sixth death of one, and begins a run with one behind it at most.
+# A host with two workers exits at the sixth death of a worker; at the start of a run at most one has died.
 MOST_DEATHS = 4
 STALL_SECONDS = 90
 _PATIENCE_SECONDS = 300
@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 300
 
 @dataclass
 class Story:
-    """One run and what has been done to it: ``states`` are those it may end in, ``must`` the one it has to."""
+    """One run and its faults: ``states`` are its permitted final states, ``must`` is the required one."""
 
     site: Site
     run_id: str
@@ -39,7 +39,7 @@ class Story:
         return (self.must,) if self.must else tuple(sorted(self.states))
 
     def is_over(self) -> bool:
-        """Tell whether nothing is left to do for the run; unknown is no."""
+        """Return whether the run has ended and is cleaned up; False if this is unknown."""
         with suppress(PyMongoError):
             return self.site.record(self.run_id)["status"] in FINAL and self.site.is_cleared_up(self.run_id)
         return False
@@ -47,10 +47,10 @@ class Story:
 
 @dataclass(frozen=True)
 class Fault:
-    """What can fail, for how long, and how many attempts at a step that may use up.
+    """A kind of fault, its duration, and the number of attempts of a step that it may use up.
 
-    Of faults that break the same ``targets`` a run meets one. ``deaths`` are those of workers, of which a host survives
-    few.
+    Of the faults with the same ``targets`` a run has only one. ``deaths`` are deaths of workers; a host survives only a
+    few of them.
     """
 
     name: str
@@ -165,7 +165,7 @@ def _cancel(story: Story, _: float, __: random.Random) -> None:
     try:
         answer = story.site.app.client.post(f"{BASE}/analysis-runs/{story.run_id}/cancel")
     except httpx.HTTPError:
-        story.states.add("canceled")  # whether it was accepted, nobody knows
+        story.states.add("canceled")  # it is unknown whether it was accepted
         return
     assert answer.status_code in {202, 409, 500, 503}, answer.text
     if answer.status_code == 202:
@@ -178,7 +178,7 @@ def _trigger_again(story: Story, _: float, __: random.Random) -> None:
     with suppress(httpx.HTTPError):
         answer = story.site.app.trigger()
         assert answer.status_code in {202, 409, 500, 503}, answer.text
-        if answer.status_code == 202:  # the run has ended meanwhile
+        if answer.status_code == 202:  # the run has ended in the meantime
             story.further_runs.append(answer.json()["run_id"])
 
 
@@ -209,7 +209,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class PlannedFault:
-    """A fault with its moment, its duration and a source of random choices of its own."""
+    """A fault with its moment, its duration and its own random source."""
 
     fault: Fault
     after_seconds: float
@@ -217,14 +217,14 @@ class PlannedFault:
     source: random.Random
 
     def happen(self, story: Story) -> None:
-        time.sleep(self.after_seconds)  # a random moment: nothing is waited for
+        time.sleep(self.after_seconds)  # a random moment: there is no event to wait for
         if not story.is_over():
             story.injected.append(self.fault.name)
             self.fault.inject(story, self.seconds, self.source)
 
 
 def plan_faults(source: random.Random, most: int, within_seconds: float) -> list[PlannedFault]:
-    """Draw the faults of one run, of which it has to survive all, unless one of them may end it."""
+    """Return random faults for one run, which must survive all of them unless one of them may end it."""
     drawn: list[Fault] = []
     for fault in source.choices(FAULTS, [fault.weight for fault in FAULTS], k=source.randint(1, most)):
         attempts = sum(other.attempts for other in drawn) + fault.attempts
@@ -234,7 +234,7 @@ def plan_faults(source: random.Random, most: int, within_seconds: float) -> list
     return [
         PlannedFault(
             fault,
-            # What may end a run comes early: many pages would share the time, and take ages to use up attempts.
+            # A fault that may end the run comes early: later, many pages would take very long to use up their attempts.
             source.uniform(0, 1 if fault.inject in (_lose_mongodb, _lose_prices) else within_seconds),
             source.uniform(0, fault.longest_seconds),
             random.Random(source.getrandbits(32)),  # noqa: S311 - repeatable on purpose

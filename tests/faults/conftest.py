@@ -15,14 +15,14 @@ def standing_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(standing_site: Site) -> Site:
-    """A site in good health, whatever the test before did to it."""
+    """Return the site with everything working, whatever the previous test did."""
     standing_site.heal()
     return standing_site
 
 
 @pytest.fixture(scope="session")
 def undisturbed(standing_site: Site) -> Figures:
-    """The figures of every user, as a run has them that nothing disturbs."""
+    """Return the figures of every user after a run without faults."""
     standing_site.heal()
     run_id = standing_site.trigger()
     check(standing_site, run_id, states=("completed",))

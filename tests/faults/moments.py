@@ -1,23 +1,23 @@
-"""Exact moments of a run, each by the command to MongoDB that marks it."""
+"""Exact moments of a run, each identified by its command to MongoDB."""
 
 from tests.faults.wire import Moment
 
 _RUNS = "portfolio_analysis_runs"
 
 PLAN = Moment("insert", "run_batches")
-PRICES = Moment("update", "symbol_prices", b"S03\0")  # not the benchmark's, which the plan keeps
+PRICES = Moment("update", "symbol_prices", b"S03\0")  # not those of the benchmark, which are stored by the plan
 RESEARCH = Moment("update", "symbol_research")
 PAGE = Moment("insert", "portfolio_analyses")
-REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # and not yet their summaries
+REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # but not yet their summaries
 FINISH = Moment("update", _RUNS, b"completed_at")
-LEASE_GIVEN_BACK = Moment("delete", "run_leases")
+LEASE_RELEASED = Moment("delete", "run_leases")
 CLEARED_UP = Moment("delete", "run_batches")
 
 RECORDED = Moment("insert", _RUNS)
 LEASE_TAKEN = Moment("insert", "run_leases")
 ATTEMPT_ON_RECORD = Moment("insert", "audit_log", carried_out=True)
 
-# By the activity that is under way then.
+# By the activity that is running at that moment.
 OF_ACTIVITIES = {
     "plan_run": PLAN,
     "load_prices": PRICES,

@@ -1,4 +1,4 @@
-"""Whom the runs under test analyse: users with a few holdings each, and the prices of what they hold."""
+"""The users of the runs under test, with a few holdings each, and the prices of their symbols."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def write_price_file(folder: Path, symbol: str, seed: int) -> None:
 
 
 def people(count: int, holdings: int = _HOLDINGS) -> list[Portfolio]:
-    """Invent users, each with other holdings than the one before."""
+    """Return invented users, each with different holdings than the previous one."""
     return [_person(number, holdings) for number in range(count)]
 
 

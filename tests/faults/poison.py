@@ -1,4 +1,4 @@
-"""Documents nobody would believe anybody stores, and what they make of their user."""
+"""Invalid documents, and their effect on their user."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from stores.mongo import Document, DocumentDatabase
 _MANY = 100_000
 _LATE = DatetimeMS(946_684_799_123)
 _NO_UTF8 = "not-#-text"
-# What stands for a date far beyond the year 9999 and for text that is not UTF-8, and what the app is to get instead: no
-# server here stores such things, others do.
+# Placeholders for a date far beyond the year 9999 and for text that is not UTF-8, and the bytes that replace them: no
+# server here stores such values, but others do.
 GARBLED = {
     int(_LATE).to_bytes(8, "little"): (2**62).to_bytes(8, "little"),
     _NO_UTF8.encode(): b"not-\xff-text",
@@ -24,7 +24,7 @@ _SYMBOL = "S01"
 
 @dataclass(frozen=True)
 class Poison:
-    """The documents of one user. ``reason`` is why the user fails, ``None`` where the documents harm nothing."""
+    """The documents of one user. ``reason`` is the cause of the user's failure; None if the documents are harmless."""
 
     user_id: str
     reason: str | None
@@ -40,7 +40,7 @@ class Poison:
                 database[collection].insert_many([owner | document for document in documents])
 
     def mend(self, database: DocumentDatabase) -> None:
-        """Put documents in their place that anybody would believe."""
+        """Replace the documents by valid ones."""
         for collection in ("users", "accounts", "holdings"):
             database[collection].delete_many({"user_id": self.user_id})
         Poison(self.user_id, None).write(database)
@@ -84,14 +84,14 @@ _NO_NUMBERS: dict[str, Any] = {
 
 
 def poisons() -> Iterator[Poison]:
-    """Give one user for each kind of poison."""
+    """Yield a user for each kind of poison."""
     for name, value in _NO_NUMBERS.items():
         yield Poison(
             f"zz-quantity-{name}",
             "invalid_holdings",
             holdings=({"symbol": _SYMBOL, "quantity": value, "avg_price": 1},),
         )
-        if value is not None:  # then there is none, which is allowed
+        if value is not None:  # without a value the field is absent, which is allowed
             yield Poison(f"zz-cash-{name}", "invalid_account", account=({"cash": value},))
             thresholds = {"analysis_thresholds": {"largest_weight": {"breach": value}}}
             yield Poison(f"zz-threshold-{name}", "invalid_thresholds", user=thresholds)
@@ -101,12 +101,12 @@ def poisons() -> Iterator[Poison]:
     yield Poison("zz-thresholds", "invalid_thresholds", user={"analysis_thresholds": [1.0] * _MANY})
     lot = {"symbol": _SYMBOL, "quantity": 1, "avg_price": 1}
     yield Poison("zz-holdings", "too_many_holdings", holdings=(lot,) * 5_001)
-    # Fields that are not ours may hold what they like.
+    # Fields of other systems may contain anything.
     yield Poison("zz-name", None, user={"username": _NO_UTF8, "created_at": _LATE, "preferences": [1] * _MANY})
 
 
 def unusable_user_ids() -> list[Document]:
-    """Give user documents that cannot be anybody's."""
+    """Return user documents without a usable id."""
     values: list[Any] = [["user-00001"], [["user-00001"]], 7, 7.0, float("nan"), None, True, {"user_id": "user-00001"}]
     values += [Decimal128("NaN"), _LATE, MinKey(), ObjectId(), b"user-00001", "", " ", "a/b", "$gt", "u" * 100_000]
     values += [["user-00001"] * _MANY, _NO_UTF8]
@@ -114,7 +114,7 @@ def unusable_user_ids() -> list[Document]:
 
 
 def write_unusable_user_ids(database: DocumentDatabase) -> int:
-    """Write them, each with a holding of the same owner; give their number."""
+    """Write these documents, each with a holding of the same owner; return their number."""
     documents = unusable_user_ids()
     holding = {"symbol": _SYMBOL, "quantity": 1, "avg_price": 1}
     database.holdings.insert_many([document | holding for document in documents])

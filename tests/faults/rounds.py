@@ -1,4 +1,4 @@
-"""Rounds of triggers at once, at the one way in, with the real engine and a real database."""
+"""Rounds of concurrent calls of start_run, with the real engine and a real database."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,49 +7,50 @@ from typing import TYPE_CHECKING, cast
 
 from durabletask.testing import create_test_backend
 
-from functions.engine import Engine
+from functions.engine import DurableEngine
+from functions.telemetry.spans import record_end
 from records import Trigger
 from runs.ending import close_run
 from runs.starting import RunActive, start_run
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
 from stores.reports import ReportStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
 if TYPE_CHECKING:
-    from functions.services import Services
+    from runs.services import Services
 
 TRIGGERS = 50
 
 
 class _Stores:
-    """The part of the services that starting and closing a run needs."""
+    """The part of the services that is needed to start and close a run."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.runs = RunStore(database)
         self.lease = RunLease(database)
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
+        self.record_end = record_end
         for store in (self.runs, self.batches, self.reports):
             store.ensure_indexes()
 
 
 @contextmanager
-def engine_without_worker() -> Iterator[Engine]:
-    """Run the SDK's engine; what is started in it stays where it is."""
+def engine_without_worker() -> Iterator[DurableEngine]:
+    """Run the SDK's engine and yield it; without a worker, nothing started in it makes progress."""
     backend = create_test_backend(port=free_port())
     address = backend.start()
     try:
-        yield Engine(client_of(address))
+        yield DurableEngine(client_of(address))
     finally:
         backend.stop()
 
 
 def started_in_rounds(database: DocumentDatabase, rounds: int) -> Iterator[list[str]]:
-    """Trigger 50 times at once in each round, and close what started; gives the ids of each round's runs."""
+    """Trigger 50 times at once in each round, and close the started runs; yield the run ids of each round."""
     services = cast("Services", _Stores(database))
     with engine_without_worker() as engine, ThreadPoolExecutor(TRIGGERS) as threads:
 

@@ -1,4 +1,4 @@
-"""Real servers as processes of their own, which a test stops, kills, pauses and starts again on the same port."""
+"""Real servers in separate processes, which tests stop, kill, pause and start again on the same port."""
 
 import os
 import shutil
@@ -18,16 +18,16 @@ from pymongo.errors import PyMongoError
 from tests.conftest import free_port, missing_server
 from tests.devhost.harness import ROOT, eventually
 
-# So that a server does not outlive a test run that was killed itself.
+# So that servers do not outlive a killed test run.
 _LAUNCHER = (sys.executable, "-I", "-S", str(ROOT / "devhost" / "launcher.py"))
 
-# Linux takes the thread that started a process for its parent: this one lives as long as the test run.
+# On Linux, the parent of a process is the thread that started it: this one lives as long as the test run.
 _starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 _PATIENCE_SECONDS = 10
 
 
 class Server(ABC):
-    """A server on a port of its own; what it keeps in its folder is there again after it was stopped or killed."""
+    """A server on its own port; the data in its folder survives a stop or a kill."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -37,18 +37,18 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """Give the command that runs it."""
+        """Return the command that runs the server."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether the server answers."""
 
     @property
     def is_running(self) -> bool:
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, if it does not run, and wait until it answers."""
+        """Start the server if it is not running, and wait until it answers."""
         if self._process is None:
             self._process = _starter.submit(self._start).result()
         eventually(self.answers)
@@ -59,35 +59,35 @@ class Server(ABC):
             return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it by a signal, if it runs."""
+        """Stop the server with a signal if it is running."""
         if self._process is not None:
             self._process.send_signal(number)
             try:
                 self._process.wait(_PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:  # as whoever supervises a server does
+            except subprocess.TimeoutExpired:  # as a supervisor of servers does
                 self._process.kill()
                 self._process.wait()
             self._process = None
 
     def kill(self) -> None:
-        """End it as a loss of power would."""
+        """Kill the server, as a power failure would."""
         self.stop(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Let it keep its connections and fall silent."""
+        """Pause the server: it keeps its connections but does not answer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         process = psutil.Process(self._process.pid)
         eventually(lambda: process.status() == psutil.STATUS_STOPPED)
 
     def resume(self) -> None:
-        """Let it go on, if it was paused."""
+        """Resume the server if it is paused."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
 
 class MongoDB(Server):
-    """SecantusDB, a MongoDB-compatible server; what it has acknowledged survives a kill."""
+    """SecantusDB, a MongoDB-compatible server; acknowledged writes survive a kill."""
 
     @override
     def command(self) -> list[str]:
@@ -106,7 +106,7 @@ class MongoDB(Server):
 
 
 class Redis(Server):
-    """A redis-server that keeps nothing."""
+    """A redis-server without persistent data."""
 
     @override
     def command(self) -> list[str]:

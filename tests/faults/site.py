@@ -1,4 +1,4 @@
-"""The app with everything around it: real servers, worker processes, price files and users, each of which can fail."""
+"""The app with its environment: real servers, worker processes, price files and users, each of which can fail."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ _END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with erro
 
 
 class Site:
-    """Everything a run depends on. Its methods are named for what they break, and for what they mend."""
+    """Everything that a run depends on. Its methods break and repair the parts in their names."""
 
     def __init__(self, folder: Path, *, users: int = _USERS, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ class Site:
         self.mongodb = MongoDB(folder / "mongodb")
         self.redis = Redis(folder / "redis")
         self.wire = Wire(self.mongodb.port)
-        # Not by way of the wire: whoever looks must not be held.
+        # Not through the wire, so that the tests' own commands are never held.
         self._client = connect(f"mongodb://127.0.0.1:{self.mongodb.port}/?directConnection=true")
         self.database: DocumentDatabase = self._client[_DATABASE]
         self.user_ids: list[str] = []
@@ -51,11 +51,11 @@ class Site:
 
     @property
     def app(self) -> App:
-        assert self._app is not None, "the app does not run"
+        assert self._app is not None, "the app is not running"
         return self._app
 
     def heal(self, **settings: str) -> None:
-        """Bring everything into the state that each test begins with, the app with these settings."""
+        """Restore the initial state for a test; the app has these settings."""
         self.mend()
         self.forget_runs()
         self.wire.garbled.clear()
@@ -67,7 +67,7 @@ class Site:
 
     @property
     def is_worn_out(self) -> bool:
-        """Whether the host is near its end, which it makes itself after three deaths a worker process."""
+        """Return whether the host is close to its exit, which follows after three deaths per worker process."""
         return self._deaths >= self._worker_count
 
     @property
@@ -75,7 +75,7 @@ class Site:
         return int(self._started.get("FUNCTIONS_WORKER_PROCESS_COUNT", "2"))
 
     def mend(self) -> None:
-        """Let everything go on or start again, and put the prices back."""
+        """Resume or restart everything, and restore the prices."""
         if self._app is not None:
             self.resume_workers()
         self.restore_prices()
@@ -85,7 +85,7 @@ class Site:
         self.start_mongodb()
 
     def close(self) -> None:
-        """End everything; fails if anything of what the app logged or printed was a secret."""
+        """Stop everything; fail if the app logged or printed a secret."""
         app = self._app
         if app is not None:
             self.kill_app()
@@ -99,7 +99,7 @@ class Site:
     # The app.
 
     def start_app(self, script_root: Path = ROOT, /, **settings: str) -> None:
-        """Start the app, or start it anew with other settings, or another one."""
+        """Start the app, or restart it with other settings or from another folder."""
         if self._app is not None:
             self._app.stop(signal.SIGINT)
         self._started = self._environment(**settings)
@@ -107,14 +107,14 @@ class Site:
         self._deaths = 0
 
     def kill_app(self) -> None:
-        """Kill -9 of the host; its workers and the engine with all it holds end with it."""
+        """Kill the host with SIGKILL; its workers and the in-memory engine end with it."""
         workers = self.workers()
         self.app.stop(signal.SIGKILL)
         self._app = None
         psutil.wait_procs(workers, timeout=PATIENCE_SECONDS)
 
     def workers(self) -> list[psutil.Process]:
-        """Give the worker processes, the oldest first."""
+        """Return the worker processes, oldest first."""
         children = psutil.Process(self.app.process.pid).children(recursive=True)
         found = []
         for child in children:
@@ -126,12 +126,12 @@ class Site:
         return sorted(found, key=lambda process: process.create_time())
 
     def wait_for_workers(self) -> list[psutil.Process]:
-        """Give the workers once there are as many as there should be, and each of them answers."""
+        """Return the workers as soon as all of them are running and answer."""
         with ThreadPoolExecutor(self._worker_count) as threads:
             return eventually(partial(self._ready_workers, self._worker_count, threads), PATIENCE_SECONDS)
 
     def _ready_workers(self, count: int, threads: ThreadPoolExecutor) -> list[psutil.Process]:
-        # As many requests at once as there are workers reach each that has loaded the app; the first one connects it.
+        # One concurrent request per worker reaches each that has loaded the app; the first request connects it.
         answers = list(threads.map(self.app.client.get, ["/api/health"] * count))
         workers = self.workers()
         ready = all(self._is_connected(worker) for worker in workers) and len(workers) == count
@@ -141,7 +141,7 @@ class Site:
         return any(connection.raddr[1:] == (self.wire.port,) for connection in worker.net_connections("tcp"))
 
     def kill_workers(self) -> None:
-        """Kill -9 of every worker process."""
+        """Kill every worker process with SIGKILL."""
         for worker in self.workers():
             self.kill_worker(worker)
 
@@ -151,7 +151,7 @@ class Site:
         eventually(lambda: not psutil.pid_exists(worker.pid))  # until the host has noticed
 
     def pause_worker(self, worker: psutil.Process) -> None:
-        """Stop a worker process where it is, as a machine that swaps or a debugger does."""
+        """Pause a worker process, as swapping or a debugger does."""
         worker.suspend()
         eventually(lambda: worker.status() == psutil.STATUS_STOPPED)
 
@@ -160,14 +160,14 @@ class Site:
             worker.resume()
 
     def worker_of(self, client_port: int) -> psutil.Process:
-        """Give the worker that talks to MongoDB from this port."""
+        """Return the worker with the connection to MongoDB from this port."""
         for worker in self.workers():
             if any(connection.laddr.port == client_port for connection in worker.net_connections("tcp")):
                 return worker
         raise AssertionError(f"no worker has a connection from port {client_port}")
 
     def log(self) -> str:
-        """Give what the app logged since it was forgotten, all its starts together."""
+        """Return the log of the app, over all its starts, since the last ``forget_log``."""
         return self._whole_log()[self._log_begins :]
 
     def _whole_log(self) -> str:
@@ -178,14 +178,14 @@ class Site:
         self._log_begins = len(self._whole_log())
 
     def wait_for_log(self, pattern: str, times: int = 1) -> None:
-        """Wait until the log has so many lines with this pattern."""
+        """Wait until the log has this number of lines with the pattern."""
         eventually(lambda: len(re.findall(pattern, self.log())) >= times, PATIENCE_SECONDS)
 
     def ends_logged(self, run_id: str) -> int:
-        """Count the lines that tell operators how a run ended."""
+        """Return the number of log lines about the end of a run."""
         return len(re.findall(_END_OF_RUN % run_id, self.log()))
 
-    # What it depends on.
+    # Its dependencies.
 
     def start_mongodb(self) -> None:
         self.mongodb.start()
@@ -206,7 +206,7 @@ class Site:
         write_prices(self.prices)
 
     def hide_prices(self) -> None:
-        """Take the folder of prices away."""
+        """Remove the folder of prices."""
         self.prices.rename(self._hidden_prices)
 
     def show_prices(self) -> None:
@@ -217,32 +217,32 @@ class Site:
         return self._folder / "hidden-prices"
 
     def populate(self, owners: Sequence[Portfolio]) -> None:
-        """Put users in place of those there are."""
+        """Replace all users."""
         fill(self.database, owners)
         self.user_ids = [owner.user_id for owner in owners]
 
     # Runs.
 
     def trigger(self, **body: Any) -> str:  # noqa: ANN401 - any JSON
-        """Start a run and give its id."""
+        """Start a run and return its id."""
         answer = self.app.trigger(**body)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["run_id"])
 
     def record(self, run_id: str) -> Document:
-        """Give a run's record as it is stored: it can be had while no worker answers."""
+        """Return a run's record from the database, which works even if no worker answers."""
         document = self.database.portfolio_analysis_runs.find_one({"run_id": run_id})
         assert document is not None
         return document
 
     def wait(self, run_id: str) -> Document:
-        """Give a run's record once the run has ended and given back what it held."""
+        """Return a run's record after the run has ended and released its resources."""
         eventually(lambda: self.record(run_id)["status"] in FINAL, PATIENCE_SECONDS)
         eventually(partial(self.is_cleared_up, run_id), PATIENCE_SECONDS)
         return self.record(run_id)
 
     def is_cleared_up(self, run_id: str) -> bool:
-        """Tell whether a run that has ended is logged and holds nothing any more."""
+        """Return whether the end of a run is logged and its resources are released."""
         held = {"run_id": run_id}
         left = (self.database[name].count_documents(held) for name in ("run_leases", "run_batches"))
         return self.ends_logged(run_id) > 0 and not any(left)
@@ -252,11 +252,11 @@ class Site:
         eventually(lambda: members.items() <= self.record(run_id).items(), PATIENCE_SECONDS)
 
     def wait_for_pages(self, run_id: str, pages: int) -> None:
-        """Wait until so many pages of a run are done."""
+        """Wait until this number of pages of a run is done."""
         eventually(lambda: self.record(run_id)["progress"]["pages_done"] >= pages, PATIENCE_SECONDS)
 
     def forget_runs(self) -> None:
-        """Wait until no run is active: what one test leaves behind is not to disturb the next."""
+        """Wait until no run is active, and delete all runs, so that a test does not affect the next one."""
         active = {"status": {"$nin": list(FINAL)}}
         if self._app is not None:
             eventually(lambda: self.database.portfolio_analysis_runs.count_documents(active) == 0, PATIENCE_SECONDS)
@@ -270,15 +270,15 @@ class Site:
             self.database[name].delete_many({})
 
     def forget_prices(self) -> None:
-        """Leave no prices in the database, so that a run asks Redis, and their source, for them."""
+        """Delete the prices in the database, so that a run requests them from the source."""
         self.database.symbol_prices.delete_many({})
 
     def age(self, run_id: str, seconds: int) -> None:
-        """Let so much time have passed since a run was asked for and ended: the watchdog leaves alone what is young."""
+        """Move the times of a run back by this number of seconds: the watchdog ignores recent runs."""
         self._age({"run_id": run_id}, seconds)
 
     def age_if_active(self, run_id: str, seconds: int) -> None:
-        """The same of a run that has not ended: of one that just did, whoever closes it must not look long dead."""
+        """Move the times back unless the run has ended: a process that closes an ended run must not seem long dead."""
         self._age({"run_id": run_id, "status": {"$nin": list(FINAL)}}, seconds)
 
     def _age(self, query: Document, seconds: int) -> None:

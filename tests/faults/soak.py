@@ -30,7 +30,7 @@ _ROUNDS = 200
 
 
 class Soak:
-    """Runs, one after the other, each with faults of its own; what they were and what came of it is in ``tally``."""
+    """Consecutive runs, each with its own faults; ``tally`` counts the faults and the outcomes."""
 
     def __init__(self, site: Site, seed: int) -> None:
         self._site = site
@@ -42,7 +42,7 @@ class Soak:
         self._run_seconds = 0.0
 
     def prepare(self) -> None:
-        """Bring in the users, of whom some are poisonous, and learn how a run goes that nothing disturbs."""
+        """Store the users, some of them with poisonous documents, and take the figures of a run without faults."""
         self._site.heal()
         self._site.wire.garbled.update(GARBLED)
         self._poisons = list(poisons())
@@ -54,7 +54,7 @@ class Soak:
         self._run_seconds = self._site.record(story.run_id)["metrics"]["total_duration_seconds"]
 
     def one_run(self) -> None:
-        """Start a run, have it meet its faults, wait for its end, and compare what it says with what is stored."""
+        """Start a run, inject its faults, wait for its end, and compare its record with the stored data."""
         self._recover()
         story = Story(self._site, self._site.trigger())
         faults = plan_faults(self._source, _MOST_FAULTS, self._run_seconds)
@@ -68,7 +68,7 @@ class Soak:
         self._judge(story)
 
     def _recover(self) -> None:
-        """Begin anew: everything works, and no run holds the lease."""
+        """Restore the initial state: everything works, and no run holds the lease."""
         self._site.mend()
         if self._site.is_worn_out:
             self._site.start_app(**self._site.settings)
@@ -77,7 +77,7 @@ class Soak:
         runs = self._site.database.portfolio_analysis_runs
 
         def none_is_active() -> bool:
-            # What a trigger left behind that died before it answered.
+            # A run left by a trigger that died before its answer.
             for left in runs.find(active):
                 self._site.age_if_active(left["run_id"], seconds=120)
                 self._site.fire_watchdog()
@@ -99,7 +99,7 @@ class Soak:
         if run["status"].startswith("completed"):
             reasons = {user_id: report["reason"] for user_id, report in found.items() if report["status"] == "failed"}
             if reasons != {poison.user_id: poison.reason for poison in self._poisons if poison.reason}:
-                verdict.wrong.append("those fail who have to, by name")
+                verdict.wrong.append("exactly the users with poisonous documents fail, each with its reason")
         self._undisturbed = self._undisturbed or found
         if story.same_figures and any(report != self._undisturbed[user_id] for user_id, report in found.items()):
             verdict.wrong.append("the figures are those of an undisturbed run")
@@ -109,7 +109,7 @@ class Soak:
 
 
 def main() -> int:
-    """Parse the command line, run for so long, and write down what came of it."""
+    """Parse the command line, run for the given time, and write the result."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
@@ -133,7 +133,7 @@ def main() -> int:
 
 
 def _rounds(folder: Path) -> list[int]:
-    """Trigger 50 times at once, 200 times over; gives how many runs started each time."""
+    """Trigger 50 times at once in each of 200 rounds; return the number of runs started in each."""
     server = MongoDB(folder)
     server.start()
     try:

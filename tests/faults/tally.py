@@ -1,4 +1,4 @@
-"""What came of a soak, counted, and written into the documentation."""
+"""The counts of a soak, and their table in the documentation."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Tally:
             print(f"     {verdict}", flush=True)
 
     def table(self) -> str:
-        """Give the result as the documentation shows it."""
+        """Return the result in the form of the documentation."""
         rows = [
             ("day", f"{datetime.now(UTC):%Y-%m-%d}"),
             ("minutes", f"{self.minutes:.0f}"),
@@ -65,7 +65,7 @@ class Tally:
 
 
 def write_into_the_documentation(tally: Tally, page: Path = _PAGE) -> None:
-    """Put the table in place of the last one."""
+    """Replace the table in the documentation."""
     print(tally.table())
     before, _, rest = page.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)

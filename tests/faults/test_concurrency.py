@@ -1,4 +1,4 @@
-"""Many ask for a run at once: one at a time is active."""
+"""Concurrent triggers: only one run at a time is active."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -23,7 +23,7 @@ def test_of_50_triggers_at_once_none_starts_a_run_while_another_is_active(site: 
         started = [answer.json()["run_id"] for answer in answers if answer.status_code == 202]
         assert len(started) == len(set(started)) > 0
         assert {answer.json()["run_id"] for answer in answers if answer.status_code == 409} <= set(started)
-        # A trigger that is served after the run ended may well start another.
+        # A trigger that is processed after the end of the run may start another.
         runs = [check(site, run_id, states=("completed",)) for run_id in started]
         spans = sorted((run["started_at"], run["completed_at"]) for run in runs)
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))

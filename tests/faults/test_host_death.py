@@ -1,6 +1,6 @@
-"""Kill -9 of the whole host in the middle of a run: the engine with all it knew is gone, the record is not.
+"""Kill -9 of the whole host in the middle of a run: the in-memory engine's state is lost, the record is not.
 
-The real engine keeps what it knew: ``tests/extension/test_host_death.py``.
+The real engine keeps its state: ``tests/extension/test_host_death.py``.
 """
 
 import pytest
@@ -11,14 +11,14 @@ from tests.faults.site import Site
 from tests.faults.truth import check, figures
 from tests.faults.wire import Moment
 
-pytestmark = pytest.mark.skipif(real_engine.is_chosen(), reason="the real engine goes on with the run")
+pytestmark = pytest.mark.skipif(real_engine.is_chosen(), reason="the real engine continues the run")
 
 MOMENTS = {"plan": OF_ACTIVITIES["plan_run"], "page": OF_ACTIVITIES["analyze_page"]}
-UNDER_WAY = r"The orchestration engine does not carry an active run \(run_id=%s\)"
+UNDER_WAY = r"An active run cannot continue in the orchestration engine \(run_id=%s\)"
 
 
 def lose_a_run(site: Site, moment: Moment) -> str:
-    """Start a run, kill the host at a moment of it, start the host again, and give the run's id."""
+    """Start a run, kill the host at this moment of it, restart the host, and return the run's id."""
     with site.wire.holding(moment) as hold:
         run_id = site.trigger()
         hold.wait()
@@ -37,7 +37,7 @@ def test_the_next_trigger_closes_a_run_that_was_lost_with_its_host(site: Site, m
     site.wait_for_log(r"ERROR +trigger_analysis: " + UNDER_WAY % lost)
 
 
-def test_the_watchdog_closes_a_run_that_was_lost_with_its_host_and_what_it_had_stays(site: Site) -> None:
+def test_the_watchdog_closes_a_run_that_was_lost_with_its_host_and_its_reports_are_kept(site: Site) -> None:
     lost = lose_a_run(site, MOMENTS["page"])
     site.age(lost, seconds=120)
     site.fire_watchdog()
@@ -49,8 +49,8 @@ def test_the_watchdog_closes_a_run_that_was_lost_with_its_host_and_what_it_had_s
 
 
 @pytest.mark.parametrize("moment", [FINISH, CLEARED_UP], ids=["its state recorded", "its plan cleared up"])
-def test_the_watchdog_completes_the_end_of_a_run_whose_host_died_at_it(site: Site, moment: Moment) -> None:
-    lost = lose_a_run(site, moment)  # what the dead had sent still arrives
+def test_the_watchdog_completes_the_end_of_a_run_whose_host_died_during_it(site: Site, moment: Moment) -> None:
+    lost = lose_a_run(site, moment)  # messages already sent by the dead worker still arrive
     site.wait_for(lost, status="completed")
     site.age(lost, seconds=120)
     site.fire_watchdog()

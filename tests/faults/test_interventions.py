@@ -1,4 +1,4 @@
-"""Administrators intervene while things fail: cancel, and retry of what failed."""
+"""Cancels and retries by administrators during failures."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +19,7 @@ def cancel(site: Site, run_id: str) -> httpx.Response:
 def test_a_canceled_run_keeps_the_reports_it_has_and_counts_them(site: Site, undisturbed: Figures) -> None:
     with site.wire.holding(PAGE) as hold:
         run_id = site.trigger()
-        hold.wait(_PAGES_AT_ONCE)  # these end all the same, the others have not begun
+        hold.wait(_PAGES_AT_ONCE)  # these still complete, the others have not started
         assert cancel(site, run_id).status_code == 202
     run = check(site, run_id, states=("canceled",))
     kept = figures(site, run_id)
@@ -49,7 +49,7 @@ def test_a_cancel_while_mongodb_is_away_is_answered_503_and_the_run_completes(si
     assert figures(site, run_id) == undisturbed
 
 
-def test_a_cancel_is_obeyed_though_every_worker_dies_of_it(site: Site) -> None:
+def test_a_cancel_takes_effect_even_if_every_worker_dies_during_it(site: Site) -> None:
     with site.wire.holding(PAGE) as hold:
         run_id = site.trigger()
         hold.wait()

@@ -1,4 +1,4 @@
-"""MongoDB goes away: before a run, in each of its steps, and at its end."""
+"""Outages of MongoDB: before a run, in each of its steps, and at its end."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,7 +25,7 @@ def test_a_trigger_while_mongodb_is_away_is_answered_503_and_nothing_has_started
 
 
 @pytest.mark.parametrize("activity", ["plan_run", "analyze_page", "finish_run"])
-def test_a_run_whose_step_fails_for_want_of_mongodb_completes_once_it_is_back(
+def test_a_run_whose_step_fails_without_mongodb_completes_once_it_is_back(
     site: Site, undisturbed: Figures, activity: str
 ) -> None:
     with site.wire.holding(OF_ACTIVITIES[activity]) as hold:
@@ -38,7 +38,7 @@ def test_a_run_whose_step_fails_for_want_of_mongodb_completes_once_it_is_back(
     assert figures(site, run_id) == undisturbed
 
 
-def test_a_mongodb_that_is_killed_with_reports_written_but_not_confirmed_costs_and_doubles_none(
+def test_reports_that_a_killed_mongodb_wrote_but_did_not_confirm_are_neither_lost_nor_duplicated(
     site: Site, undisturbed: Figures
 ) -> None:
     with site.wire.holding(replace(PAGE, carried_out=True)) as hold:
@@ -57,7 +57,7 @@ def test_a_trigger_whose_write_was_carried_out_but_not_confirmed_starts_the_one_
     with ThreadPoolExecutor() as threads, site.wire.holding(replace(moment, carried_out=True)) as hold:
         answer = threads.submit(site.app.trigger)
         hold.wait()
-        site.kill_mongodb()  # so that it has forgotten which write the driver tries again
+        site.kill_mongodb()  # so that the server no longer knows the write that the driver retries
         hold.let_go.set()
         site.start_mongodb()
     assert answer.result().status_code == 202, answer.result().text

@@ -1,4 +1,4 @@
-"""Users whose documents hold anything at all: they fail by name, one by one, and cost nobody else a figure."""
+"""Users with arbitrary documents: each of them fails with a named reason, and no other user is affected."""
 
 from tests.end_to_end.app import BASE
 from tests.faults.poison import GARBLED, Poison, poisons, write_unusable_user_ids
@@ -14,7 +14,7 @@ def write(site: Site) -> list[Poison]:
     return written
 
 
-def test_of_all_users_only_those_with_poisonous_documents_fail_and_each_by_name_and_a_retry_once_they_are_mended(
+def test_only_users_with_poisonous_documents_fail_each_by_name_and_a_retry_succeeds_after_the_repair(
     site: Site, undisturbed: Figures
 ) -> None:
     written = write(site)

@@ -1,4 +1,4 @@
-"""Prices fail: one symbol's for good, or all of them for a moment."""
+"""Failures of prices: permanently for one symbol, or temporarily for all."""
 
 import random
 from collections.abc import Callable
@@ -46,11 +46,11 @@ def a_folder(file: Path) -> None:
         (a_folder, "missing_prices"),
     ],
 )
-def test_a_symbol_whose_prices_are_broken_fails_by_name_and_costs_nobody_a_report(
+def test_a_symbol_with_broken_prices_fails_by_name_and_no_report_is_lost(
     site: Site, breaking: Callable[[Path], None], error_type: str
 ) -> None:
     breaking(site.prices / f"{BROKEN}.csv")
-    for _ in range(2):  # it fails each time: nothing broken is ever remembered as good
+    for _ in range(2):  # it fails each time: broken prices are never cached
         run = check(site, site.trigger(), states=("completed_with_errors",))
         assert (run["symbols"], run["symbols_failed"], run["users_failed"]) == (len(SYMBOLS), 1, 0)
         (error,) = run["errors"]
@@ -62,7 +62,7 @@ def test_a_symbol_whose_prices_are_broken_fails_by_name_and_costs_nobody_a_repor
 
 
 @pytest.mark.parametrize("activity", ["plan_run", "load_prices"])
-def test_a_source_of_prices_that_is_away_for_a_moment_is_asked_again_and_the_run_completes(
+def test_a_temporarily_unavailable_source_of_prices_is_retried_and_the_run_completes(
     site: Site, undisturbed: Figures, activity: str
 ) -> None:
     if activity == "plan_run":

@@ -1,10 +1,9 @@
-"""A provider's server fails in the midst of a run: for a moment, for a batch, or for longer than a step waits."""
+"""Failures of a provider's server during a run: for a moment, for a batch, or for longer than a step waits."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis
 
 from tests.builders import random_walk, weekdays
 from tests.faults.people import BENCHMARK, SYMBOLS
@@ -15,9 +14,9 @@ from tests.market_data.provider_apis import KEYS, alpaca
 from tests.market_data.provider_server import ProviderServer, a_provider_server
 
 QUESTIONS_OF_PLAN = 2
-"""The benchmark's bars and its adjusted ones come first; the symbols' follow."""
+"""The requests for the benchmark's raw and adjusted bars come first, those for the symbols follow."""
 FIRST_PART = sorted(SYMBOLS)[:9]
-"""Long histories are asked for in parts of a few symbols."""
+"""Long histories are requested in parts of a few symbols."""
 QUESTIONS = QUESTIONS_OF_PLAN + 4
 
 
@@ -30,7 +29,7 @@ def server() -> Iterator[ProviderServer]:
 
 
 def new_at(site: Site, server: ProviderServer) -> Site:
-    """Bring the site into good health, with prices from the server, of which it has none yet."""
+    """Return the site with everything working and no stored prices; they come from the server."""
     server.forget()
     site.heal(
         MARKET_DATA_PROVIDER="alpaca",
@@ -40,14 +39,12 @@ def new_at(site: Site, server: ProviderServer) -> Site:
         MARKET_DATA_REQUESTS_PER_MINUTE="100000",
     )
     site.forget_prices()
-    with redis.Redis.from_url(site.redis.url) as client:
-        client.flushdb()
     return site
 
 
 @pytest.fixture(scope="module")
 def expected(standing_site: Site, server: ProviderServer) -> Figures:
-    """The figures of every user where the server does not fail."""
+    """Return the figures of every user without failures of the server."""
     site = new_at(standing_site, server)
     run_id = site.trigger()
     check(site, run_id, states=("completed",))
@@ -56,7 +53,7 @@ def expected(standing_site: Site, server: ProviderServer) -> Figures:
 
 
 @pytest.fixture
-def site(standing_site: Site, server: ProviderServer, expected: Figures) -> Site:  # noqa: ARG001 - it is asked first
+def site(standing_site: Site, server: ProviderServer, expected: Figures) -> Site:  # noqa: ARG001 - it must be computed first
     return new_at(standing_site, server)
 
 
@@ -65,7 +62,7 @@ def site(standing_site: Site, server: ProviderServer, expected: Figures) -> Site
     ["429 with Retry-After of a second", "500", "connection lost", "body cut off", "truncated JSON", "not JSON"],
 )
 @pytest.mark.parametrize("question", [0, QUESTIONS_OF_PLAN], ids=["plan", "prices"])
-def test_a_question_that_fails_is_asked_again_and_the_run_completes_as_if_nothing_had_been(
+def test_a_failed_request_is_retried_and_the_run_completes_with_the_same_figures(
     site: Site, server: ProviderServer, expected: Figures, failure: str, question: int
 ) -> None:
     server.failures.extend([""] * question + [failure])
@@ -76,7 +73,7 @@ def test_a_question_that_fails_is_asked_again_and_the_run_completes_as_if_nothin
     assert len(server.asked) == QUESTIONS + 1
 
 
-def test_half_of_an_answer_fails_the_run_by_name_and_the_next_run_finds_the_other_half(
+def test_half_of_an_answer_fails_the_run_by_name_and_the_next_run_gets_the_other_half(
     site: Site, server: ProviderServer, expected: Figures
 ) -> None:
     server.failures.extend([""] * QUESTIONS_OF_PLAN + ["half of the batch missing"])
@@ -89,7 +86,7 @@ def test_half_of_an_answer_fails_the_run_by_name_and_the_next_run_finds_the_othe
     assert figures(site, run_id) == expected
 
 
-def test_a_symbol_whose_prices_are_impossible_fails_by_name_and_costs_nobody_a_report(
+def test_a_symbol_with_impossible_prices_fails_by_name_and_no_report_is_lost(
     site: Site, server: ProviderServer
 ) -> None:
     server.failures.extend([""] * QUESTIONS_OF_PLAN + ["a negative price"])
@@ -100,7 +97,7 @@ def test_a_symbol_whose_prices_are_impossible_fails_by_name_and_costs_nobody_a_r
     assert (run["symbols_failed"], run["users_failed"]) == (1, 0)
 
 
-def test_a_server_that_fails_for_longer_than_a_step_asks_is_asked_by_the_next_attempt_at_the_step(
+def test_a_server_that_fails_for_longer_than_a_step_retries_is_asked_by_the_next_attempt_of_the_step(
     site: Site, server: ProviderServer, expected: Figures
 ) -> None:
     server.failures.extend([""] * QUESTIONS_OF_PLAN + ["503"] * 5)
@@ -110,7 +107,19 @@ def test_a_server_that_fails_for_longer_than_a_step_asks_is_asked_by_the_next_at
     assert figures(site, run_id) == expected
 
 
-def test_a_key_that_is_withdrawn_in_the_midst_ends_the_run_and_names_the_settings(
+def test_answers_received_before_the_server_failed_are_not_requested_again_by_the_next_attempt(
+    site: Site, server: ProviderServer, expected: Figures
+) -> None:
+    questions_of_a_part = 2
+    server.failures.extend([""] * (QUESTIONS_OF_PLAN + questions_of_a_part) + ["503"] * 5)
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == expected
+    assert server.params("symbols").count(",".join(FIRST_PART)) == questions_of_a_part
+    assert len(server.asked) == QUESTIONS + 5
+
+
+def test_a_key_that_is_revoked_during_a_run_ends_the_run_and_names_the_settings(
     site: Site, server: ProviderServer
 ) -> None:
     server.failures.extend([""] * QUESTIONS_OF_PLAN)

@@ -16,7 +16,7 @@ from tests.end_to_end.app import BASE
 from tests.faults.moments import (
     ATTEMPT_ON_RECORD,
     CLEARED_UP,
-    LEASE_GIVEN_BACK,
+    LEASE_RELEASED,
     LEASE_TAKEN,
     OF_ACTIVITIES,
     RECORDED,
@@ -27,7 +27,7 @@ from tests.faults.truth import Figures, check, figures
 from tests.faults.wire import Moment
 
 MOST_DEATHS = 3
-AFTER_THE_END = {"before the lease is given back": LEASE_GIVEN_BACK, "before the plan is cleared up": CLEARED_UP}
+AFTER_THE_END = {"before the lease is released": LEASE_RELEASED, "before the plan is cleared up": CLEARED_UP}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_run_survives_the_death_of_every_worker_in_a_step(
 
 
 @pytest.mark.parametrize("moment", AFTER_THE_END)
-def test_what_a_dying_worker_leaves_of_a_run_that_has_ended_is_cleared_up(
+def test_the_remains_of_an_ended_run_of_a_dead_worker_are_cleaned_up(
     site: Site, undisturbed: Figures, moment: str
 ) -> None:
     with site.wire.holding(AFTER_THE_END[moment]) as hold:
@@ -69,11 +69,11 @@ def test_what_a_dying_worker_leaves_of_a_run_that_has_ended_is_cleared_up(
 
 
 @pytest.mark.skipif(
-    real_engine.is_chosen(), reason="the orchestrator comes by a queue there, when all workers are free"
+    real_engine.is_chosen(), reason="there the orchestrator is started from a queue, when all workers are free"
 )
-def test_a_run_whose_orchestrator_dies_goes_on_elsewhere(site: Site, undisturbed: Figures) -> None:
-    # The least busy worker gets the next invocation, the oldest of several: the trigger goes to the older one, and
-    # while that is under way the orchestrator goes to the newer one.
+def test_a_run_whose_orchestrator_dies_continues_on_another_worker(site: Site, undisturbed: Figures) -> None:
+    # The least busy worker gets the next invocation, of several the oldest: the trigger goes to the older one, and
+    # while it is running, the orchestrator goes to the newer one.
     site.kill_worker(site.workers()[0])
     newer = site.wait_for_workers()[1]
     site.pause_worker(newer)
@@ -87,7 +87,9 @@ def test_a_run_whose_orchestrator_dies_goes_on_elsewhere(site: Site, undisturbed
 
 @pytest.mark.parametrize("moment", [RECORDED, LEASE_TAKEN], ids=["recorded", "lease taken"])
 @pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
-def test_a_trigger_whose_worker_dies_blocks_nobody_for_long(site: Site, moment: Moment, carried_out: bool) -> None:
+def test_a_trigger_whose_worker_dies_does_not_block_others_for_long(
+    site: Site, moment: Moment, carried_out: bool
+) -> None:
     with ThreadPoolExecutor() as threads, site.wire.holding(replace(moment, carried_out=carried_out)) as hold:
         answer = threads.submit(site.app.trigger)
         hold.wait()
@@ -105,9 +107,9 @@ def test_a_trigger_whose_worker_dies_blocks_nobody_for_long(site: Site, moment: 
 @pytest.mark.parametrize(
     ("moment", "runs"),
     [(ATTEMPT_ON_RECORD, 0), (replace(LEASE_TAKEN, carried_out=True), 1)],
-    ids=["before the act", "in the midst of it"],
+    ids=["before the act", "during the act"],
 )
-def test_of_a_trigger_whose_worker_dies_it_stays_on_record_who_attempted_it(
+def test_the_attempt_of_a_trigger_whose_worker_dies_is_in_the_audit_log_with_its_actor(
     site: Site, moment: Moment, runs: int
 ) -> None:
     site.database.audit_log.delete_many({})
@@ -143,7 +145,7 @@ def test_a_run_over_2000_users_completes_however_often_its_workers_are_killed(si
 
     kills, next_kill = 0, 0
     while (run := eventually(partial(reached, next_kill), PATIENCE_SECONDS)) and run["status"] not in FINAL:
-        if kills < MOST_DEATHS * workers - 1:  # one more, and the host ends itself
+        if kills < MOST_DEATHS * workers - 1:  # after one more, the host exits
             site.kill_worker(random_source.choice(site.workers()))
             kills += 1
         next_kill = run["progress"]["pages_done"] + random_source.randint(2, 7)

@@ -1,4 +1,4 @@
-"""What must be true after every run, whatever failed meanwhile: the record and what is stored tell the same."""
+"""The invariants after every run, whatever failed: its record agrees with the stored data."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ type Figures = dict[str, dict[str, Any]]
 
 @dataclass
 class Verdict:
-    """What is wrong with a run: users whose result is lost or doubled, and what else is not true."""
+    """The errors of a run: users with a lost or duplicate result, and other violated claims."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Verdict:
 
 
 def check(site: Site, run_id: str, *, planned: list[str] | None = None, states: tuple[str, ...] = FINAL) -> Document:
-    """Give the record of a run that has ended, after comparing it with all that is stored and logged."""
+    """Return the record of an ended run after comparing it with everything stored and logged."""
     run = site.wait(run_id)
     verdict = judge(site, run, planned=planned, states=states)
     assert verdict.is_clean, f"{verdict}\n{run}\n{site.log()}"
@@ -32,7 +32,7 @@ def check(site: Site, run_id: str, *, planned: list[str] | None = None, states: 
 
 
 def judge(site: Site, run: Document, *, planned: list[str] | None = None, states: tuple[str, ...] = FINAL) -> Verdict:
-    """Compare a run's record with what is stored and logged; ``planned`` are the users it was to analyse, or all."""
+    """Return the errors of a run's record compared with everything stored and logged; by default for all users."""
     expected = set(site.user_ids if planned is None else planned)
     reports = list(site.database.portfolio_analyses.find({"run_id": run["run_id"]}))
     found = Counter(report["user_id"] for report in reports)
@@ -60,7 +60,7 @@ def _claims(site: Site, run: Document, reports: list[Document]) -> dict[str, boo
         "completed means without errors": (run["status"] == "completed") == (completed and not run["errors_count"]),
         "every failed user is named": failed <= errors or run["errors_count"] > len(run["errors"]),
         "the errors are counted": run["errors_count"] >= len(run["errors"]),
-        "a failed run says why": run["status"] != "failed" or run["errors"][0]["user_id"] is None,
+        "a failed run has a reason": run["status"] != "failed" or run["errors"][0]["user_id"] is None,
         "the phase is done": run["progress"]["phase"] == "done",
         "the times are in order": run["requested_at"] <= run["completed_at"],
         "no lease is held": site.database.run_leases.count_documents({}) == 0,
@@ -81,6 +81,6 @@ def _pages_total(run: Document) -> int:
 
 
 def figures(site: Site, run_id: str) -> Figures:
-    """Give each user's report in a run, without what is different in each run."""
+    """Return each user's report in a run, without the fields that differ between runs."""
     without = {"_id": False, "run_id": False}
     return {report["user_id"]: report for report in site.database.portfolio_analyses.find({"run_id": run_id}, without)}

@@ -1,6 +1,6 @@
-"""The network between the app and MongoDB: carries every message, and can hold one at an exact moment of a run.
+"""The network between the app and MongoDB: forwards every message, and can hold one at an exact moment of a run.
 
-What was sent before its sender died still arrives when it is let go, as on a real network.
+Messages sent before the sender's death still arrive after their release, as on a real network.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ type _Look = Callable[[bytes], bytes]
 
 @dataclass(frozen=True)
 class Moment:
-    """A command on a collection that holds ``text``: when it is sent, or once the server has ``carried`` it ``out``."""
+    """A command on a collection, containing ``text``: when it is sent, or if ``carried_out`` when it is answered."""
 
     command: str
     collection: str
@@ -43,19 +43,19 @@ class Moment:
 
 @dataclass
 class Hold:
-    """The messages of one moment, held until they are let go."""
+    """The messages of one moment, held until their release."""
 
     moment: Moment
     let_go: threading.Event = field(default_factory=threading.Event)
     client_ports: list[int] = field(default_factory=list)
 
     def wait(self, messages: int = 1) -> None:
-        """Wait until so many messages are held."""
+        """Wait until this number of messages is held."""
         eventually(lambda: len(self.client_ports) >= messages)
 
 
 class Wire:
-    """Listens on a port of its own and carries each connection on to the server's."""
+    """Listens on its own port and forwards each connection to the server."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
@@ -63,15 +63,15 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self._holds: list[Hold] = []
         self._connections: set[_Connection] = set()
-        # What to make of some bytes in answers, of the same length: no server here stores what some do.
+        # Replacements for bytes in answers, of the same length: for values that no server here stores.
         self.garbled: dict[bytes, bytes] = {}
         self._accept_in_background(self._listener)
 
     def close(self) -> None:
-        """Refuse connections, as the port of a server that is not there does."""
+        """Refuse connections, like the port of a server that is not running."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # or the thread that accepts would keep it open
+                self._listener.shutdown(socket.SHUT_RDWR)  # otherwise the accepting thread would keep it open
             self._listener.close()
             self._listener = None
 
@@ -82,7 +82,7 @@ class Wire:
             self._accept_in_background(self._listener)
 
     def cut(self) -> None:
-        """Lose every connection, as when a router between both sides restarts."""
+        """Drop every connection, as the restart of a router does."""
         for connection in tuple(self._connections):
             connection.close()
 
@@ -171,7 +171,7 @@ class _Connection:
 
 
 def _read(source: socket.socket, size: int) -> bytes:
-    """Give exactly so many bytes, none at the end of the connection."""
+    """Return exactly this number of bytes; none at the end of the connection."""
     blocks = bytearray()
     while len(blocks) < size:
         block = source.recv(size - len(blocks))

@@ -1,4 +1,4 @@
-"""The fixtures of the runs' tests, shared by those of the functions."""
+"""The fixtures of the tests of runs, shared with the tests of functions."""
 
 from tests.runs.conftest import client, engine, services
 

@@ -1,8 +1,8 @@
 """Record the engine's history of a run, and of a run in groups, for ``test_replay``.
 
-``python -m tests.functions.record_histories`` writes them into the folder of the version that host.json names; with
-``DURABLE_HOST`` and Azurite those of the real Durable extension, into one that begins with ``azure_storage-``. To be
-run for a version once, on both engines, before it is deployed.
+``python -m tests.functions.record_histories`` writes them into the folder of the version in host.json; with
+``DURABLE_HOST`` and Azurite it writes those of the real Durable extension, into a folder ``azure_storage-*``. Run it
+once for each version, on both engines, before the version is deployed.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _ORCHESTRATORS = ("portfolio_analysis", "batch_group")
 
 
 async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest]:
-    """Run over ``users`` and give the last request to each orchestration, which holds its whole history."""
+    """Return the last request to each orchestration of a run over ``users``, which contains its whole history."""
     requests: dict[str, pb.OrchestratorRequest] = {}
     invoke = WorkerPool.invoke
 
@@ -76,7 +76,7 @@ async def _run(base_url: str, secret: str) -> None:
 
 
 def main() -> None:
-    """Record and write."""
+    """Record the histories and write them."""
     version = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]["defaultVersion"]
     folder = HISTORIES / (f"azure_storage-{version}" if os.environ.get(PROGRAM) else version)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The engine as the app asks it, against real ones that refuse, are silent, or take a run and say nothing."""
+"""The app's calls to the engine, against real engines that refuse, are silent, or take a run without an answer."""
 
 import json
 import logging
@@ -15,14 +15,15 @@ from durabletask.worker import TaskHubGrpcWorker
 
 from devhost.memory_backend import LocalBackend
 from functions import orchestration
-from functions.engine import AT_ONCE, VERSION, Engine, EngineUnavailable, StillRunning, _turns, is_newer
-from functions.messages import FinishInput, PlanInput, to_wire
-from functions.services import Services
+from functions.engine import AT_ONCE, DurableEngine, _turns
+from functions.messages import FinishInput, to_wire
 from market_data.sample_prices import SampleProvider
 from records import RequestKey, Trigger
 from runs.ending import finish
+from runs.engine import VERSION, EngineUnavailable, StillRunning, is_newer
 from runs.planning import plan
-from runs.starting import ORCHESTRATION, start_run
+from runs.services import Services
+from runs.starting import start_run
 from stores.mongo import DocumentDatabase
 from tests.devhost.harness import eventually
 from tests.engine import carry_out, engine_away, run_of
@@ -32,8 +33,8 @@ from tests.runs.steps import all_services
 ROOT = Path(__file__).parent.parent.parent
 BY_HTTP = Trigger("http", "admin-secret")
 NOW = datetime.now(UTC)
-CALLS: dict[str, Callable[[Engine], object]] = {
-    "start": lambda engine: engine.start(ORCHESTRATION, "run"),
+CALLS: dict[str, Callable[[DurableEngine], object]] = {
+    "start": lambda engine: engine.start("run"),
     "state": lambda engine: engine.state("run"),
     "ping": lambda engine: engine.ping(),
     "terminate": lambda engine: engine.terminate("run"),
@@ -44,92 +45,94 @@ CALLS: dict[str, Callable[[Engine], object]] = {
 @pytest.mark.parametrize("call", CALLS)
 def test_each_call_to_an_engine_that_is_silent_ends_at_its_deadline(call: str) -> None:
     with silent() as client:
-        engine = Engine(client, 0.2)
+        engine = DurableEngine(client, 0.2)
         with pytest.raises(EngineUnavailable) as caught:
             CALLS[call](engine)
     assert "DEADLINE_EXCEEDED" in repr(caught.value.__cause__)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_each_call_to_an_engine_that_is_away_is_an_error_of_ours(call: str) -> None:
+def test_each_call_to_an_unavailable_engine_raises_the_apps_own_error(call: str) -> None:
     with pytest.raises(EngineUnavailable):
         CALLS[call](engine_away())
 
 
-def test_a_call_that_had_no_answer_keeps_the_next_from_waiting(caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_call_without_an_answer_the_next_one_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable) as first:
-            Engine(client, 0.2).state("run")
+            DurableEngine(client, 0.2).state("run")
         with pytest.raises(EngineUnavailable) as second:
-            Engine(client, 3_600).state("run")
+            DurableEngine(client, 3_600).state("run")
     assert (first.value.__cause__ is None, second.value.__cause__ is None) == (False, True)
-    said = [record for record in caplog.records if record.name == "functions.engine"]
-    assert [(record.levelno, record.getMessage().split(";")[0]) for record in said] == [
+    warnings = [record for record in caplog.records if record.name == "functions.engine"]
+    assert [(record.levelno, record.getMessage().split(";")[0]) for record in warnings] == [
         (logging.WARNING, "The orchestration engine does not answer")
     ]
 
 
-def test_a_purge_that_takes_long_says_nothing_about_other_calls() -> None:
+def test_a_slow_purge_does_not_affect_other_calls() -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable):
-            Engine(client, 0.2).purge("run", NOW, NOW)
+            DurableEngine(client, 0.2).purge("run", NOW, NOW)
         with pytest.raises(EngineUnavailable) as asked:
-            Engine(client, 0.2).ping()
+            DurableEngine(client, 0.2).ping()
     assert asked.value.__cause__ is not None
 
 
-def test_an_engine_that_answers_again_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_answers_again_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.engine._SILENT_SECONDS", 0.0)
     backend = TakingEngine()
     with served(backend) as client:
         with pytest.raises(EngineUnavailable):
-            Engine(client, 0.2).start(ORCHESTRATION, "run")
-        assert Engine(client).state("run") == "active"
+            DurableEngine(client, 0.2).start("run")
+        assert DurableEngine(client).state("run") == "active"
 
 
-def test_of_many_calls_at_once_few_wait_for_a_silent_engine_and_none_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_concurrent_calls_few_wait_for_a_silent_engine_and_none_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.2)
 
-    def why(engine: Engine) -> bool:
-        """Tell whether the call got as far as the engine."""
+    def reached_the_engine(engine: DurableEngine) -> bool:
+        """Return whether the call reached the engine."""
         with pytest.raises(EngineUnavailable) as caught:
             engine.state("run")
         return caught.value.__cause__ is not None
 
     with silent() as client, ThreadPoolExecutor(25) as threads:
-        # The deadline is far beyond the time that the others take: all of them are refused before it.
-        waiting = [threads.submit(why, Engine(client, 5.0)) for _ in range(AT_ONCE)]
-        refused = [threads.submit(why, Engine(client, 5.0)) for _ in range(23)]
+        # The deadline is much longer than the others take: all of them are refused before it.
+        waiting = [threads.submit(reached_the_engine, DurableEngine(client, 5.0)) for _ in range(AT_ONCE)]
+        refused = [threads.submit(reached_the_engine, DurableEngine(client, 5.0)) for _ in range(23)]
         assert [call.result() for call in refused] == [False] * 23
         assert [call.done() for call in waiting] == [False] * AT_ONCE
         assert [call.result() for call in waiting] == [True] * AT_ONCE
 
 
-def test_an_engine_that_is_too_slow_for_health_takes_runs_all_the_same() -> None:
+def test_an_engine_that_is_too_slow_for_the_health_check_still_takes_runs() -> None:
     with served(SlowEngine(0.5)) as client, ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(Engine(client, 0.2).ping) for _ in range(8)]
-        assert Engine(client).state("run") is None
+        asked = [threads.submit(DurableEngine(client, 0.2).ping) for _ in range(8)]
+        assert DurableEngine(client).state("run") is None
         assert [type(call.exception()) for call in asked] == [EngineUnavailable] * 8
-        Engine(client).start(ORCHESTRATION, "run")
-        assert Engine(client).state("run") == "active"
+        DurableEngine(client).start("run")
+        assert DurableEngine(client).state("run") == "active"
 
 
-def test_requests_for_health_at_the_same_time_ask_the_engine_once() -> None:
+def test_concurrent_health_checks_call_the_engine_once() -> None:
     backend = SlowEngine(0.3)
     with served(backend) as client, ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: Engine(client).ping(), range(8)))
+        list(threads.map(lambda _: DurableEngine(client).ping(), range(8)))
     assert backend.asked == 1
 
 
-def test_a_call_without_a_turn_refuses_none_that_finds_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_refused_for_lack_of_a_turn_does_not_refuse_later_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.engine._TURN_SECONDS", 0.1)
     with served(SlowEngine(0.6)) as client, ThreadPoolExecutor(AT_ONCE) as threads:
-        taken = [threads.submit(Engine(client).state, "run") for _ in range(AT_ONCE)]
-        eventually(lambda: not _turns(client.rpcBaseUrl, client.taskHubName)._free._value)  # noqa: SLF001 - until they have begun
+        taken = [threads.submit(DurableEngine(client).state, "run") for _ in range(AT_ONCE)]
+        eventually(lambda: not _turns(client.rpcBaseUrl, client.taskHubName)._free._value)  # noqa: SLF001 - until all of them wait
         with pytest.raises(EngineUnavailable):
-            Engine(client).state("run")
+            DurableEngine(client).state("run")
         assert [call.result() for call in taken] == [None] * AT_ONCE
-        assert Engine(client).state("run") is None
+        assert DurableEngine(client).state("run") is None
 
 
 def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:
@@ -137,7 +140,7 @@ def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:
     assert int(values["PYTHON_THREADPOOL_THREAD_COUNT"]) > AT_ONCE
 
 
-def test_the_version_of_the_app_is_the_one_by_which_the_engine_judges_runs() -> None:
+def test_the_version_of_the_app_is_the_one_that_the_engine_compares() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
     assert durable["defaultVersion"] == VERSION
 
@@ -149,11 +152,11 @@ def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
     assert is_newer(version) is newer
 
 
-def test_ending_what_is_over_or_was_never_there_is_no_error_and_what_runs_is_not_purged() -> None:
+def test_terminating_an_ended_or_unknown_run_is_no_error_and_an_active_run_is_not_purged() -> None:
     with served(LocalBackend(default_version=None)) as client:
-        engine = Engine(client)
+        engine = DurableEngine(client)
         engine.terminate("run")
-        engine.start(ORCHESTRATION, "run")
+        engine.start("run")
         with pytest.raises(StillRunning):
             engine.purge("run", NOW, NOW)
         engine.terminate("run")
@@ -173,15 +176,15 @@ def services(database: DocumentDatabase, mongodb_url: str) -> Iterator[Services]
 
 
 def test_a_run_that_was_taken_without_an_answer_is_closed_and_does_nothing_when_it_begins(
-    services: Services, database: DocumentDatabase, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, database: DocumentDatabase, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     database.users.insert_one({"user_id": "u"})
     database.holdings.insert_one({"user_id": "u", "symbol": "AAPL", "quantity": 1, "avg_price": 1})
     key = RequestKey("key", "body")
     with served(TakingEngine()) as client:
-        with pytest.raises(EngineUnavailable) as caught:
-            start_run(services, Engine(client, 0.5), BY_HTTP, request=key)
-        closed = run_of(services, str(caught.value))
+        with pytest.raises(EngineUnavailable):
+            start_run(services, DurableEngine(client, 0.5), BY_HTTP, request=key)
+        (closed,) = services.runs.newest(2, None)
         assert (closed.status, closed.errors[0].error_type) == ("failed", "engine_unavailable")
         assert services.lease.holder() is None
         again = start_run(services, engine, BY_HTTP, request=key)
@@ -196,17 +199,18 @@ def test_a_run_that_was_taken_without_an_answer_is_closed_and_does_nothing_when_
 
 
 def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, run_id: str) -> list[str]:
-    """Let a worker carry a run by the orchestrator and the steps of the app; gives the steps it asked for."""
-    carrier: Any = orchestration.portfolio_analysis._function.get_user_function()  # noqa: SLF001 - what the SDK made
+    """Run a worker with the app's orchestrator and steps to the end of a run; return the steps that were called."""
+    carrier: Any = orchestration.portfolio_analysis._function.get_user_function()  # noqa: SLF001 - created by the SDK
     asked = []
 
     def plan_run(_: object, message: dict[str, Any]) -> object:
         asked.append("plan_run")
-        return to_wire(plan(services, msgspec.convert(message, PlanInput)))
+        return to_wire(plan(services, message["run_id"], datetime.fromisoformat(message["started_at"])))
 
     def finish_run(_: object, message: dict[str, Any]) -> object:
         asked.append("finish_run")
-        return finish(services, msgspec.convert(message, FinishInput))
+        end = msgspec.convert(message, FinishInput)
+        return finish(services, end.run_id, end.failure, end.durations)
 
     with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
         worker.add_orchestrator(carrier.orchestrator_function)

@@ -1,4 +1,4 @@
-"""How what stops a step reaches the run record: named, readable and not too long, whatever the host makes of it."""
+"""The failure of a step in the run record: named, readable and not too long, in every form used by the host."""
 
 import inspect
 import json
@@ -18,9 +18,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from functions import timers
 from functions.activities import _step
-from functions.failures import tellable
-from functions.messages import Failure
+from functions.messages import sendable
 from functions.orchestration import _failure
+from records import Failure
 from tests.faulty_engines import served
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -33,18 +33,18 @@ class Boom(Exception):
 
 
 def details(*causes: tuple[str, str]) -> pb.TaskFailureDetails:
-    """Give the failure that an engine tells of, the outermost cause first."""
+    """Return a failure as reported by an engine, the outermost cause first."""
     failure = pb.TaskFailureDetails(errorType=causes[0][0], errorMessage=causes[0][1])
     if causes[1:]:
         failure.innerFailure.CopyFrom(details(*causes[1:]))
     return failure
 
 
-def told(*causes: tuple[str, str]) -> Failure:
+def failure_of(*causes: tuple[str, str]) -> Failure:
     return _failure(TaskFailedError("", details(*causes)))
 
 
-def test_a_worker_that_died_is_told_in_the_words_of_the_product_as_the_durable_extension_tells_it() -> None:
+def test_the_death_of_a_worker_has_a_readable_name_in_the_form_of_the_durable_extension() -> None:
     recorded = (HISTORIES / "azure_storage-1.0" / "retried_run.json").read_text()
     request = json_format.Parse(recorded, pb.OrchestratorRequest())
     failed = [event.taskFailed for event in request.pastEvents if event.HasField("taskFailed")]
@@ -58,7 +58,7 @@ def test_a_worker_that_died_is_told_in_the_words_of_the_product_as_the_durable_e
 @pytest.mark.parametrize(
     ("causes", "error_type", "in_text"),
     [
-        # As the Functions host writes them: the process's last lines are a cause of their own.
+        # In the form of the Functions host: the last lines of the process are a separate cause.
         (
             [
                 (f"{HOST}FunctionInvocationException", "Exception while executing function: Functions.analyze_page"),
@@ -91,23 +91,23 @@ def test_a_worker_that_died_is_told_in_the_words_of_the_product_as_the_durable_e
         ([(f"{HOST}FunctionInvocationException", "x"), ("FormatException", "no JSON")], "FormatException", "no JSON"),
     ],
 )  # fmt: skip
-def test_the_innermost_cause_is_told_and_never_an_empty_text(
+def test_the_innermost_cause_is_recorded_and_never_an_empty_text(
     causes: list[tuple[str, str]], error_type: str, in_text: str
 ) -> None:
-    failure = told(*causes)
+    failure = failure_of(*causes)
     assert failure.error_type == error_type
     assert in_text in failure.error
 
 
 def test_a_text_is_cut_to_what_the_record_shows() -> None:
     for error_type in ("Boom", "WorkerProcessExitException", f"{HOST}FunctionTimeoutException"):
-        assert len(told((error_type, "x" * 10_000)).error) == 500
+        assert len(failure_of((error_type, "x" * 10_000)).error) == 500
 
 
 def raised(error: Exception, cause: Exception | None = None) -> Exception:
     try:
         raise error from cause
-    except Exception as caught:  # noqa: BLE001 - with its trace
+    except Exception as caught:  # noqa: BLE001 - with its traceback
         return caught
 
 
@@ -121,30 +121,30 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
         (raised(Boom("outer"), Boom("y" * 100_000)), "outer"),
     ],
 )  # fmt: skip
-def test_an_error_keeps_its_name_and_becomes_what_the_worker_of_the_host_can_tell(error: Exception, text: str) -> None:
+def test_an_error_keeps_its_name_and_can_be_serialized_by_the_hosts_worker(error: Exception, text: str) -> None:
     protos = SimpleNamespace(RpcException=_rpc_exception)
-    told = serialize_exception(tellable(error), protos)
-    assert told.errorMessage == f"{type(error).__name__}: {text}"
-    assert len(told.stackTrace.value) <= 20_000
+    sent = serialize_exception(sendable(error), protos)
+    assert sent.errorMessage == f"{type(error).__name__}: {text}"
+    assert len(sent.stackTrace.value) <= 20_000
 
 
 def _rpc_exception(message: str, stack_trace: str) -> pb.TaskFailureDetails:
-    """Put both texts into protobuf, as the message of the host has them."""
+    """Return both texts in protobuf, as in the host's message."""
     return pb.TaskFailureDetails(errorMessage=message, stackTrace=StringValue(value=stack_trace))
 
 
-def test_an_error_that_can_be_told_is_left_as_it_is() -> None:
+def test_an_error_that_can_be_serialized_is_not_changed() -> None:
     error = raised(Boom("all is well"), Boom("within"))
-    assert tellable(error) is error
+    assert sendable(error) is error
 
 
-def test_an_error_that_is_replaced_says_where_it_came_from() -> None:
+def test_an_error_that_is_replaced_keeps_its_location() -> None:
     error = raised(Boom(LONE))
-    assert "in raised" in "".join(traceback.format_exception(tellable(error)))
+    assert "in raised" in "".join(traceback.format_exception(sendable(error)))
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_a_step_whose_error_has_a_lone_surrogate_fails_by_name_and_the_engine_does_not_wait_for_ever(
+def test_a_step_whose_error_has_a_lone_surrogate_fails_by_name_and_the_engine_does_not_wait_forever(
     *, within: bool
 ) -> None:
     def odd(_: object, message: dict[str, Any]) -> None:
@@ -180,7 +180,7 @@ def test_an_error_that_leaves_a_timer_can_be_sent(
     def fails(*_: object) -> None:
         raise Boom("\ud800")
 
-    monkeypatch.setattr("functions.timers.services", fails)
+    monkeypatch.setattr("functions.timers.worker", fails)
     call = inspect.unwrap(function._function.get_user_function())  # noqa: SLF001 - as the SDK keeps it
     client = SimpleNamespace(rpcBaseUrl="", taskHubName="", maxGrpcMessageSizeInBytes=0)
     with pytest.raises(Exception, match=r"^\?$") as caught:

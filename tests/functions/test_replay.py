@@ -1,8 +1,8 @@
-"""Recorded histories, replayed step by step against the orchestrators of today.
+"""Recorded histories, replayed step by step with the current orchestrators.
 
-A run that began under an older version goes on under this one after a deployment: at every point of its history today's
-code must ask for what was asked for then. A folder is named for the version, behind the engine where that is not the
-SDK's own: ``azure_storage`` is the Durable extension, whose histories have failures, timers and traces of its own.
+A run that began under an older version continues under this one after a deployment: at every point of its history, the
+current code must schedule the same actions as the old code. A folder has the name of the version, with a prefix for
+engines other than the SDK's: ``azure_storage`` is the Durable extension, which has its own failures, timers and traces.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from google.protobuf import json_format
 from functions import orchestration
 
 RECORDED = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
-ASKED = {
+SCHEDULED = {
     "taskScheduled": "scheduleTask",
     "subOrchestrationInstanceCreated": "createSubOrchestration",
     "timerCreated": "createTimer",
@@ -41,21 +41,21 @@ def history_of(file: Path) -> list[pb.HistoryEvent]:
 
 
 def steps(events: list[pb.HistoryEvent]) -> Iterator[tuple[pb.OrchestratorRequest, list[tuple[str, str]]]]:
-    """Give each request the engine made, with the kinds and names of what was asked for in answer to it."""
+    """Yield each request of the engine, with the kinds and names of the actions that were scheduled in response."""
     starts = [number for number, event in enumerate(events) if event.HasField("orchestratorStarted")]
     for start, end in zip(starts, [*starts[1:], len(events)], strict=True):
         step = events[start:end]
-        asked = [event for event in step if event.WhichOneof("eventType") in ASKED]
-        given = [event for event in step if event not in asked and not event.HasField("orchestratorCompleted")]
+        scheduled = [event for event in step if event.WhichOneof("eventType") in SCHEDULED]
+        received = [event for event in step if event not in scheduled and not event.HasField("orchestratorCompleted")]
         yield (
-            pb.OrchestratorRequest(instanceId="replayed", pastEvents=events[:start], newEvents=given),
-            [_asked(event) for event in asked],
+            pb.OrchestratorRequest(instanceId="replayed", pastEvents=events[:start], newEvents=received),
+            [_scheduled(event) for event in scheduled],
         )
 
 
-def _asked(event: pb.HistoryEvent) -> tuple[str, str]:
+def _scheduled(event: pb.HistoryEvent) -> tuple[str, str]:
     kind = str(event.WhichOneof("eventType"))
-    return ASKED[kind], getattr(getattr(event, kind), "name", "")
+    return SCHEDULED[kind], getattr(getattr(event, kind), "name", "")
 
 
 def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.OrchestratorAction]:
@@ -65,9 +65,9 @@ def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.O
     return list(response.actions)
 
 
-def test_histories_of_this_version_and_those_before_are_recorded() -> None:
+def test_histories_of_this_version_and_earlier_ones_are_recorded() -> None:
     assert {f"{file.parent.name}/{file.stem}" for file in RECORDED} >= {
-        *("unversioned/run", "1.0/run", "1.0/grouped_run", "1.0/group"),
+        *("1.0/run", "1.0/grouped_run", "1.0/group"),
         *(f"azure_storage-1.0/{name}" for name in ("run", "retried_run", "grouped_run")),
         *(f"azure_storage-1.0/grouped_run-sub000{number}" for number in (4, 5)),
     }
@@ -78,20 +78,20 @@ def test_a_recorded_history_replays_step_by_step_to_its_end(file: Path, orchestr
     events = history_of(file)
     (started,) = [event.executionStarted for event in events if event.HasField("executionStarted")]
     *_, version = file.parent.name.split("-")
-    assert started.version.value == ("" if version == "unversioned" else version)
+    assert started.version.value == version
     actions: list[pb.OrchestratorAction] = []
-    for request, asked in steps(events):
+    for request, scheduled in steps(events):
         actions = answer(orchestrators[started.name], request)
         kinds = [str(action.WhichOneof("orchestratorActionType")) for action in actions]
-        if asked:
+        if scheduled:
             names = [getattr(getattr(action, kind), "name", "") for action, kind in zip(actions, kinds, strict=True)]
-            assert list(zip(kinds, names, strict=True)) == asked
+            assert list(zip(kinds, names, strict=True)) == scheduled
     assert [action.completeOrchestration.orchestrationStatus for action in actions] == [
         pb.ORCHESTRATION_STATUS_COMPLETED
     ]
 
 
-def test_a_history_that_does_not_fit_fails_the_replay(orchestrators: dict[str, Orchestrator]) -> None:
+def test_a_history_that_does_not_match_fails_the_replay(orchestrators: dict[str, Orchestrator]) -> None:
     events = history_of(Path(__file__).parent / "histories" / "1.0" / "run.json")
     for event in events:
         if event.taskScheduled.name == "load_prices":

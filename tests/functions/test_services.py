@@ -1,12 +1,13 @@
-"""What the services need from a vault, and say where it is not there."""
+"""The values that the services need from a vault, and their errors if it does not have them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from credentials.secrets import Secrets
+from credentials.secrets import Secrets, SecretsUnavailable
 from functions import services
+from functions.services import Worker
 from market_data.provider import KeyRefused
 from settings import Settings
 from tests.clock import Clock
@@ -21,48 +22,56 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def vault(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def vault(tmp_path: Path) -> Iterator[Vault]:
     with a_vault(tmp_path) as running:
-        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": running.url})
-        secrets = Secrets(settings, running.client, clock, clock.utc)
-        monkeypatch.setattr(services, "settings", lambda: settings)
-        monkeypatch.setattr(services, "secrets", lambda: secrets)
-        forget()
         yield running
-        forget()
 
 
-def forget() -> None:
-    services._sign_in_failures.cache_clear()  # noqa: SLF001 - a worker's own life is one process
-    services._own_sign_in_failures.cache_clear()  # noqa: SLF001
+@pytest.fixture
+def worker(vault: Vault, clock: Clock) -> Worker:
+    made = Worker(Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url}))
+    made.secrets = Secrets(made.settings, vault.client, clock, clock.utc)
+    return made
 
 
-def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_however_many_sign_in(vault: Vault, clock: Clock) -> None:
+def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_for_any_number_of_sign_ins(
+    vault: Vault, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(100):
-        services.sign_in_failures()
+        worker.sign_in_failures()
+        assert worker.redis() is None
         clock.advance(6)
     assert vault.asked == ["secrets/redis-url"]
+    assert [record.message for record in caplog.records if record.name == services.__name__] == [
+        "No REDIS_URL: rate limits and sign-in failures are counted by each worker"
+    ]
 
 
-def test_a_vault_that_is_away_at_first_is_asked_again_for_the_url_of_redis(vault: Vault, clock: Clock) -> None:
+def test_a_vault_that_is_unavailable_at_first_is_asked_again_for_the_url_of_redis(
+    vault: Vault, worker: Worker, clock: Clock
+) -> None:
     vault.put("redis-url", "redis://127.0.0.1:1")
     vault.failing_with = 503
-    own = services.sign_in_failures()
+    own = worker.sign_in_failures()
+    for _ in range(10):
+        assert worker.sign_in_failures() is own
+    assert len(vault.asked) == 1
+    with pytest.raises(SecretsUnavailable):
+        worker.redis()
     vault.failing_with = None
     clock.advance(16)
-    shared = services.sign_in_failures()
+    shared = worker.sign_in_failures()
     assert shared is not own
-    assert services.sign_in_failures() is shared
+    assert worker.sign_in_failures() is shared
+    assert worker.redis() is worker.redis() is not None
 
 
-def test_a_key_of_the_provider_that_the_vault_does_not_hold_is_told_by_its_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with a_vault(tmp_path) as vault:
-        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
-        secrets = Secrets(settings, vault.client)
-        monkeypatch.setattr(services, "secrets", lambda: secrets)
-        vault.put("alpaca-secret-key", "from the vault")
-        assert services.provider_key("alpaca-secret-key") == "from the vault"
-        with pytest.raises(KeyRefused, match=r"^ALPACA_KEY_ID is missing: the vault has no secret alpaca-key-id"):
-            services.provider_key("alpaca-key-id")
+def test_a_provider_key_that_is_not_in_the_vault_is_reported_with_its_names(vault: Vault) -> None:
+    worker = Worker(
+        Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url, "MARKET_DATA_PROVIDER": "alpaca"})
+    )
+    worker.secrets = Secrets(worker.settings, vault.client)
+    vault.put("alpaca-secret-key", "from the vault")
+    assert worker.provider_key("alpaca-secret-key") == "from the vault"
+    with pytest.raises(KeyRefused, match=r"^ALPACA_KEY_ID is missing: the vault has no secret alpaca-key-id"):
+        worker.provider_key("alpaca-key-id")

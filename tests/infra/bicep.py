@@ -1,4 +1,4 @@
-"""The Bicep files as trees, and the few questions that the tests ask of them."""
+"""The Bicep files as trees, with a few queries for tests."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ type Tree = Any
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of a template: its type, its API version and its members, whatever loop or condition is around."""
+    """One resource of a template: its type, API version and members, without the loop or condition around it."""
 
     template: str
     symbol: str
@@ -66,7 +66,7 @@ class Template:
         ]
 
     def modules(self) -> dict[str, tuple[Path, dict[str, Tree]]]:
-        """Give by symbol which file a module is made of, and what it is given."""
+        """Return the file and the parameters of each module, by symbol."""
         return {
             symbol: ((self.path.parent / found["detail"]["path"]).resolve(), _innermost(found["config"])["params"])
             for symbol, found in self.tree.get("modules", {}).items()
@@ -96,13 +96,13 @@ def resource(type_: str) -> Resource:
 
 
 def decorator(parameter: Tree, type_: str) -> Tree:
-    """Give the argument of a decorator, ``None`` where there is none."""
+    """Return the argument of a decorator; None without one."""
     found = [decorator["argument"] for decorator in parameter["decorators"] if decorator["type"] == type_]
     return found[0] if found else None
 
 
 def walk(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tree]]:
-    """Give everything in a tree, with the way there."""
+    """Yield every node of a tree with its path."""
     yield path, tree
     children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, child in children:
@@ -110,12 +110,12 @@ def walk(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ..
 
 
 def literal_keys(tree: Tree) -> set[str]:
-    """Give the names in an object, without the quotes that some need."""
+    """Return the names in an object, without quotes."""
     return {key.strip("'") for key in tree}
 
 
 def if_else(condition: str, yes: Tree, no: Tree) -> Tree:
-    """Give the tree of ``condition ? yes : no``."""
+    """Return the tree of ``condition ? yes : no``."""
     operands = {"condition": condition, "true_value": yes, "false_value": no}
     return {"operator": {"type": "conditional", "operands": operands}}
 

@@ -1,4 +1,4 @@
-"""The app as operators meet it: over HTTP, with the database behind it at hand."""
+"""The app as operators use it: over HTTP, and with access to its database."""
 
 from collections.abc import Iterator
 

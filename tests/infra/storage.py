@@ -1,4 +1,4 @@
-"""A storage account for tests: lists nothing, to whoever has the role for that service, and refuses others."""
+"""A storage account for tests: it returns empty lists for the services with a role, and refuses access to others."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Storage:
-    """Where its services are, and for which there is a role."""
+    """The addresses of its services, and the services with a role."""
 
     url: str
     allowed: set[str] = field(default_factory=lambda: {"blob", "queue", "table"})

@@ -1,4 +1,4 @@
-"""Every setting that the code reads is set in Azure, within its limits, and nothing is set that nobody reads."""
+"""Every setting that the code reads is set in Azure, within its limits, and no setting is unused."""
 
 import ast
 import json
@@ -11,16 +11,16 @@ from functions.http.requests import MAX_BODY_BYTES
 from settings import PROVIDERS, Settings, SettingsError
 from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
-# What the code reads and no template sets, and where it comes from instead.
+# Settings that the code reads and no template sets, with their origin.
 FROM_ELSEWHERE = {
     "ADMIN_SECRET": "the vault's admin-secret",
     "JWT_SECRET": "the vault's jwt-secret",
     "AZURE_FUNCTIONS_ENVIRONMENT": "the host",
-    "WEBSITE_AUTH_ENABLED": "the platform, where its sign-in is on",
-    "ALPACA_URL": "the provider's own address, but for tests",
-    "ALPHAVANTAGE_URL": "the provider's own address, but for tests",
+    "WEBSITE_AUTH_ENABLED": "the platform, if its sign-in is enabled",
+    "ALPACA_URL": "the provider's own address, except in tests",
+    "ALPHAVANTAGE_URL": "the provider's own address, except in tests",
 }
-# What a template sets and our code does not read, and who does.
+# Settings of templates that our code does not read, with their readers.
 READ_BY_OTHERS = {
     "AzureWebJobsStorage__credential": "the host",
     "AzureWebJobsStorage__clientId": "the host",
@@ -29,7 +29,7 @@ READ_BY_OTHERS = {
     "AzureWebJobsStorage__tableServiceUri": "the host",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
-    "AzureWebJobs.nightly_analysis.Disabled": "the host, and we by the function's name",
+    "AzureWebJobs.nightly_analysis.Disabled": "the host, and our code by the function's name",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "the host",
     "AzureWebJobsDisableHomepage": "the host",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/telemetry/exporters.py",
@@ -39,7 +39,7 @@ READ_BY_OTHERS = {
     "AZURE_CLIENT_ID": "azure-identity",
     "AZURE_TOKEN_CREDENTIALS": "azure-identity",
 }
-# Flex Consumption has members of its own for these, or sets them itself, or refuses them.
+# Flex Consumption has its own properties for these, or sets them itself, or refuses them.
 NOT_ON_FLEX_CONSUMPTION = {
     "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION",
     "FUNCTIONS_WORKER_PROCESS_COUNT", "FUNCTIONS_MAX_HTTP_CONCURRENCY", "SCM_DO_BUILD_DURING_DEPLOYMENT",
@@ -80,7 +80,7 @@ def test_every_setting_that_the_code_reads_is_set() -> None:
     assert read_by_the_code() - set_in_azure() == FROM_ELSEWHERE.keys()
 
 
-def test_nothing_is_set_that_nobody_reads() -> None:
+def test_no_setting_is_unused() -> None:
     assert set_in_azure() - read_by_the_code() == READ_BY_OTHERS.keys()
 
 
@@ -90,7 +90,7 @@ def test_every_setting_is_documented() -> None:
     assert [name for name in read_by_the_code() - of_the_platform if f"`{name}`" not in documented] == []
 
 
-def test_nothing_is_set_that_the_plan_does_not_take() -> None:
+def test_no_setting_is_set_that_the_plan_does_not_support() -> None:
     assert set_in_azure() & NOT_ON_FLEX_CONSUMPTION == set()
 
 
@@ -106,7 +106,7 @@ def test_a_parameter_allows_what_the_code_allows_and_has_its_default(setting: st
         Settings.from_environment(IN_AZURE | {setting: str(value)})
     with pytest.raises(SettingsError):
         Settings.from_environment(IN_AZURE | {setting: str(decorator(asked, "max_value") + 1)})
-    if setting != "TRUSTED_PROXIES":  # nothing stands before a laptop, the platform's front end before an app
+    if setting != "TRUSTED_PROXIES":  # a laptop has no proxy in front, an app has the platform's front end
         assert Settings.from_environment(IN_AZURE | {setting: str(asked["default"])}) == Settings.from_environment(
             IN_AZURE
         )
@@ -131,21 +131,24 @@ def test_a_stalled_run_is_stopped_later_than_a_step_may_take() -> None:
     assert shortest > hours * 3600 + minutes * 60 + seconds
 
 
-def test_the_host_refuses_what_the_api_would_refuse_long_before_it_fills_the_memory() -> None:
+def test_the_host_refuses_large_bodies_long_before_they_fill_the_memory() -> None:
     limit = int(module("app").variable("platformSettings")[BODY_LIMIT_SETTING])
     assert MAX_BODY_BYTES < limit <= LARGEST_BODY_LIMIT
 
 
-def test_a_laptop_has_the_hosts_settings_of_azure() -> None:
+def test_a_laptop_has_the_same_host_settings_as_azure() -> None:
     local = json.loads((ROOT / "local.settings.json").read_text())["Values"]
     in_azure = module("app").variable("platformSettings")
     for name in (BODY_LIMIT_SETTING, HOMEPAGE_SETTING):
         assert local[name] == in_azure[name], name
 
 
-def test_the_host_speaks_to_a_collector_as_the_workers_do() -> None:
+def test_the_host_uses_the_same_collector_protocol_as_the_workers() -> None:
     assert module("app").variable("platformSettings")["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
-    assert '_OTLP = "opentelemetry.exporter.otlp.proto.http"' in (ROOT / "functions" / "exporters.py").read_text()
+    assert (
+        '_OTLP = "opentelemetry.exporter.otlp.proto.http"'
+        in (ROOT / "functions" / "telemetry" / "exporters.py").read_text()
+    )
 
 
 def test_one_process_has_threads_for_more_than_activities_and_orchestrations() -> None:

@@ -1,4 +1,4 @@
-"""The templates hold together and to the platform's rules. The pipeline compiles them; here they are read."""
+"""The templates are consistent and follow the platform's rules. The pipeline compiles them; these tests parse them."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def test_every_template_is_reached_from_main() -> None:
 
 
 @pytest.mark.parametrize("found", templates(), ids=ids(templates()))
-def test_a_module_is_given_exactly_what_it_asks_for(found: Template) -> None:
+def test_a_module_gets_exactly_its_parameters(found: Template) -> None:
     for symbol, (path, given) in found.modules().items():
         asked = template(path).parameters()
         required = {name for name, parameter in asked.items() if parameter["default"] is None}
@@ -68,14 +68,14 @@ def test_a_module_is_given_exactly_what_it_asks_for(found: Template) -> None:
 
 
 @pytest.mark.parametrize("found", templates(), ids=ids(templates()))
-def test_only_outputs_that_there_are_are_used(found: Template) -> None:
+def test_only_existing_outputs_are_used(found: Template) -> None:
     modules = found.modules()
     for symbol, output in re.findall(r"(\w+)!?\.outputs\.(\w+)", found.text):
         assert output in template(modules[symbol][0]).outputs(), f"{symbol}.outputs.{output}"
 
 
 @pytest.mark.parametrize("found", templates(), ids=ids(templates()))
-def test_what_is_declared_is_used(found: Template) -> None:
+def test_every_declaration_is_used(found: Template) -> None:
     declared = [*found.parameters(), *found.tree.get("variables", {})]
     unused = [name for name in declared if len(re.findall(rf"\b{name}\b", without_comments(found.text))) < 2]
     assert unused == []
@@ -126,7 +126,7 @@ def test_no_parameter_and_no_output_is_a_secret(found: Template) -> None:
     assert [name for name in named if re.search(r"(?i)password|connectionstring|(?<!Se)key$", name)] == []
 
 
-def test_no_service_takes_keys_or_passwords() -> None:
+def test_no_service_accepts_keys_or_passwords() -> None:
     storage = resource("Microsoft.Storage/storageAccounts").members["properties"]
     assert (storage["allowSharedKeyAccess"], storage["allowBlobPublicAccess"]) == (False, False)
     assert (storage["minimumTlsVersion"], storage["supportsHttpsTrafficOnly"]) == ("TLS1_2", True)
@@ -145,7 +145,7 @@ def test_no_service_takes_keys_or_passwords() -> None:
     }
 
 
-def test_the_vault_goes_by_roles_and_forgets_nothing_for_ninety_days() -> None:
+def test_the_vault_uses_roles_and_keeps_deleted_secrets_for_ninety_days() -> None:
     vault = resource("Microsoft.KeyVault/vaults").members["properties"]
     assert (vault["enableRbacAuthorization"], vault["enablePurgeProtection"]) == (True, True)
     assert vault["softDeleteRetentionInDays"] == 90
@@ -155,7 +155,7 @@ def test_the_vault_goes_by_roles_and_forgets_nothing_for_ninety_days() -> None:
 # Roles
 
 
-def test_roles_are_those_that_are_needed_and_no_others() -> None:
+def test_exactly_the_required_roles_are_defined() -> None:
     given = {found.name: set(GUID.findall(found.text)) for found in templates() if GUID.search(found.text)}
     assert given == {name: set(roles) for name, roles in ROLES.items()}
 
@@ -194,7 +194,7 @@ PRIVATE = {
 }
 
 
-def test_what_is_private_has_no_public_access() -> None:
+def test_private_resources_have_no_public_access() -> None:
     closed = {
         found.type
         for found in resources()
@@ -206,7 +206,7 @@ def test_what_is_private_has_no_public_access() -> None:
         assert rules == {"bypass": "None", "defaultAction": if_else("private", "Deny", "Allow")}
 
 
-def test_where_dependencies_are_private_all_of_them_are() -> None:
+def test_either_all_dependencies_are_private_or_none() -> None:
     given = {path.stem: given["private"] for path, given in template(MAIN).modules().values() if "private" in given}
     app = given.pop("app")
     assert (app, set(given.values())) == ("everythingPrivate", {"dependenciesPrivate"})
@@ -228,7 +228,7 @@ def test_each_private_service_has_its_endpoint_and_its_zone() -> None:
     assert (app["groupId"], app["zoneName"]) == ("sites", "privatelink.azurewebsites.net")
 
 
-def test_instances_join_a_subnet_that_is_theirs() -> None:
+def test_instances_join_their_own_subnet() -> None:
     network = resource("Microsoft.Network/virtualNetworks").members["properties"]
     subnets = {found["name"]: found["properties"] for found in network["subnets"]}
     (delegation,) = subnets["app"]["delegations"]
@@ -250,7 +250,7 @@ def test_the_app_is_deployed_and_run_as_itself() -> None:
     assert app["properties"]["httpsOnly"] is True
 
 
-def test_who_is_not_signed_in_with_the_platform_gets_to_the_apps_own_door() -> None:
+def test_requests_without_platform_sign_in_reach_the_apps_own_sign_in() -> None:
     (sign_in,) = (found for found in module("sign-in").resources() if not found.existing)
     assert sign_in.members["properties"]["globalValidation"] == {
         "requireAuthentication": False,
@@ -266,7 +266,7 @@ def test_azd_finds_the_template_and_the_app() -> None:
     assert project["services"]["api"] == {"project": ".", "language": "py", "host": "function"}
 
 
-def test_both_engines_are_where_host_json_looks_for_them() -> None:
+def test_both_engines_have_the_addresses_in_host_json() -> None:
     durable = json.loads((INFRA / "host.scheduler.json").read_text())["extensions"]["durableTask"]
     (setting,) = literal_keys(
         next(tree for path, tree in walk(template(MAIN).tree) if path[-2:] == ("engineSettings", "operator"))[
@@ -293,7 +293,7 @@ def test_both_engines_are_where_host_json_looks_for_them() -> None:
         "Microsoft.Web/sites",
     ],
 )
-def test_what_happens_at_each_service_is_kept(type_: str) -> None:
+def test_the_logs_of_each_service_are_kept(type_: str) -> None:
     (found,) = [candidate for candidate in resources() if candidate.type == type_]
     here = [candidate for candidate in resources() if candidate.template == found.template]
     (diagnostics,) = of(here, "Microsoft.Insights/diagnosticSettings")

@@ -1,5 +1,6 @@
-"""The runbook names everything that can happen, and what the pages tell to do is done here, where it can be."""
+"""The runbook covers every event, and the commands on the pages are run where possible."""
 
+import importlib
 import json
 import os
 import re
@@ -9,11 +10,12 @@ from typing import get_args
 
 import pytest
 
-from credentials.secrets import SecretMissing, SecretName
-from credentials.vault import SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
 from devhost.preflight_platform import POLLING_SETTING
+from functions.http.routes import BASE, api
 from functions.messages import MessageTooLarge
 from market_data.provider import KeyRefused, ProviderUnavailable
+from problems import Problem
 from records import RunStatus
 from stores.mongo import WriteRefused
 from tests.end_to_end.app import SECRET, App
@@ -25,7 +27,7 @@ BLOCKS = [
     for name, text in DOCS.items()
     for number, block in enumerate(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
 ]
-# Words of others that look like parameters of ours.
+# Names of other systems that look like our parameters.
 NOT_OURS = {
     "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
     "workItemQueueVisibilityTimeout",
@@ -41,36 +43,46 @@ def first_cells(text: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 
-def test_every_alert_is_in_the_runbook_and_no_other() -> None:
+def test_exactly_the_existing_alerts_are_in_the_runbook() -> None:
     rules = [rule["name"] for rule in module("alerts").variable("rules")]
     assert sorted(first_cells(section("operations", "Alerts"))) == sorted([*rules, "budget"])
 
 
-def test_every_problem_is_in_the_runbook_and_no_other() -> None:
-    code = (ROOT / "functions" / "http" / "problems.py").read_text()
-    slugs = set(re.findall(r'"((?:[a-z]+-)+[a-z]+|unauthorized|forbidden)"', code))
-    told = first_cells(section("operations", "API errors"))
-    assert told == ["type", *sorted(slugs)]
+def test_exactly_the_existing_problems_are_in_the_runbook() -> None:
+    importlib.import_module("functions.http.openapi")  # with it, every problem is loaded
+    importlib.import_module("functions.http.routes")
+    kinds = [Problem]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    slugs = {kind.slug for kind in kinds if hasattr(kind, "slug")}
+    documented = first_cells(section("operations", "API errors"))
+    assert documented == ["type", *sorted(slugs)]
+
+
+def test_every_route_of_the_api_is_in_the_readme_and_no_other() -> None:
+    rows = re.findall(r"^\| `(GET|POST) ([^`?]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    documented = {(method, path if path.startswith("/api") else f"/{BASE}{path}") for method, path in rows}
+    assert documented == {(route.method, f"/{route.path}") for route in api.routes}
 
 
 def test_every_state_of_a_run_is_in_the_runbook() -> None:
-    told = first_cells(section("operations", "Run states"))
-    assert set(get_args(RunStatus.__value__)) <= set(told)
+    documented = first_cells(section("operations", "Run states"))
+    assert set(get_args(RunStatus.__value__)) <= set(documented)
 
 
 def test_every_reason_for_which_a_run_fails_is_in_the_runbook() -> None:
     code = "".join(file.read_text() for part in ("functions", "runs") for file in (ROOT / part).rglob("*.py"))
     named = set(re.findall(r'\bFailure\(\s*"(\w+)"', code))
     assert {"run_lost", "too_few_prices"} <= named
-    # What a step raises is named by its class.
+    # Errors raised by a step are named by their class.
     raised = (KeyRefused, MessageTooLarge, ProviderUnavailable, SecretMissing, SecretsUnavailable, WriteRefused)
     rows = re.findall(r"^\| (`.*?) \|", section("operations", "Run states"), re.MULTILINE)
-    told = set(re.findall(r"`(\w+)`", "".join(rows)))
-    assert named | {error.__name__ for error in raised} <= told
+    documented = set(re.findall(r"`(\w+)`", "".join(rows)))
+    assert named | {error.__name__ for error in raised} <= documented
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_command_is_well_formed_and_names_what_there_is(block: str) -> None:
+def test_a_command_is_well_formed_and_uses_existing_names(block: str) -> None:
     subprocess.run(["bash", "-n", "-c", block], check=True)  # noqa: S607
     made = (ROOT / "Makefile").read_text()
     for verb in re.findall(r"^\s*(?:\w+=\w+ )?make (\w+)$", block, re.MULTILINE):
@@ -88,7 +100,7 @@ def test_a_command_is_well_formed_and_names_what_there_is(block: str) -> None:
 
 def test_a_file_that_a_command_reads_was_written_before_and_secrets_are_not_left_behind() -> None:
     for name, text in DOCS.items():
-        there = {"mongodb-url.txt"}  # the backend's own, which only the reader has
+        there = {"mongodb-url.txt"}  # the backend's own URL, which only the reader has
         for line in "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)).splitlines():
             files = set(re.findall(r"[\w-]+\.txt", line))
             if line.strip().startswith("rm "):
@@ -101,20 +113,20 @@ def test_a_file_that_a_command_reads_was_written_before_and_secrets_are_not_left
 
 
 @pytest.mark.parametrize("name", DOCS)
-def test_a_page_names_only_parameters_that_there_are(name: str) -> None:
-    told = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]+)+)`", DOCS[name]))
-    assert told - NOT_OURS <= template(MAIN).parameters().keys()
+def test_a_page_names_only_existing_parameters(name: str) -> None:
+    documented = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]+)+)`", DOCS[name]))
+    assert documented - NOT_OURS <= template(MAIN).parameters().keys()
 
 
 @pytest.mark.parametrize("name", DOCS)
-def test_a_page_leads_only_to_pages_and_files_that_there_are(name: str) -> None:
+def test_a_page_links_only_to_existing_pages_and_files(name: str) -> None:
     for link in re.findall(r"\]\(([\w/-]+\.md)\)", DOCS[name]):
         assert (ROOT / "docs" / link).is_file(), link
     for path in re.findall(r"`((?:docs|infra|functions|tests|scripts)/[\w./-]+)`", DOCS[name]):
         assert (ROOT / path).exists(), path
 
 
-def test_the_calls_that_the_pages_tell_to_make_succeed(app: App, tmp_path: Path) -> None:
+def test_the_calls_on_the_pages_succeed(app: App, tmp_path: Path) -> None:
     run_id = app.run()["run_id"]
     environment = os.environ | {
         "APP_URL": str(app.client.base_url).rstrip("/"),
@@ -132,14 +144,14 @@ def test_the_calls_that_the_pages_tell_to_make_succeed(app: App, tmp_path: Path)
             app.wait(started[1])
 
 
-def test_the_parameters_that_deployments_fill_in_are_described_where_they_are_told() -> None:
+def test_the_parameters_that_deployments_set_are_documented() -> None:
     filled = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
-    told = "".join(DOCS.values())
-    assert [name for name in filled if name not in told and name not in {"environmentName", "location"}] == []
+    all_pages = "".join(DOCS.values())
+    assert [name for name in filled if name not in all_pages and name not in {"environmentName", "location"}] == []
 
 
-def told_of_host_json() -> list[tuple[str, str, object]]:
-    """Give what pages tell of host.json and of the host's settings: the page, where it stands, and what there is."""
+def documented_values_of_host_json() -> list[tuple[str, str, object]]:
+    """Return the documented values of host.json and the host's settings: page, pattern and actual value."""
     host_json = json.loads((ROOT / "host.json").read_text())
     durable = host_json["extensions"]["durableTask"]
     storage, tracing = durable["storageProvider"], durable["tracing"]
@@ -176,26 +188,26 @@ def told_of_host_json() -> list[tuple[str, str, object]]:
     ]
 
 
-@pytest.mark.parametrize(("page", "told", "there_is"), told_of_host_json())
-def test_what_a_page_tells_of_the_hosts_configuration_is_so(page: str, told: str, there_is: object) -> None:
-    assert set(re.findall(told, (ROOT / "docs" / f"{page}.md").read_text())) == {str(there_is)}
+@pytest.mark.parametrize(("page", "pattern", "actual"), documented_values_of_host_json())
+def test_the_documented_configuration_of_the_host_is_the_actual_one(page: str, pattern: str, actual: object) -> None:
+    assert set(re.findall(pattern, (ROOT / "docs" / f"{page}.md").read_text())) == {str(actual)}
 
 
-def test_the_levels_of_logging_that_the_page_tells_are_those_of_host_json() -> None:
+def test_the_documented_log_levels_are_those_of_host_json() -> None:
     levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
     lines = (ROOT / "docs" / "telemetry.md").read_text().split("\n## Log lines\n")[1].split("\n## ")[0]
-    told = set(re.findall(r"`(DurableTask\.\w+)`", lines))
-    assert told == {name for name in levels if name.startswith("DurableTask.")}
+    documented = set(re.findall(r"`(DurableTask\.\w+)`", lines))
+    assert documented == {name for name in levels if name.startswith("DurableTask.")}
 
 
 def numbers(row: str) -> list[float]:
-    """Give the last number of each cell of a row of the table of costs."""
+    """Return the last number of each cell of a row of the table of costs."""
     (cells,) = re.findall(rf"^\| {re.escape(row)} \|(.*)\|$", DOCS["operations"], re.MULTILINE)
     found = [re.findall(r"[\d,]+(?:\.\d+)?", cell) for cell in cells.split("|")]
     return [float(values[-1].replace(",", "")) for values in found]
 
 
-def test_the_arithmetic_of_the_costs_is_right() -> None:
+def test_the_calculation_of_the_costs_is_correct() -> None:
     a_gb_second, gb, users = 0.000026, 2, [1_000, 100_000, 1_000_000]
     watchdog = SECONDS_IN_A_MONTH / 300 * gb
     seconds = [24.0, *(count * 164 / 10_000 for count in users[1:])]
@@ -205,9 +217,9 @@ def test_the_arithmetic_of_the_costs_is_right() -> None:
     kept = [*numbers("nights of reports kept")[:2], 7.0]
     assert numbers("disk for reports") == [count * 15e-6 * nights for count, nights in zip(users, kept, strict=True)]
     mongodb = [200 + 32 * 0.12, 400 + 256 * 0.12, 1600 + 256 * 0.12]
-    redis, logs = [13.0, 13.0, 26.0], [1 * 2.76, 3 * 2.76, 10 * 2.76]
+    redis, logs = [13.0, 13.0, 13.0], [1 * 2.76, 3 * 2.76, 10 * 2.76]
     rows = zip(numbers("app per month"), mongodb, redis, logs, strict=True)
-    (told,) = re.findall(r"^\| \*\*total\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
-    assert [float(amount.replace(",", "")) for amount in re.findall(r"[\d,]+", told)] == [
+    (total,) = re.findall(r"^\| \*\*total\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
+    assert [float(amount.replace(",", "")) for amount in re.findall(r"[\d,]+", total)] == [
         round(sum(row)) for row in rows
     ]

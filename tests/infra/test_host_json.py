@@ -1,8 +1,8 @@
-"""host.json: only names that the platform knows, with values that it takes.
+"""host.json contains only names that the platform knows, with values that it accepts.
 
-A name that nobody knows is ignored without a word, a value that cannot be read stops the start. What is known was read
-in the files named here, of the repositories azure-functions-host, azure-functions-durable-extension (3.19.0) and
-azure-webjobs-sdk-extensions; the last tests ask the extension itself, where there is one.
+An unknown name is ignored without a warning, and an invalid value stops the start. The known members were taken from
+the source files named here, in the repositories azure-functions-host, azure-functions-durable-extension (3.19.0) and
+azure-webjobs-sdk-extensions; the last tests use the extension itself, if it is installed.
 """
 
 import json
@@ -27,7 +27,7 @@ ONE_ACTIVITY = [{"name": "step", "kind": "activityTrigger", "durableName": "step
 
 
 class Member(NamedTuple):
-    """A member of host.json: the file that reads it, and whether it takes a value."""
+    """A member of host.json: the source file that reads it, and a check of its values."""
 
     source: str
     takes: Callable[[Any], bool]
@@ -78,7 +78,7 @@ MEMBERS = {
     f"{STORAGE}.controlQueueVisibilityTimeout": Member("AzureStorageOptions.cs", a_time("00:01:00", "01:00:00")),
     f"{STORAGE}.workItemQueueVisibilityTimeout": Member("AzureStorageOptions.cs", a_time("00:00:01", "01:00:00")),
     f"{STORAGE}.maxQueuePollingInterval": Member("AzureStorageOptions.cs", a_time("00:00:01", "01:00:00")),
-    # Of the Durable Task Scheduler, with infra/host.scheduler.json.
+    # For the Durable Task Scheduler, with infra/host.scheduler.json.
     f"{STORAGE}.type": Member("DurableTaskExtension.cs", one_of("azureManaged")),
     f"{STORAGE}.connectionStringName": Member("AzureManagedOptions.cs", form(r"[A-Z_]+")),
 }
@@ -94,7 +94,7 @@ def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 
 def faults(host_json: dict[str, Any]) -> list[str]:
-    """Name every member that the platform does not know, or whose value it does not take."""
+    """Return every member that the platform does not know, or whose value it does not accept."""
     found = []
     for path, value in leaves(host_json):
         if path[:2] == ("logging", "logLevel"):
@@ -113,7 +113,7 @@ def ours() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", [HOST_JSON, INFRA / "host.scheduler.json"], ids=lambda path: path.name)
-def test_every_member_is_known_to_the_platform_and_has_a_value_that_it_takes(path: Path) -> None:
+def test_every_member_is_known_to_the_platform_and_has_an_accepted_value(path: Path) -> None:
     assert faults(json.loads(path.read_text())) == []
 
 
@@ -131,7 +131,7 @@ def test_every_member_is_known_to_the_platform_and_has_a_value_that_it_takes(pat
         ("logging.logLevel", "default", "Warn"),
     ],
 )
-def test_a_slip_in_a_name_or_a_value_is_found(way: str, name: str, value: object) -> None:
+def test_a_mistake_in_a_name_or_a_value_is_found(way: str, name: str, value: object) -> None:
     host_json = member = ours()
     for step in way.split("."):
         member = member[step]
@@ -139,9 +139,9 @@ def test_a_slip_in_a_name_or_a_value_is_found(way: str, name: str, value: object
     assert faults(host_json) == [f"{way}.{name}={value}"]
 
 
-def test_work_of_a_host_that_died_goes_on_within_a_minute() -> None:
+def test_the_work_of_a_dead_host_continues_within_a_minute() -> None:
     storage = ours()["extensions"]["durableTask"]["storageProvider"]
-    assert storage["controlQueueVisibilityTimeout"] == "00:01:00", "the least that the extension takes"
+    assert storage["controlQueueVisibilityTimeout"] == "00:01:00", "the minimum that the extension accepts"
     assert storage["workItemQueueVisibilityTimeout"] == "00:00:30"
 
 
@@ -149,17 +149,17 @@ def test_a_run_is_one_trace() -> None:
     assert ours()["extensions"]["durableTask"]["tracing"] == {"distributedTracingEnabled": True, "version": "V2"}
 
 
-def test_the_engine_writes_warnings_and_the_app_all_that_it_says() -> None:
+def test_the_engine_logs_from_warning_and_the_app_from_information() -> None:
     levels = ours()["logging"]["logLevel"]
     assert levels["default"] == "Information"
     assert {levels[name] for name in ("DurableTask.AzureStorage", "DurableTask.Core")} == {"Warning"}
 
 
 def loaded_by_the_extension(tmp_path: Path, **overrides: str) -> dict[str, Any]:
-    """Give what the real extension made of host.json; no storage is needed to tell."""
+    """Return the configuration that the real extension loaded from host.json; this needs no storage."""
 
     if not os.access(ENGINE_PROGRAM, os.X_OK):
-        pytest.skip("DURABLE_HOST names no program that carries the real extension")
+        pytest.skip("DURABLE_HOST does not name a program that hosts the real extension")
     functions = tmp_path / "functions.json"
     functions.write_text(json.dumps(ONE_ACTIVITY))
     nowhere = f"http://127.0.0.1:{free_port()}/account"
@@ -177,24 +177,24 @@ def loaded_by_the_extension(tmp_path: Path, **overrides: str) -> dict[str, Any]:
         text=True,
     ) as process:
         assert process.stdout is not None
-        said = []
+        printed = []
         for line in process.stdout:
             if found := LOADED.search(line):
                 process.kill()
                 assert found[2] == EXTENSION, WHAT_TO_DO
                 loaded: dict[str, Any] = json.loads(found[1])
                 return loaded
-            said.append(line)
-    pytest.fail("".join(said)[:2000])
+            printed.append(line)
+    pytest.fail("".join(printed)[:2000])
 
 
-def test_the_extension_itself_takes_every_member_as_it_is_meant(tmp_path: Path) -> None:
+def test_the_extension_itself_loads_every_member_as_written(tmp_path: Path) -> None:
     loaded = dict(leaves(loaded_by_the_extension(tmp_path)))
-    asked = dict(leaves(ours()["extensions"]["durableTask"]))
-    assert {path: loaded.get(path) for path in asked} == asked
+    expected = dict(leaves(ours()["extensions"]["durableTask"]))
+    assert {path: loaded.get(path) for path in expected} == expected
 
 
-def test_an_app_setting_sets_how_often_the_extension_itself_asks_idle_queues(tmp_path: Path) -> None:
+def test_an_app_setting_sets_the_polling_interval_of_the_extension_itself(tmp_path: Path) -> None:
     settings = json.loads((ROOT / "local.settings.json").read_text())["Values"]
     assert POLLING_SETTING in settings
     loaded = loaded_by_the_extension(tmp_path, **{POLLING_SETTING: settings[POLLING_SETTING]})

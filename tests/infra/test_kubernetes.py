@@ -1,4 +1,4 @@
-"""The CronJob: as its schema and good custom ask, and its script run for real."""
+"""The CronJob follows its schema and good practice, and its script is executed."""
 
 import os
 import subprocess
@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from records import Run, Trigger
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import SECRET, App
@@ -27,17 +26,17 @@ POD = JOB["template"]["spec"]
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.33", "1.35"])
-def test_it_is_what_the_api_of_kubernetes_takes(version: str) -> None:
+def test_it_is_valid_for_the_api_of_kubernetes(version: str) -> None:
     kubernetes_validate.validate(CRONJOB, version, strict=True)
 
 
-def test_two_never_run_at_once_and_none_runs_for_ever() -> None:
+def test_two_never_run_at_once_and_none_runs_forever() -> None:
     assert CRONJOB["spec"]["concurrencyPolicy"] == "Forbid"
     assert (POD["restartPolicy"], JOB["backoffLimit"], JOB["activeDeadlineSeconds"]) == ("Never", 3, 3600)
     assert (CRONJOB["spec"]["schedule"], CRONJOB["spec"]["timeZone"]) == ("0 1 * * *", "Etc/UTC")
 
 
-def test_its_container_may_do_nothing_but_ask() -> None:
+def test_its_container_has_no_privileges() -> None:
     assert POD["automountServiceAccountToken"] is False
     assert POD["securityContext"]["runAsNonRoot"] is True
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -54,7 +53,7 @@ def test_the_secret_comes_from_a_secret() -> None:
 
 
 def run(url: str, job: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the script as the kubelet would, but for the pauses."""
+    """Run the script as the kubelet would, without the pauses."""
     known = {variable["name"]: variable.get("value", "") for variable in CONTAINER["env"]}
     known |= {"URL": url, "RETRIES": "1", "PAUSE_SECONDS": "1", "JOB": job, "ADMIN_SECRET": SECRET}
     return subprocess.run(
@@ -68,7 +67,7 @@ def run(url: str, job: str, **environment: str) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(autouse=True)
 def own_folder_for_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test what each pod has: a /tmp of its own."""
+    """Replace /tmp in the script by a folder of the test, because each pod has its own /tmp."""
     script = CONTAINER["args"][0].replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the pod's
     monkeypatch.setitem(CONTAINER, "args", [script])
 
@@ -78,7 +77,7 @@ def url(app: App) -> str:
     return str(app.client.base_url).rstrip("/")
 
 
-def test_it_starts_a_run_and_tried_again_the_same_one(app: App, url: str) -> None:
+def test_it_starts_a_run_and_a_retry_returns_the_same_one(app: App, url: str) -> None:
     first = run(url, "portfolio-analysis-trigger-1")
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout.endswith("The run was started.\n")
@@ -89,11 +88,11 @@ def test_it_starts_a_run_and_tried_again_the_same_one(app: App, url: str) -> Non
 
 @pytest.fixture
 def active_run(app_database: DocumentDatabase) -> Iterator[str]:
-    """A run that was asked for just now, as another caller leaves one."""
+    """Yield the id of a run that another client has just started."""
     run_id, now = "run_20260101_010000_abcd", datetime.now(UTC)
     RunStore(app_database).create(Run(run_id, "queued", Trigger("http", "somebody"), now), None)
     lease = RunLease(app_database)
-    eventually(lambda: lease.acquire(run_id, now) is None)  # a run is over before its last step frees the lease
+    eventually(lambda: lease.acquire(run_id, now) is None)  # a run ends before its last step frees the lease
     yield run_id
     lease.release(run_id)
     RunStore(app_database).delete_queued(run_id)

@@ -1,6 +1,6 @@
-"""The deployment package: built, unpacked in an empty folder, and run with nothing but what is in it.
+"""The deployment package: built, unpacked in an empty folder, and run with nothing but its content.
 
-The worker finds the app's packages in ``.python_packages`` and nowhere else, as in Azure.
+The worker finds the app's packages only in ``.python_packages``, as in Azure.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def build(output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def said_and_unpacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def output_and_unpacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("package")
     done = build(folder / "built" / "package.zip", DURABLE_BACKEND="scheduler")
     assert done.returncode == 0, done.stderr
@@ -54,16 +54,16 @@ def said_and_unpacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Pa
 
 
 @pytest.fixture
-def unpacked(said_and_unpacked: tuple[str, Path]) -> Path:
-    return said_and_unpacked[1]
+def unpacked(output_and_unpacked: tuple[str, Path]) -> Path:
+    return output_and_unpacked[1]
 
 
-def test_its_size_is_told(said_and_unpacked: tuple[str, Path]) -> None:
-    assert re.search(r"package\.zip: \d+M \(\d+M unpacked\), sha256 [0-9a-f]{64}$", said_and_unpacked[0].strip())
+def test_its_size_is_printed(output_and_unpacked: tuple[str, Path]) -> None:
+    assert re.search(r"package\.zip: \d+M \(\d+M unpacked\), sha256 [0-9a-f]{64}$", output_and_unpacked[0].strip())
 
 
 def test_it_has_the_same_functions_as_the_tree(unpacked: Path) -> None:
-    # -S and -I: no site-packages of this machine, nothing of this folder.
+    # -S and -I: neither site-packages of this machine nor files of this folder.
     paths = f"import sys; sys.path[:0] = [{str(unpacked)!r}, {str(unpacked / PACKAGES)!r}]\n"
     command = [sys.executable, "-S", "-I", "-c", paths + INDEX]
     done = subprocess.run(command, cwd=unpacked, env=ENVIRONMENT, capture_output=True, text=True, check=False)
@@ -71,7 +71,7 @@ def test_it_has_the_same_functions_as_the_tree(unpacked: Path) -> None:
     assert json.loads(done.stdout) == json.loads(index(**ENVIRONMENT).stdout)
 
 
-def test_it_has_exactly_what_is_required(unpacked: Path) -> None:
+def test_it_contains_exactly_the_requirements(unpacked: Path) -> None:
     pinned = set(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     installed = {(found.metadata["Name"], found.version) for found in distributions(path=[str(unpacked / PACKAGES)])}
     normal = {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in installed}
@@ -86,24 +86,25 @@ def _not_for_linux() -> set[str]:
     return set(marked)
 
 
-def test_every_module_is_compiled_so_that_other_dates_do_not_matter(unpacked: Path) -> None:
-    compiled = {path.name.partition(".")[0]: path for path in (unpacked / "functions" / "__pycache__").glob("*.pyc")}
-    assert {path.stem for path in (unpacked / "functions").glob("*.py")} == compiled.keys()
+def test_every_module_is_compiled_independently_of_timestamps(unpacked: Path) -> None:
+    compiled = {path.name.partition(".")[0]: path for path in (unpacked / "runs" / "__pycache__").glob("*.pyc")}
+    assert {path.stem for path in (unpacked / "runs").glob("*.py")} == compiled.keys()
     for path in compiled.values():
         flags = int.from_bytes(path.read_bytes()[4:8], "little")
         assert flags == 0b01, "by hash, unchecked (PEP 552)"
     assert list((unpacked / PACKAGES).rglob("redis/__pycache__/*.pyc"))
 
 
-def test_nothing_is_in_it_that_the_app_does_not_need(unpacked: Path) -> None:
+def test_it_contains_nothing_unnecessary(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir()} - {"console"}
     assert top == {
-        ".python_packages", "__pycache__", "analysis", "credentials", "function_app.py", "functions", "host.json",
-        "market_data", "records.py", "requirements.txt", "runs", "schedules.py", "settings.py", "stores",
+        ".python_packages", "__pycache__", "analysis", "correlation.py", "credentials", "function_app.py", "functions",
+        "host.json", "market_data", "problems.py", "records.py", "requirements.txt", "runs", "schedules.py",
+        "settings.py", "stores",
     }  # fmt: skip
 
 
-def test_tools_that_go_by_funcignore_deploy_the_same_files(unpacked: Path) -> None:
+def test_tools_that_use_funcignore_deploy_the_same_files(unpacked: Path) -> None:
     tracked = set(git("ls-files"))
     left = tracked - set(git("ls-files", "--cached", "--ignored", "--exclude-from=.funcignore"))
     ours = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc"}
@@ -122,9 +123,7 @@ def test_built_for_the_scheduler_only_the_engine_differs(unpacked: Path) -> None
     engine = packed["extensions"]["durableTask"].pop("storageProvider")
     of_the_storage_account = ours["extensions"]["durableTask"].pop("storageProvider")
     assert engine["type"] == "azureManaged"
-    assert engine.keys() & of_the_storage_account.keys() == set(), (
-        "it would be a member that the Scheduler does not know"
-    )
+    assert engine.keys() & of_the_storage_account.keys() == set(), "the Scheduler does not know this member"
     assert packed == ours
 
 
@@ -136,11 +135,11 @@ def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def packaged(said_and_unpacked: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def packaged(output_and_unpacked: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     settings = {name: value for name, value in SETTINGS.items() if not name.endswith("_URL")}
     folder = tmp_path_factory.mktemp("packaged")
     own = {"ADMIN_SECRET": SECRET, "ANALYSIS_PAGE_SIZE": "1"}
-    with running_app(folder, said_and_unpacked[1], **settings | own) as app:
+    with running_app(folder, output_and_unpacked[1], **settings | own) as app:
         with connect(app.printed("MongoDB at ")) as client:
             users = [f"packaged{number:03}" for number in range(USERS)]
             client["portfolio"].users.insert_many({"user_id": user} for user in users)
@@ -155,18 +154,16 @@ def packaged_run(packaged: App) -> dict[str, Any]:
     return packaged.run()
 
 
-def test_a_whole_run_of_more_pages_than_one_orchestration_takes_goes_through_the_package(
+def test_a_whole_run_of_more_pages_than_one_orchestration_takes_works_in_the_package(
     packaged: App, packaged_run: dict[str, Any]
 ) -> None:
-    assert packaged_run["status"] == "completed_with_errors", "the sample has broken users on purpose"
+    assert packaged_run["status"] == "completed_with_errors", "the sample contains broken users intentionally"
     assert (packaged_run["users_failed"], packaged_run["symbols_failed"]) == (2, 1)
     assert packaged_run["progress"] == {"phase": "done", "pages_done": 229, "pages_total": 229}
     assert packaged.report(packaged_run["run_id"], "packaged204")["valuation"]["market_value"] > 0
 
 
-def test_every_route_of_the_package_answers_as_its_description_says(
-    packaged: App, packaged_run: dict[str, Any]
-) -> None:
+def test_every_route_of_the_package_answers_as_described(packaged: App, packaged_run: dict[str, Any]) -> None:
     document = packaged.client.get("/api/openapi.json").json()
     known = {"{run_id}": packaged_run["run_id"], "{user_id}": "packaged000"}
     answered = set()
@@ -199,20 +196,20 @@ def test_the_timer_of_the_package_starts_a_run(unpacked: Path, tmp_path: Path) -
         eventually(lambda: "Portfolio analysis completed with errors" in app.log.read_text())
 
 
-def test_a_specialized_worker_reads_its_settings_after_the_environment_is_there(unpacked: Path, tmp_path: Path) -> None:
+def test_a_specialized_worker_reads_its_settings_after_its_environment_is_set(unpacked: Path, tmp_path: Path) -> None:
     late = ENVIRONMENT | {"ADMIN_SECRET": SECRET, "ANALYSIS_SCHEDULE": "0 30 2 * * *"}
     answer = asyncio.run(_specialized(unpacked, tmp_path, late))
     assert (answer.status, json.loads(answer.body)["schedule"]) == (200, "0 30 2 * * *")
 
 
-def test_a_specialized_worker_tells_which_setting_is_refused(unpacked: Path, tmp_path: Path) -> None:
+def test_a_specialized_worker_names_the_invalid_setting(unpacked: Path, tmp_path: Path) -> None:
     late = ENVIRONMENT | {"ADMIN_SECRET": SECRET, "ANALYSIS_PAGE_SIZE": "abc"}
     with pytest.raises(RuntimeError, match="SettingsError: ANALYSIS_PAGE_SIZE must be"):
         asyncio.run(_specialized(unpacked, tmp_path, late))
 
 
 async def _specialized(unpacked: Path, standby: Path, late: dict[str, str]) -> HttpResponse:
-    """Start a worker as a placeholder without an app, then give it this one and its environment, and ask it."""
+    """Return the answer of a worker started as a placeholder, which then gets this app and its environment."""
     messages = protos.load()
     early = {"PATH": os.environ["PATH"], "WEBSITE_PLACEHOLDER_MODE": "1"}
     with worker_folder() as folder:

@@ -1,4 +1,4 @@
-"""An environment with everything passes; take any one thing away, and it is named."""
+"""A complete environment passes; if any one thing is missing, it is named."""
 
 import json
 import os
@@ -20,10 +20,9 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
 from stores.runs import RunStore
+from stores.symbols import PriceStore, ResearchStore
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import ROOT
@@ -35,7 +34,7 @@ STORES = (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, Repor
 
 @dataclass
 class Place:
-    """A whole environment: settings, and the servers they name."""
+    """A whole environment: settings, and their servers."""
 
     vault: Vault
     storage: Storage
@@ -44,7 +43,7 @@ class Place:
     settings: dict[str, str]
     secrets: dict[str, str] = field(default_factory=dict)
 
-    def look(self, app_url: str | None = None) -> list[Finding]:
+    def check(self, app_url: str | None = None) -> list[Finding]:
         for name, value in self.secrets.items():
             self.vault.put(name, value)
         return list(preflight(os.environ | self.settings, app_url))
@@ -85,10 +84,10 @@ def lacking(findings: list[Finding]) -> list[str]:
     return [finding.subject for finding in findings if finding.good is False]
 
 
-def test_where_nothing_is_missing_nothing_is_named_and_nothing_was_written(place: Place) -> None:
+def test_in_a_complete_environment_nothing_is_reported_missing_and_nothing_is_written(place: Place) -> None:
     names = set(place.database.list_collection_names())
     counts = {name: place.database[name].count_documents({}) for name in names}
-    findings = place.look()
+    findings = place.check()
     assert [finding for finding in findings if finding.good is not True] == []
     assert {finding.subject for finding in findings} == {
         "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
@@ -192,76 +191,80 @@ def no_protocol_of_the_workers(place: Place) -> None:
         (no_limit_of_bodies, "platform", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is not set: set 131072"),
         (no_limit_worth_the_name, "platform", "is 131073: set 131072"),
         (no_room_for_a_body_that_the_api_takes, "platform", "is 65535: the API takes 65536"),
-        (no_number_for_a_limit, "platform", "is no number: 128k"),
+        (no_number_for_a_limit, "platform", "is not a number: 128k"),
         (no_rest_from_the_platforms_page, "platform", "AzureWebJobsDisableHomepage is not true"),
         (no_protocol_for_the_host, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is not set: set http/protobuf"),
         (no_protocol_of_the_workers, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
     ],
 )
-def test_what_is_missing_is_named(take_away: Callable[[Place], None], subject: str, word: str, place: Place) -> None:
+def test_a_missing_requirement_is_named(
+    take_away: Callable[[Place], None], subject: str, word: str, place: Place
+) -> None:
     take_away(place)
-    findings = place.look()
+    findings = place.check()
     assert lacking(findings) == [subject]
     assert word in next(finding.text for finding in findings if finding.good is False)
-    said = " ".join(finding.text for finding in findings)
-    assert not [value for value in place.secrets.values() if value in said]
+    printed = " ".join(finding.text for finding in findings)
+    assert not [value for value in place.secrets.values() if value in printed]
 
 
 def test_a_collection_that_is_missing_is_named_with_its_indexes(place: Place) -> None:
     no_holdings(place)
-    findings = place.look()
+    findings = place.check()
     assert set(lacking(findings)) == {"collections", "indexes"}
     assert "holdings is empty or not there: is MONGODB_DATABASE the backend's?" in [found.text for found in findings]
 
 
-def test_a_clock_that_is_wrong_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) - timedelta(minutes=2)
 
     monkeypatch.setattr("devhost.preflight_database.datetime", Slow)
-    assert lacking(place.look()) == ["clock"]
+    assert lacking(place.check()) == ["clock"]
 
 
-def test_what_may_be_meant_so_is_told_and_fails_nothing(place: Place) -> None:
+def test_a_possibly_intended_state_is_reported_and_is_not_a_failure(place: Place) -> None:
     del place.secrets["jwt-secret"], place.secrets["redis-url"]
     place.database["users"].update_many({}, {"$set": {"is_admin": False}})
     place.settings |= {"AzureWebJobs.nightly_analysis.Disabled": "true"}
-    findings = place.look()
+    findings = place.check()
     assert lacking(findings) == []
     assert {finding.subject for finding in findings if finding.good is None} == {
         "tokens", "redis", "collections", "schedule",
     }  # fmt: skip
 
 
-def test_a_collector_that_host_and_workers_reach_is_well(place: Place) -> None:
+def test_a_collector_that_host_and_workers_reach_is_accepted(place: Place) -> None:
     no_protocol_for_the_host(place)
     place.settings["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
-    assert [finding.good for finding in place.look() if finding.subject == "telemetry"] == [True]
+    assert [finding.good for finding in place.check() if finding.subject == "telemetry"] == [True]
 
 
-def test_idle_queues_that_are_asked_seldom_are_noted_where_the_plan_does_not_see_to_it(place: Place) -> None:
+def test_slow_polling_of_idle_queues_is_noted_where_the_plan_does_not_prevent_it(place: Place) -> None:
     place.settings["FUNCTIONS_WORKER_RUNTIME"] = "python"
-    (noted,) = [finding for finding in place.look() if finding.good is None]
+    (noted,) = [finding for finding in place.check() if finding.good is None]
     assert noted.text.startswith(f"{POLLING_SETTING} is not set")
     place.settings[POLLING_SETTING] = "00:00:02"
-    assert [finding for finding in place.look() if finding.good is None] == []
+    assert [finding for finding in place.check() if finding.good is None] == []
     del place.settings[POLLING_SETTING]
     place.settings["DURABLE_TASK_SCHEDULER"] = "Endpoint=https://scheduler.example"
-    assert [finding for finding in place.look() if finding.good is None] == []
+    assert [finding for finding in place.check() if finding.good is None] == []
 
 
-def test_an_app_that_is_deployed_is_looked_at_from_outside(place: Place, app: App) -> None:
-    findings = place.look(str(app.client.base_url))
+def test_a_deployed_app_is_checked_from_outside(place: Place, app: App) -> None:
+    findings = place.check(str(app.client.base_url))
     assert lacking(findings) == []
-    assert [finding.text for finding in findings if finding.subject == "app"][-1].startswith("it lets in")
+    assert [finding.text for finding in findings if finding.subject == "app"][-1].startswith(
+        "the admin secret is accepted"
+    )
 
 
-def test_an_app_with_another_secret_or_none_at_all_is_named(place: Place, app: App) -> None:
+def test_an_app_with_another_secret_or_no_app_at_all_is_named(place: Place, app: App) -> None:
     place.secrets["admin-secret"] = "of another environment"
-    assert lacking(place.look(str(app.client.base_url))) == ["app"]
-    assert lacking(place.look(f"http://127.0.0.1:{free_port()}")) == ["app"]
+    assert lacking(place.check(str(app.client.base_url))) == ["app"]
+    assert lacking(place.check(f"http://127.0.0.1:{free_port()}")) == ["app"]
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -275,7 +278,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_the_command_reads_what_the_azure_cli_writes_and_fails_where_something_is_missing(
+def test_the_command_reads_the_output_of_the_azure_cli_and_fails_if_something_is_missing(
     place: Place, tmp_path: Path
 ) -> None:
     for name, value in place.secrets.items():
@@ -299,7 +302,7 @@ def test_a_file_that_holds_no_settings_is_refused(content: str, tmp_path: Path) 
         read_settings(path)
 
 
-def test_whoever_looks_signs_in_as_themselves(tmp_path: Path) -> None:
+def test_preflight_signs_in_as_its_user(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text(
         '[{"name": "AZURE_TOKEN_CREDENTIALS", "value": "ManagedIdentityCredential"}, {"name": "A", "value": "b"}]'

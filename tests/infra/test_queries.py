@@ -1,26 +1,27 @@
-"""Every query names only tables, columns, lines, metrics and functions that there are."""
+"""Every query uses only existing tables, columns, lines, metrics and functions."""
 
 import ast
 import re
 from functools import cache
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from functions.http.operations import OPERATIONS
+from functions.http.routes import api
 from tests.functions.telemetry import page as telemetry_page
 from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
 
 QUERIES = sorted((INFRA / "queries").glob("*.kql"))
 
-# What the app emits besides lines: metrics with their dimensions, and the dimension that every line of a run has. What
-# a run exports is held against the same page.
+# Telemetry besides lines: metrics with their dimensions, and the dimension of every line of a run. Another test checks
+# that the exports of a run are on the same page.
 METRICS = {name: fields for name, (_, fields) in telemetry_page.metrics().items()}
 LINE_DIMENSIONS = {"run_id"}
 OUTCOMES = {"analyzed", "skipped", "failed"}
 
-# What Application Insights makes of it.
+# Its form in Application Insights.
 COLUMNS = {
     "traces": {"timestamp", "message", "severityLevel", "customDimensions"},
     "requests": {"timestamp", "name", "resultCode"},
@@ -47,7 +48,7 @@ def names(queries: list[Path]) -> list[str]:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_names_only_tables_and_columns_that_there_are(query: Path) -> None:
+def test_a_query_uses_only_existing_tables_and_columns(query: Path) -> None:
     code = code_of(query)
     tables = tables_of(query)
     assert tables
@@ -62,7 +63,7 @@ def test_a_query_names_only_tables_and_columns_that_there_are(query: Path) -> No
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_names_only_dimensions_and_metrics_that_the_app_emits(query: Path) -> None:
+def test_a_query_uses_only_dimensions_and_metrics_that_the_app_emits(query: Path) -> None:
     code = code_of(query)
     metrics = set(re.findall(r'\bname == "(portfolio_analysis[^"]*)"', code))
     assert metrics <= METRICS.keys()
@@ -73,20 +74,20 @@ def test_a_query_names_only_dimensions_and_metrics_that_the_app_emits(query: Pat
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_looks_for_lines_that_the_code_writes(query: Path) -> None:
+def test_a_query_searches_for_lines_that_the_code_writes(query: Path) -> None:
     for line in re.findall(r'message startswith "([^"]+)"', code_of(query)):
         assert any(is_beginning_of(line, template, words) for template, words in lines_of_the_code()), line
 
 
 def is_beginning_of(line: str, template: str, words: set[str]) -> bool:
-    """Tell whether a line made of ``template`` may begin so; what fills its first gap are words of the same module."""
+    """Return whether a line from ``template`` may begin with ``line``, with words of its module in the first gap."""
     filled = [template.replace("%s", word, 1) for word in words] if "%s" in template[: len(line)] else [template]
     return any(candidate.startswith(line) for candidate in filled)
 
 
 @cache
 def lines_of_the_code() -> tuple[tuple[str, set[str]], ...]:
-    """Give the templates of all lines that the app logs, each with the texts of its module."""
+    """Return the templates of all lines that the app logs, each with the texts of its module."""
     found = []
     for module_file in chain.from_iterable((ROOT / part).rglob("*.py") for part in ("functions", "runs")):
         tree = ast.parse(module_file.read_text())
@@ -104,15 +105,15 @@ def texts(call: ast.Call) -> list[str]:
 
 
 @pytest.mark.parametrize("line", ["Portfolio analysis was lost", "A run got far", "The watchdog"])
-def test_the_check_of_lines_finds_what_it_is_for(line: str) -> None:
+def test_the_check_of_lines_finds_violations(line: str) -> None:
     assert not any(is_beginning_of(line, template, words) for template, words in lines_of_the_code())
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_names_only_functions_and_statuses_that_there_are(query: Path) -> None:
+def test_a_query_uses_only_existing_functions_and_statuses(query: Path) -> None:
     if "requests" not in tables_of(query):
         return
-    functions = {operation.name for operation in OPERATIONS} | {"watchdog", "nightly_analysis"}
+    functions = {operation.name for operation in api.routes} | {"watchdog", "nightly_analysis"}
     assert set(re.findall(r'\bname == "(\w+)"', code_of(query))) <= functions
     assert {HTTPStatus(int(code)) for code in re.findall(r'"(\d{3})"', code_of(query))} <= set(HTTPStatus)
 
@@ -125,14 +126,14 @@ def test_every_query_is_used_by_an_alert_or_by_the_workbook() -> None:
     assert used_by("alerts") | used_by("workbook") == set(names(QUERIES))
 
 
-def test_a_query_that_is_used_as_it_is_has_no_gaps_and_the_others_are_filled() -> None:
+def test_a_query_that_is_used_unchanged_has_no_placeholders_and_those_of_others_are_filled() -> None:
     with_gaps = {query.stem: set(re.findall(r"\{(\w+)\}", code_of(query))) for query in QUERIES}
     filled = dict(re.findall(r"queries/([\w-]+)\.kql'\), '\{(\w+)\}'", module("alerts").text))
     assert {name: {gap} for name, gap in filled.items()} == {name: gaps for name, gaps in with_gaps.items() if gaps}
     assert used_by("workbook") & filled.keys() == set()
 
 
-def test_every_alert_tells_somebody_and_resolves_by_itself() -> None:
+def test_every_alert_has_recipients_and_resolves_by_itself() -> None:
     rule = resource("Microsoft.Insights/scheduledQueryRules").members["properties"]
     assert rule["actions"]["actionGroups"]
     assert rule["autoMitigate"] is True

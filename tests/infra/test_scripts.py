@@ -1,4 +1,4 @@
-"""The scripts that pipelines and people run against an app, run for real against one."""
+"""The scripts that pipelines and people run against an app, executed against a real one."""
 
 import json
 import os
@@ -39,10 +39,10 @@ def test_an_app_that_works_passes_the_smoke_test(app: App) -> None:
     (run_id,) = re.findall(r"Dry run (run_\w+)", done.stdout)
     assert app.status(run_id)["dry_run"] is True
     analyzed = app.status(run_id)["users_analyzed"]
-    assert f"{analyzed} of {app.status(run_id)['users_to_analyze']} users analysed" in done.stdout
+    assert f"{analyzed} of {app.status(run_id)['users_to_analyze']} users analyzed" in done.stdout
 
 
-def test_an_app_whose_database_has_nobody_yet_passes_the_smoke_test(app: App, app_database: DocumentDatabase) -> None:
+def test_an_app_without_users_passes_the_smoke_test(app: App, app_database: DocumentDatabase) -> None:
     active = {"user_id": {"$in": [user["user_id"] for user in app_database["users"].find({"is_active": True})]}}
     app_database["users"].update_many(active, {"$set": {"is_active": False}})
     try:
@@ -50,7 +50,7 @@ def test_an_app_whose_database_has_nobody_yet_passes_the_smoke_test(app: App, ap
     finally:
         app_database["users"].update_many(active, {"$set": {"is_active": True}})
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("completed: 0 of 0 users analysed\n")
+    assert done.stdout.endswith("completed: 0 of 0 users analyzed\n")
 
 
 def test_health_alone_needs_no_secret(app: App) -> None:
@@ -69,10 +69,10 @@ def test_a_wrong_secret_fails_the_smoke_test_and_is_not_printed(app: App) -> Non
 def test_an_app_that_does_not_answer_fails_the_smoke_test() -> None:
     done = run("smoke-test", f"http://127.0.0.1:{free_port()}", "health", PATIENCE="0")
     assert done.returncode == 1
-    assert 'It answers 000: see docs/operations.md, "Health"' in done.stderr
+    assert 'The answer is 000: see docs/operations.md, "Health"' in done.stderr
 
 
-# A stand-in for the Azure CLI: notes what it is asked, and answers with how often the watchdog has fired.
+# A stand-in for the Azure CLI: records its arguments, and prints the number of times the watchdog has fired.
 AZ = """#!{python}
 import sys
 with open({asked!r}, "a") as file:
@@ -93,7 +93,7 @@ def az(folder: Path, silent_for: int) -> dict[str, str]:
     return {"PATH": f"{folder}:{os.environ['PATH']}", "PAUSE": "0"}
 
 
-def test_timers_are_waited_for_after_the_platform_was_told_to_look_again(tmp_path: Path) -> None:
+def test_after_a_sync_of_the_triggers_the_script_waits_for_the_timers(tmp_path: Path) -> None:
     done = run("check-timers", "rg", "app", COMPONENT, **az(tmp_path, silent_for=3))
     assert (done.returncode, done.stdout) == (0, "The timers of app fire\n")
     asked = (tmp_path / "asked").read_text().splitlines()
@@ -112,7 +112,7 @@ NEEDED = ("bash", "dirname", "env", "grep", "mkdir")
 
 
 def programs(folder: Path, **own: str) -> dict[str, str]:
-    """Give a PATH with little more on it than these programs of the test's own."""
+    """Return an environment whose PATH has a few basic programs and these stand-ins."""
     folder.mkdir()
     for name in NEEDED:
         found = shutil.which(name)
@@ -125,7 +125,7 @@ def programs(folder: Path, **own: str) -> dict[str, str]:
 
 
 def ensure_azurite(tree: Path, environment: dict[str, str], *, there: str = "") -> subprocess.CompletedProcess[str]:
-    """Run it in a tree of its own, where Azurite is of this version, or not at all."""
+    """Run the script in a separate tree, with this version of Azurite, by default none."""
     (tree / "scripts").mkdir(parents=True)
     script = shutil.copy(ROOT / "scripts" / "ensure-azurite", tree / "scripts")
     if there:
@@ -136,7 +136,7 @@ def ensure_azurite(tree: Path, environment: dict[str, str], *, there: str = "") 
 
 
 PINNED = AZURITE.package.partition("@")[2]
-# A stand-in for npm: notes what it is asked, and installs that version.
+# A stand-in for npm: records its arguments, and installs that version.
 NPM = """
 echo "$@" >> "$0.asked"
 mkdir -p "$3/node_modules/azurite"
@@ -144,13 +144,13 @@ echo '  "version": "{version}",' > "$3/node_modules/azurite/package.json"
 """
 
 
-def test_azurite_that_is_there_is_left_alone_and_nothing_is_said(tmp_path: Path) -> None:
+def test_an_installed_azurite_is_kept_and_nothing_is_printed(tmp_path: Path) -> None:
     done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin"), there=PINNED)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("there", ["", "3.36.0"])
-def test_azurite_that_is_missing_or_of_another_version_is_installed_as_pinned(tmp_path: Path, there: str) -> None:
+def test_a_missing_azurite_or_one_of_another_version_is_installed_as_pinned(tmp_path: Path, there: str) -> None:
     environment = programs(tmp_path / "bin", npm=NPM.format(version=PINNED))
     done = ensure_azurite(tmp_path / "tree", environment, there=there)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "Installing Azurite ...\n")
@@ -158,19 +158,19 @@ def test_azurite_that_is_missing_or_of_another_version_is_installed_as_pinned(tm
     assert (tmp_path / "bin" / "npm.asked").read_text().endswith(f" {AZURITE.package}\n")
 
 
-def test_without_npm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
+def test_without_npm_the_remedy_is_printed(tmp_path: Path) -> None:
     done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin"))
     assert done.returncode == 1
     assert (len(done.stderr.splitlines()), "Install Node.js" in done.stderr) == (1, True)
 
 
-def test_an_npm_that_cannot_install_is_told_and_fails(tmp_path: Path) -> None:
+def test_a_failed_installation_by_npm_is_reported_and_fails(tmp_path: Path) -> None:
     done = ensure_azurite(tmp_path / "tree", programs(tmp_path / "bin", npm="exit 1"))
     assert done.returncode == 1
     assert f"npm could not install {AZURITE.package}" in done.stderr
 
 
-def test_what_is_installed_for_tests_is_left_out_of_the_repository_and_the_package() -> None:
+def test_tools_installed_for_tests_are_excluded_from_the_repository_and_the_package() -> None:
     assert "build/" in (ROOT / ".gitignore").read_text().splitlines()
     assert "/build" in (ROOT / ".funcignore").read_text().splitlines()
 
@@ -179,7 +179,7 @@ CI = (ROOT / ".ci" / "run").read_text()
 
 
 def ci(folder: Path) -> list[str]:
-    """Give what CI made in a checkout that lies in this folder: verbs, the end of PATH and DURABLE_HOST."""
+    """Return the make calls of CI in a checkout in this folder: targets, the end of PATH and DURABLE_HOST."""
     (folder / "checkout" / ".ci").mkdir(parents=True)
     run = shutil.copy(ROOT / ".ci" / "run", folder / "checkout" / ".ci")
     environment = programs(folder / "bin", make='echo "$* ${PATH##*:} ${DURABLE_HOST:-none} CI=$CI"')
@@ -188,24 +188,22 @@ def ci(folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_ci_makes_test_and_check_where_nothing_lies_beside_the_checkout(tmp_path: Path) -> None:
+def test_ci_makes_test_and_check_without_tools_beside_the_checkout(tmp_path: Path) -> None:
     bare = f"{tmp_path / 'bin'} none CI=true"
     assert ci(tmp_path) == [f"test {bare}", f"check {bare}"]
 
 
 @pytest.mark.parametrize("executable", [True, False])
-def test_ci_takes_the_tools_beside_the_checkout_and_the_engine_that_can_be_run(
-    tmp_path: Path, executable: bool
-) -> None:
+def test_ci_uses_the_tools_beside_the_checkout_and_an_executable_engine(tmp_path: Path, executable: bool) -> None:
     (beside,) = re.findall(r"^tools=\.\./(\S+)$", CI, re.MULTILINE)
     (program,) = re.findall(r"^ *engine=\$tools/(\S+)$", CI, re.MULTILINE)
     engine = tmp_path / beside / program
     engine.parent.mkdir(parents=True)
     engine.touch(0o755 if executable else 0o644)
-    told = f"{tmp_path / beside} {engine if executable else 'none'} CI=true"
-    assert ci(tmp_path) == [f"test {told}", f"check {told}"]
+    variables = f"{tmp_path / beside} {engine if executable else 'none'} CI=true"
+    assert ci(tmp_path) == [f"test {variables}", f"check {variables}"]
 
 
 @pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package", "ensure-azurite"])
-def test_a_script_has_no_mistake_that_its_shell_can_tell(script: str) -> None:
+def test_a_script_has_no_syntax_error(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / "scripts" / script], check=True)  # noqa: S607

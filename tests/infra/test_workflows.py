@@ -1,4 +1,4 @@
-"""The pipelines: parsed, pinned, with no more rights than they need; what they run is there."""
+"""The pipelines are pinned, have only the permissions that they need, and run only existing files and targets."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, template
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 ENVIRONMENTS = sorted((INFRA / "environments").glob("*.json"))
-# YAML 1.1, which the parser speaks, reads the word as a truth.
+# YAML 1.1, which the parser implements, reads this word as true.
 ON: Any = True
 
 
@@ -43,7 +43,7 @@ def names(pairs: list[tuple[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_only_actions_pinned_by_commit_are_used_and_their_version_is_told(path: Path) -> None:
+def test_only_actions_pinned_by_commit_are_used_with_their_version_in_a_comment(path: Path) -> None:
     for line in re.findall(r"uses: (.*)", path.read_text()):
         if line.startswith("./"):
             assert (ROOT / line).is_file(), line
@@ -57,7 +57,7 @@ def test_one_action_is_used_in_one_version() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_a_workflow_may_read_and_only_who_deploys_may_sign_in(path: Path) -> None:
+def test_a_workflow_has_read_permission_and_only_deployments_may_sign_in(path: Path) -> None:
     parsed = workflow(path)
     assert parsed["permissions"] == {"contents": "read"}
     assert "pull_request_target" not in parsed[ON]
@@ -79,13 +79,13 @@ def test_no_checkout_leaves_credentials_behind() -> None:
 
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=names(commands()))
-def test_nothing_that_others_write_is_put_into_a_command(name: str, command: str) -> None:
+def test_no_untrusted_input_is_part_of_a_command(name: str, command: str) -> None:
     for expression in re.findall(r"\$\{\{(.*?)\}\}", command):
         assert re.fullmatch(r" vars\.[A-Z_]+ ", expression), name
 
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=names(commands()))
-def test_what_a_step_runs_is_there(name: str, command: str) -> None:
+def test_a_step_runs_only_existing_files_and_targets(name: str, command: str) -> None:
     made = (ROOT / "Makefile").read_text()
     for verb in re.findall(r"\bmake (\w+)", command):
         assert re.search(rf"^{verb}:", made, re.MULTILINE), name
@@ -97,14 +97,14 @@ def test_what_a_step_runs_is_there(name: str, command: str) -> None:
     subprocess.run(["bash", "-n", "-c", plain], check=True)  # noqa: S607
 
 
-def test_the_outputs_that_a_deployment_goes_on_with_are_there() -> None:
+def test_the_outputs_that_a_deployment_uses_exist() -> None:
     used = {name for _, command in commands() for name in re.findall(r"\$([A-Z][A-Z_]+)", command)}
     given = template(MAIN).outputs().keys()
     known = {"GITHUB_STEP_SUMMARY", "GITHUB_ENV", "ENVIRONMENT", "SMOKE_TEST", "ADMIN_SECRET", "DURABLE_BACKEND"}
     assert used <= given | known
 
 
-def test_outputs_are_taken_over_under_their_own_names_however_they_come_back(tmp_path: Path) -> None:
+def test_outputs_keep_their_own_names_whatever_their_case(tmp_path: Path) -> None:
     (command,) = [command for _, command in commands() if "outputs.json" in command]
     (line,) = [line for line in command.splitlines() if line.startswith("jq ")]
     given = template(MAIN).outputs().keys()
@@ -118,12 +118,12 @@ def test_outputs_are_taken_over_under_their_own_names_however_they_come_back(tmp
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_a_step_fails_with_any_part_of_its_pipe(path: Path) -> None:
+def test_a_step_fails_if_any_part_of_its_pipe_fails(path: Path) -> None:
     assert workflow(path)["defaults"] == {"run": {"shell": "bash"}}
     assert not any("shell" in step for _, step in steps())
 
 
-def test_the_one_package_is_built_for_the_engine_that_every_environment_has() -> None:
+def test_the_package_is_built_for_the_engine_of_all_environments() -> None:
     (command,) = [command for _, command in commands() if "make package" in command]
     assert "DURABLE_BACKEND=$(jq --raw-output '.parameters.durableBackend.value //" in command
     named = [json.loads(path.read_text())["parameters"].get("durableBackend") for path in ENVIRONMENTS]
@@ -131,7 +131,7 @@ def test_the_one_package_is_built_for_the_engine_that_every_environment_has() ->
     assert template(MAIN).parameters()["durableBackend"]["default"] == "storage"
 
 
-def test_what_was_tried_in_staging_is_what_goes_to_production() -> None:
+def test_the_package_that_was_tested_in_staging_is_deployed_to_production() -> None:
     deploy = workflow(FOLDER / "deploy.yml")["jobs"]
     assert (deploy["staging"]["needs"], deploy["production"]["needs"]) == ("package", "staging")
     assert deploy["staging"]["uses"] == deploy["production"]["uses"]

@@ -1,4 +1,4 @@
-"""A market for tests: the sample's adjusted closes, with splits, dividends, ranges and volumes made up around them."""
+"""A market for tests: the sample's adjusted closes, with invented splits, dividends, ranges and volumes."""
 
 import functools
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.sample_prices import SampleProvider
 
 EVER = (date(1900, 1, 1), date(2100, 1, 1))
@@ -16,14 +16,14 @@ _SPLITS = {"AAPL": (4.0, "2020-08-31"), "RRC": (0.1, "2016-03-01")}
 
 @functools.cache
 def made_up_market() -> dict[str, Bars]:
-    """Give the bars of ``SYMBOLS``, every column filled."""
+    """Return the bars of ``SYMBOLS`` with all columns."""
     sample = SampleProvider().daily_bars(["AAPL", "AMD", "KO", "RRC", "SP500", "PG"], *EVER).bars
     sample["BRK.B"] = sample.pop("PG")
     return {symbol: traded(symbol, sample[symbol]) for symbol in SYMBOLS}
 
 
 def traded(symbol: str, bars: Bars) -> Bars:
-    """Make up what came to be the adjusted closes of ``bars``."""
+    """Return invented raw prices that are consistent with the adjusted closes of ``bars``."""
     quarters_to_come = (bars.dates[-1] - bars.dates).astype(int) // 91
     ratio, day = _SPLITS.get(symbol, (1.0, "2000-01-01"))
     dividends = 0.0 if symbol == "SP500" else 0.005
@@ -33,7 +33,7 @@ def traded(symbol: str, bars: Bars) -> Bars:
 
 
 def write_csv(folder: Path, symbol: str, bars: Bars) -> None:
-    """Write bars as somebody else's file would hold them, with the columns that they have."""
+    """Write bars to a file in the style of another system, with their columns."""
     columns = {name: getattr(bars, name) for name in ("close", "adj_close", "high", "low", "volume")}
     given = {name: values.tolist() for name, values in columns.items() if values is not None}
     rows = zip(bars.dates.tolist(), *given.values(), strict=True)

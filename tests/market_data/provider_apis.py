@@ -1,4 +1,4 @@
-"""How the providers' servers answer, after their documentation; each failure of an answer by its name."""
+"""The answers of the providers' servers, from their documentation, and failures of answers by name."""
 
 import base64
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from analysis.models import Bars, Floats
+from analysis.models import Floats
+from analysis.prices import Bars
 from tests.market_data.provider_server import ProviderServer, Question, Reply
 
 KEYS = {
@@ -22,7 +23,7 @@ type Row = dict[str, Any]
 
 
 def alpaca(server: ProviderServer, question: Question) -> Reply:
-    """Answer as https://docs.alpaca.markets/reference/stockbars describes."""
+    """Return an answer as described by https://docs.alpaca.markets/reference/stockbars."""
     names = ("APCA-API-KEY-ID", "APCA-API-SECRET-KEY")
     shown = [value for name, value in question.headers.items() if name.upper() in names]
     if shown != [KEYS["alpaca-key-id"], KEYS["alpaca-secret-key"]]:
@@ -38,7 +39,7 @@ def alpaca(server: ProviderServer, question: Question) -> Reply:
         return 403, {"message": "subscription does not permit querying recent SIP data"}, {}
     assert question.path == "/v2/stocks/bars"
     assert (params["timeframe"], params["sort"], params["limit"]) == ("1Day", "asc", "10000")
-    if question.failure == "an invalid symbol nobody asked for":
+    if question.failure == "an invalid symbol that was not requested":
         return 400, {"message": "invalid symbol: NOBODY"}, {}
     start, end = (datetime.fromisoformat(params[name]) for name in ("start", "end"))
     rows = [
@@ -61,7 +62,7 @@ def alpaca(server: ProviderServer, question: Question) -> Reply:
 
 
 def _corporate_actions(server: ProviderServer, question: Question, symbols: list[str]) -> Reply:
-    """Answer as https://docs.alpaca.markets/reference/corporateactions-1 describes, an action a page."""
+    """Return an answer as described by https://docs.alpaca.markets/reference/corporateactions-1, one action a page."""
     params, asked = question.params, set(symbols)
     first, last = params["start"], params["end"]
     changes = [
@@ -119,7 +120,7 @@ def _scaled(column: Floats | None, scale: Floats) -> list[float]:
     return [float(value) for value in column * scale]
 
 
-# Some of these quote the key, as the real ones do.
+# Some of these quote the key, like the real ones.
 SENTENCES: dict[str, dict[str, str]] = {
     "the note of five a minute": {
         "Note": "Thank you for using Alpha Vantage! Our standard API call frequency is 5 calls per minute and 500 "
@@ -151,7 +152,7 @@ SENTENCES: dict[str, dict[str, str]] = {
 
 
 def alphavantage(server: ProviderServer, question: Question) -> Reply:
-    """Answer as https://www.alphavantage.co/documentation/#dailyadj describes."""
+    """Return an answer as described by https://www.alphavantage.co/documentation/#dailyadj."""
     params = question.params
     if params.get("apikey") != KEYS["alphavantage-api-key"]:
         return 200, SENTENCES["the error of an invalid key"], {}
@@ -183,7 +184,7 @@ _DAYS: dict[int, tuple[Bars, dict[str, Row]]] = {}
 
 
 def _alphavantage_days(bars: Bars) -> dict[str, Row]:
-    """Give the rows by day, newest first."""
+    """Return the rows by day, newest first."""
     if id(bars) not in _DAYS:
         assert bars.high is not None
         assert bars.low is not None
@@ -199,8 +200,8 @@ def _alphavantage_days(bars: Bars) -> dict[str, Row]:
     return _DAYS[id(bars)][1]
 
 
-def _spoiled_january(days: dict[str, Row], failure: str) -> Any:  # noqa: ANN401 - some are of no shape at all
-    """Do to January 2022 what the failure is named for."""
+def _spoiled_january(days: dict[str, Row], failure: str) -> Any:  # noqa: ANN401 - some have an invalid structure
+    """Return the days with the named failure in January 2022."""
     if failure not in SPOILED_ROWS:
         return days
     january = [{"t": day, **row} for day, row in reversed(days.items()) if day.startswith("2022-01")]
@@ -219,7 +220,7 @@ def _replace_close(value: object) -> Callable[[list[Row]], list[Row]]:
     return replaced
 
 
-# What becomes of the rows of the first symbol of an answer.
+# The changes to the rows of the first symbol of an answer.
 SPOILED_ROWS: dict[str, Callable[[list[Row]], Any]] = {
     "rows of another shape": lambda _: [{"price": "?"}],
     "no rows but a word": lambda _: "none",

@@ -1,4 +1,4 @@
-"""A server of our own that answers as the documentation of the providers' APIs describes, and fails as they do."""
+"""A local server that answers as the documentation of the providers' APIs describes, and fails like them."""
 
 import json
 import threading
@@ -13,14 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from analysis.models import Bars
+from analysis.prices import Bars
 
 type Reply = tuple[int, Any, dict[str, str]]
 
 
 @dataclass
 class Question:
-    """One request, and the name of the failure that it is to meet."""
+    """One request, and the name of its failure."""
 
     path: str
     params: dict[str, str]
@@ -32,42 +32,42 @@ class Question:
 
 @dataclass
 class ProviderServer:
-    """What it knows, how it fails, and what it was asked."""
+    """The data of the server, its failures, and the requests that it received."""
 
     url: str
     market: dict[str, Bars]
-    """By the spelling with a dot."""
+    """By symbol, spelled with a dot."""
     stop: Callable[[], None]
     renamed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Since when symbols have which new ones."""
+    """By symbol: the date of its renaming, and the new symbol."""
     delisted: dict[str, str] = field(default_factory=dict)
-    """Since when symbols are no longer traded."""
+    """By symbol: the date since which it is no longer traded."""
     failures: deque[str] = field(default_factory=deque)
-    """By name, each for one of the next requests."""
+    """The names of failures, one for each of the next requests."""
     always: str = ""
     """The failure of all other requests."""
     page_rows: int = 10_000
-    """So many rows at most are on a page, whatever was asked for."""
+    """The maximum number of rows per page, whatever was requested."""
     requests_per_minute: int = 1_000_000
     asked: list[Question] = field(default_factory=list)
     door: threading.Event = field(default_factory=threading.Event)
-    """Closed, a time-out waits there."""
+    """While it is not set, requests with the failure "time-out" wait."""
     under_way: int = 0
     most_at_once: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def params(self, name: str) -> list[str]:
-        """Give what each request had for the parameter ``name``."""
+        """Return the value of the parameter ``name`` in each request."""
         return [question.params.get(name, "") for question in self.asked]
 
     def forget(self) -> None:
-        """Fail no more, and forget what was asked."""
+        """Clear the failures and the recorded requests."""
         self.failures.clear()
         self.asked.clear()
         self.always, self.page_rows, self.requests_per_minute = "", 10_000, 1_000_000
 
     def receive(self, question: Question) -> None:
-        """Note a question, and how it is to fail."""
+        """Record a request, and set its failure."""
         with self._counting:
             question.failure = self.failures.popleft() if self.failures else self.always
             self.asked.append(question)
@@ -75,12 +75,12 @@ class ProviderServer:
             self.most_at_once = max(self.most_at_once, self.under_way)
 
     def answered(self) -> None:
-        """Note that a question has its answer, or never will."""
+        """Record the end of a request, with or without an answer."""
         with self._counting:
             self.under_way -= 1
 
     def too_many(self) -> bool:
-        """Tell whether the last minute has more requests than are allowed."""
+        """Return whether the last minute has more requests than allowed."""
         minute_ago = time.monotonic() - 60
         return sum(question.moment > minute_ago for question in self.asked) > self.requests_per_minute
 
@@ -111,8 +111,8 @@ REFUSALS: dict[str, Callable[[], Reply]] = {
     ),
     "429 with X-RateLimit-Reset": lambda: (429, {}, {"X-RateLimit-Reset": f"{_in_half_a_minute().timestamp():.0f}"}),
     "503 with X-RateLimit-Reset": lambda: (503, {}, {"X-RateLimit-Reset": f"{_in_half_a_minute().timestamp():.0f}"}),
-    "429 with a Retry-After of nonsense": _refusal(429, Retry_After="soon"),
-    "429 with a Retry-After beyond all patience": _refusal(429, Retry_After="900"),
+    "429 with an invalid Retry-After": _refusal(429, Retry_After="soon"),
+    "429 with a Retry-After that is too long": _refusal(429, Retry_After="900"),
     "503 with Retry-After": _refusal(503, Retry_After="30"),
     "not JSON": lambda: (200, b"<html>Bad gateway</html>", {}),
     "another JSON": lambda: (200, [1, 2, 3], {}),
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             running.door.wait()
         name = "429" if running.too_many() else question.failure
         reply = REFUSALS[name]() if name in REFUSALS else self.server.api(running, question)
-        running.answered()  # before who asked knows, and may ask again
+        running.answered()  # before the client gets the answer and may send the next request
         if name == "connection lost":
             self.close_connection = True
         else:
@@ -180,12 +180,12 @@ class _Server(ThreadingHTTPServer):
         self._thread.join()
 
     def handle_error(self, *_arguments: object) -> None:
-        pass  # who asked has gone
+        pass  # the client has disconnected
 
 
 @contextmanager
 def a_provider_server(api: Api, market: dict[str, Bars]) -> Iterator[ProviderServer]:
-    """Run a server of ``api`` over ``market``."""
+    """Yield a running server of ``api`` with the prices in ``market``."""
     server = _Server(api, market)
     try:
         yield server.running

@@ -1,18 +1,18 @@
-"""Providers that ask a server of our own, at no more than the pace of a clock that tests move."""
+"""Providers that use a local server, with a rate limit by a clock that tests advance."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from market_data.alpaca import KEYS as ALPACA_KEYS
 from market_data.alpaca import AlpacaProvider
-from market_data.alphavantage import KEYS as ALPHAVANTAGE_KEYS
 from market_data.alphavantage import AlphaVantageProvider
 from market_data.http_source import HttpSource
 from market_data.provider import Provider
+from market_data.us_market import UsProvider
 from settings import MarketDataServer
-from stores.rate_limit import OwnBucket, Rate, RateLimit
+from stores.rate_limit import Rate, RateLimit
 from tests.clock import Clock
 from tests.market_data.made_up import made_up_market
 from tests.market_data.provider_apis import KEYS, alpaca, alphavantage
@@ -21,8 +21,7 @@ from tests.market_data.provider_server import ProviderServer, a_provider_server
 REMOTE = ("alpaca", "alphavantage")
 GENEROUS = MarketDataServer("", "iex", requests_per_minute=100_000, concurrency=4, keys={})
 _APIS = {"alpaca": alpaca, "alphavantage": alphavantage}
-_PLACES = {"alpaca": ALPACA_KEYS, "alphavantage": ALPHAVANTAGE_KEYS}
-_PROVIDERS: dict[str, Callable[..., Provider]] = {"alpaca": AlpacaProvider, "alphavantage": AlphaVantageProvider}
+_PROVIDERS: dict[str, type[UsProvider[Any]]] = {"alpaca": AlpacaProvider, "alphavantage": AlphaVantageProvider}
 
 
 @contextmanager
@@ -34,13 +33,13 @@ def a_remote_provider(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     read_seconds: float = 30.0,
 ) -> Iterator[tuple[Provider, ProviderServer]]:
-    """Give a provider and the server it asks; it waits by moving the clock."""
+    """Yield a provider and its server; the provider waits by advancing the clock."""
     clock = clock or Clock()
-    limit = RateLimit(None, OwnBucket(Rate(settings.requests_per_minute), clock), clock, clock.advance)
+    limit = RateLimit(None, api, Rate(settings.requests_per_minute), clock, clock.advance)
     with a_provider_server(_APIS[api], dict(made_up_market())) as server:
         settings = replace(settings, url=server.url)
-        source = HttpSource(api, settings, _PLACES[api], key, limit, read_seconds, clock.advance)
+        source = HttpSource(api, settings, _PROVIDERS[api].keys, key, limit, read_seconds, clock.advance)
         try:
-            yield _PROVIDERS[api](source, settings, now), server
+            yield _PROVIDERS[api](source, now), server
         finally:
             source.close()

@@ -1,4 +1,4 @@
-"""What is Alpaca's own: pages, the two adjustments, instants that are days, symbols that spoil a question."""
+"""The specifics of Alpaca: pages, the two adjustments, timestamps of days, symbols that invalidate a request."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from analysis.price_issues import PriceIssue
 from market_data.provider import KeyRefused, Provider, ProviderUnavailable
+from records import PriceIssue
 from tests.clock import Clock
 from tests.market_data.made_up import EVER, SYMBOLS, made_up_market
 from tests.market_data.provider_server import ProviderServer
@@ -42,10 +42,10 @@ def test_a_batch_that_fits_a_page_takes_two_requests_whatever_its_size(
     assert server.params("symbols") == [",".join(SYMBOLS)] * 2
 
 
-def test_pages_are_read_to_their_end_and_none_twice(provider: Provider, server: ProviderServer) -> None:
+def test_pages_are_read_to_the_end_and_each_only_once(provider: Provider, server: ProviderServer) -> None:
     whole = provider.daily_bars(SYMBOLS, START, END)
     server.forget()
-    server.page_rows = 17  # less than was asked for, and not the days of a symbol
+    server.page_rows = 17  # fewer than requested, and not a multiple of the days of a symbol
     paged = provider.daily_bars(SYMBOLS, START, END)
     rows = sum(bars.dates.size for bars in whole.bars.values())
     assert len(server.asked) == 2 * -(-rows // 17)
@@ -57,7 +57,7 @@ def test_pages_are_read_to_their_end_and_none_twice(provider: Provider, server: 
         assert np.array_equal(paged.bars[symbol].adj_close, whole.bars[symbol].adj_close)
 
 
-def test_long_histories_are_asked_for_in_parts_of_some_full_pages(provider: Provider, server: ProviderServer) -> None:
+def test_long_histories_are_requested_in_parts_of_a_few_full_pages(provider: Provider, server: ProviderServer) -> None:
     start, end = date(2007, 1, 1), date(2022, 12, 30)  # 4,175 weekdays: 11 symbols fill five pages
     names = [f"S{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWX"]
     server.market |= dict.fromkeys(names, server.market["KO"])
@@ -70,7 +70,7 @@ def test_long_histories_are_asked_for_in_parts_of_some_full_pages(provider: Prov
 
 
 @pytest.mark.parametrize("failure", ["the same page again and again", "pages without end"])
-def test_pages_that_do_not_end_are_not_read_for_ever(
+def test_endless_pages_are_not_read_forever(
     provider: Provider, server: ProviderServer, failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("market_data.alpaca._MOST_PAGES", 30)
@@ -100,7 +100,7 @@ def test_closes_are_as_traded_and_adjusted_closes_know_splits_and_dividends(prov
         (datetime(2022, 7, 18, 22, 0, tzinfo=UTC), date(2022, 7, 18), date(2022, 7, 18)),
     ],
 )
-def test_a_day_whose_session_is_not_over_is_never_asked_for(now: datetime, complete: date, last: date) -> None:
+def test_a_day_whose_session_has_not_ended_is_never_requested(now: datetime, complete: date, last: date) -> None:
     with a_remote_provider("alpaca", now=lambda: now) as (provider, server):
         bars = provider.daily_bars(["AAPL"], date(2022, 1, 3), date(2100, 1, 1)).bars["AAPL"]
         assert bars.dates[-1].item() == last
@@ -111,7 +111,7 @@ def test_a_day_whose_session_is_not_over_is_never_asked_for(now: datetime, compl
         assert provider.last_day() == complete
 
 
-def test_instants_become_days_of_new_york_in_winter_and_in_summer(provider: Provider) -> None:
+def test_timestamps_become_days_of_new_york_in_winter_and_in_summer(provider: Provider) -> None:
     expected = made_up_market()["KO"]
     bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
     assert np.array_equal(bars.dates, expected.dates)
@@ -125,13 +125,15 @@ def test_symbols_are_asked_for_in_alpacas_spelling_and_answered_in_ours(
     assert set(fetched.bars) == {"BRK-B", "BRK.B", "BRK/B"}
 
 
-def test_what_cannot_be_a_symbol_of_a_us_share_is_not_asked_for(provider: Provider, server: ProviderServer) -> None:
+def test_an_invalid_symbol_for_a_us_share_is_not_requested(provider: Provider, server: ProviderServer) -> None:
     fetched = provider.daily_bars(["^GSPC", "EURUSD=X", "aapl", "A,B", "", "KO&feed=sip"], START, END)
     assert len(fetched.errors) == 6
     assert server.asked == []
 
 
-def test_a_symbol_that_spoils_the_question_is_left_out_of_the_next(provider: Provider, server: ProviderServer) -> None:
+def test_a_symbol_that_invalidates_a_request_is_left_out_of_the_next(
+    provider: Provider, server: ProviderServer
+) -> None:
     fetched = provider.daily_bars(["CSP1", "KO", "X9"], START, END)
     assert set(fetched.bars) == {"KO"}
     assert {symbol: error.error_type for symbol, error in fetched.errors.items()} == {
@@ -141,10 +143,10 @@ def test_a_symbol_that_spoils_the_question_is_left_out_of_the_next(provider: Pro
     assert server.params("symbols") == ["CSP1,KO,X9", "KO,X9", "KO", "KO"]
 
 
-def test_a_refusal_of_a_symbol_that_nobody_asked_for_ends_the_questions(
+def test_a_refusal_of_a_symbol_that_was_not_requested_ends_the_requests(
     provider: Provider, server: ProviderServer
 ) -> None:
-    server.always = "an invalid symbol nobody asked for"
+    server.always = "an invalid symbol that was not requested"
     with pytest.raises(ProviderUnavailable, match="not asked for"):
         provider.daily_bars(["KO"], START, END)
     assert len(server.asked) == 1
@@ -155,13 +157,13 @@ def test_symbols_that_are_not_in_the_answer_have_missing_prices(provider: Provid
     fetched = provider.daily_bars(["AAPL", "AMD", "BRK.B", "KO"], START, END)
     assert {symbol: error.error_type for symbol, error in fetched.errors.items()} == {
         "AAPL": "missing_prices",
-        "AMD": "bad_prices",  # in the first answer, and then not adjusted in the second
+        "AMD": "bad_prices",  # raw bars in the first answer, but no adjusted ones in the second
         "BRK.B": "missing_prices",
     }
     assert set(fetched.bars) == {"KO"}
 
 
-def test_rows_of_a_symbol_that_nobody_asked_for_are_nobodys(provider: Provider, server: ProviderServer) -> None:
+def test_rows_of_a_symbol_that_was_not_requested_are_ignored(provider: Provider, server: ProviderServer) -> None:
     server.always = "another symbol"
     fetched = provider.daily_bars(["AAPL", "KO"], START, END)
     assert set(fetched.bars) | set(fetched.errors) == {"AAPL", "KO"}
@@ -188,7 +190,9 @@ def test_bars_without_highs_and_volumes_are_bars(provider: Provider, server: Pro
     assert (bars.high, bars.low, bars.volume) == (None, None, None)
 
 
-def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Provider, server: ProviderServer) -> None:
+def test_a_history_that_was_adjusted_overnight_is_returned_in_its_current_state(
+    provider: Provider, server: ProviderServer
+) -> None:
     before = server.market["KO"]
     server.market["KO"] = replace(before, adj_close=before.adj_close / 2)
     bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
@@ -197,7 +201,7 @@ def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Pr
     assert np.array_equal(bars.close, before.close)
 
 
-def test_a_feed_that_the_subscription_does_not_include_is_told_by_its_setting() -> None:
+def test_a_feed_outside_of_the_subscription_is_reported_with_its_setting() -> None:
     with a_remote_provider("alpaca", settings=replace(GENEROUS, feed="sip")) as (provider, server):
         assert set(provider.daily_bars(["KO"], START, END).bars) == {"KO"}
         assert set(server.params("feed")) == {"sip"}

@@ -1,4 +1,4 @@
-"""What is Alpha Vantage's own: a request a symbol, answers that are errors, sentences that quote the key."""
+"""The specifics of Alpha Vantage: one request per symbol, errors with status 200, texts that quote the key."""
 
 import logging
 import traceback
@@ -34,7 +34,7 @@ def remote(clock: Clock) -> Iterator[tuple[Provider, ProviderServer]]:
 
 @pytest.fixture
 def server(remote: tuple[Provider, ProviderServer], clock: Clock) -> ProviderServer:
-    clock.advance(3600)  # whatever pause the test before led to is over
+    clock.advance(3600)  # ends a pause caused by the previous test
     remote[1].forget()
     return remote[1]
 
@@ -58,7 +58,7 @@ def test_each_symbol_is_asked_for_once(provider: Provider, server: ProviderServe
         (date(2022, 12, 28), "compact"),
     ],
 )
-def test_the_last_hundred_days_are_asked_for_where_they_will_do(start: date, size: str) -> None:
+def test_only_the_last_hundred_days_are_requested_if_they_suffice(start: date, size: str) -> None:
     with a_remote_provider("alphavantage", now=lambda: datetime(2022, 12, 29, 1, 0, tzinfo=UTC)) as (provider, server):
         bars = provider.daily_bars(["KO"], start, date(2022, 12, 28)).bars["KO"]
     assert server.params("outputsize") == [size]
@@ -66,7 +66,7 @@ def test_the_last_hundred_days_are_asked_for_where_they_will_do(start: date, siz
     assert np.array_equal(bars.dates, expected[expected >= np.datetime64(start)])
 
 
-def test_the_bar_of_a_day_that_is_not_over_is_left_out() -> None:
+def test_the_bar_of_a_day_that_has_not_ended_is_left_out() -> None:
     with a_remote_provider("alphavantage", now=lambda: datetime(2022, 12, 28, 20, 0, tzinfo=UTC)) as (provider, _):
         bars = provider.daily_bars(["KO"], START, date(2100, 1, 1)).bars["KO"]
         assert bars.dates[-1].item() == provider.last_day() == date(2022, 12, 27)
@@ -79,7 +79,7 @@ def test_symbols_are_asked_for_in_its_spelling_and_answered_in_ours(provider: Pr
 
 
 @pytest.mark.parametrize("sentence", PASSING)
-def test_a_sentence_about_speed_in_place_of_prices_is_waited_out(
+def test_after_a_message_about_the_rate_limit_the_request_is_repeated(
     provider: Provider, server: ProviderServer, clock: Clock, sentence: str
 ) -> None:
     before = clock.seconds
@@ -90,7 +90,7 @@ def test_a_sentence_about_speed_in_place_of_prices_is_waited_out(
 
 
 @pytest.mark.parametrize("sentence", PASSING)
-def test_sentences_that_do_not_end_make_the_provider_unavailable(
+def test_with_repeated_messages_the_provider_is_unavailable(
     provider: Provider, server: ProviderServer, sentence: str
 ) -> None:
     server.always = sentence
@@ -99,9 +99,7 @@ def test_sentences_that_do_not_end_make_the_provider_unavailable(
     assert len(server.asked) == 5
 
 
-def test_when_the_requests_of_the_day_are_used_up_one_request_finds_that_out(
-    provider: Provider, server: ProviderServer
-) -> None:
+def test_used_up_requests_of_the_day_are_detected_with_one_request(provider: Provider, server: ProviderServer) -> None:
     server.always = "the information of the day's limit"
     with pytest.raises(ProviderUnavailable, match="of the day are used up"):
         provider.daily_bars(SYMBOLS, START, END)
@@ -109,17 +107,17 @@ def test_when_the_requests_of_the_day_are_used_up_one_request_finds_that_out(
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told"),
+    ("sentence", "message"),
     [
         ("the information of a premium endpoint", "plan does not include"),
         ("the error of an invalid key", r"\(invalid\): see to ALPHAVANTAGE_API_KEY, in a vault alphavantage-api-key"),
     ],
 )
-def test_a_key_that_opens_nothing_is_told_after_one_request(
-    provider: Provider, server: ProviderServer, sentence: str, told: str
+def test_a_key_without_access_is_reported_after_one_request(
+    provider: Provider, server: ProviderServer, sentence: str, message: str
 ) -> None:
     server.always = sentence
-    with pytest.raises(KeyRefused, match=told):
+    with pytest.raises(KeyRefused, match=message):
         provider.daily_bars(SYMBOLS, START, END)
     assert len(server.asked) == 1
 
@@ -134,19 +132,21 @@ def test_an_unknown_symbol_among_known_ones_has_missing_prices(provider: Provide
     assert set(fetched.bars) == {"KO"}
 
 
-def test_an_answer_about_another_symbol_is_not_taken_for_this_one(provider: Provider, server: ProviderServer) -> None:
+def test_an_answer_about_another_symbol_is_not_used_for_this_one(provider: Provider, server: ProviderServer) -> None:
     server.failures.append("another symbol")
     fetched = provider.daily_bars(["AAPL", "KO"], START, END)
     assert set(fetched.bars) == {"KO"}
     assert str(fetched.errors["AAPL"]) == "AAPL: answer: it is about another symbol"
 
 
-def test_a_bad_day_that_was_not_asked_for_costs_nothing(provider: Provider, server: ProviderServer) -> None:
+def test_a_bad_day_that_was_not_requested_has_no_effect(provider: Provider, server: ProviderServer) -> None:
     server.always = "a negative price"
     assert set(provider.daily_bars(["AAPL"], date(2022, 2, 1), END.replace(month=3)).bars) == {"AAPL"}
 
 
-def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Provider, server: ProviderServer) -> None:
+def test_a_history_that_was_adjusted_overnight_is_returned_in_its_current_state(
+    provider: Provider, server: ProviderServer
+) -> None:
     before = server.market["KO"]
     server.market["KO"] = replace(before, adj_close=before.adj_close / 2)
     bars = provider.daily_bars(["KO"], *EVER).bars["KO"]
@@ -155,23 +155,23 @@ def test_history_that_was_adjusted_over_night_is_given_as_it_is_now(provider: Pr
 
 
 @pytest.mark.parametrize(("per_minute", "symbols"), [(5, 5), (75, 75), (1200, 100)])
-def test_a_batch_is_what_a_minute_allows(per_minute: int, symbols: int) -> None:
+def test_the_size_of_a_batch_is_the_limit_per_minute(per_minute: int, symbols: int) -> None:
     with a_remote_provider("alphavantage", settings=replace(GENEROUS, requests_per_minute=per_minute)) as (provider, _):
         assert provider.symbols_per_batch == symbols
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_the_key_that_a_sentence_quotes_is_never_logged_or_told(
+def test_a_key_quoted_in_a_message_is_never_logged_or_part_of_an_error(
     provider: Provider, server: ProviderServer, caplog: pytest.LogCaptureFixture, sentence: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="httpx")
     server.always = sentence
     try:
-        told = repr(provider.daily_bars(["AAPL"], START, END))
+        output = repr(provider.daily_bars(["AAPL"], START, END))
     except (ProviderUnavailable, KeyRefused) as error:
-        told = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
-    told += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
+        output = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
+    output += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
     assert "httpx" in {record.name for record in caplog.records}
     assert set(server.params("apikey")) == {KEY}
-    assert not any(part in told for part in (KEY, "INVENTED", "%2FOF%26"))
+    assert not any(part in output for part in (KEY, "INVENTED", "%2FOF%26"))

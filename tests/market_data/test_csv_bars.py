@@ -1,4 +1,4 @@
-"""What a price file may hold, rule by rule."""
+"""The content of price files, rule by rule."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_bars import CsvFault, parse_bars
 
 FULL = """date,open,high,low,close,adj_close,volume
@@ -17,7 +17,7 @@ FULL = """date,open,high,low,close,adj_close,volume
 
 
 def closes(*rows: str) -> bytes:
-    """Give a file of dates and closes."""
+    """Return a file of dates and closes."""
     return "\n".join(["date,close", *rows]).encode()
 
 
@@ -27,7 +27,7 @@ def fault_of(content: bytes) -> tuple[int, str]:
     return caught.value.line, caught.value.rule
 
 
-def test_a_full_file_gives_all_its_columns() -> None:
+def test_all_columns_of_a_full_file_are_read() -> None:
     bars = parse_bars(FULL.encode())
     assert bars.dates.astype(str).tolist() == ["2026-01-05", "2026-01-06"]
     assert (bars.close.tolist(), bars.adj_close.tolist()) == ([2.0, 3.0], [1.5, 2.5])
@@ -36,7 +36,7 @@ def test_a_full_file_gives_all_its_columns() -> None:
     assert (bars.high.tolist(), bars.low.tolist()) == ([2.5, 3.5], [0.5, 1.5])
 
 
-def test_volumes_count_where_every_day_has_one() -> None:
+def test_volumes_are_used_if_every_day_has_one() -> None:
     assert parse_bars(FULL.encode()).volume is None
     volume = parse_bars(FULL.replace("2.5,\n", "2.5,0\n").encode()).volume
     assert volume is not None
@@ -44,7 +44,7 @@ def test_volumes_count_where_every_day_has_one() -> None:
 
 
 @pytest.mark.parametrize("cell", ["-1", "1e999"])
-def test_a_volume_that_nobody_can_have_traded_is_refused(cell: str) -> None:
+def test_an_impossible_volume_is_refused(cell: str) -> None:
     changed = FULL.replace("100", "1").replace("2.5,\n", f"2.5,{cell}\n")
     assert fault_of(changed.encode()) == (3, "volume is not zero or a positive number")
 
@@ -70,7 +70,7 @@ def test_without_adjusted_closes_the_closes_stand_for_them() -> None:
     ],
     ids=["case", "crlf", "bom", "blank end", "no end", "spaces", "quotes", "extra column", "other notations"],
 )
-def test_what_other_programs_write_means_the_same(changed: str) -> None:
+def test_files_of_other_programs_mean_the_same(changed: str) -> None:
     expected, bars = parse_bars(FULL.encode()), parse_bars(changed.encode())
     assert bars.high is not None
     assert bars.low is not None
@@ -85,19 +85,19 @@ def test_columns_may_come_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["high", "low"])
-def test_one_day_without_high_or_low_leaves_out_both(name: str) -> None:
+def test_one_day_without_high_or_low_drops_both_columns(name: str) -> None:
     blank = {"high": FULL.replace("3.5,1.5", ",1.5"), "low": FULL.replace("3.5,1.5", "3.5,")}[name]
     bars = parse_bars(blank.encode())
     assert (bars.high, bars.low) == (None, None)
     assert bars.close.tolist() == [2.0, 3.0]
 
 
-def test_a_high_without_lows_counts_for_nothing() -> None:
+def test_highs_without_lows_are_ignored() -> None:
     bars = parse_bars(b"date,high,close\n2026-01-05,nonsense,2")
     assert (bars.high, bars.low) == (None, None)
 
 
-def test_a_header_without_prices_gives_none() -> None:
+def test_a_header_without_rows_has_no_prices() -> None:
     assert parse_bars(b"date,close\n").dates.tolist() == []
 
 
@@ -149,7 +149,7 @@ def test_a_bad_price_is_named_by_its_column(name: str) -> None:
     assert fault_of(content.encode()) == (3, f"{name} is not above zero")
 
 
-def test_a_blank_adjusted_close_is_no_number() -> None:
+def test_a_blank_adjusted_close_is_not_a_number() -> None:
     assert fault_of(FULL.replace("3,2.5", "3,").encode()) == (3, "adj_close is not a number")
 
 
@@ -169,7 +169,7 @@ def test_a_bad_header_is_the_first_line(header: str, rule: str) -> None:
     assert fault_of(header.encode()) == (1, rule)
 
 
-def test_bytes_that_are_no_text_are_named_by_their_line() -> None:
+def test_invalid_text_is_named_by_its_line() -> None:
     assert fault_of(closes(*ROWS[:2], "2026-01-07,4 \x80").replace(b"\xc2\x80", b"\x80")) == (4, "it is not UTF-8 text")
 
 
@@ -190,7 +190,7 @@ GOOD_ROWS = st.lists(
 
 @given(st.one_of(TABLES, st.binary(max_size=200)))
 @example(b"date,close\n0001-01-01,1e12\n9999-12-31,5e-324")
-def test_whatever_a_file_holds_the_outcome_is_sound_bars_or_a_fault_on_one_of_its_lines(content: bytes) -> None:
+def test_any_file_results_in_sound_bars_or_a_fault_on_one_of_its_lines(content: bytes) -> None:
     outcome = outcome_of(content)
     if isinstance(outcome, Bars):
         assert_sound(outcome)
@@ -216,6 +216,6 @@ def assert_sound(bars: Bars) -> None:
 
 
 @given(GOOD_ROWS)
-def test_a_good_file_gives_exactly_its_figures(rows: list[tuple[object, float]]) -> None:
+def test_the_bars_of_a_good_file_have_exactly_its_figures(rows: list[tuple[object, float]]) -> None:
     bars = parse_bars(closes(*(f"{day},{price!r}" for day, price in rows)))
     assert list(zip(bars.dates.tolist(), bars.close.tolist(), strict=True)) == rows

@@ -1,4 +1,4 @@
-"""The folder around the price files: which file a symbol may name, and what becomes of a bad one."""
+"""The folder of price files: the file of a symbol, and the handling of bad files."""
 
 import os
 from datetime import date
@@ -14,7 +14,7 @@ GOOD = "date,close\n2026-01-05,2\n2026-01-06,3\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder of prices with a good file outside it."""
+    """Return a folder of prices, with a good file outside of it."""
     inside = tmp_path / "prices"
     inside.mkdir()
     (tmp_path / "OUTSIDE.csv").write_text(GOOD)
@@ -26,7 +26,7 @@ def fetch(folder: Path, *symbols: str) -> FetchedBars:
     return CsvProvider(folder).daily_bars(symbols, date(2026, 1, 1), date(2026, 12, 31))
 
 
-def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(folder: Path) -> None:
+def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(folder: Path) -> None:
     (folder / "BAD.csv").write_text(GOOD + "2026-01-06,4\n")
     fetched = fetch(folder, "BAD", "GOOD")
     assert set(fetched.bars) == {"GOOD"}
@@ -35,7 +35,7 @@ def test_a_bad_file_costs_only_its_symbol_and_is_named_with_its_line(folder: Pat
     assert str(error) == "BAD: BAD.csv line 4: the date repeats that of the line above"
 
 
-def test_a_bad_line_outside_the_range_makes_the_file_bad_all_the_same(folder: Path) -> None:
+def test_a_bad_line_outside_of_the_range_also_makes_the_file_bad(folder: Path) -> None:
     (folder / "BAD.csv").write_text(GOOD + "2027-01-04,free\n")
     assert isinstance(fetch(folder, "BAD").errors["BAD"], BadPrices)
 
@@ -47,7 +47,7 @@ def test_a_bad_line_outside_the_range_makes_the_file_bad_all_the_same(folder: Pa
         "GOOD\n", "A" * 33, "GOOD.csv", "*", "G\u00d6OD",
     ],
 )  # fmt: skip
-def test_a_symbol_never_leads_out_of_the_folder(folder: Path, symbol: str) -> None:
+def test_a_symbol_never_names_a_file_outside_of_the_folder(folder: Path, symbol: str) -> None:
     (folder / "sub").mkdir()
     (folder / "sub" / "GOOD.csv").write_text(GOOD)
     (folder / ".hidden.csv").write_text(GOOD)
@@ -56,7 +56,7 @@ def test_a_symbol_never_leads_out_of_the_folder(folder: Path, symbol: str) -> No
     assert CsvProvider(folder).version(symbol) == "csv missing"
 
 
-def test_an_absolute_path_is_no_symbol(folder: Path) -> None:
+def test_an_absolute_path_is_not_a_symbol(folder: Path) -> None:
     symbol = str(folder.parent / "OUTSIDE")
     assert isinstance(fetch(folder, symbol).errors[symbol], MissingPrices)
 
@@ -67,7 +67,7 @@ def test_symbols_of_other_markets_are_file_names(folder: Path, symbol: str) -> N
     assert set(fetch(folder, symbol).bars) == {symbol}
 
 
-def test_what_is_no_file_has_no_prices(folder: Path) -> None:
+def test_anything_but_a_file_has_no_prices(folder: Path) -> None:
     (folder / "FOLDER.csv").mkdir()
     os.mkfifo(folder / "PIPE.csv")
     errors = fetch(folder, "FOLDER", "PIPE").errors
@@ -79,7 +79,7 @@ def test_a_missing_folder_is_an_outage_and_not_a_market_without_prices(folder: P
         fetch(folder / "elsewhere", "GOOD")
 
 
-def test_a_file_written_again_has_another_version(folder: Path) -> None:
+def test_a_rewritten_file_has_another_version(folder: Path) -> None:
     provider = CsvProvider(folder)
     before = provider.version("GOOD")
     os.utime(folder / "GOOD.csv", ns=(1, 1))

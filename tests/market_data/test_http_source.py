@@ -1,4 +1,4 @@
-"""What holds for every provider that is asked over HTTP: how much at once, how long, and by whom."""
+"""Rules for every provider over HTTP: concurrency, time limits and connections."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,13 +7,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import redis
 
 from market_data import http_source, patience
-from market_data.cached import CachedProvider
 from market_data.patience import end_of_patience, one_patience
 from market_data.provider import ProviderUnavailable
-from stores.price_cache import PriceCache
 from tests.devhost.harness import eventually
 from tests.market_data.made_up import EVER
 from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
@@ -28,7 +25,7 @@ def test_no_more_requests_are_under_way_in_a_process_than_the_setting_says(api: 
         a_remote_provider(api, settings=TWO_AT_ONCE) as (provider, server),
         ThreadPoolExecutor(8) as threads,
     ):
-        server.always = "time-out"  # until the door opens
+        server.always = "time-out"  # until the server's door is set
         batches = [threads.submit(provider.daily_bars, ["KO"], START, END) for _ in range(8)]
         eventually(lambda: server.under_way == 2)
         server.door.set()
@@ -37,24 +34,24 @@ def test_no_more_requests_are_under_way_in_a_process_than_the_setting_says(api: 
 
 
 @pytest.mark.parametrize(
-    ("where", "name", "value", "failure", "told"),
+    ("where", "name", "value", "failure", "message"),
     [
         (patience, "PATIENCE_SECONDS", 0.3, "body drop by drop", "does not end"),
         (http_source, "_LARGEST_ANSWER_BYTES", 1000, "none", "too long"),
     ],
 )
-def test_an_answer_without_end_in_time_or_size_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, where: ModuleType, name: str, value: float, failure: str, told: str
+def test_an_answer_that_is_too_slow_or_too_large_is_aborted(
+    monkeypatch: pytest.MonkeyPatch, where: ModuleType, name: str, value: float, failure: str, message: str
 ) -> None:
     monkeypatch.setattr(where, name, value)
     with a_remote_provider("alpaca") as (provider, server):
         server.always = failure
-        with pytest.raises(ProviderUnavailable, match=told):
+        with pytest.raises(ProviderUnavailable, match=message):
             provider.daily_bars(["KO"], START, END)
     assert len(server.asked) == 1
 
 
-def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_fails_if_others_use_up_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         a_remote_provider("alpaca", settings=ONE_AT_ONCE) as (provider, server),
         ThreadPoolExecutor(1) as threads,
@@ -69,7 +66,7 @@ def test_no_time_is_left_for_a_request_when_the_others_take_it_all(monkeypatch: 
         assert "KO" in first.result().bars
 
 
-def test_a_pause_between_attempts_never_goes_beyond_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_between_attempts_never_exceeds_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
     with a_remote_provider("alpaca") as (provider, server):
         server.always = "500"
@@ -78,7 +75,7 @@ def test_a_pause_between_attempts_never_goes_beyond_the_time_there_is(monkeypatc
     assert len(server.asked) == 1
 
 
-def test_all_that_a_step_asks_shares_the_time_of_one_question() -> None:
+def test_all_requests_of_a_step_share_the_time_limit_of_one() -> None:
     with one_patience():
         ends = end_of_patience()
         with one_patience():
@@ -86,7 +83,7 @@ def test_all_that_a_step_asks_shares_the_time_of_one_question() -> None:
     assert end_of_patience() > ends
 
 
-def test_connections_are_kept_for_the_next_question() -> None:
+def test_connections_are_reused_for_the_next_request() -> None:
     with a_remote_provider("alpaca") as (provider, server):
         for _ in range(3):
             provider.daily_bars(["KO"], START, END)
@@ -94,22 +91,14 @@ def test_connections_are_kept_for_the_next_question() -> None:
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_what_was_answered_before_the_server_went_away_is_not_asked_for_again(api: str, redis_url: str) -> None:
-    cache = PriceCache(redis_url)
+def test_answers_received_before_an_outage_are_part_of_the_error(api: str) -> None:
     with a_remote_provider(api, settings=ONE_AT_ONCE) as (provider, server):
-        cached = CachedProvider(provider, cache)
         expected = provider.daily_bars(["AAPL"], *EVER).bars["AAPL"]
         needed = len(server.asked)
         server.failures.extend(["none"] * needed)
         server.always = "500"
         with pytest.raises(ProviderUnavailable) as caught:
-            cached.daily_bars(["AAPL", "KO"], *EVER)
-        assert set(caught.value.fetched.bars) == {"AAPL"}
-        server.forget()
-        bars = cached.daily_bars(["AAPL", "KO"], *EVER).bars
-        assert not any("AAPL" in question.params.values() for question in server.asked)
-    cache.close()
-    assert set(bars) == {"AAPL", "KO"}
-    assert np.array_equal(bars["AAPL"].adj_close, expected.adj_close)
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
+            provider.daily_bars(["AAPL", "KO"], *EVER)
+    fetched = caught.value.fetched
+    assert (set(fetched.bars), fetched.errors) == ({"AAPL"}, {})
+    assert np.array_equal(fetched.bars["AAPL"].adj_close, expected.adj_close)

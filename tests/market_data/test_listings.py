@@ -1,4 +1,4 @@
-"""What the providers tell of symbols that were renamed or are no longer traded."""
+"""The providers' data about symbols that were renamed or are no longer traded."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -28,7 +28,7 @@ def remote(api: str) -> Iterator[tuple[Provider, ProviderServer]]:
         yield provider, server
 
 
-def test_symbols_that_are_no_longer_traded_are_told_with_their_day_in_our_spelling(
+def test_symbols_that_are_no_longer_traded_are_returned_with_their_day_in_our_spelling(
     remote: tuple[Provider, ProviderServer],
 ) -> None:
     provider, server = remote
@@ -40,20 +40,20 @@ def test_symbols_that_are_no_longer_traded_are_told_with_their_day_in_our_spelli
     assert len(server.asked) == (2 if "symbols" in server.asked[0].params else 1)
 
 
-def test_nothing_asked_for_costs_no_request(remote: tuple[Provider, ProviderServer]) -> None:
+def test_without_symbols_no_request_is_sent(remote: tuple[Provider, ProviderServer]) -> None:
     provider, server = remote
     assert provider.listings([], SINCE) == {}
     assert server.asked == []
 
 
-def test_a_renamed_symbol_is_told_with_its_new_name_where_the_source_knows_it(
+def test_a_renamed_symbol_is_returned_with_its_new_name_if_the_source_has_it(
     api: str, remote: tuple[Provider, ProviderServer]
 ) -> None:
     expected = {"FB": Listing("renamed", date(2022, 6, 9), "META")} if api == "alpaca" else {}
     assert remote[0].listings(["FB", "KO"], SINCE) == expected
 
 
-def test_of_a_symbol_that_two_companies_had_the_last_counts_in_whatever_order_they_are_told() -> None:
+def test_for_a_symbol_of_two_companies_the_last_one_counts_in_any_order() -> None:
     with a_remote_provider("alpaca") as (provider, server):
         server.delisted = {"FB": "2022-02-01"}
         server.renamed = {"FB": ("META", "2022-06-09")}
@@ -63,14 +63,16 @@ def test_of_a_symbol_that_two_companies_had_the_last_counts_in_whatever_order_th
 
 
 @pytest.mark.parametrize("failure", ["500", "not JSON", "no body", "body cut off", "429 with Retry-After in seconds"])
-def test_a_failure_that_passes_costs_one_more_request(remote: tuple[Provider, ProviderServer], failure: str) -> None:
+def test_a_temporary_failure_takes_one_more_request(remote: tuple[Provider, ProviderServer], failure: str) -> None:
     provider, server = remote
     server.failures.append(failure)
     assert set(provider.listings(["TWTR"], SINCE)) == {"TWTR"}
     assert len(server.asked) == 2
 
 
-def test_a_failure_that_stays_is_an_outage_and_a_refused_key_is_said(remote: tuple[Provider, ProviderServer]) -> None:
+def test_a_permanent_failure_is_an_outage_and_a_refused_key_is_reported(
+    remote: tuple[Provider, ProviderServer],
+) -> None:
     provider, server = remote
     server.always = "503"
     with pytest.raises(ProviderUnavailable):
@@ -80,7 +82,7 @@ def test_a_failure_that_stays_is_an_outage_and_a_refused_key_is_said(remote: tup
         provider.listings(["TWTR"], SINCE)
 
 
-def test_a_symbol_that_spoils_the_question_costs_the_others_nothing() -> None:
+def test_a_symbol_that_invalidates_the_request_does_not_affect_others() -> None:
     with a_remote_provider("alpaca") as (provider, server):
         server.delisted = {"TWTR": "2022-10-28"}
         assert set(provider.listings(["X9", "TWTR", "aapl"], SINCE)) == {"TWTR"}
@@ -88,7 +90,7 @@ def test_a_symbol_that_spoils_the_question_costs_the_others_nothing() -> None:
 
 
 @pytest.mark.parametrize("sentence", ["the information of the day's limit", "the error of an invalid key"])
-def test_a_sentence_in_place_of_the_list_is_heeded(sentence: str) -> None:
+def test_a_message_instead_of_the_list_is_handled(sentence: str) -> None:
     with a_remote_provider("alphavantage") as (provider, server):
         server.always = sentence
         with pytest.raises((ProviderUnavailable, KeyRefused)) as caught:

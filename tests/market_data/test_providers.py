@@ -1,4 +1,4 @@
-"""What every source of prices promises. A new one joins ``PROVIDERS`` and gets all of these tests."""
+"""The contract of every source of prices. A new one is added to ``PROVIDERS`` and gets all of these tests."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.models import Bars
+from analysis.prices import Bars
 from market_data.csv_files import CsvProvider
 from market_data.provider import FetchedBars, MissingPrices, Provider
 from market_data.providers import provider_from
@@ -74,7 +74,7 @@ def test_both_ends_of_the_range_are_included_and_nothing_beyond(provider: Provid
 
 @settings(max_examples=25, deadline=None)
 @given(start=st.dates(date(2009, 1, 1), date(2024, 1, 1)), days=st.integers(-10, 5000))
-def test_whatever_the_range_no_price_is_outside_it(provider: Provider, index: Bars, start: date, days: int) -> None:
+def test_no_price_is_outside_of_the_range(provider: Provider, index: Bars, start: date, days: int) -> None:
     end = start + timedelta(days=days)
     inside = (index.dates >= np.datetime64(start)) & (index.dates <= np.datetime64(end))
     fetched = provider.daily_bars(["SP500"], start, end)
@@ -103,25 +103,25 @@ def test_dates_ascend_without_repeats_and_prices_are_finite_and_positive(provide
             assert (prices > 0).all()
 
 
-def test_nothing_asked_for_gives_nothing(provider: Provider) -> None:
+def test_without_symbols_nothing_is_returned(provider: Provider) -> None:
     fetched = provider.daily_bars([], *EVER)
     assert (fetched.bars, fetched.errors) == ({}, {})
 
 
-def test_the_version_stays_while_the_data_does(provider: Provider) -> None:
+def test_the_version_does_not_change_while_the_data_is_the_same(provider: Provider) -> None:
     before = [provider.version(symbol) for symbol in (*SYMBOLS, "NOSUCH")]
     provider.daily_bars(SYMBOLS, *EVER)
     assert [provider.version(symbol) for symbol in (*SYMBOLS, "NOSUCH")] == before
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_the_same_figures_come_from_a_server_as_from_files(api: str, exported: Path) -> None:
+def test_the_figures_of_a_server_are_those_of_the_files(api: str, exported: Path) -> None:
     expected = CsvProvider(exported).daily_bars([*SYMBOLS, "NOSUCH"], *EVER)
     with a_remote_provider(api) as (provider, _):
         assert_same(provider.daily_bars([*SYMBOLS, "NOSUCH"], *EVER), expected)
 
 
-def test_the_same_figures_come_from_files_as_from_the_sample(tmp_path: Path) -> None:
+def test_the_figures_of_files_are_those_of_the_sample(tmp_path: Path) -> None:
     sample = SampleProvider().daily_bars(["AAPL", "SP500", "RRC"], *EVER)
     for symbol, bars in sample.bars.items():
         write_csv(tmp_path, symbol, bars)
@@ -140,15 +140,15 @@ def assert_same(fetched: FetchedBars, expected: FetchedBars) -> None:
             assert ours is None or np.array_equal(ours, theirs), (symbol, name)
 
 
-def test_no_price_is_later_than_the_last_day_that_is_final(provider: Provider, index: Bars) -> None:
+def test_no_price_is_later_than_the_last_final_day(provider: Provider, index: Bars) -> None:
     assert index.dates[-1].item() <= provider.last_day()
 
 
-def test_nothing_became_of_symbols_that_are_traded(provider: Provider) -> None:
+def test_traded_symbols_have_no_listing_changes(provider: Provider) -> None:
     assert provider.listings(["AAPL", "SP500"], date(2010, 1, 1)) == {}
 
 
-def test_a_batch_is_of_at_least_one_symbol(provider: Provider) -> None:
+def test_a_batch_has_at_least_one_symbol(provider: Provider) -> None:
     assert provider.symbols_per_batch >= 1
 
 

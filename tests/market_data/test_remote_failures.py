@@ -1,4 +1,4 @@
-"""What becomes of a batch when the provider's server fails, failure by failure."""
+"""The outcome of a batch for each kind of failure of the provider's server."""
 
 import logging
 import traceback
@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from analysis.price_issues import PriceIssue
 from market_data.provider import BadPrices, FetchedBars, KeyRefused, Provider, ProviderUnavailable
+from records import PriceIssue
 from tests.clock import Clock
 from tests.market_data.provider_apis import KEYS
 from tests.market_data.provider_server import ProviderServer
@@ -19,7 +19,7 @@ BATCH = ["AAPL", "AMD", "KO"]
 ATTEMPTS = 5
 MOMENTARY = [
     "408", "429", "429 with Retry-After in seconds", "429 with Retry-After as a date", "429 with X-RateLimit-Reset",
-    "429 with a Retry-After of nonsense", "500", "502", "503", "503 with Retry-After", "not JSON", "another JSON",
+    "429 with an invalid Retry-After", "500", "502", "503", "503 with Retry-After", "not JSON", "another JSON",
     "no UTF-8", "no body", "truncated JSON", "body cut off", "connection lost",
 ]  # fmt: skip
 
@@ -42,7 +42,7 @@ def remote(api: str, clock: Clock) -> Iterator[tuple[Provider, ProviderServer]]:
 
 @pytest.fixture
 def server(remote: tuple[Provider, ProviderServer], clock: Clock) -> ProviderServer:
-    clock.advance(3600)  # whatever pause the test before led to is over
+    clock.advance(3600)  # ends a pause caused by the previous test
     remote[1].forget()
     return remote[1]
 
@@ -63,7 +63,7 @@ def outcome(fetched: FetchedBars) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("failure", MOMENTARY)
-def test_a_failure_that_passes_costs_one_more_request(provider: Provider, server: ProviderServer, failure: str) -> None:
+def test_a_temporary_failure_takes_one_more_request(provider: Provider, server: ProviderServer, failure: str) -> None:
     fetch(provider)
     needed = len(server.asked)
     server.failures.append(failure)
@@ -88,11 +88,11 @@ def test_a_failure_that_stays_makes_the_provider_unavailable_after_five_attempts
         ("429 with Retry-After in seconds", 30),
         ("429 with Retry-After as a date", 28),
         ("429 with X-RateLimit-Reset", 28),
-        ("429 with a Retry-After of nonsense", 15),
+        ("429 with an invalid Retry-After", 15),
         ("503 with Retry-After", 30),
     ],
 )
-def test_nobody_asks_before_the_server_wants_to_be_asked_again(
+def test_no_request_is_sent_before_the_time_in_retry_after(
     provider: Provider, server: ProviderServer, clock: Clock, failure: str, seconds: float
 ) -> None:
     before = clock.seconds
@@ -101,20 +101,20 @@ def test_nobody_asks_before_the_server_wants_to_be_asked_again(
     assert clock.seconds - before > seconds
 
 
-def test_an_error_that_tells_when_the_limit_begins_anew_stops_nobody(
+def test_an_error_with_the_reset_time_of_the_limit_does_not_delay_requests(
     provider: Provider, server: ProviderServer, clock: Clock
 ) -> None:
     before = clock.seconds
-    server.failures.append("503 with X-RateLimit-Reset")  # as each answer of Alpaca has
+    server.failures.append("503 with X-RateLimit-Reset")  # which every answer of Alpaca contains
     fetch(provider)
     assert clock.seconds - before < 15
 
 
-def test_a_server_that_wants_more_time_than_there_is_is_not_waited_for(
+def test_a_retry_after_beyond_the_time_limit_is_not_waited_for(
     provider: Provider, server: ProviderServer, clock: Clock
 ) -> None:
     before = clock.seconds
-    server.failures.append("429 with a Retry-After beyond all patience")
+    server.failures.append("429 with a Retry-After that is too long")
     with pytest.raises(ProviderUnavailable, match="rate limit"):
         fetch(provider)
     with pytest.raises(ProviderUnavailable, match="rate limit"):
@@ -124,7 +124,7 @@ def test_a_server_that_wants_more_time_than_there_is_is_not_waited_for(
 
 
 @pytest.mark.parametrize("status", ["401", "403", "403 that is no UTF-8"])
-def test_a_refused_key_is_not_shown_again_and_its_settings_are_named(
+def test_a_refused_key_is_not_used_again_and_its_settings_are_named(
     api: str, provider: Provider, server: ProviderServer, status: str
 ) -> None:
     server.always = status
@@ -141,14 +141,14 @@ def test_a_wrong_key_is_refused(api: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "two words", "a\nb", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
-def test_what_cannot_be_a_key_is_never_sent(api: str, key: str) -> None:
+def test_an_invalid_key_is_never_sent(api: str, key: str) -> None:
     with a_remote_provider(api, key=lambda _: key) as (provider, server), pytest.raises(KeyRefused):
         fetch(provider)
     assert server.asked == []
 
 
 @pytest.mark.parametrize("status", ["302", "400", "404"])
-def test_an_answer_that_means_nothing_is_not_asked_for_again(
+def test_a_request_with_a_meaningless_answer_is_not_repeated(
     provider: Provider, server: ProviderServer, status: str
 ) -> None:
     server.always = status
@@ -157,7 +157,7 @@ def test_an_answer_that_means_nothing_is_not_asked_for_again(
     assert len(server.asked) == 1
 
 
-def test_a_server_that_does_not_answer_in_time_is_asked_again(api: str) -> None:
+def test_a_request_that_times_out_is_repeated(api: str) -> None:
     with a_remote_provider(api, read_seconds=0.2) as (provider, server):
         server.failures.append("time-out")
         assert set(fetch(provider).bars) == set(BATCH)
@@ -188,21 +188,21 @@ def test_a_server_that_is_not_there_is_unavailable(api: str) -> None:
         ("an empty history", "MissingPrices"),
     ],
 )
-def test_what_is_wrong_with_one_symbol_costs_that_symbol_alone(
+def test_an_error_of_one_symbol_affects_only_that_symbol(
     provider: Provider, server: ProviderServer, failure: str, error: str
 ) -> None:
     server.failures.append(failure)
     assert outcome(fetch(provider)) == {"AAPL": error, "AMD": "bars", "KO": "bars"}
 
 
-def test_what_a_bad_symbol_is_told_for_names_where_and_why(provider: Provider, server: ProviderServer) -> None:
+def test_the_error_of_a_bad_symbol_names_the_place_and_the_reason(provider: Provider, server: ProviderServer) -> None:
     server.failures.append("a negative price")
     error = fetch(provider).errors["AAPL"]
     assert isinstance(error, BadPrices)
     assert str(error).startswith("AAPL: close of 2022-01-04: it is not above zero")
 
 
-def test_rows_out_of_order_give_the_same_bars_and_an_issue(provider: Provider, server: ProviderServer) -> None:
+def test_rows_out_of_order_result_in_the_same_bars_and_an_issue(provider: Provider, server: ProviderServer) -> None:
     expected = fetch(provider)
     server.failures.append("rows out of order")
     fetched = fetch(provider)
@@ -213,17 +213,17 @@ def test_rows_out_of_order_give_the_same_bars_and_an_issue(provider: Provider, s
 @pytest.mark.parametrize(
     "failure", [*MOMENTARY, "401", "403", "302", "404", "another symbol", "a negative price", "none"]
 )
-def test_no_key_is_ever_logged_or_told_whatever_fails(
+def test_no_key_is_ever_logged_or_part_of_an_error(
     provider: Provider, server: ProviderServer, caplog: pytest.LogCaptureFixture, failure: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server.always = failure
     try:
-        told = repr(fetch(provider))
+        output = repr(fetch(provider))
     except (ProviderUnavailable, KeyRefused) as error:
-        told = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
-    told += repr(provider) + "".join(map(repr, vars(provider).values()))
-    told += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
+        output = "".join(traceback.TracebackException.from_exception(error).format(chain=True))
+    output += repr(provider) + "".join(map(repr, vars(provider).values()))
+    output += "".join(f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records)
     assert server.asked
     assert any(record.name.startswith("httpcore") for record in caplog.records)
-    assert not [name for name, key in KEYS.items() if key in told]
+    assert not [name for name, key in KEYS.items() if key in output]

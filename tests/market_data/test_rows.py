@@ -1,4 +1,4 @@
-"""What becomes of the rows that a source answers with."""
+"""The conversion of a source's rows into bars."""
 
 from datetime import date
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
 from market_data.provider import BadPrices, MissingPrices
 from market_data.rows import Column, bars_from_rows
+from records import PriceIssue
 
 GOOD: dict[Column, list[float]] = {
     "close": [2, 3, 4], "adj_close": [1, 2, 3], "high": [5, 6, 7], "low": [1, 1, 1], "volume": [9, 0, 7],
@@ -38,19 +38,19 @@ def test_rows_in_order_become_bars_as_they_are() -> None:
     assert (bars.high.tolist(), bars.low.tolist(), bars.volume.tolist()) == ([5, 6, 7], [1, 1, 1], [9, 0, 7])
 
 
-def test_of_rows_of_one_day_the_last_counts_and_that_is_said() -> None:
+def test_of_rows_of_one_day_the_last_counts_and_an_issue_is_reported() -> None:
     bars, issues = bars_of("2026-01-05", "2026-01-05", "2026-01-06")
     assert bars.close.tolist() == [3, 4]
     assert issues == (PriceIssue("duplicate_days", 1, date(2026, 1, 5)),)
 
 
-def test_rows_out_of_order_are_put_in_order_and_that_is_said() -> None:
+def test_rows_out_of_order_are_sorted_and_an_issue_is_reported() -> None:
     bars, issues = bars_of("2026-01-06", "2026-01-07", "2026-01-05")
     assert bars.close.tolist() == [4, 2, 3]
     assert issues == (PriceIssue("unordered_days", 1, date(2026, 1, 5)),)
 
 
-def test_a_day_that_comes_again_later_is_both() -> None:
+def test_a_day_that_is_repeated_later_is_both_issues() -> None:
     bars, issues = bars_of("2026-01-06", "2026-01-07", "2026-01-06")
     assert bars.close.tolist() == [4, 3]
     assert issues == (
@@ -60,7 +60,7 @@ def test_a_day_that_comes_again_later_is_both() -> None:
 
 
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=12))
-def test_whatever_the_order_each_day_comes_once_with_what_was_said_of_it_last(days: list[int]) -> None:
+def test_in_any_order_each_day_occurs_once_with_its_last_row(days: list[int]) -> None:
     start = np.datetime64("2026-01-05")
     closes = np.arange(1.0, len(days) + 1)
     bars, issues = bars_from_rows("XYZ", start + np.array(days), {"close": closes, "adj_close": closes})
@@ -77,13 +77,13 @@ def test_no_rows_are_missing_prices() -> None:
 
 @pytest.mark.parametrize("name", ["close", "adj_close", "high", "low"])
 @pytest.mark.parametrize("price", [0.0, -1.0, float("inf"), 1.1e12])
-def test_a_price_that_cannot_be_is_named_with_its_day(name: str, price: float) -> None:
+def test_an_impossible_price_is_named_with_its_day(name: str, price: float) -> None:
     with pytest.raises(BadPrices, match=f"^XYZ: {name} of 2026-01-06: it is not above zero and up to 1e"):
         bars_of(*DAYS, **{name: [1, price, -9]})
 
 
 @pytest.mark.parametrize("volume", [-1.0, float("inf")])
-def test_a_volume_that_cannot_be_is_named_with_its_day(volume: float) -> None:
+def test_an_impossible_volume_is_named_with_its_day(volume: float) -> None:
     with pytest.raises(BadPrices, match=r"^XYZ: volume of 2026-01-07: it is not zero or a positive number"):
         bars_of(*DAYS, volume=[1, 0, volume])
 
@@ -94,11 +94,11 @@ def test_a_day_without_a_close_is_a_fault(name: str) -> None:
         bars_of(*DAYS, **{name: [1, float("nan"), 1]})
 
 
-def test_highs_lows_and_volumes_count_where_every_day_has_one() -> None:
+def test_highs_lows_and_volumes_are_used_if_every_day_has_one() -> None:
     without_high = bars_of(*DAYS, high=[1, float("nan"), 1])[0]
     assert (without_high.high, without_high.low) == (None, None)
     assert bars_of(*DAYS, volume=[1, float("nan"), 1])[0].volume is None
 
 
-def test_the_fault_of_a_row_that_was_replaced_costs_nothing() -> None:
+def test_the_fault_of_a_replaced_row_has_no_effect() -> None:
     assert bars_of("2026-01-05", "2026-01-05", "2026-01-06", close=[-1, 2, 3])[0].close.tolist() == [2, 3]

@@ -1,4 +1,4 @@
-"""The sample prices are what their README says."""
+"""The sample prices match the description in their README."""
 
 from datetime import date
 
@@ -39,13 +39,13 @@ def test_after_its_end_the_stopped_feed_has_no_prices() -> None:
     assert isinstance(errors["RRC"], MissingPrices)
 
 
-def test_only_adjusted_closes_are_known_so_they_stand_for_both() -> None:
+def test_only_adjusted_closes_are_known_so_they_are_used_for_both() -> None:
     for bars in SampleProvider().daily_bars(COMPANIES, *EVER).bars.values():
         assert np.array_equal(bars.close, bars.adj_close)
         assert (bars.high, bars.low) == (None, None)
 
 
-def test_the_sample_users_hold_and_watch_symbols_of_the_sample_but_for_one() -> None:
+def test_the_sample_users_hold_and_watch_symbols_of_the_sample_except_for_one() -> None:
     symbols = {holding.symbol for user in SAMPLE_USERS for holding in user.holdings}
     symbols |= {symbol for user in SAMPLE_USERS for symbol in user.watchlist}
     assert symbols - set(COMPANIES) == {"NOSUCH"}

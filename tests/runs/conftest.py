@@ -1,4 +1,4 @@
-"""The real engine without a worker, so that runs stay where they are, and stores on a real database."""
+"""The real engine without a worker, so that runs make no progress, and stores on a real database."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -7,30 +7,31 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 from durabletask.testing import create_test_backend
 
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
+from functions.telemetry.spans import record_end
+from runs.services import Services
+from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
+from stores.symbols import PriceStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[SyncDurableFunctionsClient]:
-    """What a function is bound to: tests look behind the engine's adapter with it."""
+    """Yield the client that functions are bound to, for checks behind the engine's adapter."""
     backend = create_test_backend(port=free_port())
     yield client_of(backend.start())
     backend.stop()
 
 
 @pytest.fixture(scope="module")
-def engine(client: SyncDurableFunctionsClient) -> Engine:
-    return Engine(client)
+def engine(client: SyncDurableFunctionsClient) -> DurableEngine:
+    return DurableEngine(client)
 
 
 class Stores:
@@ -43,6 +44,10 @@ class Stores:
         self.reports = ReportStore(database)
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
+        self.record_end = record_end
+        environment = {"MONGODB_URL": "mongodb://not-used", "MARKET_DATA_PROVIDER": "sample"}
+        times = {"ANALYSIS_SCHEDULE": "0 0 1 * * *", "ANALYSIS_STALL_SECONDS": "300", "ANALYSIS_RETENTION_DAYS": "30"}
+        self.settings = Settings.from_environment(environment | times)
         self.runs.ensure_indexes()
 
 

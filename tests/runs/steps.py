@@ -1,4 +1,4 @@
-"""The steps of a run, called as the engine calls them, on a real database."""
+"""The steps of a run, called like the engine does, on a real database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,24 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from functions.messages import BatchInput, BatchResult, Plan, PlanInput
-from functions.services import Services, settings
+from functions.telemetry.spans import record_end
 from market_data.provider import Provider
-from records import Run, Trigger
+from records import Batch, BatchResult, Failure, Plan, Run, RunStatus, Trigger
+from runs.ending import finish
 from runs.planning import plan
+from runs.prices import load_batch
 from runs.reports import analyze
-from runs.research import load_batch, research_batch
+from runs.research import research_batch
+from runs.services import Services
+from settings import Settings
 from stores.administrators import AdministratorStore
 from stores.audit import AuditLog
 from stores.batches import BatchStore
-from stores.leases import RunLease
 from stores.mongo import DocumentDatabase, connect
 from stores.portfolios import PortfolioStore
-from stores.prices import PriceStore
 from stores.reports import ReportStore
-from stores.research import ResearchStore
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
+from stores.symbols import PriceStore, ResearchStore
 
 RUN_ID = "run_20260102_030405_abcd"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -32,7 +33,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def all_services(
     database: DocumentDatabase, mongodb_url: str, provider: Provider, **environment: str
 ) -> Iterator[Services]:
-    """Give all services with this source of prices, under settings of their own."""
+    """Yield all services with this source of prices, under their own settings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONGODB_URL", mongodb_url)
         patch.setenv("MARKET_DATA_PROVIDER", "sample")
@@ -40,11 +41,12 @@ def all_services(
         patch.setenv("ANALYSIS_PAGE_SIZE", "2")
         for name, value in environment.items():
             patch.setenv(name, value)
-        settings.cache_clear()
+        settings = Settings.from_environment()
         client = connect(mongodb_url)
         reports = ReportStore(database)
         reports.ensure_indexes()
         yield Services(
+            settings=settings,
             mongodb=client,
             runs=RunStore(database),
             lease=RunLease(database),
@@ -55,11 +57,10 @@ def all_services(
             research=ResearchStore(database),
             reports=reports,
             audit=AuditLog(database),
-            price_cache=None,
             provider=provider,
+            record_end=record_end,
         )
         client.close()
-    settings.cache_clear()
 
 
 def start(
@@ -78,17 +79,21 @@ def start(
     services.lease.acquire(RUN_ID, NOW)
 
 
+def finish_run(services: Services, failure: Failure | None = None) -> RunStatus:
+    return finish(services, RUN_ID, failure, {})
+
+
 def make_plan(services: Services) -> Plan:
-    return plan(services, PlanInput(RUN_ID, NOW))
+    return plan(services, RUN_ID, NOW)
 
 
 def prepare(services: Services) -> Plan:
     made = make_plan(services)
     for number in range(made.symbol_batches):
-        load_batch(services, BatchInput(RUN_ID, made.plan_id, number))
-        research_batch(services, BatchInput(RUN_ID, made.plan_id, number))
+        load_batch(services, Batch(RUN_ID, made.plan_id, number))
+        research_batch(services, Batch(RUN_ID, made.plan_id, number))
     return made
 
 
 def analyze_all(services: Services, made: Plan) -> list[BatchResult]:
-    return [analyze(services, BatchInput(RUN_ID, made.plan_id, number)) for number in range(made.pages)]
+    return [analyze(services, Batch(RUN_ID, made.plan_id, number)) for number in range(made.pages)]

@@ -1,4 +1,4 @@
-"""Canceling a run, and retrying the users who failed in one."""
+"""Canceling a run, and retrying its failed users."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -7,13 +7,12 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 
 from analysis.models import Report
-from functions.engine import Engine
-from functions.messages import Failure
-from functions.services import Services
-from records import RunError, Trigger
+from functions.engine import DurableEngine
+from records import Failure, RunError, Trigger
 from runs.ending import close_run
+from runs.services import Services
 from runs.starting import NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, hold_lease, run_of
 
 BY_HTTP, RETRY = Trigger("http", "admin-secret"), Trigger("retry", "admin-secret")
@@ -26,7 +25,7 @@ def report_failures(services: Services, run_id: str, *user_ids: str) -> None:
 
 
 def test_a_run_that_the_engine_carries_is_marked_and_left_to_its_orchestration(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     cancel_run(services, engine, run_of(services, run_id), "admin")
@@ -36,14 +35,14 @@ def test_a_run_that_the_engine_carries_is_marked_and_left_to_its_orchestration(
     assert services.lease.holder() == run_id
 
 
-def test_of_two_cancels_at_once_both_are_accepted(services: Services, engine: Engine) -> None:
+def test_two_concurrent_cancels_are_both_accepted(services: Services, engine: DurableEngine) -> None:
     run = run_of(services, start_run(services, engine, BY_HTTP))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: cancel_run(services, engine, run, "admin"), range(2)))
     assert run_of(services, run.run_id).cancel_requested_at is not None
 
 
-def test_a_run_that_is_over_cannot_be_canceled_and_stays_as_it_is(services: Services, engine: Engine) -> None:
+def test_a_run_that_is_over_cannot_be_canceled_and_does_not_change(services: Services, engine: DurableEngine) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     close_run(services, run_of(services, run_id), None)
     over = run_of(services, run_id)
@@ -52,7 +51,7 @@ def test_a_run_that_is_over_cannot_be_canceled_and_stays_as_it_is(services: Serv
     assert run_of(services, run_id) == over
 
 
-def test_a_run_that_no_engine_carries_is_canceled_at_once(services: Services, engine: Engine) -> None:
+def test_a_run_that_no_engine_carries_is_canceled_at_once(services: Services, engine: DurableEngine) -> None:
     hold_lease(services, "run_20200102_000000_0000", requested_at=datetime(2020, 1, 2, tzinfo=UTC))
     services.runs.start("run_20200102_000000_0000", datetime(2020, 1, 2, tzinfo=UTC))
     cancel_run(services, engine, run_of(services, "run_20200102_000000_0000"), "admin")
@@ -61,7 +60,7 @@ def test_a_run_that_no_engine_carries_is_canceled_at_once(services: Services, en
 
 
 def test_a_run_whose_orchestration_ended_without_it_is_canceled_at_once(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     client.terminate_orchestration(run_id)
@@ -70,7 +69,9 @@ def test_a_run_whose_orchestration_ended_without_it_is_canceled_at_once(
     assert run_of(services, run_id).status == "canceled"
 
 
-def test_a_retry_is_a_new_run_over_the_failed_as_of_the_same_date(services: Services, engine: Engine) -> None:
+def test_a_retry_is_a_new_run_over_the_failed_users_as_of_the_same_date(
+    services: Services, engine: DurableEngine
+) -> None:
     first = start_run(services, engine, BY_HTTP, as_of=AS_OF)
     report_failures(services, first, "a", "b")
     close_run(services, run_of(services, first), None)
@@ -79,7 +80,7 @@ def test_a_retry_is_a_new_run_over_the_failed_as_of_the_same_date(services: Serv
     assert list(services.reports.failed_user_ids(first)) == ["a", "b"]
 
 
-def test_a_retry_of_a_run_without_failed_users_starts_nothing(services: Services, engine: Engine) -> None:
+def test_a_retry_of_a_run_without_failed_users_starts_nothing(services: Services, engine: DurableEngine) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     report_failures(services, run_id)
     close_run(services, run_of(services, run_id), Failure("too_few_prices", "Too few."))
@@ -90,7 +91,7 @@ def test_a_retry_of_a_run_without_failed_users_starts_nothing(services: Services
 
 
 def test_a_retry_of_a_run_whose_reports_are_no_longer_all_kept_starts_nothing(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     report_failures(services, run_id, "a", "b")
@@ -101,7 +102,7 @@ def test_a_retry_of_a_run_whose_reports_are_no_longer_all_kept_starts_nothing(
 
 
 def test_a_retry_while_a_run_is_active_is_refused_with_the_id_of_the_active_one(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     first = start_run(services, engine, BY_HTTP)
     report_failures(services, first, "a")
@@ -114,7 +115,9 @@ def test_a_retry_while_a_run_is_active_is_refused_with_the_id_of_the_active_one(
     assert (itself.value.run_id, another.value.run_id) == (first, second)
 
 
-def test_what_made_a_canceled_run_break_off_is_told_in_its_errors(services: Services, engine: Engine) -> None:
+def test_the_errors_of_a_canceled_run_contain_the_cause_of_its_early_end(
+    services: Services, engine: DurableEngine
+) -> None:
     run = run_of(services, start_run(services, engine, BY_HTTP))
     cancel_run(services, engine, run, "admin")
     assert close_run(services, run_of(services, run.run_id), Failure("gave_up", "It gave up.")) == "canceled"

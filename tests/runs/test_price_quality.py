@@ -1,4 +1,4 @@
-"""Doubtful prices on their way from the source to the run's record and to the reports of those concerned."""
+"""Price issues, from the source to the run's record and the reports of the affected users."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, SymbolIssue
-from functions.messages import FinishInput
-from functions.services import Services
+from analysis.prices import Bars, symbol_issue
 from market_data.csv_files import CsvProvider
-from records import Run
-from runs.ending import finish
+from records import PriceIssue, Run
+from runs.services import Services
 from stores.mongo import DocumentDatabase
-from stores.prices import History
+from stores.symbols import History
 from tests.builders import random_walk, weekdays, without
-from tests.runs.steps import RUN_ID, all_services, analyze_all, prepare, start
+from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, prepare, start
 
 DAYS = weekdays(100)
 CALENDAR, AAPL = random_walk(DAYS, seed=0), random_walk(DAYS, seed=1)
@@ -43,13 +40,13 @@ def write(folder: Path, **symbols: Bars) -> None:
 
 def run(services: Services) -> Run:
     analyze_all(services, prepare(services))
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     ended = services.runs.get(RUN_ID)
     assert ended is not None
     return ended
 
 
-def test_what_is_doubtful_is_told_by_the_run_and_by_reports_of_those_concerned_alone(
+def test_price_issues_are_in_the_record_of_the_run_and_only_in_the_reports_of_affected_users(
     services: Services, database: DocumentDatabase, tmp_path: Path
 ) -> None:
     write(tmp_path, SPY=CALENDAR, AAPL=AAPL, HOLED=without(AAPL, slice(20, 22)), WATCHED=AAPL.at(slice(98)))
@@ -59,18 +56,18 @@ def test_what_is_doubtful_is_told_by_the_run_and_by_reports_of_those_concerned_a
 
     ended = run(services)
 
-    holed = SymbolIssue.of("HOLED", PriceIssue("missing_days", 2, day(20)))
-    watched = SymbolIssue.of("WATCHED", PriceIssue("behind_market", 2, day(98)))
+    holed = symbol_issue("HOLED", PriceIssue("missing_days", 2, day(20)))
+    watched = symbol_issue("WATCHED", PriceIssue("behind_market", 2, day(98)))
     assert ended.status == "completed"
     assert (ended.price_issues, ended.price_issues_count) == ((holed, watched), 2)
-    told = [(services.reports.get(RUN_ID, f"u{i}") or {})["data_quality"]["price_issues"] for i in range(3)]
-    assert told[0] == []
-    assert [issue["text"] for issue in told[1]] == [holed.text]
-    assert [(issue["symbol"], issue["kind"]) for issue in told[2]] == [("WATCHED", "behind_market")]
+    reported = [(services.reports.get(RUN_ID, f"u{i}") or {})["data_quality"]["price_issues"] for i in range(3)]
+    assert reported[0] == []
+    assert [issue["text"] for issue in reported[1]] == [holed.text]
+    assert [(issue["symbol"], issue["kind"]) for issue in reported[2]] == [("WATCHED", "behind_market")]
 
 
 @pytest.mark.parametrize("symbols_ahead", [1, 2], ids=["half of the symbols", "most symbols"])
-def test_a_benchmark_that_most_symbols_are_ahead_of_is_behind_the_market(
+def test_a_benchmark_that_ends_before_most_symbols_is_behind_the_market(
     services: Services, database: DocumentDatabase, tmp_path: Path, symbols_ahead: int
 ) -> None:
     behind = slice(98)
@@ -83,9 +80,9 @@ def test_a_benchmark_that_most_symbols_are_ahead_of_is_behind_the_market(
     ended = run(services)
 
     assert ended.as_of == day(97)
-    told = [issue for issue in ended.price_issues if issue.symbol == "SPY"]
-    expected = [SymbolIssue.of("SPY", PriceIssue("behind_market", 2, day(98)))]  # a weekend lies between them
-    assert told == (expected if symbols_ahead == 2 else [])
+    found = [issue for issue in ended.price_issues if issue.symbol == "SPY"]
+    expected = [symbol_issue("SPY", PriceIssue("behind_market", 2, day(98)))]  # a weekend lies between them
+    assert found == (expected if symbols_ahead == 2 else [])
 
 
 def test_a_run_for_an_earlier_day_finds_no_benchmark_behind(
@@ -100,7 +97,7 @@ def test_a_run_for_an_earlier_day_finds_no_benchmark_behind(
 
 
 @pytest.mark.parametrize(("as_of", "asked_until"), [(97, 97), (50, 99)], ids=["not asked since", "an earlier day"])
-def test_a_benchmark_is_not_behind_for_days_that_it_was_not_asked_for_or_that_are_not_wanted(
+def test_a_benchmark_is_not_behind_because_of_days_that_were_not_requested_or_are_not_needed(
     services: Services, database: DocumentDatabase, tmp_path: Path, as_of: int, asked_until: int
 ) -> None:
     write(tmp_path, SPY=CALENDAR, AAPL=AAPL, NEW=AAPL)

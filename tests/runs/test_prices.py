@@ -1,4 +1,4 @@
-"""What a source is asked for on top of what is kept, and what comes of its answers."""
+"""The requests to a source for prices that are not stored yet, and the use of its answers."""
 
 import logging
 from collections.abc import Sequence
@@ -8,14 +8,23 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue
+from analysis.prices import Bars
 from market_data.patience import end_of_patience
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, Listing, MissingPrices, ProviderUnavailable
-from market_data.selection import bars_between
-from runs.prices import OVERLAP, Update, bring_up_to_date
-from stores.prices import History
+from market_data.provider import (
+    BadPrices,
+    FetchedBars,
+    KeyRefused,
+    Listing,
+    MissingPrices,
+    ProviderUnavailable,
+    bars_between,
+)
+from records import PriceIssue
+from runs.prices import OVERLAP, Update, bring_up_to_date, fetch_histories
+from stores.mongo import DocumentDatabase
+from stores.symbols import History
 from tests.builders import random_walk, weekdays
+from tests.runs.steps import all_services
 
 DAYS = weekdays(200)
 START, SOURCE = date(2018, 1, 1), "test 1"
@@ -28,12 +37,14 @@ def day(index: int) -> date:
 
 @dataclass
 class Source:
-    """A source of prices that remembers what it was asked for: symbols, first and last day."""
+    """A source of prices that records its requests: symbols, first and last day."""
 
     bars: dict[str, Bars]
     last: date
     state: str = SOURCE
     bad: set[str] = field(default_factory=set)
+    failing: dict[str, ProviderUnavailable | KeyRefused] = field(default_factory=dict)
+    """The error for a request that contains the symbol; the symbols before it are answered."""
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
     became: dict[str, Listing] = field(default_factory=dict)
@@ -47,6 +58,10 @@ class Source:
         self.patience_ended.append(end_of_patience())
         fetched = FetchedBars({}, {}, dict(self.issues))
         for symbol in symbols:
+            if failure := self.failing.get(symbol):
+                if isinstance(failure, ProviderUnavailable):
+                    failure.fetched = fetched
+                raise failure
             try:
                 if symbol in self.bad:
                     raise BadPrices(symbol, "answer", "it is wrong")
@@ -78,7 +93,7 @@ def source() -> Source:
 
 
 def kept_until(source: Source, index: int, symbols: str = "ABC") -> dict[str, History]:
-    """Fetch everything up to a day, as a night before did."""
+    """Return everything up to a day, as fetched by an earlier run."""
     source.last = day(index)
     kept = bring_up_to_date(source, {}, symbols, START, day(index)).histories
     source.asked.clear()
@@ -91,21 +106,21 @@ def assert_same(own: Bars, expected: Bars) -> None:
         np.testing.assert_array_equal(getattr(own, column), getattr(expected, column))
 
 
-def test_of_a_new_symbol_the_whole_history_is_asked_for_up_to_the_last_final_day(source: Source) -> None:
+def test_the_whole_history_of_a_new_symbol_is_requested_up_to_the_last_final_day(source: Source) -> None:
     update = bring_up_to_date(source, {}, "AB", START, day(100))
     assert source.asked == [(("A", "B"), START, day(150))]
     assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
     assert (update.histories["A"].start, update.histories["A"].end) == (START, day(150))
 
 
-def test_what_is_kept_up_to_the_day_wanted_is_not_asked_for_again(source: Source) -> None:
+def test_prices_stored_up_to_the_wanted_day_are_not_requested_again(source: Source) -> None:
     kept = kept_until(source, 150)
     update = bring_up_to_date(source, kept, "ABC", START, day(150))
     assert source.asked == []
     assert all(update.histories[symbol] is kept[symbol] for symbol in "ABC")
 
 
-def test_the_next_day_takes_one_question_for_the_new_day_and_a_few_before(source: Source) -> None:
+def test_the_next_day_takes_one_request_for_the_new_day_and_a_few_before(source: Source) -> None:
     kept = kept_until(source, 149)
     update = bring_up_to_date(source, kept, "ABC", START, day(150))
     assert source.asked == [(("A", "B", "C"), day(149) - OVERLAP, day(150))]
@@ -113,7 +128,7 @@ def test_the_next_day_takes_one_question_for_the_new_day_and_a_few_before(source
         assert_same(update.histories[symbol].bars, source.bars[symbol].at(slice(151)))
 
 
-def test_symbols_that_were_kept_up_to_different_days_are_asked_for_apart(source: Source) -> None:
+def test_symbols_that_are_stored_up_to_different_days_are_requested_separately(source: Source) -> None:
     kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
     bring_up_to_date(source, kept, "ABC", START, day(150))
     assert source.asked == [
@@ -123,7 +138,9 @@ def test_symbols_that_were_kept_up_to_different_days_are_asked_for_apart(source:
 
 
 @pytest.mark.parametrize("column", ["close", "adj_close"])
-def test_a_symbol_whose_kept_days_have_changed_is_asked_for_anew_as_a_whole(source: Source, column: str) -> None:
+def test_the_whole_history_of_a_symbol_whose_stored_days_have_changed_is_requested_again(
+    source: Source, column: str
+) -> None:
     kept = kept_until(source, 149)
     changed = getattr(source.bars["B"], column) * np.where(np.arange(200) < 150, 0.5, 1)
     source.bars["B"] = replace(source.bars["B"], **{column: changed})
@@ -132,13 +149,13 @@ def test_a_symbol_whose_kept_days_have_changed_is_asked_for_anew_as_a_whole(sour
     assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
 
 
-def test_however_often_a_step_asks_it_waits_no_longer_than_for_one_question(source: Source) -> None:
+def test_all_requests_of_a_step_together_wait_no_longer_than_one(source: Source) -> None:
     source.bars["C"] = source.bars["C"].at(slice(100))
     kept = kept_until(source, 149, "A")
     source.bars["A"] = replace(source.bars["A"], close=source.bars["A"].close / 2)
     source.patience_ended.clear()
     bring_up_to_date(source, kept, "ABC", START, day(150))
-    assert len(source.patience_ended) == 3  # for the new day, for whole histories, and for what became of C
+    assert len(source.patience_ended) == 3  # for the new day, for whole histories, and for the listing of C
     assert len(set(source.patience_ended)) == 1
 
 
@@ -152,7 +169,7 @@ def test_a_day_that_comes_or_goes_within_the_overlap_is_a_change(source: Source,
     assert_same(update.histories["A"].bars, source.bars["A"].at(source.bars["A"].dates <= DAYS[150]))
 
 
-def test_a_source_in_another_state_is_asked_for_everything(source: Source) -> None:
+def test_after_a_change_of_the_sources_state_everything_is_requested_again(source: Source) -> None:
     kept = kept_until(source, 150)
     source.state = "test 2"
     update = bring_up_to_date(source, kept, "ABC", START, day(150))
@@ -160,19 +177,19 @@ def test_a_source_in_another_state_is_asked_for_everything(source: Source) -> No
     assert update.histories["A"].source == "test 2"
 
 
-def test_a_history_that_begins_too_late_is_asked_for_anew(source: Source) -> None:
+def test_a_history_that_begins_too_late_is_requested_again(source: Source) -> None:
     kept = kept_until(source, 150)
     bring_up_to_date(source, kept, "A", START - timedelta(days=1), day(150))
     assert source.asked == [(("A",), START - timedelta(days=1), day(150))]
 
 
-def test_an_earlier_day_takes_nothing_more_than_is_kept(source: Source) -> None:
+def test_an_earlier_day_needs_no_request(source: Source) -> None:
     kept = kept_until(source, 150)
     assert bring_up_to_date(source, kept, "A", START, day(20)).histories["A"] is kept["A"]
     assert source.asked == []
 
 
-def test_a_symbol_without_prices_is_asked_for_by_each_run_even_of_the_same_day(source: Source) -> None:
+def test_a_symbol_without_prices_is_requested_by_each_run_even_on_the_same_day(source: Source) -> None:
     lost = source.bars.pop("A").at(slice(100))
     kept = kept_until(source, 150, "AB")
     assert len(kept["A"].bars.dates) == 0
@@ -182,7 +199,7 @@ def test_a_symbol_without_prices_is_asked_for_by_each_run_even_of_the_same_day(s
     assert_same(update.histories["A"].bars, lost)
 
 
-def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Source) -> None:
+def test_the_whole_history_of_a_symbol_that_ended_long_ago_is_not_requested(source: Source) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
     kept = kept_until(source, 149, "A")
     update = bring_up_to_date(source, kept, "A", START, day(150))
@@ -190,7 +207,7 @@ def test_a_symbol_that_ceased_long_ago_is_not_asked_for_as_a_whole(source: Sourc
     assert_same(update.histories["A"].bars, source.bars["A"])
 
 
-def test_prices_that_come_back_after_weeks_are_asked_for_as_a_whole_as_nothing_tells_if_they_were_adjusted(
+def test_the_whole_history_is_requested_when_prices_return_after_weeks_because_they_may_have_been_adjusted(
     source: Source,
 ) -> None:
     before, after = source.bars["A"].at(slice(120)), source.bars["A"].at(np.r_[0:120, 150:200])
@@ -203,7 +220,7 @@ def test_prices_that_come_back_after_weeks_are_asked_for_as_a_whole_as_nothing_t
     assert_same(update.histories["A"].bars, source.bars["A"].at(slice(121)))
 
 
-def test_a_last_day_that_the_source_tells_a_night_late_is_a_new_day_and_no_change(source: Source) -> None:
+def test_a_last_day_that_the_source_reports_a_night_late_is_a_new_day_and_no_change(source: Source) -> None:
     whole = source.bars
     source.bars = {symbol: own.at(slice(149)) for symbol, own in whole.items()}
     kept = kept_until(source, 149)
@@ -213,7 +230,7 @@ def test_a_last_day_that_the_source_tells_a_night_late_is_a_new_day_and_no_chang
     assert_same(update.histories["A"].bars, whole["A"].at(slice(150)))
 
 
-def test_prices_that_the_source_withdraws_are_kept_and_come_back_with_it(source: Source) -> None:
+def test_prices_that_the_source_withdraws_are_kept_and_updated_when_it_has_them_again(source: Source) -> None:
     kept = kept_until(source, 148, "A")
     withdrawn = source.bars.pop("A")
     update = bring_up_to_date(source, kept, "A", START, day(149))
@@ -232,13 +249,13 @@ def test_wrong_prices_are_an_error_of_the_symbol_and_replace_nothing(source: Sou
     assert len(source.asked) == 1
 
 
-def test_a_column_that_the_new_days_lack_is_known_of_no_day(source: Source) -> None:
+def test_a_column_that_is_missing_in_the_new_days_is_dropped_for_all_days(source: Source) -> None:
     kept = kept_until(source, 149, "A")
     source.bars["A"] = replace(source.bars["A"], volume=None)
     assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].bars.volume is None
 
 
-def test_issues_stay_with_a_history_one_of_a_kind(source: Source) -> None:
+def test_a_history_keeps_one_issue_of_each_kind(source: Source) -> None:
     source.issues = {"A": (PriceIssue("duplicate_days", 1, day(3)), PriceIssue("unordered_days", 2, day(4)))}
     kept = kept_until(source, 149, "A")
     newer = PriceIssue("duplicate_days", 1, day(150))
@@ -247,7 +264,7 @@ def test_issues_stay_with_a_history_one_of_a_kind(source: Source) -> None:
     assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", 2, day(4))}
 
 
-def test_what_became_of_a_symbol_is_asked_once_prices_have_stopped_and_then_kept(source: Source) -> None:
+def test_the_listing_of_a_symbol_is_requested_after_its_prices_have_stopped_and_then_stored(source: Source) -> None:
     source.bars["B"] = source.bars["B"].at(slice(100))
     source.became = {"B": Listing("renamed", day(100), "NEW"), "X": Listing("delisted", None)}
     kept = kept_until(source, 149, "ABX")
@@ -259,7 +276,7 @@ def test_what_became_of_a_symbol_is_asked_once_prices_have_stopped_and_then_kept
     assert len(source.asked_what_became) == 1
 
 
-def test_a_symbol_that_trades_again_is_no_longer_told_to_be_delisted(source: Source) -> None:
+def test_a_symbol_that_trades_again_is_no_longer_reported_as_delisted(source: Source) -> None:
     whole, source.bars["A"] = source.bars["A"], source.bars["A"].at(slice(100))
     source.became = {"A": Listing("delisted", day(100))}
     kept = kept_until(source, 149, "A")
@@ -267,16 +284,16 @@ def test_a_symbol_that_trades_again_is_no_longer_told_to_be_delisted(source: Sou
     assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].issues == ()
 
 
-def test_what_became_of_a_symbol_long_before_its_prices_stopped_was_another_company(source: Source) -> None:
+def test_a_listing_that_ended_long_before_the_prices_stopped_was_of_another_company(source: Source) -> None:
     source.bars |= {"A": source.bars["A"].at(slice(100, 140)), "B": source.bars["B"].at(slice(100))}
     source.became = {symbol: Listing("delisted", day(90)) for symbol in "AX"}
-    source.became["B"] = Listing("delisted", day(98))  # some tell a day or two early
+    source.became["B"] = Listing("delisted", day(98))  # some sources report it a day or two early
     kept = kept_until(source, 150, "ABX")
     assert [len(kept[symbol].issues) for symbol in "ABX"] == [0, 1, 1]
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
-def test_a_source_that_cannot_tell_what_became_costs_no_prices(
+def test_a_source_without_listings_does_not_lose_prices(
     source: Source, caplog: pytest.LogCaptureFixture, error: ProviderUnavailable | KeyRefused
 ) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
@@ -284,4 +301,97 @@ def test_a_source_that_cannot_tell_what_became_costs_no_prices(
     with caplog.at_level(logging.WARNING):
         update = bring_up_to_date(source, {}, "A", START, day(150))
     assert_same(update.histories["A"].bars, source.bars["A"])
-    assert f"What became of 1 symbols whose prices stopped cannot be told: {error}" in caplog.text
+    assert f"Listing status of 1 symbols is unavailable: {error}" in caplog.text
+
+
+def test_answers_received_before_the_source_failed_are_not_requested_again(source: Source) -> None:
+    for kept in ({}, kept_until(source, 149)):
+        source.failing = {"C": ProviderUnavailable("it is away")}
+        update = bring_up_to_date(source, kept, "ABC", START, day(150))
+        assert update.failure is source.failing["C"]
+        assert len(source.asked) == 1
+        assert set(update.histories) == {"A", "B"}
+        source.failing.clear()
+        source.asked.clear()
+        update = bring_up_to_date(source, kept | update.histories, "ABC", START, day(150))
+        assert update.failure is None
+        assert [symbols for symbols, _, _ in source.asked] == [("C",)]
+        for symbol in "ABC":
+            assert_same(update.histories[symbol].bars, source.bars[symbol].at(slice(151)))
+        source.asked.clear()
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("it is away"), KeyRefused("not in the subscription")])
+def test_after_a_failure_of_the_source_nothing_more_is_requested_and_complete_histories_remain(
+    source: Source, error: ProviderUnavailable | KeyRefused
+) -> None:
+    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    source.failing = {"B": error}
+    update = bring_up_to_date(source, kept, "ABCX", START, day(150))
+    assert [symbols for symbols, _, _ in source.asked] == [("A",), ("B", "C")]
+    assert source.asked_what_became == []
+    assert update.failure is error
+    assert set(update.histories) == {"A"}
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
+
+
+def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_request_their_listings(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, {}, "AXBC", START, day(150))
+    assert set(update.histories) == {"B"}
+    assert source.asked_what_became == []
+    source.failing.clear()
+    source.asked.clear()
+    update = bring_up_to_date(source, update.histories, "AXBC", START, day(150))
+    assert [symbols for symbols, _, _ in source.asked] == [("A", "X", "C")]
+    assert source.asked_what_became == [(("A", "X"), START)]
+    assert update.histories["A"].issues == (PriceIssue("delisted", None, day(100)),)
+
+
+def test_a_symbol_known_to_be_delisted_is_extended_even_if_the_source_fails_for_others(source: Source) -> None:
+    source.bars["A"] = source.bars["A"].at(slice(100))
+    source.became = {"A": Listing("delisted", day(100))}
+    kept = kept_until(source, 149)
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert set(update.histories) == {"A", "B"}
+    assert (update.histories["A"].end, update.histories["A"].issues) == (day(150), kept["A"].issues)
+    assert len(source.asked_what_became) == 1
+
+
+def test_stored_days_that_have_changed_are_requested_again_by_the_attempt_after_a_failure(source: Source) -> None:
+    kept = kept_until(source, 149)
+    source.bars["B"] = replace(source.bars["B"], close=source.bars["B"].close / 2)
+    source.failing = {"C": ProviderUnavailable("it is away")}
+    update = bring_up_to_date(source, kept, "ABC", START, day(150))
+    assert set(update.histories) == {"A"}
+    source.failing.clear()
+    source.asked.clear()
+    update = bring_up_to_date(source, kept | update.histories, "ABC", START, day(150))
+    assert source.asked == [(("B", "C"), day(149) - OVERLAP, day(150)), (("B",), START, day(150))]
+    assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"),
+    [(ProviderUnavailable("it is away"), {"A", "B"}), (KeyRefused("not in the subscription"), set[str]())],
+)
+def test_received_answers_are_stored_before_the_error_is_raised(
+    source: Source,
+    database: DocumentDatabase,
+    mongodb_url: str,
+    error: ProviderUnavailable | KeyRefused,
+    stored: set[str],
+) -> None:
+    source.failing = {"C": error}
+    with all_services(database, mongodb_url, source) as services:
+        with pytest.raises(type(error), match=str(error)):
+            fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
+        assert set(services.prices.load(["A", "B", "C"])) == stored
+        source.failing.clear()
+        source.asked.clear()
+        update = fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
+        assert [set(symbols) for symbols, _, _ in source.asked] == [{"A", "B", "C"} - stored]
+        assert set(services.prices.load(["A", "B", "C"])) == set(update.histories) == {"A", "B", "C"}

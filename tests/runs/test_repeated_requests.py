@@ -1,9 +1,10 @@
-"""The same request again: a caller who got no answer, or a timer that fires twice, starts one run."""
+"""Repeated requests: a client that repeats a request without an answer, or a timer that fires twice, starts one run."""
 
 import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import azure.functions as func
 import pytest
@@ -14,12 +15,14 @@ from pymongo.errors import AutoReconnect
 
 from functions import timers
 from functions.access.administrators import Admin
-from functions.engine import Engine, EngineUnavailable
-from functions.http.requests import InvalidMember, TriggerRequest, read_request_key
-from functions.services import Services
+from functions.engine import DurableEngine
+from functions.http.requests import TriggerRequest, read_request_key
 from functions.timers import scheduled_time
+from problems import InvalidMember
 from records import RequestKey, Run, Trigger
 from runs.ending import close_run
+from runs.engine import EngineUnavailable
+from runs.services import Services
 from runs.starting import KeyReused, RunActive, start_run
 from tests.engine import engine_away, run_of
 
@@ -35,7 +38,7 @@ def runs_recorded(services: Services) -> list[str]:
 
 
 def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_over(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     assert start_run(services, engine, BY_HTTP, request=KEY) == first
@@ -44,13 +47,13 @@ def test_the_same_request_gets_the_same_run_while_it_is_active_and_after_it_is_o
     assert runs_recorded(services) == [first]
 
 
-def test_a_key_that_was_used_for_something_else_is_refused(services: Services, engine: Engine) -> None:
+def test_a_key_that_was_used_for_something_else_is_refused(services: Services, engine: DurableEngine) -> None:
     start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(KeyReused):
         start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body"))
 
 
-def test_another_key_is_another_request(services: Services, engine: Engine) -> None:
+def test_another_key_is_another_request(services: Services, engine: DurableEngine) -> None:
     first = start_run(services, engine, BY_HTTP, request=KEY)
     with pytest.raises(RunActive):
         start_run(services, engine, BY_HTTP, request=RequestKey("other", "body"))
@@ -58,7 +61,7 @@ def test_another_key_is_another_request(services: Services, engine: Engine) -> N
     assert start_run(services, engine, BY_HTTP, request=RequestKey("other", "body")) != first
 
 
-def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Engine) -> None:
+def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: DurableEngine) -> None:
     yesterday = datetime.now(UTC) - timedelta(hours=24)
     old = Run("run_20200101_000000_0000", "completed", BY_HTTP, yesterday, completed_at=yesterday)
     services.runs.create(old, None, KEY)
@@ -67,7 +70,7 @@ def test_after_a_day_a_key_stands_for_a_new_run(services: Services, engine: Engi
     assert start_run(services, engine, BY_HTTP, request=RequestKey("key", "another body")) == started
 
 
-def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine: Engine) -> None:
+def test_concurrent_requests_with_one_key_all_get_the_same_run(services: Services, engine: DurableEngine) -> None:
     with ThreadPoolExecutor(16) as pool:
         for turn in range(10):
             request = RequestKey(f"key {turn}", "body")
@@ -77,7 +80,9 @@ def test_of_many_at_once_with_one_key_all_get_one_run(services: Services, engine
             close_run(services, run_of(services, ids.pop()), None)
 
 
-def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(services: Services, engine: Engine) -> None:
+def test_a_refused_request_does_not_use_up_its_key_and_its_repetition_is_refused_too(
+    services: Services, engine: DurableEngine
+) -> None:
     active = start_run(services, engine, BY_HTTP)
     together = threading.Barrier(8)
 
@@ -94,7 +99,7 @@ def test_a_refused_request_uses_up_no_key_and_its_twin_is_refused_as_well(servic
     assert start_run(services, engine, BY_HTTP, request=KEY) != active
 
 
-def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Services, engine: Engine) -> None:
+def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Services, engine: DurableEngine) -> None:
     nowhere = engine_away()
     with pytest.raises(EngineUnavailable) as caught:
         start_run(services, nowhere, BY_HTTP, request=KEY)
@@ -102,8 +107,8 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Servic
 
 
 @pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
-def test_a_request_that_died_before_its_run_began_may_be_repeated(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch, dies: str
+def test_a_request_that_ended_before_its_run_started_may_be_repeated(
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
     def away(*_: object, **__: object) -> None:
         raise AutoReconnect("The database went away.")
@@ -118,9 +123,9 @@ def test_a_request_that_died_before_its_run_began_may_be_repeated(
         with pytest.raises(AutoReconnect):
             start_run(services, engine, BY_HTTP, request=KEY)
         (dead,) = runs_recorded(services)
-        # It may still be on its way.
+        # Its request may still be in progress.
         assert start_run(services, engine, BY_HTTP, request=KEY) == dead
-    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - as if time had passed
+    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - simulates the passage of time
     started = start_run(services, engine, BY_HTTP, request=KEY)
     assert started != dead
     assert engine.state(started) == "active"
@@ -132,14 +137,14 @@ def a_minute_ago() -> datetime:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "line\nbreak", "nul\0", "tab\t", "schlüssel", "\x7f"])
-def test_a_key_that_cannot_be_one_is_refused_by_name(key: str) -> None:
+def test_an_invalid_key_is_refused_by_name(key: str) -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": key}, body=b"")
     with pytest.raises(InvalidMember) as caught:
         read_request_key(request, ANN, TriggerRequest())
     assert caught.value.member == "Idempotency-Key"
 
 
-def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is_spelled() -> None:
+def test_requests_with_the_same_key_caller_and_content_are_the_same_however_they_are_spelled() -> None:
     request = func.HttpRequest("POST", "/", headers={"Idempotency-Key": "k"}, body=b"")
     same = read_request_key(request, ANN, TriggerRequest())
     assert same == read_request_key(request, ANN, TriggerRequest(dry_run=False, user_ids=None))
@@ -150,7 +155,7 @@ def test_requests_are_the_same_by_key_caller_and_what_is_asked_for_however_it_is
     assert "k" not in (same.key.removeprefix("http:"), same.body)
 
 
-def test_a_key_is_its_callers_own_however_names_and_keys_are_spelled() -> None:
+def test_keys_of_different_callers_are_different_however_names_and_keys_are_spelled() -> None:
     owners = [
         (ANN, "x:y"),
         (Admin("ann:x", "bearer"), "y"),
@@ -164,12 +169,12 @@ def test_a_key_is_its_callers_own_however_names_and_keys_are_spelled() -> None:
     assert len({known.key for known in keys if known}) == len(owners)
 
 
-def test_a_request_without_a_key_is_like_no_other() -> None:
+def test_a_request_without_a_key_is_never_a_repetition() -> None:
     assert read_request_key(func.HttpRequest("POST", "/", body=b""), ANN, TriggerRequest()) is None
 
 
 def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:
-    from azure.functions.timer import TimerRequest  # noqa: PLC0415 - the class the host's payload becomes
+    from azure.functions.timer import TimerRequest
 
     return TimerRequest(past_due=past_due, schedule_status={"Next": following} if following else None)
 
@@ -197,7 +202,7 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(timers, "services", lambda: services)
+    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
     due = datetime.now(UTC) - timedelta(minutes=7)
     fire = inspect.unwrap(timers.nightly_analysis._function.get_user_function())  # noqa: SLF001
     for past_due in (False, True):
@@ -205,6 +210,6 @@ def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_
         for run_id in runs_recorded(services):
             close_run(services, run_of(services, run_id), None)
     assert len(runs_recorded(services)) == 1
-    assert [record.getMessage() for record in caplog.records].count("The timer fires late") == 1
+    assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
     fire(a_firing((due + timedelta(minutes=6)).isoformat()), client, AN_INVOCATION)
     assert len(runs_recorded(services)) == 2

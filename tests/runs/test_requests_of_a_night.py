@@ -1,37 +1,29 @@
-"""How often a provider's server is asked for a thousand symbols, night by night."""
+"""The number of requests to a provider's server for a thousand symbols, night by night."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from functions.services import settings
-from market_data.provider import Provider
-from runs.prices import bring_up_to_date, history_start
-from stores.prices import History
+from analysis.prices import Bars
+from market_data.provider import Provider, ProviderUnavailable
+from runs.prices import Update, bring_up_to_date, history_start
+from stores.symbols import History
 from tests.builders import random_walk, weekdays
-from tests.market_data.made_up import traded
-from tests.market_data.remote import a_remote_provider
+from tests.market_data.made_up import EVER, made_up_market, traded
+from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
 
 SYMBOLS = ["".join(chr(65 + number // 26**place % 26) for place in range(3)) for number in range(1_000)]
 DAYS = weekdays(60, start="2026-01-05")
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MONGODB_URL", "mongodb://127.0.0.1")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    settings.cache_clear()
-
-
 def night(provider: Provider, kept: dict[str, History]) -> dict[str, History]:
-    """Do what the batches of a run do with what the runs before kept."""
+    """Return the histories after a run, which updates the stored ones batch by batch."""
     wanted, histories = provider.last_day(), dict(kept)
     for batch in batched(SYMBOLS, provider.symbols_per_batch, strict=False):
-        update = bring_up_to_date(provider, histories, batch, history_start(wanted), wanted)
+        update = bring_up_to_date(provider, histories, batch, history_start(wanted, 1260), wanted)
         assert update.errors == {}
         histories |= update.histories
     return histories
@@ -41,7 +33,7 @@ def evening(day: np.datetime64) -> datetime:
     return datetime.fromisoformat(f"{day}T23:30:00").replace(tzinfo=UTC)
 
 
-def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one_batch_more() -> None:
+def test_a_night_takes_two_requests_per_batch_a_second_run_none_and_a_split_one_more_batch() -> None:
     moment = [evening(DAYS[-3])]
     with a_remote_provider("alpaca", now=lambda: moment[0]) as (provider, server):
         walk = random_walk(DAYS, seed=1)
@@ -69,9 +61,31 @@ def test_a_night_asks_twice_a_batch_a_second_run_for_nothing_and_a_split_for_one
         )
         kept = night(provider, kept)
         assert len(server.asked) == 2 * batches + 2
-        assert [asked.params["symbols"] for asked in server.asked].count(SYMBOLS[500]) == 2
+        assert [question.params["symbols"] for question in server.asked].count(SYMBOLS[500]) == 2
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
+
+
+@pytest.mark.parametrize("api", REMOTE)
+def test_answers_received_before_an_outage_are_not_requested_again(api: str) -> None:
+    last = evening(made_up_market()["AAPL"].dates[-1])
+    with a_remote_provider(api, settings=replace(GENEROUS, concurrency=1), now=lambda: last) as (provider, server):
+
+        def update(kept: dict[str, History], *symbols: str) -> Update:
+            return bring_up_to_date(provider, kept, symbols, EVER[0], provider.last_day())
+
+        expected = update({}, "AAPL").histories["AAPL"]
+        server.failures.extend(["none"] * len(server.asked))
+        server.always = "500"
+        partly = update({}, "AAPL", "KO")
+        assert isinstance(partly.failure, ProviderUnavailable)
+        assert set(partly.histories) == {"AAPL"}
+        server.forget()
+        rest = update(partly.histories, "AAPL", "KO")
+        assert server.asked
+        assert not any("AAPL" in value for question in server.asked for value in question.params.values())
+    assert (rest.failure, set(rest.histories)) == (None, {"AAPL", "KO"})
+    np.testing.assert_array_equal(rest.histories["AAPL"].bars.adj_close, expected.bars.adj_close)
 
 
 def scaled(walk: Bars, number: int) -> Bars:

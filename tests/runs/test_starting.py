@@ -1,4 +1,4 @@
-"""Starting runs against the real engine and a real database: who gets in, and what a crash leaves behind."""
+"""Starting runs with the real engine and a real database: accepted and refused triggers, and the remains of a crash."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +9,14 @@ import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
 
 from analysis.models import Report
-from functions.engine import Engine, EngineUnavailable
-from functions.messages import Failure
-from functions.services import Services
-from records import Run, RunError, Trigger
+from functions.engine import DurableEngine
+from records import Failure, Run, RunError, Trigger
 from runs.ending import close_if_lost, close_run
+from runs.engine import EngineUnavailable
+from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")
@@ -24,15 +24,15 @@ LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
 
 
 class FrozenClock(datetime):
-    """A clock on which two runs fall into one second."""
+    """A clock that gives two runs the same second."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain one is what is stored
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # a plain datetime is stored
         return datetime(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
 def test_a_started_run_is_recorded_under_the_id_the_engine_knows(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP, user_ids=["u"], as_of=date(2020, 1, 2), dry_run=True)
     run, state = services.runs.get(run_id), client.get_orchestration_state(run_id)
@@ -43,7 +43,7 @@ def test_a_started_run_is_recorded_under_the_id_the_engine_knows(
 
 
 def test_the_trigger_is_logged_once_with_the_run_id(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "runs.starting"):
         run_id = start_run(services, engine, BY_HTTP)
@@ -55,7 +55,7 @@ def test_the_trigger_is_logged_once_with_the_run_id(
 
 
 def test_a_second_trigger_while_a_run_is_active_is_refused_with_its_id_and_leaves_no_record(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     first = start_run(services, engine, BY_HTTP)
     with pytest.raises(RunActive) as caught:
@@ -64,7 +64,7 @@ def test_a_second_trigger_while_a_run_is_active_is_refused_with_its_id_and_leave
     assert [run.run_id for run in services.runs.newest(10, None)] == [first]
 
 
-def test_of_many_triggers_at_once_exactly_one_starts_a_run(services: Services, engine: Engine) -> None:
+def test_of_many_concurrent_triggers_exactly_one_starts_a_run(services: Services, engine: DurableEngine) -> None:
     def trigger(_: int) -> str | None:
         try:
             return start_run(services, engine, BY_HTTP)
@@ -79,8 +79,8 @@ def test_of_many_triggers_at_once_exactly_one_starts_a_run(services: Services, e
             close_run(services, cast("Run", services.runs.get(started[0])), None)
 
 
-def test_a_run_id_that_is_taken_is_drawn_again(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch
+def test_a_run_id_that_is_already_used_is_generated_again(
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = iter(["00aa", "00aa", "00bb"])
     monkeypatch.setattr("runs.starting.random_source.token_hex", lambda _: next(drawn))
@@ -93,25 +93,24 @@ def test_a_run_id_that_is_taken_is_drawn_again(
 
 @pytest.mark.parametrize("as_of", [datetime.now(UTC).date() + timedelta(days=2), date(1, 1, 1), date(1899, 12, 31)])
 def test_a_date_in_the_future_or_before_all_prices_starts_nothing(
-    services: Services, engine: Engine, as_of: date
+    services: Services, engine: DurableEngine, as_of: date
 ) -> None:
     with pytest.raises(InvalidAsOf):
         start_run(services, engine, BY_HTTP, as_of=as_of)
     assert services.runs.newest(10, None) == []
 
 
-def test_an_engine_that_is_away_fails_the_run_and_frees_the_lease(services: Services) -> None:
+def test_an_unavailable_engine_fails_the_run_and_frees_the_lease(services: Services) -> None:
     nowhere = engine_away()
-    with pytest.raises(EngineUnavailable) as caught:
+    with pytest.raises(EngineUnavailable):
         start_run(services, nowhere, BY_HTTP)
-    run = services.runs.get(str(caught.value))
-    assert run is not None
+    (run,) = services.runs.newest(2, None)
     assert (run.status, run.errors[0].error_type) == ("failed", "engine_unavailable")
     assert services.lease.acquire("next", LONG_AGO) is None
 
 
 def test_the_lease_of_a_run_whose_orchestration_ended_is_taken_over_and_the_run_marked(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     hold_lease(services, "run_20200102_000000_0000", requested_at=datetime.now(UTC))
     client.schedule_new_orchestration("portfolio_analysis", instance_id="run_20200102_000000_0000")
@@ -127,7 +126,7 @@ def test_the_lease_of_a_run_whose_orchestration_ended_is_taken_over_and_the_run_
 
 
 def test_the_lease_of_a_run_that_the_engine_never_got_is_taken_over_only_after_a_while(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     hold_lease(services, "run_20200102_000000_0001", requested_at=datetime.now(UTC))
     with pytest.raises(RunActive):
@@ -139,7 +138,7 @@ def test_the_lease_of_a_run_that_the_engine_never_got_is_taken_over_only_after_a
 
 
 def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_and_its_reports_counted(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     hold_lease(services, "run_20200102_000000_0004", requested_at=datetime.now(UTC))
     services.runs.start("run_20200102_000000_0004", datetime.now(UTC))
@@ -151,7 +150,7 @@ def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_a
 
 
 def test_a_run_that_was_recorded_but_never_got_the_lease_is_closed_by_a_later_one(
-    services: Services, engine: Engine
+    services: Services, engine: DurableEngine
 ) -> None:
     services.runs.create(Run("run_20200102_000000_0005", "queued", BY_HTTP, LONG_AGO), None)
     start_run(services, engine, BY_HTTP)
@@ -160,7 +159,7 @@ def test_a_run_that_was_recorded_but_never_got_the_lease_is_closed_by_a_later_on
     assert (abandoned.status, abandoned.errors[0].error_type) == ("failed", "run_lost")
 
 
-def test_a_run_that_was_left_behind_keeps_no_lease_from_being_freed_where_the_engine_is_away(
+def test_an_abandoned_run_does_not_prevent_the_release_of_the_lease_if_the_engine_is_unavailable(
     services: Services,
 ) -> None:
     services.runs.create(Run("run_20200102_000000_0006", "queued", BY_HTTP, LONG_AGO), None)
@@ -170,7 +169,7 @@ def test_a_run_that_was_left_behind_keeps_no_lease_from_being_freed_where_the_en
     assert services.lease.holder() is None
 
 
-def test_the_lease_that_a_finished_run_left_behind_is_taken_over(services: Services, engine: Engine) -> None:
+def test_the_lease_that_a_finished_run_left_behind_is_taken_over(services: Services, engine: DurableEngine) -> None:
     hold_lease(services, "run_20200102_000000_0003", requested_at=LONG_AGO)
     services.runs.finish("run_20200102_000000_0003", "completed", {})
     run_id = start_run(services, engine, BY_HTTP)
@@ -181,7 +180,7 @@ def test_the_lease_that_a_finished_run_left_behind_is_taken_over(services: Servi
 
 
 def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     run = cast("Run", services.runs.get(run_id))
@@ -192,7 +191,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     caplog.clear()
     assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
     closed = services.runs.get(run_id)
-    # As somebody who read the record before, and somebody who reads it now.
+    # As two processes: one read the record before, the other reads it now.
     assert close_run(services, run, None) == "failed"
     assert close_run(services, cast("Run", closed), None) == "failed"
     assert closed is not None
@@ -203,8 +202,8 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=gave_up)"]
 
 
-def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+def test_a_run_that_finishes_during_the_query_of_the_engine_does_not_count_as_lost(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     seen = cast("Run", services.runs.get(run_id))
@@ -216,14 +215,14 @@ def test_a_run_that_finishes_while_the_engine_is_asked_is_no_lost_one(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_before(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch
+def test_the_end_of_a_run_remains_to_be_logged_if_one_of_two_processes_closing_it_dies_before(
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     seen = cast("Run", services.runs.get(run_id))
 
     def die(*_: object) -> None:
-        close_run(services, seen, None)  # the other one, who saw the run active as well
+        close_run(services, seen, None)  # the other process, which also saw the run as active
         raise SystemExit
 
     monkeypatch.setattr("runs.ending._log_end", die)
@@ -232,9 +231,9 @@ def test_the_end_of_a_run_stays_to_be_logged_where_one_of_two_who_close_it_dies_
     assert [run.run_id for run in services.runs.half_closed(datetime.now(UTC))] == [run_id]
 
 
-def test_of_two_who_close_a_run_at_once_one_logs_its_end(
+def test_of_two_processes_that_close_a_run_concurrently_one_logs_its_end(
     services: Services,
-    engine: Engine,
+    engine: DurableEngine,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -244,7 +243,7 @@ def test_of_two_who_close_a_run_at_once_one_logs_its_end(
 
     def close_as_well(*_: object) -> None:
         monkeypatch.undo()
-        close_run(services, seen, Failure("run_lost", "Nobody carries it."))
+        close_run(services, seen, Failure("run_lost", "No engine runs it."))
 
     monkeypatch.setattr("runs.ending.recount_if_over", close_as_well)
     close_run(services, seen, Failure("run_stalled", "It got no further."))
@@ -253,8 +252,8 @@ def test_of_two_who_close_a_run_at_once_one_logs_its_end(
     assert services.runs.half_closed(datetime.now(UTC)) == []
 
 
-def test_an_end_that_somebody_died_over_logging_is_logged_by_the_watchdog(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+def test_an_end_that_was_not_logged_because_of_a_crash_is_logged_by_the_watchdog(
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = start_run(services, engine, BY_HTTP)
     services.runs.finish(run_id, "completed", {"completed_at": datetime.now(UTC) - timedelta(minutes=2)})

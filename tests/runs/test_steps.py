@@ -1,6 +1,7 @@
-"""The steps of a run against a real database: delivered twice, late, and with odd users."""
+"""The steps of a run on a real database: delivered twice, late, and with unusual users."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -10,17 +11,18 @@ import pytest
 
 from analysis.models import Report
 from analysis.report import analyze_portfolios
-from functions.messages import BatchInput, BatchResult, Failure, FinishInput, Plan, to_wire
-from functions.services import Services, settings
+from functions.messages import to_wire
 from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
-from records import Outcome, RunError
-from runs.ending import close_run, finish, recount_if_over
+from records import Batch, BatchResult, Failure, Outcome, Plan, RunError
+from runs.ending import close_run, recount_if_over
+from runs.prices import fetch_histories, load_batch
 from runs.reports import analyze
-from runs.research import load_batch, research_batch
+from runs.research import research_batch
+from runs.services import Services
 from stores.mongo import DocumentDatabase
-from stores.shared import Shared
-from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, make_plan, prepare, start
+from stores.reports import Shared
+from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
     write = services.batches.write
 
     def close_meanwhile(*batches: Any) -> None:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         write(*batches)
 
     monkeypatch.setattr(services.batches, "write", close_meanwhile)
@@ -63,8 +65,7 @@ def test_every_step_delivered_twice_leaves_the_same_result(services: Services, d
     again = prepare(services)
     results = [analyze_all(services, plan) for plan in (made, again)]
     assert results[0] == results[1]
-    message = FinishInput(RUN_ID)
-    assert [finish(services, message) for _ in range(2)] == ["completed", "completed"]
+    assert [finish_run(services) for _ in range(2)] == ["completed", "completed"]
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == (3, 3, 2)
@@ -73,7 +74,7 @@ def test_every_step_delivered_twice_leaves_the_same_result(services: Services, d
     assert database.run_leases.count_documents({}) == 0
 
 
-def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_report(
+def test_users_with_unusable_ids_are_counted_and_no_other_user_loses_a_report(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
@@ -89,7 +90,7 @@ def test_users_whose_ids_cannot_be_used_are_counted_and_cost_nobody_else_a_repor
     ]
 
 
-def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_report(
+def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_a_report(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_one_too_large(*arguments: Any) -> list[Report]:  # noqa: ANN401 - passed on
@@ -101,7 +102,7 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_costs_nobody_else_a_
     monkeypatch.setattr("runs.reports.analyze_portfolios", with_one_too_large)
 
     assert analyze_all(services, made) == [BatchResult(failed=1)]
-    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    assert finish_run(services) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.users_failed) == (1, 1)
@@ -116,30 +117,27 @@ def test_messages_stay_small_however_bad_the_data(services: Services, database: 
         database.holdings.insert_many(
             {"user_id": user_id, "symbol": f"{'S' * 28}{i:04}", "quantity": "ten"} for i in range(5)
         )
-    settings.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANALYSIS_PAGE_SIZE", "200")
-        patch.setenv("ANALYSIS_MIN_SUCCESS_RATE", "0")
-        made = prepare(services)
-        (page,) = analyze_all(services, made)
+    services = replace(services, settings=replace(services.settings, page_size=200, min_success_rate=0.0))
+    made = prepare(services)
+    (page,) = analyze_all(services, made)
     assert page == BatchResult(failed=200)
     assert services.batches.outcome(made.plan_id) == Outcome(failed=200)
     assert len(json.dumps(to_wire(page))) < 100
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     run = services.runs.get(RUN_ID)
     assert run is not None
-    # Every user, and the five symbols they share.
+    # Every user, and their five shared symbols.
     assert (run.status, run.users_failed, len(run.errors), run.errors_count) == ("completed_with_errors", 200, 100, 205)
 
 
 def test_steps_of_a_run_that_is_over_do_nothing(services: Services, database: DocumentDatabase) -> None:
     start(services, database)
     made = prepare(services)
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     before = services.runs.get(RUN_ID)
     assert make_plan(services) == Plan()
-    assert load_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
-    assert research_batch(services, BatchInput(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert load_batch(services, Batch(RUN_ID, made.plan_id, 0)) == BatchResult()
+    assert research_batch(services, Batch(RUN_ID, made.plan_id, 0)) == BatchResult()
     assert analyze_all(services, made) == [BatchResult()] * 2
     assert database.portfolio_analyses.count_documents({}) == 0
     assert services.runs.get(RUN_ID) == before
@@ -150,11 +148,11 @@ def test_steps_of_a_run_that_is_being_canceled_do_nothing_more_and_what_is_store
 ) -> None:
     start(services, database)
     made = prepare(services)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     assert services.runs.request_cancel(RUN_ID, NOW)
     assert make_plan(services) == Plan()
     assert analyze_all(services, made) == [BatchResult()] * 2
-    assert finish(services, FinishInput(RUN_ID)) == "canceled"
+    assert finish_run(services) == "canceled"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.status, run.users_to_analyze, run.users_analyzed, run.progress.pages_done) == ("canceled", 3, 2, 1)
@@ -170,18 +168,18 @@ def test_a_cancel_that_arrives_while_the_run_finishes_decides_its_state(
     seen = services.runs.get(RUN_ID)
     assert seen is not None
     assert services.runs.request_cancel(RUN_ID, NOW)
-    # As the last step does that read the record just before.
+    # Like a last step that read the record just before.
     assert close_run(services, seen, Failure("gave_up", "It gave up.")) == "canceled"
     assert not services.runs.request_cancel(RUN_ID, NOW)
 
 
-def test_the_end_of_a_run_counts_what_is_stored_and_not_what_was_told_on_the_way(
+def test_the_end_of_a_run_counts_stored_reports_and_not_earlier_messages(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
     analyze_all(services, prepare(services))
     database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$set": {"users_analyzed": 99, "users_failed": 7}})
-    finish(services, FinishInput(RUN_ID))
+    finish_run(services)
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.portfolios_analyzed, run.users_failed) == (3, 3, 0)
@@ -195,11 +193,11 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     save = services.reports.save
 
     def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         return save(*reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.status, run.users_analyzed) == ("failed", 2)
@@ -216,11 +214,11 @@ def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
     save = services.reports.save
 
     def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
-        finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+        finish_run(services, Failure("run_stalled", "It got no further."))
         return save(*reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
-    analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+    analyze(services, Batch(RUN_ID, made.plan_id, 0))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
@@ -238,55 +236,97 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
     record_end = services.runs.finish
 
     def end_a_page_before(*arguments: Any) -> bool:  # noqa: ANN401 - passed on
-        analyze(services, BatchInput(RUN_ID, made.plan_id, 0))
+        analyze(services, Batch(RUN_ID, made.plan_id, 0))
         return record_end(*arguments)
 
     monkeypatch.setattr(services.runs, "finish", end_a_page_before)
-    finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+    finish_run(services, Failure("run_stalled", "It got no further."))
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
 
 
-def test_a_dry_run_counts_everything_and_writes_nothing_but_its_record(
+def test_a_dry_run_counts_everything_and_keeps_only_its_record_and_the_shared_prices(
     services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     start(services, database, dry_run=True)
     database.users.insert_one({"user_id": "broken"})
     database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
-    before = {name: list(database[name].find()) for name in ("users", "holdings")}
+    before = contents(database)
     analyze_all(services, prepare(services))
-    assert finish(services, FinishInput(RUN_ID)) == "completed_with_errors"
+    assert finish_run(services) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
-    after = {name: list(database[name].find()) for name in database.list_collection_names()}
-    assert len(after.pop("portfolio_analysis_runs")) == 1
-    assert {name: documents for name, documents in after.items() if documents} == before
-    # No alert is to take it for the night's.
+    assert_kept_only_the_record_and_prices(database, before, {"AAPL", services.settings.benchmark_symbol})
+    # Alerts must not mistake it for the nightly run.
     assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
 
 
 @pytest.mark.parametrize("step", ["plan", "load_prices"])
-def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_leaves_none(
+def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_keeps_only_its_record_and_the_shared_prices(
     services: Services, database: DocumentDatabase, step: str
 ) -> None:
     class ClosingProvider(SampleProvider):
         def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
-            finish(services, FinishInput(RUN_ID, Failure("run_stalled", "It got no further.")))
+            finish_run(services, Failure("run_stalled", "It got no further."))
             return super().daily_bars(symbols, start, end)
 
     start(services, database, dry_run=True)
+    before = contents(database)
     closing = replace(services, provider=ClosingProvider())
+    fetched = {services.settings.benchmark_symbol}
     if step == "plan":
         make_plan(closing)
     else:
-        load_batch(closing, BatchInput(RUN_ID, make_plan(services).plan_id, 0))
-    assert [name for name in database.list_collection_names() if name.startswith("symbol_prices")] == []
+        load_batch(closing, Batch(RUN_ID, make_plan(services).plan_id, 0))
+        fetched.add("AAPL")
+    assert_kept_only_the_record_and_prices(database, before, fetched)
 
 
-def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
+def contents(database: DocumentDatabase) -> dict[str, list[dict[str, Any]]]:
+    """Return the documents of the backend and the app by collection."""
+    kept = {name: list(database[name].find()) for name in sorted(database.list_collection_names())}
+    return {name: documents for name, documents in kept.items() if documents}
+
+
+def assert_kept_only_the_record_and_prices(
+    database: DocumentDatabase, before: dict[str, list[dict[str, Any]]], symbols: set[str]
+) -> None:
+    after = contents(database)
+    assert {document["run_id"] for document in after.pop("portfolio_analysis_runs")} == {RUN_ID}
+    assert {document["symbol"] for document in after.pop("symbol_prices")} == symbols
+    assert after == {name: before[name] for name in ("users", "holdings")}  # no report, no batch, no lease
+
+
+class Counting(SampleProvider):
+    """A provider that counts the requests for each symbol."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
+        self.asked.update(symbols)
+        return super().daily_bars(symbols, start, end)
+
+
+@pytest.mark.parametrize("dry_run_first", [True, False])
+def test_a_dry_run_and_another_run_together_fetch_the_prices_of_a_day_once(
+    services: Services, database: DocumentDatabase, *, dry_run_first: bool
+) -> None:
+    provider = Counting()
+    counted, symbols = replace(services, provider=provider), ["AAPL", services.settings.benchmark_symbol]
+    start(counted, database, dry_run=True)
+    if not dry_run_first:
+        fetch_histories(counted, symbols, provider.last_day(), services.settings.lookback_days)
+    analyze_all(counted, prepare(counted))
+    fetch_histories(counted, symbols, provider.last_day(), services.settings.lookback_days)
+    assert provider.asked == dict.fromkeys(symbols, 1)
+
+
+def test_a_user_with_too_many_symbols_does_not_affect_the_prices_of_others(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
@@ -298,7 +338,7 @@ def test_the_symbols_of_a_user_who_has_too_many_cost_nobody_else_their_prices(
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3, failed=1)
 
 
-def test_symbols_are_planned_in_batches_as_large_as_the_source_of_prices_takes(
+def test_symbols_are_planned_in_batches_of_the_size_that_the_source_accepts(
     services: Services, database: DocumentDatabase
 ) -> None:
     class SmallBatches(SampleProvider):
@@ -317,8 +357,8 @@ def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state
     start(services, database)
     made = prepare(services)
     analyze_all(services, made)
-    assert finish(services, FinishInput(RUN_ID)) == "completed"
-    # As if a second delivery of the page had met this user's documents after somebody had spoilt them.
+    assert finish_run(services) == "completed"
+    # As if the documents of this user had been corrupted before a second delivery of the page.
     late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
     services.reports.save([late], Shared())
     recount_if_over(services, RUN_ID)

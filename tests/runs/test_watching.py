@@ -1,4 +1,4 @@
-"""The watchdog: runs that nobody works for are closed, and what is old is deleted, bit by bit."""
+"""The watchdog: abandoned runs are closed, and old data is deleted in small amounts."""
 
 import logging
 from collections.abc import Iterator
@@ -12,14 +12,15 @@ from durabletask.worker import TaskHubGrpcWorker
 
 from analysis.models import Report
 from devhost.memory_backend import LocalBackend
-from functions.engine import VERSION, Engine
-from functions.services import Services, settings
+from functions.engine import ORCHESTRATION, DurableEngine
 from records import Run, Trigger
 from runs.ending import close_run, recount_if_over
-from runs.starting import ORCHESTRATION, RunActive, start_run
+from runs.engine import VERSION
+from runs.services import Services
+from runs.starting import RunActive, start_run
 from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
-from stores.shared import Shared
+from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
 
@@ -29,24 +30,12 @@ NOW = datetime.now(UTC)
 A_WHILE_AGO = NOW - timedelta(minutes=10)
 
 
-@pytest.fixture(autouse=True)
-def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("MONGODB_URL", "mongodb://not-used")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    monkeypatch.setenv("ANALYSIS_STALL_SECONDS", "300")
-    monkeypatch.setenv("ANALYSIS_RETENTION_DAYS", "30")
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
-
-
 def progressed(database: DocumentDatabase, run_id: str, moment: datetime) -> None:
     database.portfolio_analysis_runs.update_one({"run_id": run_id}, {"$set": {"progressed_at": moment}})
 
 
 def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logged(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     services.runs.start(RUN_ID, A_WHILE_AGO)
@@ -58,7 +47,7 @@ def test_a_run_that_the_engine_lost_is_failed_its_lease_freed_and_an_error_logge
 
 
 def test_a_run_whose_orchestration_ended_without_it_is_failed(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     hold_lease(services, "run_20200102_000000_0001", requested_at=A_WHILE_AGO)
     client.schedule_new_orchestration(ORCHESTRATION, instance_id="run_20200102_000000_0001")
@@ -68,8 +57,8 @@ def test_a_run_whose_orchestration_ended_without_it_is_failed(
     assert run_of(services, "run_20200102_000000_0001").errors[0].error_type == "run_lost"
 
 
-def test_a_run_that_gets_no_further_is_stopped_and_failed(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+def test_a_run_without_progress_is_stopped_and_failed(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0002"
     hold_lease(services, run_id, requested_at=A_WHILE_AGO)
@@ -85,8 +74,8 @@ def test_a_run_that_gets_no_further_is_stopped_and_failed(
     assert "ExecutionTerminatedEvent" in events
 
 
-def test_a_run_that_got_further_within_the_limit_is_left_alone(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+def test_a_run_with_progress_within_the_limit_is_not_stopped(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0003"
     hold_lease(services, run_id, requested_at=A_WHILE_AGO)
@@ -98,10 +87,8 @@ def test_a_run_that_got_further_within_the_limit_is_left_alone(
 
 
 @pytest.mark.parametrize("step", ["start", "reach", "reach again", "page_done"])
-def test_every_step_of_a_run_counts_as_getting_further(
-    services: Services, database: DocumentDatabase, step: str
-) -> None:
-    from records import Outcome  # noqa: PLC0415 - used here only
+def test_every_step_of_a_run_counts_as_progress(services: Services, database: DocumentDatabase, step: str) -> None:
+    from records import Outcome
 
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     if step == "reach again":
@@ -119,15 +106,13 @@ def test_every_step_of_a_run_counts_as_getting_further(
     assert moment > A_WHILE_AGO + timedelta(minutes=5)
 
 
-def test_a_run_that_was_just_asked_for_is_left_alone_until_it_had_time_to_start(
-    services: Services, engine: Engine
-) -> None:
+def test_a_run_that_was_just_requested_has_time_to_start(services: Services, engine: DurableEngine) -> None:
     hold_lease(services, RUN_ID, requested_at=datetime.now(UTC))
     close_stuck_runs(services, engine)
     assert run_of(services, RUN_ID).status == "queued"
 
 
-def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, engine: Engine) -> None:
+def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, engine: DurableEngine) -> None:
     hold_lease(services, RUN_ID, requested_at=A_WHILE_AGO)
     services.runs.request_cancel(RUN_ID, NOW)
     close_stuck_runs(services, engine)
@@ -135,7 +120,7 @@ def test_a_lost_run_that_is_to_be_canceled_ends_canceled(services: Services, eng
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: Engine, *, recorded: bool) -> None:
+def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: DurableEngine, *, recorded: bool) -> None:
     if recorded:
         services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=A_WHILE_AGO), None)
     services.lease.acquire(RUN_ID, A_WHILE_AGO)
@@ -143,8 +128,8 @@ def test_a_lease_that_a_run_left_behind_is_freed(services: Services, engine: Eng
     assert services.lease.holder() is None
 
 
-def test_a_run_that_ended_just_now_frees_its_lease_itself(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+def test_a_run_that_has_just_ended_frees_its_lease_itself(
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     services.runs.create(Run(RUN_ID, "completed", BY_HTTP, A_WHILE_AGO, completed_at=datetime.now(UTC)), None)
     services.lease.acquire(RUN_ID, A_WHILE_AGO)
@@ -161,8 +146,8 @@ def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> No
     )
 
 
-def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+def test_old_reports_and_engine_history_are_deleted_and_records_and_younger_runs_are_kept(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     old = start_run(services, engine, BY_HTTP)
     client.terminate_orchestration(old)
@@ -181,8 +166,8 @@ def test_old_reports_and_engine_history_go_and_records_and_younger_runs_stay(
     assert [run.run_id for run in services.runs.to_purge(NOW, 10)] == ["run_20200102_000000_0005"]
 
 
-def test_the_history_of_sub_orchestrations_goes_with_that_of_their_run(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient
+def test_the_history_of_sub_orchestrations_is_deleted_with_that_of_their_run(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient
 ) -> None:
     def group(_: OrchestrationContext, __: object) -> int:
         return 1
@@ -208,8 +193,8 @@ def carried_during(client: SyncDurableFunctionsClient, run: Run) -> list[Orchest
     return [state for state in states if state.created_at.replace(tzinfo=UTC) >= run.requested_at]
 
 
-def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
-    services: Services, engine: Engine, monkeypatch: pytest.MonkeyPatch
+def test_one_call_deletes_a_bounded_number_and_the_next_continues(
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runs.watching._REPORTS_PURGED", 40)
     monkeypatch.setattr("runs.watching._REPORTS_PER_DELETE", 20)
@@ -223,11 +208,11 @@ def test_one_call_deletes_a_bounded_number_and_the_next_goes_on(
 
 
 def _set(services: Services, run_id: str, values: dict[str, object]) -> None:
-    services.runs._runs.update_one({"run_id": run_id}, {"$set": values})  # noqa: SLF001 - as if time had passed
+    services.runs._runs.update_one({"run_id": run_id}, {"$set": values})  # noqa: SLF001 - simulates the passage of time
 
 
-def test_an_engine_that_is_away_keeps_no_reports_and_the_history_is_purged_later(
-    services: Services, engine: Engine
+def test_with_an_unavailable_engine_reports_are_deleted_and_the_history_is_purged_later(
+    services: Services, engine: DurableEngine
 ) -> None:
     for number in range(2):
         ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=2)
@@ -238,7 +223,7 @@ def test_an_engine_that_is_away_keeps_no_reports_and_the_history_is_purged_later
     assert services.runs.to_purge(NOW, 10) == []
 
 
-def test_runs_that_still_run_in_the_engine_are_purged_later_with_one_warning_and_keep_no_other_waiting(
+def test_runs_that_are_still_active_in_the_engine_are_purged_later_with_one_warning_and_do_not_delay_others(
     services: Services, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runs.watching._RUNS_PURGED", 2)
@@ -249,26 +234,26 @@ def test_runs_that_still_run_in_the_engine_are_purged_later_with_one_warning_and
         for run_id in running:
             client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
         for _ in range(3):
-            purge_old_runs(services, Engine(client))
+            purge_old_runs(services, DurableEngine(client))
         assert services.runs.to_purge(NOW, 10) == []
         assert warned(caplog) == running
-        carry_out(client, running[0])  # the termination that came with it
+        carry_out(client, running[0])  # including its termination
         caplog.clear()
         for run_id in running:
             _set(services, run_id, {"purge_after": A_WHILE_AGO})
-        purge_old_runs(services, Engine(client))
+        purge_old_runs(services, DurableEngine(client))
         assert client.get_orchestration_state(running[0]) is None
     assert warned(caplog) == []
 
 
 def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give the runs that warnings and errors tell of, in order."""
+    """Return the runs in warnings and errors, in order."""
     ours = (record for record in caplog.records if record.name == "runs.watching")
     records = [record for record in ours if record.levelno >= logging.WARNING]
     return [record.getMessage().split("run_id=")[1].rstrip(")") for record in records]
 
 
-def test_an_engine_that_is_away_is_asked_once_for_all_that_is_to_be_purged(
+def test_an_unavailable_engine_is_called_once_for_all_purges(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(3):
@@ -277,7 +262,7 @@ def test_an_engine_that_is_away_is_asked_once_for_all_that_is_to_be_purged(
     assert warned(caplog) == ["run_20200102_000000_0000"]
 
 
-def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
+def test_a_stalled_run_is_closed_even_if_its_orchestration_cannot_be_stopped(
     services: Services, database: DocumentDatabase
 ) -> None:
     run_id = "run_20200102_000000_0007"
@@ -285,12 +270,12 @@ def test_a_stalled_run_is_closed_though_its_orchestration_cannot_be_stopped(
     progressed(database, run_id, NOW - timedelta(seconds=301))
     with served(StubbornEngine()) as client:
         client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id)
-        close_stuck_runs(services, Engine(client))
+        close_stuck_runs(services, DurableEngine(client))
     assert run_of(services, run_id).errors[0].error_type == "run_stalled"
 
 
 def of_version(services: Services, client: SyncDurableFunctionsClient, version: str | None, number: int) -> str:
-    """Give an active run that the engine carries, and that another version of the app started."""
+    """Return an active run in the engine that was started by another version of the app."""
     run_id = f"run_20200102_000000_01{number:02}"
     services.runs.create(Run(run_id, "queued", BY_HTTP, A_WHILE_AGO), None, version=version)
     services.lease.acquire(run_id, A_WHILE_AGO)
@@ -298,8 +283,8 @@ def of_version(services: Services, client: SyncDurableFunctionsClient, version: 
     return run_id
 
 
-def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by_the_watchdog(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
+def test_a_run_of_a_newer_version_without_progress_for_a_minute_is_closed_by_the_watchdog(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = of_version(services, client, "99.0", 0)
     close_stuck_runs(services, engine)
@@ -307,24 +292,24 @@ def test_a_run_of_a_newer_version_that_gets_no_further_for_a_minute_is_closed_by
     assert (run.status, run.errors[0].error_type) == ("failed", "newer_version")
     assert "from version 99.0 of the orchestration to 1.0" in run.errors[0].error
     assert services.lease.holder() is None
-    assert "The orchestration engine does not carry an active run" in caplog.text  # what the alert looks for
+    assert "An active run cannot continue in the orchestration engine" in caplog.text  # the text in the alert's query
 
 
-def test_a_trigger_closes_a_run_of_a_newer_version_that_stood_still_as_long_as_no_run_may(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+def test_a_trigger_closes_a_run_of_a_newer_version_without_progress_for_the_time_limit_of_all_runs(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = of_version(services, client, "99.0", 1)
-    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds - 60))
-    with pytest.raises(RunActive):  # a newer host may be at work on a long step
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=services.settings.stall_seconds - 60))
+    with pytest.raises(RunActive):  # a newer host may still run a long step
         start_run(services, engine, BY_HTTP)
-    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=settings().stall_seconds + 60))
+    progressed(database, run_id, datetime.now(UTC) - timedelta(seconds=services.settings.stall_seconds + 60))
     started = start_run(services, engine, BY_HTTP)
     assert services.lease.holder() == started
     assert run_of(services, run_id).errors[0].error_type == "newer_version"
 
 
-def test_a_run_of_a_newer_version_that_gets_on_is_left_to_the_host_that_knows_it(
-    services: Services, engine: Engine, client: SyncDurableFunctionsClient, database: DocumentDatabase
+def test_a_run_of_a_newer_version_with_progress_is_left_to_the_newer_host(
+    services: Services, engine: DurableEngine, client: SyncDurableFunctionsClient, database: DocumentDatabase
 ) -> None:
     run_id = of_version(services, client, "99.0", 2)
     progressed(database, run_id, datetime.now(UTC))
@@ -333,9 +318,9 @@ def test_a_run_of_a_newer_version_that_gets_on_is_left_to_the_host_that_knows_it
 
 
 @pytest.mark.parametrize(("version", "number"), [("0.9", 3), ("1.0", 4), (None, 5)])
-def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_has(
+def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_normal_time_limit(
     services: Services,
-    engine: Engine,
+    engine: DurableEngine,
     client: SyncDurableFunctionsClient,
     database: DocumentDatabase,
     version: str | None,
@@ -347,5 +332,5 @@ def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_time_that_any_
     assert run_of(services, run_id).is_active
 
 
-def test_the_version_that_started_a_run_is_on_its_record(services: Services, engine: Engine) -> None:
+def test_the_version_that_started_a_run_is_on_its_record(services: Services, engine: DurableEngine) -> None:
     assert services.runs.version(start_run(services, engine, BY_HTTP)) == VERSION

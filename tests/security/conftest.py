@@ -1,4 +1,4 @@
-"""A door that takes all kinds of credentials, and the OpenID issuer it trusts."""
+"""The app's authentication with all kinds of credentials, and the OpenID issuer that it trusts."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def issuer(running_issuer: Issuer) -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def door(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Door:
+def door(issuer: Issuer) -> Door:
     environment = {
         "ADMIN_SECRET": SECRET,
         "JWT_SECRET": KEY,
@@ -33,4 +33,4 @@ def door(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Door:
         "OIDC_AUDIENCE": AUDIENCE,
         "OIDC_ADMIN_ROLE": ROLE,
     }
-    return a_door(monkeypatch, environment, is_administrator=lambda user: user == ADMINISTRATOR)
+    return a_door(environment, is_administrator=lambda user: user == ADMINISTRATOR)

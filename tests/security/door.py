@@ -1,15 +1,15 @@
-"""The app's door, with keys, secrets and administrators that a test chooses."""
+"""The app's authentication, with keys, secrets and administrators chosen by a test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import azure.functions as func
-import pytest
 
 from credentials.issuer import IssuerKeys
 from credentials.secrets import Secrets
-from functions.access.administrators import Admin, require_admin
+from functions.access.administrators import Admin, admin_of
 from functions.access.tokens import verifiers
+from functions.services import Worker
 from settings import Settings
 from tests.clock import Clock
 
@@ -22,13 +22,14 @@ LOCAL = {
 
 @dataclass(frozen=True)
 class Door:
-    """Lets in, or raises as :func:`require_admin` does."""
+    """Accepts a request, or raises like :func:`admin_of`."""
 
     clock: Clock
+    worker: Worker
 
     def enter(self, headers: dict[str, str] | None = None, *, query: dict[str, str] | None = None) -> Admin:
-        return require_admin(
-            func.HttpRequest("GET", "http://localhost/", headers=headers or {}, params=query, body=b"")
+        return admin_of(
+            func.HttpRequest("GET", "http://localhost/", headers=headers or {}, params=query, body=b""), self.worker
         )
 
     def with_secret(self, secret: str) -> Admin:
@@ -39,7 +40,6 @@ class Door:
 
 
 def a_door(
-    monkeypatch: pytest.MonkeyPatch,
     environment: dict[str, str],
     *,
     is_administrator: Callable[[str], bool] = lambda _: False,
@@ -50,7 +50,7 @@ def a_door(
     settings = Settings.from_environment(LOCAL | environment)
     known = secrets or Secrets(settings, clock=clock)
     keys = None if settings.oidc is None else IssuerKeys(settings.oidc, clock)
-    table = verifiers(settings, known, is_administrator, keys)
-    for name, made in {"settings": settings, "secrets": known, "token_verifiers": table}.items():
-        monkeypatch.setattr(f"functions.access.administrators.{name}", lambda made=made: made)
-    return Door(clock)
+    worker = Worker(settings)
+    worker.secrets = known
+    worker.verifiers = verifiers(settings, known, is_administrator, keys)
+    return Door(clock, worker)

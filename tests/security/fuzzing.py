@@ -1,4 +1,4 @@
-"""How much is tried: little in ``make test``, always the same; as much as FUZZ_EXAMPLES says in ``make fuzz``."""
+"""The number of examples: few in ``make test``, always the same; FUZZ_EXAMPLES in ``make fuzz``."""
 
 import os
 
@@ -8,7 +8,7 @@ _WANTED = os.environ.get("FUZZ_EXAMPLES")
 
 
 def examples(few: int) -> settings:
-    """Give the settings of a test that tries ``few`` examples, unless FUZZ_EXAMPLES asks for more."""
+    """Return the settings of a test with ``few`` examples, or with more if FUZZ_EXAMPLES is set."""
     return settings(
         max_examples=int(_WANTED or few),
         derandomize=_WANTED is None,

@@ -1,4 +1,4 @@
-"""An OpenID issuer for tests: a real server with a discovery document and keys that are made and replaced."""
+"""An OpenID issuer for tests: a real server with a discovery document and keys that can be replaced."""
 
 import json
 import ssl
@@ -42,12 +42,12 @@ def public_jwk(key: PrivateKey, kid: str) -> dict[str, Any]:
 
 @dataclass
 class Issuer:
-    """Its keys, what it answers, and what it was asked."""
+    """The keys of the issuer, its answers, and the requests that it received."""
 
     url: str
     keys: dict[str, PrivateKey] = field(default_factory=dict)
     answers: dict[str, tuple[int, bytes, dict[str, str]]] = field(default_factory=dict)
-    """Instead of what belongs there."""
+    """Answers by path that replace the normal ones."""
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -109,7 +109,7 @@ def an_issuer(tls: ssl.SSLContext | None = None) -> Iterator[Issuer]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_arguments: object) -> None:
-            pass  # who asked has gone
+            pass  # the client has disconnected
 
     server = Server(("127.0.0.1", 0), Handler)
     if tls is not None:

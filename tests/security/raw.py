@@ -1,4 +1,4 @@
-"""HTTP by hand: what a well-behaved client would never send."""
+"""Raw HTTP, for requests that a well-behaved client would never send."""
 
 import socket
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Answer:
 
 
 def send(app: App, target: str, *headers: bytes, method: str = "GET", body: bytes = b"", signed: bool = True) -> Answer:
-    """Send these very bytes on a connection of their own."""
+    """Send exactly these bytes on a new connection, and return the answer."""
     secret = [b"X-Admin-Secret: " + SECRET.encode()] if signed else []
     length = [f"Content-Length: {len(body)}".encode()] if body else []
     lines = [f"{method} {target} HTTP/1.1".encode(), b"Host: evil.example", b"Connection: close"]

@@ -1,4 +1,4 @@
-"""What a secret looks like, in a file or in a log."""
+"""Patterns of secrets in files and logs."""
 
 import math
 import re
@@ -21,18 +21,18 @@ _ASSIGNED = re.compile(
     r"[\"']?([A-Za-z0-9+/_=.-]{16,})"
 )
 _BITS_A_CHARACTER = 3.6
-"""Words in a row have some 3 to 3.5, random text of 20 characters in base 64 some 4.2 on average."""
+"""Joined words have about 3 to 3.5 bits, random text of 20 characters in base 64 about 4.2 on average."""
 
 
 def certain_secrets(text: str) -> Iterator[tuple[str, str]]:
-    """Give what cannot be anything else: its kind and the text."""
+    """Yield the kind and the text of everything that can only be a secret."""
     for kind, pattern in CERTAIN.items():
         for found in pattern.finditer(text):
             yield kind, found[0]
 
 
 def possible_secrets(text: str) -> Iterator[tuple[str, str]]:
-    """Give those, and what is called a secret and looks random."""
+    """Yield the certain secrets, and random-looking values with the name of a secret."""
     yield from certain_secrets(text)
     for found in _ASSIGNED.finditer(text):
         if _bits(found[1]) > _BITS_A_CHARACTER and any(character.isdigit() for character in found[1]):

@@ -16,12 +16,12 @@ from tests.clock import Clock
 from tests.security.door import LOCAL, Door, a_door
 from tests.vault import Vault, a_vault
 
-SECRET = "the admin secret"
+SECRET = "the secret of administrators"
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Door:
-    return a_door(monkeypatch, {"ADMIN_SECRET": SECRET})
+def door() -> Door:
+    return a_door({"ADMIN_SECRET": SECRET})
 
 
 @pytest.fixture
@@ -31,17 +31,17 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def door_with_vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Door:
+def door_with_vault(vault: Vault) -> Door:
     settings = Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url})
-    return a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, secrets=Secrets(settings, vault.client))
+    return a_door({"KEY_VAULT_URL": vault.url}, secrets=Secrets(settings, vault.client))
 
 
-def test_the_secret_opens_the_door_under_its_own_name(door: Door) -> None:
+def test_the_secret_is_accepted_under_its_own_name(door: Door) -> None:
     admin = door.with_secret(SECRET)
     assert (admin.actor, admin.credential, admin.credential_id) == ("admin-secret", "admin-secret", None)
 
 
-def test_the_version_that_opened_the_door_is_known(door_with_vault: Door, vault: Vault) -> None:
+def test_the_accepted_version_is_known(door_with_vault: Door, vault: Vault) -> None:
     versions = {value: vault.put("admin-secret", value) for value in ("old", "new")}
     for value, version in versions.items():
         assert door_with_vault.with_secret(value).credential_id == version.id
@@ -57,7 +57,7 @@ WRONG = {
     "NUL in front": "\0" + SECRET,
     "NUL alone": "\0",
     "unicode": "ségrët",
-    "look-alike letters": SECRET.replace("a", "а"),  # noqa: RUF001 - that is the attack
+    "look-alike letters": SECRET.replace("a", "а"),  # noqa: RUF001 - this is the attack
     "full width": "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in SECRET),
     "combining": SECRET + "\u0301",
     "emoji": "\N{LOCK}" * 50,
@@ -100,15 +100,15 @@ def test_the_secret_in_authorization_is_refused(door: Door, scheme: str) -> None
         door.enter({"Authorization": f"{scheme} {SECRET.replace(' ', '')}"})
 
 
-def test_without_any_secret_nobody_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {})
+def test_without_any_secret_access_is_refused() -> None:
+    door = a_door({})
     for headers in ({}, {"X-Admin-Secret": ""}, {"X-Admin-Secret": "None"}, {"Authorization": "Bearer a.b.c"}):
         with pytest.raises(AuthenticationUnavailable):
             door.enter(headers)
 
 
-def test_where_only_tokens_are_in_use_nobody_is_just_not_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"JWT_SECRET": "x" * 32})
+def test_if_only_tokens_are_in_use_a_request_without_one_is_unauthorized() -> None:
+    door = a_door({"JWT_SECRET": "x" * 32})
     with pytest.raises(Unauthorized):
         door.enter()
     with pytest.raises(AuthenticationUnavailable):
@@ -116,7 +116,7 @@ def test_where_only_tokens_are_in_use_nobody_is_just_not_signed_in(monkeypatch: 
 
 
 @pytest.mark.parametrize("attributes", [{"enabled": False}, {"ends": Clock().utc().replace(year=2000)}])
-def test_a_version_that_was_disabled_or_has_expired_opens_nothing(
+def test_a_disabled_or_expired_version_is_refused(
     door_with_vault: Door, vault: Vault, attributes: dict[str, object]
 ) -> None:
     vault.put("admin-secret", "good")
@@ -125,7 +125,7 @@ def test_a_version_that_was_disabled_or_has_expired_opens_nothing(
         door_with_vault.with_secret("bad")
 
 
-def test_a_vault_that_is_away_opens_nothing(door_with_vault: Door, vault: Vault) -> None:
+def test_with_an_unavailable_vault_access_is_refused(door_with_vault: Door, vault: Vault) -> None:
     vault.put("admin-secret", SECRET)
     vault.failing_with = 503
     for headers in ({}, {"X-Admin-Secret": SECRET}, {"X-Admin-Secret": ""}):
@@ -134,7 +134,7 @@ def test_a_vault_that_is_away_opens_nothing(door_with_vault: Door, vault: Vault)
 
 
 class Comparisons:
-    """Counts what goes through ``hmac.compare_digest``, and looks at it."""
+    """Records the arguments of ``hmac.compare_digest``."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[tuple[bytes, bytes]] = []
@@ -153,7 +153,7 @@ class Comparisons:
         return list(self.made)
 
 
-def test_every_accepted_version_is_compared_whatever_was_sent_and_wherever_it_matched(
+def test_every_accepted_version_is_compared_whichever_one_matches(
     door_with_vault: Door, vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for value in ("oldest", "old", "new"):
@@ -161,7 +161,7 @@ def test_every_accepted_version_is_compared_whatever_was_sent_and_wherever_it_ma
     door_with_vault.with_secret("new")
     door_with_vault.enter({"X-Admin-Secret": "old"})
     with pytest.raises(Unauthorized):
-        door_with_vault.with_secret("spends the second look that is due")
+        door_with_vault.with_secret("uses up the second fetch")
     comparisons = Comparisons(monkeypatch)
     sent: list[dict[str, str]] = [{"X-Admin-Secret": text} for text in ("new", "old", "oldest", "", "n", "x" * 9_999)]
     for headers in [*sent, {}]:
@@ -171,7 +171,7 @@ def test_every_accepted_version_is_compared_whatever_was_sent_and_wherever_it_ma
         assert len({known for _, known in made}) == 2
 
 
-def test_guesses_cost_the_vault_nothing(door_with_vault: Door, vault: Vault) -> None:
+def test_guesses_cause_no_requests_to_the_vault(door_with_vault: Door, vault: Vault) -> None:
     vault.put("admin-secret", SECRET)
     door_with_vault.with_secret(SECRET)
     before = len(vault.asked)
@@ -181,7 +181,9 @@ def test_guesses_cost_the_vault_nothing(door_with_vault: Door, vault: Vault) -> 
     assert len(vault.asked) - before <= 2
 
 
-def test_a_right_secret_costs_the_vault_nothing_and_an_absent_one_neither(door_with_vault: Door, vault: Vault) -> None:
+def test_neither_a_right_secret_nor_a_missing_one_causes_requests_to_the_vault(
+    door_with_vault: Door, vault: Vault
+) -> None:
     vault.put("admin-secret", SECRET)
     door_with_vault.with_secret(SECRET)
     vault.asked.clear()
@@ -198,14 +200,14 @@ def test_a_secret_is_replaced_and_no_request_with_the_old_or_the_new_one_is_refu
     vault.put("admin-secret", "old")
     replaced, entered_with_new, stop = threading.Event(), threading.Semaphore(0), threading.Event()
 
-    def old_hand() -> int:
+    def use_old_secret() -> int:
         entered = 0
         while not stop.is_set():
             door_with_vault.with_secret("old")
             entered += 1
         return entered
 
-    def new_hand() -> int:
+    def use_new_secret() -> int:
         replaced.wait()
         entered = 0
         while not stop.is_set():
@@ -215,7 +217,7 @@ def test_a_secret_is_replaced_and_no_request_with_the_old_or_the_new_one_is_refu
         return entered
 
     with ThreadPoolExecutor(8) as pool:
-        hands = [pool.submit(hand) for hand in (old_hand, new_hand) for _ in range(4)]
+        hands = [pool.submit(hand) for hand in (use_old_secret, use_new_secret) for _ in range(4)]
         try:
             vault.put("admin-secret", "new")
             replaced.set()
@@ -224,7 +226,7 @@ def test_a_secret_is_replaced_and_no_request_with_the_old_or_the_new_one_is_refu
         finally:
             replaced.set()
             stop.set()
-        # A refusal would have ended a hand, and be raised here.
+        # A refusal would have ended a thread, and is raised here.
         assert all(hand.result() > 0 for hand in hands)
 
 

@@ -1,4 +1,4 @@
-"""Credentials through the whole app: what arrives of them, and what an answer says."""
+"""Credentials in requests to the whole app, and the answers."""
 
 import socket
 import time
@@ -54,7 +54,7 @@ def test_a_user_of_the_backend_is_forbidden(app: App) -> None:
     problem(app.client.get(RUNS, headers=bearer(a_token("nobody"))), 403)
 
 
-def test_who_is_forbidden_is_on_record_by_name(app: App, issuer: Issuer) -> None:
+def test_a_forbidden_user_is_named_in_the_audit_log(app: App, issuer: Issuer) -> None:
     for token, name, subject in (
         (a_token("adam"), "adam", "adam"),
         (issuer.token(issuer.claims(roles=[])), issuer.claims()["oid"], "subject-1"),
@@ -64,14 +64,14 @@ def test_who_is_forbidden_is_on_record_by_name(app: App, issuer: Issuer) -> None
         assert (entry["problem"], entry["actor"], entry["credential_id"]) == ("forbidden", name, subject)
 
 
-def test_tokens_of_the_issuer_are_known_by_its_keys(app: App, issuer: Issuer) -> None:
+def test_tokens_of_the_issuer_are_verified_with_its_keys(app: App, issuer: Issuer) -> None:
     for kid in ("rsa-1", "ec-1"):
         assert app.client.get(RUNS, headers=bearer(issuer.token(kid=kid))).status_code == 200
     problem(app.client.get(RUNS, headers=bearer(issuer.token(issuer.claims(roles=[])))), 403)
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Admin-Secret": "wrong"}, {"Authorization": "Bearer wrong"}], ids=str)
-def test_who_is_not_signed_in_is_told_how(app: App, headers: dict[str, str]) -> None:
+def test_an_unauthorized_answer_names_the_ways_to_sign_in(app: App, headers: dict[str, str]) -> None:
     answer = app.client.get(RUNS, headers=headers)
     problem(answer, 401)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -83,7 +83,7 @@ def test_credentials_in_the_query_string_are_refused(app: App) -> None:
 
 
 def status_of(app: App, *headers: bytes) -> int:
-    """Send a request as no library would."""
+    """Send a request that no library would send, and return the status."""
     address = urlsplit(str(app.client.base_url))
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
         lines = [f"GET {RUNS} HTTP/1.1".encode(), b"Host: x", b"Connection: close", *headers]
@@ -94,7 +94,7 @@ def status_of(app: App, *headers: bytes) -> int:
 RIGHT = f"X-Admin-Secret: {SECRET}".encode()
 
 
-def test_a_request_by_hand_with_the_secret_is_let_in(app: App) -> None:
+def test_a_raw_request_with_the_secret_is_accepted(app: App) -> None:
     assert status_of(app, RIGHT) == 200
 
 
@@ -107,11 +107,11 @@ def test_a_request_by_hand_with_the_secret_is_let_in(app: App) -> None:
         [RIGHT, b"X-Admin-Secret:"],
     ],
 )
-def test_two_secrets_are_none(app: App, headers: list[bytes]) -> None:
+def test_two_secrets_are_refused(app: App, headers: list[bytes]) -> None:
     assert status_of(app, *headers) == 401
 
 
-def test_two_tokens_are_none(app: App) -> None:
+def test_two_tokens_are_refused(app: App) -> None:
     token = f"Authorization: Bearer {a_token('zoe-admin')}".encode()
     assert status_of(app, token) == 200
     assert status_of(app, token, token) == 401
@@ -120,20 +120,20 @@ def test_two_tokens_are_none(app: App) -> None:
 @pytest.mark.parametrize(
     "value", [b"\xe9\xe9", b"\xff\xfe", b"caf\xc3\xa9", b"\x7f", b"a\x00b", b"x\x0bX-Admin-Secret: y", b"x\ty"]
 )
-def test_bytes_that_are_no_text_are_no_error_of_the_server(app: App, value: bytes) -> None:
+def test_bytes_that_are_not_text_do_not_cause_a_server_error(app: App, value: bytes) -> None:
     assert status_of(app, b"X-Admin-Secret: " + value) in (400, 401)
     assert status_of(app, b"Authorization: Bearer " + value) in (400, 401)
 
 
-def test_a_megabyte_of_token_is_no_error_of_the_server(app: App) -> None:
+def test_a_token_of_a_megabyte_does_not_cause_a_server_error(app: App) -> None:
     try:
         status = status_of(app, b"Authorization: Bearer " + b"A" * 1_048_576)
     except (ConnectionError, IndexError):
-        return  # it hung up instead of reading it all
+        return  # the host closed the connection before reading it all
     assert status in (400, 401, 431)
 
 
-def test_nothing_that_was_sent_as_a_credential_is_in_the_log(app: App, issuer: Issuer) -> None:
+def test_no_credential_that_was_sent_is_in_the_log(app: App, issuer: Issuer) -> None:
     sent = [
         a_token("zoe-admin"),
         a_token("nobody"),

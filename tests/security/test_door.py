@@ -1,4 +1,4 @@
-"""Attacks on the API, a line each: none gets further than its refusal, and none starts a run."""
+"""Attacks on the API: each of them is refused, and none starts a run."""
 
 import base64
 import gzip
@@ -49,7 +49,7 @@ def test_verb_tampering_by_header_changes_nothing(app: App, header: str) -> None
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "CONNECTX", "get", "POST,GET"])
-def test_verbs_that_nobody_expects_are_refused(app: App, method: str) -> None:
+def test_unexpected_methods_are_refused(app: App, method: str) -> None:
     assert send(app, TRIGGER, method=method).status in (400, 404, 405)
 
 
@@ -94,28 +94,28 @@ def test_path_traversal_encoded_slashes_dots_nul_and_operators_in_ids_find_nothi
     ],
     ids=range(14),
 )
-def test_a_deeply_nested_or_otherwise_monstrous_body_is_refused_by_its_member(app: App, body: bytes) -> None:
+def test_a_deeply_nested_or_otherwise_abnormal_body_is_refused_by_its_member(app: App, body: bytes) -> None:
     answer = app.client.post(TRIGGER, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert len(answer.content) < 1_000
     assert len(answer.json()["member"]) <= 100
 
 
-def test_an_oversized_body_is_refused_wherever_one_is_taken(app: App, run_id: str) -> None:
+def test_an_oversized_body_is_refused_by_every_route_with_a_body(app: App, run_id: str) -> None:
     for path in (TRIGGER, f"{BASE}/analysis-runs/{run_id}/cancel", f"{BASE}/analysis-runs/{run_id}/retry"):
         assert app.client.post(path, content=b" " * 65_537).status_code == 413
         assert app.client.post(path, content=iter([b" " * 40_000] * 2)).status_code == 411
 
 
 @pytest.mark.parametrize("content", [b"\0" * 50_000_000, b'{"dry_run":true,"user_ids":["sample-nobody"]}'])
-def test_a_gzip_bomb_is_not_inflated_and_nor_is_anything_else(app: App, content: bytes) -> None:
+def test_neither_a_gzip_bomb_nor_any_other_body_is_decompressed(app: App, content: bytes) -> None:
     packed = gzip.compress(content)
     answer = app.client.post(TRIGGER, content=packed, headers={"Content-Encoding": "gzip"})
     assert len(packed) < 65_536
     assert (answer.status_code, answer.json()["member"]) == (422, "body")
 
 
-def test_slow_heads_and_bodies_keep_nobody_waiting(app: App) -> None:
+def test_slow_heads_and_bodies_do_not_delay_others(app: App) -> None:
     url = app.client.base_url
     head = f"POST {TRIGGER} HTTP/1.1\r\nHost: x\r\nX-Admin-Secret: {SECRET}\r\n"
     with ExitStack() as slow:
@@ -151,7 +151,7 @@ def test_operators_of_the_database_in_any_parameter_are_refused(app: App, run_id
         for name in names:
             for parameters in ({name: operator}, {f"{name}[$gt]": ""}, {f"{name}[$gt]": "1"}, {f"{name}.$gt": "1"}):
                 answer = app.client.get(path.format(run_id=run_id), params=parameters)
-                # A host drops parameters without a value.
+                # The host drops parameters without a value.
                 assert answer.status_code == (200 if list(parameters.values()) == [""] else 422), answer.text
 
 
@@ -187,7 +187,7 @@ def test_forged_cursors_are_refused(app: App, run_id: str, cursor: bytes) -> Non
 @pytest.mark.parametrize(
     "place", [["2026-01-01T00:00:00Z", "a\0b"], ["0001-01-01T00:00:00Z", ""], ["9999-12-31T23:59:59Z", "$gt"]]
 )
-def test_a_cursor_of_the_right_form_is_a_place_in_the_list_and_nothing_else(app: App, place: list[str]) -> None:
+def test_a_well_formed_cursor_is_only_a_place_in_the_list(app: App, place: list[str]) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
     for path in (f"{BASE}/analysis-runs", f"{BASE}/audit"):
         assert app.client.get(path, params={"before": cursor}).status_code == 200
@@ -208,7 +208,7 @@ FORGED = "\r\n23:59:59.999 INFO    forged: a line"
 
 
 @pytest.mark.parametrize("text", [FORGED, FORGED.replace("\r", ""), "\x1b[2J", "\x00", "\u2028forged"])
-def test_line_breaks_in_what_is_sent_never_break_a_line_of_the_log(app: App, text: str) -> None:
+def test_line_breaks_in_a_request_never_break_a_line_of_the_log(app: App, text: str) -> None:
     quoted = "".join(f"%{byte:02x}" for byte in text.encode())
     app.client.post(TRIGGER, json={"user_ids": [f"a{text}"], f"b{text}": 1})
     send(app, f"{BASE}/analysis-status/{quoted}?a{quoted}=b{quoted}")
@@ -227,7 +227,7 @@ def test_line_breaks_in_what_is_sent_never_break_a_line_of_the_log(app: App, tex
 
 
 @pytest.mark.parametrize("value", ["%0d%0aX-Forged: 1", "\\r\\nX-Forged: 1", "https://evil.example/"])
-def test_nothing_that_is_sent_gets_into_the_headers_of_an_answer(app: App, run_id: str, value: str) -> None:
+def test_no_part_of_a_request_gets_into_the_headers_of_an_answer(app: App, run_id: str, value: str) -> None:
     refused = send(
         app, f"{TRIGGER}?x={value.replace(' ', '')}", f"traceparent: {value}".encode(), f"Origin: {value}".encode(),
         f"Idempotency-Key: {value}".encode(), f"X-Forwarded-Host: {value}".encode(), method="POST",
@@ -238,7 +238,7 @@ def test_nothing_that_is_sent_gets_into_the_headers_of_an_answer(app: App, run_i
         assert b"forged" not in answer.head.lower()
 
 
-def test_header_lines_that_are_malformed_let_nobody_in(app: App) -> None:
+def test_malformed_header_lines_give_no_access(app: App) -> None:
     for header in (
         b"X-Admin-Secret : x",
         b" folded: x",

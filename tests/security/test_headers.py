@@ -1,4 +1,4 @@
-"""The headers of every answer, and which pages of other origins may read one."""
+"""The headers of every answer, and the origins whose pages may read one."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from functions.access.throttling import MOST_FAILURES
 from functions.http.openapi import document
-from stores.sign_in_failures import MOST_FAILURES
+from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
 
 ORIGINS = ("https://admin.example.org", "http://localhost:3000")
@@ -50,7 +51,7 @@ def answers(app: App) -> list[httpx.Response]:
     ]
 
 
-def test_every_answer_has_the_headers_that_keep_it_to_its_caller(app: App, closed: App) -> None:
+def test_every_answer_has_the_headers_that_protect_it(app: App, closed: App) -> None:
     seen = [*answers(app), closed.client.get(f"{BASE}/analysis-runs")]
     statuses = {200, 202, 204, 304, 400, 401, 404, 405, 409, 411, 413, 422, 429, 503}
     assert {answer.status_code for answer in seen} == statuses
@@ -65,21 +66,23 @@ def test_every_answer_has_the_headers_that_keep_it_to_its_caller(app: App, close
         assert not {"server", "x-powered-by", "x-aspnet-version", "set-cookie", "via"} & set(answer.headers)
 
 
-# Of the connection, or said of the content in another place of the description.
+# Headers of the connection, or described elsewhere together with the content.
 NOT_DESCRIBED = {"date", "connection", "content-length", "content-type", "transfer-encoding"}
 
 
-def test_every_status_and_header_that_is_answered_is_described(app: App) -> None:
-    described = {re.sub(r"{\w+}", "[^/]+", path): item for path, item in document()["paths"].items()}
+def test_every_status_and_header_of_an_answer_is_described(app: App) -> None:
+    described = {re.sub(r"{\w+}", "[^/]+", path): item for path, item in document(api.routes)["paths"].items()}
     for answer in answers(app):
         path = answer.request.url.path
-        (operation,) = [told for form, item in described.items() if re.fullmatch(form, path) for told in item.values()]
-        if answer.request.method != "OPTIONS":  # of a browser, not of a caller
-            told = operation["responses"][str(answer.status_code)]["headers"]
-            assert set(answer.headers) - NOT_DESCRIBED <= {name.lower() for name in told}, path
+        (operation,) = [
+            found for form, item in described.items() if re.fullmatch(form, path) for found in item.values()
+        ]
+        if answer.request.method != "OPTIONS":  # sent by browsers, not by clients of the API
+            headers = operation["responses"][str(answer.status_code)]["headers"]
+            assert set(answer.headers) - NOT_DESCRIBED <= {name.lower() for name in headers}, path
 
 
-def test_cors_is_off_unless_origins_are_named(closed: App) -> None:
+def test_cors_is_off_unless_origins_are_configured(closed: App) -> None:
     headers = {"Origin": ORIGINS[0], "Access-Control-Request-Method": "POST"}
     for answer in (closed.client.options(TRIGGER, headers=headers), closed.client.get("/api/health", headers=headers)):
         assert not [name for name in answer.headers if name.startswith("access-control-")]
@@ -88,7 +91,7 @@ def test_cors_is_off_unless_origins_are_named(closed: App) -> None:
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_pages_of_named_origins_may_read_answers_and_send_what_the_api_takes(app: App, origin: str) -> None:
+def test_pages_of_configured_origins_may_read_answers_and_send_requests(app: App, origin: str) -> None:
     asked = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
@@ -122,7 +125,7 @@ def test_pages_of_named_origins_may_read_answers_and_send_what_the_api_takes(app
         {"Access-Control-Request-Headers": "x-admin-secret, x-other"},
     ],
 )
-def test_anything_else_gets_no_leave(app: App, changed: dict[str, str]) -> None:
+def test_anything_else_is_not_allowed(app: App, changed: dict[str, str]) -> None:
     asked = {"Origin": ORIGINS[0], "Access-Control-Request-Method": "POST"} | changed
     answer = app.client.options(TRIGGER, headers=asked)
     assert answer.status_code == 405

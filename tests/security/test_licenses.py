@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 LINE = re.compile(r"^\| `(?P<name>[^`]+)` \| (?P<license>[^|]+) \|$", re.MULTILINE)
-# Permissive licenses: they require only their notice, or, MPL, the publication of changes.
+# Permissive licenses: they require only a notice, or in the case of MPL the publication of changes.
 HARMLESS = {
     "MIT", "MIT-0", "MIT License", "Apache-2.0", "Apache Software License", "BSD-2-Clause", "BSD-3-Clause",
     "BSD License", "3-Clause BSD License", "0BSD", "ISC", "Zlib", "CC0-1.0", "PSF-2.0",
@@ -25,11 +25,13 @@ def required() -> list[str]:
 
 
 def license_of(package: str) -> str:
-    told = metadata(package)
-    if expression := told.get("License-Expression"):
+    fields = metadata(package)
+    if expression := fields.get("License-Expression"):
         return expression
-    classifiers = [line for line in told.get_all("Classifier") or [] if line.startswith("License ::")]
-    names = [line.rpartition(" :: ")[2] for line in classifiers] or [(told.get("License") or "unknown").splitlines()[0]]
+    classifiers = [line for line in fields.get_all("Classifier") or [] if line.startswith("License ::")]
+    names = [line.rpartition(" :: ")[2] for line in classifiers] or [
+        (fields.get("License") or "unknown").splitlines()[0]
+    ]
     return ", ".join(names)
 
 

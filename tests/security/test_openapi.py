@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes of the API's own description: what it promises is what happens, whatever is sent.
+"""Requests that schemathesis generates from the API's own description: all answers conform to it.
 
 ``make fuzz`` runs the same for longer, with another seed each time.
 """
@@ -16,33 +16,34 @@ import schemathesis
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from functions.http.endpoint import Route
 from functions.http.openapi import document
-from functions.http.operations import OPERATIONS, TRIGGER, Operation
+from functions.http.routes import api
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.fuzzing import examples
 
 load_all_checks()
-schema = schemathesis.openapi.from_dict(document())
+schema = schemathesis.openapi.from_dict(document(api.routes))
 schema.config.seed = secrets.randbelow(2**32) if "FUZZ_EXAMPLES" in os.environ else 5
 attempts = count(1)
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    # Each request names a client of its own, so none of them fails to sign in too often.
+    # Each request has its own client address, so that none is throttled after failed sign-ins.
     with running_app(tmp_path_factory.mktemp("app"), **BEHIND_TWO_PROXIES) as running:
         yield running
 
 
 @schema.parametrize()
 @examples(12)
-def test_whatever_is_sent_the_answer_is_one_that_is_described(app: App, case: schemathesis.Case[Any]) -> None:
+def test_every_answer_to_a_generated_request_is_described(app: App, case: schemathesis.Case[Any]) -> None:
     number = next(attempts)
     client = f"198.19.{number // 250 % 250}.{number % 250}"
-    # No schema can say that a cursor is one of ours, a key not used before, a date not in the future.
+    # A schema cannot express that a cursor is one of ours, a key unused, a date not in the future.
     beyond_schemas = case.operation.method.upper() == "POST" or {"before", "after"} & set(case.query or {})
-    # The host drops parameters without a value: these are as good as left out.
+    # The host drops parameters without a value, as if they were absent.
     without_value = any(value in ("", [], [""]) for value in (case.query or {}).values())
     excluded: list[Any] = [positive_data_acceptance] if beyond_schemas else []
     excluded += [negative_data_rejection] if without_value else []
@@ -58,70 +59,59 @@ def described(method: str, route: str) -> Any:  # noqa: ANN401 - an operation of
 
 
 def accepted(app: App) -> str:
-    """Give the id of a new run, nothing while another one is active."""
+    """Return the id of a new run; an empty text while another one is active."""
     answer = app.trigger()
     return str(answer.json()["run_id"]) if answer.is_success else ""
 
 
 def test_real_answers_are_as_described(app: App) -> None:
-    # A run that a test before has triggered may still be under way.
+    # A run triggered by an earlier test may still be active.
     run_id, again = (eventually(partial(accepted, app)) for _ in range(2))
     app.wait(again)
-    portfolios = f"{BASE}/analysis-runs/{run_id}/portfolios"
-    lines = app.client.get(portfolios, params={"limit": 100}).json()["portfolios"]
-    user_ids = [line["user_id"] for line in lines]
+    lines = app.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios", params={"limit": 100}).json()["portfolios"]
     measured = [line["user_id"] for line in lines if line["annual_volatility"] is not None]
-    paths = {
-        "get_analysis_status": [f"{BASE}/analysis-status/{run_id}"],
-        "list_analysis_runs": [f"{BASE}/analysis-runs"],
-        "list_portfolios": [portfolios],
-        "get_portfolio_report": [f"{portfolios}/{user_id}" for user_id in user_ids],
-        "get_portfolio_series": [f"{portfolios}/{user_id}/series" for user_id in measured],
-        "get_earlier_report": [f"{BASE}/analysis-runs/{again}/portfolios/{user_id}/earlier" for user_id in user_ids],
-        "get_schedule": [f"{BASE}/schedule"],
-        "list_audit_entries": [f"{BASE}/audit"],
-        "health": ["/api/health"],
-        "openapi": ["/api/openapi.json"],
-    }
-    for operation in OPERATIONS:
-        if operation.method == "GET":
-            for path in paths[operation.name]:
+    for route in api.routes:
+        if route.method == "GET":
+            users = measured if route.name == "get_portfolio_series" else [line["user_id"] for line in lines]
+            run = again if route.name == "get_earlier_report" else run_id
+            for path in dict.fromkeys(route.path.format(run_id=run, user_id=user_id) for user_id in users):
                 answer = app.client.get(path)
                 assert answer.status_code == 200
-                described(operation.method, operation.route).validate_response(answer)
+                described(route.method, route.path).validate_response(answer)
 
 
-def test_the_document_is_one_of_openapi_and_tells_every_function_of_the_app() -> None:
+def test_the_document_is_valid_openapi_and_describes_every_function_of_the_app() -> None:
     schema.validate()
-    told = {(path, method) for path, item in document()["paths"].items() for method in item}
-    assert told == {(f"/{operation.route}", operation.method.lower()) for operation in OPERATIONS}
+    described_functions = {(path, method) for path, item in document(api.routes)["paths"].items() for method in item}
+    assert described_functions == {(f"/{operation.path}", operation.method.lower()) for operation in api.routes}
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_the_document_tells_every_status_header_and_problem(operation: Operation) -> None:
-    told = document()["paths"][f"/{operation.route}"][operation.method.lower()]
-    parameters = {parameter["name"] for parameter in told["parameters"]}
-    assert set(operation.query.__struct_fields__) <= parameters
-    assert ("Idempotency-Key" in parameters) == (operation is TRIGGER)
+@pytest.mark.parametrize("operation", api.routes, ids=lambda operation: operation.name)
+def test_the_document_describes_every_status_header_and_problem(operation: Route) -> None:
+    description = document(api.routes)["paths"][f"/{operation.path}"][operation.method.lower()]
+    parameters = {parameter["name"] for parameter in description["parameters"]}
+    if operation.method == "GET":
+        assert set(operation.takes.__struct_fields__) <= parameters
+    assert ("Idempotency-Key" in parameters) == (operation.name == "trigger_analysis")
     assert "traceparent" in parameters
-    assert {"405", "500"} <= set(told["responses"])
-    for status, response in told["responses"].items():
+    assert {"405", "500"} <= set(description["responses"])
+    for status, response in description["responses"].items():
         assert "X-Correlation-Id" in response["headers"]
         assert ("Retry-After" in response["headers"]) == (
             status in ("202", "429") or (status == "503" and not operation.public)
         )
         assert ("Location" in response["headers"]) == (status == "202")
     if not operation.public:
-        assert {"401", "403", "422", "429", "503"} <= set(told["responses"])
-        assert told["security"] == [{"adminSecret": []}, {"bearer": []}]
+        assert {"401", "403", "422", "429", "503"} <= set(description["responses"])
+        assert description["security"] == [{"adminSecret": []}, {"bearer": []}]
 
 
-def test_the_document_is_served_to_everybody_and_only_where_it_is_news(app: App) -> None:
-    with httpx.Client(base_url=app.client.base_url, trust_env=False) as anybody:
-        served = anybody.get("/api/openapi.json")
-        assert served.json() == document()
+def test_the_document_needs_no_secret_and_is_not_sent_again_if_unchanged(app: App) -> None:
+    with httpx.Client(base_url=app.client.base_url, trust_env=False) as client:
+        served = client.get("/api/openapi.json")
+        assert served.json() == document(api.routes)
         for known in (served.headers["ETag"], f'"other", W/{served.headers["ETag"]}', "*"):
-            again = anybody.get("/api/openapi.json", headers={"If-None-Match": known})
+            again = client.get("/api/openapi.json", headers={"If-None-Match": known})
             assert (again.status_code, again.content) == (304, b"")
             assert again.headers["ETag"] == served.headers["ETag"]
-        assert anybody.get("/api/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200
+        assert client.get("/api/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200

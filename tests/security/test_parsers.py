@@ -1,4 +1,4 @@
-"""Whatever is fed to a parser, it gives what it promises or an error that has a name."""
+"""For any input, a parser returns a valid value or raises a named error."""
 
 import contextlib
 import json
@@ -11,13 +11,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from correlation import trace_id
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
-from functions.access.administrators import Admin
-from functions.access.client import normalised
+from functions.access.administrators import Admin, normalized_address
 from functions.http.requests import (
-    InvalidMember,
     MalformedId,
     NewestQuery,
     PortfoliosQuery,
@@ -29,13 +28,13 @@ from functions.http.requests import (
     read_query,
     read_request_key,
 )
-from functions.telemetry.correlation import trace_id
 from market_data.csv_bars import CsvFault, parse_bars
+from problems import InvalidMember
 from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError
 from tests.security.fuzzing import examples
 
-# Bytes that look like what is expected, spoilt here and there, get further than bytes of any kind.
+# Almost valid bytes with a few errors reach more of the code than random bytes.
 CELL = st.sampled_from(
     ["2024-01-02", "2024-02-30", "10", "-0", "1e309", "nan", "inf", "", " ", '"', '"x', "1_0", "٣", "0x1", "\x00", "\r"]
 ) | st.text(max_size=4)
@@ -65,7 +64,7 @@ TEXT = st.text(max_size=40) | st.sampled_from(
 def attempted[Value](
     parse: Callable[[], Value], refusal: type[Exception]
 ) -> tuple[Value, None] | tuple[None, Exception]:
-    """Give what is parsed, or the refusal; any other error is the test's failure."""
+    """Return the parsed value or the refusal; any other error fails the test."""
     try:
         return parse(), None
     except refusal as error:
@@ -74,7 +73,7 @@ def attempted[Value](
 
 @examples(300)
 @given(CSV | st.binary(max_size=200))
-def test_a_file_of_prices_gives_bars_or_names_the_line_that_breaks_a_rule(content: bytes) -> None:
+def test_a_file_of_prices_results_in_bars_or_an_error_with_the_line(content: bytes) -> None:
     bars, fault = attempted(lambda: parse_bars(content), CsvFault)
     if bars is None:
         assert isinstance(fault, CsvFault)
@@ -93,7 +92,7 @@ SCHEDULE = st.lists(FIELD, min_size=4, max_size=8).map(" ".join) | st.text(max_s
 
 @examples(200)
 @given(SCHEDULE)
-def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -> None:
+def test_a_schedule_is_accepted_or_refused_in_one_line_with_its_name(schedule: str) -> None:
     environment = {
         "MONGODB_URL": "mongodb://localhost",
         "MARKET_DATA_PROVIDER": "sample",
@@ -110,7 +109,7 @@ def test_a_schedule_is_taken_or_refused_in_one_line_by_its_name(schedule: str) -
 
 
 def a_field(low: int, high: int, *names: str) -> st.SearchStrategy[str]:
-    """Give fields that are well-formed, and most of them right."""
+    """Return a strategy for well-formed fields, most of them valid."""
     value = st.integers(low, high).map(str) | st.integers(low - 1, high + 1).map(str) | st.sampled_from(names or ("*",))
     several = st.tuples(value, value).map("-".join) | st.just("*")
     stepped = st.tuples(several | value, st.integers(0, high + 1).map(str)).map("/".join)
@@ -132,7 +131,7 @@ def is_due(schedule: Schedule, day: datetime) -> bool:
 
 
 def times_of(schedule: Schedule, day: datetime) -> list[datetime]:
-    """List the times of a day, by looking at each of its minutes."""
+    """Return the due times on a day, found by checking each minute."""
     minutes = (day.replace(hour=0, minute=0, second=0, microsecond=0) + at * A_MINUTE for at in range(24 * 60))
     return [
         minute.replace(second=second)
@@ -143,7 +142,7 @@ def times_of(schedule: Schedule, day: datetime) -> list[datetime]:
 
 
 def walked(schedule: Schedule, moment: datetime, step: timedelta) -> datetime | None:
-    """Give the next time after a moment, or the last before it, by looking at each day."""
+    """Return the next due time after a moment, or the last before it, found by checking each day."""
     for days in range(TEN_YEARS):
         day = moment + days * step
         if is_due(schedule, day):
@@ -156,7 +155,7 @@ def walked(schedule: Schedule, moment: datetime, step: timedelta) -> datetime | 
 
 @examples(150)
 @given(WELL_FORMED, MOMENT)
-def test_a_schedule_is_due_when_a_walk_through_the_calendar_says_so(expression: str, moment: datetime) -> None:
+def test_the_due_times_of_a_schedule_agree_with_a_walk_through_the_calendar(expression: str, moment: datetime) -> None:
     schedule, refusal = attempted(lambda: Schedule.read(expression), ScheduleError)
     if schedule is None:
         assert str(refusal).isprintable()
@@ -171,7 +170,7 @@ def test_a_schedule_is_due_when_a_walk_through_the_calendar_says_so(expression: 
 
 @examples(300)
 @given(BODY)
-def test_a_body_is_what_it_must_be_or_refused_by_a_member(body: bytes) -> None:
+def test_a_body_is_valid_or_refused_by_a_member(body: bytes) -> None:
     asked, refusal = attempted(
         lambda: read_body(func.HttpRequest("POST", "/", body=body), TriggerRequest), InvalidMember
     )
@@ -181,7 +180,7 @@ def test_a_body_is_what_it_must_be_or_refused_by_a_member(body: bytes) -> None:
 
 @examples(200)
 @given(st.dictionaries(st.sampled_from(["limit", "before", "after", "sort", "order", "status"]) | TEXT, TEXT))
-def test_a_query_is_what_it_must_be_or_refused_by_a_parameter(parameters: dict[str, str]) -> None:
+def test_a_query_is_valid_or_refused_by_a_parameter(parameters: dict[str, str]) -> None:
     request = func.HttpRequest("GET", "/", params=parameters, body=b"")
     kinds: list[type[NewestQuery | PortfoliosQuery]] = [NewestQuery, PortfoliosQuery]
     for kind in kinds:
@@ -191,7 +190,7 @@ def test_a_query_is_what_it_must_be_or_refused_by_a_parameter(parameters: dict[s
 
 @examples(300)
 @given(TEXT | st.binary(max_size=60).map(lambda content: content.hex()))
-def test_ids_keys_cursors_traces_and_addresses_are_what_they_must_be_or_refused(text: str) -> None:
+def test_ids_keys_cursors_traces_and_addresses_are_valid_or_refused(text: str) -> None:
     request = func.HttpRequest(
         "GET", "/", headers={"Idempotency-Key": text}, route_params={"run_id": text, "user_id": text}, body=b""
     )
@@ -206,4 +205,4 @@ def test_ids_keys_cursors_traces_and_addresses_are_what_they_must_be_or_refused(
     with contextlib.suppress(InvalidMember):
         decode_cursor("after", text, tuple[float | None, str])
     assert trace_id(text) is None or len(text) >= 55
-    assert normalised(text).isascii()
+    assert normalized_address(text).isascii()

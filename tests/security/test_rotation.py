@@ -1,4 +1,4 @@
-"""Secrets are replaced in the vault while runs are triggered and watched through the whole app: nobody is refused."""
+"""Secrets are replaced in the vault while runs are triggered and monitored in the whole app: no request is refused."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.vault import Vault, a_vault
 OLD, NEW = "the secret that is replaced: 0123456789", "the secret that takes its place: 9876543210"
 ROUNDS = 8
 PATIENCE_SECONDS = 120
-NOBODY = {"dry_run": True, "user_ids": ["nobody"]}
+NO_USERS = {"dry_run": True, "user_ids": ["nobody"]}
 
 
 def by_secret(secret: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, vault: Vault) -> Iterator[App]
 
 
 class Callers:
-    """People who trigger runs and look at them, over and over, until they are told to stop."""
+    """Clients that trigger and monitor runs repeatedly until ``stop`` is set."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.seen: Counter[str] = Counter()
@@ -55,22 +55,22 @@ class Callers:
 
     def loop(self) -> None:
         while not self.stop.is_set():
-            trigger = self._client.post(f"{BASE}/trigger-analysis", json=NOBODY)
-            # 409: another run is active, which is told to nobody but who is let in.
+            trigger = self._client.post(f"{BASE}/trigger-analysis", json=NO_USERS)
+            # 409: another run is active; only authenticated clients get this answer.
             assert trigger.status_code in (202, 409), trigger.text
             status = self._client.get(f"{BASE}/analysis-status/{trigger.json()['run_id']}")
             assert status.status_code == 200, status.text
             self.seen.update(["rounds"] + ["started"] * (trigger.status_code == 202))
 
     def go_on(self) -> None:
-        """Wait until they have done some more, or were refused and stopped."""
+        """Wait for more requests, or until a client was refused and stopped."""
         enough = Counter(rounds=self.seen["rounds"] + ROUNDS, started=self.seen["started"] + 1)
         eventually(lambda: self.stop.is_set() or self.seen >= enough, PATIENCE_SECONDS)
 
 
 @contextmanager
 def callers(app: App, headers: dict[str, str]) -> Iterator[Callers]:
-    """Have two people call; fails at the end if one of them was refused."""
+    """Run two clients while the body runs; fail at the end if one of them was refused."""
     with (
         httpx.Client(base_url=app.client.base_url, headers=headers, timeout=60, trust_env=False) as client,
         ThreadPoolExecutor(2) as pool,
@@ -88,7 +88,7 @@ def callers(app: App, headers: dict[str, str]) -> Iterator[Callers]:
 
 
 @pytest.mark.parametrize(("name", "signed"), [("admin-secret", by_secret), ("jwt-secret", by_token)])
-def test_a_secret_is_replaced_while_runs_are_triggered_and_watched_and_nobody_is_refused(
+def test_a_secret_is_replaced_while_runs_are_triggered_and_monitored_and_no_request_is_refused(
     app: App, vault: Vault, name: str, signed: Callable[[str], dict[str, str]]
 ) -> None:
     with ExitStack() as moved:
@@ -102,7 +102,7 @@ def test_a_secret_is_replaced_while_runs_are_triggered_and_watched_and_nobody_is
         new.go_on()
 
 
-def test_the_audit_log_tells_which_version_of_the_secret_was_used(app: App, vault: Vault) -> None:
+def test_the_audit_log_contains_the_used_version_of_the_secret(app: App, vault: Vault) -> None:
     version = vault.secrets["admin-secret"][-1]
     headers = by_secret(version.value)
     app.client.post(f"{BASE}/analysis-runs/no-run/cancel", headers=headers)

@@ -1,4 +1,4 @@
-"""No secret is in the tree, and neither a secret nor a portfolio's value in what the app says."""
+"""The tree contains no secret, and the app's output contains neither a secret nor a portfolio's value."""
 
 import base64
 import json
@@ -18,12 +18,11 @@ from tests.end_to_end.app import BASE, SECRET, running_app
 from tests.security.secret_patterns import possible_secrets
 
 ROOT = Path(__file__).parent.parent.parent
-# What the patterns find and is none: file, text, why.
+# False positives of the patterns: file, text, reason.
 ALLOWED = [
     ("tests/devhost/harness.py", r"\S+://user:hidden@1", "of a server that is never started"),
     ("tests/devhost/test_environment.py", r"\S+://(ann|):s3cre?t?@[ct]", "invented, to be shown masked"),
-    ("tests/credentials/test_identity.py", r"\S+://user:word@l", "of a server that is never asked"),
-    ("tests/stores/test_prices.py", r"\S+://:hidden@1", "of a server that is never started"),
+    ("tests/credentials/test_identity.py", r"\S+://user:word@l", "of a server that is never used"),
     ("tests/stores/test_rate_limit.py", r"\S+://:pw@1", "of a server that is never started"),
     (
         "tests/test_settings.py",
@@ -35,12 +34,12 @@ ALLOWED = [
 
 def tracked() -> list[Path]:
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no clone: nothing tells which files are tracked")
+        pytest.skip("this is not a clone: the tracked files are unknown")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - the developer's own
     return [ROOT / name for name in listed.split("\0") if name]
 
 
-def test_no_file_of_the_tree_holds_a_secret() -> None:
+def test_no_file_of_the_tree_contains_a_secret() -> None:
     found = []
     for file in tracked():
         name, text = file.relative_to(ROOT).as_posix(), file.read_bytes().decode("utf-8", "replace")
@@ -53,11 +52,11 @@ def is_allowed(name: str, secret: str) -> bool:
 
 
 @pytest.mark.parametrize(("path", "text", "reason"), ALLOWED)
-def test_nothing_is_allowed_that_is_not_there(path: str, text: str, reason: str) -> None:
+def test_every_exception_is_still_needed(path: str, text: str, reason: str) -> None:
     assert re.search(text, (ROOT / path).read_text()), f"no longer needed: {reason}"
 
 
-def test_no_file_that_would_hold_one_is_tracked() -> None:
+def test_no_file_for_secrets_is_tracked() -> None:
     assert [file.name for file in tracked() if file.suffix in {".pem", ".pfx", ".p12", ".key", ".env"}] == []
 
 
@@ -87,7 +86,7 @@ QUANTITY, PRICE, CASH = 7919.0431, 83.4517, 918273.6455
 
 
 def numbers_in(document: Any) -> set[str]:  # noqa: ANN401 - any JSON
-    """Give every figure in a document that no log could hold by chance."""
+    """Return every figure in a document that cannot be in a log by chance."""
     if isinstance(document, dict):
         return set().union(*map(numbers_in, document.values()))
     if isinstance(document, list):
@@ -95,7 +94,7 @@ def numbers_in(document: Any) -> set[str]:  # noqa: ANN401 - any JSON
     return {repr(document)} if isinstance(document, float) and len(repr(document)) > 6 else set()
 
 
-def test_nothing_that_the_app_says_holds_a_secret_a_token_or_a_portfolios_value(
+def test_no_output_of_the_app_contains_a_secret_a_token_or_a_portfolios_value(
     tmp_path: Path, mongodb_url: str, redis_url: str, database: DocumentDatabase
 ) -> None:
     database.users.insert_many([{"user_id": "u1", "is_admin": True}, {"user_id": "u2"}, {"user_id": "u3"}])
@@ -129,7 +128,7 @@ def test_nothing_that_the_app_says_holds_a_secret_a_token_or_a_portfolios_value(
     assert [text for text in secrets | values if text in kept] == []
 
 
-def test_a_database_that_is_away_is_told_of_without_its_password(tmp_path: Path) -> None:
+def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     port = free_port()
     urls = {
         "MONGODB_URL": f"mongodb://u:{'hunter2'}@127.0.0.1:{port}",
@@ -152,7 +151,7 @@ def test_discreet():
 """
 
 
-def test_what_a_test_logs_is_scanned_as_well(tmp_path: Path) -> None:
+def test_the_log_of_a_test_is_scanned_too(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
     options = ["-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Failed sign-ins through HTTP: who fails too often waits, nobody else does, and each refusal is on record."""
+"""Failed sign-ins over HTTP: a client with too many failures waits, others do not, and each refusal is recorded."""
 
 import json
 import secrets
@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.access.throttling import MOST_FAILURES, WINDOW_SECONDS
 from stores.mongo import DocumentDatabase
-from stores.sign_in_failures import MOST_FAILURES, WINDOW_SECONDS
 from tests.conftest import free_port
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
@@ -30,7 +30,7 @@ def statuses(client: httpx.Client, times: int, headers: dict[str, str]) -> list[
     return [client.get(RUNS, headers=headers).status_code for _ in range(times)]
 
 
-def test_after_too_many_failures_a_client_waits_whatever_it_sends(app: App) -> None:
+def test_after_too_many_failures_every_request_of_a_client_is_throttled(app: App) -> None:
     with app.stranger() as stranger:
         assert statuses(stranger, MOST_FAILURES + 2, WRONG) == [401] * MOST_FAILURES + [429] * 2
         answer = stranger.get(RUNS, headers=RIGHT)
@@ -40,14 +40,14 @@ def test_after_too_many_failures_a_client_waits_whatever_it_sends(app: App) -> N
     assert app.log.read_text().count("Too many failed sign-ins") == 1
 
 
-def test_others_come_in_meanwhile_and_that_ends_nobodys_waiting(app: App) -> None:
+def test_other_clients_are_accepted_meanwhile_and_the_throttled_one_keeps_waiting(app: App) -> None:
     with app.stranger() as waiting, app.stranger() as other:
         statuses(waiting, MOST_FAILURES, WRONG)
         assert statuses(other, 3, RIGHT) == [200] * 3
         assert statuses(waiting, 1, RIGHT) == [429]
 
 
-def test_kinds_of_credentials_are_counted_apart_and_those_without_any_too(app: App) -> None:
+def test_kinds_of_credentials_are_counted_separately_and_requests_without_any_too(app: App) -> None:
     with app.stranger() as stranger:
         assert statuses(stranger, MOST_FAILURES + 1, {}) == [401] * MOST_FAILURES + [429]
         assert statuses(stranger, MOST_FAILURES + 1, {"Authorization": "Bearer x"}) == [401] * MOST_FAILURES + [429]
@@ -70,7 +70,7 @@ def test_open_routes_and_wrong_methods_are_no_failures(app: App) -> None:
         assert statuses(stranger, 1, RIGHT) == [200]
 
 
-def test_where_addresses_are_unknown_nobody_who_has_the_secret_is_locked_out(tmp_path: Path) -> None:
+def test_if_addresses_are_unknown_clients_with_the_secret_are_not_locked_out(tmp_path: Path) -> None:
     with (
         running_app(tmp_path, TRUSTED_PROXIES="0", FUNCTIONS_WORKER_PROCESS_COUNT="1") as app,
         app.stranger() as stranger,
@@ -83,11 +83,11 @@ def test_where_addresses_are_unknown_nobody_who_has_the_secret_is_locked_out(tmp
 def test_without_redis_each_worker_counts_for_itself(tmp_path: Path) -> None:
     with running_app(tmp_path, REDIS_URL=f"redis://127.0.0.1:{free_port()}", FUNCTIONS_WORKER_PROCESS_COUNT="1") as app:
         assert statuses(app.client, MOST_FAILURES + 1, WRONG) == [401] * MOST_FAILURES + [429]
-        assert "Failed sign-ins are counted by each worker" in app.log.read_text()
+        assert "rate limits and sign-in failures are counted by each worker" in app.log.read_text()
 
 
 class Audited:
-    """An app whose database can be looked into."""
+    """An app with access to its database."""
 
     def __init__(self, app: App, database: DocumentDatabase) -> None:
         self.app, self.database = app, database
@@ -183,4 +183,4 @@ def test_the_log_is_read_page_by_page_newest_first(audited: Audited) -> None:
 def test_without_its_database_a_refusal_is_still_a_refusal(tmp_path: Path) -> None:
     with running_app(tmp_path, MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}") as app:
         assert statuses(app.client, 1, WRONG) == [401]
-        assert "A refused sign-in is not on record: " in app.log.read_text()
+        assert "A refused sign-in cannot be recorded: " in app.log.read_text()

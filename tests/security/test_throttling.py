@@ -1,6 +1,6 @@
-"""Failed sign-ins are counted by client and kind of credential, in Redis or without it, and never for everybody."""
+"""Failed sign-ins are counted by client and kind of credential, with and without Redis, and never for all clients."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import azure.functions as func
 import pytest
@@ -8,32 +8,33 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.access.client import UNKNOWN, client_of, credential_of, network_of, normalised
-from functions.services import settings
-from stores.sign_in_failures import (
+from functions.access.administrators import UNKNOWN, address_of, credential_of, normalized_address
+from functions.access.throttling import (
     MOST_FAILURES,
     WINDOW_SECONDS,
     OwnFailures,
     SharedFailures,
     SignInFailures,
+    network_of,
 )
+from stores.redis_server import RedisServer
 from tests.conftest import free_port
 
 type Counter = OwnFailures | SharedFailures | SignInFailures
 
 
-@pytest.fixture(params=["own", "shared", "shared with own", "own, as Redis is away"])
+@pytest.fixture(params=["own", "shared", "shared with own", "own, because Redis is unavailable"])
 def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
     if request.param == "own":
         yield OwnFailures()
         return
     url = f"redis://127.0.0.1:{free_port()}" if "away" in request.param else request.getfixturevalue("redis_url")
-    shared = SharedFailures(url)
-    yield shared if request.param == "shared" else SignInFailures(shared)
-    shared.close()
-    if "away" not in request.param:
-        with redis.Redis.from_url(url) as client:
+    server = RedisServer(url)
+    with redis.Redis.from_url(url) as client:
+        yield SharedFailures(client) if request.param == "shared" else SignInFailures(server)
+        if "away" not in request.param:
             client.flushall()
+    server.close()
 
 
 def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None:
@@ -48,7 +49,7 @@ def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None
     assert counter.add("secret:192.0.2.1").beyond
 
 
-def test_nobody_waits_for_the_failures_of_somebody_else(counter: Counter) -> None:
+def test_a_client_is_not_throttled_for_the_failures_of_another(counter: Counter) -> None:
     for _ in range(MOST_FAILURES):
         counter.add("secret:192.0.2.1")
     assert counter.of("secret:192.0.2.1").too_many
@@ -57,25 +58,27 @@ def test_nobody_waits_for_the_failures_of_somebody_else(counter: Counter) -> Non
 
 
 def test_all_workers_count_together_in_redis(redis_url: str) -> None:
-    first, second = SharedFailures(redis_url), SharedFailures(redis_url)
+    servers = RedisServer(redis_url), RedisServer(redis_url)
+    first, second = map(SignInFailures, servers)
     first.add("together")
     assert second.add("together").count == first.of("together").count == 2
     with redis.Redis.from_url(redis_url) as client:
         assert 0 < int(client.ttl("sign-in-failures:together")) <= WINDOW_SECONDS
         client.flushall()
-    first.close()
-    second.close()
+    for server in servers:
+        server.close()
 
 
-def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
-    shared = SharedFailures(redis_url)
+def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         for value in ("text", "1.5"):
             client.set("sign-in-failures:odd", value)
-            assert SignInFailures(shared).of("odd").count == 0
-            assert SignInFailures(shared).add("odd").count == 1
+            first, second = RedisServer(redis_url), RedisServer(redis_url)  # each fails once, then makes no request
+            assert SignInFailures(first).of("odd").count == 0
+            assert SignInFailures(second).add("odd").count == 1
+            first.close()
+            second.close()
         client.flushall()
-    shared.close()
 
 
 class Clock:
@@ -97,7 +100,7 @@ def test_a_window_ends_and_further_failures_do_not_prolong_it() -> None:
     assert own.add("key").count == 1
 
 
-def test_the_table_of_a_process_never_grows_beyond_its_bound_and_forgets_what_is_over() -> None:
+def test_the_table_of_a_process_is_bounded_and_drops_expired_entries() -> None:
     clock = Clock()
     own = OwnFailures(clock, most_keys=50)
     for number in range(500):
@@ -130,34 +133,21 @@ def test_the_table_of_a_process_never_grows_beyond_its_bound_and_forgets_what_is
     ],
 )
 def test_an_address_has_one_form_without_its_port(entry: str, address: str) -> None:
-    assert normalised(entry) == address
+    assert normalized_address(entry) == address
 
 
 @given(st.text(max_size=60) | st.ip_addresses().map(str) | st.from_regex(r"\[?[0-9a-f:.]{1,50}\]?(:[0-9]{1,6})?"))
-def test_whatever_a_header_holds_an_address_is_short_and_plain(entry: str) -> None:
-    address = normalised(entry)
+def test_an_address_from_any_header_is_short_and_plain(entry: str) -> None:
+    address = normalized_address(entry)
     assert len(address) <= 45
     assert address.isascii()
     assert network_of(address)
 
 
-def test_a_client_of_ipv6_is_known_by_its_network() -> None:
+def test_an_ipv6_client_is_identified_by_its_network() -> None:
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
     assert network_of("192.0.2.7") == "192.0.2.7"
-
-
-@pytest.fixture
-def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    def trusted(proxies: int) -> None:
-        monkeypatch.setenv("TRUSTED_PROXIES", str(proxies))
-        settings.cache_clear()
-
-    monkeypatch.setenv("MONGODB_URL", "mongodb://localhost")
-    monkeypatch.setenv("MARKET_DATA_PROVIDER", "sample")
-    monkeypatch.setenv("ANALYSIS_SCHEDULE", "0 0 1 * * *")
-    yield trusted
-    settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -174,11 +164,9 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
         (1, ", " * 10_000 + "192.0.2.1", "192.0.2.1"),
     ],
 )
-def test_only_what_trusted_proxies_said_of_the_client_counts(
-    trust: Callable[[int], None], proxies: int, forwarded: str, client: str
-) -> None:
-    trust(proxies)
-    assert client_of(func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")) == client
+def test_only_addresses_forwarded_by_trusted_proxies_count(proxies: int, forwarded: str, client: str) -> None:
+    request = func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")
+    assert address_of(request, proxies) == client
 
 
 @pytest.mark.parametrize(
@@ -190,5 +178,5 @@ def test_only_what_trusted_proxies_said_of_the_client_counts(
         ({"X-Admin-Secret": "x", "Authorization": "Bearer x"}, "admin-secret"),
     ],
 )
-def test_of_two_credentials_the_secret_decides_which_kind_it_is(headers: dict[str, str], kind: str) -> None:
+def test_of_two_credentials_the_secret_determines_the_kind(headers: dict[str, str], kind: str) -> None:
     assert credential_of(func.HttpRequest("GET", "/", headers=headers, body=b"")) == kind

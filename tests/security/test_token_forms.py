@@ -1,4 +1,4 @@
-"""Bearer tokens that are none, in Authorization and elsewhere, and two credentials at once."""
+"""Invalid bearer tokens, in Authorization and elsewhere, and two credentials at once."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,7 +48,7 @@ def test_a_megabyte_is_refused_before_anything_is_parsed(door: Door, monkeypatch
     refused(door, "A" * 1_048_576)
 
 
-def test_a_token_of_just_the_size_that_is_allowed_is_read(door: Door) -> None:
+def test_a_token_of_exactly_the_maximum_size_is_read(door: Door) -> None:
     short = backend_token(padding="")
     longest = backend_token(padding="x" * ((MAX_TOKEN_BYTES - len(short)) * 3 // 4 - 2))
     assert MAX_TOKEN_BYTES - 8 < len(longest) <= MAX_TOKEN_BYTES
@@ -60,7 +60,7 @@ def test_a_token_of_just_the_size_that_is_allowed_is_read(door: Door) -> None:
     "content",
     [b"", b"{", b"null", b"[]", b"7", b'"text"', b"\xff\xfe", b"[" * 5_000, b'{"a":' * 1_000, b"1" * 5_000, b"NaN"],
 )
-def test_what_is_no_json_object_is_refused_as_header_and_as_claims(door: Door, content: bytes) -> None:
+def test_anything_but_a_json_object_is_refused_as_header_and_as_claims(door: Door, content: bytes) -> None:
     refused(door, handmade(content, claims(), KEY.encode()))
     refused(door, handmade({"alg": "HS256"}, content, KEY.encode()))
 
@@ -82,7 +82,7 @@ def test_what_is_no_json_object_is_refused_as_header_and_as_claims(door: Door, c
         "Bearer {} x",
     ],
 )
-def test_authorization_that_is_no_bearer_token_is_refused(door: Door, authorization: str) -> None:
+def test_authorization_that_is_not_a_bearer_token_is_refused(door: Door, authorization: str) -> None:
     with pytest.raises(Unauthorized):
         door.enter({"Authorization": authorization.replace("{}", backend_token())})
 
@@ -95,14 +95,14 @@ def test_a_token_in_the_query_string_is_refused(door: Door, name: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.text(max_size=300) | st.binary(max_size=200).map(segment))
-def test_no_text_at_all_does_anything_else_than_be_refused(door: Door, text: str) -> None:
+def test_any_text_is_refused(door: Door, text: str) -> None:
     refused(door, text)
     refused(door, f"{segment(b'{"alg":"HS256"}')}.{segment(text.encode('utf-8', 'surrogatepass'))}.{segment(b'x')}")
     refused(door, f"{segment(text.encode('utf-8', 'surrogatepass'))}.e30.e30")
     refused(door, handmade({"alg": "HS256"}, text, KEY.encode()))
 
 
-def test_a_right_secret_with_a_wrong_token_is_let_in_by_the_secret(door: Door) -> None:
+def test_a_right_secret_with_a_wrong_token_is_accepted_because_of_the_secret(door: Door) -> None:
     assert door.enter({"X-Admin-Secret": SECRET, "Authorization": "Bearer x"}).credential == "admin-secret"
 
 

@@ -1,4 +1,4 @@
-"""Keys of bearer tokens: their ids, those that a token brings along, and what happens where they change or are away."""
+"""Keys of bearer tokens: their ids, keys inside tokens, replacements of keys, and outages of their sources."""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_token_without_key_id_is_refused(door: Door, issuer: Issuer) -> None:
 
 @pytest.mark.parametrize("member", ["jku", "x5u", "jwk", "x5c"])
 @pytest.mark.parametrize("kid", ["rsa-1", "attacker"])
-def test_keys_that_a_token_points_to_are_never_fetched_nor_used(
+def test_keys_that_a_token_points_to_are_neither_fetched_nor_used(
     door: Door, issuer: Issuer, member: str, kid: str
 ) -> None:
     with an_issuer() as attacker:
@@ -64,14 +64,14 @@ def test_keys_that_a_token_points_to_are_never_fetched_nor_used(
         assert attacker.asked == []
 
 
-def test_an_issuer_that_a_token_names_is_never_asked(door: Door) -> None:
+def test_an_issuer_that_a_token_names_is_never_contacted(door: Door) -> None:
     with an_issuer() as attacker:
         refused(door, attacker.token())
         assert attacker.asked == []
 
 
 @pytest.mark.parametrize("critical", [["exp"], ["b64"], [], "exp", None])
-def test_what_the_token_calls_critical_is_refused(door: Door, critical: object) -> None:
+def test_critical_extensions_of_a_token_are_refused(door: Door, critical: object) -> None:
     refused(door, backend_token(headers={"crit": critical}))
     refused(door, backend_token(headers={"crit": critical, "b64": False}))
     refused(door, backend_token(headers={"crit": critical, "b64": True}))
@@ -88,10 +88,10 @@ def test_the_issuer_replaces_its_keys_and_no_token_is_refused(door: Door, issuer
     refused(door, old)
 
 
-def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path) -> None:
     with a_vault(tmp_path) as vault:
         known = Secrets(Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url}), vault.client)
-        door = a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
+        door = a_door({"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
         vault.put("jwt-secret", KEY)
         door.with_token(backend_token())
         vault.put("jwt-secret", KEY[::-1])
@@ -104,22 +104,22 @@ def test_the_backends_key_is_replaced_and_no_token_is_refused(tmp_path: Path, mo
         assert len(vault.asked) - asked <= 2
 
 
-def test_a_vault_that_is_away_is_no_refusal_and_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_an_unavailable_vault_a_token_is_neither_refused_nor_accepted(tmp_path: Path) -> None:
     with a_vault(tmp_path) as vault:
         known = Secrets(Settings.from_environment(LOCAL | {"KEY_VAULT_URL": vault.url}), vault.client)
-        door = a_door(monkeypatch, {"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
+        door = a_door({"KEY_VAULT_URL": vault.url}, is_administrator=lambda _: True, secrets=known)
         vault.failing_with = 503
         with pytest.raises(AuthenticationUnavailable):
             door.with_token(backend_token())
 
 
-def test_an_issuer_that_is_away_is_no_refusal_and_no_entry(door: Door, issuer: Issuer) -> None:
+def test_with_an_unavailable_issuer_a_token_is_neither_refused_nor_accepted(door: Door, issuer: Issuer) -> None:
     issuer.answers[KEY_SET] = 500, b"", {}
     with pytest.raises(AuthenticationUnavailable):
         door.with_token(issuer.token())
 
 
-def test_an_issuer_that_is_away_later_is_bridged_for_an_hour(door: Door, issuer: Issuer) -> None:
+def test_a_later_outage_of_the_issuer_is_bridged_for_an_hour(door: Door, issuer: Issuer) -> None:
     token = issuer.token(issuer.claims())
     door.with_token(token)
     issuer.answers[KEY_SET] = 500, b"", {}
@@ -130,7 +130,7 @@ def test_an_issuer_that_is_away_later_is_bridged_for_an_hour(door: Door, issuer:
         door.with_token(token)
 
 
-def test_unknown_keys_cost_the_issuer_little(door: Door, issuer: Issuer) -> None:
+def test_unknown_keys_cause_few_requests_to_the_issuer(door: Door, issuer: Issuer) -> None:
     door.with_token(issuer.token())
     issuer.asked.clear()
     for number in range(100):
@@ -138,8 +138,8 @@ def test_unknown_keys_cost_the_issuer_little(door: Door, issuer: Issuer) -> None
     assert issuer.asked.count(KEY_SET) == 1
 
 
-def test_where_tokens_are_not_in_use_they_open_nothing(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"ADMIN_SECRET": SECRET}, is_administrator=lambda _: True)
+def test_tokens_are_refused_if_they_are_not_in_use(issuer: Issuer) -> None:
+    door = a_door({"ADMIN_SECRET": SECRET}, is_administrator=lambda _: True)
     refused(door, backend_token())
     refused(door, backend_token(""))
     refused(door, backend_token("None"))
@@ -161,7 +161,7 @@ def test_no_refusal_shows_a_token_or_a_key(door: Door, issuer: Issuer, caplog: p
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-def test_on_a_laptop_a_short_key_of_the_backend_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    door = a_door(monkeypatch, {"JWT_SECRET": "short"}, is_administrator=lambda user_id: user_id == ADMINISTRATOR)
+def test_on_a_laptop_a_short_key_of_the_backend_is_accepted() -> None:
+    door = a_door({"JWT_SECRET": "short"}, is_administrator=lambda user_id: user_id == ADMINISTRATOR)
     assert door.with_token(backend_token(key="short")).actor == ADMINISTRATOR
     refused(door, backend_token(key="other"))

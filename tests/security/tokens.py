@@ -1,4 +1,4 @@
-"""Bearer tokens for tests: of the existing backend, of an OpenID issuer, and of what no library would sign."""
+"""Bearer tokens for tests: of the existing backend, of an OpenID issuer, and ones that no library would sign."""
 
 import base64
 import hashlib
@@ -30,14 +30,14 @@ def backend_token(key: str = KEY, headers: dict[str, Any] | None = None, **chang
 
 
 def handmade(header: object, payload: object, key: bytes = b"") -> str:
-    """Make a token of anything, also of what no library would sign."""
+    """Return a token with any content, including content that no library would sign."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     content = ".".join(map(segment, parts))
     return f"{content}.{segment(hmac.digest(key, content.encode(), hashlib.sha256))}"
 
 
 def signed(issuer: Issuer, payload: object, kid: str = "rsa-1") -> str:
-    """Make a token of the issuer's of anything."""
+    """Return a token of the issuer with any content."""
     algorithm = "RS256" if kid == "rsa-1" else "ES256"
     return jwt.PyJWS().encode(json.dumps(payload).encode(), issuer.keys[kid], algorithm, {"kid": kid})
 

@@ -4,7 +4,7 @@ import pytest
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from stores.administrators import KEEP_SECONDS, AdministratorStore
+from stores.administrators import CACHE_SECONDS, AdministratorStore
 from stores.mongo import DocumentDatabase, connect
 from tests.clock import Clock
 
@@ -40,25 +40,25 @@ def test_an_active_user_with_the_flag_is_an_administrator(
         {"is_admin": True, "is_active": "no"},
     ],
 )
-def test_anything_else_than_the_flag_itself_is_none(
+def test_only_an_active_user_whose_flag_is_true_is_an_administrator(
     database: DocumentDatabase, administrators: AdministratorStore, fields: dict[str, Any]
 ) -> None:
     database.users.insert_one({"user_id": "u", **fields})
     assert not administrators.is_administrator("u")
 
 
-def test_nobody_is_no_administrator(administrators: AdministratorStore) -> None:
+def test_an_unknown_user_is_not_an_administrator(administrators: AdministratorStore) -> None:
     assert not administrators.is_administrator("nobody")
 
 
-def test_a_document_whose_id_is_an_array_with_the_id_is_somebody_else(
+def test_a_document_whose_id_is_an_array_with_the_id_belongs_to_another_user(
     database: DocumentDatabase, administrators: AdministratorStore
 ) -> None:
     database.users.insert_one({"user_id": ["u"], "is_admin": True})
     assert not administrators.is_administrator("u")
 
 
-def test_of_two_documents_of_one_id_both_must_have_the_flag(
+def test_if_two_documents_have_one_id_both_must_have_the_flag(
     database: DocumentDatabase, administrators: AdministratorStore
 ) -> None:
     database.users.insert_many([{"user_id": "u", "is_admin": True}, {"user_id": "u", "is_admin": False}])
@@ -71,13 +71,13 @@ def test_a_withdrawn_flag_is_noticed_within_thirty_seconds(
     database.users.insert_one({"user_id": "u", "is_admin": True})
     assert administrators.is_administrator("u")
     database.users.update_one({"user_id": "u"}, {"$set": {"is_admin": False}})
-    clock.advance(KEEP_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
     assert not administrators.is_administrator("u")
-    assert KEEP_SECONDS <= 30
+    assert CACHE_SECONDS <= 30
 
 
 class Queries(CommandListener):
-    """Counts what reaches the server."""
+    """Counts the commands that reach the server."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -93,7 +93,7 @@ class Queries(CommandListener):
 
 
 def test_a_users_requests_are_one_query_in_thirty_seconds(mongodb_url: str, clock: Clock) -> None:
-    from pymongo import MongoClient  # noqa: PLC0415 - used here only
+    from pymongo import MongoClient
 
     queries = Queries()
     client: MongoClient[dict[str, Any]] = MongoClient(mongodb_url, event_listeners=[queries])
@@ -104,24 +104,24 @@ def test_a_users_requests_are_one_query_in_thirty_seconds(mongodb_url: str, cloc
     assert queries.names.count("find") == 1
 
 
-def test_where_the_database_is_away_nobody_is_let_in_on_an_older_answer(mongodb_url: str, clock: Clock) -> None:
+def test_without_the_database_an_older_answer_gives_no_access(mongodb_url: str, clock: Clock) -> None:
     client = connect(mongodb_url)
     administrators = AdministratorStore(client["test_administrators"], clock)
     client["test_administrators"].users.insert_one({"user_id": "u", "is_admin": True})
     assert administrators.is_administrator("u")
     client.drop_database("test_administrators")
     client.close()
-    clock.advance(KEEP_SECONDS + 1)
+    clock.advance(CACHE_SECONDS + 1)
     with pytest.raises(PyMongoError):
         administrators.is_administrator("u")
 
 
-def test_only_so_many_answers_are_kept(
+def test_the_number_of_cached_answers_is_limited(
     database: DocumentDatabase, administrators: AdministratorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stores.administrators._MOST_KEPT", 3)
+    monkeypatch.setattr("stores.administrators._MOST_CACHED", 3)
     database.users.insert_one({"user_id": "u", "is_admin": True})
     for user in ("a", "b", "c", "d", "u"):
         administrators.is_administrator(user)
-    assert len(administrators._kept) <= 3  # noqa: SLF001 - what it keeps shows nowhere else
+    assert len(administrators._cached) <= 3  # noqa: SLF001 - the cache is not visible otherwise
     assert administrators.is_administrator("u")

@@ -15,7 +15,7 @@ MISSING = RunError(None, "missing_prices", "no prices")
 
 
 def prepared(*symbols: str) -> PreparedPrices:
-    """Prices of which C's are too few for most figures."""
+    """Return prepared prices, with too few prices for C for most figures."""
     walks = {symbol: random_walk(DAYS, seed=ord(symbol)) for symbol in symbols}
     if "C" in walks:
         walks["C"] = walks["C"].at(slice(60, None))
@@ -29,14 +29,14 @@ def batches(database: DocumentDatabase) -> BatchStore:
     return store
 
 
-def test_a_batch_gives_the_members_it_was_planned_with(batches: BatchStore) -> None:
+def test_a_batch_has_the_members_it_was_planned_with(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"]])
     batches.write("run", "plan", "symbols", [["X"]])
     assert batches.members("plan", "users", 1) == ["c"]
     assert batches.members("plan", "symbols", 0) == ["X"]
 
 
-def test_another_attempt_at_planning_leaves_the_first_as_it_is(batches: BatchStore) -> None:
+def test_another_attempt_of_planning_does_not_change_the_first(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a"], ["b"]])
     batches.write("run", "late-plan", "users", [["a", "b", "c"]])
     assert [batches.members("plan", "users", number) for number in range(2)] == [["a"], ["b"]]
@@ -49,7 +49,7 @@ def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchSt
     batches.record_symbols("plan", 1, {})
     assert batches.priced_symbols("plan", 0) == ["A"]
     assert batches.priced_symbols("plan", 1) == ["C", "D"]
-    with pytest.raises(LookupError):  # never taken for a batch without prices
+    with pytest.raises(LookupError):  # not treated as a batch without prices
         batches.priced_symbols("plan", 2)
     batches.delete("run")
     assert batches.priced_symbols("plan", 0) == []
@@ -76,7 +76,7 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     batches.write("run", "plan", "symbols", [["A", "B"], ["C"], ["gone"]])
     parts = [prepared("A", "B"), prepared("C"), prepared()]
     for number, part in reversed(list(enumerate(parts))):
-        with pytest.raises(LookupError):  # never taken for a batch of symbols without prices
+        with pytest.raises(LookupError):  # not treated as a batch of symbols without prices
             batches.researched("plan")
         batches.record_research("plan", number, [a_research(symbol, 0.5) for symbol in part.symbols], part)
     research, prices = batches.researched("plan")

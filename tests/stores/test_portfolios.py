@@ -50,7 +50,7 @@ def test_many_users_come_in_ascending_chunks_and_each_once(database: DocumentDat
     assert len(chunks) == 3
 
 
-def test_only_those_asked_for_are_given_and_none_asked_for_is_none(
+def test_only_the_requested_users_are_returned_and_none_for_an_empty_request(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
     for user_id in ("a", "b", "c"):
@@ -59,7 +59,9 @@ def test_only_those_asked_for_are_given_and_none_asked_for_is_none(
     assert list(store.active_user_ids([])) == []
 
 
-def test_users_without_a_usable_id_are_counted_not_given(database: DocumentDatabase, store: PortfolioStore) -> None:
+def test_users_without_a_usable_id_are_counted_and_not_returned(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
     for user_id in ("a", "", 7, None, ["a"], ["b", "c"], {"$gt": ""}):
         add_user(database, user_id)
     database.users.insert_one({"username": "nameless"})
@@ -69,7 +71,7 @@ def test_users_without_a_usable_id_are_counted_not_given(database: DocumentDatab
 
 
 @pytest.mark.parametrize("contiguous", [False, True])
-def test_arrays_that_hold_a_user_id_belong_to_nobody(
+def test_arrays_that_contain_a_user_id_belong_to_no_user(
     database: DocumentDatabase, store: PortfolioStore, contiguous: bool
 ) -> None:
     add_holding(database)
@@ -90,7 +92,7 @@ def test_symbols_are_those_held_or_watched_and_users_with_neither_are_left_out(
     assert store.symbols(["u1", "u2", "u3"], contiguous=contiguous) == {"u1": {"AAPL", "MSFT"}, "u2": set()}
 
 
-def test_a_portfolio_is_read_whatever_else_its_documents_hold(
+def test_a_portfolio_is_read_whatever_else_its_documents_contain(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
     add_user(database, analysis_thresholds={"volatility": {"warning": 0.1, "breach": 0.2, "note": "mine"}})
@@ -108,7 +110,7 @@ def test_a_portfolio_is_read_whatever_else_its_documents_hold(
     )
 
 
-def test_buying_power_is_cash_where_it_is_not_told_and_both_are_zero_without_an_account(
+def test_buying_power_defaults_to_cash_and_both_are_zero_without_an_account(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
     bare = load_one(store)
@@ -140,7 +142,7 @@ def test_lots_of_both_signs_keep_the_average_price_of_the_side_that_remains(
     assert loaded.holdings == (Holding("AAPL", 1.0, 10.0),)
 
 
-def test_lots_too_small_to_be_multiplied_cost_nobody_a_run(database: DocumentDatabase, store: PortfolioStore) -> None:
+def test_lots_too_small_to_be_multiplied_do_not_fail_a_run(database: DocumentDatabase, store: PortfolioStore) -> None:
     for _ in range(2):
         add_holding(database, quantity=1e-200, avg_price=3.0)
     loaded = load_one(store)
@@ -148,7 +150,7 @@ def test_lots_too_small_to_be_multiplied_cost_nobody_a_run(database: DocumentDat
     assert loaded.holdings == (Holding("AAPL", 2e-200, 3.0),)
 
 
-def test_lots_that_cancel_out_but_for_rounding_are_no_holding(
+def test_lots_that_cancel_out_except_for_rounding_are_no_holding(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
     add_holding(database, "MSFT")
@@ -185,7 +187,7 @@ def test_more_holdings_than_fit_a_report_make_the_user_invalid(
 def test_more_watched_symbols_than_fit_a_report_make_the_user_invalid_and_as_many_as_fit_do_not(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
-    # Some of them twice.
+    # Some of them are repeated.
     database.watchlist.insert_many({"user_id": "u1", "symbol": f"S{i % 5_000}"} for i in range(6_000))
     fitting = load_one(store)
     database.watchlist.insert_one({"user_id": "u1", "symbol": "S5000"})
@@ -237,7 +239,7 @@ def test_a_holding_that_breaks_a_rule_is_left_out_by_name_and_the_others_stay(
 
 
 @pytest.mark.parametrize("symbol", [None, 7, "", "../etc/passwd", "A B", "A\x00", "X" * 33, {"$gt": ""}])
-def test_a_holding_whose_symbol_cannot_be_one_is_left_out(
+def test_a_holding_with_an_invalid_symbol_is_left_out(
     database: DocumentDatabase, store: PortfolioStore, symbol: object
 ) -> None:
     add_holding(database, "GOOD")
@@ -274,14 +276,14 @@ def test_an_unreadable_account_or_threshold_makes_the_user_invalid(
     assert loaded.error_type == error_type
 
 
-def test_documents_that_no_rule_foresees_cost_their_user_s_report_only_and_their_values_stay_unsaid(
+def test_unexpected_documents_fail_only_their_user_and_their_values_are_not_shown(
     database: DocumentDatabase, store: PortfolioStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stumble_over_several(lots: list[tuple[float, float]]) -> tuple[float, float]:
         (lot,) = lots
         return lot
 
-    # No such documents are known, so some are made up.
+    # No such documents are known, so the error is simulated.
     monkeypatch.setattr("stores.portfolios._net", stumble_over_several)
     for user_id, lots in (("u1", 1), ("u2", 2), ("u3", 1)):
         for _ in range(lots):
@@ -295,7 +297,7 @@ def test_documents_that_no_rule_foresees_cost_their_user_s_report_only_and_their
     assert "12.5" not in caplog.text
 
 
-def test_an_index_that_the_backend_made_under_another_name_will_do(
+def test_an_index_of_the_backend_with_another_name_is_accepted(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
     database.users.create_index("user_id", name="backend_users", unique=True)

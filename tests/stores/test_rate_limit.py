@@ -1,4 +1,4 @@
-"""Somebody else's server is asked no more often than it allows, by however many workers, in Redis or without it."""
+"""An external server gets no more requests than it allows, from any number of workers, with and without Redis."""
 
 import logging
 import subprocess
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.rate_limit import Bucket, OwnBucket, Rate, RateLimit, SharedBucket
+from stores.redis_server import RedisServer
 from tests.conftest import free_port
 
 NAME = "somebody"
@@ -21,7 +22,7 @@ IMPATIENT, PATIENT = 0.0, 600.0
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances only during a sleep."""
 
     now = 1000.0
 
@@ -34,26 +35,18 @@ class Clock:
 
 @pytest.fixture(params=["own", "shared"])
 def bucket(request: pytest.FixtureRequest) -> Iterator[Callable[[Rate], Bucket]]:
-    """Give what makes a bucket in this process, and one in Redis."""
+    """Yield a factory of buckets in this process or in Redis."""
     if request.param == "own":
         yield OwnBucket
         return
     url = request.getfixturevalue("redis_url")
-    made: list[SharedBucket] = []
-
-    def shared(rate: Rate) -> SharedBucket:
-        made.append(SharedBucket(url, NAME, rate))
-        return made[-1]
-
-    yield shared
-    for one in made:
-        one.close()
     with redis.Redis.from_url(url) as client:
+        yield lambda rate: SharedBucket(client, NAME, rate)
         client.flushall()
 
 
 @pytest.mark.parametrize(("per_minute", "burst", "interval"), [(5, 1, 12), (200, 10, 60 / 191), (1, 1, 60)])
-def test_what_may_come_at_once_is_no_longer_there_for_the_minute(per_minute: int, burst: int, interval: float) -> None:
+def test_a_burst_counts_towards_the_limit_per_minute(per_minute: int, burst: int, interval: float) -> None:
     rate = Rate(per_minute)
     assert (rate.burst, rate.interval) == (burst, interval)
 
@@ -67,7 +60,7 @@ def test_a_burst_passes_at_once_and_then_turns_come_at_the_rate(bucket: Callable
         assert number * 60 / 58 - took - 0.001 <= wait <= number * 60 / 58
 
 
-def test_who_cannot_wait_is_told_how_long_it_would_be_and_takes_nothing(bucket: Callable[[Rate], Bucket]) -> None:
+def test_a_client_that_cannot_wait_gets_the_waiting_time_and_takes_no_turn(bucket: Callable[[Rate], Bucket]) -> None:
     tokens = bucket(Rate(1))
     assert tokens.take(IMPATIENT) == 0
     assert 55 < tokens.take(IMPATIENT) <= 60
@@ -86,19 +79,17 @@ def test_a_pause_empties_the_bucket_and_a_shorter_one_does_not_end_it(bucket: Ca
         assert 95 < wait - number * 60 / 58 <= 100
 
 
-def test_workers_share_one_bucket_and_it_goes_when_it_says_nothing_more(redis_url: str) -> None:
-    first, second = SharedBucket(redis_url, NAME, Rate(1)), SharedBucket(redis_url, NAME, Rate(1))
-    other = SharedBucket(redis_url, "somebody else", Rate(1))
-    assert first.take(IMPATIENT) == 0
-    assert second.take(IMPATIENT) > 0
-    second.pause(100)
-    assert first.paused() > 0
-    assert (other.take(IMPATIENT), other.paused()) == (0, 0)
-    with redis.Redis.from_url(redis_url) as client:
+def test_workers_share_one_bucket_and_it_expires_when_it_has_no_effect_any_more(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url) as another:
+        first, second = SharedBucket(client, NAME, Rate(1)), SharedBucket(another, NAME, Rate(1))
+        other = SharedBucket(client, "somebody else", Rate(1))
+        assert first.take(IMPATIENT) == 0
+        assert second.take(IMPATIENT) > 0
+        second.pause(100)
+        assert first.paused() > 0
+        assert (other.take(IMPATIENT), other.paused()) == (0, 0)
         assert all(0 < int(client.ttl(key)) <= 161 for key in client.keys("rate-limit:*"))
         client.flushall()
-    for one in (first, second, other):
-        one.close()
 
 
 @given(
@@ -113,13 +104,13 @@ def test_no_minute_ever_has_more_requests_than_are_allowed(per_minute: int, arri
         clock.now += pause
         turns += [clock.now + wait for wait in (tokens.take(PATIENT) for _ in range(count)) if wait <= PATIENT]
     assert turns == sorted(turns)
-    margin = 1e-6  # of adding fractions up
+    margin = 1e-6  # for sums of fractions
     assert all(later - turn >= 60 - margin for turn, later in zip(turns, turns[per_minute:], strict=False))
 
 
-def test_who_waits_longer_than_it_may_is_turned_away_at_once() -> None:
+def test_a_request_that_would_wait_too_long_is_refused_at_once() -> None:
     clock = Clock()
-    limit = RateLimit(None, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    limit = RateLimit(None, NAME, Rate(1), clock, clock.sleep)
     assert limit.wait(10)
     assert not limit.wait(10)
     assert clock.now == 1000
@@ -129,54 +120,52 @@ def test_who_waits_longer_than_it_may_is_turned_away_at_once() -> None:
 
 def test_a_turn_that_was_promised_before_a_pause_comes_after_it() -> None:
     clock = Clock()
-    own = OwnBucket(Rate(1), clock)
 
     def sleep(seconds: float) -> None:
         if clock.now == 1000:
-            own.pause(100)  # somebody else is told to wait
+            limit.pause(100)  # another client has to wait
         clock.sleep(seconds)
 
-    limit = RateLimit(None, own, clock, sleep)
+    limit = RateLimit(None, NAME, Rate(1), clock, sleep)
     assert limit.wait(PATIENT)
     assert limit.wait(PATIENT)
-    assert clock.now == 1120  # the pause ended at 1100, and the turn that was lost counted for 1060
-    own.pause(700)
+    assert clock.now == 1120  # the pause ended at 1100, and the lost turn counted for 1060
+    limit.pause(700)
     assert not limit.wait(PATIENT)
 
 
-def test_while_redis_is_away_each_worker_keeps_to_the_limit_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_while_redis_is_unavailable_each_worker_applies_the_limit_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    shared = SharedBucket(f"redis://:pw@127.0.0.1:{free_port()}", NAME, Rate(1))
-    limit = RateLimit(shared, OwnBucket(Rate(1), clock), clock, clock.sleep)
+    server = RedisServer(f"redis://:pw@127.0.0.1:{free_port()}", clock)
+    limit = RateLimit(server, NAME, Rate(1), clock, clock.sleep)
     assert limit.wait(10)
     assert not limit.wait(10)
     assert limit.wait(100)
     limit.pause(10)
     records = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert [record.message for record in records] == [
-        "Each worker keeps to the rate limit by itself while Redis is away (ConnectionError)"
+        "Redis is unavailable (ConnectionError): rate limits and sign-in failures are counted by each worker"
     ]
-    shared.close()
+    server.close()
 
 
-def test_what_somebody_else_wrote_under_the_key_is_no_error(redis_url: str) -> None:
-    tokens = SharedBucket(redis_url, NAME, Rate(1))
+def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) -> None:
+    server = RedisServer(redis_url)
     with redis.Redis.from_url(redis_url) as client:
         client.set(f"rate-limit:{{{NAME}}}:promised", "text")
-        assert tokens.take(IMPATIENT) == 0
+        assert SharedBucket(client, NAME, Rate(1)).take(IMPATIENT) == 0
         client.delete(f"rate-limit:{{{NAME}}}:paused")
         client.lpush(f"rate-limit:{{{NAME}}}:paused", "x")
-        limit = RateLimit(tokens, OwnBucket(Rate(600)))
-        limit.pause(0)
+        RateLimit(server, NAME, Rate(600)).pause(0)
         client.flushall()
-    tokens.close()
+    server.close()
 
 
-ASKER = """
+CLIENT = """
 import sys, urllib.request
-from stores.rate_limit import OwnBucket, Rate, RateLimit, SharedBucket
-rate = Rate(1200)
-limit = RateLimit(SharedBucket(sys.argv[1], "server", rate), OwnBucket(rate))
+from stores.rate_limit import Rate, RateLimit
+from stores.redis_server import RedisServer
+limit = RateLimit(RedisServer(sys.argv[1]), "server", Rate(1200))
 print("ready", flush=True)
 sys.stdin.readline()
 while limit.wait(60):
@@ -187,7 +176,7 @@ while limit.wait(60):
 """
 
 
-def test_two_processes_together_never_ask_more_often_than_is_allowed(redis_url: str) -> None:
+def test_two_processes_together_never_send_more_requests_than_allowed(redis_url: str) -> None:
     asked: list[float] = []
     enough = threading.Event()
 
@@ -205,23 +194,23 @@ def test_two_processes_together_never_ask_more_often_than_is_allowed(redis_url: 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        command = [sys.executable, "-c", ASKER, redis_url, f"http://127.0.0.1:{server.server_port}"]
-        askers = [subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-3) for _ in range(2)]
-        for asker in askers:
-            assert asker.stdout is not None
-            asker.stdout.readline()
-        for asker in askers:
-            assert asker.stdin is not None
-            asker.stdin.write(b"go\n")
-            asker.stdin.flush()
+        command = [sys.executable, "-c", CLIENT, redis_url, f"http://127.0.0.1:{server.server_port}"]
+        clients = [subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-3) for _ in range(2)]
+        for client in clients:
+            assert client.stdout is not None
+            client.stdout.readline()
+        for client in clients:
+            assert client.stdin is not None
+            client.stdin.write(b"go\n")
+            client.stdin.flush()
         assert enough.wait(60)
-        for asker in askers:
-            asker.terminate()
-            asker.communicate()
+        for client in clients:
+            client.terminate()
+            client.communicate()
         server.shutdown()
         thread.join()
     rate = Rate(1200)
-    late = len(askers)  # each may have one on its way, however long that takes
+    late = len(clients)  # each process may have one request in progress
     for first, began in enumerate(asked):
         for last, moment in enumerate(asked[first:], start=first):
             assert last - first <= rate.burst + late + (moment - began) / rate.interval

@@ -8,30 +8,17 @@ import msgspec
 import pytest
 from pymongo.errors import BulkWriteError
 
-from analysis.decisions import Adviser
-from analysis.models import (
-    Check,
-    CheckStatus,
-    Decision,
-    Holding,
-    HoldingReport,
-    InvalidHolding,
-    Portfolio,
-    Report,
-    Risk,
-    Status,
-    Valuation,
-)
+from analysis.advice import Adviser
+from analysis.models import Check, Decision, Holding, HoldingReport, InvalidHolding, Portfolio, Report, Risk, Valuation
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from records import Outcome, RunError, SortField, Summary, Wanted
+from records import CheckStatus, Outcome, RunError, SortField, Status, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
-from stores.reports import ReportStore, report_document, summarize
-from stores.shared import Shared
+from stores.reports import ReportStore, Shared, report_document, summarize
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 
-EVERYBODY = Wanted()
+ALL_REPORTS = Wanted()
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
 
 
@@ -57,7 +44,7 @@ def place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
     return None if sort == "user_id" else getattr(summary, sort), summary.user_id
 
 
-def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, wanted: Wanted = EVERYBODY) -> list[str]:
+def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, wanted: Wanted = ALL_REPORTS) -> list[str]:
     found: list[Summary] = []
     while page := reports.summaries(
         "run", limit=2, wanted=wanted, sort=sort, descending=descending, after=place(found[-1], sort) if found else None
@@ -66,7 +53,7 @@ def all_pages(reports: ReportStore, sort: SortField, *, descending: bool, wanted
     return [summary.user_id for summary in found]
 
 
-def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
+def test_a_report_saved_twice_is_stored_once(reports: ReportStore) -> None:
     reports.save([a_report("u1", value=1.0)], Shared())
     reports.save([a_report("u1", value=2.0)], Shared())
     assert reports.outcome("run") == Outcome(analyzed=1)
@@ -74,7 +61,7 @@ def test_a_report_saved_twice_is_there_once(reports: ReportStore) -> None:
     assert report is not None
     assert report["valuation"]["market_value"] == 2.0
     assert report["as_of"] == "2025-01-02"
-    (listed,) = reports.summaries("run", limit=2, wanted=EVERYBODY, sort="user_id", descending=False, after=None)
+    (listed,) = reports.summaries("run", limit=2, wanted=ALL_REPORTS, sort="user_id", descending=False, after=None)
     assert listed.market_value == 2.0
 
 
@@ -103,7 +90,7 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     held, watched = symbols[:MOST_HOLDINGS], symbols[MOST_HOLDINGS:]
     walk = with_range(random_walk(days, 1), 2)
     (found,) = research_symbols({"A": walk}, days[-1].item())
-    # Everything held is far beyond a breach, and its score is against it as well: the longest of sentences.
+    # Every holding is far beyond a breach and has a negative score: the longest sentences.
     research = {symbol: replace(found, symbol=symbol, score=-0.987654321) for symbol in held}
     research |= {symbol: replace(found, symbol=symbol, score=0.987654321) for symbol in watched}
     owner = Portfolio(
@@ -135,7 +122,7 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     ],
     ids=["too large", "no text", "no number", "no value"],
 )
-def test_a_report_that_no_document_can_hold_is_named_and_the_others_are_kept(
+def test_a_report_that_does_not_fit_a_document_is_named_and_the_others_are_stored(
     reports: ReportStore, impossible: dict[str, Any], why: str
 ) -> None:
     refused = reports.save([a_report("u1"), replace(a_report("u2"), **impossible), a_report("u3")], Shared())
@@ -144,14 +131,14 @@ def test_a_report_that_no_document_can_hold_is_named_and_the_others_are_kept(
     assert all_pages(reports, "user_id", descending=False) == ["u1", "u3"]
 
 
-def test_a_report_just_small_enough_is_kept(reports: ReportStore) -> None:
+def test_a_report_just_small_enough_is_stored(reports: ReportStore) -> None:
     report = replace(a_report("u" * 128), error="x" * (16 * 2**20 - 3_000))
 
     assert reports.save([report], Shared()) == {}
     assert reports.get("run", "u" * 128) is not None
 
 
-def test_a_report_that_is_not_there_is_none(reports: ReportStore) -> None:
+def test_an_unknown_report_is_none(reports: ReportStore) -> None:
     assert reports.get("run", "nobody") is None
 
 
@@ -199,7 +186,7 @@ def test_pages_by_a_figure_put_those_without_it_last_and_equals_by_user_id(
     assert all_pages(reports, "annual_volatility", descending=descending) == expected
 
 
-def test_a_page_delivered_again_replaces_what_is_there_and_adds_what_is_not(
+def test_a_page_delivered_again_replaces_existing_reports_and_adds_missing_ones(
     reports: ReportStore, database: DocumentDatabase
 ) -> None:
     reports.save([a_report("a", value=1.0), a_report("b", value=2.0)], Shared())
@@ -209,7 +196,7 @@ def test_a_page_delivered_again_replaces_what_is_there_and_adds_what_is_not(
     assert database.portfolio_analyses.find_one({"user_id": "a"}, {"_id": True}) == kept
 
 
-def test_a_refusal_of_the_database_tells_its_codes_and_nothing_of_the_reports(
+def test_an_error_of_the_database_contains_its_codes_and_no_content_of_the_reports(
     reports: ReportStore, database: DocumentDatabase
 ) -> None:
     validator = {"$jsonSchema": {"properties": {"user_id": {"enum": ["a"]}}}}
@@ -220,14 +207,14 @@ def test_a_refusal_of_the_database_tells_its_codes_and_nothing_of_the_reports(
     assert caught.value.__suppress_context__
 
 
-def test_so_does_a_refusal_of_a_report_that_is_delivered_again(
+def test_an_error_for_a_report_that_is_delivered_again_contains_only_codes_too(
     reports: ReportStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise BulkWriteError({"writeErrors": [{"index": 0, "code": 16500, "op": {"u": {"market_value": 67890.0}}}]})
 
     reports.save([a_report("a", value=12345.0)], Shared())
-    monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as a service under load does
+    monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as a service under load responds
     with pytest.raises(WriteRefused) as caught:
         reports.save([a_report("a", value=67890.0)], Shared())
     assert str(caught.value) == "The database refused 1 documents: [16500]"
@@ -246,7 +233,7 @@ def with_checks(user_id: str, value: float | None, **statuses: CheckStatus) -> R
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_a_check_limits_the_list_to_who_crosses_it(reports: ReportStore, descending: bool) -> None:
+def test_a_check_limits_the_list_to_the_reports_that_cross_it(reports: ReportStore, descending: bool) -> None:
     reports.save(
         [
             with_checks("a", 1.0, beta="breach", drawdown="ok"),
@@ -261,7 +248,7 @@ def test_a_check_limits_the_list_to_who_crosses_it(reports: ReportStore, descend
         return all_pages(reports, sort, descending=descending, wanted=Wanted(check=check, check_status=status))
 
     crossing = ["c", "a"] if descending else ["a", "c"]
-    assert found("market_value", "beta") == [*crossing, "d"]  # whoever has no figure comes last
+    assert found("market_value", "beta") == [*crossing, "d"]  # reports without the figure come last
     assert found("user_id", "beta") == sorted("acd", reverse=descending)
     assert found("user_id", "beta", "breach") == ["a"]
     assert found("user_id", "drawdown", "warning") == sorted("bc", reverse=descending)
@@ -270,7 +257,9 @@ def test_a_check_limits_the_list_to_who_crosses_it(reports: ReportStore, descend
 
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_a_prefix_limits_the_list_to_ids_that_begin_so(reports: ReportStore, sort: SortField, descending: bool) -> None:
+def test_a_prefix_limits_the_list_to_ids_that_begin_with_it(
+    reports: ReportStore, sort: SortField, descending: bool
+) -> None:
     user_ids = ["al", "ala", "alb", "al\U0001d7d8", "ak", "am", "bal"]
     reports.save([a_report(user_id, value=None if user_id == "ala" else 1.0) for user_id in user_ids], Shared())
     listed = all_pages(reports, sort, descending=descending, wanted=Wanted(user_id_prefix="al"))

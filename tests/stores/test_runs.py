@@ -1,13 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from records import Outcome, Progress, Run, RunError, RunExists, Trigger
+from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 
-PLAN = {"plan_id": "first"}
+PLAN, LATE = Plan("first"), Plan("late")
+AS_OF = date(2025, 1, 2)
+PARAMETERS = Parameters("SP500", 1260, 0.02, 200, 0.7)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -22,7 +25,12 @@ def runs(database: DocumentDatabase) -> RunStore:
     return store
 
 
-def test_a_run_comes_back_as_it_was_recorded(runs: RunStore) -> None:
+@pytest.fixture
+def lease(database: DocumentDatabase) -> RunLease:
+    return RunLease(database)
+
+
+def test_a_run_is_returned_as_it_was_recorded(runs: RunStore) -> None:
     run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True)
     runs.create(run, ["u1", "u2"])
     assert runs.get(run.run_id) == run
@@ -62,7 +70,7 @@ def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     figures = {"users_to_analyze": 30, "symbols": 7, "progress.pages_total": 3}
-    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures=figures, errors=[RunError("u", "t", "e")])
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=AS_OF, figures=figures, errors=[RunError("u", "t", "e")])
     runs.page_done(run.run_id, Outcome(analyzed=9, skipped=1, failed=0))
     runs.page_done(run.run_id, Outcome(analyzed=8, skipped=1, failed=1))
     now = runs.get(run.run_id)
@@ -80,12 +88,12 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
     assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
     runs.reach(run.run_id, "analyze")
     runs.page_done(run.run_id, Outcome(analyzed=5))
-    assert not runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=[])
+    assert not runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=[])
     assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
 
 
 def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: RunStore) -> None:
-    # Of one second and even of one moment; ids alone would order those of one second by chance.
+    # In the same second and even at the same moment; by their ids alone, runs of one second would be in random order.
     moments = [NOW, NOW, NOW + timedelta(milliseconds=5), NOW + timedelta(milliseconds=9), NOW + timedelta(seconds=1)]
     ids = [f"run_20260102_030405_{suffix}" for suffix in ("aaaa", "bbbb", "0000", "ffff", "1111")]
     for run_id, moment in zip(ids, moments, strict=True):
@@ -96,7 +104,7 @@ def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: Run
     assert [run.run_id for page in pages for run in page] == ids[::-1]
 
 
-def test_only_a_queued_run_can_be_forgotten(runs: RunStore) -> None:
+def test_only_a_queued_run_can_be_deleted(runs: RunStore) -> None:
     queued, running = a_run("run_20260102_030405_0001"), a_run("run_20260102_030405_0002")
     for run in (queued, running):
         runs.create(run, None)
@@ -110,7 +118,7 @@ def test_only_the_first_hundred_errors_of_a_plan_are_kept_and_all_are_counted(ru
     run = a_run()
     runs.create(run, None)
     errors = [RunError(f"u{i}", "unknown_user", "There is none.") for i in range(150)]
-    runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={}, errors=errors)
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=errors)
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (len(planned.errors), planned.errors_count) == (100, 150)
@@ -120,8 +128,8 @@ def test_of_two_plans_only_the_first_counts(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     assert runs.plan(run.run_id) is None
-    assert runs.planned(run.run_id, PLAN, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
-    assert not runs.planned(run.run_id, {"plan_id": "late"}, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
+    assert runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
+    assert not runs.record_plan(run.run_id, LATE, PARAMETERS, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (planned.as_of, planned.symbols, runs.plan(run.run_id)) == (date(2025, 1, 2), 1, PLAN)
@@ -134,3 +142,38 @@ def test_queued_runs_are_found_by_their_age(runs: RunStore) -> None:
     runs.create(started, None)
     runs.start(started.run_id, NOW)
     assert runs.queued_before(NOW + timedelta(minutes=1)) == [old]
+
+
+def test_the_second_request_gets_the_holder_of_the_lease(lease: RunLease) -> None:
+    assert lease.acquire("first", NOW) is None
+    assert lease.acquire("second", NOW) == "first"
+
+
+def test_a_released_lease_can_be_taken_again(lease: RunLease) -> None:
+    lease.acquire("first", NOW)
+    lease.release("first")
+    assert lease.acquire("second", NOW) is None
+
+
+def test_a_lease_can_only_be_released_by_its_holder(lease: RunLease) -> None:
+    lease.acquire("first", NOW)
+    lease.release("second")
+    assert lease.acquire("third", NOW) == "first"
+
+
+def test_of_two_takeovers_from_one_holder_only_one_succeeds(lease: RunLease) -> None:
+    lease.acquire("over", NOW)
+    assert lease.take_over("over", "second", NOW)
+    assert not lease.take_over("over", "third", NOW)
+    assert lease.acquire("fourth", NOW) == "second"
+
+
+def test_of_many_concurrent_requests_exactly_one_gets_the_lease(lease: RunLease) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(30):
+            names = [f"{turn}-{i}" for i in range(16)]
+            answers = dict(zip(names, pool.map(lambda name: lease.acquire(name, NOW), names), strict=True))
+            winners = [name for name, holder in answers.items() if holder is None]
+            assert len(winners) == 1
+            assert set(answers.values()) == {None, winners[0]}
+            lease.release(winners[0])

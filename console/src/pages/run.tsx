@@ -50,7 +50,7 @@ export function RunPage({ runId }: { runId: string }) {
       <Announcement run={run} />
       {run.dry_run && (
         <Notice tone="neutral" title="Dry run">
-          Only counts and errors are stored.
+          Only counts, errors and prices are kept.
         </Notice>
       )}
       {isActive(run) && <RunProgress run={run} />}

@@ -128,7 +128,7 @@ function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
           <input type="checkbox" checked={dryRun} onChange={(event) => setDryRun(event.currentTarget.checked)} />
           <span>
             Dry run
-            <small>Calculates everything, but stores only counts and errors.</small>
+            <small>Calculates everything, but keeps only counts, errors and prices.</small>
           </span>
         </label>
         <label class="field narrow">
@@ -176,7 +176,7 @@ function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () =
       <p>
         The portfolios of <strong>{users}</strong> will be analyzed as of{" "}
         <strong>{request.as_of ? date(request.as_of) : "the last trading day"}</strong>.{" "}
-        {request.dry_run ? "Only counts and errors are stored." : "Their reports are stored with the run."} No orders
+        {request.dry_run ? "Only counts, errors and prices are kept." : "Their reports are stored with the run."} No orders
         are sent to a broker.
       </p>
       {active && (

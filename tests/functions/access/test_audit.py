@@ -1,4 +1,4 @@
-"""What is asked for is on record before it is done, and a log that cannot be written loses no run."""
+"""A request is recorded before it is executed, and no run is lost if the audit log cannot be written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 from secantus import SecantusDBServer
 
 from functions.access.audit import new_entry, on_record
-from functions.engine import Engine
-from functions.services import Services
+from functions.engine import DurableEngine
 from records import AuditedAction, AuditEntry, Trigger
+from runs.services import Services
 from runs.starting import RunActive, start_run
 from stores.audit import AuditLog
 from stores.mongo import Document, DocumentDatabase
@@ -42,7 +42,7 @@ def attempt() -> AuditEntry:
     return new_entry("trigger", credential="admin-secret", actor="admin-secret", client="192.0.2.1")
 
 
-def test_an_entry_is_there_before_the_act_and_tells_its_run_after_it(log: AuditLog) -> None:
+def test_an_entry_exists_before_the_act_and_names_its_run_after_it(log: AuditLog) -> None:
     with on_record(log, attempt()) as attempted:
         (entry,) = log.newest(10, None)
         assert (entry.outcome, entry.run_id) == ("attempted", None)
@@ -51,7 +51,7 @@ def test_an_entry_is_there_before_the_act_and_tells_its_run_after_it(log: AuditL
     assert (entry.outcome, entry.problem, entry.run_id) == ("accepted", None, "run_20260102_030405_abcd")
 
 
-def test_a_refusal_tells_its_problem(log: AuditLog) -> None:
+def test_the_entry_of_a_refusal_contains_its_problem(log: AuditLog) -> None:
     with pytest.raises(RunActive), on_record(log, attempt()):
         raise RunActive("run_20260102_030405_abcd")
     (entry,) = log.newest(10, None)
@@ -67,8 +67,8 @@ def test_without_its_entry_nothing_is_done() -> None:
     assert done == []
 
 
-def test_a_log_that_goes_away_meanwhile_loses_no_run_and_says_which_entry_stays_open(
-    services: Services, engine: Engine, caplog: pytest.LogCaptureFixture
+def test_if_the_audit_log_becomes_unavailable_no_run_is_lost_and_the_open_entry_is_logged(
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with a_log_that_can_be_stopped() as (server, log):
         entry = attempt()
@@ -82,7 +82,7 @@ def test_a_log_that_goes_away_meanwhile_loses_no_run_and_says_which_entry_stays_
     assert f"entry_id={entry.entry_id}, outcome=accepted, run_id={run.run_id}" in line.getMessage()
 
 
-def test_what_is_concluded_stays_as_it_is(log: AuditLog) -> None:
+def test_a_concluded_entry_does_not_change(log: AuditLog) -> None:
     with on_record(log, entry := attempt()):
         pass
     log.conclude(entry)
@@ -93,7 +93,7 @@ def test_entries_are_listed_newest_first_page_by_page_also_of_one_moment(log: Au
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     for number in range(6):
         at = moment + timedelta(seconds=number // 3)
-        log.add(AuditEntry(f"{number:016x}", at, "cancel", "a", "bearer", "7", None, "c", "attempted"))
+        log.add(AuditEntry(f"{number:016x}", at, "cancel", "bearer", "c", "attempted", "a", "7"))
     listed = []
     before = None
     while page := log.newest(2, before):
@@ -102,7 +102,7 @@ def test_entries_are_listed_newest_first_page_by_page_also_of_one_moment(log: Au
     assert [int(entry.entry_id, 16) for entry in listed] == [5, 4, 3, 2, 1, 0]
 
 
-def test_refused_sign_ins_are_gone_after_ninety_days_and_what_administrators_did_is_not(
+def test_refused_sign_ins_are_deleted_after_ninety_days_and_acts_of_administrators_are_not(
     log: AuditLog, database: DocumentDatabase
 ) -> None:
     now = datetime.now(UTC)
@@ -110,8 +110,6 @@ def test_refused_sign_ins_are_gone_after_ninety_days_and_what_administrators_did
     for days in (89, 91):
         for action in actions:
             at = now - timedelta(days=days)
-            log.add(
-                AuditEntry(f"{action} {days}", at, action, None, "none", None, None, "c", "refused", "unauthorized")
-            )
-    database.client.admin.command("secantusAdmin.pruneTtl")  # what servers do once a minute, now
+            log.add(AuditEntry(f"{action} {days}", at, action, "none", "c", "refused", problem="unauthorized"))
+    database.client.admin.command("secantusAdmin.pruneTtl")  # servers do this once a minute; here it happens at once
     assert [entry.entry_id for entry in log.newest(10, None)] == ["trigger 89", "sign_in 89", "trigger 91"]

@@ -1,14 +1,16 @@
-"""Whether the app's dependencies answer: the vault, and the engine."""
+"""The health of the app's dependencies: the vault and the engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from credentials.secrets import Secrets
-from functions.engine import Engine
+from functions.engine import DurableEngine
 from functions.http import health
-from functions.http.answers import Checks, Health
+from functions.http.answers import Dependencies, Health
+from functions.services import Worker
 from settings import Settings
 from stores.mongo import DocumentDatabase
 from tests.clock import Clock
@@ -16,13 +18,15 @@ from tests.engine import engine_away
 from tests.faulty_engines import silent
 from tests.vault import Vault, a_vault
 
+if TYPE_CHECKING:
+    from runs.services import Services
+
 
 class Connections:
-    """A database that answers, and no Redis."""
+    """Connections to a working database."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self.mongodb = database.client
-        self.price_cache = None
 
 
 IN_AZURE = {"MARKET_DATA_PROVIDER": "sample", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
@@ -34,47 +38,57 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def vault(tmp_path: Path, database: DocumentDatabase, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def vault(tmp_path: Path) -> Iterator[Vault]:
     with a_vault(tmp_path) as running:
-        settings = Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": running.url})
-        secrets = Secrets(settings, running.client, clock, clock.utc)
-        monkeypatch.setattr(health, "settings", lambda: settings)
-        monkeypatch.setattr(health, "secrets", lambda: secrets)
-        monkeypatch.setattr(health, "connections", lambda: Connections(database))
         yield running
 
 
-def state(engine: Engine) -> tuple[object, object]:
-    found = health.check(engine)
+@pytest.fixture
+def worker(vault: Vault, database: DocumentDatabase, clock: Clock) -> Worker:
+    made = Worker(Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": vault.url}))
+    made.secrets = Secrets(made.settings, vault.client, clock, clock.utc)
+    made.connections = lambda: cast("Services", Connections(database))
+    made.redis = lambda: None
+    return made
+
+
+def state(worker: Worker, engine: DurableEngine) -> tuple[object, object]:
+    found = health.check(worker, engine)
     return found.status, found.checks.key_vault
 
 
-def test_all_is_well_while_the_vault_answers_and_asking_costs_it_nothing(vault: Vault, engine: Engine) -> None:
+def test_everything_is_healthy_while_the_vault_answers_and_health_checks_send_it_no_requests(
+    vault: Vault, worker: Worker, engine: DurableEngine
+) -> None:
     vault.put("admin-secret", "s")
-    assert [state(engine) for _ in range(20)] == [("ok", "ok")] * 20
+    assert [state(worker, engine) for _ in range(20)] == [("ok", "ok")] * 20
     assert len(vault.asked) == 2
 
 
-def test_a_vault_that_is_away_degrades_while_the_secret_is_known_and_then_shuts_the_app(
-    vault: Vault, clock: Clock, engine: Engine
+def test_an_unavailable_vault_means_degraded_while_the_secret_is_known_and_then_unavailable(
+    vault: Vault, worker: Worker, clock: Clock, engine: DurableEngine
 ) -> None:
     vault.put("admin-secret", "s")
-    state(engine)
+    state(worker, engine)
     vault.failing_with = 503
     clock.advance(301)
-    assert state(engine) == ("degraded", "unavailable")
+    assert state(worker, engine) == ("degraded", "unavailable")
     clock.advance(3_600)
-    assert state(engine) == ("unavailable", "unavailable")
+    assert state(worker, engine) == ("unavailable", "unavailable")
 
 
-def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault, engine: Engine) -> None:
+def test_without_an_admin_secret_the_app_is_unavailable(vault: Vault, worker: Worker, engine: DurableEngine) -> None:
     assert vault.secrets == {}
-    assert state(engine) == ("unavailable", "unavailable")
+    assert state(worker, engine) == ("unavailable", "unavailable")
 
 
 @pytest.mark.parametrize("at", ["an engine that is away", "an engine that is silent"])
-def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_is_the_one_named(vault: Vault, at: str) -> None:
+def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_only_it_is_named(
+    vault: Vault, worker: Worker, at: str
+) -> None:
     vault.put("admin-secret", "s")
     with silent() as client:
-        engine = engine_away() if at == "an engine that is away" else Engine(client, 0.2)
-        assert health.check(engine) == Health("unavailable", Checks("ok", "not_configured", "ok", "unavailable"))
+        engine = engine_away() if at == "an engine that is away" else DurableEngine(client, 0.2)
+        assert health.check(worker, engine) == Health(
+            "unavailable", Dependencies("ok", "not_configured", "ok", "unavailable")
+        )

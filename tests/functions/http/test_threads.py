@@ -1,4 +1,4 @@
-"""Azure's worker calls functions on the bare threads of a pool: what one call leaves there, the next would find."""
+"""Azure's worker calls functions directly on the threads of a pool: state left by one call would reach the next."""
 
 import json
 import os
@@ -14,29 +14,33 @@ from tests.conftest import free_port
 ROOT = Path(__file__).parent.parent.parent.parent
 SECRET = "secret-of-threads"
 
-# One thread, whose context nobody copies, does all calls in their order.
+# One thread, without a copy of its context, does all calls in order.
 CALLS = """
 import contextvars, json, sys
 from concurrent.futures import ThreadPoolExecutor
 import azure.functions as func
 import function_app
-from functions.http import operations
-from functions.access.administrators import current_admin
-from functions.http.endpoint import endpoint, json_response
-from functions.http.operations import Operation
+from functions.access.administrators import Admin
+from functions.http.endpoint import Api, json_response
+from functions.services import Worker
 
 app = {function.get_function_name(): function.get_user_function() for function in function_app.app.get_functions()}
+api = Api()
 
-def tell(req):
-    admin = current_admin.get(None)
+@api.route("GET", "private_actor")
+def private_actor(admin: Admin):
+    return json_response(admin.actor)
+
+@api.route("GET", "public_actor", public=True)
+def public_actor(admin: Admin):
     return json_response(admin and admin.actor)
 
-def fail(req):
+@api.route("GET", "fails")
+def fails(admin: Admin):
     raise RuntimeError("unforeseen")
 
-app["tells"] = endpoint(operations.SCHEDULE)(tell)
-app["tells_everybody"] = endpoint(operations.HEALTH)(tell)
-app["fails"] = endpoint(operations.SCHEDULE)(fail)
+declared = api.blueprint._function_builders
+app |= {builder._function.get_user_function().__name__: builder._function.get_user_function() for builder in declared}
 admin = {"X-Admin-Secret": sys.argv[1], "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 run = {"run_id": "run_20260102_010000_0a1b"}
 ENGINE = '{"taskHubName": "Test", "rpcBaseUrl": "http://127.0.0.1:1"}'
@@ -48,8 +52,8 @@ def request(name, method, headers=admin, **path):
     sent = func.HttpRequest(method, "/", headers=headers, route_params=path, body=b"")
     client = {"client": ENGINE} if name in ("trigger_analysis", "cancel_analysis") else {}
     answer = app[name](req=sent, context=None, **client)
-    told = name.startswith("tells") and answer.status_code == 200
-    return [answer.status_code, json.loads(answer.get_body()) if told else None]
+    has_actor = name.endswith("_actor") and answer.status_code == 200
+    return [answer.status_code, json.loads(answer.get_body()) if has_actor else None]
 
 def failed(name, **arguments):
     try:
@@ -58,11 +62,11 @@ def failed(name, **arguments):
         return type(error).__name__
 
 calls = {
-    "an administrator": lambda: request("tells", "GET"),
-    "everybody after an administrator": lambda: request("tells_everybody", "GET", {}),
-    "what fails": lambda: request("fails", "GET"),
-    "everybody after what fails": lambda: request("tells_everybody", "GET", {}),
-    "a stranger": lambda: request("tells", "GET", {}),
+    "an administrator": lambda: request("private_actor", "GET"),
+    "public after an administrator": lambda: request("public_actor", "GET", {}),
+    "a failure": lambda: request("fails", "GET"),
+    "public after a failure": lambda: request("public_actor", "GET", {}),
+    "a stranger": lambda: request("private_actor", "GET", {}),
     "a list": lambda: request("list_analysis_runs", "GET"),
     "no run": lambda: request("get_analysis_status", "GET", **run),
     "a change": lambda: request("cancel_analysis", "POST", **run),
@@ -78,7 +82,7 @@ with ThreadPoolExecutor(1) as pool:
 """
 
 
-@pytest.fixture(params=["nobody listens", "somebody listens"])
+@pytest.fixture(params=["without a listener", "with a listener"])
 def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     listening = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     done = subprocess.run(
@@ -91,7 +95,7 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
             "ADMIN_SECRET": SECRET,
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         }
-        | (listening if request.param == "somebody listens" else {}),
+        | (listening if request.param == "with a listener" else {}),
         capture_output=True,
         text=True,
         check=False,
@@ -101,13 +105,13 @@ def called(request: pytest.FixtureRequest, mongodb_url: str) -> tuple[dict[str, 
     return before, calls
 
 
-def test_no_call_leaves_anything_to_the_next_one_of_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_no_call_leaves_state_for_the_next_one_on_its_thread(called: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, calls = called
     assert {name: answer for name, (answer, _) in calls.items()} == {
         "an administrator": [200, "admin-secret"],
-        "everybody after an administrator": [200, None],
-        "what fails": [500, None],
-        "everybody after what fails": [200, None],
+        "public after an administrator": [200, None],
+        "a failure": [500, None],
+        "public after a failure": [200, None],
         "a stranger": [401, None],
         "a list": [200, None],
         "no run": [404, None],

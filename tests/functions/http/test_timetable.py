@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.http.timetable import timetable
+from functions.http.answers import Timetable
 from schedules import Schedule
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)  # a Wednesday
@@ -22,16 +22,16 @@ def at(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
         ("0 */20 * * * *", at(25, 12, 20), at(25, 12, 40)),
         ("0 0 6 * * SUNDAY", at(22, 6), at(29, 6)),
         ("0 0 6 1 JANUARY *", datetime(2026, 1, 1, 6, tzinfo=UTC), datetime(2027, 1, 1, 6, tzinfo=UTC)),
-        # Both the day of the month and that of the week must fit: the 13th, and a Friday.
+        # Both the day of the month and the weekday must match: the 13th, and a Friday.
         ("0 0 1 13 * 5", at(13, 1), datetime(2027, 8, 13, 1, tzinfo=UTC)),
         ("0 0 1 1-7 * 6", at(7, 1), at(5, 1, month=12)),
     ],
 )
 def test_the_times_next_to_now_are_those_of_the_host(schedule: str, previous: datetime, following: datetime) -> None:
-    found = timetable(Schedule.read(schedule), NOW, disabled=False)
+    found = Timetable.at(NOW, Schedule.read(schedule), disabled=False)
     assert (found.schedule, found.previous, found.next, found.disabled) == (schedule, previous, following, False)
 
 
-def test_of_a_disabled_timer_no_night_is_promised_and_none_is_missed() -> None:
-    found = timetable(Schedule.read("0 0 1 * * *"), NOW, disabled=True)
+def test_a_disabled_timer_has_neither_a_next_nor_a_previous_time() -> None:
+    found = Timetable.at(NOW, Schedule.read("0 0 1 * * *"), disabled=True)
     assert (found.schedule, found.previous, found.next, found.disabled) == ("0 0 1 * * *", None, None, True)

@@ -1,4 +1,4 @@
-"""What docs/telemetry.md says there is."""
+"""The tables of docs/telemetry.md."""
 
 import re
 from pathlib import Path
@@ -19,20 +19,20 @@ def _names(cell: str) -> set[str]:
 
 
 def lines() -> dict[str, str]:
-    """Give the level of each line; ``…`` stands for what differs from time to time."""
+    """Return the level of each line by its text; ``…`` stands for variable parts."""
     return {row[0].strip("`"): row[1] for row in _rows("Log lines")}
 
 
 def functions() -> set[str]:
-    """Give the functions whose invocations are spans."""
+    """Return the functions whose invocations are spans."""
     return set().union(*(_names(cell) for cell, kind, _ in _rows("Traces") if kind == "server"))
 
 
 def span_fields() -> set[str]:
-    """Give the fields that spans have."""
+    """Return the fields of spans."""
     return set().union(*(_names(fields) for _, _, fields in _rows("Traces")))
 
 
 def metrics() -> dict[str, tuple[str, set[str]]]:
-    """Give the unit and the fields of each metric."""
+    """Return the unit and the fields of each metric."""
     return {row[0].strip("`"): (row[1], _names(row[3])) for row in _rows("Metrics")}

@@ -1,9 +1,9 @@
-"""What the Durable SDK logs at each step is not among the app's lines, however the worker's logging is set up."""
+"""The Durable SDK's log lines of each step do not appear in the app's log, however the worker's logging is set up."""
 
 from tests.test_function_app import run_code
 
-# Each in a process of its own, as a worker indexes the app: the first step of a recorded run, with everything at INFO
-# handed on by the root logger.
+# Each in a separate process that indexes the app like a worker: the first step of a recorded run, with everything
+# from INFO passed on by the root logger.
 STEP = """
 import asyncio, base64, logging, sys
 import function_app
@@ -15,7 +15,7 @@ orchestrate = named["portfolio_analysis"].get_user_function()
 (recorded,) = [file for file in RECORDED if (file.parent.name, file.stem) == ("1.0", "run")]
 request, _ = next(steps(history_of(recorded)))
 asyncio.run(orchestrate(base64.b64encode(request.SerializeToString()).decode()))
-logging.getLogger("azure.durable_functions.worker").warning("of this you should know")
+logging.getLogger("azure.durable_functions.worker").warning("a real warning")
 """
 
 
@@ -27,10 +27,10 @@ def lines(before: str = "") -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("azure.durable_functions")]
 
 
-def test_a_step_of_an_orchestration_logs_nothing_of_the_sdks_but_warnings() -> None:
-    assert lines() == ["azure.durable_functions.worker: of this you should know"]
+def test_a_step_of_an_orchestration_logs_no_lines_of_the_sdk_except_warnings() -> None:
+    assert lines() == ["azure.durable_functions.worker: a real warning"]
 
 
-def test_without_the_apps_doing_each_step_would_log_a_line() -> None:
-    taken_back = 'logging.getLogger("azure.durable_functions").setLevel(logging.NOTSET)'
-    assert any("yielded with" in line for line in lines(taken_back))
+def test_without_the_apps_setup_each_step_would_log_a_line() -> None:
+    reset = 'logging.getLogger("azure.durable_functions").setLevel(logging.NOTSET)'
+    assert any("yielded with" in line for line in lines(reset))

@@ -1,17 +1,17 @@
-"""The page about telemetry names all that the code tells, and nothing else."""
+"""The telemetry page names everything that the code emits, and nothing else."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from functions.http.operations import OPERATIONS
+from functions.http.routes import api
 from tests.functions.telemetry import page as telemetry_page
 from tests.functions.telemetry.page import ROOT
 
 PACKAGES = ("functions", "runs", "stores", "credentials", "market_data")
 LEVELS = {"exception": "error"}
-# Lines of several levels or words, each of which stands on the page.
+# Lines with several levels or wordings, each of which is on the page.
 SPELLED_OUT = {
     "Portfolio analysis triggered … (run_id=…, actor=…)": {
         "Portfolio analysis triggered via API (run_id=…, actor=…)": "info",
@@ -33,7 +33,7 @@ def modules() -> Iterator[ast.Module]:
 
 
 def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Give the level and the text of each line that a module logs."""
+    """Yield the level and the text of each line that a module logs."""
     texts = {
         node.targets[0].id: node.value.value
         for node in ast.walk(tree)
@@ -70,7 +70,7 @@ def test_every_function_and_every_metric_of_the_code_is_on_the_page() -> None:
         if isinstance(node, ast.FunctionDef)
         and re.search(r"activity_trigger|timer_trigger", "".join(map(ast.unparse, node.decorator_list)))
     }
-    assert telemetry_page.functions() == steps | {operation.name for operation in OPERATIONS}
+    assert telemetry_page.functions() == steps | {operation.name for operation in api.routes}
     made = {
         (node.args[0].value, node.args[1].value)
         for tree in modules()

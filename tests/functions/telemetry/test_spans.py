@@ -1,4 +1,4 @@
-"""What a worker tells by itself, each in a process of its own: there is one teller a process."""
+"""The telemetry of a worker. Each test uses its own process, because telemetry is set up once per process."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ ROOT = Path(__file__).parent.parent.parent.parent
 
 INVOKED = """
 import logging, sys
-from functions.telemetry.correlation import of_run, tell_in_log_lines
+from correlation import of_run, add_ids_to_log_lines
 from functions.telemetry.spans import invocation
-tell_in_log_lines()
+add_ids_to_log_lines()
 with invocation("plan_run", "other", None), of_run("run_20260102_010000_0a1b"):
-    logging.getLogger("stores.prices").warning("said")
+    logging.getLogger("stores.symbols").warning("said")
     {within}
 """
-# As in Azure: by a signal that nothing can be done about. The exporters are imported before, which may take a while.
+# As in Azure: by a signal that cannot be handled. The exporters are imported before, which may take a while.
 KILLED = """
 import logging, os, signal
 import azure.monitor.opentelemetry.exporter
@@ -31,7 +31,7 @@ import opentelemetry.exporter.otlp.proto.http._log_exporter
 import opentelemetry.exporter.otlp.proto.http.metric_exporter
 import opentelemetry.exporter.otlp.proto.http.trace_exporter
 from datetime import UTC, datetime
-from functions.telemetry.spans import invocation, record_end, tell_at_once
+from functions.telemetry.spans import invocation, record_end, flush_at_end
 from records import Run, Trigger
 run = Run("run_20260102_010000_0a1b", "completed", Trigger("http", "admin"), datetime.now(UTC))
 for name in ("first", "second"):
@@ -42,24 +42,24 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 MANY = """
 from concurrent.futures import ThreadPoolExecutor
-from functions.telemetry.spans import invocation, tell_at_once
+from functions.telemetry.spans import invocation, flush_at_end
 def change(number):
     with invocation("trigger_analysis", "http", None):
-        tell_at_once()
+        flush_at_end()
 with ThreadPoolExecutor(4) as pool:
     print(len(list(pool.map(change, range(200)))))
 """
 FAILING = """
 import contextlib, logging, pymongo
 owned, hidden = "what-somebody-owns", "what-nobody-may-know"
-from functions.telemetry.spans import invocation, tell_at_once
+from functions.telemetry.spans import invocation, flush_at_end
 from stores.mongo import connect
 from functions.telemetry.mongo_commands import CommandSpans
 from stores.redis_server import command, connect as connect_redis
 documents = connect("{mongodb_url}", (CommandSpans(),))["failing"]["documents"]
 cache = connect_redis(f"redis://user:{{hidden}}@127.0.0.1:{port}")
 with invocation("analyze_page", "other", None):
-    tell_at_once()
+    flush_at_end()
     documents.insert_one({{"_id": owned}})
     try:
         documents.insert_one({{"_id": owned}})
@@ -74,13 +74,13 @@ with invocation("analyze_page", "other", None):
 
 @contextmanager
 def a_silent_listener() -> Iterator[str]:
-    """Accept connections and never answer."""
+    """Yield the URL of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         yield "http://127.0.0.1:{1}".format(*silent.getsockname())
 
 
 def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the app's folder; it must come to an end by itself."""
+    """Run Python in the app's folder; it must exit by itself."""
     outside = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-c", script],
@@ -93,7 +93,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_where_nobody_listens_nothing_is_started() -> None:
+def test_without_a_listener_nothing_is_started() -> None:
     done = run(INVOKED.format(within='print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])'))
     assert done.stdout == "[]\n", done.stderr
 
@@ -103,30 +103,30 @@ def killed(within: str, **environment: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def test_what_a_change_has_told_is_there_though_the_worker_is_killed_right_after_it() -> None:
+def test_the_telemetry_of_a_change_is_exported_even_if_the_worker_is_killed_right_after_it() -> None:
     with a_listener() as listener:
-        killed("tell_at_once()", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
+        killed("flush_at_end()", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
     assert [span.name for span in listener.spans] == ["first", "second"]
     assert [line.text for line in listener.lines] == ["said by first", "said by second"]
 
 
-def test_the_figures_of_a_run_that_ended_are_there_though_the_worker_is_killed_right_after_it() -> None:
+def test_the_metrics_of_an_ended_run_are_exported_even_if_the_worker_is_killed_right_after_it() -> None:
     with a_listener() as listener:
         killed("record_end(run, None)", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
     assert listener.total("portfolio_analysis.runs", status="completed") == 2
     assert [span.name for span in listener.spans] == ["first", "second"]
 
 
-def test_what_changes_nothing_waits_for_no_listener() -> None:
+def test_an_invocation_without_changes_does_not_wait_for_a_listener() -> None:
     with a_listener() as listener:
         killed("pass", OTEL_EXPORTER_OTLP_ENDPOINT=listener.url, OTEL_BSP_SCHEDULE_DELAY="60000")
     assert listener.spans == []
 
 
-def test_a_listener_that_does_not_answer_keeps_nobody_else_from_hearing() -> None:
+def test_a_listener_that_does_not_answer_does_not_affect_other_listeners() -> None:
     with a_listener() as listener, a_silent_listener() as url:
         killed(
-            "tell_at_once()",
+            "flush_at_end()",
             APPLICATIONINSIGHTS_CONNECTION_STRING=listener.connection_string,
             OTEL_EXPORTER_OTLP_ENDPOINT=url,
             OTEL_EXPORTER_OTLP_TIMEOUT="600",
@@ -134,22 +134,22 @@ def test_a_listener_that_does_not_answer_keeps_nobody_else_from_hearing() -> Non
     assert [row["name"] for row in listener.rows("RequestData")] == ["first", "second"]
 
 
-def test_a_listener_that_does_not_answer_holds_up_one_change_and_not_each() -> None:
+def test_a_listener_that_does_not_answer_delays_only_one_change() -> None:
     with a_silent_listener() as url:
-        # Each for three seconds would be more than two minutes: run() would give up.
+        # Three seconds for each would be more than two minutes: run() would time out.
         done = run(MANY, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_EXPORTER_OTLP_TIMEOUT="600")
     assert done.stdout == "200\n", done.stderr
 
 
-def test_a_setting_that_cannot_be_used_costs_what_would_be_told_and_nothing_else() -> None:
+def test_an_invalid_setting_disables_telemetry_and_nothing_else() -> None:
     listener_url = f"http://127.0.0.1:{free_port()}"
     script = INVOKED.format(within='print("worked")')
     done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=listener_url, OTEL_METRIC_EXPORT_INTERVAL="0")
     assert done.stdout == "worked\n"
-    assert "Nobody is told about what this worker does: ValueError" in done.stderr
+    assert "Telemetry cannot be exported: ValueError" in done.stderr
 
 
-def test_what_fails_is_told_by_the_class_of_its_error_without_its_words(mongodb_url: str) -> None:
+def test_a_failure_is_exported_with_the_class_of_its_error_and_without_its_message(mongodb_url: str) -> None:
     with a_listener() as listener:
         script = FAILING.format(mongodb_url=mongodb_url, port=free_port())
         done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=listener.url)
@@ -163,4 +163,6 @@ def test_what_fails_is_told_by_the_class_of_its_error_without_its_words(mongodb_
     (line,) = listener.lines
     assert line.fields["error.type"] == "DuplicateKeyError"
     assert "insert_one" in line.fields["code.stacktrace"]
-    assert not any(word in said for said in listener.said for word in (b"what-somebody-owns", b"what-nobody-may-know"))
+    assert not any(
+        word in body for body in listener.bodies for word in (b"what-somebody-owns", b"what-nobody-may-know")
+    )

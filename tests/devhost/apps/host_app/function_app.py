@@ -1,4 +1,4 @@
-"""A function app for the tests of the local host: one function for each thing the host has to carry."""
+"""A function app for the tests of the local host: one function for each feature of the host."""
 
 import atexit
 import json
@@ -92,7 +92,7 @@ def logs(req: func.HttpRequest) -> str:
     logging.getLogger("app").info("a line of %s", req.method)
     logging.getLogger("azure.core").info("a line of a library")
     logging.getLogger("azure.functions").info("a line of the worker library")
-    print("printed by a function")  # noqa: T201 - where it goes is under test
+    print("printed by a function")  # noqa: T201 - its destination is under test
     return "logged"
 
 
@@ -161,14 +161,14 @@ async def run_status(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     try:
         state = await client.wait_for_orchestration_completion(req.route_params["run_id"], timeout=2)
     except TimeoutError:
-        return func.HttpResponse("it is under way", status_code=HTTPStatus.ACCEPTED)
+        return func.HttpResponse("it is running", status_code=HTTPStatus.ACCEPTED)
     assert state is not None
-    failure = told(state.failure_details)
+    failure = failure_document(state.failure_details)
     return json_response({"status": state.runtime_status.name, "output": value_of(state), "failure": failure})
 
 
 def value_of(state: OrchestrationState) -> object:
-    """Give the output, which is any text where an orchestration failed."""
+    """Return the output, which is plain text if the orchestration failed."""
     try:
         return json.loads(state.serialized_output or "null")
     except ValueError:
@@ -192,10 +192,14 @@ async def manage(req: func.HttpRequest, client: df.DurableFunctionsClient) -> fu
     return json_response("OK")
 
 
-def told(failure: FailureDetails | None) -> dict[str, Any] | None:
+def failure_document(failure: FailureDetails | None) -> dict[str, Any] | None:
     if failure is None:
         return None
-    return {"error_type": failure.error_type, "message": failure.message, "inner": told(failure.inner_failure)}
+    return {
+        "error_type": failure.error_type,
+        "message": failure.message,
+        "inner": failure_document(failure.inner_failure),
+    }
 
 
 @app.orchestration_trigger(context_name="context")
@@ -215,7 +219,7 @@ def calls(context: OrchestrationContext, request: dict[str, Any]) -> Steps:
     try:
         result = yield context.call_activity(request["activity"], input=request["input"], retry_policy=policy)
     except TaskFailedError as failure:
-        return told(failure.details)
+        return failure_document(failure.details)
     return result
 
 
@@ -224,7 +228,7 @@ def calls_another(context: OrchestrationContext, name: str) -> Steps:
     try:
         yield context.call_sub_orchestrator(name, input="")
     except TaskFailedError as failure:
-        return told(failure.details)
+        return failure_document(failure.details)
 
 
 @app.orchestration_trigger(context_name="context")
@@ -244,12 +248,12 @@ def fails_in_another(context: OrchestrationContext, _unused: str) -> Steps:
 
 
 @app.orchestration_trigger(context_name="context")
-def waits_for_nobody(context: OrchestrationContext, _unused: str) -> Steps:
+def waits_forever(context: OrchestrationContext, _unused: str) -> Steps:
     yield context.wait_for_external_event("never")
 
 
 @app.orchestration_trigger(context_name="context")
-def tells(context: OrchestrationContext, status: str) -> Steps:
+def sets_status(context: OrchestrationContext, status: str) -> Steps:
     context.set_custom_status(status)
     yield context.call_activity("double", input=1)
     return len(status)
@@ -286,7 +290,7 @@ def fails_for_a_cause(_unused: str) -> None:
 
 
 @app.activity_trigger(input_name="_unused")
-def fails_beyond_words(_unused: str) -> None:
+def fails_unserializably(_unused: str) -> None:
     raise ValueError("a lone surrogate: \udc80")
 
 

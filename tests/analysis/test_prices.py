@@ -4,9 +4,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analysis.models import Bars
-from analysis.price_issues import PriceIssue, describe
-from analysis.price_quality import find_issues
+from analysis.prices import Bars, describe, find_issues
+from records import PriceIssue
 from tests.builders import bars, random_walk, weekdays, without
 
 DAYS = weekdays(60)
@@ -19,18 +18,33 @@ def day(index: int) -> date:
 
 
 def scaled(own: Bars, days: slice, factor: float) -> Bars:
-    """Multiply the adjusted closes of some days."""
+    """Return the bars with the adjusted closes of some days multiplied by a factor."""
     adj_close = own.adj_close.copy()
     adj_close[days] *= factor
     return replace(own, adj_close=adj_close)
 
 
 def traded(*none: slice) -> Bars:
-    """Bars with stretches of days on which nothing was traded."""
+    """Return bars with days without any volume."""
     volume = np.full(60, 1000.0)
     for days in none:
         volume[days] = 0
     return replace(WALK, volume=volume)
+
+
+def test_the_bars_between_two_days_include_those_of_both_days() -> None:
+    assert WALK.between(day(3), day(5)).dates.tolist() == [day(3), day(4), day(5)]
+
+
+def test_between_days_without_a_price_there_are_no_bars() -> None:
+    gap = without(WALK, slice(3, 6))
+    for start, end in (
+        (day(3), day(5)),
+        (date.min, date(2018, 12, 31)),
+        (date(2050, 1, 1), date.max),
+        (day(9), day(8)),
+    ):
+        assert len(gap.between(start, end).dates) == 0
 
 
 def test_sound_prices_have_no_issue() -> None:
@@ -51,7 +65,7 @@ def test_sound_prices_have_no_issue() -> None:
     ],
     ids=["gap", "down", "up", "there and back", "streak", "streaks at both ends", "behind"],
 )
-def test_each_issue_is_told_with_its_days(own: Bars, issue: PriceIssue) -> None:
+def test_each_issue_is_reported_with_its_days(own: Bars, issue: PriceIssue) -> None:
     assert find_issues(own, DAYS) == (issue,)
 
 
@@ -69,7 +83,7 @@ def test_a_young_symbol_misses_no_day_before_its_first() -> None:
     assert find_issues(WALK.at(slice(40, None)), DAYS) == ()
 
 
-def test_only_the_given_trading_days_are_looked_at() -> None:
+def test_only_the_given_trading_days_are_checked() -> None:
     own = scaled(without(WALK, slice(2, 4)), slice(0, 1), 9.0)
     assert find_issues(own, DAYS[10:]) == ()
     assert find_issues(scaled(WALK, slice(50, None), 9.0), DAYS[:45]) == ()

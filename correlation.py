@@ -46,12 +46,12 @@ def of_run(run_id: str | None) -> Iterator[None]:
     """Run the body for a run: its log lines and spans carry the run's id. ``None`` changes nothing."""
     outer = _run_id.get()
     token = _run_id.set(run_id or outer)
-    _tell_in_span(run_id)
+    _set_in_span(run_id)
     try:
         yield
     finally:
         _run_id.reset(token)
-        _tell_in_span(outer)
+        _set_in_span(outer)
 
 
 def current_run_id() -> str | None:
@@ -59,7 +59,7 @@ def current_run_id() -> str | None:
     return _run_id.get()
 
 
-def _tell_in_span(run_id: str | None) -> None:
+def _set_in_span(run_id: str | None) -> None:
     if run_id is not None:
         trace.get_current_span().set_attribute("run_id", run_id)
 
@@ -73,7 +73,7 @@ def trace_id(traceparent: str | None) -> str | None:
     return None if _NONE.fullmatch(trace) or _NONE.fullmatch(parent) else trace
 
 
-def tell_in_log_lines() -> None:
+def add_ids_to_log_lines() -> None:
     """Append the ids to the log lines of requests and runs. Calling it again changes nothing.
 
     The ids are also attributes of the log record, for handlers that use more than its text.
@@ -99,8 +99,8 @@ def _make_record(*args: object, **kwargs: object) -> logging.LogRecord:
 
 
 def _with_ids(text: str, ids: Mapping[str, str | None]) -> str:
-    told = (f"{name}={value}" for name, value in ids.items() if value is not None)
-    return text + "".join(f" ({pair})" for pair in told if pair not in text)
+    pairs = (f"{name}={value}" for name, value in ids.items() if value is not None)
+    return text + "".join(f" ({pair})" for pair in pairs if pair not in text)
 
 
 def _on_one_line(text: str) -> str:

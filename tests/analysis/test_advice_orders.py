@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.advice import plan_orders
 from analysis.models import Action, Decision, Holding, Order, OrderPlan, Portfolio
-from analysis.orders import plan_orders
 from analysis.returns import History, SymbolFigures
 from tests.builders import PortfolioBuilder, a_portfolio, a_research
 
@@ -33,7 +33,7 @@ def plan(
     prices: dict[str, float | SymbolFigures] | None = None,
     scores: dict[str, float] | None = None,
 ) -> OrderPlan:
-    """Plan at these prices, 100 where none is given, and scores, 0.5 where none is given."""
+    """Return the plan at these prices, by default 100, and these scores, by default 0.5."""
     given = prices or {}
     quotes = {}
     for decided in decisions:
@@ -82,8 +82,8 @@ class TestBuys:
         assert only(found) == Order("A", "BUY", 3, 30, 90.0, 10.0, 10.0, 1, None)
         assert (found.total_buy_cost, found.available_buying_power) == (90, 1_000)
 
-    def test_cash_is_not_taken_for_buying_power_here(self) -> None:
-        # Whose account names no buying power has it set to the cash where the account is read.
+    def test_cash_is_not_used_as_buying_power_here(self) -> None:
+        # For an account without buying power, the store that reads it uses the cash.
         assert only(plan(a_portfolio().cash(1_000), buy("A"))).skip_reason == "no_buying_power"
 
     def test_buys_come_after_sells_by_descending_score(self) -> None:
@@ -117,7 +117,7 @@ class TestBuys:
 
         assert (only(found).shares, only(found).skip_reason) == (shares, None)
 
-    def test_a_hair_less_than_a_share_s_worth_buys_none(self) -> None:
+    def test_slightly_less_than_the_price_of_a_share_buys_none(self) -> None:
         found = plan(a_portfolio().buying_power(999.999_999), buy("A"), prices={"A": 100})
 
         assert only(found).skip_reason == "less_than_one_share"
@@ -162,7 +162,7 @@ class TestScaling:
         assert found.orders_skipped == 1
         assert found.orders[0].adjusted_size_percent == 0
 
-    def test_a_hair_less_than_two_shares_cost_buys_one(self) -> None:
+    def test_slightly_less_than_the_price_of_two_shares_buys_one(self) -> None:
         # Scaling by 58.9 / 88.35 gives 2.0, rounded up from a little less.
         found = plan(
             a_portfolio().holding("X", -3).buying_power(math.nextafter(58.9, 0)), buy("X", 100), prices={"X": 29.45}
@@ -170,10 +170,10 @@ class TestScaling:
 
         assert (only(found).shares, found.total_buy_cost) == (1, 29.45)
 
-    def test_shares_that_cost_a_hair_too_much_are_one_less_and_not_one_of_each(self) -> None:
+    def test_shares_that_cost_slightly_too_much_are_reduced_by_one_and_not_by_one_of_each(self) -> None:
         symbols = "ABCDEFGHIJ"
 
-        # Each is three shares for 0.3, and thrice 0.1 is more than 0.3 to a computer.
+        # Each is three shares for 0.3, and 3 * 0.1 is more than 0.3 in binary floating point.
         found = plan(a_portfolio().buying_power(3), *map(buy, symbols), prices=dict.fromkeys(symbols, 0.1))
 
         assert [order.shares for order in found.orders] == [3] * 9 + [2]
@@ -206,7 +206,7 @@ class TestShortPositions:
         assert found.scaling_factor == 0.5
         assert [(order.symbol, order.shares) for order in found.orders] == [("X", 7), ("N", 2)]
 
-    def test_with_too_little_money_for_a_share_it_is_skipped_for_that(self) -> None:
+    def test_with_too_little_money_for_a_share_it_is_skipped_for_this_reason(self) -> None:
         found = plan(a_portfolio().holding("X", -20).buying_power(0.5), buy("X", 50))
 
         assert only(found).skip_reason == "less_than_one_share"
@@ -215,13 +215,13 @@ class TestShortPositions:
         assert only(plan(a_portfolio().holding("X", -20), buy("X", 50))).skip_reason == "no_buying_power"
 
 
-class TestWhatCannotBeOrdered:
+class TestSkippedOrders:
     def test_without_decisions_to_act_on_there_is_nothing_to_order(self) -> None:
         found = plan(a_portfolio().buying_power(500), decision("A", "HOLD", 0))
 
         assert found == OrderPlan((), 0, 0, 500, False, 1, 0, ("There is nothing to order.",))
 
-    def test_a_stale_price_is_no_price_to_trade_at(self) -> None:
+    def test_an_order_at_a_stale_price_is_skipped(self) -> None:
         found = plan(
             a_portfolio().holding("S", 10).buying_power(1_000),
             sell("S"),
@@ -232,7 +232,7 @@ class TestWhatCannotBeOrdered:
         assert {order.skip_reason for order in found.orders} == {"stale_price"}
         assert (found.total_sell_proceeds, found.total_buy_cost, found.available_buying_power) == (0, 0, 1_000)
 
-    def test_a_short_history_is_no_obstacle(self) -> None:
+    def test_a_short_history_does_not_prevent_an_order(self) -> None:
         assert only(plan(a_portfolio().buying_power(1_000), buy("A"), prices={"A": quote(10, "short")})).shares == 10
 
     def test_without_a_price_an_order_is_skipped(self) -> None:
@@ -240,14 +240,14 @@ class TestWhatCannotBeOrdered:
 
         assert only(found) == Order("A", "BUY", 0, None, 0.0, 10.0, 0.0, 1, "no_price")
 
-    def test_as_many_shares_as_anybody_can_hold_are_ordered(self) -> None:
+    def test_the_maximum_number_of_shares_of_a_holding_is_ordered(self) -> None:
         assert only(plan(a_portfolio().buying_power(1e13), buy("A"), prices={"A": 1})).shares == 10**12
         assert (
             only(plan(a_portfolio().buying_power(1.01e13), buy("A"), prices={"A": 1})).skip_reason == "too_many_shares"
         )
 
     @pytest.mark.parametrize("price", [1e-12, 5e-324])
-    def test_more_shares_than_anybody_can_hold_are_skipped(self, price: float) -> None:
+    def test_more_shares_than_the_maximum_of_a_holding_are_skipped(self, price: float) -> None:
         found = plan(a_portfolio().buying_power(1e6), buy("A"), prices={"A": price})
 
         assert (only(found).skip_reason, only(found).shares) == ("too_many_shares", 0)

@@ -6,7 +6,7 @@ from analysis.models import Decision, Research
 from tests.analysis.market import DAYS, only
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars
 
-# Symbols of one price, so that weights are plain to see.
+# Symbols with the same price, so that weights are easy to read.
 TABLE = a_table({symbol: bars(DAYS, 100.0) for symbol in ("A", "B")}, bars(DAYS, 100.0))
 
 
@@ -17,7 +17,7 @@ def decide(portfolio: PortfolioBuilder, *research: Research) -> dict[str, Decisi
 
 
 def about(share: float, score: float | None, *, breach: float | None = None) -> tuple[str, int]:
-    """The decision about A with a share of a portfolio of cash otherwise."""
+    """Return the decision about A, which is this share of the portfolio; the rest is cash."""
     portfolio = a_portfolio().holding("A", share).cash(100 * (1 - share))
     if breach is not None:
         portfolio = portfolio.thresholds({"largest_position": {"breach": breach}})
@@ -71,7 +71,7 @@ class TestHoldings:
         assert about(0.50, 0.0, breach=0.5) == ("SELL", 60)
         assert about(0.22, 0.0, breach=0.22) == ("SELL", 10)
 
-    def test_below_a_fifth_there_is_nothing_to_sell_down_to_it(self) -> None:
+    def test_a_position_below_a_fifth_is_not_sold_down(self) -> None:
         assert about(0.18, 0.0, breach=0.1) == ("HOLD", 0)
         assert about(0.20, 0.0, breach=0.1) == ("HOLD", 0)
         assert about(0.18, -0.6, breach=0.1) == ("SELL", 50)
@@ -89,18 +89,18 @@ class TestShortPositions:
         [
             (-0.10, 0.5, ("BUY", 50)),  # half of it is bought back
             (-0.10, 0.4, ("HOLD", 0)),
-            (-0.10, -1.0, ("HOLD", 0)),  # falling prices are what it is for; more of it is never sold
+            (-0.10, -1.0, ("HOLD", 0)),  # it profits from falling prices; short positions are never increased
             (-0.40, 0.0, ("BUY", 50)),
             (-0.80, -1.0, ("BUY", 75)),
             (-0.30, 0.9, ("BUY", 50)),
         ],
     )
-    def test_a_short_position_is_closed_as_a_long_one_is_with_the_score_the_other_way_round(
+    def test_a_short_position_is_closed_like_a_long_one_with_the_opposite_score(
         self, share: float, score: float, decision: tuple[str, int]
     ) -> None:
         assert about(share, score) == decision
 
-    def test_the_sentence_says_that_it_is_bought_back(self) -> None:
+    def test_the_reasoning_explains_that_it_is_bought_back(self) -> None:
         portfolio = a_portfolio().holding("A", -0.4).cash(140)
 
         decision = decide(portfolio, a_research("A", 0.0))["A"]
@@ -171,7 +171,7 @@ class TestReasoning:
         portfolio = a_portfolio().holding("A", share).cash(100 * (1 - share))
         return decide(portfolio, replace(self.known, score=score))["A"].reasoning_summary
 
-    def test_it_tells_the_figures_that_decided(self) -> None:
+    def test_it_contains_the_decisive_figures(self) -> None:
         score = f"the score of 0.650 {self.outlook}"
         assert self.reason(0.1, 0.65) == f"Buy for 10% of the buying power: {score} is at or above 0.5."
         assert self.reason(0.2, 0.65) == (
@@ -186,7 +186,7 @@ class TestReasoning:
         assert self.reason(0.1, None) == "Hold: there is no score, for fewer than 200 closes are known."
 
     @pytest.mark.parametrize("score", [-0.5, -0.65])
-    def test_it_tells_that_what_is_only_watched_cannot_be_sold(self, score: float) -> None:
+    def test_it_explains_that_a_watched_symbol_cannot_be_sold(self, score: float) -> None:
         decision = decide(a_portfolio().watching("A").cash(100), replace(self.known, score=score))["A"]
 
         assert decision.reasoning_summary == (

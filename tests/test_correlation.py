@@ -1,17 +1,10 @@
-"""One id in answer, log and audit log; and no value can break a log line."""
+"""One id in the answer, the log and the audit log; and no value can break a log line."""
 
 import logging
 
 import pytest
 
-from functions.telemetry.correlation import (
-    correlated,
-    current_correlation_id,
-    current_run_id,
-    of_run,
-    tell_in_log_lines,
-    trace_id,
-)
+from correlation import add_ids_to_log_lines, correlated, current_correlation_id, current_run_id, of_run, trace_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -47,7 +40,7 @@ def test_the_trace_id_of_a_traceparent_is_the_id(traceparent: str) -> None:
         "00-" + "a" * 100_000,
     ],
 )
-def test_a_malformed_one_is_ignored_and_a_new_id_made(traceparent: str | None) -> None:
+def test_a_malformed_traceparent_is_ignored_and_a_new_id_created(traceparent: str | None) -> None:
     assert trace_id(traceparent) is None
     with correlated(traceparent) as first, correlated(traceparent) as second:
         assert first != second
@@ -56,16 +49,16 @@ def test_a_malformed_one_is_ignored_and_a_new_id_made(traceparent: str | None) -
 
 
 def test_log_lines_of_a_request_end_with_its_id_and_others_do_not(caplog: pytest.LogCaptureFixture) -> None:
-    tell_in_log_lines()
-    tell_in_log_lines()
+    add_ids_to_log_lines()
+    add_ids_to_log_lines()
     with correlated(f"00-{TRACE}-{PARENT}-01"):
         log.warning("within (%s)", "100 %s")
     log.warning("without (%s)", "100 %s")
     assert caplog.messages == [f"within (100 %s) (correlation_id={TRACE})", "without (100 %s)"]
 
 
-def test_a_log_line_whose_parts_do_not_fit_costs_no_request(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_in_log_lines()
+def test_a_log_line_with_wrong_arguments_does_not_fail_a_request(capsys: pytest.CaptureFixture[str]) -> None:
+    add_ids_to_log_lines()
     quiet = logging.getLogger("tests.correlation.quiet")
     quiet.propagate = False  # pytest's handler would raise
     quiet.addHandler(logging.StreamHandler())
@@ -76,7 +69,7 @@ def test_a_log_line_whose_parts_do_not_fit_costs_no_request(capsys: pytest.Captu
 
 @pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\u2029", "\x7f"])
 def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFixture, character: str) -> None:
-    tell_in_log_lines()
+    add_ids_to_log_lines()
     with correlated():
         log.warning("actor=%s", f"a{character}b")
     (message,) = caplog.messages
@@ -84,8 +77,8 @@ def test_no_value_can_break_a_log_line_of_a_request(caplog: pytest.LogCaptureFix
     assert message.startswith("actor=a\\")
 
 
-def test_log_lines_of_a_run_tell_it_in_their_text_once_and_as_a_field(caplog: pytest.LogCaptureFixture) -> None:
-    tell_in_log_lines()
+def test_log_lines_of_a_run_contain_its_id_once_in_the_text_and_as_a_field(caplog: pytest.LogCaptureFixture) -> None:
+    add_ids_to_log_lines()
     with of_run(RUN):
         log.warning("deep within")
         log.warning("deep within (run_id=%s)", RUN)
@@ -102,7 +95,7 @@ def test_log_lines_of_a_run_tell_it_in_their_text_once_and_as_a_field(caplog: py
     assert fields == [(RUN, None), (RUN, None), (RUN, TRACE), (None, None)]
 
 
-def test_a_run_that_is_closed_on_the_way_is_told_only_within() -> None:
+def test_the_id_of_a_run_that_is_closed_in_passing_is_only_in_the_lines_about_it() -> None:
     with of_run(RUN):
         with of_run("run_20260101_010000_ffff"):
             assert current_run_id() == "run_20260101_010000_ffff"

@@ -1,0 +1,44 @@
+"""The parts that the steps of a run work with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from settings import Settings
+
+if TYPE_CHECKING:  # slow to import; the worker connects on first use
+    from collections.abc import Callable
+
+    from pymongo import MongoClient
+
+    from market_data.provider import Provider
+    from records import Run
+    from stores.administrators import AdministratorStore
+    from stores.audit import AuditLog
+    from stores.batches import BatchStore
+    from stores.mongo import Document
+    from stores.portfolios import PortfolioStore
+    from stores.reports import ReportStore
+    from stores.runs import RunLease, RunStore
+    from stores.symbols import PriceStore, ResearchStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """A worker's settings, stores and source of prices.
+
+    ``record_end`` is called with each run that ended, and the type of its error if it failed.
+    """
+
+    settings: Settings
+    mongodb: "MongoClient[Document]"
+    runs: "RunStore"
+    lease: "RunLease"
+    batches: "BatchStore"
+    administrators: "AdministratorStore"
+    portfolios: "PortfolioStore"
+    prices: "PriceStore"
+    research: "ResearchStore"
+    reports: "ReportStore"
+    audit: "AuditLog"
+    provider: "Provider"
+    record_end: "Callable[[Run, str | None], None]"

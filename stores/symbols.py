@@ -1,0 +1,123 @@
+"""The documents of each symbol: its daily prices, so that each night fetches only new ones, and its research.
+
+Each column of prices is one block of little-endian numbers, compact and fast to read.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+import numpy as np
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+
+from analysis.models import Research
+from analysis.prices import Bars
+from records import PriceIssue
+from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
+
+_DAYS = np.dtype("<i4")
+_NUMBERS = np.dtype("<f8")
+_OPTIONAL = ("high", "low", "volume")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The source's answer to a request for a symbol's bars from ``start`` to ``end``, both included.
+
+    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; ``issues`` are the price
+    issues of the answer.
+    """
+
+    source: str
+    start: date
+    end: date
+    bars: Bars
+    issues: tuple[PriceIssue, ...] = ()
+
+
+class PriceStore:
+    """The history of each symbol, one document a symbol."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._prices = database["symbol_prices"]
+
+    def ensure_indexes(self) -> None:
+        """Create the index behind every query here."""
+        ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
+
+    def save(self, histories: Mapping[str, History]) -> None:
+        """Store the history of each symbol, replacing the previous one."""
+        writes = [
+            ReplaceOne({"symbol": symbol}, {"symbol": symbol, **_document(history)}, upsert=True)
+            for symbol, history in histories.items()
+        ]
+        bulk_write(self._prices, writes)
+
+    def load(self, symbols: Sequence[str]) -> dict[str, History]:
+        """Return the histories of those ``symbols`` that have a readable one."""
+        found = {document["symbol"]: _history(document) for document in find_each(self._prices, "symbol", symbols)}
+        return {symbol: history for symbol, history in found.items() if history is not None}
+
+
+class ResearchStore:
+    """Research by ``as_of`` and ``symbol``."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._research = database["symbol_research"]
+
+    def ensure_indexes(self) -> None:
+        """Create the index behind the upserts here."""
+        keys = [("as_of", DESCENDING), ("symbol", ASCENDING)]
+        ensure_indexes(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])
+
+    def save(self, research: Sequence[Research]) -> None:
+        """Store the research; a repetition replaces it."""
+        documents: list[Document] = msgspec.to_builtins(research)
+        writes = [
+            ReplaceOne({"as_of": document["as_of"], "symbol": document["symbol"]}, document, upsert=True)
+            for document in documents
+        ]
+        bulk_write(self._research, writes)
+
+
+def _document(history: History) -> Document:
+    """Return the history with its columns as bytes: dates as days since 1970-01-01, the others as doubles."""
+    bars = history.bars
+    columns = {name: getattr(bars, name) for name in ("close", "adj_close", *_OPTIONAL)}
+    return {
+        "source": history.source,
+        "start": history.start.isoformat(),
+        "end": history.end.isoformat(),
+        "issues": msgspec.to_builtins(history.issues),
+        "dates": bars.dates.astype("datetime64[D]").astype(_DAYS).tobytes(),
+        **{name: column.astype(_NUMBERS).tobytes() for name, column in columns.items() if column is not None},
+    }
+
+
+def _history(document: Document) -> History | None:
+    try:
+        return History(
+            source=document["source"],
+            start=date.fromisoformat(document["start"]),
+            end=date.fromisoformat(document["end"]),
+            bars=_bars(document),
+            issues=msgspec.convert(document["issues"], tuple[PriceIssue, ...]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        # It is fetched again and replaced.
+        _log.warning("Stored prices cannot be read (symbol=%s): %s", document["symbol"], type(error).__name__)
+        return None
+
+
+def _bars(document: Document) -> Bars:
+    """Return the bars in a document; raises KeyError, TypeError or ValueError if it has another form."""
+    dates = np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]")
+    names = ("close", "adj_close", *(name for name in _OPTIONAL if name in document))
+    columns = {name: np.frombuffer(document[name], _NUMBERS).astype(np.float64) for name in names}
+    if any(len(column) != len(dates) for column in columns.values()):
+        raise ValueError("the columns are not of one length")
+    return Bars(dates, **columns)

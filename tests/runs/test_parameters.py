@@ -1,0 +1,96 @@
+"""The settings that must not change during a run are fixed in its plan, and reused for the series of its reports."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from market_data.sample_prices import SampleProvider
+from records import Batch
+from runs.prices import load_batch
+from runs.reports import analyze
+from runs.research import research_batch
+from runs.series import NoSeries, series_of
+from runs.services import Services
+from stores.mongo import DocumentDatabase
+from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
+
+
+@pytest.fixture
+def services(database: DocumentDatabase, mongodb_url: str) -> Iterator[Services]:
+    with all_services(database, mongodb_url, SampleProvider(), RISK_FREE_RATE="0.02") as made:
+        yield made
+
+
+def changed(services: Services) -> Services:
+    """Return the services of a worker that started after an operator changed every setting of the analysis."""
+    settings = replace(
+        services.settings,
+        benchmark_symbol="MSFT",
+        lookback_days=100,
+        risk_free_rate=0.5,
+        page_size=1,
+        min_success_rate=1.0,
+    )
+    return replace(services, settings=settings)
+
+
+def reports(database: DocumentDatabase) -> list[dict[str, Any]]:
+    return database.portfolio_analyses.find({}, {"_id": False}).sort("user_id", 1).to_list()
+
+
+def test_settings_that_change_after_the_plan_change_nothing_in_the_run(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    expected = reports(database)
+    assert expected[0]["risk"]["sharpe_ratio"] is not None
+    for collection in database.list_collection_names():
+        database.drop_collection(collection)
+
+    start(services, database)
+    made, later = make_plan(services), changed(services)
+    assert make_plan(later) == made
+    for number in range(made.symbol_batches):
+        load_batch(later, Batch(RUN_ID, made.plan_id, number))
+        research_batch(later, Batch(RUN_ID, made.plan_id, number))
+    for number in range(made.pages):
+        analyze(later, Batch(RUN_ID, made.plan_id, number))
+    assert reports(database) == expected
+
+
+def test_a_run_that_is_planned_after_the_change_has_the_new_settings(
+    services: Services, database: DocumentDatabase
+) -> None:
+    later = changed(services)
+    start(later, database)
+    made = prepare(later)
+    analyze_all(later, made)
+    assert (made.pages, made.min_success_rate) == (3, 1.0)
+    assert {report["performance"]["observations"] for report in reports(database)} == {100}
+    parameters = services.runs.parameters(RUN_ID)
+    assert parameters is not None
+    assert (parameters.benchmark_symbol, parameters.risk_free_rate) == ("MSFT", 0.5)
+
+
+def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_current_ones(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    finish_run(services)
+    (report, *_) = reports(database)
+    assert series_of(changed(services), report) == series_of(services, report)
+
+
+def test_a_report_of_a_run_without_recorded_settings_has_no_series_and_the_answer_explains_it(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    (report, *_) = reports(database)
+    database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$unset": {"parameters": ""}})
+    with pytest.raises(NoSeries, match="the settings of its run were not recorded"):
+        series_of(services, report)
