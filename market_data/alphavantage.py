@@ -6,16 +6,16 @@ have changed over the years. None of them is ever shown: some quote the key.
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import numpy as np
 
 from analysis.models import Dates, Floats
 from analysis.prices import Bars
-from market_data.http_source import Answer, KeyPlaces, TryAgain
+from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, Listing, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows
@@ -60,10 +60,10 @@ class AlphaVantageProvider(UsProvider[_Found]):
     _symbol = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
     _separator = "-"
 
-    @property
-    def symbols_per_batch(self) -> int:
-        """As :attr:`Provider.symbols_per_batch`: one minute's requests, so that several batches at once end in time."""
-        return min(_MOST_SYMBOLS, self._source.server.requests_per_minute)
+    def __init__(self, source: HttpSource, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(source, now)
+        # One minute's requests, so that several batches at once end in time.
+        self.symbols_per_batch = min(_MOST_SYMBOLS, source.server.requests_per_minute)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`."""

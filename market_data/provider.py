@@ -75,10 +75,8 @@ class Listing:
 class Provider(Protocol):
     """A source of daily bars; the defaults are those of sources without a server."""
 
-    @property
-    def symbols_per_batch(self) -> int:
-        """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
-        return 100
+    symbols_per_batch: int = 100
+    """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """Return the daily bars of ``symbols`` from ``start`` to ``end``, both included.

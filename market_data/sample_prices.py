@@ -14,6 +14,7 @@ from market_data.provider import FetchedBars, MissingPrices, Provider, fetched_b
 _FILE = Path(__file__).parent / "sample" / "prices.csv.gz"
 # The feed of one company ends early, to have an example of a stale price.
 _LAST_DATES = {"RRC": date(2022, 10, 31)}
+_LAST_DAY = date(2022, 12, 28)
 
 
 class SampleProvider(Provider):
@@ -25,7 +26,11 @@ class SampleProvider(Provider):
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: the sample never changes."""
-        return "sample 2022-12-28"
+        return f"sample {_LAST_DAY}"
+
+    def last_day(self) -> date:
+        """As :meth:`Provider.last_day`: the last of the sample."""
+        return _LAST_DAY
 
 
 def _bars_of(symbol: str) -> Bars:
