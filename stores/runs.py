@@ -164,8 +164,8 @@ class RunStore:
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
-            "plan": asdict(plan),
-            "parameters": asdict(parameters),
+            "plan": msgspec.to_builtins(plan),
+            "parameters": msgspec.to_builtins(parameters),
             "as_of": as_of.isoformat(),
             **figures,
             "errors": [asdict(error) for error in errors[:MAX_ERRORS]],

@@ -50,7 +50,7 @@ HEADERS = {
 add_ids_to_log_lines()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Route:
     """A route as its handler declares it.
 
@@ -61,6 +61,8 @@ class Route:
     method: Method
     path: str
     handler: Handler
+    parameters: Mapping[str, Any]
+    """The types of the handler's parameters by name."""
     status: HTTPStatus
     answer: object
     errors: tuple[type[Problem], ...]
@@ -77,11 +79,6 @@ class Route:
     def summary(self) -> str:
         """Return the first line of the handler's docstring."""
         return inspect.cleandoc(self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Return the types of the handler's parameters by name."""
-        return {name: of.annotation for name, of in inspect.signature(self.handler).parameters.items()}
 
     @property
     def takes(self) -> type[Struct]:
@@ -122,12 +119,14 @@ class Api:
         """
 
         def declare(handler: Handler) -> Handler:
-            result = answer or inspect.signature(handler).return_annotation
-            route = Route(method, path, handler, status, result, errors, action, public, others)
-            for name, kind in route.parameters.items():
+            parameters = dict(handler.__annotations__)
+            result = answer or parameters["return"]
+            del parameters["return"]
+            route = Route(method, path, handler, parameters, status, result, errors, action, public, others)
+            for name, kind in parameters.items():
                 if not (kind in _READERS or _is_content(kind) or kind is IDS.get(name)):
                     raise TypeError(f"{route.name}: nothing in a request is {name}: {kind}")
-            if sum(map(_is_content, route.parameters.values())) > 1:
+            if sum(map(_is_content, parameters.values())) > 1:
                 raise TypeError(f"{route.name}: a request has one query or body")
             self.routes.append(route)
             function = _function(route)
@@ -183,7 +182,7 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
     return function
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Call:
     """One request to a route."""
 
