@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
 type Time = Annotated[datetime, Meta(tz=True)]
 type Status = Literal["analyzed", "skipped", "failed"]
@@ -224,6 +224,11 @@ class Parameters(Struct, frozen=True):
     risk_free_rate: float
     page_size: int
     min_success_rate: float
+
+    @classmethod
+    def of(cls, settings: object) -> "Parameters":
+        """Return the parameters of a run that is planned now; ``settings`` has members of the same names."""
+        return convert(settings, cls, from_attributes=True)
 
 
 class Plan(Struct, frozen=True):
