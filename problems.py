@@ -16,7 +16,7 @@ class Problem(Exception):
     status: ClassVar[int]
     slug: ClassVar[str]
     title: ClassVar[str]
-    detail: str
+    detail: str = ""
     retry_after: int | None = None
     arguments_of_example: ClassVar[tuple[Any, ...]] = ()
 
@@ -38,11 +38,11 @@ class Problem(Exception):
     def document(self) -> dict[str, object]:
         """Return the problem document."""
         return {
+            **self.members,
             "type": f"urn:portfolio-analysis:problem:{self.slug}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
-            **self.members,
         }
 
 

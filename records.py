@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Literal, get_args
 
-from msgspec import Meta
+from msgspec import Meta, Struct, convert
 
 type Time = Annotated[datetime, Meta(tz=True)]
 type Status = Literal["analyzed", "skipped", "failed"]
@@ -209,16 +209,14 @@ class Wanted:
     user_id_prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The reason a run cannot continue, as a type and as a sentence."""
 
     error_type: str
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """The settings that must not change during a run: fixed in its plan, and used again for figures of its reports."""
 
     benchmark_symbol: str
@@ -227,9 +225,13 @@ class Parameters:
     page_size: int
     min_success_rate: float
 
+    @classmethod
+    def of(cls, settings: object) -> "Parameters":
+        """Return the parameters of a run that is planned now; ``settings`` has members of the same names."""
+        return convert(settings, cls, from_attributes=True)
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+
+class Plan(Struct, frozen=True):
     """The size of a run, or the reason why it cannot be planned."""
 
     plan_id: str = ""
@@ -240,8 +242,7 @@ class Plan:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
+class PlannedRun(Struct, frozen=True):
     """A run as its steps see it."""
 
     as_of: date
@@ -250,8 +251,7 @@ class PlannedRun:
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The numbered batch of symbols or users of a run's plan that a step works on."""
 
     run_id: str
@@ -259,8 +259,7 @@ class Batch:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchResult(Struct, frozen=True):
     """The result of a batch, or of several together.
 
     ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;

@@ -61,7 +61,7 @@ def of_function(name: str) -> Iterator[None]:
         _function.reset(token)
 
 
-def tell_line_of_worker(level: int, text: str, function: str | None) -> None:
+def log_line_of_worker(level: int, text: str, function: str | None) -> None:
     """Log what a worker logged for an invocation of ``function``.
 
     Without one it is the worker's own, or of a thread without an invocation: as the Functions host discards such lines,

@@ -166,7 +166,7 @@ class Worker:
     def _log(self, line: Message) -> None:
         function, _ = self._pending.get(line.invocation_id, (None, None))
         is_system = line.log_category == _rpc.RpcLog.RpcLogCategory.Value("System")
-        logs.tell_line_of_worker(line.level, line.message, function.name if function and not is_system else None)
+        logs.log_line_of_worker(line.level, line.message, function.name if function and not is_system else None)
 
     async def stop(self) -> None:
         """Kill the process; invocations under way fail."""

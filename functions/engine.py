@@ -33,6 +33,7 @@ _TURN_SECONDS, _SILENT_SECONDS = 3.0, 5.0
 _PING_SECONDS = 1.0
 _OVER = (OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED)
 _NO_RUN = "none"  # no run has such an id
+_making = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +46,11 @@ class DurableEngine(Engine):
     """The app's calls to the Durable Functions extension."""
 
     def __init__(self, client: "SyncDurableFunctionsClient", deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        place = (client.rpcBaseUrl, client.taskHubName)
-        self._client = _client(*place, client.maxGrpcMessageSizeInBytes, deadline_seconds)
-        ping_seconds = min(deadline_seconds, PING_DEADLINE_SECONDS)
-        self._pinging_client = _client(*place, client.maxGrpcMessageSizeInBytes, ping_seconds)
-        self._turns = _turns(*place)
+        place, message_bytes = (client.rpcBaseUrl, client.taskHubName), client.maxGrpcMessageSizeInBytes
+        with _making:  # the first calls of several threads share one client and its turns
+            self._client = _client(*place, message_bytes, deadline_seconds)
+            self._pinging_client = _client(*place, message_bytes, min(deadline_seconds, PING_DEADLINE_SECONDS))
+            self._turns = _turns(*place)
 
     @override
     def start(self, run_id: str) -> None:

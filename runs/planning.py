@@ -29,14 +29,7 @@ def plan(services: Services, run_id: str, started_at: datetime) -> Plan:
     if (recorded := services.runs.plan(run_id)) is not None:
         # Delivered again: a plan that other steps already use must not change.
         return recorded
-    settings = services.settings
-    parameters = Parameters(
-        benchmark_symbol=settings.benchmark_symbol,
-        lookback_days=settings.lookback_days,
-        risk_free_rate=settings.risk_free_rate,
-        page_size=settings.page_size,
-        min_success_rate=settings.min_success_rate,
-    )
+    parameters = Parameters.of(services.settings)
     try:
         as_of = _load_benchmark(services, run, parameters)
     except _BenchmarkMissing as error:

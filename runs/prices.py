@@ -58,7 +58,7 @@ class Update:
 
 def load_batch(services: Services, batch: Batch) -> BatchResult:
     """Fetch and store the prices of a batch of symbols. A symbol without usable prices affects no other."""
-    run = services.runs.planned_run(batch.run_id)
+    run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "market_data")

@@ -40,7 +40,7 @@ class _Page:
 
 def analyze(services: Services, batch: Batch) -> BatchResult:
     """Analyze a page of users and store the reports, unless the run is dry."""
-    run = services.runs.planned_run(batch.run_id)
+    run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")

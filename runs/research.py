@@ -19,7 +19,7 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
 
     The research is also published, unless the run is dry.
     """
-    run = services.runs.planned_run(batch.run_id)
+    run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "research")

@@ -6,6 +6,7 @@ from typing import Any
 from analysis.models import Holding, Portfolio, Series
 from analysis.returns import join_prices, prepare_prices
 from analysis.series import portfolio_series
+from records import Parameters
 from runs.services import Services
 
 _MOST_HOLDINGS = 500  # each with some 200 KB of prices
@@ -27,9 +28,7 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
         raise NoSeries("it has no figures from returns.")
     if len(report["holdings"]) > _MOST_HOLDINGS:
         raise NoSeries(f"it has more than {_MOST_HOLDINGS} holdings.")
-    parameters = services.runs.parameters(report["run_id"])
-    if parameters is None:
-        raise NoSeries("the settings of its run were not recorded.")
+    parameters = services.runs.parameters(report["run_id"]) or Parameters.of(services.settings)
     as_of, benchmark = date.fromisoformat(report["as_of"]), parameters.benchmark_symbol
     holdings = tuple(Holding(of["symbol"], of["quantity"], of["avg_price"]) for of in report["holdings"])
     symbols = {holding.symbol for holding in holdings}

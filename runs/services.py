@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.symbols import PriceStore, ResearchStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
     """A worker's settings, stores and source of prices.
 

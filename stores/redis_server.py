@@ -17,7 +17,7 @@ from redis.retry import Retry
 from credentials.identity import NoToken, token
 
 _SCOPE = "https://redis.azure.com/.default"
-_TIMEOUT_SECONDS = 1.0
+_TIMEOUT_SECONDS = 0.5  # every sign-in waits for it
 _OUTAGE_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -71,13 +71,16 @@ class RedisServer:
     def ask[Answer](self, question: Callable[[redis.Redis], Answer], otherwise: Callable[[], Answer]) -> Answer:
         """Return the answer to ``question``, or that of ``otherwise`` while Redis is unavailable.
 
-        ``question`` may raise ValueError for a value that another program wrote: that counts as a failed request.
+        ``question`` may raise ValueError for a value that another program wrote; other questions are not affected.
         """
         if self._clock() >= self._unavailable_until:
             try:
                 return question(self._client)
-            except (redis.RedisError, ValueError) as error:
-                self._pause(error)
+            except redis.RedisError as error:
+                self._unavailable_until = self._clock() + _OUTAGE_SECONDS
+                self._warn(error)
+            except ValueError as error:
+                self._warn(error)
         return otherwise()
 
     def ping(self) -> None:
@@ -88,9 +91,8 @@ class RedisServer:
         """Close the connections."""
         self._client.close()
 
-    def _pause(self, error: Exception) -> None:
+    def _warn(self, error: Exception) -> None:
         with self._lock:
-            self._unavailable_until = self._clock() + _OUTAGE_SECONDS
             if self._warned:
                 return
             self._warned = True

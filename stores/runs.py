@@ -164,8 +164,8 @@ class RunStore:
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
-            "plan": asdict(plan),
-            "parameters": asdict(parameters),
+            "plan": msgspec.to_builtins(plan),
+            "parameters": msgspec.to_builtins(parameters),
             "as_of": as_of.isoformat(),
             **figures,
             "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
@@ -183,20 +183,24 @@ class RunStore:
         document = self._runs.find_one({"run_id": run_id}, {"parameters": True}) or {}
         return msgspec.convert(document.get("parameters"), Parameters | None)
 
-    def planned_run(self, run_id: str) -> PlannedRun | None:
+    def planned_run(self, run_id: str, settings: object) -> PlannedRun | None:
         """Return the run for one of its steps, ``None`` if the step has nothing to do: the run is over or canceled.
+
+        The ``settings`` are for a run that was planned by a version of the app that recorded no parameters.
 
         Raises:
             LookupError: the run was never planned.
         """
-        run = self.get(run_id)
-        if run is None or not run.has_work:
+        members = _API_MEMBERS | {"plan": True, "parameters": True, "user_ids": True}
+        document = self._runs.find_one({"run_id": run_id}, members)
+        run = None if document is None else msgspec.convert(document, Run)
+        if document is None or run is None or not run.has_work:
             return None
-        parameters = self.parameters(run_id)
-        if run.as_of is None or parameters is None:
+        if run.as_of is None or document.get("plan") is None:
             raise LookupError(f"{run_id} was never planned")
-        of_all_users = run.retry_of is None and self.requested_user_ids(run_id) is None
-        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters)
+        recorded = msgspec.convert(document.get("parameters"), Parameters | None)
+        of_all_users = run.retry_of is None and document["user_ids"] is None
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, recorded or Parameters.of(settings))
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""

@@ -107,17 +107,17 @@ class OwnFailures:
             self._windows.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
 class SharedFailures:
     """Counts in Redis, which expires them."""
 
-    client: "Redis"
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
 
     def of(self, key: str) -> Failures:
         """Return the failures of ``key``; raises RedisError, or ValueError if another program wrote under the key."""
         from stores.redis_server import command
 
-        with command("GET"), self.client.pipeline() as pipeline:
+        with command("GET"), self._client.pipeline() as pipeline:
             pipeline.get(_name(key))
             pipeline.ttl(_name(key))
             count, seconds_left = pipeline.execute()
@@ -127,7 +127,7 @@ class SharedFailures:
         """Count one more failure of ``key``; return the failures including it; raises RedisError."""
         from stores.redis_server import command
 
-        with command("INCR"), self.client.pipeline() as pipeline:
+        with command("INCR"), self._client.pipeline() as pipeline:
             pipeline.set(_name(key), 0, ex=WINDOW_SECONDS, nx=True)
             pipeline.incr(_name(key))
             pipeline.ttl(_name(key))

@@ -8,6 +8,7 @@ requests and the description of the API follow from this declaration.
 import functools
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from runs.services import Services
 from settings import Settings
 
 type Handler = Callable[..., Any]
+PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 type Method = Literal["GET", "POST"]
 
 # Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
@@ -50,7 +52,7 @@ HEADERS = {
 add_ids_to_log_lines()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Route:
     """A route as its handler declares it.
 
@@ -61,6 +63,8 @@ class Route:
     method: Method
     path: str
     handler: Handler
+    parameters: Mapping[str, Any]
+    """The types of the handler's parameters by name."""
     status: HTTPStatus
     answer: object
     errors: tuple[type[Problem], ...]
@@ -77,11 +81,6 @@ class Route:
     def summary(self) -> str:
         """Return the first line of the handler's docstring."""
         return inspect.cleandoc(self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Return the types of the handler's parameters by name."""
-        return {name: of.annotation for name, of in inspect.signature(self.handler).parameters.items()}
 
     @property
     def takes(self) -> type[Struct]:
@@ -118,17 +117,16 @@ class Api:
         The method is checked by the function and not by the host, which would answer 404 to another one.
 
         Raises:
-            TypeError: nothing in a request corresponds to a parameter of the handler, or one thing to several.
+            TypeError: the declaration cannot work; the message names the handler and the fault.
         """
 
         def declare(handler: Handler) -> Handler:
-            result = answer or inspect.signature(handler).return_annotation
-            route = Route(method, path, handler, status, result, errors, action, public, others)
-            for name, kind in route.parameters.items():
-                if not (kind in _READERS or _is_content(kind) or kind is IDS.get(name)):
-                    raise TypeError(f"{route.name}: nothing in a request is {name}: {kind}")
-            if sum(map(_is_content, route.parameters.values())) > 1:
-                raise TypeError(f"{route.name}: a request has one query or body")
+            signature = inspect.signature(handler)
+            parameters = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+            result = answer or signature.return_annotation
+            route = Route(method, path, handler, parameters, status, result, errors, action, public, others)
+            if fault := _fault_of(route):
+                raise TypeError(f"{route.name}: {fault}")
             self.routes.append(route)
             function = _function(route)
             if route.uses_engine:
@@ -137,6 +135,23 @@ class Api:
             return handler
 
         return declare
+
+
+def _fault_of(route: Route) -> str | None:
+    """Return what cannot work in the declaration of a route."""
+    for name, kind in route.parameters.items():
+        if not (kind in _READERS or _is_content(kind) or kind is IDS.get(name)):
+            return f"nothing in a request is {name}: {kind}"
+    kinds = list(route.parameters.values())
+    if route.parameters.keys() & IDS.keys() != set(PATH_PARAMETER.findall(route.path)) & IDS.keys():
+        return "the ids in its path are not those among its parameters"
+    if sum(map(_is_content, kinds)) > 1:
+        return "a request has one query or body"
+    if route.public and (route.action or any(kind in _OF_ADMINS or _is_content(kind) for kind in kinds)):
+        return "a public route has no administrator, query, body or audit"
+    if route.action and route.answer is not Accepted:
+        return "an audited route answers Accepted"
+    return "its answer is not declared" if route.answer is inspect.Signature.empty else None
 
 
 def _is_content(kind: object) -> bool:
@@ -183,7 +198,7 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
     return function
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Call:
     """One request to a route."""
 
@@ -247,6 +262,7 @@ class _Call:
         return None if self.admin is None else read_request_key(self.request, self.admin, self.content)
 
 
+_OF_ADMINS = (Admin, RequestKey | None)
 _READERS: dict[object, Callable[[_Call], object]] = {
     Admin: lambda call: call.admin,
     DurableEngine: _Call._engine,  # noqa: SLF001 - of this module

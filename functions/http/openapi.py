@@ -5,7 +5,6 @@ are the types that are encoded, and each problem is made by the class of its err
 """
 
 import functools
-import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from itertools import groupby
@@ -16,7 +15,7 @@ import msgspec
 
 from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.access.throttling import TooManyFailures
-from functions.http.endpoint import HEADERS, Route, etag_of, is_known
+from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
 from functions.http.openapi_schemas import Schemas
 from functions.http.problems import DatabaseUnavailable, InternalError, MethodNotAllowed
 from functions.http.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, LengthRequired, MalformedId
@@ -25,7 +24,6 @@ from records import RequestKey
 
 type Json = dict[str, Any]
 
-_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
 _TITLE = "Portfolio analysis"
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
@@ -157,7 +155,7 @@ def problems_of(route: Route) -> list[Problem]:
 def _operation(route: Route, schemas: Schemas) -> Json:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": schemas.of(name)}
-        for name in _PATH_PARAMETER.findall(route.path)
+        for name in PATH_PARAMETER.findall(route.path)
     ]
     query = schemas.parameters(route.takes) if route.method == "GET" else []
     described: Json = {

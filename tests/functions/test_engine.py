@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -133,6 +134,19 @@ def test_a_call_refused_for_lack_of_a_turn_does_not_refuse_later_calls(monkeypat
             DurableEngine(client).state("run")
         assert [call.result() for call in taken] == [None] * AT_ONCE
         assert DurableEngine(client).state("run") is None
+
+
+def test_the_first_calls_of_many_threads_share_one_client_and_its_turns() -> None:
+    begin = threading.Barrier(8)
+
+    def first_use(client: SyncDurableFunctionsClient) -> tuple[object, object]:
+        begin.wait()
+        engine = DurableEngine(client)
+        return engine._client, engine._turns  # noqa: SLF001 - what the threads share
+
+    with silent() as client, ThreadPoolExecutor(8) as pool:
+        shared = list(pool.map(first_use, [client] * 8))
+    assert len({id(made) for made, _ in shared}) == len({id(turns) for _, turns in shared}) == 1
 
 
 def test_fewer_calls_wait_for_the_engine_than_a_process_has_threads() -> None:

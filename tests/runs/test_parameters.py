@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from records import Batch
 from runs.prices import load_batch
 from runs.reports import analyze
 from runs.research import research_batch
-from runs.series import NoSeries, series_of
+from runs.series import series_of
 from runs.services import Services
 from stores.mongo import DocumentDatabase
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
@@ -85,12 +86,22 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
     assert series_of(changed(services), report) == series_of(services, report)
 
 
-def test_a_report_of_a_run_without_recorded_settings_has_no_series_and_the_answer_explains_it(
+def test_a_run_planned_by_a_version_that_recorded_no_settings_goes_on_with_those_of_now(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
-    analyze_all(services, prepare(services))
-    (report, *_) = reports(database)
+    made = make_plan(services)
     database.portfolio_analysis_runs.update_one({"run_id": RUN_ID}, {"$unset": {"parameters": ""}})
-    with pytest.raises(NoSeries, match="the settings of its run were not recorded"):
-        series_of(services, report)
+    for number in range(made.symbol_batches):
+        load_batch(services, Batch(RUN_ID, made.plan_id, number))
+        research_batch(services, Batch(RUN_ID, made.plan_id, number))
+    analyze_all(services, made)
+    assert finish_run(services) == "completed"
+    (report, *_) = reports(database)
+    assert series_of(services, report).growth
+
+
+def test_a_step_of_a_run_that_was_never_planned_is_an_error(services: Services, database: DocumentDatabase) -> None:
+    start(services, database, as_of=date(2022, 6, 1))
+    with pytest.raises(LookupError, match="was never planned"):
+        load_batch(services, Batch(RUN_ID, "plan", 0))

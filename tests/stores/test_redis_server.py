@@ -96,3 +96,16 @@ def test_a_ping_uses_redis_even_if_it_was_unavailable_a_moment_ago(program: Redi
     assert server.ask(lambda client: bool(client.ping()), lambda: False) is False
     program.start()
     server.ping()
+
+
+def test_a_value_that_another_program_wrote_affects_its_own_question_only(
+    program: Redis, server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = SignInFailures(server)
+    with redis.Redis.from_url(program.url) as operator:
+        operator.set("sign-in-failures:client", "many")
+        assert failures.of("client").count == 0
+        assert failures.add("neighbor").count == 1
+        assert operator.get("sign-in-failures:neighbor") == b"1"
+    (warning,) = warnings(caplog)
+    assert warning.startswith("Redis is unavailable (ValueError)")

@@ -28,15 +28,15 @@ app = {function.get_function_name(): function.get_user_function() for function i
 api = Api()
 
 @api.route("GET", "private_actor")
-def private_actor(admin: Admin):
+def private_actor(admin: Admin) -> func.HttpResponse:
     return json_response(admin.actor)
 
 @api.route("GET", "public_actor", public=True)
-def public_actor(admin: Admin):
-    return json_response(admin and admin.actor)
+def public_actor() -> func.HttpResponse:
+    return json_response(None)
 
 @api.route("GET", "fails")
-def fails(admin: Admin):
+def fails(admin: Admin) -> func.HttpResponse:
     raise RuntimeError("unforeseen")
 
 declared = api.blueprint._function_builders
