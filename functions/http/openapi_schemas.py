@@ -1,5 +1,6 @@
 """JSON schemas of requests and answers, from the types that validate and encode them."""
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
@@ -79,5 +80,6 @@ def _in_json(schema: Any) -> Any:  # noqa: ANN401 - any JSON
         pattern = translated["pattern"].replace(r"$(?!\n)", "$")
         translated["pattern"] = pattern.replace(r"[\w", r"[\p{L}\p{N}_").replace(r"\w", r"[\p{L}\p{N}_]")
     if isinstance(translated.get("description"), str):
-        translated["description"] = translated["description"].replace("``", "`").replace("`None`", "`null`")
+        text = re.sub(r":\w+:`", "`", translated["description"])  # the roles of reStructuredText
+        translated["description"] = text.replace("``", "`").replace("`None`", "`null`")
     return translated
