@@ -70,7 +70,7 @@ export type DependencyState = "ok" | "unavailable" | "not_configured";
 
 export interface Health {
   status: "ok" | "degraded" | "unavailable";
-  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState; engine: DependencyState };
+  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState; engine: DependencyState; schedule: DependencyState };
 }
 
 export type ReportStatus = "analyzed" | "skipped" | "failed";
