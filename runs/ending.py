@@ -149,6 +149,17 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
+def described(services: Services, run: Run) -> str:
+    """Return the run's id and what it was requested for, for log lines."""
+    as_of, dry_run = run.as_of_requested or "newest", str(run.dry_run).lower()
+    return f"run_id={run.run_id}, users={services.runs.scope(run)}, dry_run={dry_run}, as_of={as_of}"
+
+
+def is_of_a_night(services: Services, run: Run) -> bool:
+    """Return whether a run does what a night needs: reports of all users as of the newest date."""
+    return services.runs.scope(run) == "all" and not run.dry_run and run.as_of_requested is None
+
+
 def _log_end(services: Services, run: Run) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
@@ -159,6 +170,6 @@ def _log_end(services: Services, run: Run) -> None:
     level, text = texts[run.status]
     # Another process may have recorded the end, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
-    more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
-    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)
+    more = f", error_type={reason}" if reason else ""
+    _log.log(level, "Portfolio analysis %s (%s%s)", text, described(services, run), more)
     services.record_end(run, reason)

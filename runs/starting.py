@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from correlation import of_run
 from problems import A_RUN, InvalidMember, Problem
 from records import Failure, KeyTaken, RequestKey, Run, RunExists, Trigger
-from runs.ending import START_GRACE, close_if_lost, close_run
+from runs.ending import START_GRACE, close_if_lost, close_run, described
 from runs.engine import VERSION, Engine, EngineUnavailable
 from runs.services import Services
+from schedules import Schedule
 
 _KEY_LIFETIME = timedelta(hours=24)
 # How long a request waits for an earlier one with the same key to get the lease or to be refused.
@@ -99,7 +100,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
         raise InvalidAsOf(now.date())
-    wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
+    wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
     run = _record(services, engine, wanted, user_ids, request)
     if isinstance(run, str):
         with of_run(run):
@@ -114,8 +115,26 @@ def start_run(  # noqa: PLR0913 - each by its name
         _close_abandoned(services, engine, now)
         _start_orchestration(services, engine, run)
         source = "by timer" if trigger.source == "timer" else "via API"
-        _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
+        _log.info("Portfolio analysis triggered %s (%s, actor=%s)", source, described(services, run), trigger.actor)
     return run.run_id
+
+
+def start_night(services: Services, engine: Engine, night: datetime, actor: str) -> str:
+    """Start the run of the ``night``, the time it is scheduled for, unless it was started before; return its id.
+
+    Raises as :func:`start_run`.
+    """
+    return start_run(services, engine, Trigger("timer", actor), request=RequestKey(key_of_night(night), ""))
+
+
+def last_night(schedule: Schedule, now: datetime) -> datetime:
+    """Return the time that the last night was scheduled for; a host's clock may be a minute ahead."""
+    return schedule.before(now + timedelta(minutes=1))
+
+
+def key_of_night(night: datetime) -> str:
+    """Return the key under which the run of a night is recorded, so that there is one a night."""
+    return f"timer:{night:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) -> str:

@@ -25,6 +25,7 @@ from records import (
     RunError,
     RunExists,
     RunStatus,
+    Scope,
     user_counts,
 )
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
@@ -100,6 +101,16 @@ class RunStore:
         """Return the users the run was requested for, ``None`` for all."""
         document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
         return None if document is None else document["user_ids"]
+
+    def scope(self, run: Run) -> Scope:
+        """Return which users the run was requested for."""
+        if run.retry_of is not None:
+            return "failed"
+        return "all" if self.requested_user_ids(run.run_id) is None else "some"
+
+    def has_key(self, key: str) -> bool:
+        """Return whether a run is recorded under this key of a request."""
+        return self._runs.find_one({"request.key": key}, {"run_id": True}) is not None
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""

@@ -1,23 +1,18 @@
 """Repeated requests: a client that repeats a request without an answer, or a timer that fires twice, starts one run."""
 
-import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import azure.functions as func
 import pytest
-from azure.durable_functions import SyncDurableFunctionsClient
 from azure_functions_runtime.bindings.context import Context
 from azure_functions_runtime.bindings.tracecontext import TraceContext
 from pymongo.errors import AutoReconnect
 
-from functions import timers
 from functions.access.administrators import Admin
 from functions.engine import DurableEngine
 from functions.http.requests import TriggerRequest, read_request_key
-from functions.timers import scheduled_time
 from problems import InvalidMember
 from records import RequestKey, Run, Trigger
 from runs.ending import close_run
@@ -171,45 +166,3 @@ def test_keys_of_different_callers_are_different_however_names_and_keys_are_spel
 
 def test_a_request_without_a_key_is_never_a_repetition() -> None:
     assert read_request_key(func.HttpRequest("POST", "/", body=b""), ANN, TriggerRequest()) is None
-
-
-def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:
-    from azure.functions.timer import TimerRequest
-
-    return TimerRequest(past_due=past_due, schedule_status={"Next": following} if following else None)
-
-
-@pytest.mark.parametrize(
-    ("following", "due"),
-    [
-        ("2026-11-24T01:00:00+00:00", "2026-11-24T01:00:00+00:00"),  # on time, or late by hours
-        ("2026-11-24T01:00:00.0000000Z", "2026-11-24T01:00:00+00:00"),  # as .NET writes it
-        ("2026-11-24T01:00:00", "2026-11-24T01:00:00+00:00"),
-        ("2026-11-24T02:00:00+01:00", "2026-11-24T01:00:00+00:00"),  # a host that is not in UTC
-        ("2026-11-22T01:00:00+00:00", "2026-11-22T01:00:00+00:00"),  # nights late
-        ("2026-11-24T01:00:10+00:00", "2026-11-24T01:00:10+00:00"),  # early, by a clock that is ahead
-        ("2026-11-25T01:00:00+00:00", NOW.isoformat()),  # by hand
-        (None, NOW.isoformat()),  # a timer without a monitor
-    ],
-)
-def test_all_firings_of_a_night_have_one_scheduled_time(following: str | None, due: str) -> None:
-    assert scheduled_time(a_firing(following), NOW).isoformat() == due
-
-
-def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_run(
-    services: Services,
-    client: SyncDurableFunctionsClient,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
-    due = datetime.now(UTC) - timedelta(minutes=7)
-    fire = inspect.unwrap(timers.nightly_analysis._function.get_user_function())  # noqa: SLF001
-    for past_due in (False, True):
-        fire(a_firing(due.isoformat(), past_due=past_due), client, AN_INVOCATION)
-        for run_id in runs_recorded(services):
-            close_run(services, run_of(services, run_id), None)
-    assert len(runs_recorded(services)) == 1
-    assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
-    fire(a_firing((due + timedelta(minutes=6)).isoformat()), client, AN_INVOCATION)
-    assert len(runs_recorded(services)) == 2

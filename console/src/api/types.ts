@@ -27,6 +27,7 @@ export interface Run {
   completed_at: string | null;
   cancel_requested_at: string | null;
   as_of: string | null;
+  as_of_requested: string | null;
   dry_run: boolean;
   retry_of: string | null;
   users_to_analyze: number;
