@@ -62,14 +62,14 @@ def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: t
     during a deployment, a newer host may still be working on it.
     """
     state = engine.state(run.run_id)
-    if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
-        return False
     version = services.runs.version(run.run_id) or VERSION
     if state == "active" and not (is_newer(version) and has_stalled(services, run, standstill)):
         return False
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished during the call to the engine
         return True
+    if state is None and now.status == "queued" and datetime.now(UTC) - now.requested_at < START_GRACE:
+        return False
     failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
         _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)
@@ -149,12 +149,6 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def described(services: Services, run: Run) -> str:
-    """Return the run's id and what it was requested for, for log lines."""
-    as_of, dry_run = run.as_of_requested or "newest", str(run.dry_run).lower()
-    return f"run_id={run.run_id}, users={services.runs.scope(run)}, dry_run={dry_run}, as_of={as_of}"
-
-
 def is_of_a_night(services: Services, run: Run) -> bool:
     """Return whether a run does what a night needs: reports of all users as of the newest date."""
     return services.runs.scope(run) == "all" and not run.dry_run and run.as_of_requested is None
@@ -171,5 +165,5 @@ def _log_end(services: Services, run: Run) -> None:
     # Another process may have recorded the end, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
     more = f", error_type={reason}" if reason else ""
-    _log.log(level, "Portfolio analysis %s (%s%s)", text, described(services, run), more)
+    _log.log(level, "Portfolio analysis %s (%s%s)", text, services.runs.described(run), more)
     services.record_end(run, reason)

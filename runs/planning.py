@@ -10,7 +10,6 @@ from itertools import batched
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
-from runs.ending import described
 from runs.prices import fetch_histories
 from runs.services import Services
 from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
@@ -25,7 +24,7 @@ def plan(services: Services, run_id: str, started_at: datetime) -> Plan:
     started = services.runs.start(run_id, started_at)
     run = services.runs.get(run_id)
     if run is not None and started:
-        _log.info("Portfolio analysis background task started (%s)", described(services, run))
+        _log.info("Portfolio analysis background task started (%s)", services.runs.described(run))
     if run is None or not run.has_work:
         return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:

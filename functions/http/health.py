@@ -15,6 +15,7 @@ from functions.engine import DurableEngine
 from functions.http.answers import Dependencies, DependencyState, Health
 from functions.services import Worker
 from runs.engine import EngineUnavailable
+from stores.mongo import own_database
 
 _PATIENCE_SECONDS = 3
 _REUSED_SECONDS = 1.0
@@ -66,7 +67,7 @@ def _state_of_vault(worker: Worker, *, can_sign_in: bool) -> DependencyState:
 def _write_to_mongodb(worker: Worker) -> None:
     services = worker.connections()
     with pymongo.timeout(_PATIENCE_SECONDS):
-        health = services.mongodb[worker.settings.mongodb_database]["health"]
+        health = own_database(services.mongodb, worker.settings.mongodb_database)["health"]
         health.update_one({"_id": "health"}, {"$set": {"checked_at": datetime.now(UTC)}}, upsert=True)
 
 

@@ -58,6 +58,12 @@ def test_each_call_to_an_unavailable_engine_raises_the_apps_own_error(call: str)
         CALLS[call](engine_away())
 
 
+def test_a_run_is_started_once(engine: DurableEngine) -> None:
+    for _ in range(2):
+        engine.start("run")
+    assert engine.state("run") == "active"
+
+
 def test_after_a_call_without_an_answer_the_next_one_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
     with silent() as client:
         with pytest.raises(EngineUnavailable) as first:
