@@ -15,6 +15,8 @@ type CheckStatus = Literal["ok", "warning", "breach"]
 type PriceIssueKind = Literal[
     "duplicate_days", "unordered_days", "missing_days", "jumps", "no_volume", "behind_market", "renamed", "delisted"
 ]
+type Scope = Literal["all", "some", "failed"]
+"""The users of a run: all, selected ones, or those that failed in an earlier run."""
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
 type Phase = Literal["queued", "plan", "market_data", "research", "analyze", "finish", "done"]
 type Closing = Literal["recorded", "logging", "logged"]
@@ -110,6 +112,8 @@ class Run:
     completed_at: Time | None = None
     cancel_requested_at: Time | None = None
     as_of: date | None = None
+    as_of_requested: date | None = None
+    """``None`` for the newest date."""
     dry_run: bool = False
     retry_of: str | None = None
     users_to_analyze: int = 0

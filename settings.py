@@ -79,6 +79,8 @@ class Settings:
     trusted_proxies: int
     cors_origins: tuple[str, ...]
     platform_sign_in: bool
+    development: bool
+    """On a laptop, where any token of a local backend is fine."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -120,6 +122,7 @@ class Settings:
             trusted_proxies=_whole(values, "TRUSTED_PROXIES", default=0, low=0, high=5),
             cors_origins=_origins(values),
             platform_sign_in=values.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+            development=_is_development(values),
         )
 
 
@@ -151,6 +154,8 @@ def _jwt_secret(values: Mapping[str, str]) -> str | None:
     too_short = secret is not None and len(secret.encode()) < SHORTEST_JWT_SECRET_BYTES
     if too_short and not _is_development(values):  # in development, any secret of a local backend is fine
         raise SettingsError(f"JWT_SECRET must have at least {SHORTEST_JWT_SECRET_BYTES} bytes")
+    if secret is not None and "JWT_AUDIENCE" not in values and not _is_development(values):
+        raise SettingsError("JWT_AUDIENCE is missing: set it to the audience of the tokens signed with JWT_SECRET")
     return secret
 
 

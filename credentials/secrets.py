@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -112,8 +113,9 @@ class Secrets:
         return self._cached[name].find(lambda versions: match(self._valid(versions)))
 
     def ping(self) -> None:
-        """Check that the vault answers, if there is one; raises as :meth:`get`."""
-        self.accepted("admin-secret")
+        """Check that the vault answers, whether or not it has an admin secret; raises SecretsUnavailable."""
+        with suppress(SecretMissing):
+            self.accepted("admin-secret")
         if self._cached["admin-secret"].failing:
             raise SecretsUnavailable
 
@@ -130,10 +132,23 @@ def _from(settings: Settings) -> Callable[[SecretName], Versions]:
 
 
 def _from_vault(vault: "Vault") -> Callable[[SecretName], Versions]:
+    logged: set[tuple[str, str | None]] = set()
+
+    def stripped(name: SecretName, versions: Versions) -> Versions:
+        """Return the versions without white space around their values, like settings: many tools add a line break."""
+        for version in versions:
+            if version.value != version.value.strip() and (name, version.id) not in logged:
+                logged.add((name, version.id))
+                _log.warning("%s has white space around its value: it is ignored (version=%s)", name, version.id)
+        short = (replace(version, value=version.value.strip()) for version in versions)
+        return tuple(version for version in short if version.value)
+
     def fetch(name: SecretName) -> Versions:
         if schemes := _SCHEMES.get(name):
-            return _usable(name, schemes, vault.current(name))
-        return vault.current(name) if name in _KEYS else _long_enough(name, vault.newest(name))
+            return _usable(name, schemes, stripped(name, vault.current(name)))
+        if name in _KEYS:
+            return stripped(name, vault.current(name))
+        return _long_enough(name, stripped(name, vault.newest(name)))
 
     return fetch
 

@@ -42,7 +42,10 @@ def credentials(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         if settings.oidc is None:
             yield note("tokens", "neither jwt-secret nor OIDC_ISSUER: only the admin secret gives access")
     else:
-        yield ok("tokens", "the backend's tokens are accepted")
+        if settings.jwt_audience is None and not settings.development:
+            yield missing("tokens", "JWT_AUDIENCE is not set: tokens signed with jwt-secret are rejected")
+        else:
+            yield ok("tokens", "the backend's tokens are accepted")
 
 
 def roles(environment: Mapping[str, str]) -> Iterator[Finding]:

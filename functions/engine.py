@@ -42,6 +42,10 @@ class _Refused(EngineUnavailable):
     """The engine has no such instance, or its state does not allow the call."""
 
 
+class _Exists(EngineUnavailable):
+    """The engine already has an instance of this id."""
+
+
 class DurableEngine(Engine):
     """The app's calls to the Durable Functions extension."""
 
@@ -54,7 +58,10 @@ class DurableEngine(Engine):
 
     @override
     def start(self, run_id: str) -> None:
-        self._ask(lambda: self._client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id, version=VERSION))
+        with suppress(_Exists):
+            self._ask(
+                lambda: self._client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id, version=VERSION)
+            )
 
     @override
     def state(self, run_id: str) -> RunState | None:
@@ -97,8 +104,14 @@ class DurableEngine(Engine):
                 code = _code(error)
                 if not is_slow and code is grpc.StatusCode.DEADLINE_EXCEEDED:
                     self._turns.fall_silent()
-                refused = code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
-                raise (_Refused if refused else EngineUnavailable) from error
+                raise (_ERRORS.get(code, EngineUnavailable) if code else EngineUnavailable) from error
+
+
+_ERRORS = {
+    grpc.StatusCode.NOT_FOUND: _Refused,
+    grpc.StatusCode.FAILED_PRECONDITION: _Refused,
+    grpc.StatusCode.ALREADY_EXISTS: _Exists,
+}
 
 
 def _code(error: BaseException | None) -> grpc.StatusCode | None:

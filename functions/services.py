@@ -77,26 +77,26 @@ class Worker:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
         from stores.batches import BatchStore
-        from stores.mongo import connect
+        from stores.mongo import connect, own_database
         from stores.portfolios import PortfolioStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
         from stores.symbols import PriceStore, ResearchStore
 
         mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
-        database = mongodb[self.settings.mongodb_database]
+        own, backend = own_database(mongodb, name := self.settings.mongodb_database), mongodb[name]
         return Services(
             settings=self.settings,
             mongodb=mongodb,
-            runs=RunStore(database),
-            lease=RunLease(database),
-            batches=BatchStore(database),
-            administrators=AdministratorStore(database),
-            portfolios=PortfolioStore(database),
-            prices=PriceStore(database),
-            research=ResearchStore(database),
-            reports=ReportStore(database),
-            audit=AuditLog(database),
+            runs=RunStore(own),
+            lease=RunLease(own),
+            batches=BatchStore(own),
+            administrators=AdministratorStore(backend),
+            portfolios=PortfolioStore(backend),
+            prices=PriceStore(own),
+            research=ResearchStore(own),
+            reports=ReportStore(own),
+            audit=AuditLog(own),
             provider=provider_from(self.settings, self.provider_key, self._rate_limit),
             record_end=record_end,
         )

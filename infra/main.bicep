@@ -208,7 +208,7 @@ param otlpEndpoint string = ''
 @maxLength(200)
 param jwtIssuer string = ''
 
-@description('Required audience of the existing backend\'s tokens; empty for any.')
+@description('Required audience of the existing backend\'s tokens; without it they are rejected.')
 @maxLength(200)
 param jwtAudience string = ''
 

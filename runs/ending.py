@@ -62,14 +62,14 @@ def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: t
     during a deployment, a newer host may still be working on it.
     """
     state = engine.state(run.run_id)
-    if state is None and run.status == "queued" and datetime.now(UTC) - run.requested_at < START_GRACE:
-        return False
     version = services.runs.version(run.run_id) or VERSION
     if state == "active" and not (is_newer(version) and has_stalled(services, run, standstill)):
         return False
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished during the call to the engine
         return True
+    if state is None and now.status == "queued" and datetime.now(UTC) - now.requested_at < START_GRACE:
+        return False
     failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
         _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)
@@ -149,6 +149,11 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
+def is_of_a_night(services: Services, run: Run) -> bool:
+    """Return whether a run does what a night needs: reports of all users as of the newest date."""
+    return services.runs.scope(run) == "all" and not run.dry_run and run.as_of_requested is None
+
+
 def _log_end(services: Services, run: Run) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),
@@ -159,6 +164,6 @@ def _log_end(services: Services, run: Run) -> None:
     level, text = texts[run.status]
     # Another process may have recorded the end, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
-    more = (", dry_run=true" if run.dry_run else "") + (f", error_type={reason}" if reason else "")
-    _log.log(level, "Portfolio analysis %s (run_id=%s%s)", text, run.run_id, more)
+    more = f", error_type={reason}" if reason else ""
+    _log.log(level, "Portfolio analysis %s (%s%s)", text, services.runs.described(run), more)
     services.record_end(run, reason)

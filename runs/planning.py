@@ -21,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 def plan(services: Services, run_id: str, started_at: datetime) -> Plan:
     """Record and return the plan: the as-of date, the users in pages and their symbols in batches."""
-    if services.runs.start(run_id, started_at):
-        _log.info("Portfolio analysis background task started (run_id=%s)", run_id)
+    started = services.runs.start(run_id, started_at)
     run = services.runs.get(run_id)
+    if run is not None and started:
+        _log.info("Portfolio analysis background task started (%s)", services.runs.described(run))
     if run is None or not run.has_work:
         return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:

@@ -14,10 +14,12 @@ from records import Failure, KeyTaken, RequestKey, Run, RunExists, Trigger
 from runs.ending import START_GRACE, close_if_lost, close_run
 from runs.engine import VERSION, Engine, EngineUnavailable
 from runs.services import Services
+from schedules import Schedule
 
 _KEY_LIFETIME = timedelta(hours=24)
-# How long a request waits for an earlier one with the same key to get the lease or to be refused.
-_TWIN_SECONDS, _TWIN_POLL_SECONDS = 10.0, 0.05
+_TRIGGER_TAKES = timedelta(seconds=20)
+"""The longest time from recording a run to the engine's answer: after it, a repeated request takes the run over."""
+_TWIN_POLL_SECONDS = 0.05
 _EARLIEST_AS_OF = date(1900, 1, 1)
 
 _log = logging.getLogger(__name__)
@@ -86,9 +88,10 @@ def start_run(  # noqa: PLR0913 - each by its name
 ) -> str:
     """Record a run, take the lease and start the orchestration; return the run's id.
 
-    The order matters: a run is recorded before it holds the lease, and holds it before it starts. A crash in between
-    leaves a queued record, which the next run that gets the lease, or the watchdog, closes. A ``request`` that was
-    answered within a day gets the same id again, and starts nothing.
+    The order matters: a run is recorded before it holds the lease, and holds it before it starts. An error in between
+    leaves nothing; a crash leaves a queued record, which the next run that gets the lease, or the watchdog, closes. A
+    ``request`` that was answered within a day gets the same id again, and starts nothing; if the first one died before
+    its answer, its run is adopted and started.
 
     Raises:
         InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
@@ -99,7 +102,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
         raise InvalidAsOf(now.date())
-    wanted = Run("", "queued", trigger, now, as_of=as_of, dry_run=dry_run, retry_of=retry_of)
+    wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
     run = _record(services, engine, wanted, user_ids, request)
     if isinstance(run, str):
         with of_run(run):
@@ -108,14 +111,33 @@ def start_run(  # noqa: PLR0913 - each by its name
     with of_run(run.run_id):
         try:
             _take_lease(services, engine, run.run_id, now)
+            _close_abandoned(services, engine, now)
+            _start_orchestration(services, engine, run)
         except BaseException:
-            services.runs.delete_queued(run.run_id)
+            if services.runs.delete_queued(run):
+                services.lease.release(run.run_id)
             raise
-        _close_abandoned(services, engine, now)
-        _start_orchestration(services, engine, run)
         source = "by timer" if trigger.source == "timer" else "via API"
-        _log.info("Portfolio analysis triggered %s (run_id=%s, actor=%s)", source, run.run_id, trigger.actor)
+        _log.info("Portfolio analysis triggered %s (%s, actor=%s)", source, services.runs.described(run), trigger.actor)
     return run.run_id
+
+
+def start_night(services: Services, engine: Engine, night: datetime, actor: str) -> str:
+    """Start the run of the ``night``, the time it is scheduled for, unless it was started before; return its id.
+
+    Raises as :func:`start_run`.
+    """
+    return start_run(services, engine, Trigger("timer", actor), request=RequestKey(key_of_night(night), ""))
+
+
+def last_night(schedule: Schedule, now: datetime) -> datetime:
+    """Return the time that the last night was scheduled for; a host's clock may be a minute ahead."""
+    return schedule.before(now + timedelta(minutes=1))
+
+
+def key_of_night(night: datetime) -> str:
+    """Return the key under which the run of a night is recorded, so that there is one a night."""
+    return f"timer:{night:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) -> str:
@@ -155,7 +177,7 @@ def _record(
     user_ids: Sequence[str] | None,
     request: RequestKey | None,
 ) -> Run | str:
-    """Record a run under a new id and return it, or return the id that the same request got before."""
+    """Record a run under a new id, or adopt that of the same request before, or return the id that that one got."""
     while True:
         run = replace(wanted, run_id=f"run_{wanted.requested_at:%Y%m%d_%H%M%S}_{random_source.token_hex(2)}")
         try:
@@ -168,35 +190,37 @@ def _record(
                 services.runs.forget_key(earlier.run_id)
             elif request and earlier.body != request.body:
                 raise KeyReused from None
-            elif _was_accepted(services, engine, earlier.run_id):
-                return earlier.run_id
+            elif found := _started_or_adopted(services, engine, earlier.run_id):
+                return found
             continue
         return run
 
 
-def _was_accepted(services: Services, engine: Engine, run_id: str) -> bool:
-    """Wait until a newly recorded run gets the lease or is deleted without it; return whether it got the lease.
+def _started_or_adopted(services: Services, engine: Engine, run_id: str) -> str | Run | None:
+    """Wait for the request that recorded a run; return the run's id once it started, ``None`` if it was refused.
 
-    A run that failed before it began, because its trigger died or the engine was unavailable, does not count: its key
-    is released.
+    A request that takes too long died before its run started: the run is returned, to be started by this request. Of
+    all that repeat it, one adopts the run.
     """
-    deadline = time.monotonic() + _TWIN_SECONDS
     while (run := services.runs.get(run_id)) is not None and run.status == "queued":
-        if services.lease.holder() == run_id or time.monotonic() > deadline:
-            if not close_if_lost(services, engine, run):
-                return True
-        else:
-            time.sleep(_TWIN_POLL_SECONDS)
+        with of_run(run_id):
+            if services.lease.holder() == run_id and engine.state(run_id) is not None:
+                return run_id
+            now = datetime.now(UTC)
+            if now - run.requested_at > _TRIGGER_TAKES and services.runs.adopt(run, now, VERSION):
+                _log.warning("A run whose trigger died is started by a repeated request (run_id=%s)", run_id)
+                return replace(run, requested_at=now)
+        time.sleep(_TWIN_POLL_SECONDS)
     if run is None:
-        return False
+        return None
     if run.status == "failed" and run.started_at is None:
         services.runs.forget_key(run_id)
-        return False
-    return True
+        return None
+    return run_id
 
 
 def _take_lease(services: Services, engine: Engine, run_id: str, now: datetime) -> None:
-    while (holder := services.lease.acquire(run_id, now)) is not None:
+    while (holder := services.lease.acquire(run_id, now)) is not None and holder != run_id:
         if not _is_over(services, engine, holder):
             raise RunActive(holder)
         if services.lease.take_over(holder, run_id, now):

@@ -5,12 +5,13 @@ from itertools import batched
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
-from pymongo import IndexModel, InsertOne, MongoClient, ReplaceOne
+from pymongo import IndexModel, InsertOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
 from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackResult
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 from pymongo.monitoring import CommandListener
+from pymongo.read_concern import ReadConcern
 
 from credentials.identity import NoToken, token
 
@@ -44,6 +45,19 @@ def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[
         waitQueueTimeoutMS=5_000,
         event_listeners=listeners,
         **as_identity,
+    )
+
+
+def own_database(client: MongoClient[Document], name: str) -> DocumentDatabase:
+    """Return the database for the app's own collections: read from the primary and written with majority.
+
+    Whatever the URL says: a stale record of a run would let two runs be active, or end one that goes on.
+    """
+    return client.get_database(
+        name,
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern("local"),
+        write_concern=WriteConcern("majority"),
     )
 
 

@@ -25,6 +25,7 @@ from records import (
     RunError,
     RunExists,
     RunStatus,
+    Scope,
     user_counts,
 )
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
@@ -87,9 +88,14 @@ class RunStore:
         """Release the idempotency key of the run for a new request."""
         self._runs.update_one({"run_id": run_id}, {"$unset": {"request": ""}})
 
-    def delete_queued(self, run_id: str) -> None:
-        """Delete a run that was recorded but never got the lease."""
-        self._runs.delete_one({"run_id": run_id, "status": "queued"})
+    def delete_queued(self, run: Run) -> bool:
+        """Delete a run that never started, unless another request adopted it; return whether this call did it."""
+        return self._runs.delete_one(_as_requested(run)).deleted_count == 1
+
+    def adopt(self, run: Run, now: datetime, version: str) -> bool:
+        """Pass a run that never started to the request of ``now``; return whether this call did it."""
+        changes = {"requested_at": now, "progressed_at": now, "orchestration_version": version}
+        return self._update(_as_requested(run), changes)
 
     def get(self, run_id: str) -> Run | None:
         """Return the run, or ``None`` if there is none."""
@@ -100,6 +106,21 @@ class RunStore:
         """Return the users the run was requested for, ``None`` for all."""
         document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
         return None if document is None else document["user_ids"]
+
+    def scope(self, run: Run) -> Scope:
+        """Return which users the run was requested for."""
+        if run.retry_of is not None:
+            return "failed"
+        return "all" if self.requested_user_ids(run.run_id) is None else "some"
+
+    def described(self, run: Run) -> str:
+        """Return the run's id and what it was requested for, for log lines."""
+        as_of, dry_run = run.as_of_requested or "newest", str(run.dry_run).lower()
+        return f"run_id={run.run_id}, users={self.scope(run)}, dry_run={dry_run}, as_of={as_of}"
+
+    def has_key(self, key: str) -> bool:
+        """Return whether a run is recorded under this key of a request."""
+        return self._runs.find_one({"request.key": key}, {"run_id": True}) is not None
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
@@ -301,6 +322,11 @@ class RunLease:
     def release(self, run_id: str) -> None:
         """Release the lease if ``run_id`` holds it."""
         self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
+
+
+def _as_requested(run: Run) -> Document:
+    """Return the query for a run that neither started nor was adopted by another request."""
+    return {"run_id": run.run_id, "status": "queued", "requested_at": run.requested_at}
 
 
 def _progress() -> Document:

@@ -11,6 +11,9 @@ from records import Run, Trigger
 from runs.services import Services
 from tests.conftest import free_port
 
+OF_ALL = "users=all, dry_run=false, as_of=newest"
+"""What log lines say of a run of all users."""
+
 
 def client_of(address: str) -> SyncDurableFunctionsClient:
     """Return the client that the SDK creates from a binding to the engine at an address."""

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "credentials": {"settings"},
     "market_data": {"analysis", "records", "settings"},
     "stores": {"analysis", "credentials", "records"},
-    "runs": {"analysis", "correlation", "market_data", "problems", "records", "settings", "stores"},
+    "runs": {"analysis", "correlation", "market_data", "problems", "records", "schedules", "settings", "stores"},
     "functions": {
         "analysis", "correlation", "credentials", "market_data", "problems", "records", "runs", "schedules", "settings",
         "stores",

@@ -103,6 +103,13 @@ def test_an_ill_formed_setting_is_named_in_one_line_that_shows_no_password(name:
     assert "pw" not in message
 
 
+def test_in_azure_a_key_of_the_backend_needs_the_audience_of_its_tokens() -> None:
+    environment = LOCAL | IN_AZURE | {"JWT_SECRET": "k" * 32, "AZURE_FUNCTIONS_ENVIRONMENT": "Production"}
+    with pytest.raises(SettingsError, match=r"^JWT_AUDIENCE is missing: set it to the audience"):
+        Settings.from_environment(environment)
+    assert Settings.from_environment(environment | {"JWT_AUDIENCE": "admin"}).jwt_audience == "admin"
+
+
 @pytest.mark.parametrize("secret", ["pw" * 15, "é" * 15 + "p"])
 def test_a_short_key_of_tokens_is_refused_except_on_a_laptop(secret: str) -> None:
     environment = LOCAL | IN_AZURE | {"JWT_SECRET": secret}

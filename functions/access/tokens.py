@@ -4,7 +4,9 @@ The algorithm in a token's header selects one verifier from a fixed table, and t
 algorithm, with keys used for nothing else. Other keys in the header (jku, x5u, jwk, x5c) are ignored.
 """
 
+import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +25,9 @@ _USER_ID = re.compile(USER_ID_PATTERN)
 # Entra's ids are base64url: one in 64 begins with a hyphen.
 _NAME_AT_ISSUER = re.compile(r"[\w-][\w.@|:+=~-]{0,127}")
 _CLOCK_SKEW_SECONDS = 30
+_LONGEST_LIFETIME_SECONDS = 24 * 60 * 60
+
+_log = logging.getLogger(__name__)
 
 
 class InvalidToken(Exception):
@@ -109,6 +114,10 @@ class BackendTokens:
             raise InvalidToken from None  # no such tokens are in use
         if claims is None:
             raise InvalidToken
+        if self.settings.jwt_audience is None and not self.settings.development:
+            # Without it, any token that the backend signs for an administrator would do, whatever its purpose.
+            _log.error("JWT_AUDIENCE is not set: tokens of the backend are rejected")
+            raise InvalidToken
         user_id = _name_in(claims, "sub", _USER_ID)
         subject = Subject(user_id, user_id)
         if not self.is_administrator(user_id):
@@ -157,7 +166,7 @@ def _signed_claims(
 
     checked = {"iss": issuer, "aud": audience}
     try:
-        return decode(
+        claims = decode(
             token,
             key,
             algorithms=[algorithm],
@@ -176,6 +185,10 @@ def _signed_claims(
         return None
     except PyJWTError:
         raise InvalidToken from None
+    now = time.time()
+    if claims["exp"] - min(claims.get("iat", now), now) > _LONGEST_LIFETIME_SECONDS + _CLOCK_SKEW_SECONDS:
+        raise InvalidToken
+    return claims
 
 
 def _name_in(claims: Mapping[str, object], claim: str, form: re.Pattern[str]) -> str:

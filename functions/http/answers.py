@@ -73,6 +73,8 @@ class Dependencies(Struct, frozen=True):
     redis: DependencyState
     key_vault: DependencyState
     engine: DependencyState
+    schedule: DependencyState
+    """Unavailable while the timer of the nightly run is disabled: no night will be analyzed."""
 
 
 class Health(Struct, frozen=True):

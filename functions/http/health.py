@@ -1,42 +1,74 @@
 """The health of the app's dependencies. The route is public, so it names the failing ones without details."""
 
+import functools
+import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pymongo
 from pymongo.errors import PyMongoError
 from redis import RedisError
 
-from credentials.secrets import SecretMissing, SecretsUnavailable
+from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
 from functions.engine import DurableEngine
 from functions.http.answers import Dependencies, DependencyState, Health
 from functions.services import Worker
 from runs.engine import EngineUnavailable
+from stores.mongo import own_database
 
 _PATIENCE_SECONDS = 3
+_REUSED_SECONDS = 1.0
+
+_checking = threading.Lock()
+_last: list[tuple[float, Health]] = []
+
+
+def recent(worker: Worker, engine: DurableEngine) -> Health:
+    """Return the health of at most a second ago, checked once for all concurrent callers: the route is public."""
+    with _checking:
+        if not _last or time.monotonic() - _last[0][0] > _REUSED_SECONDS:
+            _last[:] = [(time.monotonic(), check(worker, engine))]
+        return _last[0][1]
 
 
 def check(worker: Worker, engine: DurableEngine) -> Health:
-    """Return the health of the app, after a call to each dependency.
+    """Return the health of the app, after a call to each dependency that this configuration needs.
 
-    The app works without Redis, so its absence only degrades. So does the vault's while the admin secret is known: an
-    instance restarted because of it would come back without the secret.
+    The app works without Redis, so its absence only degrades, and so does a disabled nightly timer. So does the vault's
+    absence while credentials can be checked: an instance restarted because of it would come back without the secrets.
     """
-    has_vault = worker.settings.key_vault_url is not None
+    can_sign_in = worker.settings.key_vault_url is None or _can_sign_in(worker)
     checks = Dependencies(
-        mongodb=_state(lambda: _ping_mongodb(worker)),
+        mongodb=_state(lambda: _write_to_mongodb(worker)),
         redis=_state_of_redis(worker),
-        key_vault=_state(worker.secrets.ping) if has_vault else "not_configured",
+        key_vault=_state_of_vault(worker, can_sign_in=can_sign_in),
         engine=_state(engine.ping),
+        schedule="unavailable" if worker.settings.timer_disabled else "ok",
     )
-    secret_known = not has_vault or _state(lambda: worker.secrets.get("admin-secret")) == "ok"
-    if "unavailable" in (checks.mongodb, checks.engine) or not secret_known:
+    if "unavailable" in (checks.mongodb, checks.engine) or not can_sign_in:
         return Health("unavailable", checks)
-    return Health("degraded" if "unavailable" in (checks.redis, checks.key_vault) else "ok", checks)
+    return Health("degraded" if "unavailable" in (checks.redis, checks.key_vault, checks.schedule) else "ok", checks)
 
 
-def _ping_mongodb(worker: Worker) -> None:
+def _can_sign_in(worker: Worker) -> bool:
+    """Return whether there is anything that credentials can be checked against."""
+    names: tuple[SecretName, ...] = ("admin-secret", "jwt-secret")
+    known = (_state(functools.partial(worker.secrets.accepted, name)) == "ok" for name in names)
+    return worker.settings.oidc is not None or any(known)
+
+
+def _state_of_vault(worker: Worker, *, can_sign_in: bool) -> DependencyState:
+    if worker.settings.key_vault_url is None:
+        return "not_configured"
+    return _state(worker.secrets.ping) if can_sign_in else "unavailable"
+
+
+def _write_to_mongodb(worker: Worker) -> None:
+    services = worker.connections()
     with pymongo.timeout(_PATIENCE_SECONDS):
-        worker.connections().mongodb.admin.command("ping")
+        health = own_database(services.mongodb, worker.settings.mongodb_database)["health"]
+        health.update_one({"_id": "health"}, {"$set": {"checked_at": datetime.now(UTC)}}, upsert=True)
 
 
 def _state_of_redis(worker: Worker) -> DependencyState:

@@ -165,9 +165,9 @@ def list_audit_entries(query: NewestQuery, services: Services) -> AuditPage:
 @api.route("GET", "api/health", answer=Health, public=True, others={503: "The app cannot work."})
 def health(worker: Worker, engine: DurableEngine) -> func.HttpResponse:
     """Return the health of the app and its dependencies."""
-    from functions.http.health import check
+    from functions.http.health import recent
 
-    state = check(worker, engine)
+    state = recent(worker, engine)
     unavailable = state.status == "unavailable"
     return json_response(state, HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.OK)
 

@@ -212,6 +212,30 @@ def test_an_unusable_url_counts_as_missing_and_is_logged_without_its_password(
     assert "hunter2" not in caplog.text
 
 
+VALUES = {"mongodb-url": "mongodb://db.example", "redis-url": "redis://cache.example", "jwt-secret": "k" * 32}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("white_space", ["\n", "\r\n", " "])
+def test_white_space_around_a_secret_is_ignored_and_logged_once_with_its_name_only(
+    vault: Vault, clock: Clock, name: SecretName, white_space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = VALUES.get(name, "the value")
+    version = vault.put(name, f"{white_space}{value}{white_space}")
+    secrets = secrets_in(vault, clock)
+    assert secrets.get(name) == value
+    clock.advance(5 * MINUTE + 1)
+    assert secrets.get(name) == value
+    warnings = [record.getMessage() for record in caplog.records if record.name == "credentials.secrets"]
+    assert warnings == [f"{name} has white space around its value: it is ignored (version={version.id})"]
+
+
+def test_a_secret_of_white_space_only_is_missing(vault: Vault, secrets: Secrets) -> None:
+    vault.put(ADMIN, " \n")
+    with pytest.raises(SecretMissing):
+        secrets.get(ADMIN)
+
+
 def test_a_secret_without_versions_is_missing(vault: Vault, secrets: Secrets) -> None:
     vault.secrets[ADMIN] = []
     with pytest.raises(SecretMissing):

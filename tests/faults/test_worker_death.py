@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+import httpx
 import pytest
 
 from stores.mongo import Document
@@ -102,6 +103,33 @@ def test_a_trigger_whose_worker_dies_does_not_block_others_for_long(
     for left in site.database.portfolio_analysis_runs.find({"status": {"$ne": "completed"}}):
         run = check(site, left["run_id"], planned=[], states=("failed",))
         assert run["errors"][0]["error_type"] == "run_lost"
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("moment", [RECORDED, LEASE_TAKEN], ids=["recorded", "lease taken"])
+def test_a_client_that_repeats_a_trigger_whose_worker_died_gets_a_run_that_is_carried_out(
+    site: Site, undisturbed: Figures, moment: Moment, carried_out: bool
+) -> None:
+    def trigger() -> httpx.Response:
+        return site.app.client.post(f"{BASE}/trigger-analysis", headers={"Idempotency-Key": "repeated"})
+
+    with ThreadPoolExecutor() as threads, site.wire.holding(replace(moment, carried_out=carried_out)) as hold:
+        answer = threads.submit(trigger)
+        hold.wait()
+        site.kill_workers()
+    assert answer.result().status_code == 500
+    site.wait_for_workers()
+    left = [run["run_id"] for run in site.database.portfolio_analysis_runs.find()]
+    for run_id in left:
+        site.age(run_id, seconds=30)
+    answer_again = trigger()
+    assert answer_again.status_code == 202, answer_again.text
+    run_id = answer_again.json()["run_id"]
+    assert left in ([], [run_id])
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == undisturbed
+    assert trigger().json()["run_id"] == run_id
+    assert site.database.portfolio_analysis_runs.count_documents({}) == 1
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from runs.services import Services
 from runs.starting import start_run
 from stores.mongo import DocumentDatabase
 from tests.devhost.harness import eventually
-from tests.engine import carry_out, engine_away, run_of
+from tests.engine import OF_ALL, carry_out, engine_away, run_of
 from tests.faulty_engines import SlowEngine, TakingEngine, served, silent
 from tests.runs.steps import all_services
 
@@ -56,6 +56,12 @@ def test_each_call_to_an_engine_that_is_silent_ends_at_its_deadline(call: str) -
 def test_each_call_to_an_unavailable_engine_raises_the_apps_own_error(call: str) -> None:
     with pytest.raises(EngineUnavailable):
         CALLS[call](engine_away())
+
+
+def test_a_run_is_started_once(engine: DurableEngine) -> None:
+    for _ in range(2):
+        engine.start("run")
+    assert engine.state("run") == "active"
 
 
 def test_after_a_call_without_an_answer_the_next_one_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
@@ -209,7 +215,7 @@ def test_a_run_that_was_taken_without_an_answer_is_closed_and_does_nothing_when_
     assert services.batches.count_pages_done(closed.run_id) == 0
     assert services.lease.holder() == again
     ends = [record.getMessage() for record in caplog.records if "Portfolio analysis failed" in record.getMessage()]
-    assert ends == [f"Portfolio analysis failed (run_id={closed.run_id}, error_type=engine_unavailable)"]
+    assert ends == [f"Portfolio analysis failed (run_id={closed.run_id}, {OF_ALL}, error_type=engine_unavailable)"]
 
 
 def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, run_id: str) -> list[str]:

@@ -90,12 +90,13 @@ def test_it_starts_a_run_and_a_retry_returns_the_same_one(app: App, url: str) ->
 def active_run(app_database: DocumentDatabase) -> Iterator[str]:
     """Yield the id of a run that another client has just started."""
     run_id, now = "run_20260101_010000_abcd", datetime.now(UTC)
-    RunStore(app_database).create(Run(run_id, "queued", Trigger("http", "somebody"), now), None)
+    run = Run(run_id, "queued", Trigger("http", "somebody"), now)
+    RunStore(app_database).create(run, None)
     lease = RunLease(app_database)
     eventually(lambda: lease.acquire(run_id, now) is None)  # a run ends before its last step frees the lease
     yield run_id
     lease.release(run_id)
-    RunStore(app_database).delete_queued(run_id)
+    RunStore(app_database).delete_queued(run)
 
 
 def test_a_run_that_is_active_is_success(url: str, active_run: str) -> None:

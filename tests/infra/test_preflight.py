@@ -71,6 +71,7 @@ def place(
             "MARKET_DATA_PROVIDER": "csv",
             "PRICES_DIR": str(prices),
             "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+            "JWT_AUDIENCE": "admin",
             "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "131072",
             "AzureWebJobsDisableHomepage": "true",
         }
@@ -103,6 +104,10 @@ def no_settings(place: Place) -> None:
 
 def no_secret(place: Place) -> None:
     del place.secrets["admin-secret"]
+
+
+def no_audience(place: Place) -> None:
+    del place.settings["JWT_AUDIENCE"]
 
 
 def no_role_on_the_vault(place: Place) -> None:
@@ -179,6 +184,7 @@ def no_protocol_of_the_workers(place: Place) -> None:
     [
         (no_settings, "settings", "MARKET_DATA_PROVIDER"),
         (no_secret, "secret", "admin-secret is not in the vault"),
+        (no_audience, "tokens", "JWT_AUDIENCE is not set: tokens signed with jwt-secret are rejected"),
         (no_role_on_the_vault, "secret", "Key Vault Secrets User"),
         (no_role_on_queues, "roles", "Storage Queue Data Contributor"),
         (no_database_url, "database", "mongodb-url is not in the vault"),

@@ -1,29 +1,26 @@
 """Repeated requests: a client that repeats a request without an answer, or a timer that fires twice, starts one run."""
 
-import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import azure.functions as func
 import pytest
-from azure.durable_functions import SyncDurableFunctionsClient
 from azure_functions_runtime.bindings.context import Context
 from azure_functions_runtime.bindings.tracecontext import TraceContext
 from pymongo.errors import AutoReconnect
 
-from functions import timers
 from functions.access.administrators import Admin
 from functions.engine import DurableEngine
 from functions.http.requests import TriggerRequest, read_request_key
-from functions.timers import scheduled_time
 from problems import InvalidMember
 from records import RequestKey, Run, Trigger
 from runs.ending import close_run
 from runs.engine import EngineUnavailable
 from runs.services import Services
 from runs.starting import KeyReused, RunActive, start_run
+from runs.watching import close_stuck_runs
 from tests.engine import engine_away, run_of
 
 BY_HTTP = Trigger("http", "admin-secret")
@@ -106,34 +103,105 @@ def test_a_request_that_the_engine_did_not_take_may_be_repeated(services: Servic
     assert start_run(services, engine, BY_HTTP, request=KEY) != str(caught.value)
 
 
-@pytest.mark.parametrize("dies", ["before it holds the lease", "before the engine has the run"])
-def test_a_request_that_ended_before_its_run_started_may_be_repeated(
-    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch, dies: str
+def die_in_a_trigger(services: Services, engine: DurableEngine, moment: str) -> str:
+    """Trigger a run with a key, and end as a process that is killed at this moment; return the run's id."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.lease if moment == "before it holds the lease" else engine, MOMENTS[moment], die)
+        patch.setattr(services.runs, "delete_queued", lambda _: False)
+        with pytest.raises(SystemExit):
+            start_run(services, engine, BY_HTTP, request=KEY)
+    (dead,) = runs_recorded(services)
+    return dead
+
+
+MOMENTS = {"before it holds the lease": "acquire", "before the engine has the run": "start"}
+
+
+def die(*_: object) -> None:
+    raise SystemExit
+
+
+def make_older(services: Services, run_id: str, seconds: float) -> None:
+    was = datetime.now(UTC) - timedelta(seconds=seconds)
+    services.runs._runs.update_one({"run_id": run_id}, {"$set": {"requested_at": was}})  # noqa: SLF001 - simulates the passage of time
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("seconds", [21, 300])
+def test_a_run_whose_trigger_died_is_started_by_one_of_the_requests_that_repeat_it(
+    services: Services, engine: DurableEngine, moment: str, seconds: int
 ) -> None:
-    def away(*_: object, **__: object) -> None:
+    dead = die_in_a_trigger(services, engine, moment)
+    make_older(services, dead, seconds)
+    with ThreadPoolExecutor(8) as pool:
+        started = set(pool.map(lambda _: start_run(services, engine, BY_HTTP, request=KEY), range(8)))
+    assert started == {dead}
+    assert runs_recorded(services) == [dead]
+    assert engine.state(dead) == "active"
+    assert services.lease.holder() == dead
+    close_stuck_runs(services, engine)
+    assert run_of(services, dead).is_active
+
+
+def test_a_request_that_repeats_one_in_progress_waits_for_its_run_to_start(
+    services: Services, engine: DurableEngine
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    acquire = services.lease.acquire
+
+    def wait(run_id: str, now: datetime) -> str | None:
+        begun.set()
+        go_on.wait(10)
+        return acquire(run_id, now)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(services.lease, "acquire", wait)
+        first = pool.submit(start_run, services, engine, BY_HTTP, request=KEY)
+        begun.wait(10)
+        second = pool.submit(start_run, services, engine, BY_HTTP, request=KEY)
+        assert not wait_for([second], timeout=0.5).done
+        go_on.set()
+        assert first.result(10) == second.result(10)
+    assert engine.state(first.result()) == "active"
+
+
+def test_an_adopted_run_does_not_end_with_the_slow_request_that_recorded_it(
+    services: Services, engine: DurableEngine
+) -> None:
+    def is_adopted(run_id: str, _: datetime) -> str | None:
+        patch.undo()
+        make_older(services, run_id, 21)
+        assert start_run(services, engine, BY_HTTP, request=KEY) == run_id
         raise AutoReconnect("The database went away.")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("runs.starting._TWIN_SECONDS", 0)
-        if dies == "before it holds the lease":
-            patch.setattr(services.lease, "acquire", away)
-            patch.setattr(services.runs, "delete_queued", away)
-        else:
-            patch.setattr(engine, "start", away)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.lease, "acquire", is_adopted)
         with pytest.raises(AutoReconnect):
             start_run(services, engine, BY_HTTP, request=KEY)
-        (dead,) = runs_recorded(services)
-        # Its request may still be in progress.
-        assert start_run(services, engine, BY_HTTP, request=KEY) == dead
-    services.runs._runs.update_one({"run_id": dead}, {"$set": {"requested_at": a_minute_ago()}})  # noqa: SLF001 - simulates the passage of time
-    started = start_run(services, engine, BY_HTTP, request=KEY)
-    assert started != dead
-    assert engine.state(started) == "active"
-    assert start_run(services, engine, BY_HTTP, request=KEY) == started
+    (adopted,) = runs_recorded(services)
+    assert (services.lease.holder(), engine.state(adopted)) == (adopted, "active")
 
 
-def a_minute_ago() -> datetime:
-    return datetime.now(UTC) - timedelta(seconds=60)
+def test_a_run_adopted_by_a_request_that_is_refused_leaves_nothing(services: Services, engine: DurableEngine) -> None:
+    dead = die_in_a_trigger(services, engine, "before it holds the lease")
+    active = start_run(services, engine, BY_HTTP)
+    make_older(services, dead, 21)
+    with pytest.raises(RunActive):
+        start_run(services, engine, BY_HTTP, request=KEY)
+    assert runs_recorded(services) == [active]
+
+
+@pytest.mark.parametrize(("place", "step"), [("lease", "acquire"), ("runs", "queued_before"), ("engine", "start")])
+def test_a_trigger_that_fails_leaves_nothing(services: Services, engine: DurableEngine, place: str, step: str) -> None:
+    def away(*_: object) -> None:
+        raise AutoReconnect("The database went away.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine if place == "engine" else getattr(services, place), step, away)
+        with pytest.raises(AutoReconnect):
+            start_run(services, engine, BY_HTTP, request=KEY)
+    assert (runs_recorded(services), services.lease.holder()) == ([], None)
+    assert engine.state(start_run(services, engine, BY_HTTP, request=KEY)) == "active"
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k" * 10_240, "line\nbreak", "nul\0", "tab\t", "schlüssel", "\x7f"])
@@ -171,45 +239,3 @@ def test_keys_of_different_callers_are_different_however_names_and_keys_are_spel
 
 def test_a_request_without_a_key_is_never_a_repetition() -> None:
     assert read_request_key(func.HttpRequest("POST", "/", body=b""), ANN, TriggerRequest()) is None
-
-
-def a_firing(following: str | None, *, past_due: bool = False) -> func.TimerRequest:
-    from azure.functions.timer import TimerRequest
-
-    return TimerRequest(past_due=past_due, schedule_status={"Next": following} if following else None)
-
-
-@pytest.mark.parametrize(
-    ("following", "due"),
-    [
-        ("2026-11-24T01:00:00+00:00", "2026-11-24T01:00:00+00:00"),  # on time, or late by hours
-        ("2026-11-24T01:00:00.0000000Z", "2026-11-24T01:00:00+00:00"),  # as .NET writes it
-        ("2026-11-24T01:00:00", "2026-11-24T01:00:00+00:00"),
-        ("2026-11-24T02:00:00+01:00", "2026-11-24T01:00:00+00:00"),  # a host that is not in UTC
-        ("2026-11-22T01:00:00+00:00", "2026-11-22T01:00:00+00:00"),  # nights late
-        ("2026-11-24T01:00:10+00:00", "2026-11-24T01:00:10+00:00"),  # early, by a clock that is ahead
-        ("2026-11-25T01:00:00+00:00", NOW.isoformat()),  # by hand
-        (None, NOW.isoformat()),  # a timer without a monitor
-    ],
-)
-def test_all_firings_of_a_night_have_one_scheduled_time(following: str | None, due: str) -> None:
-    assert scheduled_time(a_firing(following), NOW).isoformat() == due
-
-
-def test_a_timer_that_fires_twice_for_one_night_the_second_time_late_starts_one_run(
-    services: Services,
-    client: SyncDurableFunctionsClient,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
-    due = datetime.now(UTC) - timedelta(minutes=7)
-    fire = inspect.unwrap(timers.nightly_analysis._function.get_user_function())  # noqa: SLF001
-    for past_due in (False, True):
-        fire(a_firing(due.isoformat(), past_due=past_due), client, AN_INVOCATION)
-        for run_id in runs_recorded(services):
-            close_run(services, run_of(services, run_id), None)
-    assert len(runs_recorded(services)) == 1
-    assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
-    fire(a_firing((due + timedelta(minutes=6)).isoformat()), client, AN_INVOCATION)
-    assert len(runs_recorded(services)) == 2

@@ -17,7 +17,7 @@ from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
 from stores.reports import Shared
-from tests.engine import carry_out, engine_away, hold_lease
+from tests.engine import OF_ALL, carry_out, engine_away, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")
 LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
@@ -199,7 +199,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     assert closed.errors[0] == RunError(None, "gave_up", "It gave up.")
     assert services.runs.get(run_id) == closed
     ends = [record.getMessage() for record in caplog.records]
-    assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=gave_up)"]
+    assert ends == [f"Portfolio analysis failed (run_id={run_id}, {OF_ALL}, error_type=gave_up)"]
 
 
 def test_a_run_that_finishes_during_the_query_of_the_engine_does_not_count_as_lost(
@@ -248,7 +248,7 @@ def test_of_two_processes_that_close_a_run_concurrently_one_logs_its_end(
     monkeypatch.setattr("runs.ending.recount_if_over", close_as_well)
     close_run(services, seen, Failure("run_stalled", "It got no further."))
     ends = [record.getMessage() for record in caplog.records]
-    assert ends == [f"Portfolio analysis failed (run_id={run_id}, error_type=run_stalled)"]
+    assert ends == [f"Portfolio analysis failed (run_id={run_id}, {OF_ALL}, error_type=run_stalled)"]
     assert services.runs.half_closed(datetime.now(UTC)) == []
 
 
@@ -262,4 +262,4 @@ def test_an_end_that_was_not_logged_because_of_a_crash_is_logged_by_the_watchdog
     close_stuck_runs(services, engine)
     close_stuck_runs(services, engine)
     ends = [record.getMessage() for record in caplog.records if "Portfolio analysis" in record.getMessage()]
-    assert ends == [f"Portfolio analysis completed successfully (run_id={run_id})"]
+    assert ends == [f"Portfolio analysis completed successfully (run_id={run_id}, {OF_ALL})"]

@@ -261,7 +261,10 @@ def test_a_dry_run_counts_everything_and_keeps_only_its_record_and_the_shared_pr
     assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
     assert_kept_only_the_record_and_prices(database, before, {"AAPL", services.settings.benchmark_symbol})
     # Alerts must not mistake it for the nightly run.
-    assert f"Portfolio analysis completed with errors (run_id={RUN_ID}, dry_run=true)" in caplog.messages
+    assert (
+        f"Portfolio analysis completed with errors (run_id={RUN_ID}, users=all, dry_run=true, as_of=newest)"
+        in caplog.messages
+    )
 
 
 @pytest.mark.parametrize("step", ["plan", "load_prices"])

@@ -2,14 +2,18 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from credentials.secrets import Secrets
 from functions.access.administrators import Admin
-from tests.security.door import Door, a_door
+from settings import Settings
+from tests.security.door import LOCAL, Door, a_door
 from tests.security.issuer import AUDIENCE, Issuer
 from tests.security.tokens import ADMINISTRATOR, KEY, backend_token, refused, signed
+from tests.vault import a_vault
 
 
 def test_clocks_may_differ_by_half_a_minute(door: Door) -> None:
@@ -29,6 +33,9 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "nbf beyond all": {"nbf": float("inf")},
     "issued in the future": {"iat": NOW + 3_600},
     "without subject": {"sub": None},
+    "valid for more than a day": {"exp": NOW + 86_400 + 120},
+    "valid for more than a day since it was issued": {"iat": NOW - 86_400, "exp": NOW + 600},
+    "valid for years from an unknown time": {"iat": None, "exp": NOW + 10**8},
 }
 OPERATORS: list[Any] = [
     {"$gt": ""},
@@ -113,3 +120,30 @@ def test_the_backends_issuer_and_audience_are_checked_if_they_are_set() -> None:
     ]
     for wrong in all_wrong:
         refused(door, backend_token(**wrong))
+
+
+@pytest.mark.parametrize("lifetime", [{"exp": NOW + 86_000}, {"iat": None, "exp": NOW + 86_000}])
+def test_a_token_of_a_day_is_accepted(door: Door, lifetime: dict[str, Any]) -> None:
+    assert door.with_token(backend_token(**lifetime)).actor == ADMINISTRATOR
+
+
+def test_in_azure_tokens_of_the_backend_need_an_audience(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with a_vault(tmp_path) as vault:
+        vault.put("jwt-secret", KEY)
+        environment = {
+            "KEY_VAULT_URL": vault.url,
+            "AZURE_FUNCTIONS_ENVIRONMENT": "",
+            "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+        }
+        settings = Settings.from_environment(LOCAL | environment)
+        secrets = Secrets(settings, vault.client)
+        door = a_door(environment, is_administrator=lambda _: True, secrets=secrets)
+        refused(door, backend_token())
+        refused(door, backend_token(aud="admin"))
+        assert [record.getMessage() for record in caplog.records if record.name == "functions.access.tokens"] == [
+            "JWT_AUDIENCE is not set: tokens of the backend are rejected"
+        ] * 2
+        with_audience = a_door(
+            environment | {"JWT_AUDIENCE": "admin"}, is_administrator=lambda _: True, secrets=secrets
+        )
+        assert with_audience.with_token(backend_token(aud="admin")).actor == ADMINISTRATOR

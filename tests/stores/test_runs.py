@@ -109,8 +109,7 @@ def test_only_a_queued_run_can_be_deleted(runs: RunStore) -> None:
     for run in (queued, running):
         runs.create(run, None)
     runs.start(running.run_id, NOW)
-    for run in (queued, running):
-        runs.delete_queued(run.run_id)
+    assert [runs.delete_queued(run) for run in (queued, running)] == [True, False]
     assert [run.run_id for run in runs.newest(10, None)] == [running.run_id]
 
 

@@ -27,6 +27,7 @@ export interface Run {
   completed_at: string | null;
   cancel_requested_at: string | null;
   as_of: string | null;
+  as_of_requested: string | null;
   dry_run: boolean;
   retry_of: string | null;
   users_to_analyze: number;
@@ -70,7 +71,7 @@ export type DependencyState = "ok" | "unavailable" | "not_configured";
 
 export interface Health {
   status: "ok" | "degraded" | "unavailable";
-  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState; engine: DependencyState };
+  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState; engine: DependencyState; schedule: DependencyState };
 }
 
 export type ReportStatus = "analyzed" | "skipped" | "failed";

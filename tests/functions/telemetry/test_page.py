@@ -12,16 +12,20 @@ from tests.functions.telemetry.page import ROOT
 PACKAGES = ("functions", "runs", "stores", "credentials", "market_data")
 LEVELS = {"exception": "error"}
 # Lines with several levels or wordings, each of which is on the page.
+REQUESTED = "run_id=…, users=…, dry_run=…, as_of=…"
 SPELLED_OUT = {
-    "Portfolio analysis triggered … (run_id=…, actor=…)": {
-        "Portfolio analysis triggered via API (run_id=…, actor=…)": "info",
-        "Portfolio analysis triggered by timer (run_id=…, actor=…)": "info",
+    "Portfolio analysis triggered … (…, actor=…)": {
+        f"Portfolio analysis triggered via API ({REQUESTED}, actor=…)": "info",
+        f"Portfolio analysis triggered by timer ({REQUESTED}, actor=…)": "info",
     },
-    "Portfolio analysis … (run_id=……)": {
-        "Portfolio analysis completed successfully (run_id=…)": "info",
-        "Portfolio analysis completed with errors (run_id=…)": "warning",
-        "Portfolio analysis canceled (run_id=…)": "warning",
-        "Portfolio analysis failed (run_id=…, error_type=…)": "error",
+    "Portfolio analysis background task started (…)": {
+        f"Portfolio analysis background task started ({REQUESTED})": "info",
+    },
+    "Portfolio analysis … (……)": {
+        f"Portfolio analysis completed successfully ({REQUESTED})": "info",
+        f"Portfolio analysis completed with errors ({REQUESTED})": "warning",
+        f"Portfolio analysis canceled ({REQUESTED})": "warning",
+        f"Portfolio analysis failed ({REQUESTED}, error_type=…)": "error",
     },
 }
 

@@ -1,0 +1,181 @@
+"""The run of a night: one a night, whatever the timer says, and never mistaken for a smaller run."""
+
+import inspect
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from azure.durable_functions import SyncDurableFunctionsClient
+from azure.functions.timer import TimerRequest
+from azure_functions_runtime.bindings.context import Context
+from azure_functions_runtime.bindings.tracecontext import TraceContext
+
+from functions import timers
+from functions.engine import DurableEngine
+from records import Run, Trigger
+from runs.ending import close_run
+from runs.services import Services
+from runs.starting import RunActive, key_of_night, last_night, start_night, start_run
+from runs.watching import missed_night
+from schedules import Schedule
+from stores.mongo import DocumentDatabase
+from tests.engine import run_of
+
+BY_HTTP = Trigger("http", "admin-secret")
+AT_ONE = Schedule.read("0 0 1 * * *")
+NIGHT = datetime(2026, 11, 24, 1, tzinfo=UTC)
+AN_INVOCATION = Context("nightly_analysis", "", "1", threading.local(), TraceContext("", "", {}), None)
+
+type Fire = Callable[..., None]
+
+
+@pytest.fixture
+def fire(services: Services, client: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch) -> Fire:
+    """Return a function that fires a timer as the host does, with any status of the timer."""
+    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
+
+    def call(timer: str = "nightly_analysis", following: str | None = None, *, past_due: bool = False) -> None:
+        function = inspect.unwrap(getattr(timers, timer)._function.get_user_function())  # noqa: SLF001
+        status = {"Next": following} if following else None
+        function(TimerRequest(past_due=past_due, schedule_status=status), client, AN_INVOCATION)
+
+    return call
+
+
+def recorded(services: Services) -> list[str]:
+    return [run.run_id for run in services.runs.newest(100, None)]
+
+
+def close_all(services: Services) -> None:
+    for run_id in recorded(services):
+        close_run(services, run_of(services, run_id), None)
+
+
+@pytest.mark.parametrize(
+    ("now", "night"),
+    [
+        ("2026-11-24T01:00:03", "2026-11-24T01:00:00"),
+        ("2026-11-24T00:59:30", "2026-11-24T01:00:00"),  # by a clock that is behind
+        ("2026-11-24T12:00:00", "2026-11-24T01:00:00"),  # late, or by hand
+        ("2026-11-24T00:30:00", "2026-11-23T01:00:00"),
+    ],
+)
+def test_the_night_is_the_last_time_of_the_schedule(now: str, night: str) -> None:
+    found = last_night(AT_ONE, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert found == datetime.fromisoformat(night).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("following", [None, "2020-01-01T01:00:00+00:00", "2099-01-01T01:00:00Z", "no time"])
+def test_a_timer_that_fires_again_starts_no_second_run_whatever_the_host_says_of_it(
+    services: Services, fire: Fire, caplog: pytest.LogCaptureFixture, following: str | None
+) -> None:
+    fire()
+    close_all(services)
+    fire(following=following, past_due=True)
+    assert len(recorded(services)) == 1
+    assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
+
+
+def test_each_night_has_its_run(services: Services, engine: DurableEngine) -> None:
+    for days in range(3):
+        night = NIGHT + timedelta(days=days)
+        assert start_night(services, engine, night, "timer") == start_night(services, engine, night, "watchdog")
+        close_all(services)
+    assert len(recorded(services)) == 3
+
+
+SMALLER = {
+    "selected users": {"user_ids": ["u"]},
+    "dry": {"dry_run": True},
+    "an old date": {"as_of": date(2020, 1, 2)},
+    "a retry": {"retry_of": "run_20200101_000000_0000"},
+}
+
+
+@pytest.mark.parametrize("smaller", SMALLER.values(), ids=SMALLER.keys())
+def test_a_night_waits_for_the_end_of_a_smaller_run_and_says_so(
+    services: Services,
+    engine: DurableEngine,
+    fire: Fire,
+    caplog: pytest.LogCaptureFixture,
+    smaller: dict[str, object],
+) -> None:
+    active = start_run(services, engine, BY_HTTP, **smaller)  # type: ignore[arg-type] # by their names
+    with pytest.raises(RunActive):  # the host tries again in a minute
+        fire()
+    assert recorded(services) == [active]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(f"The nightly run waits for the end of another run (run_id={active})")
+    (entry,) = services.audit.newest(10, None)
+    assert (entry.actor, entry.outcome, entry.problem, entry.run_id) == (
+        "nightly_analysis",
+        "refused",
+        "run-active",
+        active,
+    )
+
+    close_all(services)
+    fire()
+    (night, _) = services.runs.newest(10, None)
+    assert (night.trigger.source, services.runs.scope(night), night.is_active) == ("timer", "all", True)
+
+
+def test_an_active_run_of_all_users_is_the_one_of_the_night(
+    services: Services, engine: DurableEngine, fire: Fire, caplog: pytest.LogCaptureFixture
+) -> None:
+    active = start_run(services, engine, BY_HTTP)
+    fire()
+    assert recorded(services) == [active]
+    assert f"The timer did not start a run: one is active (run_id={active})" in caplog.text
+
+
+@pytest.mark.parametrize(("minutes", "missed"), [(1, False), (5, True), (89, True), (91, False), (12 * 60, False)])
+def test_a_night_without_a_run_is_missed_until_it_is_too_late(services: Services, minutes: int, missed: bool) -> None:
+    found = missed_night(services, NIGHT + timedelta(minutes=minutes))
+    assert found == (NIGHT if missed else None)
+
+
+def test_a_night_with_a_run_is_not_missed(services: Services, engine: DurableEngine) -> None:
+    start_night(services, engine, NIGHT, "nightly_analysis")
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
+    close_all(services)
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
+
+
+def test_a_disabled_timer_misses_no_night(services: Services) -> None:
+    object.__setattr__(services.settings, "timer_disabled", True)
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
+
+
+def test_the_watchdog_starts_a_night_that_its_timer_missed(
+    services: Services, fire: Fire, monkeypatch: pytest.MonkeyPatch, database: DocumentDatabase
+) -> None:
+    night = last_night(services.settings.schedule, datetime.now(UTC))
+    monkeypatch.setattr("runs.watching._TOO_LATE", datetime.now(UTC) - night + timedelta(hours=1))
+    monkeypatch.setattr("runs.watching._ATTEMPTED", timedelta(0))
+    fire("watchdog")
+    fire("watchdog")
+    (run_id,) = recorded(services)
+    assert run_of(services, run_id).trigger == Trigger("timer", "watchdog")
+    assert database.portfolio_analysis_runs.count_documents({"request.key": key_of_night(night)}) == 1
+
+
+def test_the_watchdog_waits_for_a_smaller_run_too(
+    services: Services, engine: DurableEngine, fire: Fire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = start_run(services, engine, BY_HTTP, dry_run=True)
+    monkeypatch.setattr("runs.watching._TOO_LATE", timedelta(days=2))
+    monkeypatch.setattr("runs.watching._ATTEMPTED", timedelta(0))
+    fire("watchdog")
+    assert recorded(services) == [active]
+    close_all(services)
+    fire("watchdog")
+    assert len(recorded(services)) == 2
+
+
+def test_a_run_of_an_earlier_version_is_of_a_night_by_what_is_recorded(services: Services) -> None:
+    services.runs.create(Run("run_20200101_000000_0000", "queued", BY_HTTP, NIGHT), None)
+    assert services.runs.scope(run_of(services, "run_20200101_000000_0000")) == "all"
