@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from correlation import of_run
 from problems import A_RUN, InvalidMember, Problem
-from records import Failure, KeyTaken, RequestKey, Run, RunExists, Trigger
-from runs.ending import START_GRACE, close_if_lost, close_run
+from records import KeyTaken, RequestKey, Run, RunExists, Trigger
+from runs.ending import START_GRACE, close_if_lost
 from runs.engine import VERSION, Engine, EngineUnavailable
 from runs.services import Services
 from schedules import Schedule
@@ -97,7 +97,7 @@ def start_run(  # noqa: PLR0913 - each by its name
         InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
         KeyReused: ``request`` has the key of a different request.
         RunActive: another run holds the lease.
-        EngineUnavailable: the engine did not accept the run; it is recorded as failed and the lease is released.
+        EngineUnavailable: the engine did not accept the run.
     """
     now = datetime.now(UTC)
     if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
@@ -112,11 +112,12 @@ def start_run(  # noqa: PLR0913 - each by its name
         try:
             _take_lease(services, engine, run.run_id, now)
             _close_abandoned(services, engine, now)
-            _start_orchestration(services, engine, run)
-        except BaseException:
-            if services.runs.delete_queued(run):
-                services.lease.release(run.run_id)
-            raise
+            engine.start(run.run_id)
+        except BaseException as error:
+            # The engine may have taken it without an answer: it has begun, or its steps find no record and do nothing.
+            has_begun = _withdraw(services, run)
+            if not (has_begun and isinstance(error, EngineUnavailable)):
+                raise
         source = "by timer" if trigger.source == "timer" else "via API"
         _log.info("Portfolio analysis triggered %s (%s, actor=%s)", source, services.runs.described(run), trigger.actor)
     return run.run_id
@@ -240,11 +241,10 @@ def _close_abandoned(services: Services, engine: Engine, now: datetime) -> None:
             close_if_lost(services, engine, abandoned)
 
 
-def _start_orchestration(services: Services, engine: Engine, run: Run) -> None:
-    try:
-        engine.start(run.run_id)
-    except EngineUnavailable as error:
-        # It may have accepted the run without answering: the steps of a closed run do nothing.
-        close_run(services, run, Failure("engine_unavailable", "The orchestration engine did not accept the run."))
-        services.runs.forget_key(run.run_id)  # a repeated request is to get a run
-        raise EngineUnavailable from error
+def _withdraw(services: Services, run: Run) -> bool:
+    """Remove a run and its lease unless it has begun; return whether it has."""
+    if services.runs.delete_queued(run):
+        services.lease.release(run.run_id)
+        return False
+    now = services.runs.get(run.run_id)
+    return now is not None and now.started_at is not None

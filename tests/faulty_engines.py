@@ -42,10 +42,12 @@ class TakingEngine(InMemoryOrchestrationBackend):
     def __init__(self) -> None:
         super().__init__()
         self.answering = threading.Event()
+        self.taken: list[str] = []
 
     def StartInstance(self, request: pb.CreateInstanceRequest, context: Context) -> pb.CreateInstanceResponse:  # noqa: N802 - a call of gRPC's
         """Start an orchestration."""
         response = super().StartInstance(request, context)
+        self.taken.append(request.instanceId)
         self.answering.wait()
         return response
 

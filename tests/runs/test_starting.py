@@ -100,13 +100,30 @@ def test_a_date_in_the_future_or_before_all_prices_starts_nothing(
     assert services.runs.newest(10, None) == []
 
 
-def test_an_unavailable_engine_fails_the_run_and_frees_the_lease(services: Services) -> None:
+def test_an_unavailable_engine_leaves_nothing_and_no_failure_in_the_log(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
     nowhere = engine_away()
     with pytest.raises(EngineUnavailable):
         start_run(services, nowhere, BY_HTTP)
-    (run,) = services.runs.newest(2, None)
-    assert (run.status, run.errors[0].error_type) == ("failed", "engine_unavailable")
+    assert services.runs.newest(2, None) == []
+    assert "Portfolio analysis" not in caplog.text
     assert services.lease.acquire("next", LONG_AGO) is None
+
+
+def test_a_run_that_begins_before_the_engine_confirms_it_counts_as_started(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = engine_away()
+    ask = nowhere.start
+
+    def begin_and_ask(run_id: str) -> None:
+        services.runs.start(run_id, datetime.now(UTC))
+        ask(run_id)
+
+    monkeypatch.setattr(nowhere, "start", begin_and_ask)
+    run_id = start_run(services, nowhere, BY_HTTP)
+    assert (services.lease.holder(), services.runs.newest(2, None)[0].status) == (run_id, "running")
 
 
 def test_the_lease_of_a_run_whose_orchestration_ended_is_taken_over_and_the_run_marked(

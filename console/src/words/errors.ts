@@ -83,10 +83,6 @@ const KINDS: Record<string, Kind> = {
     advice:
       "The workflow engine has no record of the run, for example because its host crashed at the start. Start a new run.",
   },
-  engine_unavailable: {
-    title: "Workflow engine unavailable",
-    advice: "The engine did not accept the run. Check the storage account or the Scheduler, then start a new run.",
-  },
   newer_version: {
     title: "App rolled back",
     advice: "A newer version of the app started this run, and this version cannot continue it. Start a new run.",
