@@ -186,7 +186,8 @@ def test_a_version_that_is_disabled_is_refused_after_five_minutes(vault: Vault, 
 def test_a_secret_that_is_not_in_the_vault_is_missing_even_if_the_setting_exists(
     vault: Vault, clock: Clock, name: SecretName
 ) -> None:
-    secrets = secrets_in(vault, clock, ADMIN_SECRET="from the setting", JWT_SECRET="from the setting " * 2)
+    jwt = {"JWT_SECRET": "from the setting " * 2, "JWT_AUDIENCE": "app"}
+    secrets = secrets_in(vault, clock, ADMIN_SECRET="from the setting", **jwt)
     with pytest.raises(SecretMissing):
         secrets.get(name)
     assert len(vault.asked) == 1

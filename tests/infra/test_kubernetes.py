@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,23 +88,35 @@ def test_it_starts_a_run_and_a_retry_returns_the_same_one(app: App, url: str) ->
 
 
 @pytest.fixture
-def active_run(app_database: DocumentDatabase) -> Iterator[str]:
-    """Yield the id of a run that another client has just started."""
+def active_run(app_database: DocumentDatabase) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield the id of a run that another client has just started, and a function that ends it."""
     run_id, now = "run_20260101_010000_abcd", datetime.now(UTC)
     run = Run(run_id, "queued", Trigger("http", "somebody"), now)
     RunStore(app_database).create(run, None)
     lease = RunLease(app_database)
     eventually(lambda: lease.acquire(run_id, now) is None)  # a run ends before its last step frees the lease
-    yield run_id
-    lease.release(run_id)
-    RunStore(app_database).delete_queued(run)
+
+    def end() -> None:
+        RunStore(app_database).delete_queued(run)
+        lease.release(run_id)
+
+    yield run_id, end
+    end()
 
 
-def test_a_run_that_is_active_is_success(url: str, active_run: str) -> None:
-    done = run(url, "portfolio-analysis-trigger-2")
+def test_it_waits_for_the_end_of_an_active_run(
+    url: str, active_run: tuple[str, Callable[[], None]], tmp_path: Path
+) -> None:
+    run_id, end = active_run
+    answer = tmp_path / "answer"
+    with ThreadPoolExecutor() as threads:
+        job = threads.submit(run, url, "portfolio-analysis-trigger-2")
+        eventually(lambda: answer.exists() and run_id in answer.read_text())
+        end()
+        done = job.result()
     assert (done.returncode, done.stderr) == (0, "")
-    assert active_run in done.stdout
-    assert done.stdout.endswith("A run is active: it does this night's work.\n")
+    assert "A run is active: this night's run waits for its end.\n" in done.stdout
+    assert done.stdout.endswith("The run was started.\n")
 
 
 def test_a_wrong_secret_fails_the_job_and_is_not_printed(url: str) -> None:

@@ -13,6 +13,7 @@ from functions.access.throttling import MOST_FAILURES, WINDOW_SECONDS
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
+from tests.engine import OF_ALL
 
 RUNS = f"{BASE}/analysis-runs"
 WRONG = {"X-Admin-Secret": "wrong"}
@@ -114,7 +115,7 @@ def test_every_change_and_every_refusal_is_on_record_and_no_credential_is(audite
     run_id = started.json()["run_id"]
     entry = audited.newest()
     assert started.headers["X-Correlation-Id"] == trace
-    assert f"(run_id={run_id}, actor=admin-secret) (correlation_id={trace})" in app.log.read_text()
+    assert f"(run_id={run_id}, {OF_ALL}, actor=admin-secret) (correlation_id={trace})" in app.log.read_text()
     assert {name: value for name, value in entry.items() if name not in ("entry_id", "at", "credential_id")} == {
         "action": "trigger",
         "actor": "admin-secret",
