@@ -71,7 +71,13 @@ export type DependencyState = "ok" | "unavailable" | "not_configured";
 
 export interface Health {
   status: "ok" | "degraded" | "unavailable";
-  checks: { mongodb: DependencyState; redis: DependencyState; key_vault: DependencyState; engine: DependencyState; schedule: DependencyState };
+  checks: {
+    mongodb: DependencyState;
+    redis: DependencyState;
+    key_vault: DependencyState;
+    engine: DependencyState;
+    schedule: DependencyState;
+  };
 }
 
 export type ReportStatus = "analyzed" | "skipped" | "failed";

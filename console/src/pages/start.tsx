@@ -176,8 +176,8 @@ function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () =
       <p>
         The portfolios of <strong>{users}</strong> will be analyzed as of{" "}
         <strong>{request.as_of ? date(request.as_of) : "the last trading day"}</strong>.{" "}
-        {request.dry_run ? "Only counts, errors and prices are kept." : "Their reports are stored with the run."} No orders
-        are sent to a broker.
+        {request.dry_run ? "Only counts, errors and prices are kept." : "Their reports are stored with the run."} No
+        orders are sent to a broker.
       </p>
       {active && (
         <p>
