@@ -119,8 +119,9 @@ class RunStore:
         return f"run_id={run.run_id}, users={self.scope(run)}, dry_run={dry_run}, as_of={as_of}"
 
     def has_key(self, key: str) -> bool:
-        """Return whether a run is recorded under this key of a request."""
-        return self._runs.find_one({"request.key": key}, {"run_id": True}) is not None
+        """Return whether a run is recorded under this key of a request, other than one that failed before it began."""
+        never_began = {"status": "failed", "started_at": None}
+        return self._runs.find_one({"request.key": key, "$nor": [never_began]}, {"run_id": True}) is not None
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""

@@ -15,7 +15,7 @@ from azure_functions_runtime.bindings.tracecontext import TraceContext
 
 from functions import timers
 from functions.engine import DurableEngine
-from records import Run, Trigger
+from records import Failure, Run, Trigger
 from runs.ending import close_run
 from runs.services import Services
 from runs.starting import RunActive, key_of_night, last_night, start_night, start_run
@@ -142,6 +142,26 @@ def test_a_night_with_a_run_is_not_missed(services: Services, engine: DurableEng
     start_night(services, engine, NIGHT, "nightly_analysis")
     assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
     close_all(services)
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
+
+
+def test_a_night_whose_run_failed_before_it_began_is_missed_and_started_once(
+    services: Services, engine: DurableEngine
+) -> None:
+    dead = start_night(services, engine, NIGHT, "nightly_analysis")
+    close_run(services, run_of(services, dead), Failure("run_lost", "Its trigger died."))
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) == NIGHT
+    started = start_night(services, engine, NIGHT, "watchdog")
+    assert started != dead
+    assert missed_night(services, NIGHT + timedelta(minutes=10)) is None
+
+
+def test_a_night_whose_run_failed_after_it_began_is_not_started_again(
+    services: Services, engine: DurableEngine
+) -> None:
+    run_id = start_night(services, engine, NIGHT, "nightly_analysis")
+    services.runs.start(run_id, datetime.now(UTC))
+    close_run(services, run_of(services, run_id), Failure("too_few_prices", "There are too few."))
     assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
 
 
