@@ -14,7 +14,7 @@ from analysis.report import analyze_portfolios
 from functions.messages import to_wire
 from market_data.provider import FetchedBars
 from market_data.sample_prices import SampleProvider
-from records import Batch, BatchResult, Failure, Outcome, Plan, RunError
+from records import Batch, BatchResult, Failure, Outcome, Plan, Run, RunError
 from runs.ending import close_run, recount_if_over
 from runs.prices import fetch_histories, load_batch
 from runs.reports import analyze
@@ -185,11 +185,8 @@ def test_the_end_of_a_run_counts_stored_reports_and_not_earlier_messages(
     assert (run.users_analyzed, run.portfolios_analyzed, run.users_failed) == (3, 3, 0)
 
 
-def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
-    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start(services, database)
-    made = prepare(services)
+def close_during_a_page(services: Services, monkeypatch: pytest.MonkeyPatch, made: Plan) -> Run:
+    """Analyze the first page, close the run before the page is saved, and return the run."""
     save = services.reports.save
 
     def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
@@ -200,6 +197,15 @@ def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
     analyze(services, Batch(RUN_ID, made.plan_id, 0))
     run = services.runs.get(RUN_ID)
     assert run is not None
+    return run
+
+
+def test_a_page_that_ends_after_its_run_was_closed_corrects_the_counts(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    run = close_during_a_page(services, monkeypatch, made)
     assert (run.status, run.users_analyzed) == ("failed", 2)
     assert database.portfolio_analyses.count_documents({}) == 2
 
@@ -211,16 +217,7 @@ def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
     database.users.insert_one({"user_id": "broken"})
     database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
     made = prepare(services)
-    save = services.reports.save
-
-    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
-        finish_run(services, Failure("run_stalled", "It got no further."))
-        return save(*reports)
-
-    monkeypatch.setattr(services.reports, "save", close_meanwhile)
-    analyze(services, Batch(RUN_ID, made.plan_id, 0))
-    run = services.runs.get(RUN_ID)
-    assert run is not None
+    run = close_during_a_page(services, monkeypatch, made)
     assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [
         (None, "run_stalled"),
