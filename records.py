@@ -9,12 +9,15 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, convert
 
+type Date = date  # for records with a member of that name
 type Time = Annotated[datetime, Meta(tz=True)]
 type Status = Literal["analyzed", "skipped", "failed"]
-type CheckStatus = Literal["ok", "warning", "breach"]
+type CheckStatus = Literal["ok", "warning", "breach", "unknown"]
 type PriceIssueKind = Literal[
-    "duplicate_days", "unordered_days", "missing_days", "jumps", "no_volume", "behind_market", "renamed", "delisted"
-]
+    "split", "distribution", "suspected_split", "jump", "bad_bars", "bad_prices", "unconfirmed_price", "long_gap",
+    "history_cut", "thin_prices", "asynchronous_prices", "benchmark_without_dividends", "old_prices",
+    "duplicate_days", "unordered_days", "behind_market", "renamed", "delisted",
+]  # fmt: skip
 type Scope = Literal["all", "some", "failed"]
 """The users of a run: all, selected ones, or those that failed in an earlier run."""
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
@@ -73,28 +76,36 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class PriceIssue:
-    """One issue of the prices of a symbol. Such prices are used, and their issues are shown beside the figures.
+    """One issue of the prices of a symbol, shown beside the figures.
 
-    ``days`` is the number of affected days and ``first`` the first of them, or the day on which the issue began;
-    ``None`` if unknown. ``new_symbol`` is the new name of a renamed symbol.
+    ``date`` is the day of the issue: of several the first, of a gap or cut the first day after it. ``ratio`` is that of
+    a split, as ``3:2`` for new:old; ``count`` the number of affected days or rows; ``days`` the length of a gap in days
+    of the calendar; ``new_symbol`` the new name of a renamed symbol. A member that does not apply is ``None``.
     """
 
     kind: PriceIssueKind
+    date: Date | None = None
+    ratio: str | None = None
+    count: int | None = None
     days: int | None = None
-    first: date | None = None
     new_symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolIssue:
-    """A :class:`PriceIssue` with its symbol and, as ``text``, its sentence: in the form of runs and reports."""
+    """A :class:`PriceIssue` with its symbol and, as ``text``, its sentence: in the form of runs and reports.
 
-    symbol: str
+    ``symbol`` is ``None`` if the issue is of the whole run.
+    """
+
+    symbol: str | None
     kind: PriceIssueKind
-    days: int | None
-    first: date | None
-    new_symbol: str | None
+    date: Date | None
     text: str
+    ratio: str | None = None
+    count: int | None = None
+    days: int | None = None
+    new_symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +209,9 @@ class Summary:
     value_at_risk_95: float | None
     warnings: int
     breaches: int
+    unknowns: int
+    complete: bool | None
+    """Whether every holding is valued; ``None`` without a valuation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The records that flow through the analysis. Plain, frozen, without behavior beyond their meaning.
 
-Conventions: money is in the account currency; weights, returns and risk figures are fractions (0.05 is 5 %) unless the
-name ends in ``_pct``; losses are negative; an undefined figure is ``None``, never NaN or infinity.
+Conventions: money is in the person's base currency; weights, returns and risk figures are fractions (0.05 is 5 %)
+unless the name ends in ``_pct``; losses are negative; an undefined figure is ``None``, never NaN or infinity.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,16 @@ if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on 
     import numpy as np
     from numpy.typing import NDArray
 
+SCHEMA_VERSION = 2
+"""The version of the form of reports."""
+
 type Floats = NDArray[np.float64]
 type Integers = NDArray[np.int64]
 type Booleans = NDArray[np.bool_]
 type Dates = NDArray[np.datetime64]
 type Objects = NDArray[np.object_]
 type Action = Literal["BUY", "SELL", "HOLD"]
+type UnpricedReason = Literal["missing_price", "invalid"]
 type Side = Literal["BUY", "SELL"]
 
 
@@ -35,24 +39,50 @@ def record[Record](cls: type[Record]) -> type[Record]:
 
 @record
 class Holding:
-    """A position: ``quantity`` shares (negative when short, may be fractional) bought at ``avg_price``."""
+    """A position: ``quantity`` shares (negative when short, may be fractional) bought at ``avg_price``.
+
+    An ``avg_price`` of zero or below is a known cost, as of a gift or a spin-off; ``None`` is an unknown one.
+    """
 
     symbol: str
     quantity: float
-    avg_price: float
+    avg_price: float | None
 
 
 @record
 class InvalidHolding:
-    """A holding that was left out because its document breaks a rule, named by ``reason``."""
+    """A holding whose symbol or quantity cannot be read; ``reason`` names the rule its document breaks.
+
+    ``quantity`` and ``avg_price`` are ``None`` if they cannot be read, or are absent.
+    """
 
     symbol: str
     reason: str
+    quantity: float | None = None
+    avg_price: float | None = None
+
+
+@record
+class Instrument:
+    """The facts about a symbol that the backend knows; ``None`` if it does not.
+
+    A value is price x quantity x ``multiplier``. Orders are for whole multiples of ``lot_size``.
+    """
+
+    kind: str | None = None
+    diversified: bool | None = None
+    multiplier: float = 1.0
+    lot_size: float | None = None
+    fractional: bool | None = None
 
 
 @record
 class Portfolio:
-    """One user's holdings and watchlist. Holdings are unique by symbol."""
+    """One user's holdings and watchlist. Holdings are unique by symbol, and none is of zero shares.
+
+    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number. ``notes``
+    are sentences about the documents, for the user.
+    """
 
     user_id: str
     holdings: tuple[Holding, ...] = ()
@@ -61,6 +91,7 @@ class Portfolio:
     buying_power: float = 0.0
     invalid_holdings: tuple[InvalidHolding, ...] = ()
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @record
@@ -69,7 +100,8 @@ class Research:
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
     252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
-    the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1].
+    the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1], and ``signal_since`` the first day of the unbroken run of days with
+    a score on today's side (>= 0.5, <= -0.5, between).
     """
 
     symbol: str
@@ -94,35 +126,44 @@ class Research:
     support: float | None
     resistance: float | None
     score: float | None
+    signal_since: date | None
     fibonacci_levels: tuple[float, ...] | None
 
 
 @record
 class Valuation:
-    """The value of the holdings at the last close; ``market_value`` is without cash, shorts count negative."""
+    """The value of the priced holdings at the last close; ``market_value`` is without cash, shorts count negative.
+
+    ``cost_basis`` and ``unrealized_pl`` are over the holdings whose cost is known. ``unpriced_cost`` is the sum of the
+    absolute estimates of the unpriced holdings; ``complete`` is false as soon as there is one.
+    """
 
     market_value: float
     cash: float
-    cost_basis: float
-    unrealized_pl: float
+    cost_basis: float | None
+    unrealized_pl: float | None
     unrealized_pl_pct: float | None
     day_change: float | None
     day_change_pct: float | None
+    unpriced_cost: float
+    complete: bool
 
 
 @record
 class HoldingReport:
-    """One holding, valued. ``weight`` is its share of market values plus cash.
+    """One holding, valued. ``weight`` is its share of the market values that are known plus cash.
 
-    Documents add the ``research`` of its symbol, which is the same for all users.
+    ``reason`` says why it has no price. Documents add the ``research`` of its symbol, which is the same for all users.
     """
 
     symbol: str
-    quantity: float
-    avg_price: float
+    quantity: float | None
+    avg_price: float | None
+    currency: str
     price: float | None
     price_date: date | None
     market_value: float | None
+    cost_basis: float | None
     weight: float | None
     unrealized_pl: float | None
     unrealized_pl_pct: float | None
@@ -132,12 +173,14 @@ class HoldingReport:
     annual_volatility: float | None
     beta: float | None
     risk_contribution: float | None
+    reason: UnpricedReason | None
 
 
 @record
 class Performance:
-    """The performance of today's mix from the close of ``start`` to that of ``end``."""
+    """The performance of today's mix, held from the close of ``start`` to that of ``end``: a backtest."""
 
+    basis: Literal["current_holdings"]
     start: date
     end: date
     observations: int
@@ -194,11 +237,15 @@ class Diversification:
 
 @record
 class Stress:
-    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` if unknown."""
+    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` if unknown.
+
+    ``coverage`` is the share of the gross value behind the return; ``None`` as the report's, or without a return.
+    """
 
     scenario: str
     return_: float | None
     loss: float | None
+    coverage: float | None
 
 
 @record
@@ -214,21 +261,24 @@ class Check:
 
 @record
 class Decision:
-    """The decision about a symbol, and its reason; ``confidence`` is from 1 to 10.
+    """The decision about a symbol, and its reason.
 
     ``position_size_percent`` is of the buying power to spend, or of the position to sell or, if short, to buy back.
+    ``strength``, from 1 to 10, is that of the signal, not a probability; documents repeat it as ``confidence`` for
+    readers of older reports. ``signal_since`` is the research's.
     """
 
     symbol: str
     decision: Action
-    position_size_percent: int
-    confidence: int
+    position_size_percent: float
+    strength: int
+    signal_since: date | None
     reasoning_summary: str
 
 
 @record
 class Order:
-    """A planned order of whole ``shares``; none are ordered if there is a ``skip_reason``.
+    """A planned order of ``shares`` in whole lots; none are ordered if there is a ``skip_reason``.
 
     ``original_size_percent`` is the decision's, ``adjusted_size_percent`` that after scaling; ``priority`` counts
     from 1, the order to place first.
@@ -236,7 +286,7 @@ class Order:
 
     symbol: str
     side: Side
-    shares: int
+    shares: float
     estimated_price: float | None
     estimated_cost: float
     original_size_percent: float
@@ -247,7 +297,10 @@ class Order:
 
 @record
 class OrderPlan:
-    """All orders of a portfolio in the order to place them; ``notes`` are sentences."""
+    """All orders of a portfolio in the order to place them; ``notes`` are sentences.
+
+    ``reason`` says in one word why there are no orders, whatever the decisions.
+    """
 
     orders: tuple[Order, ...]
     total_sell_proceeds: float
@@ -256,13 +309,16 @@ class OrderPlan:
     scaling_applied: bool
     scaling_factor: float
     orders_skipped: int
+    reason: str | None
     notes: tuple[str, ...]
 
 
 @record
 class DataQuality:
-    """The quality of the data behind the figures. ``coverage`` is the share of gross market value with enough history.
+    """The quality of the data behind the figures.
 
+    ``coverage`` is the share of everything owned that return-based figures stand for, ``None`` if the size of a holding
+    is unknown; ``young_symbols`` have enough history of their own, but less than the portfolio's window.
     ``price_issues`` are the issues of the prices of held or watched symbols; ``notes`` are sentences with the
     reasons why figures are ``None``.
     """
@@ -271,6 +327,8 @@ class DataQuality:
     missing_symbols: tuple[str, ...] = ()
     stale_symbols: tuple[str, ...] = ()
     short_history_symbols: tuple[str, ...] = ()
+    young_symbols: tuple[str, ...] = ()
+    unknown_cost_symbols: tuple[str, ...] = ()
     invalid_holdings: tuple[InvalidHolding, ...] = ()
     price_issues: tuple[SymbolIssue, ...] = ()
     notes: tuple[str, ...] = ()
@@ -280,7 +338,8 @@ class DataQuality:
 class Report:
     """The analysis of one user's portfolio in one run.
 
-    ``reason`` is one word for why a report is not (fully) analyzed, ``error`` a sentence for why one failed.
+    ``reason`` is one word for why a report is not (fully) analyzed, ``reasons`` gives one for each section that is
+    ``None``, by its name; ``error`` is a sentence for why a report failed.
     """
 
     run_id: str
@@ -289,6 +348,7 @@ class Report:
     currency: str
     status: Status
     reason: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
     valuation: Valuation | None = None
     holdings: tuple[HoldingReport, ...] = ()
     performance: Performance | None = None
@@ -300,6 +360,7 @@ class Report:
     order_plan: OrderPlan | None = None
     data_quality: DataQuality | None = None
     error: str | None = None
+    schema_version: int = SCHEMA_VERSION
 
 
 @record
