@@ -85,6 +85,7 @@ class Worker:
 
         mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
         own, backend = own_database(mongodb, name := self.settings.mongodb_database), mongodb[name]
+        provider = provider_from(self.settings, self.provider_key, self._rate_limit)
         return Services(
             settings=self.settings,
             mongodb=mongodb,
@@ -92,12 +93,12 @@ class Worker:
             lease=RunLease(own),
             batches=BatchStore(own),
             administrators=AdministratorStore(backend),
-            portfolios=PortfolioStore(backend),
+            portfolios=PortfolioStore(backend, provider.spelling),
             prices=PriceStore(own),
             research=ResearchStore(own),
             reports=ReportStore(own),
             audit=AuditLog(own),
-            provider=provider_from(self.settings, self.provider_key, self._rate_limit),
+            provider=provider,
             record_end=record_end,
         )
 

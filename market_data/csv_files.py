@@ -6,11 +6,19 @@ from datetime import date
 from pathlib import Path
 
 from analysis.prices import Bars
+from analysis.spellings import spellings
 from market_data.csv_bars import CsvFault, parse_bars
-from market_data.provider import BadPrices, FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
+from market_data.provider import (
+    BadPrices,
+    FetchedBars,
+    MissingPrices,
+    Provider,
+    ProviderUnavailable,
+    fetched_bars,
+)
 
 # A symbol from a user's document becomes a file name: no separator, no drive letter, no leading dot.
-_FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}")
+_FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}|[A-Z]{1,5} [A-Z]")
 
 
 class CsvProvider(Provider):
@@ -32,6 +40,14 @@ class CsvProvider(Provider):
         except (OSError, MissingPrices):
             return "csv missing"
         return f"csv {state.st_mtime_ns}-{state.st_size}"
+
+    def spelling(self, symbol: str) -> str:
+        """As :meth:`Provider.spelling`: that of the share's file."""
+        names = spellings(symbol)
+        if len(names) == 1:
+            return symbol
+        files = (name for name in names if _FILE_SYMBOL.fullmatch(name) and self._file(name).is_file())
+        return next(files, names[0])
 
     def _read(self, symbol: str) -> Bars:
         file = self._file(symbol)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Literal, Protocol
 
 from analysis.prices import Bars
+from analysis.spellings import respelled
 from records import PriceIssue
 
 
@@ -90,6 +91,10 @@ class Provider(Protocol):
     def version(self, symbol: str) -> str:
         """Return a name of the source and its data for ``symbol``: stored bars are valid while it stays the same."""
         ...
+
+    def spelling(self, symbol: str) -> str:
+        """Return the source's spelling of ``symbol``: two spellings with the same one are one share."""
+        return respelled(symbol, ".")
 
     def last_day(self) -> date:
         """Return the last day with final prices; it need not be a trading day. Later prices are never returned."""

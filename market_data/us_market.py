@@ -8,6 +8,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from analysis.prices import Bars
+from analysis.spellings import respelled
 from market_data.http_source import HttpSource, KeyPlaces
 from market_data.provider import FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
 from records import PriceIssue
@@ -15,8 +16,6 @@ from records import PriceIssue
 NEW_YORK = ZoneInfo("America/New_York")
 
 _SESSION_OVER_HOUR = 18
-# BRK.B, BRK-B or BRK/B: one letter for the class. Longer endings name exchanges (TSCO.LON), units and warrants.
-_SHARE_CLASS = re.compile(r"\A([A-Z]{1,5})[./-]([A-Z])\Z")
 
 
 class UsProvider[Rows](Provider):
@@ -57,9 +56,13 @@ class UsProvider[Rows](Provider):
         local = self._now().astimezone(NEW_YORK)
         return local.date() if local.hour >= _SESSION_OVER_HOUR else local.date() - timedelta(days=1)
 
+    def spelling(self, symbol: str) -> str:
+        """As :meth:`Provider.spelling`."""
+        return respelled(symbol, self._separator)
+
     def _names(self, symbols: Iterable[str]) -> dict[str, str]:
         """Return the provider's spelling of each symbol."""
-        return {symbol: _SHARE_CLASS.sub(rf"\1{self._separator}\2", symbol) for symbol in symbols}
+        return {symbol: self.spelling(symbol) for symbol in symbols}
 
     @abstractmethod
     def _fetch(self, names: list[str], start: date, end: date, found: dict[str, Rows]) -> None:

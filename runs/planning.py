@@ -12,7 +12,7 @@ from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories
 from runs.services import Services
-from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
+from stores.portfolio_documents import MOST_HOLDINGS, MOST_WATCHED
 
 _USER_ID = re.compile(USER_ID_PATTERN)
 

@@ -14,7 +14,7 @@ from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from stores.portfolios import InvalidPortfolio
+from stores.portfolio_documents import InvalidPortfolio
 from stores.reports import Shared
 
 _log = logging.getLogger(__name__)

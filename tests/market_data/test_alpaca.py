@@ -123,6 +123,7 @@ def test_symbols_are_asked_for_in_alpacas_spelling_and_answered_in_ours(
     fetched = provider.daily_bars(["BRK-B", "BRK.B", "BRK/B"], START, END)
     assert set(server.params("symbols")) == {"BRK.B"}
     assert set(fetched.bars) == {"BRK-B", "BRK.B", "BRK/B"}
+    assert {provider.spelling(symbol) for symbol in ("BRK-B", "BRK.B", "BRK/B", "BRK B")} == {"BRK.B"}
 
 
 def test_an_invalid_symbol_for_a_us_share_is_not_requested(provider: Provider, server: ProviderServer) -> None:

@@ -76,6 +76,7 @@ def test_symbols_are_asked_for_in_its_spelling_and_answered_in_ours(provider: Pr
     fetched = provider.daily_bars(["BRK-B", "BRK.B", "BRK/B", "^GSPC", "ko", "A&B"], START, END)
     assert server.params("symbol") == ["BRK-B"]
     assert set(fetched.bars) == {"BRK-B", "BRK.B", "BRK/B"}
+    assert {provider.spelling(symbol) for symbol in ("BRK-B", "BRK.B", "BRK/B", "BRK B")} == {"BRK-B"}
 
 
 @pytest.mark.parametrize("sentence", PASSING)

@@ -67,6 +67,30 @@ def test_symbols_of_other_markets_are_file_names(folder: Path, symbol: str) -> N
     assert set(fetch(folder, symbol).bars) == {symbol}
 
 
+SPELLINGS = ("BRK.B", "BRK-B", "BRK/B", "BRK B")
+
+
+@pytest.mark.parametrize("file", ["BRK.B", "BRK-B", "BRK B"])
+def test_every_spelling_of_a_share_is_that_of_its_file(folder: Path, file: str) -> None:
+    (folder / f"{file}.csv").write_text(GOOD)
+    provider = CsvProvider(folder)
+    assert {provider.spelling(symbol) for symbol in SPELLINGS} == {file}
+    assert set(fetch(folder, file).bars) == {file}
+
+
+def test_spellings_of_a_share_without_a_file_or_with_several_files_are_one(folder: Path) -> None:
+    provider = CsvProvider(folder)
+    without = {provider.spelling(symbol) for symbol in SPELLINGS}
+    for file in ("BRK-B", "BRK.B"):
+        (folder / f"{file}.csv").write_text(GOOD)
+    assert without == {provider.spelling(symbol) for symbol in SPELLINGS} == {"BRK.B"}
+
+
+@pytest.mark.parametrize("symbol", ["TSCO.LON", "brk-b", "A-BC", "^GSPC", "GOOGLE-A", "RDSA"])
+def test_other_symbols_have_one_spelling(folder: Path, symbol: str) -> None:
+    assert CsvProvider(folder).spelling(symbol) == symbol
+
+
 def test_anything_but_a_file_has_no_prices(folder: Path) -> None:
     (folder / "FOLDER.csv").mkdir()
     os.mkfifo(folder / "PIPE.csv")

@@ -1,16 +1,17 @@
 from typing import Any
 
 import pytest
-from bson import Decimal128
+from bson import Decimal128, Int64
 
 from analysis.models import Holding, InvalidHolding, Portfolio
 from stores.mongo import DocumentDatabase
-from stores.portfolios import InvalidPortfolio, PortfolioStore
+from stores.portfolio_documents import InvalidPortfolio
+from stores.portfolios import PortfolioStore
 
 
 @pytest.fixture
 def store(database: DocumentDatabase) -> PortfolioStore:
-    return PortfolioStore(database)
+    return PortfolioStore(database, lambda symbol: symbol.replace("BRK-B", "BRK.B").replace("BRK B", "BRK.B"))
 
 
 def add_user(database: DocumentDatabase, user_id: Any = "u1", **fields: Any) -> None:  # noqa: ANN401 - anything may be stored
@@ -159,7 +160,7 @@ def test_lots_that_cancel_out_except_for_rounding_are_no_holding(
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
     assert [holding.symbol for holding in loaded.holdings] == ["MSFT"]
-    assert loaded.invalid_holdings == (InvalidHolding("AAPL", "quantity is zero"),)
+    assert loaded.invalid_holdings == ()
 
 
 def test_null_cash_and_buying_power_are_as_if_absent(database: DocumentDatabase, store: PortfolioStore) -> None:
@@ -170,9 +171,38 @@ def test_null_cash_and_buying_power_are_as_if_absent(database: DocumentDatabase,
     assert (loaded.cash, loaded.buying_power) == (0.0, 0.0)
 
 
-def test_a_user_with_several_accounts_is_invalid(database: DocumentDatabase, store: PortfolioStore) -> None:
-    database.accounts.insert_many([{"user_id": "u1", "cash": 1}, {"user_id": "u1", "cash": 2}])
-    assert load_one(store) == InvalidPortfolio("u1", "invalid_account", "The account cannot be read: there are several")
+def test_several_accounts_are_summed_and_each_without_buying_power_has_its_cash(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    database.accounts.insert_many(
+        [{"user_id": "u1", "cash": 1, "buying_power": 10}, {"user_id": "u1", "cash": " 2.5 "}, {"user_id": "u1"}]
+    )
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert (loaded.cash, loaded.buying_power) == (3.5, 12.5)
+
+
+def test_one_share_in_several_spellings_is_one_holding_and_watched_once(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    for symbol, quantity in (("BRK.B", 1), ("BRK-B", 2), ("BRK B", 3)):
+        add_holding(database, symbol, quantity=quantity)
+        database.watchlist.insert_one({"user_id": "u1", "symbol": symbol})
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert (loaded.holdings, loaded.watchlist) == ((Holding("BRK.B", 6.0, 5.0),), ("BRK.B",))
+    assert store.symbols(["u1"], contiguous=True) == {"u1": {"BRK.B"}}
+
+
+def test_the_cost_of_lots_is_unknown_if_that_of_one_on_the_side_that_remains_is(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    for symbol, other in (("KNOWN", -4), ("UNKNOWN", 4)):
+        add_holding(database, symbol)
+        add_holding(database, symbol, quantity=other, avg_price=None)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("KNOWN", 6.0, 5.0), Holding("UNKNOWN", 14.0, None))
 
 
 def test_more_holdings_than_fit_a_report_make_the_user_invalid(
@@ -212,33 +242,70 @@ def test_portfolios_come_in_the_order_asked_for_and_without_those_between(
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("number", "value"),
     [
-        ({"quantity": "ten"}, "quantity is not a number"),
-        ({"quantity": None}, "quantity is not a number"),
-        ({"quantity": True}, "quantity is not a number"),
-        ({"quantity": 0}, "quantity is zero"),
-        ({"quantity": float("nan")}, "quantity is not a number up to 1e+12"),
-        ({"quantity": float("inf")}, "quantity is not a number up to 1e+12"),
-        ({"quantity": 1e300}, "quantity is not a number up to 1e+12"),
-        ({"quantity": Decimal128("NaN")}, "quantity is not a number up to 1e+12"),
-        ({"avg_price": "5"}, "avg_price is not a number"),
-        ({"avg_price": 0}, "avg_price is not positive"),
-        ({"avg_price": -1}, "avg_price is not positive"),
+        (7, 7.0),
+        (Int64(-7), -7.0),
+        (2.5, 2.5),
+        (Decimal128("1.5"), 1.5),
+        ("12", 12.0),
+        (" -12.50 ", -12.5),
+        ("+1", 1.0),
+        (1e12, 1e12),
     ],
 )
-def test_a_holding_that_breaks_a_rule_is_left_out_by_name_and_the_others_stay(
-    database: DocumentDatabase, store: PortfolioStore, fields: dict[str, Any], reason: str
+def test_numbers_are_read_in_every_form_that_a_backend_may_store(
+    database: DocumentDatabase, store: PortfolioStore, number: object, value: float
+) -> None:
+    add_holding(database, quantity=number, avg_price=number)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", value, value),)
+
+
+_UNREADABLE = (
+    "ten", "", "1,5", "1e3", ".5", "5.", "0x10", "١٢", "9" * 401, None, True, [1], {"$gt": 1}, float("nan"),
+    float("inf"), 1e300, 1.1e12, "1000000000001", Decimal128("NaN"), Decimal128("1E+6000"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", _UNREADABLE)
+def test_an_unreadable_quantity_makes_a_holding_invalid_and_the_others_stay(
+    database: DocumentDatabase, store: PortfolioStore, number: object
 ) -> None:
     add_holding(database, "GOOD")
-    add_holding(database, "BAD", **fields)
+    add_holding(database, "BAD", quantity=number)
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
     assert [holding.symbol for holding in loaded.holdings] == ["GOOD"]
-    assert loaded.invalid_holdings == (InvalidHolding("BAD", reason),)
+    assert loaded.invalid_holdings == (InvalidHolding("BAD", "quantity is not a number up to 1e+12", None, 5.0),)
 
 
-@pytest.mark.parametrize("symbol", [None, 7, "", "../etc/passwd", "A B", "A\x00", "X" * 33, {"$gt": ""}])
+@pytest.mark.parametrize("number", _UNREADABLE)
+def test_an_unreadable_cost_is_unknown_and_the_holding_stays(
+    database: DocumentDatabase, store: PortfolioStore, number: object
+) -> None:
+    add_holding(database, avg_price=number)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", 10.0, None),)
+
+
+@pytest.mark.parametrize("price", [0, -3.5])
+def test_a_cost_of_zero_or_below_is_known(database: DocumentDatabase, store: PortfolioStore, price: float) -> None:
+    add_holding(database, avg_price=price)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.holdings == (Holding("AAPL", 10.0, price),)
+
+
+def test_a_quantity_of_zero_is_a_closed_position(database: DocumentDatabase, store: PortfolioStore) -> None:
+    add_holding(database, quantity=0)
+    add_holding(database, "no symbol!", quantity="0.0")
+    assert load_one(store) == Portfolio("u1")
+
+
+@pytest.mark.parametrize("symbol", [None, 7, "", "../etc/passwd", "AB CD", "A\x00", "X" * 33, {"$gt": ""}])
 def test_a_holding_with_an_invalid_symbol_is_left_out(
     database: DocumentDatabase, store: PortfolioStore, symbol: object
 ) -> None:
@@ -249,31 +316,50 @@ def test_a_holding_with_an_invalid_symbol_is_left_out(
     assert [holding.reason for holding in loaded.invalid_holdings] == ["symbol is not one"]
 
 
-def test_a_user_whose_every_holding_is_invalid_is_invalid(database: DocumentDatabase, store: PortfolioStore) -> None:
-    add_holding(database, quantity="ten")
-    assert load_one(store) == InvalidPortfolio(
-        "u1", "invalid_holdings", "No holding can be read: AAPL: quantity is not a number"
+def test_a_user_whose_every_holding_is_invalid_is_analyzed_with_what_is_known_of_them(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, "?", quantity=3)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert loaded.invalid_holdings == (InvalidHolding("?", "symbol is not one", 3.0, 5.0),)
+
+
+@pytest.mark.parametrize("account", [{"cash": "much"}, {"cash": 1, "buying_power": float("nan")}, {"cash": True}])
+def test_an_unreadable_account_makes_the_user_invalid(
+    database: DocumentDatabase, store: PortfolioStore, account: dict[str, Any]
+) -> None:
+    add_holding(database)
+    database.accounts.insert_many([{"user_id": "u1", "cash": 1}, {"user_id": "u1", **account}])
+    loaded = load_one(store)
+    assert isinstance(loaded, InvalidPortfolio)
+    assert loaded.error_type == "invalid_account"
+
+
+def test_an_unreadable_threshold_is_no_number_and_the_others_count(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    own = {"beta": {"warning": "high", "breach": "1.5"}, "volatility": 7, "drawdown": {"warning": -0.1}}
+    add_user(database, analysis_thresholds=own)
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert repr(dict(loaded.thresholds)) == repr(
+        {
+            "beta": {"warning": float("nan"), "breach": 1.5},
+            "volatility": {"warning": float("nan"), "breach": float("nan")},
+            "drawdown": {"warning": -0.1},
+        }
     )
 
 
-@pytest.mark.parametrize(
-    ("account", "user", "error_type"),
-    [
-        ({"cash": "much"}, {}, "invalid_account"),
-        ({"cash": 1, "buying_power": float("nan")}, {}, "invalid_account"),
-        ({}, {"analysis_thresholds": [1]}, "invalid_thresholds"),
-        ({}, {"analysis_thresholds": {"beta": {"warning": "high"}}}, "invalid_thresholds"),
-    ],
-)
-def test_an_unreadable_account_or_threshold_makes_the_user_invalid(
-    database: DocumentDatabase, store: PortfolioStore, account: dict[str, Any], user: dict[str, Any], error_type: str
+@pytest.mark.parametrize("own", [[1], "strict", 3])
+def test_thresholds_that_are_no_object_are_told_to_the_user(
+    database: DocumentDatabase, store: PortfolioStore, own: object
 ) -> None:
-    add_user(database, **user)
-    add_holding(database)
-    database.accounts.insert_one({"user_id": "u1", **account})
+    add_user(database, analysis_thresholds=own)
     loaded = load_one(store)
-    assert isinstance(loaded, InvalidPortfolio)
-    assert loaded.error_type == error_type
+    assert isinstance(loaded, Portfolio)
+    assert loaded.notes == ("analysis_thresholds is not an object: the default thresholds apply.",)
 
 
 def test_unexpected_documents_fail_only_their_user_and_their_values_are_not_shown(
@@ -284,8 +370,8 @@ def test_unexpected_documents_fail_only_their_user_and_their_values_are_not_show
         return lot
 
     # No such documents are known, so the error is simulated.
-    monkeypatch.setattr("stores.portfolios._net", stumble_over_several)
-    for user_id, lots in (("u1", 1), ("u2", 2), ("u3", 1)):
+    monkeypatch.setattr("stores.portfolio_documents._net", stumble_over_several)
+    for user_id, lots in (("u1", 1), ("u2", 3), ("u3", 1)):
         for _ in range(lots):
             add_holding(database, user_id=user_id, quantity=12.5)
 

@@ -14,7 +14,7 @@ from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from records import CheckStatus, Outcome, RunError, SortField, Status, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
-from stores.portfolios import MOST_HOLDINGS, MOST_WATCHED
+from stores.portfolio_documents import MOST_HOLDINGS, MOST_WATCHED
 from stores.reports import ReportStore, Shared, report_document, summarize
 from tests.builders import a_research, a_table, random_walk, weekdays, with_range
 

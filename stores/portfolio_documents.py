@@ -1,0 +1,179 @@
+"""How the backend's documents about one user are read. They may contain anything, and all rules about them are here.
+
+A number may be an int, an Int64, a double, a Decimal128 or plain decimal text, up to 1e12 either way. A holding whose
+symbol or quantity cannot be read is invalid: it is reported, and counts as a part of unknown value.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeIs
+
+from bson import Decimal128
+
+from analysis.models import Holding, InvalidHolding, Portfolio
+from stores.mongo import Document
+
+MOST_HOLDINGS = 5_000
+MOST_WATCHED = 5_000
+"""With this many of both, a report takes some 10 MB of the 16 MB that a MongoDB document may have."""
+
+LARGEST_NUMBER = 1e12
+_LONGEST_NUMBER = 400
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+# Relative to the sum of the lots' sizes, a net quantity this small is rounding.
+_ROUNDING = 1e-12
+_MOST_RULES = 100
+_NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
+# A blank only before the class of a share: BRK B.
+_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}|[A-Z]{1,5} [A-Z]")
+
+type Spelling = Callable[[str], str]
+"""Returns the symbol under which the source of prices knows a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidPortfolio:
+    """A user whose documents do not allow an analysis. The text names field and rule, never a value."""
+
+    user_id: str
+    error_type: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserDocuments:
+    """The documents about one user."""
+
+    users: Sequence[Document] = ()
+    accounts: Sequence[Document] = ()
+    holdings: Sequence[Document] = ()
+    watchlist: Sequence[Document] = ()
+
+
+def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -> Portfolio | InvalidPortfolio:
+    """Return the portfolio in a user's documents."""
+    if len(documents.holdings) > MOST_HOLDINGS:
+        return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
+    watched = {spelling(item["symbol"]) for item in documents.watchlist if is_symbol(item.get("symbol"))}
+    if len(watched) > MOST_WATCHED:
+        return InvalidPortfolio(user_id, "too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
+    valid, invalid = _holdings(documents.holdings, spelling)
+    try:
+        cash, buying_power = _accounts(documents.accounts)
+    except _Unreadable as error:
+        return InvalidPortfolio(user_id, "invalid_account", f"The account cannot be read: {error}")
+    own = documents.users[0].get("analysis_thresholds") if documents.users else None
+    return Portfolio(
+        user_id=user_id,
+        holdings=tuple(valid),
+        watchlist=tuple(sorted(watched)),
+        cash=cash,
+        buying_power=buying_power,
+        invalid_holdings=tuple(invalid),
+        thresholds=_thresholds(own),
+        notes=() if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,),
+    )
+
+
+def is_symbol(value: object) -> TypeIs[str]:
+    """Return whether the value can be the symbol of a share."""
+    return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
+
+
+def number_of(value: object) -> float | None:
+    """Return the number in a field, ``None`` if it has none that can be read."""
+    number = value if isinstance(value, float) else _converted(value)
+    return number if -LARGEST_NUMBER <= number <= LARGEST_NUMBER else None
+
+
+class _Unreadable(Exception):
+    """A field breaks a rule."""
+
+
+def _converted(value: object) -> float:
+    if isinstance(value, Decimal128):
+        decimal = value.to_decimal()
+        return float(decimal) if decimal.is_finite() else math.nan
+    if isinstance(value, str):
+        text = value.strip() if len(value) <= _LONGEST_NUMBER else ""
+        return float(text) if _PLAIN_NUMBER.fullmatch(text) else math.nan
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else math.nan
+
+
+def _accounts(documents: Sequence[Document]) -> tuple[float, float]:
+    """Return cash and buying power of all accounts; no cash is zero, no buying power the cash."""
+    cash, buying_power = 0.0, 0.0
+    for document in documents:
+        own_cash = _amount(document, "cash", 0.0)
+        cash += own_cash
+        buying_power += _amount(document, "buying_power", own_cash)
+    return cash, buying_power
+
+
+def _amount(account: Document, name: str, default: float) -> float:
+    value = account.get(name)
+    if value is None:
+        return default
+    amount = number_of(value)
+    if amount is None:
+        raise _Unreadable(f"{name} is not a number up to {LARGEST_NUMBER:g}")
+    return amount
+
+
+type _Lot = tuple[float, float | None]
+"""Quantity, and average price if it is known."""
+
+
+def _holdings(documents: Sequence[Document], spelling: Spelling) -> tuple[list[Holding], list[InvalidHolding]]:
+    """Return the holdings, by symbol, one for each share however it is spelled, and the invalid ones.
+
+    A quantity of zero is a closed position, no holding.
+    """
+    lots: dict[str, list[_Lot]] = defaultdict(list)
+    invalid = []
+    for document in documents:
+        symbol = document.get("symbol")
+        quantity, price = number_of(document.get("quantity")), number_of(document.get("avg_price"))
+        if not is_symbol(symbol):
+            shown = symbol[:32] if isinstance(symbol, str) else "?"
+            invalid.append(InvalidHolding(shown, "symbol is not one", quantity, price))
+        elif quantity is None:
+            rule = f"quantity is not a number up to {LARGEST_NUMBER:g}"
+            invalid.append(InvalidHolding(symbol, rule, None, price))
+        else:
+            lots[spelling(symbol)].append((quantity, price))
+    netted = ((symbol, *(_net(own) if len(own) > 1 else own[0])) for symbol, own in sorted(lots.items()))
+    valid = [Holding(symbol, quantity, price) for symbol, quantity, price in netted if quantity]
+    return valid, [holding for holding in invalid if holding.quantity != 0]
+
+
+def _net(lots: Sequence[_Lot]) -> _Lot:
+    """Return the net quantity of several lots, and the average purchase price of one share of it.
+
+    The price is that of the lots on the remaining side: that of a short lot has no effect on the purchase price of the
+    remaining shares. It is unknown if that of one of them is.
+    """
+    quantity = math.fsum(quantity for quantity, _ in lots)
+    if abs(quantity) <= _ROUNDING * math.fsum(abs(quantity) for quantity, _ in lots):
+        return 0.0, None
+    side = [(size, price) for size, price in lots if (size > 0) == (quantity > 0) and size]
+    prices = {price for _, price in side}
+    if None in prices or len(prices) == 1:
+        return quantity, None if None in prices else prices.pop()
+    cost = math.fsum(size * price for size, price in side if price is not None)
+    return quantity, cost / math.fsum(size for size, _ in side)
+
+
+def _thresholds(value: object) -> dict[str, dict[str, float]]:
+    """Return the thresholds by rule, NaN for one that cannot be read."""
+    if not isinstance(value, dict):
+        return {}
+    thresholds = {}
+    for rule, levels in list(value.items())[:_MOST_RULES]:
+        own = levels if isinstance(levels, dict) else {"warning": None, "breach": None}
+        numbers = {level: number_of(own[level]) for level in ("warning", "breach") if level in own}
+        thresholds[str(rule)] = {level: math.nan if number is None else number for level, number in numbers.items()}
+    return thresholds

@@ -1,0 +1,56 @@
+import math
+from typing import Any
+
+import pytest
+from bson import Decimal128
+
+from analysis.models import Instrument
+from stores.instruments import InstrumentStore
+from stores.mongo import DocumentDatabase
+
+
+@pytest.fixture
+def store(database: DocumentDatabase) -> InstrumentStore:
+    return InstrumentStore(database)
+
+
+def test_the_facts_about_requested_symbols_are_returned(database: DocumentDatabase, store: InstrumentStore) -> None:
+    fund = {"symbol": "FUND", "kind": "fund", "diversified": True, "lot_size": "0.5", "fractional": False, "name": "F"}
+    database.instruments.insert_many([fund, {"symbol": "BOND", "multiplier": Decimal128("0.01")}, {"symbol": "OTHER"}])
+    assert store.load(["FUND", "BOND", "UNKNOWN"]) == {
+        "FUND": Instrument("fund", diversified=True, multiplier=1.0, lot_size=0.5, fractional=False),
+        "BOND": Instrument(multiplier=0.01),
+    }
+
+
+def test_a_backend_without_instruments_is_no_error(store: InstrumentStore) -> None:
+    assert store.load(["AAPL"]) == {}
+    assert store.load([]) == {}
+
+
+def test_an_instrument_is_found_in_every_spelling_and_that_of_the_source_comes_first(
+    database: DocumentDatabase, store: InstrumentStore
+) -> None:
+    database.instruments.insert_one({"symbol": "BRK B", "lot_size": 1})
+    assert store.load(["BRK.B"]) == {"BRK.B": Instrument(lot_size=1.0)}
+    database.instruments.insert_many([{"symbol": "BRK.B", "lot_size": 2}, {"symbol": "BRK/B", "lot_size": 3}])
+    assert store.load(["BRK.B"]) == {"BRK.B": Instrument(lot_size=2.0)}
+
+
+@pytest.mark.parametrize("value", ["much", 0, -1, True, [], float("nan")])
+def test_a_multiplier_that_cannot_be_read_is_not_one(
+    database: DocumentDatabase, store: InstrumentStore, caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    database.instruments.insert_one({"symbol": "BOND", "multiplier": value})
+    assert math.isnan(store.load(["BOND"])["BOND"].multiplier)
+    assert "instruments.multiplier of BOND is no positive number" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "odd", [{"kind": 7}, {"diversified": "yes"}, {"lot_size": 0}, {"fractional": 1}, {"symbol": ["ODD", "X"]}]
+)
+def test_other_facts_that_cannot_be_read_are_as_if_absent(
+    database: DocumentDatabase, store: InstrumentStore, odd: dict[str, Any]
+) -> None:
+    database.instruments.insert_one({"symbol": "ODD", **odd})
+    assert store.load(["ODD"]).get("ODD", Instrument()) == Instrument()
