@@ -45,8 +45,9 @@ export interface Run {
 }
 
 export interface SymbolIssue {
-  symbol: string;
+  symbol: string | null; // null where it is of the whole run
   kind: string;
+  date: string | null;
   text: string;
 }
 
@@ -92,6 +93,8 @@ export interface Summary {
   value_at_risk_95: number | null;
   warnings: number;
   breaches: number;
+  unknowns: number;
+  complete: boolean | null;
 }
 
 export interface PortfoliosPage {
@@ -102,17 +105,19 @@ export interface PortfoliosPage {
 export interface Valuation {
   market_value: number;
   cash: number;
-  cost_basis: number;
-  unrealized_pl: number;
+  cost_basis: number | null;
+  unrealized_pl: number | null;
   unrealized_pl_pct: number | null;
   day_change: number | null;
   day_change_pct: number | null;
+  unpriced_cost: number;
+  complete: boolean;
 }
 
 export interface Holding {
   symbol: string;
-  quantity: number;
-  avg_price: number;
+  quantity: number | null;
+  avg_price: number | null;
   price: number | null;
   price_date: string | null;
   market_value: number | null;
@@ -125,6 +130,7 @@ export interface Holding {
   beta: number | null;
   risk_contribution: number | null;
   research: { score: number | null } | null;
+  reason: string | null;
 }
 
 export interface Performance {
@@ -166,9 +172,10 @@ export interface Stress {
   scenario: string;
   return: number | null;
   loss: number | null;
+  coverage: number | null;
 }
 
-export type CheckStatus = "ok" | "warning" | "breach";
+export type CheckStatus = "ok" | "warning" | "breach" | "unknown";
 
 export interface Check {
   rule: string;
@@ -182,7 +189,8 @@ export interface Decision {
   symbol: string;
   decision: "BUY" | "SELL" | "HOLD";
   position_size_percent: number;
-  confidence: number;
+  strength: number;
+  signal_since: string | null;
   reasoning_summary: string;
 }
 
@@ -204,6 +212,7 @@ export interface OrderPlan {
   scaling_applied: boolean;
   scaling_factor: number;
   orders_skipped: number;
+  reason: string | null;
   notes: string[];
 }
 
@@ -212,8 +221,10 @@ export interface DataQuality {
   missing_symbols: string[];
   stale_symbols: string[];
   short_history_symbols: string[];
+  young_symbols: string[];
+  unknown_cost_symbols: string[];
   invalid_holdings: { symbol: string; reason: string }[];
-  price_issues?: SymbolIssue[]; // absent in reports of an earlier version
+  price_issues: SymbolIssue[];
   notes: string[];
 }
 

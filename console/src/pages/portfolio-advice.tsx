@@ -1,17 +1,26 @@
 /** Decisions and the order plan. Orders are never sent to a broker. */
 
 import type { Decision, Order, OrderPlan, Report } from "../api/types";
-import { count, money, percent } from "../format";
-import { Badge, Card, Empty, Scrollable, type Tone } from "../ui/parts";
+import { count, date, money, percent, quantity } from "../format";
+import { Badge, Card, Empty, Notice, Scrollable, type Tone } from "../ui/parts";
+import { reasonOf } from "../words/reports";
 
 const ACTION_TONES: Record<Decision["decision"], Tone> = { BUY: "ok", SELL: "bad", HOLD: "neutral" };
 const ACTIONS: Record<Decision["decision"], string> = { BUY: "Buy", SELL: "Sell", HOLD: "Hold" };
 const SKIPPED: Record<string, string> = {
-  less_than_one_share: "Less than one share",
+  less_than_one_lot: "Less than one lot",
+  less_than_one_share: "Less than one share", // of reports of an earlier version
+  lower_score: "Lower score than the others",
+  no_cash: "No cash left",
   no_buying_power: "No buying power",
   stale_price: "Stale price",
   no_price: "No price",
   too_many_shares: "Too many shares",
+};
+
+const NO_ORDERS: Record<string, string> = {
+  incomplete_valuation: "No orders: too much of what is owned has no price.",
+  past_as_of: "No orders: this report is as of a past date.",
 };
 
 export function Advice({ report }: { report: Report }) {
@@ -41,7 +50,10 @@ function Decisions({ decisions }: { decisions: Decision[] }) {
           <div class="group-head">
             <h3>{decision.symbol}</h3>
             <Badge tone={ACTION_TONES[decision.decision]}>{ACTIONS[decision.decision]}</Badge>
-            <span class="note">Confidence {decision.confidence} of 10</span>
+            <span class="note">
+              Strength {decision.strength} of 10
+              {decision.signal_since && `, since ${date(decision.signal_since)}`}
+            </span>
           </div>
           <p>{decision.reasoning_summary}</p>
         </li>
@@ -56,6 +68,7 @@ function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
       title="Order plan"
       note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} buying power used${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Orders are not sent to a broker.`}
     >
+      {plan.reason && <Notice tone="warning" title={NO_ORDERS[plan.reason] ?? reasonOf(plan.reason)} />}
       {plan.orders.length ? <OrdersTable orders={plan.orders} currency={currency} /> : <Empty title="No orders" />}
       {plan.notes.length > 0 && (
         <ul class="plain-list">
@@ -97,7 +110,7 @@ function OrdersTable({ orders, currency }: { orders: Order[]; currency: string }
                 {ACTIONS[order.side]} {order.symbol}
                 {order.skip_reason && <span class="sub">{SKIPPED[order.skip_reason] ?? order.skip_reason}</span>}
               </th>
-              <td class="number">{count(order.shares)}</td>
+              <td class="number">{quantity(order.shares)}</td>
               <td class="number optional">{money(order.estimated_price, currency)}</td>
               <td class="number">{money(order.estimated_cost, currency)}</td>
             </tr>

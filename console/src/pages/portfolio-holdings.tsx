@@ -59,6 +59,8 @@ export function Holdings({ report }: { report: Report }) {
   );
 }
 
+const UNPRICED: Record<string, string> = { invalid: "cannot be read", missing_price: "no price" };
+
 function Row({ held, largest, currency }: { held: Holding; largest: number; currency: string }) {
   const width = (share: number | null) => ({ width: `${(100 * Math.abs(share ?? 0)) / largest}%` });
   const gain = held.unrealized_pl_pct === null ? null : held.unrealized_pl_pct / 100;
@@ -67,7 +69,9 @@ function Row({ held, largest, currency }: { held: Holding; largest: number; curr
       <th scope="row">
         {held.symbol}
         <span class="sub">
-          {quantity(held.quantity)} at {money(held.price, currency)}
+          {held.reason
+            ? `${quantity(held.quantity)}, ${UNPRICED[held.reason] ?? "no price"}`
+            : `${quantity(held.quantity)} at ${money(held.price, currency)}`}
         </span>
       </th>
       <td class="number">{money(held.market_value, currency)}</td>

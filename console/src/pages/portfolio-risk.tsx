@@ -3,11 +3,11 @@
 import type { Report, Risk, Stress } from "../api/types";
 import { money, NONE, percent } from "../format";
 import { Card } from "../ui/parts";
-import { riskFigures, SCENARIOS } from "../words/reports";
+import { hypothetical, riskFigures, SCENARIOS } from "../words/reports";
 
 export function RiskCard({ report, risk }: { report: Report; risk: Risk }) {
   return (
-    <Card title="Risk">
+    <Card title="Risk" note={report.performance && hypothetical(report.performance.start)}>
       <dl class="risks">
         {riskFigures(report, risk).map(({ label, value, meaning }) => (
           <div key={label}>
@@ -26,7 +26,7 @@ export function RiskCard({ report, risk }: { report: Report; risk: Risk }) {
 export function StressCard({ stress, currency }: { stress: Stress[]; currency: string }) {
   const deepest = Math.max(...stress.map((entry) => Math.abs(entry.return ?? 0)), 0.001);
   return (
-    <Card title="Stress tests" note="Estimated gain or loss of the current portfolio">
+    <Card title="Stress tests" note="Hypothetical gain or loss of today's holdings">
       <table class="bars">
         <thead class="hidden">
           <tr>
@@ -39,7 +39,12 @@ export function StressCard({ stress, currency }: { stress: Stress[]; currency: s
         <tbody>
           {stress.map((entry) => (
             <tr key={entry.scenario}>
-              <th scope="row">{SCENARIOS[entry.scenario] ?? entry.scenario}</th>
+              <th scope="row">
+                {SCENARIOS[entry.scenario] ?? entry.scenario}
+                {entry.coverage !== null && entry.coverage < 0.995 && (
+                  <span class="sub">of {percent(entry.coverage, 0)} of the value</span>
+                )}
+              </th>
               <td class="bar-cell" aria-hidden="true">
                 {entry.return !== null && (
                   <span

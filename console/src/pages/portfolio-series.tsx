@@ -7,6 +7,7 @@ import { type Line, Lines } from "../charts/lines";
 import { date, percent, ratio } from "../format";
 import { Card, Failure, Skeleton } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
+import { hypothetical } from "../words/reports";
 
 const GROWTH_HEIGHT = 280;
 const DRAWDOWN_HEIGHT = 180;
@@ -18,22 +19,22 @@ export function SeriesCards({ report, performance }: { report: Report; performan
   const growth: Line[] = value
     ? [
         { label: "Benchmark", values: value.benchmark_growth, color: "line-benchmark" },
-        { label: "Portfolio", values: value.growth, color: "line-portfolio" },
+        { label: "Today's holdings", values: value.growth, color: "line-portfolio" },
       ]
     : [];
   const drawdowns: Line[] = value
     ? [
         { label: "Benchmark", values: value.benchmark_drawdown, color: "line-benchmark" },
-        { label: "Portfolio", values: value.drawdown, color: "line-portfolio", fill: true },
+        { label: "Today's holdings", values: value.drawdown, color: "line-portfolio", fill: true },
       ]
     : [];
   const gained = (factor: number | null) => percent(factor === null ? null : factor - 1, 0);
   return (
     <>
-      <Card title="Growth of the current portfolio" note={`Simulated return of the current holdings since ${since}`}>
+      <Card title="Backtest" note={hypothetical(performance.start)}>
         {value ? (
           <Lines
-            summary={`Growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in total. Use the arrow keys to read values.`}
+            summary={`Hypothetical growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in total. Use the arrow keys to read values.`}
             dates={value.dates}
             lines={growth}
             format={gained}
@@ -46,10 +47,10 @@ export function SeriesCards({ report, performance }: { report: Report; performan
         )}
       </Card>
       {(value || error === null) && (
-        <Card title="Drawdown" note="Largest decline from the highest value so far, in each week">
+        <Card title="Backtest: drawdown" note="Largest decline from the highest value so far, in each week">
           {value ? (
             <Lines
-              summary={`Drawdown, ${percent(report.risk?.max_drawdown)} at its deepest. Use the arrow keys to read values.`}
+              summary={`Hypothetical drawdown, ${percent(report.risk?.max_drawdown)} at its deepest. Use the arrow keys to read values.`}
               dates={value.dates}
               lines={drawdowns}
               format={(depth) => percent(depth, 0)}

@@ -8,7 +8,7 @@ import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Ton
 import { PriceIssues } from "../ui/price-issues";
 import { once, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
-import { CHECK_STATUS, RULES, reasonOf } from "../words/reports";
+import { CHECK_STATUS, hypothetical, RULES, reasonOf } from "../words/reports";
 import { Advice } from "./portfolio-advice";
 import { Changes } from "./portfolio-changes";
 import { Holdings } from "./portfolio-holdings";
@@ -65,6 +65,7 @@ function Parts({ report }: { report: Report }) {
       {report.reason && (
         <Notice tone={report.status === "skipped" ? "neutral" : "warning"} title={reasonOf(report.reason)} />
       )}
+      {report.valuation && !report.valuation.complete && <Incomplete report={report} valuation={report.valuation} />}
       {report.valuation && <Worth report={report} valuation={report.valuation} />}
       {report.status === "analyzed" && (
         <>
@@ -106,8 +107,29 @@ function Worth({ report, valuation }: { report: Report; valuation: Valuation }) 
           <Part percents={valuation.unrealized_pl_pct} />
         </span>
       </Fact>
-      <Fact label="Annual growth">{percent(report.performance?.cagr)}</Fact>
+      {report.performance && (
+        <Fact label="Backtest, a year">
+          <span title={hypothetical(report.performance.start)}>{percent(report.performance.cagr)}</span>
+        </Fact>
+      )}
     </dl>
+  );
+}
+
+/** The values below are not those of everything the person owns. */
+function Incomplete({ report, valuation }: { report: Report; valuation: Valuation }) {
+  const unpriced = report.holdings.filter((held) => held.reason !== null);
+  const names = unpriced.slice(0, NAMED).map((held) => held.symbol);
+  const more = unpriced.length > NAMED ? ` and ${count(unpriced.length - NAMED)} more` : "";
+  const cost = valuation.unpriced_cost > 0 ? ` Bought for ${money(valuation.unpriced_cost, report.currency)}.` : "";
+  return (
+    <Notice
+      tone="warning"
+      title={`${count(unpriced.length)} of ${count(report.holdings.length)} holdings have no price and are in no total`}
+    >
+      {names.join(", ")}
+      {more}.{cost} Nothing is sold for its weight meanwhile.
+    </Notice>
   );
 }
 
@@ -115,27 +137,37 @@ function Part({ percents }: { percents: number | null }) {
   return percents === null ? null : <span class="sub">{signedPercent(percents / 100)}</span>;
 }
 
-const CHECK_TONES: Record<Check["status"], Tone> = { ok: "ok", warning: "warning", breach: "bad" };
-const SEVERITY: Check["status"][] = ["breach", "warning", "ok"];
+const NAMED = 8;
+const CHECK_TONES: Record<Check["status"], Tone> = { ok: "ok", warning: "warning", breach: "bad", unknown: "neutral" };
+const SEVERITY: Check["status"][] = ["breach", "warning", "unknown", "ok"];
 
 function Checks({ checks }: { checks: Check[] }) {
   const ordered = [...checks].sort((a, b) => SEVERITY.indexOf(a.status) - SEVERITY.indexOf(b.status));
-  const crossed = ordered.filter((check) => check.status !== "ok");
+  const open = ordered.filter((check) => check.status !== "ok");
+  const unknown = open.filter((check) => check.status === "unknown").length;
+  const flagged = open.length - unknown;
   const fine = ordered.filter((check) => check.status === "ok");
   return (
     <Card
       title="Checks"
-      note={crossed.length ? `${count(crossed.length)} of ${count(checks.length)} flagged` : "All within limits"}
+      note={[
+        flagged
+          ? `${count(flagged)} of ${count(checks.length)} flagged`
+          : unknown
+            ? "None flagged"
+            : "All within limits",
+        ...(unknown ? [`${count(unknown)} unknown`] : []),
+      ].join(", ")}
     >
       <ul class="checks">
-        {crossed.map((check) => (
+        {open.map((check) => (
           <li key={check.rule}>
             <div class="group-head">
               <h3>{RULES[check.rule]?.label ?? check.rule}</h3>
               <Badge tone={CHECK_TONES[check.status]}>{CHECK_STATUS[check.status]}</Badge>
             </div>
             <p>{check.message}</p>
-            {check.value !== null && <p class="todo">{RULES[check.rule]?.todo}</p>}
+            {check.status !== "unknown" && <p class="todo">{RULES[check.rule]?.todo}</p>}
           </li>
         ))}
       </ul>
@@ -158,15 +190,17 @@ function Quality({ quality }: { quality: DataQuality }) {
     ["No price", quality.missing_symbols],
     ["Stale price", quality.stale_symbols],
     ["Short price history", quality.short_history_symbols],
-    ["Excluded", quality.invalid_holdings.map(({ symbol, reason }) => `${symbol}: ${reason}`)],
+    ["Younger than the backtest", quality.young_symbols],
+    ["Cost unknown", quality.unknown_cost_symbols],
+    ["Unreadable", quality.invalid_holdings.map(({ symbol, reason }) => `${symbol}: ${reason}`)],
   ];
   const affected = lists.filter(([, names]) => names.length > 0);
   return (
     <Card title="Data quality">
       <p>
         {quality.coverage === null
-          ? "None of the holdings has a market value."
-          : `${percent(quality.coverage)} of the market value has enough price history.`}
+          ? "The size of a holding without a price is unknown, so it is unknown for how much the figures stand."
+          : `The figures based on returns stand for ${percent(quality.coverage)} of what is owned.`}
       </p>
       {affected.length > 0 && (
         <dl class="facts">
@@ -177,7 +211,7 @@ function Quality({ quality }: { quality: DataQuality }) {
           ))}
         </dl>
       )}
-      <PriceIssues issues={quality.price_issues ?? []} />
+      <PriceIssues issues={quality.price_issues} />
       {quality.notes.length > 0 && (
         <ul class="plain-list">
           {quality.notes.map((note) => (

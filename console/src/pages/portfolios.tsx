@@ -129,6 +129,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
           <option value="">Warning or breach</option>
           <option value="warning">Warning</option>
           <option value="breach">Breach</option>
+          <option value="unknown">Unknown</option>
         </select>
       </label>
       <label class="field phone-only">
@@ -232,6 +233,7 @@ function Line({ line, runId }: { line: Summary; runId: string }) {
       </th>
       <td class="number" data-label="Value">
         {money(line.market_value)}
+        {line.complete === false && <span class="sub">Incomplete</span>}
       </td>
       <td class="number optional" data-label="Volatility">
         {percent(line.annual_volatility)}
@@ -269,7 +271,14 @@ function CheckCounts({ line }: { line: Summary }) {
           {line.warnings}
         </span>
       )}
-      {line.breaches + line.warnings === 0 && <span class="ok-text">All OK</span>}
+      {line.unknowns > 0 && (
+        <span title="Unknown">
+          <Icon name="stopped" size={14} />
+          <span class="hidden">Unknown: </span>
+          {line.unknowns}
+        </span>
+      )}
+      {line.breaches + line.warnings + line.unknowns === 0 && <span class="ok-text">All OK</span>}
     </span>
   );
 }

@@ -1,4 +1,4 @@
-/** Warnings about prices that are used in the analysis, by symbol. */
+/** What there is to say about prices, by symbol. */
 
 import type { SymbolIssue } from "../api/types";
 import { counted } from "../format";
@@ -9,11 +9,11 @@ export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIss
   }
   return (
     <>
-      <h3 class="issues-head">{counted(all, "price warning")} (prices still used)</h3>
+      <h3 class="issues-head">{counted(all, "price warning")}</h3>
       <ul class="members">
         {issues.map((issue) => (
-          <li key={`${issue.symbol} ${issue.kind}`}>
-            <strong>{issue.symbol}</strong>
+          <li key={`${issue.symbol} ${issue.kind} ${issue.date}`}>
+            <strong>{issue.symbol ?? "All"}</strong>
             <span>{issue.text}</span>
           </li>
         ))}

@@ -1,7 +1,10 @@
 /** Labels and short explanations for the contents of a report. */
 
-import type { Report, Risk } from "../api/types";
+import type { CheckStatus, Report, Risk } from "../api/types";
 import { count, date, money, percent, quantity, ratio } from "../format";
+
+/** Say what the figures of a backtest are; every text that shows one of them is about the past of today's holdings. */
+export const hypothetical = (since: string): string => `Hypothetical: today's holdings held since ${date(since)}`;
 
 export const RULES: Record<string, { label: string; todo: string }> = {
   largest_position: { label: "Largest position", todo: "Reduce the largest position, or add to others." },
@@ -10,15 +13,19 @@ export const RULES: Record<string, { label: string; todo: string }> = {
     todo: "Spread the portfolio over more positions of similar size.",
   },
   risk_concentration: { label: "Risk concentration", todo: "Reduce the holding that contributes most of the risk." },
+  gross_exposure: {
+    label: "Gross exposure",
+    todo: "Pay back debt or close short positions: gains and losses are multiplied.",
+  },
   volatility: { label: "Volatility", todo: "Move part of the portfolio into less volatile holdings or cash." },
-  drawdown: { label: "Drawdown", todo: "Review whether the strategy is still right after a loss of this size." },
+  drawdown: { label: "Drawdown", todo: "Review whether today's holdings are still the right ones." },
   value_at_risk: { label: "Value at risk", todo: "Reduce exposure if daily losses of this size are not acceptable." },
   beta: { label: "Beta", todo: "Replace some high-beta holdings with holdings of lower beta." },
   correlation: { label: "Correlation", todo: "Add holdings that move independently of the others." },
   cash_share: { label: "Cash share", todo: "Invest part of the cash, or confirm that it should stay in cash." },
   price_coverage: {
     label: "Price coverage",
-    todo: "Find prices for the unpriced holdings. The figures do not include them.",
+    todo: "Find prices for the holdings without a recent one. The figures do not stand for them.",
   },
 };
 
@@ -36,7 +43,9 @@ export const SCENARIOS: Record<string, string> = {
 
 const REASONS: Record<string, string> = {
   low_coverage:
-    "Less than half of the value has enough recent price history, so figures based on returns are not available.",
+    "Too little of what is owned, or of one side of it, has enough recent price history for figures based on returns.",
+  incomplete_valuation: "Holdings without a price weigh too much for figures based on returns.",
+  // Of reports of an earlier version.
   undefined_weights:
     "The holdings with enough price history cancel out, so figures based on returns are not available.",
   no_holdings: "The portfolio has no holdings.",
@@ -55,7 +64,7 @@ export interface RiskFigure {
   meaning: string;
 }
 
-/** Return the main risk figures, each with a sentence that explains it without terms of finance. */
+/** Return the main risk figures, each with a sentence on today's holdings ("they"), without terms of finance. */
 export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
   const total = (report.valuation?.market_value ?? 0) + (report.valuation?.cash ?? 0);
   const loss = (fraction: number | null) =>
@@ -65,7 +74,7 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       "Annual volatility",
       percent(risk.annual_volatility),
       risk.annual_volatility,
-      `In two years out of three, the return is within ${percent(risk.annual_volatility, 0)} of its average.`,
+      `In two years out of three, their return was within ${percent(risk.annual_volatility, 0)} of its average.`,
     ],
     ["Maximum drawdown", percent(risk.max_drawdown), risk.max_drawdown, drawdownSentence(risk)],
     [
@@ -73,20 +82,20 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       percent(risk.current_drawdown),
       risk.current_drawdown,
       risk.current_drawdown === 0
-        ? "The portfolio is at its highest value."
-        : `The portfolio is ${percent(Math.abs(risk.current_drawdown ?? 0))} below its highest value.`,
+        ? "They are at the highest value of this period."
+        : `They are ${percent(Math.abs(risk.current_drawdown ?? 0))} below their highest value of this period.`,
     ],
     [
       "Value at risk, 95%",
       percent(risk.value_at_risk_95, 2),
       risk.value_at_risk_95,
-      `On one day in twenty, the portfolio loses ${loss(risk.value_at_risk_95)} or more.`,
+      `On one day in twenty, they would have lost ${loss(risk.value_at_risk_95)} or more.`,
     ],
     [
       "Expected shortfall, 95%",
       percent(risk.conditional_value_at_risk_95, 2),
       risk.conditional_value_at_risk_95,
-      `On those days, the average loss is ${loss(risk.conditional_value_at_risk_95)}.`,
+      `On those days, the average loss would have been ${loss(risk.conditional_value_at_risk_95)}.`,
     ],
     ["Beta", ratio(risk.beta), risk.beta, betaSentence(risk.beta)],
     ["Sharpe ratio", ratio(risk.sharpe_ratio), risk.sharpe_ratio, sharpeSentence(risk.sharpe_ratio)],
@@ -94,7 +103,7 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       "Correlation to the market",
       ratio(risk.correlation_to_benchmark),
       risk.correlation_to_benchmark,
-      `The market explains ${percent((risk.correlation_to_benchmark ?? 0) ** 2, 0)} of the portfolio's ups and downs.`,
+      `The market explains ${percent((risk.correlation_to_benchmark ?? 0) ** 2, 0)} of their ups and downs.`,
     ],
   ];
   return figures.map(([label, value, known, meaning]) => ({
@@ -106,25 +115,25 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
 
 function drawdownSentence(risk: Risk): string {
   if (risk.max_drawdown === 0) {
-    return "The portfolio never fell below an earlier value.";
+    return "They never fell below an earlier value.";
   }
   const recovered = risk.max_drawdown_recovery
     ? `recovered by ${date(risk.max_drawdown_recovery)}`
     : "not recovered yet";
-  return `Largest fall from ${date(risk.max_drawdown_peak)} to ${date(risk.max_drawdown_trough)}, ${recovered}.`;
+  return `They fell most from ${date(risk.max_drawdown_peak)} to ${date(risk.max_drawdown_trough)}, ${recovered}.`;
 }
 
 function betaSentence(beta: number | null): string {
   const moves = percent(Math.abs(beta ?? 0) / 100, 2);
   return (beta ?? 0) < 0
-    ? `When the market rises by 1%, the portfolio tends to fall by ${moves}.`
-    : `When the market moves by 1%, the portfolio tends to move by ${moves}.`;
+    ? `When the market rose by 1%, they tended to fall by ${moves}.`
+    : `When the market moved by 1%, they tended to move by ${moves}.`;
 }
 
 function sharpeSentence(sharpe: number | null): string {
   const known = sharpe ?? 0;
   if (known < 0) {
-    return "The risk was not rewarded.";
+    return "The risk would not have been rewarded.";
   }
   return `${known < 0.5 ? "Low" : known < 1 ? "Fair" : "Good"} return for the risk taken.`;
 }
@@ -174,7 +183,7 @@ function tradesBetween(earlier: Report, now: Report): Change[] {
   const before = new Map(earlier.holdings.map((holding) => [holding.symbol, holding.quantity]));
   const after = new Map(now.holdings.map((holding) => [holding.symbol, holding.quantity]));
   const symbols = [...new Set([...before.keys(), ...after.keys()])].sort();
-  const shares = (held: number | undefined) =>
+  const shares = (held: number | null | undefined) =>
     held === undefined ? "Not held" : `${quantity(held)} ${held === 1 ? "share" : "shares"}`;
   return symbols
     .filter((symbol) => before.get(symbol) !== after.get(symbol))
@@ -186,8 +195,8 @@ function tradesBetween(earlier: Report, now: Report): Change[] {
     }));
 }
 
-const SEVERITY = { ok: 0, warning: 1, breach: 2 };
-export const CHECK_STATUS = { ok: "OK", warning: "Warning", breach: "Breach" };
+const SEVERITY = { ok: 0, unknown: null, warning: 1, breach: 2 };
+export const CHECK_STATUS = { ok: "OK", unknown: "Unknown", warning: "Warning", breach: "Breach" };
 
 function checksBetween(earlier: Report, now: Report): Change[] {
   const before = new Map(earlier.checks.map((check) => [check.rule, check.status]));
@@ -200,8 +209,13 @@ function checksBetween(earlier: Report, now: Report): Change[] {
             label: `Check: ${RULES[check.rule]?.label ?? check.rule}`,
             before: CHECK_STATUS[was],
             after: CHECK_STATUS[check.status],
-            better: SEVERITY[check.status] < SEVERITY[was],
+            better: improved(was, check.status),
           },
         ];
   });
+}
+
+function improved(before: CheckStatus, after: CheckStatus): boolean | null {
+  const [was, is] = [SEVERITY[before], SEVERITY[after]];
+  return was === null || is === null ? null : is < was;
 }
