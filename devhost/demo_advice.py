@@ -22,8 +22,8 @@ def render_decisions(decisions: Sequence[Document]) -> RenderableType:
     for decision in decisions:
         action = decision["decision"]
         if action != "HOLD":
-            confidence = f"{decision['confidence']}/10"
-            table.add_row(Text(action, _STYLES[action]), decision["symbol"], confidence, decision["reasoning_summary"])
+            strength = f"{decision['strength']}/10"
+            table.add_row(Text(action, _STYLES[action]), decision["symbol"], strength, decision["reasoning_summary"])
     held = ", ".join(decision["symbol"] for decision in decisions if decision["decision"] == "HOLD")
     return Group(Text("Decisions", style="bold"), table, Text(f"HOLD  {held or 'none'}", _STYLES["HOLD"]), Text())
 
@@ -52,7 +52,8 @@ def render_order_plan(plan: Document) -> RenderableType:
         *("Sell proceeds ", money(plan["total_sell_proceeds"]), ", buy cost ", money(plan["total_buy_cost"])),
         *(" of ", money(plan["available_buying_power"]), " buying power"),
     )
-    notes = (Text(note) for note in plan["notes"])
+    reason = [Text(f"No orders: {plan['reason'].replace('_', ' ')}.", "yellow")] if plan["reason"] else []
+    notes = [*reason, *map(Text, plan["notes"])]
     return Group(
         Text("Order plan (not sent)", style="bold"), *([table] if plan["orders"] else []), sums, *notes, Text()
     )

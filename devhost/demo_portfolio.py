@@ -32,6 +32,7 @@ _VALUATION: _Lines = (
     ("unrealized_pl_pct", "  in percent", percent_of_hundred),
     ("day_change", "Day change", _change),
     ("day_change_pct", "  in percent", percent_of_hundred),
+    ("unpriced_cost", "Bought, no price", money),
 )
 _PERFORMANCE: _Lines = (
     ("start", "From", words),
@@ -114,12 +115,13 @@ def render_portfolio(report: Document) -> RenderableType:
     figures.add_row(
         Group(_figures("Valuation", report["valuation"], _VALUATION), _figures("Tail risk", report["risk"], _TAILS)),
         Group(
-            _figures("Performance", report["performance"], _PERFORMANCE),
+            _figures("Backtest", report["performance"], _PERFORMANCE),
             _figures("Diversification", report["diversification"], _DIVERSIFICATION),
         ),
-        _figures("Risk", report["risk"], _RISK),
+        _figures("Risk (backtest)", report["risk"], _RISK),
     )
     parts = (
+        _banner(report),
         figures,
         _holdings(report["holdings"]),
         _stress(report["stress"]),
@@ -133,6 +135,20 @@ def render_portfolio(report: Document) -> RenderableType:
         title=f"Report for {report['user_id']} as of {report['as_of']}, in {report['currency']}",
         title_align="left",
     )
+
+
+def _banner(report: Document) -> RenderableType:
+    """Return what the figures below stand for."""
+    lines = []
+    if not report["valuation"]["complete"]:
+        unpriced = [holding["symbol"] for holding in report["holdings"] if holding["reason"]]
+        text = f"Incomplete: no price for {', '.join(unpriced)}. No total includes what has no price."
+        lines.append(Text(text, style="yellow"))
+    if report["performance"]:
+        since = report["performance"]["start"]
+        text = f"Hypothetical: backtest, risk and stress tests are of today's holdings, held since {since}."
+        lines.append(Text(text, style="dim"))
+    return Group(*lines, Text())
 
 
 def _figures(title: str, part: Document | None, lines: _Lines) -> RenderableType:
@@ -155,7 +171,8 @@ def _holdings(holdings: Iterable[Document]) -> RenderableType:
     for _, heading, _shape in _HOLDING:
         table.add_column(heading, justify="right", no_wrap=True)
     for holding in sorted(holdings, key=lambda held: -abs(held["market_value"] or 0)):
-        table.add_row(holding["symbol"], *(shape(holding[member]) for member, _, shape in _HOLDING))
+        shown = (shape(holding[member]) for member, _, shape in _HOLDING)
+        table.add_row(Text(holding["symbol"], style="yellow" if holding["reason"] else ""), *shown)
     return Group(Text("Holdings", style="bold"), table, Text())
 
 
@@ -164,8 +181,10 @@ def _stress(scenarios: Iterable[Document] | None) -> RenderableType:
     table.add_column("Scenario", no_wrap=True)
     table.add_column("Return", justify="right", no_wrap=True)
     table.add_column("Gain or loss", justify="right", no_wrap=True)
+    table.add_column("Of the value", justify="right", no_wrap=True)
     for scenario in scenarios or ():
-        table.add_row(_SCENARIOS[scenario["scenario"]], _gain(scenario["return"]), _change(scenario["loss"]))
+        shown = _gain(scenario["return"]), _change(scenario["loss"]), percent(scenario["coverage"])
+        table.add_row(_SCENARIOS[scenario["scenario"]], *shown)
     return Group(
         Text("Stress tests", style="bold"), Text("not available", style="dim") if scenarios is None else table, Text()
     )
@@ -187,9 +206,12 @@ def _data_quality(quality: Document) -> RenderableType:
             ("missing_symbols", "no price"),
             ("stale_symbols", "stale price"),
             ("short_history_symbols", "short price history"),
+            ("young_symbols", "younger than the backtest"),
+            ("unknown_cost_symbols", "cost unknown"),
         )
         if quality[member]
     )
-    coverage = Text.assemble(percent(quality["coverage"]), " of the market value has enough price history")
+    coverage = Text.assemble("The backtest stands for ", percent(quality["coverage"]), " of what is owned")
     summary = Text("; ").join([coverage, Text(flagged or "no issues")])
-    return Group(Text("Data quality", style="bold"), summary, *map(Text, quality["notes"]))
+    issues = (Text(f"{issue['symbol'] or 'All'}: {issue['text']}") for issue in quality["price_issues"])
+    return Group(Text("Data quality", style="bold"), summary, *issues, *map(Text, quality["notes"]))

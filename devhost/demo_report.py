@@ -16,7 +16,7 @@ type Document = dict[str, Any]
 STATUS_STYLES = {
     "completed": "green", "analyzed": "green", "ok": "green",
     "completed_with_errors": "yellow", "skipped": "yellow", "warning": "yellow",
-    "failed": "red", "canceled": "red", "breach": "red",
+    "failed": "red", "canceled": "red", "breach": "red", "unknown": "dim",
 }  # fmt: skip
 _PHASES = {
     "queued": "Waiting to start",
@@ -31,7 +31,7 @@ _REASONS = {
     "no_holdings": "no holdings",
     "no_prices": "none of the holdings has a price",
     "low_coverage": "too little price history for figures based on returns",
-    "undefined_weights": "the holdings with enough price history cancel out",
+    "incomplete_valuation": "holdings without a price weigh too much for figures based on returns",
     "non_positive_value": "the total value is zero or negative, so weights are not available",
     "non_finite_value": "the values are too large to calculate with",
 }
@@ -78,19 +78,20 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("User", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95%", "Breaches", "Warnings"):
+    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95%", "Breaches", "Warnings", "Unknown"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         status = summary["status"]
         table.add_row(
             summary["user_id"],
             Text(status, style=STATUS_STYLES[status]),
-            money(summary["market_value"]),
+            money(summary["market_value"]) if summary["complete"] is not False else _incomplete(summary),
             percent(summary["annual_volatility"]),
             percent(summary["max_drawdown"]),
             percent(summary["value_at_risk_95"]),
             _count(summary["breaches"], "breach"),
             _count(summary["warnings"], "warning"),
+            _count(summary["unknowns"], "unknown"),
         )
     return Group(Text("All portfolios", style="bold"), table)
 
@@ -129,17 +130,18 @@ def remarks(report: Document) -> list[str]:
             ("missing_symbols", "no price for"),
             ("stale_symbols", "stale price for"),
             ("short_history_symbols", "short price history for"),
+            ("young_symbols", "not in the backtest, too young:"),
+            ("unknown_cost_symbols", "cost unknown of"),
         )
         if quality.get(member)
     ]
-    found += [
-        f"{excluded['symbol']} excluded: {excluded['reason']}" for excluded in quality.get("invalid_holdings", ())
-    ]
+    found += [f"{odd['symbol']} unreadable: {odd['reason']}" for odd in quality.get("invalid_holdings", ())]
     return found + _unusual_holdings(report["holdings"] or ())
 
 
 def _unusual_holdings(holdings: Sequence[Document]) -> list[str]:
     found = []
+    holdings = [holding for holding in holdings if holding["quantity"] is not None]
     short = [holding["symbol"] for holding in holdings if holding["quantity"] < 0]
     if short:
         found.append(f"short position in {', '.join(short)}")
@@ -149,6 +151,10 @@ def _unusual_holdings(holdings: Sequence[Document]) -> list[str]:
     if len(holdings) == 1:
         found.append(f"single holding: {holdings[0]['symbol']}")
     return found
+
+
+def _incomplete(summary: Document) -> Text:
+    return Text.assemble("incomplete ", money(summary["market_value"]), style="yellow")
 
 
 def _count(number: int, status: str) -> Text:
