@@ -170,8 +170,8 @@ class History:
         own = {bar.day for bar in self.usable if self.calendar.in_lookback(bar.day)}
         if not own:
             return 0.0
-        theirs = {day for day in self.calendar.days[self.calendar.start :] if min(own) <= day <= max(own)}
         ordered = sorted(own)
+        theirs = {day for day in self.calendar.days[self.calendar.start :] if ordered[0] <= day <= ordered[-1]}
         for before, after in itertools.pairwise(ordered):
             if self.calendar.place(after) - self.calendar.place(before) - 1 > CARRIED_DAYS:
                 theirs -= {day for day in theirs if before < day < after}

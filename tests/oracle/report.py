@@ -5,6 +5,8 @@ the lists of symbols in ``data_quality`` are of holdings, price issues also of w
 bad days in each report; a stale symbol is in no other list.
 """
 
+from typing import Any
+
 from tests.oracle import measures
 from tests.oracle.bars import EXACT
 from tests.oracle.checks import absolute, checks, holdings_values
@@ -20,7 +22,7 @@ from tests.oracle.window import Mix, Shares, Window, mix, portfolio_returns, sha
 type Section = dict[str, object]
 
 
-def analyze(market: Market, person: Person) -> dict[str, object]:
+def analyze(market: Market, person: Person) -> dict[str, Any]:
     """Return the report of a person."""
     prepared = Prepared.of(market)
     owned = book(prepared, person)
