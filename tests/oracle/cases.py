@@ -43,11 +43,17 @@ def past(seed: int) -> Market:
 
 
 def short(seed: int) -> Market:
-    """Return a market of 420 days whose benchmark has bad days and pays no dividends, with a short lookback."""
+    """Return a market of 420 days with a short lookback.
+
+    Its benchmark has bad days, of an odd seed also the last, and pays no dividends.
+    """
     walks, days = _walks(seed, 420)
     rows = _symbols(walks, days)
     index = [Row(row.day, row.close, row.close, row.high, row.low) for row in rows[INDEX]]
     rows[INDEX] = edited(edited(edited(index, 200, close=0.0), 330, close=NAN), 401, close=index[401].close * 30)
+    if seed % 2:
+        close = walks.chance.choice([0.0, index[-1].close * 30])
+        rows[INDEX] = edited(rows[INDEX], -1, close=close, adj_close=close, high=None)
     return Market(LAST_DAY, rows, instruments=_instruments(walks.chance), lookback_days=300, risk_free_rate=-0.005)
 
 

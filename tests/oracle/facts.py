@@ -55,7 +55,9 @@ class Facts:
         self._market = market
         self._is_benchmark = symbol == market.market.benchmark
         self._rows = market.market.rows.get(symbol, ())
-        known = clean([row for row in self._rows if row.day <= market.clock.calendar.as_of])
+        known = market.clock.cleaned
+        if not self._is_benchmark:
+            known = clean([row for row in self._rows if row.day <= market.clock.calendar.as_of])
         self.history = market.clock.history(symbol, known, is_benchmark=self._is_benchmark)
         self.is_missing = self.history.is_missing
 

@@ -188,7 +188,7 @@ class _Crowd:
         facts = self.some(self.lasting, 6)
         shorts = [self.worth(fact, -self.chance.uniform(20000, 60000), whole=True) for fact in facts[:3]]
         longs = [self.worth(fact, 45000.0, whole=True) for fact in facts[3:]]
-        return Person((*shorts, *longs), self.watched(), self.chance.choice([5000.0, 30000.0, 90000.0]), 20000.0)
+        return Person((*shorts, *longs), self.watched(), self.chance.choice([0.0, 5000.0, 30000.0, 90000.0]), 20000.0)
 
     def many_buys(self) -> Person:
         """Return a person with a long watchlist and little buying power."""
@@ -210,5 +210,5 @@ _KINDS: tuple[Callable[[_Crowd], Person], ...] = (
     _Crowd.long_only, _Crowd.long_short, _Crowd.leveraged, _Crowd.unpriced, _Crowd.at_window_threshold,
     _Crowd.at_side_threshold, _Crowd.at_coverage_threshold, _Crowd.cash_only, _Crowd.at_position_threshold,
     _Crowd.barely_unpriced, _Crowd.own_limits, _Crowd.dust, _Crowd.big_short, _Crowd.many_shorts, _Crowd.many_buys,
-    _Crowd.single, _Crowd.invalid, _Crowd.nothing_priced, _Crowd.worthless, _Crowd.extreme,
+    _Crowd.single, _Crowd.invalid, _Crowd.many_buys, _Crowd.nothing_priced, _Crowd.worthless, _Crowd.extreme,
 )  # fmt: skip

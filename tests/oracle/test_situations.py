@@ -228,6 +228,18 @@ def test_a_zero_close_of_the_benchmark_drops_the_day_for_all() -> None:
     assert issues(found, "INDEX") == [("bad_bars", None)]
 
 
+@pytest.mark.parametrize(("close", "kind"), [(0.0, "bad_bars"), (1e5, "unconfirmed_price")])
+def test_a_last_bar_of_the_benchmark_that_does_not_count_is_told_and_the_day_before_is_analyzed(
+    close: float, kind: str
+) -> None:
+    prices = market(LONG=walk(1))
+    index = list(prices.rows["INDEX"])
+    index[-1] = replace(index[-1], close=close, adj_close=close, high=None)
+    found = report(replace(prices, rows={**prices.rows, "INDEX": tuple(index)}), Holding("LONG", 10))
+    assert found["performance"]["end"] == DAYS[-2]
+    assert issues(found, "INDEX") == [(kind, None)]
+
+
 def test_rows_without_adjusted_closes_are_taken_as_they_are() -> None:
     prices = market(PLAIN=walk(1))
     rows = tuple(Row(row.day, row.close, None) for row in prices.rows["PLAIN"])
