@@ -136,7 +136,7 @@ def _purchase(opinion: _Opinion, weight: float, situation: Situation, buying_pow
     """Return the purchase of a symbol with a good outlook, as far as its weight leaves room for it."""
     limit = situation.limits.warning
     if LARGEST_POSITION.crosses(weight, limit):
-        reason = f"at {weight:.1%} of the total value the position has no room below {limit:.1%}"
+        reason = f"{_share(weight, situation)} the position has no room below {limit:.1%}"
         return opinion.hold(f"{opinion.outlook} is good, but {reason}")
     room, bought = (limit - weight) * situation.total_value, opinion.watched
     if buying_power * _BUY_PERCENT / 100 <= room:
@@ -150,7 +150,8 @@ def _about_large(opinion: _Opinion, weight: float, situation: Situation, *, shor
     """Return the decision about a position at the breach, ``weight`` without its sign."""
     limits, alone = situation.limits, opinion.short if short else opinion.long
     against = opinion.good if short else opinion.bad
-    size = f"at {weight:.1%} of the total value the position is at or above the breach threshold of {limits.breach:.1%}"
+    limit = f"the breach threshold of {limits.breach:.1%}"
+    size = f"{_share(weight, situation)} the position is at or above {limit}"
     if not situation.complete:
         reason = f"{size}, but it is not reduced for its weight while a holding has no price"
         return alone if against else opinion.hold(reason)
@@ -162,6 +163,10 @@ def _about_large(opinion: _Opinion, weight: float, situation: Situation, *, shor
     if against:
         reasons.append(_against(opinion.outlook, short=short))
     return _closing(alone, max(excess, _HALF if against else 0.0), reasons, short=short, forced=True)
+
+
+def _share(weight: float, situation: Situation) -> str:
+    return f"at {weight:.1%} of {'the total value' if situation.complete else 'what has a price'}"
 
 
 def _closing(base: Decision, size: float, reasons: Sequence[str], *, short: bool, forced: bool = False) -> Decision:

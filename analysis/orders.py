@@ -76,7 +76,7 @@ def plan_orders(
         available_buying_power=available,
         scaling_applied=factor < 1,
         scaling_factor=factor,
-        orders_skipped=sum(draft.skip_reason is not None for draft in placed),
+        orders_skipped=sum([draft.skip_reason is not None for draft in placed]),
         reason=None,
         notes=tuple(_notes(covered, bought, available, factor, cut=cut)) if placed else ("There is nothing to order.",),
     )
@@ -207,11 +207,11 @@ def _bought(decision: Decision, terms: _Terms, buying_power: float, available: f
     """Return the order that spends the decision's part of the ``buying_power``, if anything is ``available``."""
     if terms.obstacle:
         return _Draft("BUY", decision, terms, terms.obstacle)
-    planned = max(buying_power, 0.0) * decision.position_size_percent / 100
+    planned = buying_power * decision.position_size_percent / 100
     wanted = planned / terms.price_of_share
     if wanted > _MOST_SHARES:
         return _Draft("BUY", decision, terms, "too_many_shares")
-    lots = terms.lots(wanted)
+    lots = terms.lots(wanted) if planned > 0 else 0
     if available <= 0 and (lots or buying_power <= 0):
         return _Draft("BUY", decision, terms, "no_buying_power")
     if not lots:

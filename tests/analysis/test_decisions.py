@@ -178,7 +178,7 @@ class TestIncompleteValuation:
 
         assert {symbol: decided.decision for symbol, decided in found.items()} == {"AAPL": "HOLD", "LOST": "HOLD"}
         assert found["AAPL"].reasoning_summary == (
-            "Hold: at 100.0% of the total value the position is at or above the breach threshold of 25.0%, but it is "
+            "Hold: at 100.0% of what has a price the position is at or above the breach threshold of 25.0%, but it is "
             "not reduced for its weight while a holding has no price."
         )
 
