@@ -6,8 +6,8 @@ from itertools import islice
 
 import numpy as np
 
-from analysis.advice import Adviser, plan_orders
 from analysis.checks import check_portfolio
+from analysis.decisions import Adviser
 from analysis.measures import CANCELED, optional, optional_rows
 from analysis.models import (
     Booleans,
@@ -21,6 +21,7 @@ from analysis.models import (
     Valuation,
 )
 from analysis.notes import Explainer
+from analysis.orders import plan_orders
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions

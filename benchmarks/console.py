@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import batched, pairwise
 from typing import TYPE_CHECKING
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.report import analyze_portfolios
 from benchmarks.site import SECRET, running_site
 from benchmarks.tables import Group, Row

@@ -2,7 +2,7 @@
 
 import time
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable
 from benchmarks.tables import Group, Row

@@ -13,7 +13,7 @@ import bson
 import numpy as np
 from pymongo import ReplaceOne
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols

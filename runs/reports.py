@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices

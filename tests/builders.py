@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Floats, Holding, Portfolio
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from analysis import measures
-from analysis.advice import SkipReason
 from analysis.checks import RULES
 from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
+from analysis.orders import SkipReason
 from analysis.prices import Bars
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
@@ -204,4 +204,4 @@ def test_the_scores_of_the_table_of_decisions_are_those_of_the_code(
     row = written.get(f"score {'<=' if score < 0 else '>='} {score:g}")
     assert (row[0] if row else None) == decision
     assert decided.decision == (decision or "HOLD").split(",")[0]
-    assert f"{decided.position_size_percent}" == (row[1].split()[0] if row else "0")
+    assert f"{decided.position_size_percent:g}" == (row[1].split()[0] if row else "0")

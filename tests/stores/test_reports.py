@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from pymongo.errors import BulkWriteError
 
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Check, Decision, Holding, HoldingReport, InvalidHolding, Portfolio, Report, Risk, Valuation
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
