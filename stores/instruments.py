@@ -11,6 +11,8 @@ from stores.portfolio_documents import number_of
 
 _FIELDS = dict.fromkeys(("symbol", "kind", "diversified", "multiplier", "lot_size", "fractional"), True)
 
+_SMALLEST = 1e-9
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +56,7 @@ def _positive(symbol: str, document: Mapping[str, object], name: str) -> float |
     if value is None:
         return None
     number = number_of(value)
-    if number is None or number <= 0:
+    if number is None or number < _SMALLEST:
         _log.warning("instruments.%s of %s is no positive number", name, symbol)
         return math.nan
     return number

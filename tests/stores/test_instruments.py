@@ -47,7 +47,15 @@ def test_a_multiplier_that_cannot_be_read_is_not_one(
 
 
 @pytest.mark.parametrize(
-    "odd", [{"kind": 7}, {"diversified": "yes"}, {"lot_size": 0}, {"fractional": 1}, {"symbol": ["ODD", "X"]}]
+    "odd",
+    [
+        {"kind": 7},
+        {"diversified": "yes"},
+        {"lot_size": 0},
+        {"lot_size": 1e-300},
+        {"fractional": 1},
+        {"symbol": ["ODD", "X"]},
+    ],
 )
 def test_other_facts_that_cannot_be_read_are_as_if_absent(
     database: DocumentDatabase, store: InstrumentStore, odd: dict[str, Any]
