@@ -68,8 +68,14 @@ def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: t
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished during the call to the engine
         return True
-    if state is None and now.status == "queued" and datetime.now(UTC) - now.requested_at < START_GRACE:
-        return False
+    if state is None and now.status == "queued":
+        if datetime.now(UTC) - now.requested_at < START_GRACE:
+            return False
+        if now.trigger.source == "timer" and services.runs.delete_queued(now):
+            # No failure of a night that is still to come: the timer or the watchdog starts it again.
+            _log.warning("The trigger of a night died before its run began: it leaves no run (run_id=%s)", run.run_id)
+            services.lease.release(run.run_id)
+            return True
     failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
         _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)

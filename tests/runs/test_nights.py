@@ -15,11 +15,11 @@ from azure_functions_runtime.bindings.tracecontext import TraceContext
 
 from functions import timers
 from functions.engine import DurableEngine
-from records import Failure, Run, Trigger
+from records import Failure, RequestKey, Run, Trigger
 from runs.ending import close_run
 from runs.services import Services
 from runs.starting import RunActive, key_of_night, last_night, start_night, start_run
-from runs.watching import missed_night
+from runs.watching import close_stuck_runs, missed_night
 from schedules import Schedule
 from stores.mongo import DocumentDatabase
 from tests.engine import run_of
@@ -154,6 +154,22 @@ def test_a_night_whose_run_failed_before_it_began_is_missed_and_started_once(
     started = start_night(services, engine, NIGHT, "watchdog")
     assert started != dead
     assert missed_night(services, NIGHT + timedelta(minutes=10)) is None
+
+
+def test_a_trigger_of_a_night_that_died_leaves_no_failure_beside_the_night_that_is_started_again(
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = datetime.now(UTC) - timedelta(minutes=5)
+    dead = Run("run_20261124_010000_0000", "queued", Trigger("timer", "nightly_analysis"), asked)
+    services.runs.create(dead, None, RequestKey(key_of_night(NIGHT), ""))
+    services.lease.acquire(dead.run_id, asked)
+
+    close_stuck_runs(services, engine)
+
+    assert (recorded(services), services.lease.holder()) == ([], None)
+    assert f"it leaves no run (run_id={dead.run_id})" in caplog.text
+    assert "Portfolio analysis failed" not in caplog.text
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) == NIGHT
 
 
 def test_a_night_whose_run_failed_after_it_began_is_not_started_again(
