@@ -78,6 +78,7 @@ class Worker:
         from stores.audit import AuditLog
         from stores.batches import BatchStore
         from stores.mongo import connect, own_database
+        from stores.nights import NightStore
         from stores.portfolios import PortfolioStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
@@ -90,6 +91,7 @@ class Worker:
             mongodb=mongodb,
             runs=RunStore(own),
             lease=RunLease(own),
+            nights=NightStore(own),
             batches=BatchStore(own),
             administrators=AdministratorStore(backend),
             portfolios=PortfolioStore(backend),

@@ -155,11 +155,6 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     )
 
 
-def is_of_a_night(services: Services, run: Run) -> bool:
-    """Return whether a run does what a night needs: reports of all users as of the newest date."""
-    return services.runs.scope(run) == "all" and not run.dry_run and run.as_of_requested is None
-
-
 def _log_end(services: Services, run: Run) -> None:
     texts = {
         "completed": (logging.INFO, "completed successfully"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.audit import AuditLog
     from stores.batches import BatchStore
     from stores.mongo import Document
+    from stores.nights import NightStore
     from stores.portfolios import PortfolioStore
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
@@ -33,6 +34,7 @@ class Services:
     mongodb: "MongoClient[Document]"
     runs: "RunStore"
     lease: "RunLease"
+    nights: "NightStore"
     batches: "BatchStore"
     administrators: "AdministratorStore"
     portfolios: "PortfolioStore"

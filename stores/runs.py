@@ -1,5 +1,6 @@
 """The records of runs, one document per run, the single source of its state; and the lease of the active one."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -29,6 +30,8 @@ from records import (
     user_counts,
 )
 from stores.mongo import Document, DocumentDatabase, ensure_indexes
+
+_log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 _LEASE = "portfolio-analysis"
@@ -122,6 +125,15 @@ class RunStore:
         """Return whether a run is recorded under this key of a request, other than one that failed before it began."""
         never_began = {"status": "failed", "started_at": None}
         return self._runs.find_one({"request.key": key, "$nor": [never_began]}, {"run_id": True}) is not None
+
+    def is_as_requested(self, run: Run) -> bool:
+        """Return whether the run neither started nor ended, and was not adopted by another request."""
+        return self._runs.find_one(_as_requested(run), {"run_id": True}) is not None
+
+    def of_everybody_since(self, time: datetime) -> list[Run]:
+        """Return the runs of all users as of the newest date that were requested since ``time``; dry ones excepted."""
+        of_everybody = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
+        return self._find({"requested_at": {"$gte": time}, **of_everybody})
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
@@ -283,7 +295,8 @@ class RunStore:
         self._update(query, user_counts(outcome) | corrected)
 
     def _find(self, query: Document) -> list[Run]:
-        return [msgspec.convert(document, Run) for document in self._runs.find(query, _API_MEMBERS)]
+        found = map(_read, self._runs.find(query, _API_MEMBERS))
+        return [run for run in found if run is not None]
 
     def _update(self, query: Document, changes: Document) -> bool:
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
@@ -323,6 +336,15 @@ class RunLease:
     def release(self, run_id: str) -> None:
         """Release the lease if ``run_id`` holds it."""
         self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
+
+
+def _read(document: Document) -> Run | None:
+    """Return the run, ``None`` if this version of the app cannot read it: it must not keep others from being closed."""
+    try:
+        return msgspec.convert(document, Run)
+    except msgspec.ValidationError as error:
+        _log.error("The record of a run cannot be read (run_id=%s): %s", document.get("run_id"), error)
+        return None
 
 
 def _as_requested(run: Run) -> Document:

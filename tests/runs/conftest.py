@@ -14,6 +14,7 @@ from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
+from stores.nights import NightStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore
@@ -40,6 +41,7 @@ class Stores:
     def __init__(self, database: DocumentDatabase) -> None:
         self.runs = RunStore(database)
         self.lease = RunLease(database)
+        self.nights = NightStore(database)
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
         self.prices = PriceStore(database)
