@@ -160,7 +160,9 @@ def _jwt_secret(values: Mapping[str, str]) -> str | None:
 
 
 def _is_development(values: Mapping[str, str]) -> bool:
-    return values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
+    # Azure sets the other two: a single app setting must not open the door there.
+    in_azure = "WEBSITE_SITE_NAME" in values and "WEBSITE_INSTANCE_ID" in values
+    return values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not in_azure
 
 
 def _oidc(values: Mapping[str, str]) -> Oidc | None:

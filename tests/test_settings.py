@@ -322,3 +322,10 @@ def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> Non
 )
 def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str, value: str, disabled: bool) -> None:
     assert Settings.from_environment(LOCAL | {name: value}).timer_disabled is disabled
+
+
+def test_one_app_setting_in_azure_is_not_development() -> None:
+    in_azure = LOCAL | {"WEBSITE_SITE_NAME": "app", "WEBSITE_INSTANCE_ID": "1", "MARKET_DATA_PROVIDER": "sample"}
+    with pytest.raises(SettingsError, match="ANALYSIS_SCHEDULE is missing"):
+        Settings.from_environment(in_azure)
+    assert not Settings.from_environment(in_azure | {"ANALYSIS_SCHEDULE": "0 0 1 * * *"}).development

@@ -186,7 +186,11 @@ def _signed_claims(
     except PyJWTError:
         raise InvalidToken from None
     now = time.time()
-    if claims["exp"] - min(claims.get("iat", now), now) > _LONGEST_LIFETIME_SECONDS + _CLOCK_SKEW_SECONDS:
+    expires, issued = claims["exp"], claims.get("iat", now)
+    # PyJWT also takes text that looks like a number.
+    if not isinstance(expires, int | float) or not isinstance(issued, int | float):
+        raise InvalidToken
+    if expires - min(issued, now) > _LONGEST_LIFETIME_SECONDS + _CLOCK_SKEW_SECONDS:
         raise InvalidToken
     return claims
 
