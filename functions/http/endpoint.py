@@ -22,8 +22,9 @@ import msgspec
 from msgspec import Struct
 
 from correlation import CORRELATION_ID, add_ids_to_log_lines, correlated
-from functions.access.administrators import Admin, address_of, sign_in
+from functions.access.administrators import Admin, sign_in
 from functions.access.audit import new_entry, on_record
+from functions.access.throttling import client_of
 from functions.engine import DurableEngine
 from functions.http.answers import Accepted
 from functions.http.cors import cors_headers, preflight
@@ -243,7 +244,7 @@ class _Call:
         if "run_id" in self.route.parameters:
             with suppress(MalformedId):
                 run_id = read_id(self.request, "run_id")
-        client = address_of(self.request, self.worker.settings.trusted_proxies)
+        client = client_of(self.request.headers, self.worker.settings).address
         known = {"actor": admin.actor, "credential_id": admin.credential_id, "client": client, "run_id": run_id}
         return new_entry(action, admin.credential, **known)
 
