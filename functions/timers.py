@@ -52,13 +52,13 @@ def _start_night(services: Services, engine: Engine, night: datetime, actor: str
     Raises:
         RunActive: an active run is not of this kind, so the night must wait for its end.
     """
-    entry = new_entry("trigger", "timer", actor=actor)
+    entry = new_entry("trigger", "timer", actor=actor, dry_run=False)
     try:
         with on_record(services.audit, entry) as attempt:
             try:
-                attempt.run_id = start_night(services, engine, night, actor)
+                attempt.tell(run_id=start_night(services, engine, night, actor))
             except RunActive as active:
-                attempt.run_id = active.run_id
+                attempt.tell(run_id=active.run_id)
                 raise
     except RunActive as active:
         run = services.runs.get(active.run_id)
