@@ -110,8 +110,8 @@ def _record_refused(log: Callable[[], "AuditLog"], entry: AuditEntry) -> None:
         with pymongo.timeout(_PATIENCE_SECONDS):
             log().add(replace(entry, outcome="refused"))
     except (PyMongoError, SecretMissing, SecretsUnavailable) as error:
-        text = "A refusal cannot be recorded: %s (action=%s, client=%s)"
-        _log.error(text, type(error).__name__, entry.action, entry.client)
+        name = type(error).__name__
+        _log.error("A refusal cannot be recorded: %s (action=%s, client=%s)", name, entry.action, entry.client)
 
 
 def _conclude(log: "AuditLog", entry: AuditEntry) -> None:

@@ -239,9 +239,11 @@ def count_failure(failures: SignInFailures, client: Client, credential: Credenti
         TooManyFailures: there were too many before.
     """
     counted = failures.add(_key(client, credential) if subject is None else f"subject:{subject.issuer}:{subject.name}")
-    if counted.just_too_many:
-        waiting = f"client={client.address}" if subject is None else f"user={subject.actor}"
-        _log.warning("Too many failed sign-ins: the client has to wait (%s, credential=%s)", waiting, credential)
+    if counted.just_too_many and subject is None:
+        text = "Too many failed sign-ins: the client has to wait (client=%s, credential=%s)"
+        _log.warning(text, client.address, credential)
+    elif counted.just_too_many and subject is not None:
+        _log.warning("Too many failed sign-ins: the user has to wait (user=%s)", subject.actor)
     if counted.beyond:
         raise TooManyFailures(counted.seconds_left)
 
