@@ -66,6 +66,9 @@ function Entries({ entries }: { entries: AuditEntry[] }) {
   );
 }
 
+const linkTo = (runId: string, userId: string | null) =>
+  userId === null ? links.run(runId) : links.portfolio(runId, userId);
+
 function Entry({ entry }: { entry: AuditEntry }) {
   const [tone, label] = OUTCOMES[entry.outcome];
   const asked = askedFor(entry);
@@ -77,18 +80,11 @@ function Entry({ entry }: { entry: AuditEntry }) {
       <td>
         {ACTIONS[entry.action]}
         {entry.run_id && (
-          <a class="sub whole" href={links.run(entry.run_id)}>
-            {entry.run_id}
+          <a class="sub whole" href={linkTo(entry.run_id, entry.user_id)}>
+            {entry.user_id ?? entry.run_id}
           </a>
         )}
-        {entry.user_id &&
-          (entry.run_id ? (
-            <a class="sub whole" href={links.portfolio(entry.run_id, entry.user_id)}>
-              {entry.user_id}
-            </a>
-          ) : (
-            <span class="sub whole">{entry.user_id}</span>
-          ))}
+        {entry.run_id && entry.user_id && <span class="sub whole">{entry.run_id}</span>}
         {asked && (
           <span class="sub" title={usersOf(entry)}>
             {asked}
