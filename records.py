@@ -276,7 +276,9 @@ class BatchResult(Struct, frozen=True):
 
 
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
-type AuditedAction = Literal["trigger", "retry", "cancel", "sign_in"]
+type AuditedAction = Literal[
+    "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +286,9 @@ class AuditEntry:
     """An administrator's action: never a credential, a header or a portfolio's value.
 
     An action is ``attempted`` until its outcome is known; ``problem`` is the reason of a refusal. ``run_id`` is the run
-    that was, or was to be, started or canceled; ``client`` is the address of the request.
+    that was, or was to be, started, canceled or read; ``client`` is the address of the request. ``user_id`` is the user
+    whose report was asked for. ``dry_run``, ``as_of`` and ``user_ids`` are those of the run asked for, null for its
+    defaults; of a list, ``user_ids`` are the users it showed. Of ``user_ids_count`` ids the first hundred are kept.
     """
 
     entry_id: str
@@ -298,3 +302,8 @@ class AuditEntry:
     client: str | None = None
     problem: str | None = None
     run_id: str | None = None
+    user_id: str | None = None
+    dry_run: bool | None = None
+    as_of: date | None = None
+    user_ids: tuple[str, ...] | None = None
+    user_ids_count: int | None = None

@@ -11,6 +11,7 @@ from devhost.sample_data import SAMPLE_USERS, SampleUser
 
 type _Document = dict[str, Any]
 
+COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
 _CREATED = datetime(2022, 1, 3, 9, 30, tzinfo=UTC)
 
 

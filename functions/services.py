@@ -98,7 +98,7 @@ class Worker:
             prices=PriceStore(own),
             research=ResearchStore(own),
             reports=ReportStore(own),
-            audit=AuditLog(own),
+            audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider_from(self.settings, self.provider_key, self._rate_limit),
             record_end=record_end,
         )

@@ -54,12 +54,13 @@ def _start_night(services: Services, engine: Engine, night: datetime, actor: str
     """
     if _has_run(services, night):
         return
+    entry = new_entry("trigger", "timer", actor=actor, dry_run=False)
     try:
-        with on_record(services.audit, new_entry("trigger", "timer", actor=actor)) as attempt:
+        with on_record(services.audit, entry) as attempt:
             try:
-                attempt.run_id = start_night(services, engine, night, actor)
+                attempt.tell(run_id=start_night(services, engine, night, actor))
             except RunActive as active:
-                attempt.run_id = active.run_id
+                attempt.tell(run_id=active.run_id)
                 raise
     except RunActive as active:
         if _has_run(services, night):

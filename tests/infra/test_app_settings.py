@@ -52,6 +52,7 @@ LIMITS = {
     "ANALYSIS_LOOKBACK_DAYS": "lookbackDays",
     "ANALYSIS_STALL_SECONDS": "stallSeconds",
     "ANALYSIS_RETENTION_DAYS": "retentionDays",
+    "AUDIT_RETENTION_DAYS": "auditRetentionDays",
     "TRUSTED_PROXIES": "trustedProxies",
 }
 IN_AZURE = {
