@@ -1,32 +1,35 @@
 """The audit log: each action, its actor, credential and address, and its outcome."""
 
 from datetime import datetime, timedelta
+from typing import override
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from records import AuditEntry
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase
 
 REFUSALS_KEPT = timedelta(days=90)
 """Strangers can cause refusals, so these expire; the actions of administrators do not."""
 
 
-class AuditLog:
+class AuditLog(Indexed):
     """Entries by ``entry_id``, newest first. An entry is written once, and again when its outcome is known."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._entries = database["audit_log"]
 
-    def ensure_indexes(self) -> None:
-        """Create the key, the index behind the list, and the index that expires refused sign-ins."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, the index behind the list, and the index that expires refused sign-ins."""
         newest = [("at", DESCENDING), ("entry_id", DESCENDING)]
         indexes = [
             IndexModel([("entry_id", ASCENDING)], name="entry_id", unique=True),
             IndexModel(newest, name="at_entry_id"),
             IndexModel([("expires_at", ASCENDING)], name="expires_at", expireAfterSeconds=0),
         ]
-        ensure_indexes(self._entries, indexes)
+        return [(self._entries, indexes)]
 
     def add(self, entry: AuditEntry) -> None:
         """Write an entry."""
