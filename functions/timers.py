@@ -76,7 +76,7 @@ def watchdog(
     client: df.SyncDurableFunctionsClient,
     context: func.Context,
 ) -> None:
-    """Close lost and stalled runs, start a night that was missed, then purge data past its retention."""
+    """Close lost and stalled runs, start a night that was missed, purge data past its retention; look after indexes."""
     from runs.watching import close_stuck_runs, missed_night, purge_old_runs
 
     with sendable_errors(), invocation("watchdog", "timer", context):
@@ -86,3 +86,4 @@ def watchdog(
             with suppress(RunActive):  # the next call tries again
                 _start_night(services, engine, night, "watchdog")
         purge_old_runs(services, engine)
+        worker().settle_indexes()

@@ -70,7 +70,7 @@ def record_refusal(
     refused = replace(entry, outcome="refused", problem=refusal.slug)
     try:
         with pymongo.timeout(_PATIENCE_SECONDS):
-            worker.connections().audit.add(refused)
+            worker.services().audit.add(refused)
     except (PyMongoError, SecretMissing, SecretsUnavailable) as error:
         _log.error("A refused sign-in cannot be recorded: %s (client=%s)", type(error).__name__, client)
 

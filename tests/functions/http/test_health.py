@@ -53,7 +53,7 @@ def worker(vault: Vault, database: DocumentDatabase, clock: Clock) -> Worker:
     names = {"KEY_VAULT_URL": vault.url, "MONGODB_DATABASE": database.name}
     made = Worker(Settings.from_environment(IN_AZURE | names))
     made.secrets = Secrets(made.settings, vault.client, clock, clock.utc)
-    made.connections = lambda: cast("Services", Connections(database))
+    made.services = lambda: cast("Services", Connections(database))
     made.redis = lambda: None
     return made
 
