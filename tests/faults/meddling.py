@@ -16,7 +16,7 @@ class Meddling(Protocol):
         """Return the command to pass on, changed or not, or the answer to it, which then never reaches the server."""
 
     def answered(self, message: Message) -> Message:
-        """Return the answer to pass back."""
+        """Return the answer to pass back, of a command that was changed."""
 
 
 class Refusing:

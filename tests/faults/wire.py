@@ -127,6 +127,7 @@ class _Connection:
         self._client, self._server, self._port = client, server, port
         self._holds, self._garbled, self._meddling = holds, garbled, meddling
         self._held_answers: dict[bytes, Hold] = {}
+        self._meddled: dict[int, tuple[Meddling, ...]] = {}
         self.is_closed = False
 
     def carry(self) -> None:
@@ -160,13 +161,18 @@ class _Connection:
                     self._keep(hold)
         if not (self._meddling and is_command(message)):
             return message
-        command = Message.read(message)
-        for meddling in tuple(self._meddling):
+        original = command = Message.read(message)
+        meddlings = tuple(self._meddling)
+        for meddling in meddlings:
             command = meddling.sent(command)
             if command.answers:
                 # The driver sends nothing else on a connection before the answer.
                 self._client.sendall(command.write())
                 return b""
+        if command is original:
+            return message
+        # The answer passes the same ones, even if they are removed meanwhile.
+        self._meddled[command.number] = meddlings
         return command.write()
 
     def _answered(self, message: bytes) -> bytes:
@@ -174,10 +180,11 @@ class _Connection:
             self._keep(hold)
         for original, garbled in tuple(self._garbled.items()):
             message = message.replace(original, garbled)
-        if not (self._meddling and is_command(message)):
+        meddlings = self._meddled.pop(int.from_bytes(message[8:12], "little"), ())
+        if not meddlings or not is_command(message):
             return message
         answer = Message.read(message)
-        for meddling in tuple(self._meddling):
+        for meddling in meddlings:
             answer = meddling.answered(answer)
         return answer.write()
 
