@@ -69,7 +69,7 @@ def sendable_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        replacement = sendable(error)
+        replacement = sendable(_without_command(error))
         if replacement is error:
             raise
         try:
@@ -89,6 +89,14 @@ def sendable(error: Exception) -> Exception:
         return error
     kind: type[Exception] = type(type(error).__name__, (Exception,), {})
     return kind(_encodable(text[:_LONGEST_TEXT])).with_traceback(error.__traceback__)
+
+
+def _without_command(error: Exception) -> Exception:
+    """Return an error that names a command refused by the database; some servers quote it with its parameters."""
+    from stores.refusals import CommandRefused, refusal_of
+
+    reason = refusal_of(error)
+    return error if reason is None else CommandRefused(reason)
 
 
 def _encodable(text: str) -> str:

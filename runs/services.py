@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.administrators import AdministratorStore
     from stores.audit import AuditLog
     from stores.batches import BatchStore
+    from stores.indexes import Indexed
     from stores.mongo import Document
     from stores.nights import NightStore
     from stores.portfolios import PortfolioStore
@@ -27,7 +28,8 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
 class Services:
     """A worker's settings, stores and source of prices.
 
-    ``record_end`` is called with each run that ended, and the type of its error if it failed.
+    ``record_end`` is called with each run that ended, and the type of its error if it failed. ``ensure_keys`` is called
+    before a run is recorded: nothing may be written to the app's own collections before their unique indexes are there.
     """
 
     settings: Settings
@@ -44,3 +46,9 @@ class Services:
     audit: "AuditLog"
     provider: "Provider"
     record_end: "Callable[[Run, str | None], None]"
+    ensure_keys: "Callable[[], None]"
+
+    @property
+    def own(self) -> "tuple[Indexed, ...]":
+        """Return the stores of the app's own collections."""
+        return self.runs, self.batches, self.prices, self.research, self.reports, self.audit

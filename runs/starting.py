@@ -93,6 +93,7 @@ def start_run(  # noqa: PLR0913 - each by its name
     its answer, its run is adopted and started.
 
     Raises:
+        CommandRefused: the database user may not create the keys that the app's own collections lack.
         InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
         KeyReused: ``request`` has the key of a different request.
         RunActive: another run holds the lease.
@@ -102,6 +103,7 @@ def start_run(  # noqa: PLR0913 - each by its name
         now = datetime.now(UTC)
         if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
             raise InvalidAsOf(now.date())
+        services.ensure_keys()
         wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
         run = _record(services, engine, wanted, user_ids, request)
         if isinstance(run, str):

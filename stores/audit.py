@@ -1,33 +1,36 @@
 """The audit log: each action, its actor, credential and address, and its outcome."""
 
 from datetime import datetime, timedelta
+from typing import override
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from records import AuditEntry
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase
 
 REFUSED_SIGN_INS_KEPT = timedelta(days=90)
 """Anyone can cause these, so they expire earlier."""
 
 
-class AuditLog:
+class AuditLog(Indexed):
     """Entries by ``entry_id``, newest first, each kept for ``retention_days`` as they are when it is written."""
 
     def __init__(self, database: DocumentDatabase, retention_days: int = 365) -> None:
         self._entries = database["audit_log"]
         self._kept = timedelta(days=retention_days)
 
-    def ensure_indexes(self) -> None:
-        """Create the key, the index behind the list, and the index that expires entries."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, the index behind the list, and the index that expires entries."""
         newest = [("at", DESCENDING), ("entry_id", DESCENDING)]
         indexes = [
             IndexModel([("entry_id", ASCENDING)], name="entry_id", unique=True),
             IndexModel(newest, name="at_entry_id"),
             IndexModel([("expires_at", ASCENDING)], name="expires_at", expireAfterSeconds=0),
         ]
-        ensure_indexes(self._entries, indexes)
+        return [(self._entries, indexes)]
 
     def add(self, entry: AuditEntry) -> None:
         """Write an entry."""

@@ -8,7 +8,7 @@ run record names the one that counts, so a late attempt changes nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import Literal
+from typing import Literal, override
 
 import msgspec
 import numpy as np
@@ -18,7 +18,8 @@ from analysis.models import Floats, Research
 from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
-from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, patiently
 
 type BatchKind = Literal["symbols", "users"]
 
@@ -28,17 +29,18 @@ _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "ep
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
-class BatchStore:
+class BatchStore(Indexed):
     """Batches by plan, kind and number."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._batches = database["run_batches"]
 
-    def ensure_indexes(self) -> None:
-        """Create the indexes behind the queries here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key and the index behind the deletion of a run's batches."""
         keys = [("plan_id", ASCENDING), ("kind", ASCENDING), ("number", ASCENDING)]
         indexes = [IndexModel(keys, name="plan_id_kind_number", unique=True), IndexModel("run_id", name="run_id")]
-        ensure_indexes(self._batches, indexes)
+        return [(self._batches, indexes)]
 
     def write(self, run_id: str, plan_id: str, kind: BatchKind, batches: Iterable[list[str]]) -> None:
         """Write the batches of a new plan for a run."""
@@ -112,7 +114,7 @@ class BatchStore:
         """Record a page's outcome and errors; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
         values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
-        return self._batches.update_one(query, {"$set": values}).matched_count == 1
+        return patiently(lambda: self._batches.update_one(query, {"$set": values})).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
         """Return the sum of the recorded outcomes of all pages."""
@@ -147,7 +149,8 @@ class BatchStore:
         return count, first
 
     def _set(self, plan_id: str, kind: BatchKind, number: int, values: Document) -> None:
-        self._batches.update_one({"plan_id": plan_id, "kind": kind, "number": number}, {"$set": values})
+        query = {"plan_id": plan_id, "kind": kind, "number": number}
+        patiently(lambda: self._batches.update_one(query, {"$set": values}))
 
 
 def _prepared_to_document(prices: PreparedPrices) -> Document:

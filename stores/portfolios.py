@@ -12,19 +12,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import TypeIs
+from typing import TypeIs, override
 
-from bson import CodecOptions, DatetimeConversion, Decimal128
-from pymongo import ASCENDING, IndexModel
+from bson import Decimal128
 
 from analysis.models import Holding, InvalidHolding, Portfolio
-from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, find_each
+from stores.indexes import Indexed, Indexes
+from stores.mongo import IDS_PER_LOOKUP, BackendCollection, Document, DocumentDatabase
 
+COLLECTIONS = ("users", "holdings", "watchlist", "accounts")
 MOST_HOLDINGS = 5_000
 MOST_WATCHED = 5_000
 """With this many of both, a report takes some 10 MB of the 16 MB that a MongoDB document may have."""
 
+_MOST_ITEMS = 10_000
+"""The most documents of one user in the watchlist, whose symbols may be repeated."""
+
 _USERS_PER_QUERY = 1_000
+# Of documents in users or accounts with one id; it makes a lot of 1,000.
+_MOST_REPEATED = 499
 _LARGEST_NUMBER = 1e12
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
@@ -32,11 +38,6 @@ _MOST_INVALID_SHOWN = 100
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
 _log = logging.getLogger(__name__)
-
-# A date outside Python's range, or text that is not UTF-8, matters only where the field is used.
-_LENIENT: CodecOptions[Document] = CodecOptions(
-    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
 
 
 class InvalidField(ValueError):
@@ -52,19 +53,17 @@ class InvalidPortfolio:
     error: str
 
 
-class PortfolioStore:
+class PortfolioStore(Indexed):
     """Users with their holdings, watchlists and accounts."""
 
     def __init__(self, database: DocumentDatabase) -> None:
-        self._users, self._holdings, self._watchlist, self._accounts = (
-            database.get_collection(name, codec_options=_LENIENT)
-            for name in ("users", "holdings", "watchlist", "accounts")
-        )
+        self.collections = tuple(BackendCollection(database, name) for name in COLLECTIONS)
+        self._users, self._holdings, self._watchlist, self._accounts = self.collections
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind every query here; the backend may already have created it."""
-        for collection in (self._users, self._holdings, self._watchlist, self._accounts):
-            ensure_indexes(collection, [IndexModel([("user_id", ASCENDING)], name="user_id")])
+    @override
+    def indexes(self) -> Indexes:
+        """Return the index behind every query here; it is the backend's to create, or an operator's with preflight."""
+        return [(collection.documents, [collection.index()]) for collection in self.collections]
 
     def active_user_ids(self, only: Sequence[str] | None) -> Iterator[list[str]]:
         """Yield the ids of active users, ascending, in chunks: of all users, or of those in ``only``."""
@@ -75,39 +74,29 @@ class PortfolioStore:
                 yield from self._active_user_ids(list(selection))
 
     def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
-        last = ""
-        while True:
-            # Paged by key: a cursor left open during a whole plan would not survive a restart of the server. Arrays of
-            # texts would match as well.
-            condition: Document = {"$gt": last, "$not": {"$type": "array"}}
-            if selection is not None:
-                condition["$in"] = selection
-            fields = {"_id": False, "user_id": True, "is_active": True}
-            documents = list(
-                self._users.find({"user_id": condition}, fields).sort("user_id", ASCENDING).limit(_USERS_PER_QUERY)
-            )
-            if not documents:
-                return
-            last = documents[-1]["user_id"]
+        condition: Document = {"$gt": ""} if selection is None else {"$gt": "", "$in": selection}
+        for lot in self._users.by_user(condition, ("is_active",), _MOST_REPEATED):
             # An absent flag means active. Documents with the same id are one user.
-            yield sorted({d["user_id"] for d in documents if d.get("is_active") in (None, True)})
+            yield sorted({d["user_id"] for d in lot if d.get("is_active") in (None, True)})
 
     def count_without_user_id(self) -> int:
         """Return the number of user documents without a usable id, which cannot be analyzed."""
         unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
-        return self._users.count_documents({"$or": unusable})
+        return self._users.count({"$or": unusable})
 
     def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
         """Return the symbols each user holds or watches; users with neither are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
-        symbols: dict[str, set[str]] = defaultdict(set)
-        for collection in (self._holdings, self._watchlist):
-            for document in _of_users(collection, user_ids, contiguous, ("symbol",)):
-                found = symbols[document["user_id"]]
-                if _is_symbol(document.get("symbol")):
-                    found.add(document["symbol"])
+        wanted, symbols = set(user_ids), defaultdict[str, set[str]](set)
+        for collection, most in ((self._holdings, MOST_HOLDINGS), (self._watchlist, _MOST_ITEMS)):
+            for lot in _of_users(collection, user_ids, ("symbol",), most, contiguous=contiguous):
+                for user_id, documents in _grouped([lot]).items():
+                    if user_id in wanted:
+                        # A user with too many fails, and must not cost other users their prices.
+                        own = documents if len(documents) <= most else []
+                        symbols[user_id].update(d["symbol"] for d in own if _is_symbol(d.get("symbol")))
         return dict(symbols)
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
@@ -116,36 +105,35 @@ class PortfolioStore:
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
         which is much faster than a lookup of each.
         """
+        wanted = (
+            (self._users, ("analysis_thresholds",), _MOST_REPEATED),
+            (self._accounts, ("cash", "buying_power"), _MOST_REPEATED),
+            (self._holdings, ("symbol", "quantity", "avg_price"), MOST_HOLDINGS),
+            (self._watchlist, ("symbol",), _MOST_ITEMS),
+        )
         documents = [
-            _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",))),
-            _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power"))),
-            _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price"))),
-            _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",))),
+            _grouped(_of_users(collection, user_ids, fields, most, contiguous=contiguous))
+            for collection, fields, most in wanted
         ]
         return [_read(user_id, *[own.get(user_id, ()) for own in documents]) for user_id in user_ids]
 
 
 def _of_users(
-    collection: Documents,
-    user_ids: Sequence[str],
-    contiguous: bool,  # noqa: FBT001 - passed on
-    fields: Sequence[str],
-) -> Iterator[Document]:
-    projection = {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}
+    collection: BackendCollection, user_ids: Sequence[str], fields: Sequence[str], most: int, *, contiguous: bool
+) -> Iterator[list[Document]]:
+    """Yield the documents of users in lots of whole users; others between them are included if ``contiguous``."""
     if contiguous and user_ids:
-        of_range = {"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}
-        documents: Iterable[Document] = collection.find(of_range, projection).to_list()
+        yield from collection.by_user({"$gte": user_ids[0], "$lte": user_ids[-1]}, fields, most)
     else:
-        documents = find_each(collection, "user_id", user_ids, projection)
-    wanted = set(user_ids)
-    # A query by value also matches arrays that contain the value.
-    return (d for d in documents if isinstance(d["user_id"], str) and d["user_id"] in wanted)
+        for few in batched(user_ids, IDS_PER_LOOKUP, strict=False):
+            yield from collection.by_user({"$in": list(few)}, fields, most)
 
 
-def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
+def _grouped(lots: Iterable[list[Document]]) -> dict[str, list[Document]]:
     groups: dict[str, list[Document]] = defaultdict(list)
-    for document in documents:
-        groups[document["user_id"]].append(document)
+    for lot in lots:
+        for document in lot:
+            groups[document["user_id"]].append(document)
     return groups
 
 
@@ -169,9 +157,10 @@ def _portfolio(
 ) -> Portfolio | InvalidPortfolio:
     if len(holdings) > MOST_HOLDINGS:
         return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
-    watched = {item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))}
-    if len(watched) > MOST_WATCHED:
-        return InvalidPortfolio(user_id, "too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
+    try:
+        watched = _watched(watchlist)
+    except InvalidField as error:
+        return InvalidPortfolio(user_id, "too_many_watched", str(error))
     valid, invalid = _holdings(holdings)
     if invalid and not valid:
         named = "; ".join(f"{holding.symbol}: {holding.reason}" for holding in invalid[:2])
@@ -193,6 +182,16 @@ def _portfolio(
         invalid_holdings=tuple(invalid[:_MOST_INVALID_SHOWN]),
         thresholds=thresholds,
     )
+
+
+def _watched(documents: Sequence[Document]) -> set[str]:
+    """Return the valid ones of the watched symbols."""
+    if len(documents) > _MOST_ITEMS:
+        raise InvalidField(f"There are more than {_MOST_ITEMS} watchlist items.")
+    watched = {item["symbol"] for item in documents if _is_symbol(item.get("symbol"))}
+    if len(watched) > MOST_WATCHED:
+        raise InvalidField(f"There are more than {MOST_WATCHED} symbols watched.")
+    return watched
 
 
 def _account(documents: Sequence[Document]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import get_args
+from typing import get_args, override
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -29,7 +29,8 @@ from records import (
     Scope,
     user_counts,
 )
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, patiently
 
 _log = logging.getLogger(__name__)
 
@@ -37,14 +38,15 @@ _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 _LEASE = "portfolio-analysis"
 
 
-class RunStore:
+class RunStore(Indexed):
     """Runs by ``run_id``. Every change of state is one conditional update, so that only one of two takes effect."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._runs = database["portfolio_analysis_runs"]
 
-    def ensure_indexes(self) -> None:
-        """Create the key and the indexes behind the queries here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the keys and the indexes behind the queries here."""
         newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         indexes = [
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
@@ -54,7 +56,7 @@ class RunStore:
             IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
             IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         ]
-        ensure_indexes(self._runs, indexes)
+        return [(self._runs, indexes)]
 
     def create(
         self,
@@ -246,7 +248,8 @@ class RunStore:
     def page_done(self, run_id: str, outcome: Outcome) -> None:
         """Add a page to the visible progress; called once per page. The end of the run counts again."""
         added = {"progress.pages_done": 1, **user_counts(outcome)}
-        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()})
+        query, changes = {"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()}
+        patiently(lambda: self._runs.update_one(query, changes))
 
     def request_cancel(self, run_id: str, now: datetime) -> bool:
         """Request an early end of an active run; return whether there was an active one."""

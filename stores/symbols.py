@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import override
 
 import msgspec
 import numpy as np
@@ -15,7 +16,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from analysis.models import Research
 from analysis.prices import Bars
 from records import PriceIssue
-from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
@@ -39,15 +41,16 @@ class History:
     issues: tuple[PriceIssue, ...] = ()
 
 
-class PriceStore:
+class PriceStore(Indexed):
     """The history of each symbol, one document a symbol."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._prices = database["symbol_prices"]
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind every query here."""
-        ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, which is behind every query here."""
+        return [(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])]
 
     def save(self, histories: Mapping[str, History]) -> None:
         """Store the history of each symbol, replacing the previous one."""
@@ -63,16 +66,17 @@ class PriceStore:
         return {symbol: history for symbol, history in found.items() if history is not None}
 
 
-class ResearchStore:
+class ResearchStore(Indexed):
     """Research by ``as_of`` and ``symbol``."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._research = database["symbol_research"]
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind the upserts here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, which is behind the upserts here."""
         keys = [("as_of", DESCENDING), ("symbol", ASCENDING)]
-        ensure_indexes(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])
+        return [(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])]
 
     def save(self, research: Sequence[Research]) -> None:
         """Store the research; a repetition replaces it."""

@@ -92,7 +92,7 @@ def record_refusal(
     entry = new_entry("sign_in", credential, client=client, problem=refusal.slug)
     if subject is not None:
         entry = replace(entry, actor=subject.actor, credential_id=subject.name)
-    _record_refused(lambda: worker.connections().audit, entry)
+    _record_refused(lambda: worker.services().audit, entry)
 
 
 def new_entry(action: AuditedAction, credential: Credential, **known: Any) -> AuditEntry:  # noqa: ANN401 - its members

@@ -82,7 +82,7 @@ def test_a_provider_key_that_is_not_in_the_vault_is_reported_with_its_names(vaul
 
 def test_the_apps_own_collections_are_read_from_the_primary_and_written_with_majority_whatever_the_url_says() -> None:
     url = {"MONGODB_URL": "mongodb://127.0.0.1:1/?readPreference=secondaryPreferred&w=1&readConcernLevel=available"}
-    made = Worker(Settings.from_environment(IN_AZURE | url)).connections()
+    made = Worker(Settings.from_environment(IN_AZURE | url)).services()
     own = (made.runs, made.lease, made.nights, made.batches, made.prices, made.research, made.reports, made.audit)
     collections = [part for store in own for part in vars(store).values() if isinstance(part, Collection)]
     assert len(collections) >= len(own)

@@ -47,6 +47,7 @@ class Stores:
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
         self.record_end = record_end
+        self.ensure_keys = lambda: None
         environment = {"MONGODB_URL": "mongodb://not-used", "MARKET_DATA_PROVIDER": "sample"}
         times = {"ANALYSIS_SCHEDULE": "0 0 1 * * *", "ANALYSIS_STALL_SECONDS": "300", "ANALYSIS_RETENTION_DAYS": "30"}
         self.settings = Settings.from_environment(environment | times)

@@ -61,6 +61,7 @@ def all_services(
             audit=AuditLog(database),
             provider=provider,
             record_end=record_end,
+            ensure_keys=lambda: None,
         )
         client.close()
 

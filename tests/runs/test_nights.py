@@ -37,7 +37,9 @@ type Fire = Callable[..., None]
 @pytest.fixture
 def fire(services: Services, client: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch) -> Fire:
     """Return a function that fires a timer as the host does, with any status of the timer."""
-    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
+    monkeypatch.setattr(
+        timers, "worker", lambda: SimpleNamespace(services=lambda: services, settle_indexes=lambda: None)
+    )
 
     def call(timer: str = "nightly_analysis", following: str | None = None, *, past_due: bool = False) -> None:
         function = inspect.unwrap(getattr(timers, timer)._function.get_user_function())  # noqa: SLF001
