@@ -10,6 +10,7 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.indexes import Indexed, ensure_keys, missing, settle
 from stores.mongo import OWN_COLLECTIONS, DocumentDatabase
+from stores.nights import NightStore
 from stores.portfolios import COLLECTIONS, PortfolioStore
 from stores.refusals import CommandRefused
 from stores.reports import ReportStore
@@ -32,7 +33,8 @@ def test_indexes_that_are_there_cost_one_look_a_collection_and_nothing_is_create
     commands = Commands()
     with wired(database, commands=commands) as seen:
         settle(own_stores(seen), PortfolioStore(seen))
-    assert commands.names().count("listIndexes") == len(OWN_COLLECTIONS) - 1 + len(COLLECTIONS)  # the lease needs none
+    # Of one document each, neither the lease nor the nights need an index.
+    assert commands.names().count("listIndexes") == len(OWN_COLLECTIONS) - 2 + len(COLLECTIONS)
     assert "createIndexes" not in commands.names()
 
 
@@ -120,6 +122,6 @@ def test_the_stores_write_exactly_the_collections_whose_rights_the_health_check_
     database: DocumentDatabase,
 ) -> None:
     with_index = {collection.name for store in own_stores(database) for collection, _ in store.indexes()}
-    lease = RunLease(database)._leases.name  # noqa: SLF001 - it has no index
-    assert with_index | {lease} == set(OWN_COLLECTIONS)
+    without = {RunLease(database)._leases.name, NightStore(database)._nights.name}  # noqa: SLF001 - of one document each
+    assert with_index | without == set(OWN_COLLECTIONS)
     assert tuple(collection.documents.name for collection in PortfolioStore(database).collections) == COLLECTIONS
