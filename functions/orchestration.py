@@ -82,13 +82,15 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
 
 
 def _too_few_prices(plan: Plan, loaded: BatchResult) -> Failure | None:
-    """Return the reason to stop if the share of symbols with prices is below the limit."""
-    priced = plan.symbols - loaded.failed
-    if plan.symbols == 0 or priced / plan.symbols >= plan.min_success_rate:
+    """Return the reason to stop if the share of positions with prices is below the limit."""
+    priced = plan.positions - loaded.failed_positions
+    if plan.positions == 0 or priced / plan.positions >= plan.min_success_rate:
         return None
-    missing, unnamed = ", ".join(loaded.failed_symbols), loaded.failed - len(loaded.failed_symbols)
-    more = f" and {unnamed} more" if unnamed else ""
-    text = f"Only {priced} of {plan.symbols} symbols have prices, {plan.min_success_rate:.0%} are needed"
+    worst = zip(loaded.failed_symbols, loaded.failed_holders, strict=True)
+    missing = ", ".join(f"{symbol} (held by {holders})" for symbol, holders in worst)
+    unnamed = loaded.failed - len(loaded.failed_symbols)
+    more = f" and {unnamed} more symbols" if unnamed else ""
+    text = f"Only {priced} of {plan.positions} positions have prices, {plan.min_success_rate:.0%} are needed"
     return Failure("too_few_prices", f"{text}; without prices: {missing}{more}.")
 
 
@@ -139,9 +141,16 @@ def _gather(context: OrchestrationContext, tasks: Sequence[Task[Any]], *, phase:
 
 
 def _sum(total: BatchResult, result: BatchResult) -> BatchResult:
+    named = [
+        *zip(total.failed_symbols, total.failed_holders, strict=False),
+        *zip(result.failed_symbols, result.failed_holders, strict=False),
+    ]
+    worst = sorted(named, key=lambda pair: (-pair[1], pair[0]))[:_NAMED_SYMBOLS]
     return BatchResult(
         failed=total.failed + result.failed,
-        failed_symbols=(total.failed_symbols + result.failed_symbols)[:_NAMED_SYMBOLS],
+        failed_symbols=tuple(symbol for symbol, _ in worst),
+        failed_holders=tuple(holders for _, holders in worst),
+        failed_positions=total.failed_positions + result.failed_positions,
         failure=total.failure or result.failure,
     )
 

@@ -29,6 +29,7 @@ _LARGEST_NUMBER = 1e12
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_INVALID_SHOWN = 100
+_FIELDS_OF_HOLDINGS = ("symbol", "quantity", "avg_price")
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,14 @@ class InvalidPortfolio:
     user_id: str
     error_type: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSymbols:
+    """The symbols of one user: of readable holdings that are not closed, and those only watched."""
+
+    held: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
 
 
 class PortfolioStore:
@@ -97,18 +106,15 @@ class PortfolioStore:
         unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
         return self._users.count_documents({"$or": unusable})
 
-    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
-        """Return the symbols each user holds or watches; users with neither are left out.
+    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, OwnSymbols]:
+        """Return the symbols of each user; users with neither holdings nor a watchlist are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
-        symbols: dict[str, set[str]] = defaultdict(set)
-        for collection in (self._holdings, self._watchlist):
-            for document in _of_users(collection, user_ids, contiguous, ("symbol",)):
-                found = symbols[document["user_id"]]
-                if _is_symbol(document.get("symbol")):
-                    found.add(document["symbol"])
-        return dict(symbols)
+        holdings = _grouped(_of_users(self._holdings, user_ids, contiguous, _FIELDS_OF_HOLDINGS))
+        watchlists = _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",)))
+        owners = dict.fromkeys([*holdings, *watchlists])
+        return {user_id: _symbols(holdings.get(user_id, ()), watchlists.get(user_id, ())) for user_id in owners}
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
         """Return the portfolios of ``user_ids``, which are ascending, in that order.
@@ -119,7 +125,7 @@ class PortfolioStore:
         documents = [
             _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",))),
             _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power"))),
-            _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price"))),
+            _grouped(_of_users(self._holdings, user_ids, contiguous, _FIELDS_OF_HOLDINGS)),
             _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",))),
         ]
         return [_read(user_id, *[own.get(user_id, ()) for own in documents]) for user_id in user_ids]
@@ -169,7 +175,7 @@ def _portfolio(
 ) -> Portfolio | InvalidPortfolio:
     if len(holdings) > MOST_HOLDINGS:
         return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
-    watched = {item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))}
+    watched = _watched(watchlist)
     if len(watched) > MOST_WATCHED:
         return InvalidPortfolio(user_id, "too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     valid, invalid = _holdings(holdings)
@@ -193,6 +199,23 @@ def _portfolio(
         invalid_holdings=tuple(invalid[:_MOST_INVALID_SHOWN]),
         thresholds=thresholds,
     )
+
+
+def _symbols(holdings: Sequence[Document], watchlist: Sequence[Document]) -> OwnSymbols:
+    """Return the symbols of a user, none of one with more than a report can hold: that user fails, without prices."""
+    watched = _watched(watchlist)
+    if len(holdings) > MOST_HOLDINGS or len(watched) > MOST_WATCHED:
+        return OwnSymbols()
+    try:
+        valid, _ = _holdings(holdings)
+    except Exception:  # noqa: BLE001 - it fails again when the user is analyzed, and is logged there
+        return OwnSymbols()
+    held = frozenset(holding.symbol for holding in valid)
+    return OwnSymbols(held, frozenset(watched - held))
+
+
+def _watched(watchlist: Sequence[Document]) -> set[str]:
+    return {item["symbol"] for item in watchlist if _is_symbol(item.get("symbol"))}
 
 
 def _account(documents: Sequence[Document]) -> tuple[float, float]:
