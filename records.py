@@ -239,7 +239,7 @@ class Plan(Struct, frozen=True):
     """The size of a run, or the reason why it cannot be planned.
 
     ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
-    prices, 0 in a run of some users.
+    prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.
     """
 
     plan_id: str = ""
@@ -248,6 +248,7 @@ class Plan(Struct, frozen=True):
     pages: int = 0
     min_success_rate: float = 0.0
     positions: int = 0
+    load_at_once: int = 0
     failure: Failure | None = None
 
 

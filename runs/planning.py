@@ -62,6 +62,7 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
         # One person's symbols must not keep that person, or those whose run failed, from being analyzed.
         min_success_rate=parameters.min_success_rate if planner.is_of_all_users else 0.0,
         positions=sum(symbols.values()),
+        load_at_once=services.provider.batches_at_once,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
     services.batches.write_symbols(run.run_id, made.plan_id, batches)

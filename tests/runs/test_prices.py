@@ -47,6 +47,7 @@ class Source:
     """The error for a request that contains the symbol; the symbols before it are answered."""
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
+    batches_at_once: int = 0
     became: dict[str, Listing] = field(default_factory=dict)
     knows_nothing: ProviderUnavailable | KeyRefused | None = None
     asked_what_became: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
