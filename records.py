@@ -236,13 +236,19 @@ class Parameters(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The size of a run, or the reason why it cannot be planned."""
+    """The size of a run, or the reason why it cannot be planned.
+
+    ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
+    prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.
+    """
 
     plan_id: str = ""
     symbols: int = 0
     symbol_batches: int = 0
     pages: int = 0
     min_success_rate: float = 0.0
+    positions: int = 0
+    load_at_once: int = 0
     failure: Failure | None = None
 
 
@@ -266,12 +272,15 @@ class Batch(Struct, frozen=True):
 class BatchResult(Struct, frozen=True):
     """The result of a batch, or of several together.
 
-    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
-    ``failure`` is the reason why a batch as a whole could not be processed.
+    ``failed`` counts the members of the batch that failed: users, or held symbols. ``failed_symbols`` names the most
+    held of these, with their ``failed_holders``, and ``failed_positions`` are the holders of all. ``failure`` is the
+    reason why a batch as a whole could not be processed.
     """
 
     failed: int = 0
     failed_symbols: tuple[str, ...] = ()
+    failed_holders: tuple[int, ...] = ()
+    failed_positions: int = 0
     failure: Failure | None = None
 
 

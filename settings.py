@@ -77,6 +77,7 @@ class Settings:
     page_size: int
     min_success_rate: float
     lookback_days: int
+    watchlist_unknown_limit: int
     stall_seconds: int
     retention_days: int
     audit_retention_days: int
@@ -124,6 +125,7 @@ class Settings:
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=12_600),
+            watchlist_unknown_limit=_whole(values, "WATCHLIST_UNKNOWN_LIMIT", default=20, low=0, high=5_000),
             stall_seconds=_whole(values, "ANALYSIS_STALL_SECONDS", default=1800, low=1, high=86_400),
             retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
             audit_retention_days=_whole(values, "AUDIT_RETENTION_DAYS", default=365, low=1, high=3650),

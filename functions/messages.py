@@ -33,13 +33,17 @@ class PlanInput(Struct, frozen=True):
 
 
 class GroupInput(Struct, frozen=True):
-    """The consecutive batches of a run's plan that a sub-orchestration runs an ``activity`` for."""
+    """The consecutive batches of a run's plan that a sub-orchestration runs an ``activity`` for.
+
+    At most ``at_once`` of them are under way, any number if it is 0.
+    """
 
     run_id: str
     plan_id: str
     activity: str
     first: int
     count: int
+    at_once: int = 0
 
 
 class FinishInput(Struct):

@@ -181,6 +181,11 @@ param minSuccessRate string = '0.7'
 @maxValue(12600)
 param lookbackDays int = 1260
 
+@description('Unknown watchlist symbols that are requested per user and night.')
+@minValue(0)
+@maxValue(5000)
+param watchlistUnknownLimit int = 20
+
 @description('Seconds without progress after which a run is stopped.')
 @minValue(901)
 @maxValue(86400)
@@ -405,6 +410,7 @@ var analysisSettings = {
   ANALYSIS_PAGE_SIZE: string(pageSize)
   ANALYSIS_MIN_SUCCESS_RATE: minSuccessRate
   ANALYSIS_LOOKBACK_DAYS: string(lookbackDays)
+  WATCHLIST_UNKNOWN_LIMIT: string(watchlistUnknownLimit)
   ANALYSIS_STALL_SECONDS: string(stallSeconds)
   ANALYSIS_RETENTION_DAYS: string(retentionDays)
   AUDIT_RETENTION_DAYS: string(auditRetentionDays)

@@ -45,10 +45,17 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
         services.runs.finish(run.run_id, status, changes)
         # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
+    plan = services.runs.plan(run.run_id)
+    unpriced = [] if plan is None else services.batches.failed_symbols(plan.plan_id)
     if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
         _log_end(services, services.runs.get(run.run_id) or run)
+        if (only_watched := len(unpriced) - run.symbols_failed) > 0:
+            _log.info("%d symbols that are only on watchlists have no prices (run_id=%s)", only_watched, run.run_id)
         services.runs.set_closing(run.run_id, "logged")
+    if any(error.error_type == "too_few_prices" for error in run.errors):
+        # The source's answers may have been incomplete: the next run asks again.
+        services.prices.forget_empty(unpriced)
     services.batches.delete(run.run_id)
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)

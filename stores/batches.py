@@ -8,6 +8,7 @@ run record names the one that counts, so a late attempt changes nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from itertools import repeat
 from typing import Literal, override
 
 import msgspec
@@ -44,24 +45,39 @@ class BatchStore(Indexed):
 
     def write(self, run_id: str, plan_id: str, kind: BatchKind, batches: Iterable[list[str]]) -> None:
         """Write the batches of a new plan for a run."""
-        documents = [
-            {"run_id": run_id, "plan_id": plan_id, "kind": kind, "number": number, "members": members}
-            for number, members in enumerate(batches)
-        ]
-        bulk_write(self._batches, [InsertOne(document) for document in documents])
+        self._write(run_id, plan_id, kind, ({"members": members} for members in batches))
+
+    def write_symbols(self, run_id: str, plan_id: str, batches: Iterable[Mapping[str, int]]) -> None:
+        """Write the batches of symbols of a new plan for a run, with the number of holders of each symbol."""
+        contents = ({"members": list(batch), "holders": list(batch.values())} for batch in batches)
+        self._write(run_id, plan_id, "symbols", contents)
+
+    def symbols(self, plan_id: str, number: int) -> dict[str, int]:
+        """Return the symbols of a batch with the number of their holders, none after the run."""
+        query = {"plan_id": plan_id, "kind": "symbols", "number": number}
+        document = self._batches.find_one(query, {"members": True, "holders": True})
+        if document is None:
+            return {}
+        # A plan without holders is of an earlier version of the app.
+        return dict(zip(document["members"], document.get("holders", repeat(1)), strict=False))
 
     def members(self, plan_id: str, kind: BatchKind, number: int) -> list[str]:
         """Return the symbols or user ids of a batch, none after the run."""
         document = self._batches.find_one({"plan_id": plan_id, "kind": kind, "number": number}, {"members": True})
         return [] if document is None else document["members"]
 
-    def record_symbols(self, plan_id: str, number: int, errors: Mapping[str, RunError]) -> None:
-        """Record the symbols of a batch without usable prices in this run, with the reasons."""
-        values = {"failed": sorted(errors), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
+    def record_symbols(self, plan_id: str, number: int, failed: Iterable[str], errors: Mapping[str, RunError]) -> None:
+        """Record the symbols of a batch without usable prices in this run, and those of them that are errors of it."""
+        values = {"failed": sorted(failed), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
         self._set(plan_id, "symbols", number, values)
 
+    def failed_symbols(self, plan_id: str) -> list[str]:
+        """Return all symbols without usable prices in this run."""
+        batches = self._batches.find({"plan_id": plan_id, "kind": "symbols"}, {"failed": True})
+        return [symbol for batch in batches for symbol in batch.get("failed", [])]
+
     def symbol_errors(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
-        """Return the number of symbols without usable prices, and up to ``limit`` of the reasons, in order."""
+        """Return the number of errors of symbols without usable prices, and up to ``limit`` of them, in order."""
         return self._errors({"plan_id": plan_id, "kind": "symbols"}, limit)
 
     def priced_symbols(self, plan_id: str, number: int) -> list[str]:
@@ -138,6 +154,13 @@ class BatchStore(Indexed):
     def delete_plan(self, plan_id: str) -> None:
         """Delete a plan that does not count."""
         self._batches.delete_many({"plan_id": plan_id})
+
+    def _write(self, run_id: str, plan_id: str, kind: BatchKind, contents: Iterable[Document]) -> None:
+        documents = [
+            {"run_id": run_id, "plan_id": plan_id, "kind": kind, "number": number, **content}
+            for number, content in enumerate(contents)
+        ]
+        bulk_write(self._batches, [InsertOne(document) for document in documents])
 
     def _errors(self, query: Document, limit: int) -> tuple[int, list[RunError]]:
         count = 0

@@ -105,15 +105,20 @@ def _is_for_identity(url: str) -> bool:
 
 
 def find_each(
-    collection: Documents, field: str, values: Sequence[str], fields: Mapping[str, bool] | None = None
+    collection: Documents,
+    field: str,
+    values: Sequence[str],
+    fields: Mapping[str, bool] | None = None,
+    *,
+    condition: Mapping[str, object] | None = None,
 ) -> Iterator[Document]:
-    """Yield the documents whose ``field`` is one of ``values``, in no order.
+    """Yield the documents whose ``field`` is one of ``values`` and that meet the ``condition``, in no order.
 
     Queried in small chunks: query planners vary with long lists of alternatives, and SecantusDB's time grows with the
     square of their length.
     """
     for lot in batched(values, IDS_PER_LOOKUP, strict=False):
-        yield from collection.find({field: {"$in": list(lot)}}, fields)
+        yield from collection.find({field: {"$in": list(lot)}, **(condition or {})}, fields)
 
 
 class WriteRefused(Exception):

@@ -35,6 +35,7 @@ _LARGEST_NUMBER = 1e12
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_INVALID_SHOWN = 100
+_FIELDS_OF_HOLDINGS = ("symbol", "quantity", "avg_price")
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}")
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,17 @@ class InvalidPortfolio:
     user_id: str
     error_type: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSymbols:
+    """The symbols of one user: of readable holdings that are not closed, and those only watched.
+
+    There are none of a user with more than a report can hold: that user fails, and must not cost others their prices.
+    """
+
+    held: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
 
 
 class PortfolioStore(Indexed):
@@ -84,20 +96,21 @@ class PortfolioStore(Indexed):
         unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
         return self._users.count({"$or": unusable})
 
-    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
-        """Return the symbols each user holds or watches; users with neither are left out.
+    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, OwnSymbols]:
+        """Return the symbols of each user; users with neither holdings nor a watchlist are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
-        wanted, symbols = set(user_ids), defaultdict[str, set[str]](set)
-        for collection, most in ((self._holdings, MOST_HOLDINGS), (self._watchlist, _MOST_ITEMS)):
-            for lot in _of_users(collection, user_ids, ("symbol",), most, contiguous=contiguous):
-                for user_id, documents in _grouped([lot]).items():
-                    if user_id in wanted:
-                        # A user with too many fails, and must not cost other users their prices.
-                        own = documents if len(documents) <= most else []
-                        symbols[user_id].update(d["symbol"] for d in own if _is_symbol(d.get("symbol")))
-        return dict(symbols)
+        held, watched = dict[str, frozenset[str] | None](), dict[str, frozenset[str] | None]()
+        for lot in _of_users(self._holdings, user_ids, _FIELDS_OF_HOLDINGS, MOST_HOLDINGS, contiguous=contiguous):
+            held |= {user_id: _held(documents) for user_id, documents in _grouped([lot]).items()}
+        for lot in _of_users(self._watchlist, user_ids, ("symbol",), _MOST_ITEMS, contiguous=contiguous):
+            watched |= {user_id: _watched_if_few(documents) for user_id, documents in _grouped([lot]).items()}
+        owners = (held | watched).keys() & set(user_ids)
+        return {
+            user_id: _own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
+            for user_id in owners
+        }
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
         """Return the portfolios of ``user_ids``, which are ascending, in that order.
@@ -182,6 +195,28 @@ def _portfolio(
         invalid_holdings=tuple(invalid[:_MOST_INVALID_SHOWN]),
         thresholds=thresholds,
     )
+
+
+def _own_symbols(held: frozenset[str] | None, watched: frozenset[str] | None) -> OwnSymbols:
+    return OwnSymbols() if held is None or watched is None else OwnSymbols(held, watched - held)
+
+
+def _held(documents: Sequence[Document]) -> frozenset[str] | None:
+    """Return the symbols held, ``None`` if there are too many, or if something unforeseen is in the documents."""
+    if len(documents) > MOST_HOLDINGS:
+        return None
+    try:
+        valid, _ = _holdings(documents)
+    except Exception:  # noqa: BLE001 - it fails again when the user is analyzed, and is logged there
+        return None
+    return frozenset(holding.symbol for holding in valid)
+
+
+def _watched_if_few(documents: Sequence[Document]) -> frozenset[str] | None:
+    try:
+        return frozenset(_watched(documents))
+    except InvalidField:
+        return None
 
 
 def _watched(documents: Sequence[Document]) -> set[str]:

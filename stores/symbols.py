@@ -22,6 +22,7 @@ from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _OPTIONAL = ("high", "low", "volume")
+_EMPTY = {"dates": b""}
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ _log = logging.getLogger(__name__)
 class History:
     """The source's answer to a request for a symbol's bars from ``start`` to ``end``, both included.
 
-    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; ``issues`` are the price
-    issues of the answer.
+    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; then ``end`` is the day when
+    it was last asked. ``issues`` are the price issues of the answer.
     """
 
     source: str
@@ -64,6 +65,18 @@ class PriceStore(Indexed):
         """Return the histories of those ``symbols`` that have a readable one."""
         found = {document["symbol"]: _history(document) for document in find_each(self._prices, "symbol", symbols)}
         return {symbol: history for symbol, history in found.items() if history is not None}
+
+    def without_prices(self, symbols: Sequence[str]) -> dict[str, History | None]:
+        """Return those ``symbols`` that have no stored price, with their empty history if the source was asked."""
+        stored = {document["symbol"] for document in find_each(self._prices, "symbol", symbols, {"symbol": True})}
+        answers = find_each(self._prices, "symbol", sorted(stored), condition=_EMPTY)
+        empty = {document["symbol"]: _history(document) for document in answers}
+        return {symbol: empty.get(symbol) for symbol in symbols if symbol not in stored or symbol in empty}
+
+    def forget_empty(self, symbols: Sequence[str]) -> None:
+        """Delete the histories of ``symbols`` that have no price, so that the next run asks for them."""
+        for document in list(find_each(self._prices, "symbol", symbols, {"symbol": True}, condition=_EMPTY)):
+            self._prices.delete_one({"symbol": document["symbol"], **_EMPTY})
 
 
 class ResearchStore(Indexed):

@@ -148,5 +148,5 @@ def test_workers_threads_and_concurrent_activities_fit_together() -> None:
 
 def test_orchestrations_have_a_version_and_those_of_newer_versions_are_rejected() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
-    assert durable["defaultVersion"] == "1.0"
+    assert durable["defaultVersion"] == "1.1"
     assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

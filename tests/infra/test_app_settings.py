@@ -50,6 +50,7 @@ LIMITS = {
     "MARKET_DATA_CONCURRENCY": "marketDataConcurrency",
     "ANALYSIS_PAGE_SIZE": "pageSize",
     "ANALYSIS_LOOKBACK_DAYS": "lookbackDays",
+    "WATCHLIST_UNKNOWN_LIMIT": "watchlistUnknownLimit",
     "ANALYSIS_STALL_SECONDS": "stallSeconds",
     "ANALYSIS_RETENTION_DAYS": "retentionDays",
     "AUDIT_RETENTION_DAYS": "auditRetentionDays",

@@ -5,7 +5,7 @@ import pytest
 from analysis.models import Portfolio
 from stores.administrators import AdministratorStore
 from stores.mongo import DocumentDatabase
-from stores.portfolios import COLLECTIONS, PortfolioStore
+from stores.portfolios import COLLECTIONS, OwnSymbols, PortfolioStore
 from tests.faults.meddling import DefaultCollation, Refusing
 from tests.stores.wired import wired
 
@@ -42,7 +42,7 @@ def test_every_user_is_found_once_and_with_the_own_holdings(
         loaded = [portfolio for whole in (True, False) for portfolio in store.load(page, contiguous=whole)]
         assert store.count_without_user_id() == 0
     assert found == USER_IDS
-    assert symbols == {user_id: {user_id} for user_id in USER_IDS}
+    assert symbols == {user_id: OwnSymbols(frozenset({user_id})) for user_id in USER_IDS}
     held = [tuple(h.symbol for h in portfolio.holdings) for portfolio in loaded if isinstance(portfolio, Portfolio)]
     assert held == [(user_id,) for user_id in page] * 2
     assert {collation["locale"] for _, _, collation in ignoring_case.asked} == {"simple"}

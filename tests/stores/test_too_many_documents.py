@@ -6,7 +6,7 @@ import pytest
 
 from analysis.models import Portfolio
 from stores.mongo import DocumentDatabase
-from stores.portfolios import MOST_HOLDINGS, InvalidPortfolio, PortfolioStore
+from stores.portfolios import MOST_HOLDINGS, InvalidPortfolio, OwnSymbols, PortfolioStore
 from tests.stores.wired import Commands, wired
 
 MANY = 30_000
@@ -57,7 +57,7 @@ def test_the_symbols_of_such_a_user_are_neither_read_nor_asked_for(huge: Documen
     commands = Commands()
     with wired(huge, commands=commands) as seen:
         symbols = PortfolioStore(seen).symbols(sorted([*NEIGHBORS, HUGE]), contiguous=contiguous)
-    assert symbols == {user_id: {"A", "C"} for user_id in NEIGHBORS} | {HUGE: set()}
+    assert symbols == {user_id: OwnSymbols(frozenset({"A", "C"})) for user_id in NEIGHBORS} | {HUGE: OwnSymbols()}
     assert commands.documents_received < 2 * (MOST_HOLDINGS + 1) + 4 * len(NEIGHBORS)
 
 

@@ -67,7 +67,7 @@ const KINDS: Record<string, Kind> = {
   },
   too_few_prices: {
     title: "Too few prices",
-    advice: "Too few symbols had prices for an analysis. Check the market data provider, then start a new run.",
+    advice: "Too few positions had prices for an analysis. Check the market data provider, then start a new run.",
   },
   benchmark_prices: {
     title: "No benchmark prices",
