@@ -228,6 +228,8 @@ class Parameters(Struct, frozen=True):
     risk_free_rate: float
     page_size: int
     min_success_rate: float
+    market_data_provider: str = ""
+    """Empty in plans of earlier versions."""
 
     @classmethod
     def of(cls, settings: object) -> "Parameters":

@@ -24,7 +24,7 @@ from market_data.provider import (
     Provider,
     ProviderUnavailable,
 )
-from records import Batch, BatchResult, Failure, PriceIssue, RunError
+from records import Batch, BatchResult, Failure, Parameters, PriceIssue, RunError
 from runs.services import Services
 from stores.symbols import History
 
@@ -63,6 +63,8 @@ def load_batch(services: Services, batch: Batch) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "market_data")
+    if failure := _changed_provider(run.parameters, services.settings.market_data_provider):
+        return BatchResult(failure=failure)
     holders = services.batches.symbols(batch.plan_id, batch.number)
     lookback_days, ask_again = run.parameters.lookback_days, not run.of_all_users
     try:
@@ -82,6 +84,15 @@ def load_batch(services: Services, batch: Batch) -> BatchResult:
     return BatchResult(
         failed=len(worst), failed_symbols=tuple(worst), failed_holders=tuple(own), failed_positions=sum(own)
     )
+
+
+def _changed_provider(parameters: Parameters, provider: str) -> Failure | None:
+    """Return why a run must not go on: prices of two sources do not fit together, and a report names one."""
+    planned = parameters.market_data_provider
+    if planned in ("", provider):
+        return None
+    text = f"MARKET_DATA_PROVIDER was changed from {planned} to {provider} during the run. Start it again."
+    return Failure("provider_changed", text)
 
 
 def history_start(as_of: date, lookback_days: int) -> date:

@@ -78,6 +78,10 @@ const KINDS: Record<string, Kind> = {
     advice:
       "The provider's API key was revoked, has expired or is not set. Renew it in the key vault, then start a new run.",
   },
+  provider_changed: {
+    title: "Market data provider changed",
+    advice: "The setting was changed during the run, whose prices must be of one source. Start a new run.",
+  },
   run_lost: {
     title: "Run lost",
     advice:
