@@ -242,6 +242,8 @@ class Parameters(Struct, frozen=True):
     risk_free_rate: float
     page_size: int
     min_success_rate: float
+    market_data_provider: str = ""
+    """Empty in plans of earlier versions."""
 
     @classmethod
     def of(cls, settings: object) -> "Parameters":
@@ -250,13 +252,19 @@ class Parameters(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The size of a run, or the reason why it cannot be planned."""
+    """The size of a run, or the reason why it cannot be planned.
+
+    ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
+    prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.
+    """
 
     plan_id: str = ""
     symbols: int = 0
     symbol_batches: int = 0
     pages: int = 0
     min_success_rate: float = 0.0
+    positions: int = 0
+    load_at_once: int = 0
     failure: Failure | None = None
 
 
@@ -280,17 +288,22 @@ class Batch(Struct, frozen=True):
 class BatchResult(Struct, frozen=True):
     """The result of a batch, or of several together.
 
-    ``failed`` counts the members of the batch that failed, ``failed_symbols`` names some of them, if they are symbols;
-    ``failure`` is the reason why a batch as a whole could not be processed.
+    ``failed`` counts the members of the batch that failed: users, or held symbols. ``failed_symbols`` names the most
+    held of these, with their ``failed_holders``, and ``failed_positions`` are the holders of all. ``failure`` is the
+    reason why a batch as a whole could not be processed.
     """
 
     failed: int = 0
     failed_symbols: tuple[str, ...] = ()
+    failed_holders: tuple[int, ...] = ()
+    failed_positions: int = 0
     failure: Failure | None = None
 
 
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
-type AuditedAction = Literal["trigger", "retry", "cancel", "sign_in"]
+type AuditedAction = Literal[
+    "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +311,9 @@ class AuditEntry:
     """An administrator's action: never a credential, a header or a portfolio's value.
 
     An action is ``attempted`` until its outcome is known; ``problem`` is the reason of a refusal. ``run_id`` is the run
-    that was, or was to be, started or canceled; ``client`` is the address of the request.
+    that was, or was to be, started, canceled or read; ``client`` is the address of the request. ``user_id`` is the user
+    whose report was asked for. ``dry_run``, ``as_of`` and ``user_ids`` are those of the run asked for, null for its
+    defaults; of a list, ``user_ids`` are the users it showed. Of ``user_ids_count`` ids the first hundred are kept.
     """
 
     entry_id: str
@@ -312,3 +327,8 @@ class AuditEntry:
     client: str | None = None
     problem: str | None = None
     run_id: str | None = None
+    user_id: str | None = None
+    dry_run: bool | None = None
+    as_of: date | None = None
+    user_ids: tuple[str, ...] | None = None
+    user_ids_count: int | None = None

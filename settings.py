@@ -2,8 +2,10 @@
 
 import os
 import re
+import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 from schedules import EXAMPLE, Schedule, ScheduleError
 
 type ProviderName = Literal["sample", "csv", "alpaca", "alphavantage"]
+type Network = IPv4Network | IPv6Network
 type KeyName = Literal["alpaca-key-id", "alpaca-secret-key", "alphavantage-api-key"]
 
 PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
@@ -74,9 +77,13 @@ class Settings:
     page_size: int
     min_success_rate: float
     lookback_days: int
+    watchlist_unknown_limit: int
     stall_seconds: int
     retention_days: int
+    audit_retention_days: int
     trusted_proxies: int
+    proxy_networks: tuple[Network, ...]
+    front_door_id: str | None
     cors_origins: tuple[str, ...]
     platform_sign_in: bool
     development: bool
@@ -95,6 +102,7 @@ class Settings:
         if mongodb_url is None and key_vault_url is None:
             raise SettingsError("MONGODB_URL is missing: set it, or KEY_VAULT_URL where the vault holds mongodb-url")
         provider, prices_dir = _market_data(values)
+        proxies, networks, front_door_id = _proxies(values)
         return cls(
             key_vault_url=key_vault_url,
             admin_secret=values.get("ADMIN_SECRET"),
@@ -117,9 +125,13 @@ class Settings:
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=12_600),
+            watchlist_unknown_limit=_whole(values, "WATCHLIST_UNKNOWN_LIMIT", default=20, low=0, high=5_000),
             stall_seconds=_whole(values, "ANALYSIS_STALL_SECONDS", default=1800, low=1, high=86_400),
             retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
-            trusted_proxies=_whole(values, "TRUSTED_PROXIES", default=0, low=0, high=5),
+            audit_retention_days=_whole(values, "AUDIT_RETENTION_DAYS", default=365, low=1, high=3650),
+            trusted_proxies=proxies,
+            proxy_networks=networks,
+            front_door_id=front_door_id,
             cors_origins=_origins(values),
             platform_sign_in=values.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
             development=_is_development(values),
@@ -160,7 +172,9 @@ def _jwt_secret(values: Mapping[str, str]) -> str | None:
 
 
 def _is_development(values: Mapping[str, str]) -> bool:
-    return values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
+    # Azure sets the other two: a single app setting must not open the door there.
+    in_azure = "WEBSITE_SITE_NAME" in values and "WEBSITE_INSTANCE_ID" in values
+    return values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not in_azure
 
 
 def _oidc(values: Mapping[str, str]) -> Oidc | None:
@@ -259,6 +273,25 @@ def _origins(values: Mapping[str, str]) -> tuple[str, ...]:
                 "CORS_ORIGINS must be exact origins such as https://admin.example.org, lower case, comma separated"
             )
     return origins
+
+
+def _proxies(values: Mapping[str, str]) -> tuple[int, tuple[Network, ...], str | None]:
+    count = _whole(values, "TRUSTED_PROXIES", default=0, low=0, high=5)
+    try:
+        networks = tuple(
+            ip_network(text.strip()) for text in values.get("PROXY_NETWORKS", "").split(",") if text.strip()
+        )
+    except ValueError:
+        raise SettingsError("PROXY_NETWORKS must be networks such as 203.0.113.0/24, comma separated") from None
+    try:
+        front_door = str(uuid.UUID(values["FRONT_DOOR_ID"])) if "FRONT_DOOR_ID" in values else None
+    except ValueError:
+        raise SettingsError("FRONT_DOOR_ID must be the id that the Front Door sends in X-Azure-FDID") from None
+    if count < 2 and (networks or front_door):  # noqa: PLR2004 - the proxy next to the app, and the one before it
+        raise SettingsError(
+            "TRUSTED_PROXIES must be 2 or more with PROXY_NETWORKS or FRONT_DOOR_ID: they name the others"
+        )
+    return count, networks, front_door
 
 
 def _schedule(values: Mapping[str, str], environment: Mapping[str, str]) -> Schedule:

@@ -85,7 +85,7 @@ def peaks(url: str) -> dict[str, float]:
         del research, prices
         found["table"] = _peak()
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
-        loaded = PortfolioStore(mongodb, str).load(user_ids, contiguous=True)
+        loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
         reports = ReportStore(mongodb)
         reports.ensure_indexes()

@@ -26,6 +26,7 @@ def fill(mongodb: DocumentDatabase, owners: Sequence[Portfolio]) -> None:
     """Write ``owners`` as the backend would, replacing all users."""
     for name in ("users", "holdings", "watchlist", "accounts"):
         mongodb[name].delete_many({})
+        mongodb[name].create_index("user_id", name="user_id")
     if not owners:
         return
     mongodb["users"].insert_many({"user_id": owner.user_id} for owner in owners)

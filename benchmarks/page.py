@@ -67,7 +67,7 @@ def group() -> Group:
 
 
 def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
-    readers, writers = PortfolioStore(mongodb, str), ReportStore(mongodb)
+    readers, writers = PortfolioStore(mongodb), ReportStore(mongodb)
     readers.ensure_indexes()
     writers.ensure_indexes()
     table, research = price_table(SYMBOLS), _research()

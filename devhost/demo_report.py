@@ -61,7 +61,7 @@ def render_run(run: Document) -> RenderableType:
         f"{run['users_to_analyze']:,} planned: {run['users_analyzed']:,} analyzed, {run['users_skipped']:,} skipped, "
         f"{run['users_failed']:,} failed",
     )
-    grid.add_row("Symbols", f"{run['symbols']:,} ({run['symbols_failed']:,} without prices)")
+    grid.add_row("Symbols", f"{run['symbols']:,} ({run['symbols_failed']:,} held without prices)")
     phases = [
         f"{label.lower()} {seconds(metrics[f'{phase}_duration_seconds'])}"
         for phase, label in _PHASES.items()

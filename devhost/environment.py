@@ -1,5 +1,6 @@
 """The sources of the app's settings on a laptop, and a display form without passwords."""
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -7,6 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from devhost.errors import StartError
+
+PUBLISHED_SECRET = "development-only-not-a-secret"  # noqa: S105 - it is none
+"""The admin secret in this repository's local.settings.json, which everybody may know."""
 
 
 class _LocalSettings(msgspec.Struct, frozen=True, rename="pascal"):
@@ -30,6 +34,13 @@ def local_settings(app_dir: Path) -> dict[str, str]:
 def app_environment(local: Mapping[str, str], real: Mapping[str, str], services: Mapping[str, str]) -> dict[str, str]:
     """Return the app's environment: the real one, which overrides the local settings, and the servers in use."""
     return {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", **local, **real, **services}
+
+
+def with_secret(environment: Mapping[str, str], *, only_samples: bool) -> dict[str, str]:
+    """Return the environment with a new admin secret if it has the published one for data that are not the sample's."""
+    if only_samples or environment.get("ADMIN_SECRET", "").strip() != PUBLISHED_SECRET:
+        return dict(environment)
+    return {**environment, "ADMIN_SECRET": secrets.token_urlsafe(32)}
 
 
 def masked(url: str) -> str:

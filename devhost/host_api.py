@@ -1,7 +1,7 @@
 """The Functions host's own answers, before and beside the app's functions.
 
-As in HostController.cs and FunctionsController.cs (routes and statuses), AuthenticationLevelHandler.cs (places of the
-key) and HomepageMiddleware.cs. The admin API has only the routes that developers need: the health check, and firing a
+As in HostController.cs and FunctionsController.cs (routes and statuses), AuthenticationLevelHandler.cs (the key) and
+HomepageMiddleware.cs. The admin API has only the routes that developers need: the health check, and firing a
 function by hand.
 """
 
@@ -47,7 +47,6 @@ class Asked:
     method: str
     path: str
     headers: dict[str, str]
-    query: dict[str, str]
     read_body: Callable[[], Awaitable[bytes]]
 
 
@@ -60,7 +59,10 @@ class HostApi:
 
     async def answer(self, asked: Asked) -> Response | None:
         """Return the host's own answer; None if the path belongs to the app."""
-        if _ADMIN.fullmatch(asked.path):
+        is_admin = _ADMIN.fullmatch(asked.path) is not None
+        if (is_admin or _WEBHOOK.fullmatch(asked.path)) and not _is_from_this_machine(asked.headers):
+            return Response(status_code=403)
+        if is_admin:
             return await self._administer(asked)
         if _WEBHOOK.fullmatch(asked.path) and asked.method in _WEBHOOK_METHODS:
             # The real host serves the routes of extensions there to clients with the key.
@@ -76,9 +78,6 @@ class HostApi:
         return response
 
     async def _administer(self, asked: Asked) -> Response:
-        if not is_loopback(asked.headers.get("host", "")):
-            # Not so in the real host: a page whose name resolves to this machine must not get a developer's access.
-            return Response(status_code=403)
         if _PING.fullmatch(asked.path) and asked.method in ("GET", "POST"):
             return Response(headers=_NOT_KEPT)
         if not self._has_key(asked):
@@ -98,8 +97,18 @@ class HostApi:
         return 202 if self._fire_by_hand(function, invocation.input or "") else 404
 
     def _has_key(self, asked: Asked) -> bool:
-        given = asked.headers.get("x-functions-key", asked.query.get("code", ""))
+        # Unlike in the real host, not from the query: no form or link of a web page can send the header.
+        given = asked.headers.get("x-functions-key", "")
         return hmac.compare_digest(given.encode(), self._settings.master_key.encode())
+
+
+def _is_from_this_machine(headers: dict[str, str]) -> bool:
+    """Return whether neither a page of another origin nor one whose name resolves to this machine sent the request.
+
+    Not so in the real host: on a laptop, any web page may send requests to its ports.
+    """
+    host = headers.get("host", "")
+    return is_loopback(host) and headers.get("origin", f"http://{host}").lower() == f"http://{host}".lower()
 
 
 def is_loopback(host: str) -> bool:

@@ -73,7 +73,7 @@ class HttpFrontend:
         query = query_of(request.scope["query_string"])
         read = partial(read_body, request, limit=self._settings.body_limit, grace_seconds=self._grace_seconds)
         announced = None if "transfer-encoding" in headers else _length(headers)
-        asked = Asked(request.method, path, headers, query, partial(read, length=announced))
+        asked = Asked(request.method, path, headers, partial(read, length=announced))
         if answer := await self._host_api.answer(asked):
             return answer
         match = self._routes.match(request.method, path)

@@ -7,7 +7,8 @@ from pymongo.errors import PyMongoError
 
 from devhost.errors import StartError
 from devhost.logs import last_line
-from devhost.seed import seed_sample_users
+from devhost.sample_data import SAMPLE_USERS
+from devhost.seed import COLLECTIONS, seed_sample_users
 
 _PATIENCE_MILLISECONDS = 10_000
 
@@ -40,3 +41,17 @@ async def seed(url: str, database: str, *, only_if_empty: bool) -> None:
         seed_sample_users(url, database)
     except (PyMongoError, ConnectionError) as error:
         raise StartError(f"the sample data cannot be written to MongoDB: {last_line(error)}") from None
+
+
+def holds_only_samples(url: str, database: str) -> bool:
+    """Return whether everything that the app reads belongs to a sample user.
+
+    Raises:
+        StartError: the server refuses, or cannot be reached.
+    """
+    others = {"user_id": {"$nin": [user.user_id for user in SAMPLE_USERS]}}
+    try:
+        with MongoClient[dict[str, Any]](url) as client:
+            return not any(client[database][name].find_one(others) for name in COLLECTIONS)
+    except PyMongoError as error:
+        raise StartError(f"the users in MongoDB cannot be read: {last_line(error)}") from None

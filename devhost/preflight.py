@@ -1,4 +1,7 @@
-"""``python -m devhost preflight``: what an environment lacks for the nightly run. Reads only; changes nothing."""
+"""``python -m devhost preflight``: what an environment lacks for the nightly run.
+
+It creates the indexes that lack, where it may, and changes nothing else.
+"""
 
 import json
 import os

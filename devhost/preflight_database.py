@@ -1,25 +1,27 @@
-"""Checks of the database: the backend's documents, the app's indexes, and the clock."""
+"""Checks of the database: the backend's documents, the indexes, which it creates where they lack, and the clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from pymongo import IndexModel, MongoClient
-from pymongo.errors import PyMongoError
+from pymongo import MongoClient
+from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
-from stores.mongo import Document, DocumentDatabase, connect
+from stores.indexes import Indexed, create_missing, description_of
+from stores.mongo import BackendCollection, Document, DocumentDatabase, Documents, connect, own_database
 from stores.portfolios import PortfolioStore
+from stores.refusals import refusal_of
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from stores.symbols import PriceStore, ResearchStore
 
-type _Keys = tuple[tuple[str, object], ...]
-
-_READ = ("users", "holdings", "watchlist", "accounts")
+_OWN: tuple[Callable[[DocumentDatabase], Indexed], ...] = (
+    RunStore, BatchStore, PriceStore, ResearchStore, ReportStore, AuditLog,
+)  # fmt: skip
 _NEEDED = ("users", "holdings")
 MOST_SECONDS_APART = 30
 
@@ -37,8 +39,8 @@ def database(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         try:
             yield from _look(client, client[settings.mongodb_database])
         except PyMongoError as error:
-            # The class only: the message may contain the URL.
-            yield missing("database", f"it does not answer, or refuses ({type(error).__name__})")
+            # Not the message, which may contain the URL.
+            yield missing("database", f"it does not answer, or refuses ({refusal_of(error) or type(error).__name__})")
 
 
 def _look(client: MongoClient[Document], database: DocumentDatabase) -> Iterator[Finding]:
@@ -51,53 +53,62 @@ def _look(client: MongoClient[Document], database: DocumentDatabase) -> Iterator
         yield missing("clock", f"the database's is {apart:.0f} s apart from this machine's: set whichever is wrong")
     else:
         yield ok("clock", "as the database's")
-    yield from _collections(database)
-    yield from _indexes(database)
+    portfolios = PortfolioStore(database)
+    yield from _collections(portfolios)
+    if all(_holds(database[name]) for name in _NEEDED):
+        yield from _indexes(portfolios, own_database(client, database.name))
 
 
-def _collections(database: DocumentDatabase) -> Iterator[Finding]:
-    holds = {name for name in _READ if database[name].find_one({}, {"_id": True}) is not None}
-    for name in _READ:
-        if name in holds:
+def _collections(portfolios: PortfolioStore) -> Iterator[Finding]:
+    """Check what the backend's collections hold, and how they compare."""
+    for collection in portfolios.collections:
+        name = collection.documents.name
+        if _holds(collection.documents):
             yield ok("collections", name)
         elif name in _NEEDED:
             yield missing("collections", f"{name} is empty or not there: is MONGODB_DATABASE the backend's?")
         else:
             yield note("collections", f"{name} is empty or not there")
-    if "users" in holds and database["users"].find_one({"is_admin": True}, {"_id": True}) is None:
+        yield from _collation(collection)
+    users = portfolios.collections[0].documents
+    if _holds(users) and users.find_one({"is_admin": True}, {"_id": True}) is None:
         yield note("collections", "no user is an administrator (is_admin): no token of the backend gives access")
 
 
-def _indexes(database: DocumentDatabase) -> Iterator[Finding]:
-    lacking = 0
-    for name, keys in _wanted():
-        there = {tuple(index["key"]) for index in database[name].index_information().values()}
-        if keys not in there:
-            lacking += 1
-            fields = ", ".join(field for field, _ in keys)
-            yield missing("indexes", f"{name}: {fields}; the app creates it when a worker first uses the database")
+def _collation(collection: BackendCollection) -> Iterator[Finding]:
+    name = collection.documents.name
+    try:
+        default = collection.default_collation()
+    except OperationFailure as error:
+        yield note("collections", f"{name}: its collation cannot be read ({refusal_of(error) or error.code})")
+        return
+    if default is not None:
+        text = f"{name} compares by {default['locale']}, strength {default.get('strength', 3)}"
+        yield note("collections", f"{text}: the app compares ids exactly, for which an index of its own is needed")
+
+
+def _holds(collection: Documents) -> bool:
+    return collection.find_one({}, {"_id": True}) is not None
+
+
+def _indexes(portfolios: PortfolioStore, own: DocumentDatabase) -> Iterator[Finding]:
+    """Create the indexes that lack. An empty collection of the backend is left to the backend."""
+    lacking = False
+    owned = [pair for store in _OWN for pair in store(own).indexes()]
+    of_backend = [(collection, wanted) for collection, wanted in portfolios.indexes() if _holds(collection)]
+    for collection, wanted in owned + of_backend:
+        for index in wanted:
+            described = description_of(collection, index)
+            try:
+                if create_missing(collection, [index]):
+                    yield ok("indexes", f"{described}; created")
+            except NetworkTimeout:
+                lacking = True
+                yield note("indexes", f"{described}; it is being created, which takes a while: check again later")
+            except OperationFailure as error:
+                lacking = True
+                yield missing(
+                    "indexes", f"{described}; it cannot be looked for or created ({refusal_of(error) or error.code})"
+                )
     if not lacking:
         yield ok("indexes", "all there")
-
-
-def _wanted() -> list[tuple[str, _Keys]]:
-    """Return the indexes of the app: its stores request them from a database object that only records them."""
-    noted: list[tuple[str, _Keys]] = []
-
-    class Collection:
-        def __init__(self, name: str) -> None:
-            self._name = name
-
-        def create_indexes(self, indexes: Sequence[IndexModel]) -> None:
-            noted.extend((self._name, tuple(index.document["key"].items())) for index in indexes)
-
-    class Database:
-        def __getitem__(self, name: str) -> Collection:
-            return Collection(name)
-
-        def get_collection(self, name: str, **_options: object) -> Collection:
-            return Collection(name)
-
-    for store in (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, ReportStore, AuditLog):
-        store(Database()).ensure_indexes()  # type: ignore[arg-type] # they use nothing else of it
-    return noted

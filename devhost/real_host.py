@@ -14,7 +14,7 @@ from pathlib import Path
 from devhost.children import start_child, stop_child
 from devhost.environment import local_settings
 from devhost.errors import StartError
-from devhost.start import StartOptions, run, servers
+from devhost.start import StartOptions, announce_secret, run, servers
 
 _ADDRESS = "127.0.0.1"
 # The meaning of UseDevelopmentStorage=true: blobs, queues, tables.
@@ -46,6 +46,7 @@ async def _serve(options: StartOptions) -> None:
     _check_tools()
     local = local_settings(options.app_dir)
     async with servers(options, local) as environment, _storage():
+        announce_secret(environment)
         command = (CORE_TOOLS.command, "start", "--port", str(options.port))
         host = await start_child(
             *command, environment=_with_python(environment), cwd=options.app_dir, output=sys.stdout.fileno()

@@ -11,6 +11,7 @@ from devhost.sample_data import SAMPLE_USERS, SampleUser
 
 type _Document = dict[str, Any]
 
+COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
 _CREATED = datetime(2022, 1, 3, 9, 30, tzinfo=UTC)
 
 
@@ -22,6 +23,8 @@ def seed_sample_users(mongodb_url: str, database: str) -> int:
     """
     with MongoClient[_Document](mongodb_url) as client:
         collections = client[database]
+        for name in ("users", "accounts", "holdings", "watchlist"):  # as a backend has them
+            collections[name].create_index("user_id", name="user_id")
         _upsert(collections["users"], ("user_id",), [_user(user) for user in SAMPLE_USERS])
         _upsert(collections["accounts"], ("user_id",), [_account(user) for user in SAMPLE_USERS])
         holdings = [holding for user in SAMPLE_USERS for holding in _holdings(user)]

@@ -40,7 +40,7 @@ async def embedded_mongodb(data_dir: Path | None) -> AsyncIterator[Service]:
     port = _free_port()
     url = f"mongodb://{_ADDRESS}:{port}"
     with _storage(data_dir, "mongodb") as folder:
-        command = (sys.executable, "-m", "secantus", "--port", str(port), "--log-level", "ERROR")
+        command = (sys.executable, "-m", "secantus", "--host", _ADDRESS, "--port", str(port), "--log-level", "ERROR")
         stop_seconds = _STOP_SECONDS if data_dir else 0  # temporary data needs no orderly shutdown
         async with _server("MongoDB", folder, (*command, "--storage-path", str(folder)), stop_seconds) as ready:
             from devhost.mongodb import ping

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from devhost import logs
 from devhost.children import kill_all
-from devhost.environment import app_environment, local_settings, masked
+from devhost.data_dir import private_folder
+from devhost.environment import app_environment, local_settings, masked, with_secret
 from devhost.errors import HostEndedError, StartError
 from devhost.host import RunningHost, functions_host
 from devhost.platform_settings import MASTER_KEY
@@ -26,6 +27,8 @@ _LAST_PORT = 65_535
 # One Ctrl-C may arrive twice: from the terminal and from make.
 _SAME_SIGNAL_SECONDS = 0.5
 _ADDRESS = "127.0.0.1"
+_OWNER_ONLY = 0o077
+"""The mask for files of this process and its children: other users of this machine may not read portfolios."""
 _EXTERNAL = "set in the environment"
 _PAGES = ("api/admin/console", "api/openapi.json", "api/health")
 
@@ -45,21 +48,16 @@ class StartOptions:
         """Read PORT, DATA_DIR and SEED.
 
         Raises:
-            StartError: PORT is not a port number, or DATA_DIR is not a folder.
+            StartError: PORT is not a port number, or DATA_DIR is not a folder for data that only its owner may read.
         """
         port = environment.get("PORT") or "7071"
         if not port.isdecimal() or int(port) > _LAST_PORT:
             raise StartError(f"PORT must be a whole number from 0 to 65535, not {port}")
         data_dir = environment.get("DATA_DIR")
-        try:
-            if data_dir:
-                Path(data_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from None
         return cls(
             app_dir=app_dir.resolve(),
             port=int(port),
-            data_dir=Path(data_dir).resolve() if data_dir else None,
+            data_dir=private_folder(Path(data_dir)) if data_dir else None,
             seed=environment.get("SEED") == "1",
             verbose=verbose,
         )
@@ -73,6 +71,7 @@ def start(app_dir: Path, *, verbose: bool) -> int:
 def run(serve: Callable[[], Coroutine[None, None, None]], *, verbose: bool) -> int:
     """Run the coroutine of ``serve`` until SIGINT or SIGTERM, end all child processes, and return the exit code."""
     logs.configure(verbose=verbose)
+    os.umask(_OWNER_ONLY)
     try:
         asyncio.run(_until_signal(serve()))
     except StartError as error:
@@ -117,7 +116,7 @@ async def _serve(options: StartOptions) -> None:
         async with servers(options, local) as environment:
             host = functions_host(options.app_dir, environment, listener, data_dir=options.data_dir)
             async with host as running:
-                _announce(running, local)
+                _announce(running, environment)
                 await asyncio.Event().wait()
 
 
@@ -134,8 +133,8 @@ async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncItera
             _say(f"{name} at {masked(service.url)}")
             _say(f"  {service.description}")
         environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
-        await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
-        yield environment
+        only_samples = await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
+        yield with_secret(environment, only_samples=only_samples)
 
 
 @contextmanager
@@ -160,22 +159,34 @@ def _redis(options: StartOptions) -> AbstractAsyncContextManager[Service]:
     return nullcontext(Service(url, _EXTERNAL)) if url else embedded_redis(options.data_dir)
 
 
-async def _seed(mongodb: Service, database: str, options: StartOptions) -> None:
-    """Write the sample users: to an embedded MongoDB without users, to an external one only on request."""
+async def _seed(mongodb: Service, database: str, options: StartOptions) -> bool:
+    """Write the sample users: to an embedded MongoDB without users, to an external one only on request.
+
+    Return whether the data are certainly the sample's: an external database is somebody's own.
+    """
     embedded = mongodb.description != _EXTERNAL
-    if embedded or options.seed:
-        from devhost.mongodb import seed
+    if not embedded and not options.seed:
+        return False
+    from devhost.mongodb import holds_only_samples, seed
 
-        await seed(mongodb.url, database, only_if_empty=embedded)
+    await seed(mongodb.url, database, only_if_empty=embedded)
+    return embedded and holds_only_samples(mongodb.url, database)
 
 
-def _announce(host: RunningHost, local: Mapping[str, str]) -> None:
+def announce_secret(environment: Mapping[str, str]) -> None:
+    """Print the admin secret, unless the caller of this program chose it or a vault holds it."""
+    secret = environment.get("ADMIN_SECRET", "")
+    if not secret.strip() or secret == os.environ.get("ADMIN_SECRET") or environment.get("KEY_VAULT_URL"):
+        return
+    _say(f"Development admin secret: {secret}")
+
+
+def _announce(host: RunningHost, environment: Mapping[str, str]) -> None:
     templates = {route.template for route in host.routes}
     for path in _PAGES:
         if path in templates:
             _say(f"  {host.base_url}/{path}")
-    if "ADMIN_SECRET" in local and "ADMIN_SECRET" not in os.environ:
-        _say(f"Development admin secret: {local['ADMIN_SECRET']}")
+    announce_secret(environment)
     if not os.environ.get(MASTER_KEY):
         _say(f"Host master key (/admin API): {host.master_key}")
     _say(f"Listening on {host.base_url}")

@@ -33,13 +33,17 @@ class PlanInput(Struct, frozen=True):
 
 
 class GroupInput(Struct, frozen=True):
-    """The consecutive batches of a run's plan that a sub-orchestration runs an ``activity`` for."""
+    """The consecutive batches of a run's plan that a sub-orchestration runs an ``activity`` for.
+
+    At most ``at_once`` of them are under way, any number if it is 0.
+    """
 
     run_id: str
     plan_id: str
     activity: str
     first: int
     count: int
+    at_once: int = 0
 
 
 class FinishInput(Struct):
@@ -69,7 +73,7 @@ def sendable_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        replacement = sendable(error)
+        replacement = sendable(_without_command(error))
         if replacement is error:
             raise
         try:
@@ -89,6 +93,14 @@ def sendable(error: Exception) -> Exception:
         return error
     kind: type[Exception] = type(type(error).__name__, (Exception,), {})
     return kind(_encodable(text[:_LONGEST_TEXT])).with_traceback(error.__traceback__)
+
+
+def _without_command(error: Exception) -> Exception:
+    """Return an error that names a command refused by the database; some servers quote it with its parameters."""
+    from stores.refusals import CommandRefused, refusal_of
+
+    reason = refusal_of(error)
+    return error if reason is None else CommandRefused(reason)
 
 
 def _encodable(text: str) -> str:

@@ -5,13 +5,14 @@ no randomness, no environment, no I/O, no logging. One test checks this in its s
 histories; `docs/operations.md` describes how to change it while runs are active.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import azure.durable_functions as df
 import msgspec
-from durabletask.task import FailureDetails, OrchestrationContext, RetryPolicy, Task, TaskFailedError
+from durabletask.task import FailureDetails, OrchestrationContext, RetryPolicy, Task, TaskFailedError, when_any
 
 from functions.messages import FinishInput, GroupInput, MessageTooLarge, PlanInput, to_wire
 from records import Batch, BatchResult, Failure, Plan
@@ -66,7 +67,9 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
     if plan.failure:
         return plan.failure
 
-    loaded = yield from _for_each(context, "load_prices", plan, plan.symbol_batches, phase="market_data")
+    loaded = yield from _for_each(
+        context, "load_prices", plan, plan.symbol_batches, phase="market_data", at_once=plan.load_at_once
+    )
     started = _measure(context, finish, "market_data", started)
     if failure := loaded.failure or _too_few_prices(plan, loaded):
         return failure
@@ -82,66 +85,93 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
 
 
 def _too_few_prices(plan: Plan, loaded: BatchResult) -> Failure | None:
-    """Return the reason to stop if the share of symbols with prices is below the limit."""
-    priced = plan.symbols - loaded.failed
-    if plan.symbols == 0 or priced / plan.symbols >= plan.min_success_rate:
+    """Return the reason to stop if the share of positions with prices is below the limit."""
+    priced = plan.positions - loaded.failed_positions
+    if plan.positions == 0 or priced / plan.positions >= plan.min_success_rate:
         return None
-    missing, unnamed = ", ".join(loaded.failed_symbols), loaded.failed - len(loaded.failed_symbols)
-    more = f" and {unnamed} more" if unnamed else ""
-    text = f"Only {priced} of {plan.symbols} symbols have prices, {plan.min_success_rate:.0%} are needed"
+    worst = zip(loaded.failed_symbols, loaded.failed_holders, strict=True)
+    missing = ", ".join(f"{symbol} (held by {holders})" for symbol, holders in worst)
+    unnamed = loaded.failed - len(loaded.failed_symbols)
+    more = f" and {unnamed} more symbols" if unnamed else ""
+    text = f"Only {priced} of {plan.positions} positions have prices, {plan.min_success_rate:.0%} are needed"
     return Failure("too_few_prices", f"{text}; without prices: {missing}{more}.")
 
 
 def _for_each(
-    context: OrchestrationContext, activity: str, plan: Plan, batches: int, *, phase: str
+    context: OrchestrationContext, activity: str, plan: Plan, batches: int, *, phase: str, at_once: int = 0
 ) -> Steps[BatchResult]:
-    """Run an activity for all batches of the plan in parallel, in sub-orchestrations if there are many."""
+    """Run an activity for all batches of the plan, in sub-orchestrations if there are many.
+
+    They run in parallel, but at most ``at_once`` of all groups together unless that is 0: then the groups take turns.
+    """
     groups = [
-        GroupInput(context.instance_id, plan.plan_id, activity, first, min(MAX_FAN_OUT, batches - first))
+        GroupInput(context.instance_id, plan.plan_id, activity, first, min(MAX_FAN_OUT, batches - first), at_once)
         for first in range(0, batches, MAX_FAN_OUT)
     ]
     if len(groups) == 1:
-        return (yield from _gather(context, _activities(context, groups[0]), phase=phase))
+        return (yield from _gather(context, _activities(context, groups[0]), batches, phase=phase, at_once=at_once))
     # A sub-orchestration has the version of its run.
-    tasks: list[Task[Any]] = [
+    tasks: Iterator[Task[Any]] = (
         context.call_sub_orchestrator("batch_group", input=to_wire(group), version=context.version) for group in groups
-    ]
-    return (yield from _gather(context, tasks, phase=phase))
+    )
+    return (yield from _gather(context, tasks, len(groups), phase=phase, at_once=min(at_once, 1)))
 
 
 @blueprint.orchestration_trigger(context_name="context")
 def batch_group(context: OrchestrationContext, message: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Run an activity for some of the batches of a plan in parallel."""
+    """Run an activity for some of the batches of a plan."""
     group = msgspec.convert(message, GroupInput)
-    result = yield from _gather(context, _activities(context, group), phase=group.activity)
+    tasks = _activities(context, group)
+    result = yield from _gather(context, tasks, group.count, phase=group.activity, at_once=group.at_once)
     wire: dict[str, Any] = to_wire(result)
     return wire
 
 
-def _activities(context: OrchestrationContext, group: GroupInput) -> list[Task[Any]]:
-    return [
-        _call(context, group.activity, Batch(group.run_id, group.plan_id, number))
-        for number in range(group.first, group.first + group.count)
-    ]
+def _activities(context: OrchestrationContext, group: GroupInput) -> Iterator[Task[Any]]:
+    """Start the activity for each batch of a group, when the next one is taken."""
+    for number in range(group.first, group.first + group.count):
+        yield _call(context, group.activity, Batch(group.run_id, group.plan_id, number))
 
 
-def _gather(context: OrchestrationContext, tasks: Sequence[Task[Any]], *, phase: str) -> Steps[BatchResult]:
-    """Await all ``tasks``, even after one of them fails, so that nothing is in flight when the run finishes."""
+def _gather(
+    context: OrchestrationContext, tasks: Iterator[Task[Any]], count: int, *, phase: str, at_once: int
+) -> Steps[BatchResult]:
+    """Start and await ``tasks``, at most ``at_once`` at a time unless that is 0.
+
+    After a failure no other is started, but those under way are awaited, so that nothing is in flight when the run
+    finishes.
+    """
     total = BatchResult()
-    context.set_custom_status({"phase": phase, "done": 0, "total": len(tasks)})
-    for done, task in enumerate(tasks, start=1):
+    under_way = list(islice(tasks, at_once or count))
+    done, left = 0, count - len(under_way)
+    context.set_custom_status({"phase": phase, "done": done, "total": count})
+    while under_way:
+        # In order when nothing is left to start: each ``when_any`` costs a replay as much as there are tasks in it.
+        task = (yield when_any(under_way)) if left and total.failure is None else under_way[0]
+        under_way.remove(task)
         try:
             total = _sum(total, msgspec.convert((yield task), BatchResult))
         except TaskFailedError as error:
             total = _sum(total, BatchResult(failure=_failure(error)))
-        context.set_custom_status({"phase": phase, "done": done, "total": len(tasks)})
+        if left and total.failure is None:
+            under_way.append(next(tasks))
+            left -= 1
+        done += 1
+        context.set_custom_status({"phase": phase, "done": done, "total": count})
     return total
 
 
 def _sum(total: BatchResult, result: BatchResult) -> BatchResult:
+    named = [
+        *zip(total.failed_symbols, total.failed_holders, strict=False),
+        *zip(result.failed_symbols, result.failed_holders, strict=False),
+    ]
+    worst = sorted(named, key=lambda pair: (-pair[1], pair[0]))[:_NAMED_SYMBOLS]
     return BatchResult(
         failed=total.failed + result.failed,
-        failed_symbols=(total.failed_symbols + result.failed_symbols)[:_NAMED_SYMBOLS],
+        failed_symbols=tuple(symbol for symbol, _ in worst),
+        failed_holders=tuple(holders for _, holders in worst),
+        failed_positions=total.failed_positions + result.failed_positions,
         failure=total.failure or result.failure,
     )
 

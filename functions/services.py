@@ -42,28 +42,14 @@ class Worker:
         self.secrets = Secrets(settings)
         keys = None if settings.oidc is None else IssuerKeys(settings.oidc)
         self.verifiers = verifiers(settings, self.secrets, self._is_administrator, keys)
-        self.connections: Callable[[], Services] = _Once(self._connect)
-        """The services without a call to the database; raises for secrets as :meth:`services` does."""
+        self.services: Callable[[], Services] = _Once(self._connect)
+        """The services, without a call to the database; raises SecretsUnavailable or SecretMissing."""
+        self.settle_indexes: Callable[[], None] = _Once(self._settle_indexes)
+        """Create the indexes that the app's own collections lack, and log those that the backend's lack."""
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
         """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
         self._shared_failures = _Once(lambda: SignInFailures(self.redis()))
         self._own_failures = _Once(lambda: SignInFailures(None))
-        self._indexed = threading.Event()
-
-    def services(self) -> Services:
-        """Return the services, with every index in place.
-
-        Raises:
-            SecretsUnavailable, SecretMissing: the vault does not return the database's URL.
-            PyMongoError: the database cannot be reached to create its indexes; the next call tries again.
-        """
-        made = self.connections()
-        if not self._indexed.is_set():
-            stores = (made.runs, made.batches, made.portfolios, made.prices, made.research, made.reports, made.audit)
-            for store in stores:
-                store.ensure_indexes()
-            self._indexed.set()
-        return made
 
     def sign_in_failures(self) -> SignInFailures:
         """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
@@ -77,7 +63,9 @@ class Worker:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
         from stores.batches import BatchStore
+        from stores.indexes import ensure_keys
         from stores.mongo import connect, own_database
+        from stores.nights import NightStore
         from stores.portfolios import PortfolioStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
@@ -91,19 +79,27 @@ class Worker:
             mongodb=mongodb,
             runs=RunStore(own),
             lease=RunLease(own),
+            nights=NightStore(own),
             batches=BatchStore(own),
             administrators=AdministratorStore(backend),
             portfolios=PortfolioStore(backend, provider.spelling),
             prices=PriceStore(own),
             research=ResearchStore(own),
             reports=ReportStore(own),
-            audit=AuditLog(own),
+            audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider,
             record_end=record_end,
+            ensure_keys=_Once(lambda: ensure_keys(self.services().own)),
         )
 
+    def _settle_indexes(self) -> None:
+        from stores.indexes import settle
+
+        services = self.services()
+        settle(services.own, services.portfolios)
+
     def _is_administrator(self, user_id: str) -> bool:
-        return self.connections().administrators.is_administrator(user_id)
+        return self.services().administrators.is_administrator(user_id)
 
     def provider_key(self, name: KeyName) -> str:
         """Return the current value of a key of the price provider.

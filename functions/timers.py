@@ -1,7 +1,7 @@
 """The timers: the nightly run and the watchdog."""
 
 import logging
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
 import azure.durable_functions as df
@@ -14,10 +14,10 @@ from functions.engine import DurableEngine
 from functions.messages import sendable_errors
 from functions.services import worker
 from functions.telemetry.spans import invocation, traceparent_of
-from runs.ending import is_of_a_night
 from runs.engine import Engine
+from runs.nights import last_night, missed_night, run_of_night, start_night
 from runs.services import Services
-from runs.starting import RunActive, last_night, start_night
+from runs.starting import RunActive
 
 
 class _Blueprint(df.Blueprint, SettingsApi):
@@ -35,7 +35,7 @@ _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 @blueprint.retry(strategy="fixed_delay", max_retry_count="20", delay_interval="00:01:00")
 @blueprint.durable_client_input(client_name="client")
 def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsClient, context: func.Context) -> None:
-    """Start the nightly run over all users, unless such a run is already active."""
+    """Start the nightly run over all users, unless the night has such a run."""
     with sendable_errors(), invocation("nightly_analysis", "timer", context) as span:
         if timer.past_due:
             _log.warning("The nightly timer fired late")
@@ -47,26 +47,35 @@ def nightly_analysis(timer: func.TimerRequest, client: df.SyncDurableFunctionsCl
 
 
 def _start_night(services: Services, engine: Engine, night: datetime, actor: str) -> None:
-    """Start the run of a night, on record.
+    """Start the run of a night, on record, unless another run of all users does its work.
 
     Raises:
-        RunActive: an active run is not of this kind, so the night must wait for its end.
+        RunActive: a smaller run is active, so the night must wait for its end.
     """
-    entry = new_entry("trigger", "timer", actor=actor)
+    if _has_run(services, night):
+        return
+    entry = new_entry("trigger", "timer", actor=actor, dry_run=False)
     try:
         with on_record(services.audit, entry) as attempt:
             try:
-                attempt.run_id = start_night(services, engine, night, actor)
+                attempt.tell(run_id=start_night(services, engine, night, actor))
             except RunActive as active:
-                attempt.run_id = active.run_id
+                attempt.tell(run_id=active.run_id)
                 raise
     except RunActive as active:
-        run = services.runs.get(active.run_id)
+        if _has_run(services, night):
+            return
         with of_run(active.run_id):
-            if run is None or not is_of_a_night(services, run):
-                _log.warning("The nightly run waits for the end of another run (run_id=%s)", active.run_id)
-                raise
-            _log.warning("The timer did not start a run: one is active (run_id=%s)", active.run_id)
+            _log.warning("The nightly run waits for the end of another run (run_id=%s)", active.run_id)
+        raise
+
+
+def _has_run(services: Services, night: datetime) -> bool:
+    run = run_of_night(services, night)
+    if run is not None:
+        with of_run(run.run_id):
+            _log.warning("The timer starts no run: the night has one (run_id=%s)", run.run_id)
+    return run is not None
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES, run_on_startup=False)
@@ -76,13 +85,19 @@ def watchdog(
     client: df.SyncDurableFunctionsClient,
     context: func.Context,
 ) -> None:
-    """Close lost and stalled runs, start a night that was missed, then purge data past its retention."""
-    from runs.watching import close_stuck_runs, missed_night, purge_old_runs
+    """Close lost and stalled runs, start a night that was missed, purge data past its retention; look after indexes."""
+    from runs.watching import close_stuck_runs, purge_old_runs
 
-    with sendable_errors(), invocation("watchdog", "timer", context):
+    with sendable_errors(), invocation("watchdog", "timer", context), ExitStack() as steps:
         services, engine = worker().services(), DurableEngine(client)
-        close_stuck_runs(services, engine)
-        if night := missed_night(services, datetime.now(UTC)):
-            with suppress(RunActive):  # the next call tries again
-                _start_night(services, engine, night, "watchdog")
-        purge_old_runs(services, engine)
+        # In the reverse order, each of them also after an error of the others.
+        steps.callback(worker().settle_indexes)
+        steps.callback(purge_old_runs, services, engine)
+        steps.callback(_start_missed_night, services, engine)
+        steps.callback(close_stuck_runs, services, engine)
+
+
+def _start_missed_night(services: Services, engine: Engine) -> None:
+    if night := missed_night(services, datetime.now(UTC)):
+        with suppress(RunActive):  # the next call tries again
+            _start_night(services, engine, night, "watchdog")

@@ -181,6 +181,11 @@ param minSuccessRate string = '0.7'
 @maxValue(12600)
 param lookbackDays int = 1260
 
+@description('Unknown watchlist symbols that are requested per user and night.')
+@minValue(0)
+@maxValue(5000)
+param watchlistUnknownLimit int = 20
+
 @description('Seconds without progress after which a run is stopped.')
 @minValue(901)
 @maxValue(86400)
@@ -191,10 +196,27 @@ param stallSeconds int = 1800
 @maxValue(3650)
 param retentionDays int = 90
 
-@description('Number of proxies in front of the app, including the platform\'s: 1 by default, 2 with Front Door or a gateway.')
+@description('Audit log retention in days.')
+@minValue(1)
+@maxValue(3650)
+param auditRetentionDays int = 365
+
+@description('Id of the Front Door in front of the app, as in its header X-Azure-FDID; empty for none. With it, the app\'s own host name is closed to others.')
+@maxLength(36)
+param frontDoorId string = ''
+
+@description('Networks of the gateway in front of the app, comma separated, such as 203.0.113.0/24; empty for none. With them, the app\'s own host name is closed to others.')
+@maxLength(1000)
+param proxyNetworks string = ''
+
+@description('Number of proxies in front of the app, including the platform\'s: 1 by default, 2 with a Front Door or gateway.')
 @minValue(1)
 @maxValue(5)
-param trustedProxies int = 1
+param trustedProxies int = (empty(frontDoorId) && empty(proxyNetworks)) ? 1 : 2
+
+@description('Address that clients use, such as https://portfolio.example.com; empty for the app\'s own host name.')
+@maxLength(200)
+param publicUrl string = ''
 
 @description('Origins whose pages may call the API, comma separated; empty for none.')
 @maxLength(1000)
@@ -388,9 +410,13 @@ var analysisSettings = {
   ANALYSIS_PAGE_SIZE: string(pageSize)
   ANALYSIS_MIN_SUCCESS_RATE: minSuccessRate
   ANALYSIS_LOOKBACK_DAYS: string(lookbackDays)
+  WATCHLIST_UNKNOWN_LIMIT: string(watchlistUnknownLimit)
   ANALYSIS_STALL_SECONDS: string(stallSeconds)
   ANALYSIS_RETENTION_DAYS: string(retentionDays)
+  AUDIT_RETENTION_DAYS: string(auditRetentionDays)
   TRUSTED_PROXIES: string(trustedProxies)
+  FRONT_DOOR_ID: frontDoorId
+  PROXY_NETWORKS: proxyNetworks
   CORS_ORIGINS: corsOrigins
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint
   JWT_ISSUER: jwtIssuer
@@ -423,6 +449,8 @@ module app 'modules/app.bicep' = {
     maximumInstances: maximumInstances
     alwaysReadyInstances: alwaysReadyInstances
     private: everythingPrivate
+    frontDoorId: frontDoorId
+    proxyNetworks: proxyNetworks
     subnetId: dependenciesPrivate ? virtualNetwork!.outputs.appSubnetId : ''
     settings: analysisSettings
     engineSettings: (durableBackend == 'scheduler') ? { DURABLE_TASK_SCHEDULER: scheduler!.outputs.address } : {}
@@ -499,5 +527,5 @@ output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = app.outputs.name
 output AZURE_KEY_VAULT_NAME string = vault.outputs.name
-output APP_URL string = app.outputs.url
+output APP_URL string = empty(publicUrl) ? app.outputs.url : publicUrl
 output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId

@@ -2,9 +2,9 @@
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched
 from typing import Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.models import Dates, Floats
 from analysis.prices import Bars
-from market_data.http_source import Answer, KeyPlaces
+from market_data.http_source import Answer, HttpSource, KeyPlaces
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, KeyRefused, Listing, ProviderUnavailable
 from market_data.rows import Column, bars_from_rows
@@ -27,6 +27,8 @@ _PAGES_PER_PART = 5
 enough that most of the work is done when time runs out.
 """
 _MOST_PAGES = 1_000
+_FIRST_DAY = date(2016, 1, 1)
+"""The first day of its data."""
 # A day's bar has New York's midnight as its time. A request up to the evening includes it, and is old enough for
 # accounts without a subscription to the last minutes of the consolidated feed.
 _EVENING = time(17)
@@ -83,6 +85,12 @@ class AlpacaProvider(UsProvider[tuple[_Pages, _Pages]]):
     keys = KeyPlaces({"APCA-API-KEY-ID": "alpaca-key-id", "APCA-API-SECRET-KEY": "alpaca-secret-key"})
     _symbol = re.compile(r"[A-Z0-9]{1,16}(\.[A-Z0-9]{1,8})?")
     _separator = "."
+
+    def __init__(self, source: HttpSource, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(source, now)
+        # Of a first load: the whole history of every symbol.
+        parts = -(-self.symbols_per_batch // _symbols_per_part(_FIRST_DAY, self.last_day()))
+        self.batches_at_once = source.batches_at_once(2 * _PAGES_PER_PART * parts)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`: each feed has its own prices."""

@@ -25,6 +25,7 @@ from records import PriceIssue
 _COMPACT_DAYS = 100
 """The number of latest days in an answer that is not the whole history."""
 _MOST_SYMBOLS = 100
+_REQUESTS_FOR_LISTINGS = 1
 _INVALID_KEY = re.compile(r"apikey.*(invalid|missing)|demo\W* api key", re.IGNORECASE)
 _TOO_FAST = re.compile(r"per (minute|second)|more sparingly", re.IGNORECASE)
 _USED_UP = re.compile(r"per day|daily", re.IGNORECASE)
@@ -64,6 +65,7 @@ class AlphaVantageProvider(UsProvider[_Found]):
         super().__init__(source, now)
         # One minute's requests, so that several batches at once end in time.
         self.symbols_per_batch = min(_MOST_SYMBOLS, source.server.requests_per_minute)
+        self.batches_at_once = source.batches_at_once(self.symbols_per_batch + _REQUESTS_FOR_LISTINGS)
 
     def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
         """As :meth:`Provider.version`."""

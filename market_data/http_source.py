@@ -19,6 +19,7 @@ import msgspec
 import tenacity
 from opentelemetry import metrics, trace
 
+from market_data.patience import PATIENCE_SECONDS
 from market_data.provider import KeyRefused, ProviderUnavailable
 from settings import KeyName, MarketDataServer, key_setting
 
@@ -43,7 +44,12 @@ _requests = metrics.get_meter("portfolio_analysis").create_counter(
 
 
 class RequestLimit(Protocol):
-    """The request rate of all workers together."""
+    """The request rate of all workers together, or of each alone."""
+
+    @property
+    def shared(self) -> bool:
+        """Return whether the rate is that of all workers together."""
+        ...
 
     def wait(self, patience_seconds: float) -> bool:
         """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
@@ -124,6 +130,16 @@ class HttpSource:
             return attempts(lambda: read(self._answer(path, params, deadline)))
         except TryAgain as error:
             raise ProviderUnavailable(f"{self._name}: {error}") from None
+
+    def batches_at_once(self, requests: int) -> int:
+        """Return how many batches of up to this number of requests can be under way, so that each ends in time.
+
+        Together they take half of a batch's time: the rest is for pauses and repeated requests. If workers do not share
+        the limit, one batch at a time keeps to it, because only one worker then sends requests.
+        """
+        if not self._limit.shared:
+            return 1
+        return max(1, int(PATIENCE_SECONDS / 2 * self.server.requests_per_minute / 60 / requests))
 
     def expect_success(self, answer: Answer) -> None:
         """Raise the error of an unsuccessful answer."""

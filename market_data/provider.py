@@ -79,6 +79,9 @@ class Provider(Protocol):
     symbols_per_batch: int = 100
     """The number of symbols per request: as many as the source allows, and can answer within the time of a step."""
 
+    batches_at_once: int = 0
+    """The most batches to load at once, by all workers together, so that each ends in time; 0 for any number."""
+
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """Return the daily bars of ``symbols`` from ``start`` to ``end``, both included.
 

@@ -45,10 +45,17 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
         services.runs.finish(run.run_id, status, changes)
         # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
+    plan = services.runs.plan(run.run_id)
+    unpriced = [] if plan is None else services.batches.failed_symbols(plan.plan_id)
     if services.runs.take_log(run.run_id):
         recount_if_over(services, run.run_id)
         _log_end(services, services.runs.get(run.run_id) or run)
+        if (only_watched := len(unpriced) - run.symbols_failed) > 0:
+            _log.info("%d symbols that are only on watchlists have no prices (run_id=%s)", only_watched, run.run_id)
         services.runs.set_closing(run.run_id, "logged")
+    if any(error.error_type == "too_few_prices" for error in run.errors):
+        # The source's answers may have been incomplete: the next run asks again.
+        services.prices.forget_empty(unpriced)
     services.batches.delete(run.run_id)
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
@@ -68,8 +75,14 @@ def close_if_lost(services: Services, engine: Engine, run: Run, *, standstill: t
     now = services.runs.get(run.run_id)
     if now is None or not now.is_active:  # it finished during the call to the engine
         return True
-    if state is None and now.status == "queued" and datetime.now(UTC) - now.requested_at < START_GRACE:
-        return False
+    if state is None and now.status == "queued":
+        if datetime.now(UTC) - now.requested_at < START_GRACE:
+            return False
+        if now.trigger.source == "timer" and services.runs.delete_queued(now):
+            # No failure of a night that is still to come: the timer or the watchdog starts it again.
+            _log.warning("The trigger of a night died before its run began: it leaves no run (run_id=%s)", run.run_id)
+            services.lease.release(run.run_id)
+            return True
     failure = Failure("run_lost", "The orchestration engine has lost this run. Start it again.")
     with of_run(run.run_id):
         _log.error("An active run cannot continue in the orchestration engine (run_id=%s)", run.run_id)
@@ -147,11 +160,6 @@ def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
         avg_duration_per_user_seconds=total / run.users_to_analyze if run.users_to_analyze else None,
         **durations,
     )
-
-
-def is_of_a_night(services: Services, run: Run) -> bool:
-    """Return whether a run does what a night needs: reports of all users as of the newest date."""
-    return services.runs.scope(run) == "all" and not run.dry_run and run.as_of_requested is None
 
 
 def _log_end(services: Services, run: Run) -> None:

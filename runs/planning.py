@@ -3,16 +3,18 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 from itertools import batched
 
 from analysis.returns import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
-from runs.prices import fetch_histories
+from runs.prices import fetch_histories, was_asked_in_vain
 from runs.services import Services
-from stores.portfolio_documents import MOST_HOLDINGS, MOST_WATCHED
+from stores.portfolios import OwnSymbols
 
 _USER_ID = re.compile(USER_ID_PATTERN)
 
@@ -46,22 +48,27 @@ def plan(services: Services, run_id: str, started_at: datetime) -> Plan:
 
 def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameters) -> tuple[Plan, bool]:
     """Write the batches; return the plan, and whether it is the one that counts."""
-    planner = _Planner(services, run)
+    planner = _Planner(services, run, as_of)
     pages = list(planner.pages(parameters.page_size))
+    symbols = planner.symbols()
     most = services.provider.symbols_per_batch
-    symbols = [list(batch) for batch in batched(sorted(planner.symbols), most, strict=False)]
+    # Pages need the prepared prices of at least one batch, even without a symbol: they contain the trading days.
+    batches = [dict(batch) for batch in batched(symbols.items(), most, strict=False)] or [{}]
     made = Plan(
         plan_id=f"{run.run_id}-{secrets.token_hex(4)}",
-        symbols=len(planner.symbols),
-        symbol_batches=len(symbols),
+        symbols=len(symbols),
+        symbol_batches=len(batches),
         pages=len(pages),
-        min_success_rate=parameters.min_success_rate,
+        # One person's symbols must not keep that person, or those whose run failed, from being analyzed.
+        min_success_rate=parameters.min_success_rate if planner.is_of_all_users else 0.0,
+        positions=sum(symbols.values()),
+        load_at_once=services.provider.batches_at_once,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
-    services.batches.write(run.run_id, made.plan_id, "symbols", symbols)
+    services.batches.write_symbols(run.run_id, made.plan_id, batches)
     figures = {
         "users_to_analyze": sum(map(len, pages)),
-        "symbols": len(planner.symbols),
+        "symbols": len(symbols),
         "progress.pages_total": len(pages),
     }
     errors = planner.errors()
@@ -76,7 +83,7 @@ def _load_benchmark(services: Services, run: Run, parameters: Parameters) -> dat
     """Store the benchmark's bars, whose dates are the trading calendar, and return the as-of date on it."""
     symbol, last = parameters.benchmark_symbol, services.provider.last_day()
     wanted = min(run.as_of or last, last)
-    update = fetch_histories(services, [symbol], wanted, parameters.lookback_days)
+    update = fetch_histories(services, [symbol], wanted, parameters.lookback_days, ask_again=True)
     if symbol in update.errors:
         raise _BenchmarkMissing(f"BENCHMARK_SYMBOL has no usable prices: {update.errors[symbol]}")
     try:
@@ -88,7 +95,7 @@ def _load_benchmark(services: Services, run: Run, parameters: Parameters) -> dat
 class _Planner:
     """Iterates over the users once, and collects their symbols and the errors of the request."""
 
-    def __init__(self, services: Services, run: Run) -> None:
+    def __init__(self, services: Services, run: Run, as_of: date) -> None:
         self._portfolios = services.portfolios
         self._requested = (
             list(services.reports.failed_user_ids(run.retry_of))
@@ -98,12 +105,23 @@ class _Planner:
         self._active: set[str] = set()
         self._planned: set[str] = set()
         self._strange = 0
-        self.symbols: set[str] = set()
+        self._holders: Counter[str] = Counter()
+        self._watchlists = _Watchlists(services, as_of, of_all_users=self.is_of_all_users)
+
+    @property
+    def is_of_all_users(self) -> bool:
+        """Return whether the run is of all users, not of requested or failed ones."""
+        return self._requested is None
 
     def pages(self, page_size: int) -> Iterator[list[str]]:
         """Yield the users to analyze, page by page, in the order of their ids."""
         for page in batched(self._users(), page_size, strict=False):
             yield list(page)
+
+    def symbols(self) -> dict[str, int]:
+        """Return the symbols of the users of all pages, ascending, with the number of their holders."""
+        watched = self._watchlists.chosen(self._holders.keys())
+        return {symbol: self._holders[symbol] for symbol in sorted(self._holders.keys() | watched)}
 
     def errors(self) -> list[RunError]:
         """Return an error for everything requested or stored that cannot be analyzed."""
@@ -126,10 +144,73 @@ class _Planner:
         for found in self._portfolios.active_user_ids(self._requested):
             user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
             self._strange += len(found) - len(user_ids)
-            symbols = self._portfolios.symbols(user_ids, contiguous=self._requested is None)
-            # A user with more symbols than a report can hold fails, and must not cost other users their prices.
-            self.symbols.update(*(own for own in symbols.values() if len(own) <= MOST_HOLDINGS + MOST_WATCHED))
+            symbols = self._portfolios.symbols(user_ids, contiguous=self.is_of_all_users)
+            for own in symbols.values():
+                self._holders.update(own.held)
+            self._watchlists.add(symbols.values())
             if self._requested is not None:
                 self._active.update(user_ids)
                 self._planned.update(symbols)
             yield from (user_id for user_id in user_ids if user_id in symbols)
+
+
+class _Watchlists:
+    """Chooses the symbols of watchlists to load: all that have stored prices, and a few others of each user.
+
+    Users may watch anything, and each unknown symbol costs a request, so the others wait for a later run.
+    """
+
+    def __init__(self, services: Services, as_of: date, *, of_all_users: bool) -> None:
+        self._prices = services.prices
+        self._provider = services.provider
+        self._limit = services.settings.watchlist_unknown_limit
+        self._as_of = as_of
+        self._of_all_users = of_all_users
+        self._seen: set[str] = set()
+        self._unknown: dict[str, date] = {}
+        """The symbols to ask for although none has a stored price, with the day when they were last asked for."""
+        self._vain: set[str] = set()
+        """The symbols that the source said nothing about this week."""
+        self._chosen: set[str] = set()
+        self._crowds: list[frozenset[str]] = []
+        """The unknown symbols of users who have more of them than the limit."""
+
+    def add(self, symbols: Collection[OwnSymbols]) -> None:
+        """Add the watchlists of some users."""
+        self._look_up(set().union(*(own.watched for own in symbols)) - self._seen)
+        for own in symbols:
+            unknown = own.watched & self._unknown.keys()
+            self._chosen |= own.watched - unknown - self._vain
+            if len(unknown) <= self._limit:
+                self._chosen |= unknown
+            else:
+                self._crowds.append(unknown)
+
+    def chosen(self, held: Iterable[str]) -> set[str]:
+        """Return the symbols to load besides the ``held`` ones of all users, after all watchlists were added."""
+        known, waiting = frozenset(held), set[str]()
+        for crowd in self._crowds:
+            own = sorted(crowd.difference(self._chosen, known), key=self._turn)
+            self._chosen.update(own[: self._limit])
+            waiting.update(own[self._limit :])
+        if waiting := waiting - self._chosen:
+            _log.info("%d unknown symbols of watchlists wait for a later run", len(waiting))
+        return self._chosen
+
+    def _look_up(self, symbols: set[str]) -> None:
+        self._seen |= symbols
+        today = self._provider.last_day()
+        for symbol, own in self._prices.without_prices(sorted(symbols)).items():
+            if own is None:
+                self._unknown[symbol] = date.min
+            elif not self._of_all_users or not was_asked_in_vain(own, self._provider.version(symbol), today):
+                self._unknown[symbol] = own.end
+            elif not own.issues:  # others are loaded, without a request, to show that they are renamed or delisted
+                self._vain.add(symbol)
+
+    def _turn(self, symbol: str) -> tuple[date, int]:
+        """Return a key by which the symbols that waited longest come first, in an order that differs every day.
+
+        Otherwise symbols whose prices are bad, which leaves them unknown, would keep the others waiting for ever.
+        """
+        return self._unknown[symbol], zlib.crc32(f"{self._as_of} {symbol}".encode())

@@ -24,7 +24,7 @@ from market_data.provider import (
     Provider,
     ProviderUnavailable,
 )
-from records import Batch, BatchResult, Failure, PriceIssue, RunError
+from records import Batch, BatchResult, Failure, Parameters, PriceIssue, RunError
 from runs.services import Services
 from stores.symbols import History
 
@@ -34,6 +34,7 @@ OVERLAP = timedelta(days=10)
 # The named stress episodes begin in 2008; no figure needs older prices.
 _HISTORY_START = date(2007, 1, 1)
 _LISTINGS = ("renamed", "delisted")
+_ASKED_AGAIN_AFTER = timedelta(days=7)
 _LONGEST_ERROR = 200
 _NONE = Bars(*(np.empty(0, kind) for kind in ("datetime64[D]", np.float64, np.float64)))
 
@@ -62,16 +63,36 @@ def load_batch(services: Services, batch: Batch) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "market_data")
-    symbols = services.batches.members(batch.plan_id, "symbols", batch.number)
+    if failure := _changed_provider(run.parameters, services.settings.market_data_provider):
+        return BatchResult(failure=failure)
+    holders = services.batches.symbols(batch.plan_id, batch.number)
+    lookback_days, ask_again = run.parameters.lookback_days, not run.of_all_users
     try:
-        found = fetch_histories(services, symbols, run.as_of, run.parameters.lookback_days)
+        found = fetch_histories(services, list(holders), run.as_of, lookback_days, ask_again=ask_again)
     except KeyRefused as error:  # a retry would be refused, too
         return BatchResult(failure=Failure("provider_key_refused", str(error)))
+    # A symbol that is only watched is no error of the run: users may enter anything.
+    worst = sorted(
+        (symbol for symbol in found.errors if holders[symbol]), key=lambda symbol: (-holders[symbol], symbol)
+    )
     errors = {
-        symbol: RunError(None, error.error_type, str(error)[:_LONGEST_ERROR]) for symbol, error in found.errors.items()
+        symbol: RunError(None, found.errors[symbol].error_type, str(found.errors[symbol])[:_LONGEST_ERROR])
+        for symbol in worst
     }
-    services.batches.record_symbols(batch.plan_id, batch.number, errors)
-    return BatchResult(failed=len(errors), failed_symbols=tuple(sorted(errors)))
+    services.batches.record_symbols(batch.plan_id, batch.number, found.errors, errors)
+    own = [holders[symbol] for symbol in worst]
+    return BatchResult(
+        failed=len(worst), failed_symbols=tuple(worst), failed_holders=tuple(own), failed_positions=sum(own)
+    )
+
+
+def _changed_provider(parameters: Parameters, provider: str) -> Failure | None:
+    """Return why a run must not go on: prices of two sources do not fit together, and a report names one."""
+    planned = parameters.market_data_provider
+    if planned in ("", provider):
+        return None
+    text = f"MARKET_DATA_PROVIDER was changed from {planned} to {provider} during the run. Start it again."
+    return Failure("provider_changed", text)
 
 
 def history_start(as_of: date, lookback_days: int) -> date:
@@ -79,17 +100,19 @@ def history_start(as_of: date, lookback_days: int) -> date:
     return min(_HISTORY_START, as_of - timedelta(days=2 * lookback_days))
 
 
-def fetch_histories(services: Services, symbols: Sequence[str], wanted: date, lookback_days: int) -> Update:
+def fetch_histories(
+    services: Services, symbols: Sequence[str], wanted: date, lookback_days: int, *, ask_again: bool
+) -> Update:
     """Fetch the missing prices of the symbols up to ``wanted``, and store them for later steps and runs.
 
-    A symbol without any price up to then is among the errors.
+    A symbol without any price up to then is among the errors. ``ask_again`` as in :func:`bring_up_to_date`.
 
     Raises:
         ProviderUnavailable, KeyRefused: the source failed; its answers up to then are stored, so that the next attempt
             continues from there.
     """
     kept, start = services.prices.load(symbols), history_start(wanted, lookback_days)
-    update = bring_up_to_date(services.provider, kept, symbols, start, wanted)
+    update = bring_up_to_date(services.provider, kept, symbols, start, wanted, ask_again=ask_again)
     services.prices.save(update.new(kept))
     if update.failure is not None:
         raise update.failure
@@ -100,24 +123,47 @@ def fetch_histories(services: Services, symbols: Sequence[str], wanted: date, lo
 
 
 def bring_up_to_date(
-    provider: Provider, kept: Mapping[str, History], symbols: Iterable[str], start: date, wanted: date
+    provider: Provider,
+    kept: Mapping[str, History],
+    symbols: Iterable[str],
+    start: date,
+    wanted: date,
+    *,
+    ask_again: bool = False,
 ) -> Update:
-    """Return the histories of ``symbols`` from ``start`` to at least ``wanted``, reusing ``kept`` ones if possible."""
-    end = max(wanted, provider.last_day())
+    """Return the histories of ``symbols`` from ``start`` to at least ``wanted``, reusing ``kept`` ones if possible.
+
+    Symbols that were asked for in vain this week are left at that, unless ``ask_again``.
+    """
+    today = provider.last_day()
+    end = max(wanted, today)
     sources = {symbol: provider.version(symbol) for symbol in symbols}
-    # A history without prices is fetched again in full: the source may have returned an incomplete answer.
+    # A history without prices is never continued: when it is asked for again, it is fetched in full.
     usable = {
         symbol: own
         for symbol, own in kept.items()
         if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
     }
     update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
+    if not ask_again:
+        update.histories |= {
+            symbol: kept[symbol]
+            for symbol, source in sources.items()
+            if was_asked_in_vain(kept.get(symbol), source, today)
+        }
     if update.histories.keys() == sources.keys():
         return update
     with one_patience():
         _fetch(update, provider, sources, usable, start, end)
         _add_listings(update, provider, kept, start, end)
     return update
+
+
+def was_asked_in_vain(own: History | None, source: str, today: date) -> bool:
+    """Return whether ``source``, in the same state, was asked less than a week ago and had no price of the symbol."""
+    if own is None or len(own.bars.dates):
+        return False
+    return own.source == source and today - own.end < _ASKED_AGAIN_AFTER
 
 
 def _fetch(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.administrators import AdministratorStore
     from stores.audit import AuditLog
     from stores.batches import BatchStore
+    from stores.indexes import Indexed
     from stores.mongo import Document
+    from stores.nights import NightStore
     from stores.portfolios import PortfolioStore
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
@@ -26,13 +28,15 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
 class Services:
     """A worker's settings, stores and source of prices.
 
-    ``record_end`` is called with each run that ended, and the type of its error if it failed.
+    ``record_end`` is called with each run that ended, and the type of its error if it failed. ``ensure_keys`` is called
+    before a run is recorded: nothing may be written to the app's own collections before their unique indexes are there.
     """
 
     settings: Settings
     mongodb: "MongoClient[Document]"
     runs: "RunStore"
     lease: "RunLease"
+    nights: "NightStore"
     batches: "BatchStore"
     administrators: "AdministratorStore"
     portfolios: "PortfolioStore"
@@ -42,3 +46,9 @@ class Services:
     audit: "AuditLog"
     provider: "Provider"
     record_end: "Callable[[Run, str | None], None]"
+    ensure_keys: "Callable[[], None]"
+
+    @property
+    def own(self) -> "tuple[Indexed, ...]":
+        """Return the stores of the app's own collections."""
+        return self.runs, self.batches, self.prices, self.research, self.reports, self.audit

@@ -14,7 +14,6 @@ from records import KeyTaken, RequestKey, Run, RunExists, Trigger
 from runs.ending import START_GRACE, close_if_lost
 from runs.engine import VERSION, Engine, EngineUnavailable
 from runs.services import Services
-from schedules import Schedule
 
 _KEY_LIFETIME = timedelta(hours=24)
 _TRIGGER_TAKES = timedelta(seconds=20)
@@ -94,51 +93,28 @@ def start_run(  # noqa: PLR0913 - each by its name
     its answer, its run is adopted and started.
 
     Raises:
+        CommandRefused: the database user may not create the keys that the app's own collections lack.
         InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
         KeyReused: ``request`` has the key of a different request.
         RunActive: another run holds the lease.
         EngineUnavailable: the engine did not accept the run.
     """
-    now = datetime.now(UTC)
-    if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
-        raise InvalidAsOf(now.date())
-    wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
-    run = _record(services, engine, wanted, user_ids, request)
-    if isinstance(run, str):
-        with of_run(run):
-            _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
-        return run
-    with of_run(run.run_id):
-        try:
-            _take_lease(services, engine, run.run_id, now)
-            _close_abandoned(services, engine, now)
-            engine.start(run.run_id)
-        except BaseException as error:
-            # The engine may have taken it without an answer: it has begun, or its steps find no record and do nothing.
-            has_begun = _withdraw(services, run)
-            if not (has_begun and isinstance(error, EngineUnavailable)):
-                raise
-        source = "by timer" if trigger.source == "timer" else "via API"
-        _log.info("Portfolio analysis triggered %s (%s, actor=%s)", source, services.runs.described(run), trigger.actor)
-    return run.run_id
-
-
-def start_night(services: Services, engine: Engine, night: datetime, actor: str) -> str:
-    """Start the run of the ``night``, the time it is scheduled for, unless it was started before; return its id.
-
-    Raises as :func:`start_run`.
-    """
-    return start_run(services, engine, Trigger("timer", actor), request=RequestKey(key_of_night(night), ""))
-
-
-def last_night(schedule: Schedule, now: datetime) -> datetime:
-    """Return the time that the last night was scheduled for; a host's clock may be a minute ahead."""
-    return schedule.before(now + timedelta(minutes=1))
-
-
-def key_of_night(night: datetime) -> str:
-    """Return the key under which the run of a night is recorded, so that there is one a night."""
-    return f"timer:{night:%Y-%m-%dT%H:%M:%SZ}"
+    while True:
+        now = datetime.now(UTC)
+        if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
+            raise InvalidAsOf(now.date())
+        services.ensure_keys()
+        wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
+        run = _record(services, engine, wanted, user_ids, request)
+        if isinstance(run, str):
+            with of_run(run):
+                _log.info("The request was answered before (run_id=%s, actor=%s)", run, trigger.actor)
+            return run
+        with of_run(run.run_id):
+            if _begin(services, engine, run, now):
+                how, about = "by timer" if trigger.source == "timer" else "via API", services.runs.described(run)
+                _log.info("Portfolio analysis triggered %s (%s, actor=%s)", how, about, trigger.actor)
+                return run.run_id
 
 
 def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) -> str:
@@ -187,13 +163,19 @@ def _record(
             # Four hex digits are few: two triggers in the same second may well draw the same ones.
             continue
         except KeyTaken as earlier:
-            if wanted.requested_at - earlier.requested_at >= _KEY_LIFETIME:
+            # That of a night has no end: a weekly timer may fire late, or again, days after it.
+            expires = wanted.trigger.source != "timer"
+            if expires and wanted.requested_at - earlier.requested_at >= _KEY_LIFETIME:
                 services.runs.forget_key(earlier.run_id)
             elif request and earlier.body != request.body:
                 raise KeyReused from None
             elif found := _started_or_adopted(services, engine, earlier.run_id):
                 return found
             continue
+        except BaseException:
+            with suppress(Exception):  # it may be recorded, though no answer came
+                services.runs.delete_queued(run)
+            raise
         return run
 
 
@@ -220,6 +202,23 @@ def _started_or_adopted(services: Services, engine: Engine, run_id: str) -> str 
     return run_id
 
 
+def _begin(services: Services, engine: Engine, run: Run, now: datetime) -> bool:
+    """Start a recorded run; return False if this took so long that another took the run over, or closed it."""
+    try:
+        _take_lease(services, engine, run.run_id, now)
+        _close_abandoned(services, engine, now)
+        if not services.runs.is_as_requested(run):
+            _withdraw(services, run)
+            return False
+        engine.start(run.run_id)
+    except BaseException as error:
+        # The engine may have taken it without an answer: it has begun, or its steps find no record and do nothing.
+        has_begun = _withdraw(services, run)
+        if not (has_begun and isinstance(error, EngineUnavailable)):
+            raise
+    return True
+
+
 def _take_lease(services: Services, engine: Engine, run_id: str, now: datetime) -> None:
     while (holder := services.lease.acquire(run_id, now)) is not None and holder != run_id:
         if not _is_over(services, engine, holder):
@@ -243,8 +242,8 @@ def _close_abandoned(services: Services, engine: Engine, now: datetime) -> None:
 
 def _withdraw(services: Services, run: Run) -> bool:
     """Remove a run and its lease unless it has begun; return whether it has."""
-    if services.runs.delete_queued(run):
+    deleted = services.runs.delete_queued(run)
+    now = None if deleted else services.runs.get(run.run_id)
+    if now is None:
         services.lease.release(run.run_id)
-        return False
-    now = services.runs.get(run.run_id)
     return now is not None and now.started_at is not None

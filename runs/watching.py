@@ -9,13 +9,10 @@ from records import Failure, Run
 from runs.ending import START_GRACE, close_if_lost, close_run, has_stalled
 from runs.engine import Engine, EngineUnavailable, StillRunning
 from runs.services import Services
-from runs.starting import key_of_night, last_night
 
 # The most that one call purges, so that it ends in time; the next call continues.
 _RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
 _POSTPONED = timedelta(days=1)
-# The timer itself has tried by the first, and after the second, the deadline of the alert, an operator decides.
-_ATTEMPTED, _TOO_LATE = timedelta(minutes=2), timedelta(minutes=90)
 
 _log = logging.getLogger(__name__)
 
@@ -42,17 +39,6 @@ def close_stuck_runs(services: Services, engine: Engine) -> None:
         with of_run(holder):
             _log.error("The run lease was held by a run that has ended, and is released (run_id=%s)", holder)
             services.lease.release(holder)
-
-
-def missed_night(services: Services, now: datetime) -> datetime | None:
-    """Return the night that was due a while ago and has no run, ``None`` if there is none.
-
-    A host that stops between the attempts of its timer forgets them: its status already says tomorrow.
-    """
-    night = last_night(services.settings.schedule, now)
-    if services.settings.timer_disabled or not _ATTEMPTED < now - night < _TOO_LATE:
-        return None
-    return None if services.runs.has_key(key_of_night(night)) else night
 
 
 def purge_old_runs(services: Services, engine: Engine) -> None:

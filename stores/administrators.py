@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pymongo
 
-from stores.mongo import DocumentDatabase
+from stores.mongo import BackendCollection, DocumentDatabase
 
 CACHE_SECONDS = 30.0
 """The longest time for which a withdrawn flag still counts."""
@@ -18,7 +18,7 @@ class AdministratorStore:
     """The answer for each user, cached for half a minute so that the requests of one page cause one query."""
 
     def __init__(self, database: DocumentDatabase, clock: Callable[[], float] = time.monotonic) -> None:
-        self._users = database["users"]
+        self._users = BackendCollection(database, "users")
         self._clock = clock
         self._cached: dict[str, tuple[float, bool]] = {}
 
@@ -39,11 +39,9 @@ class AdministratorStore:
         return answer
 
     def _look_up(self, user_id: str) -> bool:
-        fields = {"_id": False, "user_id": True, "is_admin": True, "is_active": True}
         with pymongo.timeout(_PATIENCE_SECONDS):
-            found = self._users.find({"user_id": user_id}, fields).limit(_MOST_DOCUMENTS).to_list()
-        # A query by value also matches arrays that contain it. Documents with one id are one user, and all must agree.
-        documents = [document for document in found if document["user_id"] == user_id]
+            documents = self._users.of_user(user_id, ("is_admin", "is_active"), _MOST_DOCUMENTS)
+        # Documents with one id are one user, and all must agree.
         return bool(documents) and all(
             document.get("is_admin") is True and document.get("is_active") in (None, True) for document in documents
         )

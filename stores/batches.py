@@ -8,7 +8,8 @@ run record names the one that counts, so a late attempt changes nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import Literal
+from itertools import repeat
+from typing import Literal, override
 
 import msgspec
 import numpy as np
@@ -18,7 +19,8 @@ from analysis.models import Floats, Research
 from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
-from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, patiently
 
 type BatchKind = Literal["symbols", "users"]
 
@@ -28,38 +30,54 @@ _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "ep
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
-class BatchStore:
+class BatchStore(Indexed):
     """Batches by plan, kind and number."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._batches = database["run_batches"]
 
-    def ensure_indexes(self) -> None:
-        """Create the indexes behind the queries here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key and the index behind the deletion of a run's batches."""
         keys = [("plan_id", ASCENDING), ("kind", ASCENDING), ("number", ASCENDING)]
         indexes = [IndexModel(keys, name="plan_id_kind_number", unique=True), IndexModel("run_id", name="run_id")]
-        ensure_indexes(self._batches, indexes)
+        return [(self._batches, indexes)]
 
     def write(self, run_id: str, plan_id: str, kind: BatchKind, batches: Iterable[list[str]]) -> None:
         """Write the batches of a new plan for a run."""
-        documents = [
-            {"run_id": run_id, "plan_id": plan_id, "kind": kind, "number": number, "members": members}
-            for number, members in enumerate(batches)
-        ]
-        bulk_write(self._batches, [InsertOne(document) for document in documents])
+        self._write(run_id, plan_id, kind, ({"members": members} for members in batches))
+
+    def write_symbols(self, run_id: str, plan_id: str, batches: Iterable[Mapping[str, int]]) -> None:
+        """Write the batches of symbols of a new plan for a run, with the number of holders of each symbol."""
+        contents = ({"members": list(batch), "holders": list(batch.values())} for batch in batches)
+        self._write(run_id, plan_id, "symbols", contents)
+
+    def symbols(self, plan_id: str, number: int) -> dict[str, int]:
+        """Return the symbols of a batch with the number of their holders, none after the run."""
+        query = {"plan_id": plan_id, "kind": "symbols", "number": number}
+        document = self._batches.find_one(query, {"members": True, "holders": True})
+        if document is None:
+            return {}
+        # A plan without holders is of an earlier version of the app.
+        return dict(zip(document["members"], document.get("holders", repeat(1)), strict=False))
 
     def members(self, plan_id: str, kind: BatchKind, number: int) -> list[str]:
         """Return the symbols or user ids of a batch, none after the run."""
         document = self._batches.find_one({"plan_id": plan_id, "kind": kind, "number": number}, {"members": True})
         return [] if document is None else document["members"]
 
-    def record_symbols(self, plan_id: str, number: int, errors: Mapping[str, RunError]) -> None:
-        """Record the symbols of a batch without usable prices in this run, with the reasons."""
-        values = {"failed": sorted(errors), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
+    def record_symbols(self, plan_id: str, number: int, failed: Iterable[str], errors: Mapping[str, RunError]) -> None:
+        """Record the symbols of a batch without usable prices in this run, and those of them that are errors of it."""
+        values = {"failed": sorted(failed), "errors": [asdict(errors[symbol]) for symbol in sorted(errors)]}
         self._set(plan_id, "symbols", number, values)
 
+    def failed_symbols(self, plan_id: str) -> list[str]:
+        """Return all symbols without usable prices in this run."""
+        batches = self._batches.find({"plan_id": plan_id, "kind": "symbols"}, {"failed": True})
+        return [symbol for batch in batches for symbol in batch.get("failed", [])]
+
     def symbol_errors(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
-        """Return the number of symbols without usable prices, and up to ``limit`` of the reasons, in order."""
+        """Return the number of errors of symbols without usable prices, and up to ``limit`` of them, in order."""
         return self._errors({"plan_id": plan_id, "kind": "symbols"}, limit)
 
     def priced_symbols(self, plan_id: str, number: int) -> list[str]:
@@ -112,7 +130,7 @@ class BatchStore:
         """Record a page's outcome and errors; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
         values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
-        return self._batches.update_one(query, {"$set": values}).matched_count == 1
+        return patiently(lambda: self._batches.update_one(query, {"$set": values})).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
         """Return the sum of the recorded outcomes of all pages."""
@@ -137,6 +155,13 @@ class BatchStore:
         """Delete a plan that does not count."""
         self._batches.delete_many({"plan_id": plan_id})
 
+    def _write(self, run_id: str, plan_id: str, kind: BatchKind, contents: Iterable[Document]) -> None:
+        documents = [
+            {"run_id": run_id, "plan_id": plan_id, "kind": kind, "number": number, **content}
+            for number, content in enumerate(contents)
+        ]
+        bulk_write(self._batches, [InsertOne(document) for document in documents])
+
     def _errors(self, query: Document, limit: int) -> tuple[int, list[RunError]]:
         count = 0
         first: list[RunError] = []
@@ -147,7 +172,8 @@ class BatchStore:
         return count, first
 
     def _set(self, plan_id: str, kind: BatchKind, number: int, values: Document) -> None:
-        self._batches.update_one({"plan_id": plan_id, "kind": kind, "number": number}, {"$set": values})
+        query = {"plan_id": plan_id, "kind": kind, "number": number}
+        patiently(lambda: self._batches.update_one(query, {"$set": values}))
 
 
 def _prepared_to_document(prices: PreparedPrices) -> Document:

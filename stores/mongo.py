@@ -1,12 +1,18 @@
 """The connection to MongoDB and the functions that all document stores share."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import batched
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import batched, takewhile
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
-from pymongo import IndexModel, InsertOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
+from bson import CodecOptions, DatetimeConversion
+from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
 from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackResult
+from pymongo.collation import Collation
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
@@ -14,13 +20,35 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from credentials.identity import NoToken, token
+from stores.refusals import refusal_of
 
 type Document = dict[str, Any]
 type Documents = Collection[Document]
 type DocumentDatabase = Database[Document]
+type Write = InsertOne[Any] | ReplaceOne[Any]
 
-_LOT = 50
-_INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS = (85, 86)
+OWN_COLLECTIONS = (
+    "audit_log", "nights", "portfolio_analyses", "portfolio_analysis_runs", "portfolio_summaries", "run_batches",
+    "run_leases", "symbol_prices", "symbol_research",
+)  # fmt: skip
+"""What the app writes, besides ``health``."""
+
+IDS_PER_LOOKUP = 50
+_DUPLICATE_KEY = 11000
+_THROTTLED = 16500
+_RETRY_AFTER = re.compile(r"RetryAfterMs=(\d{1,9})")
+_LONGEST_ASKED_SECONDS = 10.0
+# Longer than asked if little gets through: otherwise most of many documents would be sent again for each accepted one.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
+# A date outside Python's range, or text that is not UTF-8, matters only where the field is used.
+_LENIENT: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
+)
+_SIMPLE = Collation("simple")
+# A step writes twice, and must end within the host's ten minutes.
+_PATIENCE_SECONDS = 200.0
+_log = logging.getLogger(__name__)
+
 _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
@@ -77,44 +105,213 @@ def _is_for_identity(url: str) -> bool:
 
 
 def find_each(
-    collection: Documents, field: str, values: Sequence[str], fields: Mapping[str, bool] | None = None
+    collection: Documents,
+    field: str,
+    values: Sequence[str],
+    fields: Mapping[str, bool] | None = None,
+    *,
+    condition: Mapping[str, object] | None = None,
 ) -> Iterator[Document]:
-    """Yield the documents whose ``field`` is one of ``values``, in no order.
+    """Yield the documents whose ``field`` is one of ``values`` and that meet the ``condition``, in no order.
 
     Queried in small chunks: query planners vary with long lists of alternatives, and SecantusDB's time grows with the
     square of their length.
     """
-    for lot in batched(values, _LOT, strict=False):
-        yield from collection.find({field: {"$in": list(lot)}}, fields)
+    for lot in batched(values, IDS_PER_LOOKUP, strict=False):
+        yield from collection.find({field: {"$in": list(lot)}, **(condition or {})}, fields)
 
 
 class WriteRefused(Exception):
     """The database accepted some of many documents and refused others. The message contains none of them."""
 
-    def __init__(self, error: BulkWriteError) -> None:
-        errors = error.details["writeErrors"]
+    def __init__(self, errors: Sequence[Document]) -> None:
         codes = sorted({failed["code"] for failed in errors})
         super().__init__(f"The database refused {len(errors)} documents: {codes}")
 
 
-def bulk_write(collection: Documents, writes: Sequence[InsertOne[Any] | ReplaceOne[Any]]) -> None:
-    """Execute many writes in no order; an empty list does nothing.
+class Pauses:
+    """The pauses between attempts at something that the database throttles: as long as it asks, and ever longer."""
+
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sleep, self._clock = sleep, clock
+        self._end = clock() + _PATIENCE_SECONDS
+        self._next = _FIRST_PAUSE_SECONDS
+
+    def wait(self, answer: str) -> bool:
+        """Wait as the server's answer asks; return False if that would take too long altogether."""
+        asked = max((int(milliseconds) / 1_000 for milliseconds in _RETRY_AFTER.findall(answer)), default=0.0)
+        pause = max(self._next, min(asked, _LONGEST_ASKED_SECONDS))
+        if self._clock() + pause > self._end:
+            return False
+        self._sleep(pause)
+        self._next = min(2 * self._next, _LONGEST_PAUSE_SECONDS)
+        return True
+
+
+def patiently[Result](attempt: Callable[[], Result], pauses: Pauses | None = None) -> Result:
+    """Return the result of ``attempt``, which is repeated after a pause while the database throttles it.
 
     Raises:
-        WriteRefused: some were refused. The driver's own error would carry the documents into log and history.
+        OperationFailure: it is still throttled after some minutes, or was refused.
     """
-    try:
-        if writes:
-            collection.bulk_write(writes, ordered=False)
-    except BulkWriteError as error:
-        raise WriteRefused(error) from None
-
-
-def ensure_indexes(collection: Documents, indexes: Sequence[IndexModel]) -> None:
-    """Create the missing indexes. An index by the collection's owner over the same keys is accepted."""
-    for index in indexes:
+    pauses = pauses or Pauses()
+    while True:
         try:
-            collection.create_indexes([index])
+            return attempt()
         except OperationFailure as error:
-            if error.code not in _INDEX_EXISTS_WITH_OTHER_NAME_OR_OPTIONS:
+            if error.code != _THROTTLED or not pauses.wait(str(error)):
                 raise
+
+
+def bulk_write(collection: Documents, writes: Sequence[Write], pauses: Pauses | None = None) -> None:
+    """Execute many writes in no order; an empty list does nothing. Those that are throttled are repeated.
+
+    Raises:
+        WriteRefused: some were refused, or throttled for minutes. The driver's own error would carry the documents into
+            log and history.
+    """
+    if refused := _send(collection, writes, pauses or Pauses()):
+        raise WriteRefused(refused) from None
+
+
+def insert_new(
+    collection: Documents, documents: Sequence[Mapping[str, Any]], pauses: Pauses | None = None
+) -> list[int]:
+    """Insert documents, as :func:`bulk_write`; return the positions of those whose key exists already."""
+    refused = _send(collection, [InsertOne(document) for document in documents], pauses or Pauses())
+    if others := [failed for failed in refused if failed["code"] != _DUPLICATE_KEY]:
+        raise WriteRefused(others) from None
+    return [failed["index"] for failed in refused]
+
+
+def _send(collection: Documents, writes: Sequence[Write], pauses: Pauses) -> list[Document]:
+    """Execute the writes; return code and position of each that was refused, or throttled to the end."""
+    refused: list[Document] = []
+    left = list(range(len(writes)))
+    while left:
+        try:
+            collection.bulk_write([writes[position] for position in left], ordered=False)
+            break
+        except BulkWriteError as error:
+            failed = error.details["writeErrors"] or error.details["writeConcernErrors"]
+            answer = " ".join(str(one.get("errmsg")) for one in failed if one["code"] == _THROTTLED)
+            found = [{"code": one["code"], "index": left[one.get("index", 0)]} for one in failed]
+        except OperationFailure as error:
+            if error.code != _THROTTLED:
+                raise
+            answer = str(error)
+            found = [{"code": _THROTTLED, "index": position} for position in left]
+        refused += [one for one in found if one["code"] != _THROTTLED]
+        throttled = [one for one in found if one["code"] == _THROTTLED]
+        left = [one["index"] for one in throttled]
+        if left and not pauses.wait(answer):
+            return refused + throttled
+    return refused
+
+
+class BackendCollection:
+    """A collection of the backend. Its ids are compared exactly, whatever collation it has."""
+
+    def __init__(self, database: DocumentDatabase, name: str) -> None:
+        self.documents: Documents = database.get_collection(name, codec_options=_LENIENT)
+        self._looking = threading.Lock()
+        self._looked = False
+        self._collation: Collation | None = None
+
+    def of_user(self, user_id: str, fields: Sequence[str], limit: int) -> list[Document]:
+        """Return up to ``limit`` documents of one user."""
+        found = self.documents.find({"user_id": user_id}, _projection(fields), collation=self.collation())
+        # A query by value also matches arrays that contain it.
+        return [document for document in found.limit(limit).to_list() if document["user_id"] == user_id]
+
+    def by_user(self, condition: Document, fields: Sequence[str], most: int) -> Iterator[list[Document]]:
+        """Yield the documents whose ``user_id`` meets the condition, by user, in lots of whole users.
+
+        Of a user with more than ``most`` documents, only some more than that are read.
+        """
+        # Queried lot by lot: one cursor would have to pass all documents of such a user, and would not survive a
+        # restart of the server.
+        size = 2 * (most + 1)
+        while True:
+            lot = self._first(condition, fields, size)
+            if any(isinstance(document["user_id"], list) for document in lot):
+                # Arrays match by their elements. They are excluded only where there are some, since compatible servers
+                # may not use the index then.
+                condition = condition | {"$not": {"$type": "array"}}
+                continue
+            if len(lot) < size:
+                if lot:
+                    yield lot
+                return
+            last, of_last = _last_user(lot)
+            if of_last > most:
+                yield lot
+                condition = condition | {"$gt": last}
+            else:
+                yield lot[:-of_last]
+                condition = condition | {"$gte": last}
+
+    def count(self, query: Document) -> int:
+        """Return the number of documents that match."""
+        return self.documents.count_documents(query, collation=self.collation())
+
+    def index(self) -> IndexModel:
+        """Return the index behind the queries here."""
+        keys = [("user_id", ASCENDING)]
+        if self.collation() is None:
+            return IndexModel(keys, name="user_id")
+        return IndexModel(keys, name="user_id_simple", collation=_SIMPLE)
+
+    def default_collation(self) -> Document | None:
+        """Return the collation that the collection compares by unless asked otherwise, ``None`` for exact comparison.
+
+        Raises:
+            OperationFailure: the database user may not read it.
+        """
+        default: Document | None = self.documents.options().get("collation")
+        return None if default is None or default["locale"] == "simple" else default
+
+    def collation(self) -> Collation | None:
+        """Return the collation to ask with: the simple one where the collection has another by default.
+
+        Only there, since it costs nothing on MongoDB, but compatible servers may not use an index with it.
+        """
+        with self._looking:
+            if not self._looked:
+                self._collation = self._look()
+                self._looked = True
+            return self._collation
+
+    def _look(self) -> Collation | None:
+        name = self.documents.name
+        try:
+            default = self.default_collation()
+        except OperationFailure as error:
+            if not (reason := refusal_of(error)):
+                raise
+            _log.warning("The collation of a collection cannot be read (%s): ids are taken to be exact", reason)
+            return None
+        if default is None:
+            return None
+        shown = f"{default['locale']}, strength {default.get('strength', 3)}"
+        text = "A collection has a collation (%s: %s): it needs an index on user_id with the simple one"
+        _log.warning(text, name, shown)
+        return _SIMPLE
+
+    def _first(self, condition: Document, fields: Sequence[str], size: int) -> list[Document]:
+        query, collation = {"user_id": condition}, self.collation()
+        found = self.documents.find(query, _projection(fields), limit=size, batch_size=size, collation=collation)
+        found = found.sort("user_id", ASCENDING)
+        return patiently(lambda: found.clone().to_list())
+
+
+def _last_user(lot: Sequence[Document]) -> tuple[str, int]:
+    """Return the last user of a lot, and the number of that user's documents in it."""
+    user_id = lot[-1]["user_id"]
+    return user_id, sum(1 for _ in takewhile(lambda document: document["user_id"] == user_id, reversed(lot)))
+
+
+def _projection(fields: Sequence[str]) -> Document:
+    return {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}

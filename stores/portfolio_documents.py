@@ -20,6 +20,12 @@ MOST_HOLDINGS = 5_000
 MOST_WATCHED = 5_000
 """With this many of both, a report takes some 10 MB of the 16 MB that a MongoDB document may have."""
 
+MOST_ITEMS = 10_000
+"""The most documents of one user in the watchlist, whose symbols may be repeated."""
+
+MOST_ACCOUNTS = 499
+"""The most documents of one user in accounts, and in users; it makes a lot of 1,000."""
+
 LARGEST_NUMBER = 1e12
 _LONGEST_NUMBER = 400
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -55,16 +61,12 @@ class UserDocuments:
 
 def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -> Portfolio | InvalidPortfolio:
     """Return the portfolio in a user's documents."""
-    if len(documents.holdings) > MOST_HOLDINGS:
-        return InvalidPortfolio(user_id, "too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
-    watched = {spelling(item["symbol"]) for item in documents.watchlist if is_symbol(item.get("symbol"))}
-    if len(watched) > MOST_WATCHED:
-        return InvalidPortfolio(user_id, "too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
-    valid, invalid = _holdings(documents.holdings, spelling)
     try:
+        watched = watched_symbols(documents.watchlist, spelling)
+        valid, invalid = _holdings(documents.holdings, spelling)
         cash, buying_power = _accounts(documents.accounts)
     except _Unreadable as error:
-        return InvalidPortfolio(user_id, "invalid_account", f"The account cannot be read: {error}")
+        return InvalidPortfolio(user_id, error.error_type, str(error))
     own = documents.users[0].get("analysis_thresholds") if documents.users else None
     return Portfolio(
         user_id=user_id,
@@ -76,6 +78,22 @@ def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -
         thresholds=_thresholds(own),
         notes=() if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,),
     )
+
+
+def held_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
+    """Return the symbols of the holdings that can be read and are not closed; raises if there are too many."""
+    valid, _ = _holdings(documents, spelling)
+    return frozenset(holding.symbol for holding in valid)
+
+
+def watched_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
+    """Return the valid ones of the watched symbols; raises if there are too many."""
+    if len(documents) > MOST_ITEMS:
+        raise _Unreadable("too_many_watched", f"There are more than {MOST_ITEMS} watchlist items.")
+    watched = frozenset(spelling(item["symbol"]) for item in documents if is_symbol(item.get("symbol")))
+    if len(watched) > MOST_WATCHED:
+        raise _Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
+    return watched
 
 
 def is_symbol(value: object) -> TypeIs[str]:
@@ -90,7 +108,11 @@ def number_of(value: object) -> float | None:
 
 
 class _Unreadable(Exception):
-    """A field breaks a rule."""
+    """The documents break a rule, so the user cannot be analyzed."""
+
+    def __init__(self, error_type: str, text: str) -> None:
+        super().__init__(text)
+        self.error_type = error_type
 
 
 def _converted(value: object) -> float:
@@ -105,6 +127,8 @@ def _converted(value: object) -> float:
 
 def _accounts(documents: Sequence[Document]) -> tuple[float, float]:
     """Return cash and buying power of all accounts; no cash is zero, no buying power the cash."""
+    if len(documents) > MOST_ACCOUNTS:
+        raise _Unreadable("invalid_account", f"There are more than {MOST_ACCOUNTS} accounts.")
     cash, buying_power = 0.0, 0.0
     for document in documents:
         own_cash = _amount(document, "cash", 0.0)
@@ -119,7 +143,8 @@ def _amount(account: Document, name: str, default: float) -> float:
         return default
     amount = number_of(value)
     if amount is None:
-        raise _Unreadable(f"{name} is not a number up to {LARGEST_NUMBER:g}")
+        text = f"The account cannot be read: {name} is not a number up to {LARGEST_NUMBER:g}"
+        raise _Unreadable("invalid_account", text)
     return amount
 
 
@@ -132,6 +157,8 @@ def _holdings(documents: Sequence[Document], spelling: Spelling) -> tuple[list[H
 
     A quantity of zero is a closed position, no holding.
     """
+    if len(documents) > MOST_HOLDINGS:
+        raise _Unreadable("too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
     lots: dict[str, list[_Lot]] = defaultdict(list)
     invalid = []
     for document in documents:

@@ -7,40 +7,56 @@ analysis becomes an :class:`InvalidPortfolio`.
 import logging
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import batched
-
-from bson import CodecOptions, DatetimeConversion
-from pymongo import ASCENDING, IndexModel
+from typing import override
 
 from analysis.models import Portfolio
-from stores.mongo import Document, DocumentDatabase, Documents, ensure_indexes, find_each
-from stores.portfolio_documents import InvalidPortfolio, Spelling, UserDocuments, is_symbol, read_portfolio
+from stores.indexes import Indexed, Indexes
+from stores.mongo import IDS_PER_LOOKUP, BackendCollection, Document, DocumentDatabase
+from stores.portfolio_documents import (
+    MOST_ACCOUNTS,
+    MOST_HOLDINGS,
+    MOST_ITEMS,
+    InvalidPortfolio,
+    Spelling,
+    UserDocuments,
+    held_symbols,
+    read_portfolio,
+    watched_symbols,
+)
 
+COLLECTIONS = ("users", "holdings", "watchlist", "accounts")
 _USERS_PER_QUERY = 1_000
+_FIELDS_OF_HOLDINGS = ("symbol", "quantity", "avg_price")
 
 _log = logging.getLogger(__name__)
 
-# A date outside Python's range, or text that is not UTF-8, matters only where the field is used.
-_LENIENT: CodecOptions[Document] = CodecOptions(
-    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
+
+@dataclass(frozen=True, slots=True)
+class OwnSymbols:
+    """The symbols of one user: of readable holdings that are not closed, and those only watched.
+
+    There are none of a user with more than a report can hold: that user fails, and must not cost others their prices.
+    """
+
+    held: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
 
 
-class PortfolioStore:
+class PortfolioStore(Indexed):
     """Users with their holdings, watchlists and accounts; ``spelling`` is that of the source of prices."""
 
-    def __init__(self, database: DocumentDatabase, spelling: Spelling) -> None:
+    def __init__(self, database: DocumentDatabase, spelling: Spelling = str) -> None:
         self._spelling = spelling
-        self._users, self._holdings, self._watchlist, self._accounts = (
-            database.get_collection(name, codec_options=_LENIENT)
-            for name in ("users", "holdings", "watchlist", "accounts")
-        )
+        self.collections = tuple(BackendCollection(database, name) for name in COLLECTIONS)
+        self._users, self._holdings, self._watchlist, self._accounts = self.collections
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind every query here; the backend may already have created it."""
-        for collection in (self._users, self._holdings, self._watchlist, self._accounts):
-            ensure_indexes(collection, [IndexModel([("user_id", ASCENDING)], name="user_id")])
+    @override
+    def indexes(self) -> Indexes:
+        """Return the index behind every query here; it is the backend's to create, or an operator's with preflight."""
+        return [(collection.documents, [collection.index()]) for collection in self.collections]
 
     def active_user_ids(self, only: Sequence[str] | None) -> Iterator[list[str]]:
         """Yield the ids of active users, ascending, in chunks: of all users, or of those in ``only``."""
@@ -51,40 +67,31 @@ class PortfolioStore:
                 yield from self._active_user_ids(list(selection))
 
     def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
-        last = ""
-        while True:
-            # Paged by key: a cursor left open during a whole plan would not survive a restart of the server. Arrays of
-            # texts would match as well.
-            condition: Document = {"$gt": last, "$not": {"$type": "array"}}
-            if selection is not None:
-                condition["$in"] = selection
-            fields = {"_id": False, "user_id": True, "is_active": True}
-            documents = list(
-                self._users.find({"user_id": condition}, fields).sort("user_id", ASCENDING).limit(_USERS_PER_QUERY)
-            )
-            if not documents:
-                return
-            last = documents[-1]["user_id"]
+        condition: Document = {"$gt": ""} if selection is None else {"$gt": "", "$in": selection}
+        for lot in self._users.by_user(condition, ("is_active",), MOST_ACCOUNTS):
             # An absent flag means active. Documents with the same id are one user.
-            yield sorted({d["user_id"] for d in documents if d.get("is_active") in (None, True)})
+            yield sorted({d["user_id"] for d in lot if d.get("is_active") in (None, True)})
 
     def count_without_user_id(self) -> int:
         """Return the number of user documents without a usable id, which cannot be analyzed."""
         unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
-        return self._users.count_documents({"$or": unusable})
+        return self._users.count({"$or": unusable})
 
-    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, set[str]]:
-        """Return the symbols each user holds or watches; users with neither are left out.
+    def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, OwnSymbols]:
+        """Return the symbols of each user; users with neither holdings nor a watchlist are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
-        symbols: dict[str, set[str]] = defaultdict(set)
-        for collection in (self._holdings, self._watchlist):
-            for document in _of_users(collection, user_ids, contiguous, ("symbol",)):
-                found = symbols[document["user_id"]]
-                if is_symbol(document.get("symbol")):
-                    found.add(self._spelling(document["symbol"]))
-        return dict(symbols)
+        held, watched = dict[str, frozenset[str] | None](), dict[str, frozenset[str] | None]()
+        for lot in _of_users(self._holdings, user_ids, _FIELDS_OF_HOLDINGS, MOST_HOLDINGS, contiguous=contiguous):
+            held |= {user_id: _symbols_in(held_symbols, documents, self._spelling) for user_id, documents in _grouped([lot]).items()}
+        for lot in _of_users(self._watchlist, user_ids, ("symbol",), MOST_ITEMS, contiguous=contiguous):
+            watched |= {user_id: _symbols_in(watched_symbols, documents, self._spelling) for user_id, documents in _grouped([lot]).items()}
+        owners = (held | watched).keys() & set(user_ids)
+        return {
+            user_id: _own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
+            for user_id in owners
+        }
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
         """Return the portfolios of ``user_ids``, which are ascending, in that order.
@@ -92,11 +99,15 @@ class PortfolioStore:
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
         which is much faster than a lookup of each.
         """
+        wanted = (
+            (self._users, ("analysis_thresholds",), MOST_ACCOUNTS),
+            (self._accounts, ("cash", "buying_power"), MOST_ACCOUNTS),
+            (self._holdings, ("symbol", "quantity", "avg_price"), MOST_HOLDINGS),
+            (self._watchlist, ("symbol",), MOST_ITEMS),
+        )
         documents = [
-            _grouped(_of_users(self._users, user_ids, contiguous, ("analysis_thresholds",))),
-            _grouped(_of_users(self._accounts, user_ids, contiguous, ("cash", "buying_power"))),
-            _grouped(_of_users(self._holdings, user_ids, contiguous, ("symbol", "quantity", "avg_price"))),
-            _grouped(_of_users(self._watchlist, user_ids, contiguous, ("symbol",))),
+            _grouped(_of_users(collection, user_ids, fields, most, contiguous=contiguous))
+            for collection, fields, most in wanted
         ]
         return [
             _read(user_id, UserDocuments(*[own.get(user_id, ()) for own in documents]), self._spelling)
@@ -105,26 +116,21 @@ class PortfolioStore:
 
 
 def _of_users(
-    collection: Documents,
-    user_ids: Sequence[str],
-    contiguous: bool,  # noqa: FBT001 - passed on
-    fields: Sequence[str],
-) -> Iterator[Document]:
-    projection = {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}
+    collection: BackendCollection, user_ids: Sequence[str], fields: Sequence[str], most: int, *, contiguous: bool
+) -> Iterator[list[Document]]:
+    """Yield the documents of users in lots of whole users; others between them are included if ``contiguous``."""
     if contiguous and user_ids:
-        of_range = {"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}
-        documents: Iterable[Document] = collection.find(of_range, projection).to_list()
+        yield from collection.by_user({"$gte": user_ids[0], "$lte": user_ids[-1]}, fields, most)
     else:
-        documents = find_each(collection, "user_id", user_ids, projection)
-    wanted = set(user_ids)
-    # A query by value also matches arrays that contain the value.
-    return (d for d in documents if isinstance(d["user_id"], str) and d["user_id"] in wanted)
+        for few in batched(user_ids, IDS_PER_LOOKUP, strict=False):
+            yield from collection.by_user({"$in": list(few)}, fields, most)
 
 
-def _grouped(documents: Iterator[Document]) -> dict[str, list[Document]]:
+def _grouped(lots: Iterable[list[Document]]) -> dict[str, list[Document]]:
     groups: dict[str, list[Document]] = defaultdict(list)
-    for document in documents:
-        groups[document["user_id"]].append(document)
+    for lot in lots:
+        for document in lot:
+            groups[document["user_id"]].append(document)
     return groups
 
 
@@ -137,3 +143,17 @@ def _read(user_id: str, documents: UserDocuments, spelling: Spelling) -> Portfol
         # Without its message, which may contain the user's data.
         _log.error("The documents of %s cannot be read: %s in %s:%s", user_id, name, where.name, where.lineno)
         return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
+
+
+def _symbols_in(
+    read: Callable[[Sequence[Document], Spelling], frozenset[str]], documents: Sequence[Document], spelling: Spelling
+) -> frozenset[str] | None:
+    """Return the symbols in a user's documents, ``None`` if there are too many or they cannot be read."""
+    try:
+        return read(documents, spelling)
+    except Exception:  # noqa: BLE001 - it fails again when the user is analyzed, and is logged there
+        return None
+
+
+def _own_symbols(held: frozenset[str] | None, watched: frozenset[str] | None) -> OwnSymbols:
+    return OwnSymbols() if held is None or watched is None else OwnSymbols(held, watched - held)

@@ -145,6 +145,11 @@ class RateLimit:
         self._clock = clock
         self._sleep = sleep
 
+    @property
+    def shared(self) -> bool:
+        """Return whether the rate is that of all workers together, as long as Redis is available."""
+        return self._redis_server is not None
+
     def wait(self, patience_seconds: float) -> bool:
         """Wait for a turn and return True; return False, at once, if it does not come within the patience."""
         ends = self._clock() + patience_seconds

@@ -3,20 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, override
 
 import bson
 import msgspec
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
-from pymongo.errors import BulkWriteError
 
 from analysis.models import Decision, Report, Research
 from records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
-from stores.mongo import Document, DocumentDatabase, Documents, WriteRefused, bulk_write, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, Documents, bulk_write, insert_new
 
 _MEMBERS = tuple(member.name for member in fields(Report))
-_DUPLICATE_KEY = 11000
 _OF_SUMMARY = {"_id": False, **dict.fromkeys((member.name for member in fields(Summary)), True)}
 # Sorts after every character that an id may have.
 _LAST_CHARACTER = "\U0010ffff"
@@ -56,7 +55,7 @@ class Shared:
         ]
 
 
-class ReportStore:
+class ReportStore(Indexed):
     """Reports by ``run_id`` and ``user_id``, each with its summary for lookups, counts, sorting and lists.
 
     Separate, since a report is a hundred times as long, and a list or count of many would read all of it. A report is
@@ -67,8 +66,9 @@ class ReportStore:
         self._reports = database["portfolio_analyses"]
         self._summaries = database["portfolio_summaries"]
 
-    def ensure_indexes(self) -> None:
-        """Create the keys, and for summaries one index per figure to sort by, read forwards or backwards."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the keys, and for summaries one index per figure to sort by, read forwards or backwards."""
         run, user = ("run_id", ASCENDING), ("user_id", ASCENDING)
         key = IndexModel([run, user], name="run_id_user_id", unique=True)
         indexes = [
@@ -77,8 +77,7 @@ class ReportStore:
             IndexModel([run, ("crossed", ASCENDING), user], name="run_id_crossed_user_id"),
         ]
         indexes += [IndexModel([run, (figure, ASCENDING), user], name=f"run_id_{figure}") for figure in FIGURES]
-        ensure_indexes(self._reports, [key])
-        ensure_indexes(self._summaries, indexes)
+        return [(self._reports, [key]), (self._summaries, indexes)]
 
     def save(self, reports: Sequence[Report], shared: Shared) -> dict[str, str]:
         """Store the reports, each holding with the research of its symbol; a repetition replaces them.
@@ -214,14 +213,8 @@ def summarize(report: Document) -> Summary:
 
 def _write(collection: Documents, documents: Sequence[tuple[Document, _Encoded]]) -> None:
     """Insert the new documents, nearly always all, at half the cost of a lookup first; replace existing ones."""
-    try:
-        collection.insert_many([document for _, document in documents], ordered=False)
-    except BulkWriteError as error:
-        errors = error.details["writeErrors"]
-        if {failed["code"] for failed in errors} != {_DUPLICATE_KEY}:
-            raise WriteRefused(error) from None  # see bulk_write
-        existing = [documents[failed["index"]] for failed in errors]
-        bulk_write(collection, [ReplaceOne(key, document) for key, document in existing])
+    existing = [documents[position] for position in insert_new(collection, [document for _, document in documents])]
+    bulk_write(collection, [ReplaceOne(key, document) for key, document in existing])
 
 
 def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:

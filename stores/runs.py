@@ -1,9 +1,10 @@
 """The records of runs, one document per run, the single source of its state; and the lease of the active one."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import get_args
+from typing import get_args, override
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -28,20 +29,24 @@ from records import (
     Scope,
     user_counts,
 )
-from stores.mongo import Document, DocumentDatabase, ensure_indexes
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, patiently
+
+_log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 _LEASE = "portfolio-analysis"
 
 
-class RunStore:
+class RunStore(Indexed):
     """Runs by ``run_id``. Every change of state is one conditional update, so that only one of two takes effect."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._runs = database["portfolio_analysis_runs"]
 
-    def ensure_indexes(self) -> None:
-        """Create the key and the indexes behind the queries here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the keys and the indexes behind the queries here."""
         newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         indexes = [
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
@@ -51,7 +56,7 @@ class RunStore:
             IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
             IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
         ]
-        ensure_indexes(self._runs, indexes)
+        return [(self._runs, indexes)]
 
     def create(
         self,
@@ -122,6 +127,15 @@ class RunStore:
         """Return whether a run is recorded under this key of a request, other than one that failed before it began."""
         never_began = {"status": "failed", "started_at": None}
         return self._runs.find_one({"request.key": key, "$nor": [never_began]}, {"run_id": True}) is not None
+
+    def is_as_requested(self, run: Run) -> bool:
+        """Return whether the run neither started nor ended, and was not adopted by another request."""
+        return self._runs.find_one(_as_requested(run), {"run_id": True}) is not None
+
+    def of_everybody_since(self, time: datetime) -> list[Run]:
+        """Return the runs of all users as of the newest date that were requested since ``time``; dry ones excepted."""
+        of_everybody = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
+        return self._find({"requested_at": {"$gte": time}, **of_everybody})
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
@@ -234,7 +248,8 @@ class RunStore:
     def page_done(self, run_id: str, outcome: Outcome) -> None:
         """Add a page to the visible progress; called once per page. The end of the run counts again."""
         added = {"progress.pages_done": 1, **user_counts(outcome)}
-        self._runs.update_one({"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()})
+        query, changes = {"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()}
+        patiently(lambda: self._runs.update_one(query, changes))
 
     def request_cancel(self, run_id: str, now: datetime) -> bool:
         """Request an early end of an active run; return whether there was an active one."""
@@ -283,7 +298,8 @@ class RunStore:
         self._update(query, user_counts(outcome) | corrected)
 
     def _find(self, query: Document) -> list[Run]:
-        return [msgspec.convert(document, Run) for document in self._runs.find(query, _API_MEMBERS)]
+        found = map(_read, self._runs.find(query, _API_MEMBERS))
+        return [run for run in found if run is not None]
 
     def _update(self, query: Document, changes: Document) -> bool:
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
@@ -323,6 +339,15 @@ class RunLease:
     def release(self, run_id: str) -> None:
         """Release the lease if ``run_id`` holds it."""
         self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
+
+
+def _read(document: Document) -> Run | None:
+    """Return the run, ``None`` if this version of the app cannot read it: it must not keep others from being closed."""
+    try:
+        return msgspec.convert(document, Run)
+    except msgspec.ValidationError as error:
+        _log.error("The record of a run cannot be read (run_id=%s): %s", document.get("run_id"), error)
+        return None
 
 
 def _as_requested(run: Run) -> Document:

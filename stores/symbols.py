@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import override
 
 import msgspec
 import numpy as np
@@ -15,11 +16,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 from analysis.models import Research
 from analysis.prices import Bars
 from records import PriceIssue
-from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes, find_each
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _OPTIONAL = ("high", "low", "volume")
+_EMPTY = {"dates": b""}
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +31,8 @@ _log = logging.getLogger(__name__)
 class History:
     """The source's answer to a request for a symbol's bars from ``start`` to ``end``, both included.
 
-    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; ``issues`` are the price
-    issues of the answer.
+    ``source`` names the source and the state it was in. ``bars`` are empty if it had none; then ``end`` is the day when
+    it was last asked. ``issues`` are the price issues of the answer.
     """
 
     source: str
@@ -39,15 +42,16 @@ class History:
     issues: tuple[PriceIssue, ...] = ()
 
 
-class PriceStore:
+class PriceStore(Indexed):
     """The history of each symbol, one document a symbol."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._prices = database["symbol_prices"]
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind every query here."""
-        ensure_indexes(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, which is behind every query here."""
+        return [(self._prices, [IndexModel([("symbol", ASCENDING)], name="symbol", unique=True)])]
 
     def save(self, histories: Mapping[str, History]) -> None:
         """Store the history of each symbol, replacing the previous one."""
@@ -62,17 +66,30 @@ class PriceStore:
         found = {document["symbol"]: _history(document) for document in find_each(self._prices, "symbol", symbols)}
         return {symbol: history for symbol, history in found.items() if history is not None}
 
+    def without_prices(self, symbols: Sequence[str]) -> dict[str, History | None]:
+        """Return those ``symbols`` that have no stored price, with their empty history if the source was asked."""
+        stored = {document["symbol"] for document in find_each(self._prices, "symbol", symbols, {"symbol": True})}
+        answers = find_each(self._prices, "symbol", sorted(stored), condition=_EMPTY)
+        empty = {document["symbol"]: _history(document) for document in answers}
+        return {symbol: empty.get(symbol) for symbol in symbols if symbol not in stored or symbol in empty}
 
-class ResearchStore:
+    def forget_empty(self, symbols: Sequence[str]) -> None:
+        """Delete the histories of ``symbols`` that have no price, so that the next run asks for them."""
+        for document in list(find_each(self._prices, "symbol", symbols, {"symbol": True}, condition=_EMPTY)):
+            self._prices.delete_one({"symbol": document["symbol"], **_EMPTY})
+
+
+class ResearchStore(Indexed):
     """Research by ``as_of`` and ``symbol``."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._research = database["symbol_research"]
 
-    def ensure_indexes(self) -> None:
-        """Create the index behind the upserts here."""
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key, which is behind the upserts here."""
         keys = [("as_of", DESCENDING), ("symbol", ASCENDING)]
-        ensure_indexes(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])
+        return [(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])]
 
     def save(self, research: Sequence[Research]) -> None:
         """Store the research; a repetition replaces it."""

@@ -100,6 +100,7 @@ ORCHESTRATION = ROOT / "functions" / "orchestration.py"
 ALLOWED_IMPORTS = {
     "collections.abc",
     "datetime",
+    "itertools",
     "typing",
     "azure.durable_functions",
     "msgspec",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from devhost.environment import PUBLISHED_SECRET
 from functions.http.console import pages
 from functions.http.routes import api
 from settings import NIGHTLY_TIMER
@@ -129,7 +130,7 @@ def test_a_missing_setting_stops_the_start_and_is_named() -> None:
 
 def test_the_deployed_local_settings_hold_no_real_secret() -> None:
     values = json.loads((ROOT / "local.settings.json").read_text())["Values"]
-    assert values["ADMIN_SECRET"].startswith("development-only")
+    assert values["ADMIN_SECRET"] == PUBLISHED_SECRET, "which make start replaces for other data than the sample's"
     assert "/local.settings.json" in (ROOT / ".funcignore").read_text().splitlines()
 
 
@@ -147,5 +148,5 @@ def test_workers_threads_and_concurrent_activities_fit_together() -> None:
 
 def test_orchestrations_have_a_version_and_those_of_newer_versions_are_rejected() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
-    assert durable["defaultVersion"] == "1.0"
+    assert durable["defaultVersion"] == "1.1"
     assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

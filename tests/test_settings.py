@@ -85,6 +85,10 @@ def test_no_secret_is_shown() -> None:
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "6"),
         ("TRUSTED_PROXIES", "X-Forwarded-For"),
+        ("PROXY_NETWORKS", "203.0.113.1/24"),
+        ("PROXY_NETWORKS", "AzureFrontDoor.Backend"),
+        ("FRONT_DOOR_ID", "portfolio"),
+        ("AUDIT_RETENTION_DAYS", "0"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "null"),
         ("CORS_ORIGINS", "https://*.example.org"),
@@ -193,7 +197,30 @@ def test_origins_are_a_list_of_exact_ones_and_none_by_default() -> None:
 
 
 def test_no_proxy_is_trusted_by_default() -> None:
-    assert Settings.from_environment(LOCAL).trusted_proxies == 0
+    settings = Settings.from_environment(LOCAL)
+    assert (settings.trusted_proxies, settings.proxy_networks, settings.front_door_id) == (0, (), None)
+
+
+FRONT_DOOR_ID = "a1b2c3d4-0000-4000-8000-00000000000f"
+
+
+@pytest.mark.parametrize("named", [{"PROXY_NETWORKS": "203.0.113.0/24"}, {"FRONT_DOOR_ID": FRONT_DOOR_ID}])
+def test_proxies_before_the_one_next_to_the_app_are_also_counted(named: dict[str, str]) -> None:
+    for count in ("0", "1"):
+        with pytest.raises(SettingsError, match=r"^TRUSTED_PROXIES must be 2 or more with"):
+            Settings.from_environment(LOCAL | named | {"TRUSTED_PROXIES": count})
+    assert Settings.from_environment(LOCAL | named | {"TRUSTED_PROXIES": "2"}).trusted_proxies == 2
+
+
+def test_the_networks_of_proxies_are_a_list_and_the_id_of_a_front_door_has_one_form() -> None:
+    given = {
+        "TRUSTED_PROXIES": "2",
+        "PROXY_NETWORKS": "203.0.113.0/24, 2001:db8::/32,",
+        "FRONT_DOOR_ID": FRONT_DOOR_ID.upper(),
+    }
+    settings = Settings.from_environment(LOCAL | given)
+    assert [str(network) for network in settings.proxy_networks] == ["203.0.113.0/24", "2001:db8::/32"]
+    assert settings.front_door_id == FRONT_DOOR_ID
 
 
 ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRET_KEY": "secret"}
@@ -322,3 +349,10 @@ def test_a_schedule_has_a_default_on_a_laptop_only(unset: dict[str, str]) -> Non
 )
 def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str, value: str, disabled: bool) -> None:
     assert Settings.from_environment(LOCAL | {name: value}).timer_disabled is disabled
+
+
+def test_one_app_setting_in_azure_is_not_development() -> None:
+    in_azure = LOCAL | {"WEBSITE_SITE_NAME": "app", "WEBSITE_INSTANCE_ID": "1", "MARKET_DATA_PROVIDER": "sample"}
+    with pytest.raises(SettingsError, match="ANALYSIS_SCHEDULE is missing"):
+        Settings.from_environment(in_azure)
+    assert not Settings.from_environment(in_azure | {"ANALYSIS_SCHEDULE": "0 0 1 * * *"}).development

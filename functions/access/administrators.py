@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import hmac
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -12,16 +11,12 @@ import azure.functions as func
 
 from credentials.secrets import SecretMissing, SecretName, Secrets, SecretVersion, Unavailable, Versions
 from functions.access.audit import record_refusal
-from functions.access.throttling import count_failure, refuse_after_failures
+from functions.access.throttling import client_of, count_failure, refuse_after_failures
 from functions.access.tokens import InvalidToken, NotAdministrator, Subject, subject_of
 from functions.services import Worker
 from problems import Problem
 from records import Credential
 
-UNKNOWN = "unknown"
-# With or without a port, which does not identify a client; IPv6 with a port is in brackets.
-_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15})(?::[0-9]{1,5})?")
-_LONGEST = 45
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
@@ -42,7 +37,7 @@ class Forbidden(Problem):
 
     status, slug, title = 403, "forbidden", "Not an administrator"
     detail = "The token is valid, but its user is not an administrator. Ask an administrator for access."
-    arguments_of_example = (Subject("ada", "ada"),)
+    arguments_of_example = (Subject("ada", "ada", "backend"),)
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
@@ -76,20 +71,19 @@ def sign_in(request: func.HttpRequest, worker: Worker) -> Admin:
     """Return the administrator that the request's credentials belong to. If it has both kinds, the secret decides.
 
     Raises:
-        TooManyFailures: the client failed too often, even if its credentials are valid now.
+        TooManyFailures: the client failed too often, even if its credentials are valid now, or the token's user did.
         Unauthorized: no valid credentials.
         Forbidden: a valid token of a user that is not an administrator.
         AuthenticationUnavailable: there is nothing to check credentials against, or it cannot be read.
     """
-    address, credential = address_of(request, worker.settings.trusted_proxies), credential_of(request)
-    if address != UNKNOWN:
-        refuse_after_failures(worker.sign_in_failures(), address, credential)
+    client, credential = client_of(request.headers, worker.settings), credential_of(request)
+    refuse_after_failures(worker.sign_in_failures(), client, credential)
     try:
         return admin_of(request, worker)
     except (Unauthorized, Forbidden) as refusal:
-        count_failure(worker.sign_in_failures(), address, credential)
         subject = refusal.subject if isinstance(refusal, Forbidden) else None
-        record_refusal(worker, refusal, subject, client=address, credential=credential)
+        count_failure(worker.sign_in_failures(), client, credential, subject)
+        record_refusal(worker, refusal, subject, client=client.address, credential=credential)
         raise
 
 
@@ -107,32 +101,6 @@ def admin_of(request: func.HttpRequest, worker: Worker) -> Admin:
         raise _refusal(worker)
     except (SecretMissing, Unavailable) as error:
         raise AuthenticationUnavailable from error
-
-
-def address_of(request: func.HttpRequest, trusted_proxies: int) -> str:
-    """Return the address of the request's client, or ``unknown``.
-
-    The Functions host passes no peer address to a worker. Each proxy appends the address it sees to X-Forwarded-For;
-    entries before those of the trusted proxies (setting TRUSTED_PROXIES) may be forged.
-    """
-    if not trusted_proxies:
-        return UNKNOWN
-    entries = request.headers.get("X-Forwarded-For", "").rsplit(",", trusted_proxies)[-trusted_proxies:]
-    return normalized_address(entries[0]) if len(entries) == trusted_proxies else UNKNOWN
-
-
-def normalized_address(entry: str) -> str:
-    """Return the normalized address in an entry of X-Forwarded-For, ``unknown`` if it is not an address."""
-    text = entry.strip()
-    if found := _WITH_PORT.fullmatch(text):
-        text = found[1] or found[2]
-    if len(text) > _LONGEST or "%" in text:
-        return UNKNOWN
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return UNKNOWN
-    return str((address.version == 6 and address.ipv4_mapped) or address)  # noqa: PLR2004 - the protocol's name
 
 
 def credential_of(request: func.HttpRequest) -> Credential:

@@ -1,21 +1,25 @@
 """Waiting times after repeated failed sign-ins, counted for each client and each kind of credential.
 
-They are counted for a few minutes: in Redis for all workers together, else in each worker separately. Clients of
-unknown address share one count. If all of them had to wait, one client could lock out all others, so valid credentials
-are still accepted from them and only wrong ones have to wait.
+They are counted for a few minutes: in Redis for all workers together, else in each worker separately. Clients whose
+addresses cannot be told apart share one count. If all of them had to wait, one client could lock out all others, so
+valid credentials are still accepted from them and only wrong ones have to wait. The user of a valid token without the
+administrator's role is counted under its own name, not by its address, which administrators may share.
 """
 
 import ipaddress
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.access.tokens import Subject
 from problems import Problem
 from records import Credential
+from settings import Network, Settings
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -27,7 +31,12 @@ WINDOW_SECONDS = 300
 """A window begins with the first failure; after ``MOST_FAILURES`` in one, sign-ins are refused until it ends."""
 
 MOST_KEYS = 10_000
+UNKNOWN = "unknown"
+FRONT_DOOR = "X-Azure-FDID"
 _IPV6_NETWORK_BITS = 64
+# With or without a port, which does not identify a client; IPv6 with a port is in brackets.
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15})(?::[0-9]{1,5})?")
+_LONGEST = 45
 
 _log = logging.getLogger(__name__)
 
@@ -160,26 +169,81 @@ class SignInFailures:
         return self._redis_server.ask(lambda client: question(SharedFailures(client)), lambda: question(self._own))
 
 
-def refuse_after_failures(failures: SignInFailures, address: str, credential: Credential) -> None:
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The address that a client's failures are counted by; ``shared`` if other clients may have the same."""
+
+    address: str
+    shared: bool = False
+
+
+def client_of(headers: Mapping[str, str], settings: Settings) -> Client:
+    """Return the client of a request, by the entries of X-Forwarded-For that no client can make up.
+
+    The Functions host passes no peer address to a worker. Each proxy appends the address it sees, so the last entry is
+    by the proxy next to the app. An entry before it counts only if the request is known to come from our own proxies:
+    by the id of the Front Door, or because the addresses after it are in PROXY_NETWORKS. A request that went around
+    them is its last entry.
+    """
+    most = settings.trusted_proxies
+    if not most:
+        return Client(UNKNOWN, shared=True)
+    entries = headers.get("X-Forwarded-For", "").rsplit(",", most)[-most:]
+    seen = [normalized_address(entry) for entry in reversed(entries)]
+    networks, front_door = settings.proxy_networks, settings.front_door_id
+    if front_door is not None and headers.get(FRONT_DOOR, "").lower() == front_door:
+        address, shared = (seen[-1], False) if len(seen) == most else (seen[0], True)
+    elif networks:
+        address = next((each for each in seen if not _is_in(each, networks)), seen[-1])
+        shared = _is_in(address, networks)
+    else:
+        address, shared = seen[0], most > 1 and front_door is None
+    return Client(address, shared=shared or address == UNKNOWN)
+
+
+def normalized_address(entry: str) -> str:
+    """Return the normalized address in an entry of X-Forwarded-For, ``unknown`` if it is not an address."""
+    text = entry.strip()
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
+    if len(text) > _LONGEST or "%" in text:
+        return UNKNOWN
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return UNKNOWN
+    return str((address.version == 6 and address.ipv4_mapped) or address)  # noqa: PLR2004 - the protocol's name
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    return address != UNKNOWN and any(ipaddress.ip_address(address) in network for network in networks)
+
+
+def refuse_after_failures(failures: SignInFailures, client: Client, credential: Credential) -> None:
     """Refuse a client that failed too often, before its credentials are checked.
 
     Raises:
         TooManyFailures: it did.
     """
-    counted = failures.of(_key(address, credential))
+    if client.shared:
+        return
+    counted = failures.of(_key(client, credential))
     if counted.too_many:
         raise TooManyFailures(counted.seconds_left)
 
 
-def count_failure(failures: SignInFailures, address: str, credential: Credential) -> None:
-    """Count a failed sign-in.
+def count_failure(failures: SignInFailures, client: Client, credential: Credential, subject: Subject | None) -> None:
+    """Count a failed sign-in: of the ``subject`` of a valid token, else of the client.
 
     Raises:
         TooManyFailures: there were too many before.
     """
-    counted = failures.add(_key(address, credential))
-    if counted.just_too_many:
-        _log.warning("Too many failed sign-ins: the client has to wait (client=%s, credential=%s)", address, credential)
+    counted = failures.add(_key(client, credential) if subject is None else f"subject:{subject.issuer}:{subject.name}")
+    if counted.just_too_many and subject is None:
+        text = "Too many failed sign-ins: the client has to wait (client=%s, credential=%s)"
+        _log.warning(text, client.address, credential)
+    elif counted.just_too_many and subject is not None:
+        _log.warning("Too many failed sign-ins: the user has to wait (user=%s)", subject.actor)
     if counted.beyond:
         raise TooManyFailures(counted.seconds_left)
 
@@ -189,5 +253,5 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_NETWORK_BITS), strict=False)) if ":" in address else address
 
 
-def _key(address: str, credential: Credential) -> str:
-    return f"{credential}:{network_of(address)}"
+def _key(client: Client, credential: Credential) -> str:
+    return f"{credential}:{network_of(client.address)}"

@@ -24,6 +24,7 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _USER_ID = re.compile(USER_ID_PATTERN)
 # Entra's ids are base64url: one in 64 begins with a hyphen.
 _NAME_AT_ISSUER = re.compile(r"[\w-][\w.@|:+=~-]{0,127}")
+_BACKEND = "backend"
 _CLOCK_SKEW_SECONDS = 30
 _LONGEST_LIFETIME_SECONDS = 24 * 60 * 60
 
@@ -36,10 +37,11 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The user of a token: the name for the audit log, and the name in the claim ``sub``."""
+    """The user of a token: the name for the audit log, the name in the claim ``sub``, and the signer of the token."""
 
     actor: str
     name: str
+    issuer: str
 
 
 class NotAdministrator(Exception):
@@ -119,7 +121,7 @@ class BackendTokens:
             _log.error("JWT_AUDIENCE is not set: tokens of the backend are rejected")
             raise InvalidToken
         user_id = _name_in(claims, "sub", _USER_ID)
-        subject = Subject(user_id, user_id)
+        subject = Subject(user_id, user_id, _BACKEND)
         if not self.is_administrator(user_id):
             raise NotAdministrator(subject)
         return subject
@@ -146,7 +148,8 @@ class IssuerTokens:
             raise InvalidToken
         name = _name_in(claims, "sub", _NAME_AT_ISSUER)
         # Entra's `oid` identifies a person in all applications, its `sub` the same person in this one only.
-        subject = Subject(_name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else name, name)
+        actor = _name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else name
+        subject = Subject(actor, name, self.oidc.issuer)
         roles = claims.get("roles")
         # A string could contain the name of the role as well.
         if not isinstance(roles, list) or self.oidc.admin_role not in roles:
@@ -186,7 +189,11 @@ def _signed_claims(
     except PyJWTError:
         raise InvalidToken from None
     now = time.time()
-    if claims["exp"] - min(claims.get("iat", now), now) > _LONGEST_LIFETIME_SECONDS + _CLOCK_SKEW_SECONDS:
+    expires, issued = claims["exp"], claims.get("iat", now)
+    # PyJWT also takes text that looks like a number.
+    if not isinstance(expires, int | float) or not isinstance(issued, int | float):
+        raise InvalidToken
+    if expires - min(issued, now) > _LONGEST_LIFETIME_SECONDS + _CLOCK_SKEW_SECONDS:
         raise InvalidToken
     return claims
 

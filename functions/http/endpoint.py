@@ -22,8 +22,9 @@ import msgspec
 from msgspec import Struct
 
 from correlation import CORRELATION_ID, add_ids_to_log_lines, correlated
-from functions.access.administrators import Admin, address_of, sign_in
-from functions.access.audit import new_entry, on_record
+from functions.access.administrators import Admin, sign_in
+from functions.access.audit import Attempt, new_entry, on_record, read_on_record, refusal_on_record
+from functions.access.throttling import client_of
 from functions.engine import DurableEngine
 from functions.http.answers import Accepted
 from functions.http.cors import cors_headers, preflight
@@ -39,6 +40,8 @@ from settings import Settings
 
 type Handler = Callable[..., Any]
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+# Members of a body that an audit entry has, too.
+_ASKED = ("dry_run", "as_of", "user_ids")
 type Method = Literal["GET", "POST"]
 
 # Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
@@ -57,7 +60,8 @@ class Route:
     """A route as its handler declares it.
 
     ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
-    changes something and is audited under that name. ``others`` describes further statuses of the answer.
+    changes something (POST) or shows personal figures (GET), and is audited under that name. ``others`` describes
+    further statuses of the answer.
     """
 
     method: Method
@@ -149,8 +153,8 @@ def _fault_of(route: Route) -> str | None:
         return "a request has one query or body"
     if route.public and (route.action or any(kind in _OF_ADMINS or _is_content(kind) for kind in kinds)):
         return "a public route has no administrator, query, body or audit"
-    if route.action and route.answer is not Accepted:
-        return "an audited route answers Accepted"
+    if Attempt in kinds and not route.action:
+        return "a route without an action has no attempt"
     return "its answer is not declared" if route.answer is inspect.Signature.empty else None
 
 
@@ -209,6 +213,7 @@ class _Call:
     admin: Admin | None = None
     content: Struct = field(default_factory=Nothing)
     """The decoded query of a GET, or body of a POST."""
+    attempt: Attempt | None = None
 
     def answer(self) -> func.HttpResponse:
         """Return the answer of the handler, if the request is allowed and valid."""
@@ -220,17 +225,30 @@ class _Call:
         if not self.route.public:
             self.admin = sign_in(self.request, self.worker)
         if self.admin is None or self.route.action is None:
+            self._read_content()
             return self._respond(self._handle())
-        with on_record(self.worker.services().audit, self._entry(self.admin, self.route.action)) as attempt:
-            accepted: Accepted = self._handle()
-            attempt.run_id = accepted.run_id
-        return self._respond(accepted)
+        log, entry = self.worker.services().audit, self._entry(self.admin, self.route.action)
+        if self.route.method == "GET":
+            with read_on_record(log, entry) as self.attempt:
+                self._read_content()
+                return self._respond(self._handle())
+        self.attempt = Attempt(entry)
+        with refusal_on_record(log, self.attempt):
+            self._read_content()
+        self.attempt.tell(**{name: getattr(self.content, name) for name in _ASKED if hasattr(self.content, name)})
+        with on_record(log, self.attempt.entry) as self.attempt:
+            answer = self._handle()
+            if isinstance(answer, Accepted):
+                self.attempt.tell(run_id=answer.run_id)
+        return self._respond(answer)
 
-    def _handle(self) -> Any:  # noqa: ANN401 - the result of the handler
+    def _read_content(self) -> None:
         if not self.route.public:  # an unknown member would be ignored, though its caller expects an effect
             self.content = read_query(self.request, self.route.takes if self.route.method == "GET" else Nothing)
             if self.route.method == "POST":
                 self.content = read_body(self.request, self.route.takes)
+
+    def _handle(self) -> Any:  # noqa: ANN401 - the result of the handler
         return self.route.handler(**{name: self._argument(name, of) for name, of in self.route.parameters.items()})
 
     def _argument(self, name: str, kind: object) -> object:
@@ -239,13 +257,12 @@ class _Call:
         return self.content if _is_content(kind) else read_id(self.request, name)
 
     def _entry(self, admin: Admin, action: AuditedAction) -> AuditEntry:
-        run_id = None
-        if "run_id" in self.route.parameters:
+        known: dict[str, str | None] = {"actor": admin.actor, "credential_id": admin.credential_id}
+        for name in IDS.keys() & self.route.parameters.keys():
             with suppress(MalformedId):
-                run_id = read_id(self.request, "run_id")
-        client = address_of(self.request, self.worker.settings.trusted_proxies)
-        known = {"actor": admin.actor, "credential_id": admin.credential_id, "client": client, "run_id": run_id}
-        return new_entry(action, admin.credential, **known)
+                known[name] = read_id(self.request, name)
+        client = client_of(self.request.headers, self.worker.settings).address
+        return new_entry(action, admin.credential, client=client, **known)
 
     def _respond(self, answer: Any) -> func.HttpResponse:  # noqa: ANN401 - any record of ours
         if isinstance(answer, func.HttpResponse):
@@ -265,6 +282,7 @@ class _Call:
 _OF_ADMINS = (Admin, RequestKey | None)
 _READERS: dict[object, Callable[[_Call], object]] = {
     Admin: lambda call: call.admin,
+    Attempt: lambda call: call.attempt,
     DurableEngine: _Call._engine,  # noqa: SLF001 - of this module
     Engine: _Call._engine,  # noqa: SLF001
     RequestKey | None: _Call._request_key,  # noqa: SLF001

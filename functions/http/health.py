@@ -1,13 +1,14 @@
 """The health of the app's dependencies. The route is public, so it names the failing ones without details."""
 
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pymongo
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from redis import RedisError
 
 from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
@@ -15,10 +16,14 @@ from functions.engine import DurableEngine
 from functions.http.answers import Dependencies, DependencyState, Health
 from functions.services import Worker
 from runs.engine import EngineUnavailable
-from stores.mongo import own_database
+from stores.mongo import OWN_COLLECTIONS, own_database
+from stores.portfolios import COLLECTIONS
+from stores.refusals import refusal_of
 
 _PATIENCE_SECONDS = 3
 _REUSED_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 _checking = threading.Lock()
 _last: list[tuple[float, Health]] = []
@@ -28,7 +33,9 @@ def recent(worker: Worker, engine: DurableEngine) -> Health:
     """Return the health of at most a second ago, checked once for all concurrent callers: the route is public."""
     with _checking:
         if not _last or time.monotonic() - _last[0][0] > _REUSED_SECONDS:
-            _last[:] = [(time.monotonic(), check(worker, engine))]
+            health = check(worker, engine)
+            # The time of the result: callers that waited for a slow check use it, and do not check again one by one.
+            _last[:] = [(time.monotonic(), health)]
         return _last[0][1]
 
 
@@ -40,7 +47,7 @@ def check(worker: Worker, engine: DurableEngine) -> Health:
     """
     can_sign_in = worker.settings.key_vault_url is None or _can_sign_in(worker)
     checks = Dependencies(
-        mongodb=_state(lambda: _write_to_mongodb(worker)),
+        mongodb=_state(lambda: _use_mongodb(worker)),
         redis=_state_of_redis(worker),
         key_vault=_state_of_vault(worker, can_sign_in=can_sign_in),
         engine=_state(engine.ping),
@@ -53,9 +60,11 @@ def check(worker: Worker, engine: DurableEngine) -> Health:
 
 def _can_sign_in(worker: Worker) -> bool:
     """Return whether there is anything that credentials can be checked against."""
-    names: tuple[SecretName, ...] = ("admin-secret", "jwt-secret")
+    settings = worker.settings
+    tokens = settings.jwt_audience is not None or settings.development  # otherwise each is rejected
+    names: tuple[SecretName, ...] = ("admin-secret", "jwt-secret") if tokens else ("admin-secret",)
     known = (_state(functools.partial(worker.secrets.accepted, name)) == "ok" for name in names)
-    return worker.settings.oidc is not None or any(known)
+    return settings.oidc is not None or any(known)
 
 
 def _state_of_vault(worker: Worker, *, can_sign_in: bool) -> DependencyState:
@@ -64,11 +73,17 @@ def _state_of_vault(worker: Worker, *, can_sign_in: bool) -> DependencyState:
     return _state(worker.secrets.ping) if can_sign_in else "unavailable"
 
 
-def _write_to_mongodb(worker: Worker) -> None:
-    services = worker.connections()
+def _use_mongodb(worker: Worker) -> None:
+    """Write the time of this check, and do with each collection something that needs the rights the app needs."""
+    services, name = worker.services(), worker.settings.mongodb_database
+    own, backend = own_database(services.mongodb, name), services.mongodb[name]
+    checked = {"$set": {"checked_at": datetime.now(UTC)}}
     with pymongo.timeout(_PATIENCE_SECONDS):
-        health = own_database(services.mongodb, worker.settings.mongodb_database)["health"]
-        health.update_one({"_id": "health"}, {"$set": {"checked_at": datetime.now(UTC)}}, upsert=True)
+        own["health"].update_one({"_id": "health"}, checked, upsert=True)
+        for collection in OWN_COLLECTIONS:
+            own[collection].update_one({"_id": "health"}, checked)  # none has such a document
+        for collection in COLLECTIONS:
+            backend[collection].find_one({}, {"_id": True})
 
 
 def _state_of_redis(worker: Worker) -> DependencyState:
@@ -82,6 +97,9 @@ def _state_of_redis(worker: Worker) -> DependencyState:
 def _state(ping: Callable[[], object]) -> DependencyState:
     try:
         ping()
+    except OperationFailure as error:
+        _log.error("MongoDB refuses a command of the health check: %s", refusal_of(error) or error.code)
+        return "unavailable"
     except (EngineUnavailable, PyMongoError, RedisError, SecretMissing, SecretsUnavailable):
         return "unavailable"
     return "ok"

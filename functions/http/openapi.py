@@ -17,7 +17,7 @@ from functions.access.administrators import AuthenticationUnavailable, Forbidden
 from functions.access.throttling import TooManyFailures
 from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
 from functions.http.openapi_schemas import Schemas
-from functions.http.problems import DatabaseUnavailable, InternalError, MethodNotAllowed
+from functions.http.problems import DatabaseRefused, DatabaseUnavailable, InternalError, MethodNotAllowed
 from functions.http.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, LengthRequired, MalformedId
 from problems import InvalidMember, Problem
 from records import RequestKey
@@ -144,6 +144,7 @@ def problems_of(route: Route) -> list[Problem]:
             TooManyFailures,
             AuthenticationUnavailable,
             DatabaseUnavailable,
+            DatabaseRefused,
             InvalidMember,
         ]
         kinds += [MalformedId] if "{" in route.path else []

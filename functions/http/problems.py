@@ -26,6 +26,17 @@ class DatabaseUnavailable(Problem):
     retry_after = 10
 
 
+class DatabaseRefused(Problem):
+    """The database refuses a command, and would refuse it again, as for a lack of rights."""
+
+    status, slug, title = 503, "database-refused", "Database refuses a command"
+    arguments_of_example = ("13 Unauthorized: find on users",)
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The database refuses a command of the app ({reason}). Only its operator can change that.")
+        self.reason = reason
+
+
 class NotFound(Problem):
     """There is no such run, report or file; the detail names it."""
 
@@ -52,8 +63,12 @@ def problem_of(error: Exception) -> Problem:
     """Return the problem that a caller is shown for ``error``."""
     from pymongo.errors import PyMongoError
 
+    from stores.refusals import refusal_of
+
     if isinstance(error, Problem):
         return error
+    if reason := refusal_of(error):
+        return DatabaseRefused(reason)
     if isinstance(error, SecretMissing | SecretsUnavailable | PyMongoError):
         return DatabaseUnavailable()
     return InternalError()
@@ -64,6 +79,8 @@ def answer_of(error: Exception) -> func.HttpResponse:
     problem = problem_of(error)
     if isinstance(problem, InternalError):
         _log.error("Unexpected error", exc_info=error)
+    elif isinstance(problem, DatabaseRefused):
+        _log.error("%s: %s", problem.title, problem.reason)
     elif problem.status == 503:  # noqa: PLR2004 - service unavailable
         _log.error("%s: %s", problem.title, type(error).__name__)
     return func.HttpResponse(

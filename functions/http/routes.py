@@ -7,12 +7,14 @@ checks this before it applies a prefix.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import azure.functions as func
 
 from analysis.models import Report, Series
 from functions.access.administrators import Admin
+from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.engine import DurableEngine
 from functions.http.answers import Accepted, AuditPage, EarlierReport, Health, PortfoliosPage, RunsPage, Timetable
 from functions.http.endpoint import Api, json_response
@@ -71,10 +73,12 @@ def trigger_analysis(
     errors=(NotFound, RunActive, NothingFailed, InvalidMember, EngineUnavailable),
     action="retry",
 )
-def retry_analysis(run_id: RunId, admin: Admin, services: Services, engine: Engine) -> Accepted:
+def retry_analysis(run_id: RunId, admin: Admin, services: Services, engine: Engine, attempt: Attempt) -> Accepted:
     """Start a run of the users that failed in an earlier run."""
-    trigger = Trigger(source="retry", actor=admin.actor)
-    return _started(retry_run(services, engine, _run(services, run_id), trigger))
+    run = _run(services, run_id)
+    failed = list(islice(services.reports.failed_user_ids(run_id), MOST_USER_IDS))
+    attempt.tell(dry_run=False, as_of=run.as_of, user_ids=failed, user_ids_count=run.users_failed)
+    return _started(retry_run(services, engine, run, Trigger(source="retry", actor=admin.actor)))
 
 
 @api.route(
@@ -105,8 +109,8 @@ def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
     return RunsPage(*_page(runs, query.limit, lambda run: (run.requested_at, run.run_id)))
 
 
-@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,))
-def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services) -> PortfoliosPage:
+@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,), action="list_portfolios")
+def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, attempt: Attempt) -> PortfoliosPage:
     """List the portfolios of a run as summaries."""
     summaries = services.reports.summaries(
         _run(services, run_id).run_id,
@@ -116,16 +120,29 @@ def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services) -
         descending=query.order == "desc",
         after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
     )
-    return PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
+    page = PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
+    attempt.tell(user_ids=[summary.user_id for summary in page.portfolios])
+    return page
 
 
-@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}", answer=Report, errors=(NotFound,))
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}",
+    answer=Report,
+    errors=(NotFound,),
+    action="read_report",
+)
 def get_portfolio_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
     """Return one user's report of a run."""
     return _report(services, run_id, user_id)
 
 
-@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series", errors=(NotFound,))
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series",
+    errors=(NotFound,),
+    action="read_series",
+)
 def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> Series:
     """Return the growth, drawdowns and correlations behind one user's report."""
     from runs.series import NoSeries, series_of
@@ -141,6 +158,7 @@ def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> 
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier",
     answer=EarlierReport,
     errors=(NotFound,),
+    action="read_earlier",
 )
 def get_earlier_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
     """Return the user's latest report of the twenty runs before this one."""

@@ -42,6 +42,10 @@ param maximumInstances int
 param alwaysReadyInstances int
 @description('Whether the app is reachable through a private endpoint only.')
 param private bool
+@description('Id of the Front Door that the app is reachable through; empty for none.')
+param frontDoorId string
+@description('Networks of the gateway that the app is reachable through, comma separated; empty for none.')
+param proxyNetworks string
 @description('Id of the subnet that instances join; empty for none.')
 param subnetId string
 @description('Settings that the code reads, by name; an empty value counts as not set.')
@@ -76,6 +80,27 @@ var alwaysReady = [
   }
 ]
 
+var frontDoorRules = [
+  {
+    name: 'front-door'
+    priority: 100
+    action: 'Allow'
+    tag: 'ServiceTag'
+    ipAddress: 'AzureFrontDoor.Backend'
+    // Without it, every Front Door of every customer would be let in.
+    headers: {
+      'x-azure-fdid': [frontDoorId]
+    }
+  }
+]
+var networks = empty(proxyNetworks) ? [] : split(proxyNetworks, ',')
+var gatewayRules = [for (network, number) in networks: {
+  name: 'gateway-${number}'
+  priority: 200 + number
+  action: 'Allow'
+  ipAddress: trim(network)
+}]
+
 // Flex Consumption runs one worker process per instance and does not support FUNCTIONS_WORKER_PROCESS_COUNT, so one process
 // needs the threads of two: more than the concurrent activities and orchestrations in host.json. HTTP has its own instances,
 // with one request per thread, because a console that sends several requests at once is one client.
@@ -101,6 +126,12 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       http20Enabled: true
+      // Behind a Front Door or a gateway nobody else may call the app: see docs/security.md. Deployments go to the other host
+      // name (scm), which needs an identity with a role.
+      ipSecurityRestrictions: concat(empty(frontDoorId) ? [] : frontDoorRules, gatewayRules)
+      ipSecurityRestrictionsDefaultAction: (empty(frontDoorId) && empty(proxyNetworks)) ? 'Allow' : 'Deny'
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictionsDefaultAction: 'Allow'
     }
     functionAppConfig: {
       deployment: {

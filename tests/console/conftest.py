@@ -9,7 +9,7 @@ from devhost.seed import seed_sample_users
 from stores.mongo import connect
 from tests.conftest import missing_server
 from tests.console.site import BUILT, Site, Visitor
-from tests.end_to_end.app import running_app
+from tests.end_to_end.app import BEHIND_TWO_PROXIES, running_app
 from tests.faults.wire import Wire
 
 JWT_SECRET = "a-secret-of-the-backend-as-long-as-it-must-be"
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator
         "MARKET_DATA_PROVIDER": "sample",
         "ANALYSIS_PAGE_SIZE": "4",
         "JWT_SECRET": JWT_SECRET,
-        "TRUSTED_PROXIES": "2",
+        **BEHIND_TWO_PROXIES,
     }
     with running_app(tmp_path_factory.mktemp("app"), **environment) as app:
         yield Site(app, client[name], wire)

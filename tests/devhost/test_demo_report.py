@@ -133,7 +133,7 @@ def test_a_run_is_shown_with_counts_and_durations() -> None:
     output = printed(render_run(run))
     assert line_with("Outcome", output) == "Outcome completed with errors"
     assert line_with("Users", output) == "Users 1,024 planned: 1,021 analyzed, 1 skipped, 2 failed"
-    assert line_with("Symbols", output) == "Symbols 21 (1 without prices)"
+    assert line_with("Symbols", output) == "Symbols 21 (1 held without prices)"
     assert line_with("Prices as of", output) == "Prices as of 2022-12-28"
     assert line_with("Duration", output) == "Duration 2.50 s"
     assert line_with("planning", output) == "planning 0.50 s"

@@ -65,13 +65,10 @@ def test_without_the_key_the_platforms_routes_are_401(host: Host, method: str, p
     assert host.notes("yearly") == []
 
 
-def test_the_key_may_be_in_the_query_and_the_header_has_priority(host: Host) -> None:
-    assert (
-        host.client.post("/admin/functions/no", params={"code": MASTER_KEY}, headers=JSON, content="{}").status_code
-        == 404
-    )
-    answer = host.client.post("/admin/functions/no", params={"code": MASTER_KEY}, headers={"x-functions-key": "wrong"})
+def test_the_key_must_be_in_the_header_which_no_form_of_a_web_page_can_send(host: Host) -> None:
+    answer = host.client.post("/admin/functions/yearly", params={"code": MASTER_KEY}, headers=JSON, content="{}")
     assert answer.status_code == 401
+    assert host.notes("yearly") == []
 
 
 @pytest.mark.parametrize(
@@ -108,10 +105,10 @@ def test_starting_an_http_function_by_hand_is_accepted_and_fails(host: Host) -> 
     "name", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.0.2.1", ""]
 )
 def test_a_host_name_of_another_machine_has_no_access_to_the_admin_api(host: Host, name: str) -> None:
-    for path in ("functions/yearly", "host/ping"):
+    for path in ("admin/functions/yearly", "admin/host/ping", "runtime/webhooks/durabletask"):
         head, _ = exchange(
             host,
-            f"POST /admin/{path} HTTP/1.1\r\nHost: {name}\r\nx-functions-key: {MASTER_KEY}\r\n"
+            f"POST /{path} HTTP/1.1\r\nHost: {name}\r\nx-functions-key: {MASTER_KEY}\r\n"
             "Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}".encode(),
         )
         assert head.startswith("HTTP/1.1 403 ")
@@ -124,12 +121,38 @@ def test_every_host_name_of_this_machine_has_access_to_the_admin_api(host: Host,
     assert head.startswith("HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "https://{host}", "http://{host}.evil.example",
+     "http://{host}, http://evil.example", ""],
+)  # fmt: skip
+def test_a_page_of_another_origin_has_no_access_to_the_platforms_routes_even_with_the_key(
+    host: Host, origin: str
+) -> None:
+    own = host.client.base_url.netloc.decode()
+    for path in ("admin/functions/yearly", "admin/host/ping", "runtime/webhooks/durabletask"):
+        head, _ = exchange(
+            host,
+            f"POST /{path} HTTP/1.1\r\nHost: {own}\r\nOrigin: {origin.format(host=own)}\r\n"
+            f"x-functions-key: {MASTER_KEY}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+            "Connection: close\r\n\r\n{}".encode(),
+        )
+        assert head.startswith("HTTP/1.1 403 ")
+    assert host.notes("yearly") == []
+
+
+def test_a_page_of_the_local_host_itself_has_access_with_the_key(host: Host) -> None:
+    own = {"Origin": f"http://{host.client.base_url.netloc.decode()}"}
+    answer = host.client.post("/admin/functions/missing", headers=KEY | JSON | own, content="{}")
+    assert answer.status_code == 404
+
+
 def test_web_pages_are_not_allowed_to_send_the_key(host: Host) -> None:
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answer = host.client.options(
         "/admin/functions/yearly", headers=asked | {"Access-Control-Request-Headers": "x-functions-key"}
     )
-    assert answer.status_code == 401
+    assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 

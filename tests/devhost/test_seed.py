@@ -4,12 +4,10 @@ from datetime import date
 
 from analysis.models import Portfolio
 from devhost.sample_data import SAMPLE_USERS
-from devhost.seed import seed_sample_users
+from devhost.seed import COLLECTIONS, seed_sample_users
 from market_data.sample_prices import SampleProvider
 from stores.mongo import DocumentDatabase
 from stores.portfolios import InvalidPortfolio, PortfolioStore
-
-COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
 
 
 def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: DocumentDatabase) -> None:

@@ -1,6 +1,8 @@
+import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ import redis
 from pymongo import MongoClient
 from secantus import SecantusDBServer
 
+from devhost.environment import PUBLISHED_SECRET
 from tests.devhost.harness import (
     HOST_APP,
     NO_SERVICES,
@@ -67,6 +70,127 @@ def test_the_development_secret_is_shown_only_where_it_is_in_use(app: Path, tmp_
         assert "Development admin secret: for development" in host.lines
     with running_host(tmp_path, app, ADMIN_SECRET="real") as host:
         assert not [line for line in host.lines if "secret" in line]
+
+
+PUBLISHED = json.dumps({"Values": {"ADMIN_SECRET": PUBLISHED_SECRET}})
+SHOWN = "Development admin secret: "
+SECRET_OF_THE_APP = """
+import os
+
+@app.route("secret")
+def secret(req: func.HttpRequest) -> str:
+    return os.environ["ADMIN_SECRET"]
+"""
+
+
+def secrets_of(host: Host) -> tuple[list[str], str]:
+    """Return the secrets that the banner shows, and the app's."""
+    shown = [line.removeprefix(SHOWN) for line in host.lines if line.startswith(SHOWN)]
+    return shown, host.client.get("/api/secret").text
+
+
+def test_for_data_that_are_not_the_samples_each_start_has_a_new_secret_that_is_shown_once(
+    app: Path, tmp_path: Path
+) -> None:
+    (app / "local.settings.json").write_text(PUBLISHED)
+    add(app, SECRET_OF_THE_APP)
+    seen = set()
+    for given in ({}, {"ADMIN_SECRET": PUBLISHED_SECRET}):
+        with running_host(tmp_path, app, **given) as host:
+            (shown,), used = secrets_of(host)
+            assert shown == used
+            assert len(used) >= 32
+            assert used not in host.log()
+            seen.add(used)
+    assert len(seen) == 2
+    assert PUBLISHED_SECRET not in seen
+
+
+@pytest.mark.parametrize(
+    "given", [{"ADMIN_SECRET": "chosen"}, {"ADMIN_SECRET": " "}, {"KEY_VAULT_URL": "https://vault.example"}], ids=str
+)
+def test_a_secret_of_the_caller_or_of_a_vault_is_neither_replaced_nor_shown(
+    app: Path, tmp_path: Path, given: dict[str, str]
+) -> None:
+    (app / "local.settings.json").write_text(PUBLISHED)
+    add(app, SECRET_OF_THE_APP)
+    with running_host(tmp_path, app, **given) as host:
+        shown, used = secrets_of(host)
+        assert shown == []
+        if "ADMIN_SECRET" in given:
+            assert used == given["ADMIN_SECRET"]
+
+
+def test_kept_data_have_the_published_secret_only_while_they_are_the_samples(app: Path, tmp_path: Path) -> None:
+    (app / "local.settings.json").write_text(PUBLISHED)
+    add(app, SECRET_OF_THE_APP)
+    kept = {"MONGODB_URL": "", "DATA_DIR": str(tmp_path / "data")}
+    for _ in range(2):
+        with running_host(tmp_path, app, **kept) as host:
+            assert secrets_of(host) == ([PUBLISHED_SECRET], PUBLISHED_SECRET)
+            assert host.stop() == 0
+    with running_host(tmp_path, app, **kept) as host:
+        with MongoClient[dict[str, object]](url(host, "MongoDB")) as mongodb:
+            mongodb["portfolio"]["holdings"].insert_one({"user_id": "me", "symbol": "AAPL", "quantity": 1})
+        assert host.stop() == 0
+    with running_host(tmp_path, app, **kept) as host:
+        (shown,), used = secrets_of(host)
+        assert shown == used != PUBLISHED_SECRET
+        assert host.stop() == 0
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("before", ["missing", "empty", "ours"])
+def test_kept_data_are_closed_to_other_users(tmp_path: Path, before: str) -> None:
+    data = tmp_path / "data"
+    if before != "missing":
+        data.mkdir()
+        data.chmod(0o755)
+    if before == "ours":
+        (data / "timers").mkdir(mode=0o755)
+    embedded = {"MONGODB_URL": "", "REDIS_URL": "", "DATA_DIR": str(data)}
+    with running_host(tmp_path, **embedded) as host:
+        with redis.Redis.from_url(url(host, "Redis")) as cache:
+            cache.set("kept", "value")
+        assert host.stop() == 0
+    assert mode(data) == 0o700
+    made = [path for path in data.rglob("*") if before != "ours" or path.name != "timers"]
+    assert len(made) > 3
+    assert [path for path in made if mode(path) & 0o077] == []
+
+
+def test_a_folder_that_others_use_is_neither_opened_nor_closed_to_them(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    (shared / "report.txt").write_text("of somebody")
+    refused = refused_start(tmp_path, HOST_APP, MONGODB_URL="", DATA_DIR=str(shared))
+    assert_refused(
+        refused,
+        f"DATA_DIR {shared} is open to other users of this machine and holds other files: "
+        "name another folder, or run chmod 700 on it",
+    )
+    assert mode(shared) == 0o755
+    shared.chmod(0o700)
+    with running_host(tmp_path, MONGODB_URL="", DATA_DIR=str(shared)) as host:
+        assert host.stop() == 0
+
+
+def test_every_server_of_the_host_listens_on_the_loopback_interface_only(tmp_path: Path) -> None:
+    with running_host(tmp_path, MONGODB_URL="", REDIS_URL="") as host:
+        processes = [psutil.Process(host.process.pid), *host.children()]
+        listening = [
+            connection.laddr.ip.removeprefix("::ffff:")
+            for process in processes
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 4, "HTTP, MongoDB, Redis and the engine"
+        assert set(listening) == {"127.0.0.1"}
+        assert host.stop() == 0
 
 
 def test_local_settings_reach_the_app_below_the_real_environment(app: Path, tmp_path: Path) -> None:

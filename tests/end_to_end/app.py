@@ -22,7 +22,9 @@ BASE = "/api/admin/portfolio"
 SECRET = "end-to-end-secret"
 MASTER_KEY = "end-to-end-master-key"
 FINAL = {"completed", "completed_with_errors", "failed", "canceled"}
-BEHIND_TWO_PROXIES = {"TRUSTED_PROXIES": "2"}
+BEHIND_TWO_PROXIES = {"TRUSTED_PROXIES": "2", "PROXY_NETWORKS": "127.0.0.1/32"}
+"""The client under test is the outer proxy: what it forwards counts."""
+
 _PATIENCE_SECONDS = 120
 _strangers = count(1)
 

@@ -19,13 +19,13 @@ import httpx
 import pytest
 
 from tests.conftest import missing_server
-from tests.end_to_end.app import BASE, MASTER_KEY, SECRET, running_app
+from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, MASTER_KEY, SECRET, running_app
 from tests.end_to_end.wire import Answer, exchange
 
 ORIGIN = "https://admin.example.org"
 BODY_LIMIT = 131_072
 SETTINGS = {
-    "TRUSTED_PROXIES": "2",
+    **BEHIND_TWO_PROXIES,
     "CORS_ORIGINS": ORIGIN,
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(BODY_LIMIT),
     "AzureWebJobsDisableHomepage": "true",

@@ -181,10 +181,12 @@ def test_a_file_that_changes_between_runs_is_read_again(app: App, database: Docu
         assert holding["price"] == float(price)
 
 
-def test_too_few_symbols_with_prices_fail_the_run_and_name_the_missing(app: App, database: DocumentDatabase) -> None:
+def test_too_few_positions_with_prices_fail_the_run_and_name_the_missing(app: App, database: DocumentDatabase) -> None:
     fill(database)
     database.holdings.insert_many(
-        {"user_id": "auth0|0000", "symbol": f"GONE{i}", "quantity": 1, "avg_price": 1} for i in range(8)
+        {"user_id": f"auth0|{number:04}", "symbol": f"GONE{i}", "quantity": 1, "avg_price": 1}
+        for number in range(30)
+        for i in range(8)
     )
     run = app.run()
     assert run["status"] == "failed"
@@ -192,6 +194,29 @@ def test_too_few_symbols_with_prices_fail_the_run_and_name_the_missing(app: App,
     assert all(f"GONE{i}" in run["errors"][0]["error"] for i in range(8))
     assert (run["users_analyzed"], database.portfolio_analyses.count_documents({})) == (0, 0)
     eventually(lambda: database.run_leases.count_documents({}) == 0)
+
+
+def test_one_user_with_invented_symbols_on_the_watchlist_costs_no_other_user_a_report(
+    app: App, database: DocumentDatabase
+) -> None:
+    fill(database)
+    watched = [f"NONE{i}" for i in range(9)]
+    database.watchlist.insert_many({"user_id": "auth0|0000", "symbol": symbol} for symbol in watched)
+    run = app.run()
+    assert (run["status"], run["users_analyzed"], run["symbols_failed"]) == ("completed", 30, 0)
+    decisions = {own["symbol"]: own for own in app.report(run["run_id"], "auth0|0000")["decisions"]}
+    assert all("no price is known" in decisions[symbol]["reasoning_summary"] for symbol in watched)
+
+
+def test_a_run_of_one_user_whose_symbols_are_mostly_dead_analyzes_the_rest(
+    app: App, database: DocumentDatabase
+) -> None:
+    fill(database)
+    database.holdings.insert_many(
+        {"user_id": "auth0|0000", "symbol": f"GONE{i}", "quantity": 1, "avg_price": 1} for i in range(8)
+    )
+    run = app.run(user_ids=["auth0|0000"])
+    assert (run["status"], run["users_analyzed"], run["symbols_failed"]) == ("completed_with_errors", 1, 8)
 
 
 def test_without_its_benchmark_a_run_fails_and_names_the_setting(

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from runs.engine import VERSION
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import ROOT
 from tests.faults.moments import PLAN
@@ -27,7 +28,7 @@ def newer_app(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / part, app / part)
     engine = app / "runs" / "engine.py"
-    engine.write_text(engine.read_text().replace('VERSION = "1.0"', f'VERSION = "{_NEWER}"'))
+    engine.write_text(engine.read_text().replace(f'VERSION = "{VERSION}"', f'VERSION = "{_NEWER}"'))
     host_json = json.loads((ROOT / "host.json").read_text())
     host_json["extensions"]["durableTask"]["defaultVersion"] = _NEWER
     (app / "host.json").write_text(json.dumps(host_json))

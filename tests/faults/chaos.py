@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE
+from tests.faults.meddling import Throttling
 from tests.faults.people import SYMBOLS
 from tests.faults.site import FINAL, Site
 
@@ -96,6 +97,13 @@ def _pause_mongodb(story: Story, seconds: float, _: random.Random) -> None:
     story.site.mongodb.pause()
     time.sleep(seconds)
     story.site.mongodb.resume()
+
+
+def _throttle_mongodb(story: Story, seconds: float, _: random.Random) -> None:
+    throttling = Throttling(20, ("portfolio_analyses", "portfolio_summaries"))
+    story.site.wire.meddling.append(throttling)
+    time.sleep(seconds)
+    story.site.wire.meddling.remove(throttling)
 
 
 def _cut_connections(story: Story, _: float, __: random.Random) -> None:
@@ -193,6 +201,7 @@ FAULTS = (
     Fault("MongoDB stopped", _MONGODB, 2, 8, _stop_mongodb),
     Fault("MongoDB killed", _MONGODB, 2, 8, _kill_mongodb),
     Fault("MongoDB silent", _MONGODB, 2, 20, _pause_mongodb),
+    Fault("MongoDB throttles", _ANY_NUMBER, 0, 20, _throttle_mongodb),
     Fault("connections cut", _ANY_NUMBER, 1, 0, _cut_connections),
     Fault("MongoDB away for long", _MONGODB, ATTEMPTS, 15, _lose_mongodb, weight=1),
     Fault("Redis killed", _REDIS, 0, 10, _kill_redis),

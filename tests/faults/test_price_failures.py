@@ -61,6 +61,26 @@ def test_a_symbol_with_broken_prices_fails_by_name_and_no_report_is_lost(
         assert report["data_quality"]["missing_symbols"] == ([BROKEN] if user_id in concerned else [])
 
 
+def test_symbols_that_do_not_exist_on_one_watchlist_change_no_report_of_others(
+    site: Site, undisturbed: Figures
+) -> None:
+    watching, *others = site.user_ids
+    site.database.watchlist.insert_many({"user_id": watching, "symbol": f"NONE{number}"} for number in range(90))
+    run = check(site, site.trigger(), states=("completed",))
+    found = figures(site, run["run_id"])
+    assert {user_id: found[user_id] for user_id in others} == {user_id: undisturbed[user_id] for user_id in others}
+    assert "20 symbols that are only on watchlists have no prices" in site.log()
+
+
+def test_a_user_whose_symbols_are_mostly_dead_is_analyzed_with_the_rest_in_a_run_of_that_user(site: Site) -> None:
+    user_id = site.user_ids[0]
+    site.database.holdings.insert_many(
+        {"user_id": user_id, "symbol": f"DEAD{number}", "quantity": 1, "avg_price": 1} for number in range(9)
+    )
+    run = check(site, site.trigger(user_ids=[user_id]), planned=[user_id], states=("completed_with_errors",))
+    assert (run["users_analyzed"], run["symbols_failed"]) == (1, 9)
+
+
 @pytest.mark.parametrize("activity", ["plan_run", "load_prices"])
 def test_a_temporarily_unavailable_source_of_prices_is_retried_and_the_run_completes(
     site: Site, undisturbed: Figures, activity: str

@@ -10,14 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import bson
-
 from tests.conftest import free_port
 from tests.devhost.harness import eventually
+from tests.faults.meddling import Meddling
+from tests.faults.messages import HEADER_BYTES, Message, is_command
 
-_HEADER_BYTES = 16
-_OP_MSG = 2013
-_BEGIN_OF_BODY = _HEADER_BYTES + 4 + 1  # flags, kind of the first section
 _ADDRESS = "127.0.0.1"
 
 type _Look = Callable[[bytes], bytes]
@@ -33,11 +30,9 @@ class Moment:
     carried_out: bool = False
 
     def is_it(self, message: bytes) -> bool:
-        if int.from_bytes(message[12:16], "little") != _OP_MSG or message[_BEGIN_OF_BODY - 1] != 0:
+        if not is_command(message):
             return False
-        length = int.from_bytes(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + 4], "little")
-        body = bson.decode(message[_BEGIN_OF_BODY : _BEGIN_OF_BODY + length])
-        command, collection = next(iter(body.items()))
+        command, collection = next(iter(Message.read(message).body.items()))
         return (command, collection) == (self.command, self.collection) and self.text in message
 
 
@@ -65,6 +60,7 @@ class Wire:
         self._connections: set[_Connection] = set()
         # Replacements for bytes in answers, of the same length: for values that no server here stores.
         self.garbled: dict[bytes, bytes] = {}
+        self.meddling: list[Meddling] = []
         self._accept_in_background(self._listener)
 
     def close(self) -> None:
@@ -113,18 +109,25 @@ class Wire:
                 continue
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = _Connection(client, server, port, self._holds, self.garbled)
+            connection = _Connection(client, server, port, self._holds, self.garbled, self.meddling)
             self._connections = {other for other in self._connections if not other.is_closed} | {connection}
             connection.carry()
 
 
 class _Connection:
     def __init__(
-        self, client: socket.socket, server: socket.socket, port: int, holds: list[Hold], garbled: dict[bytes, bytes]
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        port: int,
+        holds: list[Hold],
+        garbled: dict[bytes, bytes],
+        meddling: list[Meddling],
     ) -> None:
         self._client, self._server, self._port = client, server, port
-        self._holds, self._garbled = holds, garbled
+        self._holds, self._garbled, self._meddling = holds, garbled, meddling
         self._held_answers: dict[bytes, Hold] = {}
+        self._meddled: dict[int, tuple[Meddling, ...]] = {}
         self.is_closed = False
 
     def carry(self) -> None:
@@ -134,8 +137,8 @@ class _Connection:
 
     def _carry(self, source: socket.socket, target: socket.socket, look: _Look) -> None:
         try:
-            while header := _read(source, _HEADER_BYTES):
-                message = header + _read(source, int.from_bytes(header[:4], "little") - _HEADER_BYTES)
+            while header := _read(source, HEADER_BYTES):
+                message = header + _read(source, int.from_bytes(header[:4], "little") - HEADER_BYTES)
                 target.sendall(look(message))
         except OSError:
             pass
@@ -156,14 +159,34 @@ class _Connection:
                     self._held_answers[message[4:8]] = hold
                 else:
                     self._keep(hold)
-        return message
+        if not (self._meddling and is_command(message)):
+            return message
+        original = command = Message.read(message)
+        meddlings = tuple(self._meddling)
+        for meddling in meddlings:
+            command = meddling.sent(command)
+            if command.answers:
+                # The driver sends nothing else on a connection before the answer.
+                self._client.sendall(command.write())
+                return b""
+        if command is original:
+            return message
+        # The answer passes the same ones, even if they are removed meanwhile.
+        self._meddled[command.number] = meddlings
+        return command.write()
 
     def _answered(self, message: bytes) -> bytes:
         if hold := self._held_answers.pop(message[8:12], None):
             self._keep(hold)
         for original, garbled in tuple(self._garbled.items()):
             message = message.replace(original, garbled)
-        return message
+        meddlings = self._meddled.pop(int.from_bytes(message[8:12], "little"), ())
+        if not meddlings or not is_command(message):
+            return message
+        answer = Message.read(message)
+        for meddling in meddlings:
+            answer = meddling.answered(answer)
+        return answer.write()
 
     def _keep(self, hold: Hold) -> None:
         hold.client_ports.append(self._port)

@@ -166,7 +166,7 @@ def test_the_version_of_the_app_is_the_one_that_the_engine_compares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "newer"), [("0.9", False), (VERSION, False), ("1.1", True), ("1.10", True), ("10.0", True)]
+    ("version", "newer"), [("0.9", False), (VERSION, False), ("1.2", True), ("1.10", True), ("10.0", True)]
 )
 def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
     assert is_newer(version) is newer

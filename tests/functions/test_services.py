@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pymongo import ReadPreference, WriteConcern
+from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
 
 from credentials.secrets import Secrets, SecretsUnavailable
 from functions import services
@@ -75,3 +78,16 @@ def test_a_provider_key_that_is_not_in_the_vault_is_reported_with_its_names(vaul
     assert worker.provider_key("alpaca-secret-key") == "from the vault"
     with pytest.raises(KeyRefused, match=r"^ALPACA_KEY_ID is missing: the vault has no secret alpaca-key-id"):
         worker.provider_key("alpaca-key-id")
+
+
+def test_the_apps_own_collections_are_read_from_the_primary_and_written_with_majority_whatever_the_url_says() -> None:
+    url = {"MONGODB_URL": "mongodb://127.0.0.1:1/?readPreference=secondaryPreferred&w=1&readConcernLevel=available"}
+    made = Worker(Settings.from_environment(IN_AZURE | url)).services()
+    own = (made.runs, made.lease, made.nights, made.batches, made.prices, made.research, made.reports, made.audit)
+    collections = [part for store in own for part in vars(store).values() if isinstance(part, Collection)]
+    assert len(collections) >= len(own)
+    for collection in collections:
+        assert collection.read_preference == ReadPreference.PRIMARY, collection.name
+        assert collection.write_concern == WriteConcern("majority"), collection.name
+        assert collection.read_concern == ReadConcern("local"), collection.name
+    made.mongodb.close()

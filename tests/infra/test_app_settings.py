@@ -17,6 +17,8 @@ FROM_ELSEWHERE = {
     "JWT_SECRET": "the vault's jwt-secret",
     "AZURE_FUNCTIONS_ENVIRONMENT": "the host",
     "WEBSITE_AUTH_ENABLED": "the platform, if its sign-in is enabled",
+    "WEBSITE_INSTANCE_ID": "the platform",
+    "WEBSITE_SITE_NAME": "the platform",
     "ALPACA_URL": "the provider's own address, except in tests",
     "ALPHAVANTAGE_URL": "the provider's own address, except in tests",
 }
@@ -50,8 +52,10 @@ LIMITS = {
     "MARKET_DATA_CONCURRENCY": "marketDataConcurrency",
     "ANALYSIS_PAGE_SIZE": "pageSize",
     "ANALYSIS_LOOKBACK_DAYS": "lookbackDays",
+    "WATCHLIST_UNKNOWN_LIMIT": "watchlistUnknownLimit",
     "ANALYSIS_STALL_SECONDS": "stallSeconds",
     "ANALYSIS_RETENTION_DAYS": "retentionDays",
+    "AUDIT_RETENTION_DAYS": "auditRetentionDays",
     "TRUSTED_PROXIES": "trustedProxies",
 }
 IN_AZURE = {
@@ -86,7 +90,9 @@ def test_no_setting_is_unused() -> None:
 
 def test_every_setting_is_documented() -> None:
     documented = (ROOT / "docs" / "settings.md").read_text()
-    of_the_platform = {"AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED"}
+    of_the_platform = {
+        "AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED", "WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME",
+    }  # fmt: skip
     assert [name for name in read_by_the_code() - of_the_platform if f"`{name}`" not in documented] == []
 
 

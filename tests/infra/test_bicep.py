@@ -206,6 +206,38 @@ def test_private_resources_have_no_public_access() -> None:
         assert rules == {"bypass": "None", "defaultAction": if_else("private", "Deny", "Allow")}
 
 
+def test_the_own_host_name_is_closed_to_others_where_a_front_door_or_gateway_is_named() -> None:
+    app = module("app")
+    config = resource("Microsoft.Web/sites").members["properties"]["siteConfig"]
+    (front_door,) = app.variable("frontDoorRules")
+    gateway = app.variable("gatewayRules")["config"]
+    assert {name: front_door[name] for name in ("action", "tag", "ipAddress")} == {
+        "action": "Allow",
+        "tag": "ServiceTag",
+        "ipAddress": "AzureFrontDoor.Backend",
+    }
+    assert front_door["headers"] == {"'x-azure-fdid'": ["frontDoorId"]}, "any customer's Front Door has the service tag"
+    assert (gateway["action"], gateway["ipAddress"]["function"]["type"]) == ("Allow", "trim")
+    assert "ipSecurityRestrictions: concat(empty(frontDoorId) ? [] : frontDoorRules, gatewayRules)" in app.text
+    default = config["ipSecurityRestrictionsDefaultAction"]["operator"]["operands"]
+    assert (default["true_value"], default["false_value"]) == ("Allow", "Deny")
+    assert (
+        default["condition"]
+        == template(MAIN).parameters()["trustedProxies"]["default"]["operator"]["operands"]["condition"]
+    )
+
+
+def test_the_app_knows_of_the_front_door_or_gateway_that_its_host_name_is_open_for() -> None:
+    settings = template(MAIN).variable("analysisSettings")
+    _, given = template(MAIN).modules()["app"]
+    assert (settings["FRONT_DOOR_ID"], settings["PROXY_NETWORKS"]) == (given["frontDoorId"], given["proxyNetworks"])
+    alone, behind_another = (
+        template(MAIN).parameters()["trustedProxies"]["default"]["operator"]["operands"][value]
+        for value in ("true_value", "false_value")
+    )
+    assert (alone, behind_another) == (1, 2)
+
+
 def test_either_all_dependencies_are_private_or_none() -> None:
     given = {path.stem: given["private"] for path, given in template(MAIN).modules().values() if "private" in given}
     app = given.pop("app")

@@ -17,12 +17,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from devhost.preflight_platform import POLLING_SETTING
+from market_data.patience import PATIENCE_SECONDS
+from settings import Settings
 from tests.conftest import ENGINE_PROGRAM, free_port
 from tests.infra.bicep import INFRA, ROOT
 from tests.test_versions import EXTENSION, WHAT_TO_DO
 
 HOST_JSON = ROOT / "host.json"
 LOADED = re.compile(r"Durable extension configuration loaded: (\{.*\})\. HubName.* ExtensionVersion: ([\d.]*\d)")
+ON_A_LAPTOP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "MONGODB_URL": "mongodb://not-used"}
 ONE_ACTIVITY = [{"name": "step", "kind": "activityTrigger", "durableName": "step"}]
 
 
@@ -143,6 +146,12 @@ def test_the_work_of_a_dead_host_continues_within_a_minute() -> None:
     storage = ours()["extensions"]["durableTask"]["storageProvider"]
     assert storage["controlQueueVisibilityTimeout"] == "00:01:00", "the minimum that the extension accepts"
     assert storage["workItemQueueVisibilityTimeout"] == "00:00:30"
+
+
+def test_a_step_gives_up_before_the_host_kills_it_and_the_watchdog_stops_a_run_only_later() -> None:
+    stalled = timedelta(seconds=Settings.from_environment(ON_A_LAPTOP).stall_seconds)
+    # Beside its requests a step reads and stores prices.
+    assert timedelta(seconds=PATIENCE_SECONDS) + timedelta(minutes=2) <= time(ours()["functionTimeout"]) < stalled
 
 
 def test_a_run_is_one_trace() -> None:

@@ -33,7 +33,7 @@ def test_it_is_valid_for_the_api_of_kubernetes(version: str) -> None:
 
 def test_two_never_run_at_once_and_none_runs_forever() -> None:
     assert CRONJOB["spec"]["concurrencyPolicy"] == "Forbid"
-    assert (POD["restartPolicy"], JOB["backoffLimit"], JOB["activeDeadlineSeconds"]) == ("Never", 3, 3600)
+    assert (POD["restartPolicy"], JOB["backoffLimit"], JOB["activeDeadlineSeconds"]) == ("Never", 3, 36000)
     assert (CRONJOB["spec"]["schedule"], CRONJOB["spec"]["timeZone"]) == ("0 1 * * *", "Etc/UTC")
 
 
@@ -56,7 +56,7 @@ def test_the_secret_comes_from_a_secret() -> None:
 def run(url: str, job: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the script as the kubelet would, without the pauses."""
     known = {variable["name"]: variable.get("value", "") for variable in CONTAINER["env"]}
-    known |= {"URL": url, "RETRIES": "1", "PAUSE_SECONDS": "1", "JOB": job, "ADMIN_SECRET": SECRET}
+    known |= {"URL": url, "RETRIES": "1", "PAUSE_SECONDS": "1", "WAIT_SECONDS": "1", "JOB": job, "ADMIN_SECRET": SECRET}
     return subprocess.run(
         [*CONTAINER["command"], *CONTAINER["args"]],
         env={"PATH": os.environ["PATH"], "no_proxy": "*"} | known | environment,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,6 +26,8 @@ from stores.runs import RunStore
 from stores.symbols import PriceStore, ResearchStore
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
+from tests.faults.meddling import Refusing
+from tests.faults.wire import Wire
 from tests.infra.bicep import ROOT
 from tests.infra.storage import Storage, a_storage_account
 from tests.vault import Vault, a_vault
@@ -130,10 +133,6 @@ def no_holdings(place: Place) -> None:
     place.database["holdings"].drop()
 
 
-def no_index(place: Place) -> None:
-    place.database["portfolio_analysis_runs"].drop_index("status_requested_at")
-
-
 def no_redis(place: Place) -> None:
     place.secrets["redis-url"] = f"redis://127.0.0.1:{free_port()}"
 
@@ -189,7 +188,6 @@ def no_protocol_of_the_workers(place: Place) -> None:
         (no_role_on_queues, "roles", "Storage Queue Data Contributor"),
         (no_database_url, "database", "mongodb-url is not in the vault"),
         (no_database, "database", "ServerSelectionTimeoutError"),
-        (no_index, "indexes", "portfolio_analysis_runs: status, requested_at"),
         (no_redis, "redis", "ConnectionError"),
         (no_new_prices, "prices", "SPY: no prices"),
         (no_key_of_the_provider, "prices", "alpaca gives none: alpaca-key-id is not in the vault"),
@@ -214,11 +212,57 @@ def test_a_missing_requirement_is_named(
     assert not [value for value in place.secrets.values() if value in printed]
 
 
-def test_a_collection_that_is_missing_is_named_with_its_indexes(place: Place) -> None:
+def test_a_collection_that_is_missing_is_named_and_nothing_is_created_in_a_database_that_may_be_the_wrong_one(
+    place: Place,
+) -> None:
     no_holdings(place)
+    place.database["portfolio_analysis_runs"].drop_indexes()
     findings = place.check()
-    assert set(lacking(findings)) == {"collections", "indexes"}
+    assert lacking(findings) == ["collections"]
     assert "holdings is empty or not there: is MONGODB_DATABASE the backend's?" in [found.text for found in findings]
+    assert "indexes" not in {finding.subject for finding in findings}
+    assert "holdings" not in place.database.list_collection_names()
+    assert set(place.database["portfolio_analysis_runs"].index_information()) == {"_id_"}
+
+
+def about(findings: list[Finding], subject: str) -> list[tuple[bool | None, str]]:
+    return [(finding.good, finding.text) for finding in findings if finding.subject == subject]
+
+
+def test_indexes_that_lack_are_created_those_of_the_backend_too(place: Place) -> None:
+    place.database["portfolio_analysis_runs"].drop_index("status_requested_at")
+    place.database["holdings"].drop_indexes()
+    assert about(place.check(), "indexes") == [
+        (True, "portfolio_analysis_runs: status, requested_at; created"),
+        (True, "holdings: user_id; created"),
+        (True, "all there"),
+    ]
+    assert about(place.check(), "indexes") == [(True, "all there")]
+
+
+def test_an_index_that_may_not_be_created_is_named_with_the_reason(place: Place, mongodb_url: str) -> None:
+    place.database["holdings"].drop_indexes()
+    place.database["run_batches"].drop_index("run_id")
+    wire = Wire(urlsplit(mongodb_url).port or 0)
+    wire.meddling.append(Refusing(["createIndexes"]))
+    place.secrets["mongodb-url"] = f"mongodb://127.0.0.1:{wire.port}/?directConnection=true"
+    reason = "it cannot be looked for or created (13 Unauthorized: createIndexes on"
+    assert about(place.check(), "indexes") == [
+        (False, f"run_batches: run_id; {reason} run_batches)"),
+        (False, f"holdings: user_id; {reason} holdings)"),
+    ]
+    wire.close()
+
+
+def test_a_collation_of_the_backend_is_told_and_an_exact_index_created_beside_its_own(place: Place) -> None:
+    place.database["users"].drop()
+    place.database.create_collection("users", collation={"locale": "en", "strength": 2})
+    place.database["users"].insert_one({"user_id": "boss", "is_admin": True})
+    findings = place.check()
+    told = "users compares by en, strength 2: the app compares ids exactly, for which an index of its own is needed"
+    assert about(findings, "collections")[1] == (None, told)
+    assert about(findings, "indexes") == [(True, "users: user_id; created"), (True, "all there")]
+    assert place.database["users"].index_information()["user_id_simple"]["collation"]["locale"] == "simple"
 
 
 def test_a_wrong_clock_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

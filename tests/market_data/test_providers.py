@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 
 from analysis.prices import Bars
 from market_data.csv_files import CsvProvider
+from market_data.patience import PATIENCE_SECONDS
 from market_data.provider import FetchedBars, MissingPrices, Provider
 from market_data.providers import provider_from
 from market_data.sample_prices import SampleProvider
 from settings import Settings
+from stores.rate_limit import Rate, RateLimit
 from tests.market_data.made_up import EVER, SYMBOLS, made_up_market, write_csv
 from tests.market_data.remote import REMOTE, a_remote_provider
 
 IN_AZURE = {"MONGODB_URL": "mongodb://127.0.0.1", "ANALYSIS_SCHEDULE": "0 0 1 * * *"}
+ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}
+ALPHA_VANTAGE = {"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "x"}
 
 
 @pytest.fixture(scope="session")
@@ -152,18 +156,52 @@ def test_a_batch_has_at_least_one_symbol(provider: Provider) -> None:
     assert provider.symbols_per_batch >= 1
 
 
+@pytest.mark.parametrize(
+    ("environment", "symbols", "at_once"),
+    [
+        ({"MARKET_DATA_PROVIDER": "sample"}, 100, 0),
+        ({"MARKET_DATA_PROVIDER": "csv", "PRICES_DIR": "."}, 100, 0),
+        (ALPHA_VANTAGE | {"MARKET_DATA_REQUESTS_PER_MINUTE": "1"}, 1, 2),
+        (ALPHA_VANTAGE, 5, 3),
+        (ALPHA_VANTAGE | {"MARKET_DATA_REQUESTS_PER_MINUTE": "75"}, 75, 3),
+        (ALPHA_VANTAGE | {"MARKET_DATA_REQUESTS_PER_MINUTE": "1200"}, 100, 47),
+    ],
+)
+def test_as_many_batches_are_loaded_at_once_as_take_half_of_the_time_of_a_step_and_any_number_from_files(
+    environment: dict[str, str], symbols: int, at_once: int
+) -> None:
+    provider = provider_from(Settings.from_environment(IN_AZURE | environment), str, lambda *_: NoLimit())
+    assert (provider.symbols_per_batch, provider.batches_at_once) == (symbols, at_once)
+
+
+@pytest.mark.parametrize("environment", [ALPACA, ALPHA_VANTAGE])
+def test_one_batch_is_loaded_at_a_time_if_workers_do_not_share_a_limit(environment: dict[str, str]) -> None:
+    chosen = Settings.from_environment(IN_AZURE | environment)
+    alone = RateLimit(None, chosen.market_data_provider, Rate(75))
+    assert provider_from(chosen, str, lambda *_: alone).batches_at_once == 1
+
+
+def test_the_whole_histories_of_all_batches_of_alpaca_that_are_loaded_at_once_take_half_of_the_time_of_a_step() -> None:
+    provider = provider_from(Settings.from_environment(IN_AZURE | ALPACA), str, lambda *_: NoLimit())
+    days = np.busday_count(date(2016, 1, 1), provider.last_day())
+    requests = 2 * provider.batches_at_once * provider.symbols_per_batch * days / 10_000
+    assert 0.6 * PATIENCE_SECONDS / 2 <= 60 * requests / 200 <= PATIENCE_SECONDS / 2
+
+
 def test_the_settings_choose_the_provider(tmp_path: Path) -> None:
     for environment, kind in (
         ({"MARKET_DATA_PROVIDER": "sample"}, "SampleProvider"),
         ({"MARKET_DATA_PROVIDER": "csv", "PRICES_DIR": str(tmp_path)}, "CsvProvider"),
-        ({"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}, "AlpacaProvider"),
-        ({"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "x"}, "AlphaVantageProvider"),
+        (ALPACA, "AlpacaProvider"),
+        (ALPHA_VANTAGE, "AlphaVantageProvider"),
     ):
         chosen = Settings.from_environment(IN_AZURE | environment)
         assert type(provider_from(chosen, str, lambda *_: NoLimit())).__name__ == kind
 
 
 class NoLimit:
+    shared = True
+
     def wait(self, patience_seconds: float) -> bool:
         return patience_seconds > 0
 

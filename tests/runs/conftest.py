@@ -14,6 +14,7 @@ from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
+from stores.nights import NightStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore
@@ -40,11 +41,13 @@ class Stores:
     def __init__(self, database: DocumentDatabase) -> None:
         self.runs = RunStore(database)
         self.lease = RunLease(database)
+        self.nights = NightStore(database)
         self.batches = BatchStore(database)
         self.reports = ReportStore(database)
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
         self.record_end = record_end
+        self.ensure_keys = lambda: None
         environment = {"MONGODB_URL": "mongodb://not-used", "MARKET_DATA_PROVIDER": "sample"}
         times = {"ANALYSIS_SCHEDULE": "0 0 1 * * *", "ANALYSIS_STALL_SECONDS": "300", "ANALYSIS_RETENTION_DAYS": "30"}
         self.settings = Settings.from_environment(environment | times)

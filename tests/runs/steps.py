@@ -20,6 +20,7 @@ from stores.administrators import AdministratorStore
 from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase, connect
+from stores.nights import NightStore
 from stores.portfolios import PortfolioStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
@@ -50,6 +51,7 @@ def all_services(
             mongodb=client,
             runs=RunStore(database),
             lease=RunLease(database),
+            nights=NightStore(database),
             batches=BatchStore(database),
             administrators=AdministratorStore(database),
             portfolios=PortfolioStore(database),
@@ -59,6 +61,7 @@ def all_services(
             audit=AuditLog(database),
             provider=provider,
             record_end=record_end,
+            ensure_keys=lambda: None,
         )
         client.close()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
@@ -15,11 +16,12 @@ from azure_functions_runtime.bindings.tracecontext import TraceContext
 
 from functions import timers
 from functions.engine import DurableEngine
-from records import Failure, Run, Trigger
+from records import Failure, RequestKey, Run, RunStatus, Trigger
 from runs.ending import close_run
+from runs.nights import key_of_night, last_night, missed_night, run_of_night, start_night
 from runs.services import Services
-from runs.starting import RunActive, key_of_night, last_night, start_night, start_run
-from runs.watching import missed_night
+from runs.starting import RunActive, start_run
+from runs.watching import close_stuck_runs
 from schedules import Schedule
 from stores.mongo import DocumentDatabase
 from tests.engine import run_of
@@ -35,7 +37,9 @@ type Fire = Callable[..., None]
 @pytest.fixture
 def fire(services: Services, client: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch) -> Fire:
     """Return a function that fires a timer as the host does, with any status of the timer."""
-    monkeypatch.setattr(timers, "worker", lambda: SimpleNamespace(services=lambda: services))
+    monkeypatch.setattr(
+        timers, "worker", lambda: SimpleNamespace(services=lambda: services, settle_indexes=lambda: None)
+    )
 
     def call(timer: str = "nightly_analysis", following: str | None = None, *, past_due: bool = False) -> None:
         function = inspect.unwrap(getattr(timers, timer)._function.get_user_function())  # noqa: SLF001
@@ -43,6 +47,12 @@ def fire(services: Services, client: SyncDurableFunctionsClient, monkeypatch: py
         function(TimerRequest(past_due=past_due, schedule_status=status), client, AN_INVOCATION)
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def _known_for_long(services: Services) -> None:
+    expression, long_ago = services.settings.schedule.expression, NIGHT - timedelta(days=100)
+    services.nights.of(expression, long_ago)
 
 
 def recorded(services: Services) -> list[str]:
@@ -129,13 +139,105 @@ def test_an_active_run_of_all_users_is_the_one_of_the_night(
     active = start_run(services, engine, BY_HTTP)
     fire()
     assert recorded(services) == [active]
-    assert f"The timer did not start a run: one is active (run_id={active})" in caplog.text
+    assert f"The timer starts no run: the night has one (run_id={active})" in caplog.text
+    assert services.audit.newest(10, None) == []
 
 
 @pytest.mark.parametrize(("minutes", "missed"), [(1, False), (5, True), (89, True), (91, False), (12 * 60, False)])
-def test_a_night_without_a_run_is_missed_until_it_is_too_late(services: Services, minutes: int, missed: bool) -> None:
+def test_a_night_without_a_run_is_missed_if_that_is_found_in_time(
+    services: Services, minutes: int, missed: bool
+) -> None:
     found = missed_night(services, NIGHT + timedelta(minutes=minutes))
     assert found == (NIGHT if missed else None)
+
+
+def test_a_missed_night_waits_for_the_lease_until_the_next_one_which_is_told(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) == NIGHT
+    assert missed_night(services, NIGHT + timedelta(hours=20)) == NIGHT
+    assert not caplog.records
+    for minutes in (3, 8):
+        following = NIGHT + timedelta(days=1, minutes=minutes)
+        assert missed_night(services, following) == NIGHT + timedelta(days=1)
+    (error,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert error == "No run was started for the night of 2026-11-24 01:00:00 UTC: the next one is due"
+
+
+def test_nights_before_the_app_knew_their_schedule_are_not_missed(services: Services) -> None:
+    moved = Schedule.read("0 0 2 * * *")
+    object.__setattr__(services.settings, "schedule", moved)
+    assert missed_night(services, NIGHT + timedelta(minutes=75)) is None
+    night = NIGHT + timedelta(days=1, hours=1)
+    assert missed_night(services, night + timedelta(minutes=5)) == night
+
+
+def a_run_of_everybody(services: Services, status: RunStatus, requested_at: datetime, **others: Any) -> str:  # noqa: ANN401 - any member
+    run_id = f"run_{requested_at:%Y%m%d_%H%M%S}_0000"
+    services.runs.create(Run(run_id, status, BY_HTTP, requested_at, **others), None)
+    return run_id
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "completed", "completed_with_errors"])
+def test_a_night_is_not_missed_if_a_run_started_by_hand_does_its_work(services: Services, status: RunStatus) -> None:
+    completed_at = NIGHT + timedelta(minutes=1) if status.startswith("completed") else None
+    run_id = a_run_of_everybody(services, status, NIGHT - timedelta(minutes=10), completed_at=completed_at)
+    found = run_of_night(services, NIGHT)
+    assert found is not None
+    assert found.run_id == run_id
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "others"),
+    [
+        ("running", {"cancel_requested_at": NIGHT}),
+        ("running", {"dry_run": True}),
+        ("running", {"as_of_requested": date(2026, 11, 20)}),
+        ("running", {"retry_of": "run_20261123_010000_0000"}),
+        ("canceled", {"completed_at": NIGHT + timedelta(minutes=1)}),
+        ("failed", {"completed_at": NIGHT + timedelta(minutes=1)}),
+        ("completed", {"completed_at": NIGHT - timedelta(minutes=1)}),
+    ],
+)
+def test_other_runs_started_by_hand_do_not_do_the_work_of_a_night(
+    services: Services, status: RunStatus, others: dict[str, Any]
+) -> None:
+    a_run_of_everybody(services, status, NIGHT - timedelta(minutes=10), **others)
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) == NIGHT
+
+
+def test_a_run_by_hand_that_was_active_at_night_leaves_nothing_to_the_watchdog(
+    services: Services, engine: DurableEngine, fire: Fire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.nights._TOO_LATE", timedelta(days=2))
+    monkeypatch.setattr("runs.nights._ATTEMPTED", timedelta(0))
+    by_hand = start_run(services, engine, BY_HTTP)
+    fire()
+    fire("watchdog")
+    close_all(services)
+    fire("watchdog")
+    assert recorded(services) == [by_hand]
+
+
+@pytest.mark.parametrize("days", [1, 3, 30])
+def test_the_key_of_a_night_has_no_end(services: Services, engine: DurableEngine, days: int) -> None:
+    asked = datetime.now(UTC) - timedelta(days=days)
+    done = Run("run_20260101_010000_0000", "completed", Trigger("timer", "nightly_analysis"), asked, started_at=asked)
+    services.runs.create(done, None, RequestKey(key_of_night(NIGHT), ""))
+    assert start_night(services, engine, NIGHT, "nightly_analysis") == done.run_id
+
+
+def test_a_record_that_cannot_be_read_keeps_the_watchdog_from_nothing(
+    services: Services, fire: Fire, monkeypatch: pytest.MonkeyPatch, database: DocumentDatabase
+) -> None:
+    monkeypatch.setattr("runs.nights._TOO_LATE", timedelta(days=2))
+    monkeypatch.setattr("runs.nights._ATTEMPTED", timedelta(0))
+    strange = a_run_of_everybody(services, "running", NIGHT)
+    changes = {"progress.phase": "of a newer version"}
+    database.portfolio_analysis_runs.update_one({"run_id": strange}, {"$set": changes})
+    fire("watchdog")
+    assert database.portfolio_analysis_runs.count_documents({"trigger.source": "timer"}) == 1
 
 
 def test_a_night_with_a_run_is_not_missed(services: Services, engine: DurableEngine) -> None:
@@ -156,6 +258,22 @@ def test_a_night_whose_run_failed_before_it_began_is_missed_and_started_once(
     assert missed_night(services, NIGHT + timedelta(minutes=10)) is None
 
 
+def test_a_trigger_of_a_night_that_died_leaves_no_failure_beside_the_night_that_is_started_again(
+    services: Services, engine: DurableEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = datetime.now(UTC) - timedelta(minutes=5)
+    dead = Run("run_20261124_010000_0000", "queued", Trigger("timer", "nightly_analysis"), asked)
+    services.runs.create(dead, None, RequestKey(key_of_night(NIGHT), ""))
+    services.lease.acquire(dead.run_id, asked)
+
+    close_stuck_runs(services, engine)
+
+    assert (recorded(services), services.lease.holder()) == ([], None)
+    assert f"it leaves no run (run_id={dead.run_id})" in caplog.text
+    assert "Portfolio analysis failed" not in caplog.text
+    assert missed_night(services, NIGHT + timedelta(minutes=5)) == NIGHT
+
+
 def test_a_night_whose_run_failed_after_it_began_is_not_started_again(
     services: Services, engine: DurableEngine
 ) -> None:
@@ -174,8 +292,8 @@ def test_the_watchdog_starts_a_night_that_its_timer_missed(
     services: Services, fire: Fire, monkeypatch: pytest.MonkeyPatch, database: DocumentDatabase
 ) -> None:
     night = last_night(services.settings.schedule, datetime.now(UTC))
-    monkeypatch.setattr("runs.watching._TOO_LATE", datetime.now(UTC) - night + timedelta(hours=1))
-    monkeypatch.setattr("runs.watching._ATTEMPTED", timedelta(0))
+    monkeypatch.setattr("runs.nights._TOO_LATE", datetime.now(UTC) - night + timedelta(hours=1))
+    monkeypatch.setattr("runs.nights._ATTEMPTED", timedelta(0))
     fire("watchdog")
     fire("watchdog")
     (run_id,) = recorded(services)
@@ -187,15 +305,10 @@ def test_the_watchdog_waits_for_a_smaller_run_too(
     services: Services, engine: DurableEngine, fire: Fire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     active = start_run(services, engine, BY_HTTP, dry_run=True)
-    monkeypatch.setattr("runs.watching._TOO_LATE", timedelta(days=2))
-    monkeypatch.setattr("runs.watching._ATTEMPTED", timedelta(0))
+    monkeypatch.setattr("runs.nights._TOO_LATE", timedelta(days=2))
+    monkeypatch.setattr("runs.nights._ATTEMPTED", timedelta(0))
     fire("watchdog")
     assert recorded(services) == [active]
     close_all(services)
     fire("watchdog")
     assert len(recorded(services)) == 2
-
-
-def test_a_run_of_an_earlier_version_is_of_a_night_by_what_is_recorded(services: Services) -> None:
-    services.runs.create(Run("run_20200101_000000_0000", "queued", BY_HTTP, NIGHT), None)
-    assert services.runs.scope(run_of(services, "run_20200101_000000_0000")) == "all"

@@ -105,3 +105,15 @@ def test_a_step_of_a_run_that_was_never_planned_is_an_error(services: Services, 
     start(services, database, as_of=date(2022, 6, 1))
     with pytest.raises(LookupError, match="was never planned"):
         load_batch(services, Batch(RUN_ID, "plan", 0))
+
+
+def test_prices_of_another_provider_than_that_of_the_plan_end_the_run(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = make_plan(services)
+    settings = replace(services.settings, market_data_provider="csv")
+    result = load_batch(replace(services, settings=settings), Batch(RUN_ID, made.plan_id, 0))
+    assert result.failure is not None
+    assert result.failure.error_type == "provider_changed"
+    assert "from sample to csv" in result.failure.error

@@ -47,6 +47,7 @@ class Source:
     """The error for a request that contains the symbol; the symbols before it are answered."""
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
     symbols_per_batch: int = 100
+    batches_at_once: int = 0
     became: dict[str, Listing] = field(default_factory=dict)
     knows_nothing: ProviderUnavailable | KeyRefused | None = None
     asked_what_became: list[tuple[tuple[str, ...], date]] = field(default_factory=list)
@@ -189,14 +190,47 @@ def test_an_earlier_day_needs_no_request(source: Source) -> None:
     assert source.asked == []
 
 
-def test_a_symbol_without_prices_is_requested_by_each_run_even_on_the_same_day(source: Source) -> None:
+@pytest.mark.parametrize(("days", "asked"), [(0, False), (1, False), (6, False), (7, True)])
+def test_a_symbol_that_was_asked_for_in_vain_is_requested_again_after_a_week(
+    source: Source, days: int, *, asked: bool
+) -> None:
+    lost = source.bars.pop("A").at(slice(100))
+    kept = kept_until(source, 140, "A")
+    assert len(kept["A"].bars.dates) == 0
+    source.bars["A"], source.last = lost, day(140) + timedelta(days=days)
+    update = bring_up_to_date(source, kept, "A", START, source.last)
+    assert source.asked == ([(("A",), START, source.last)] if asked else [])
+    assert_same(update.histories["A"].bars, lost if asked else kept["A"].bars)
+
+
+def test_each_vain_request_begins_another_week(source: Source) -> None:
+    del source.bars["A"]
+    kept = kept_until(source, 100, "A")
+    for week in (1, 2):
+        source.last = day(100) + timedelta(days=7 * week)
+        update = bring_up_to_date(source, kept, "A", START, source.last)
+        assert update.histories["A"].end == source.last
+        kept = update.histories
+        source.last += timedelta(days=6)
+        bring_up_to_date(source, kept, "A", START, source.last)
+        assert len(source.asked) == week
+
+
+def test_a_symbol_that_was_asked_for_in_vain_is_requested_at_once_on_demand(source: Source) -> None:
     lost = source.bars.pop("A").at(slice(100))
     kept = kept_until(source, 150, "AB")
-    assert len(kept["A"].bars.dates) == 0
     source.bars["A"] = lost
-    update = bring_up_to_date(source, kept, "AB", START, day(150))
+    update = bring_up_to_date(source, kept, "AB", START, day(150), ask_again=True)
     assert source.asked == [(("A",), START, day(150))]
     assert_same(update.histories["A"].bars, lost)
+
+
+def test_a_symbol_that_was_asked_for_in_vain_is_requested_at_once_after_a_change_of_the_source(source: Source) -> None:
+    del source.bars["A"]
+    kept = kept_until(source, 150, "A")
+    source.state = "test 2"
+    bring_up_to_date(source, kept, "A", START, day(150))
+    assert source.asked == [(("A",), START, day(150))]
 
 
 def test_the_whole_history_of_a_symbol_that_ended_long_ago_is_not_requested(source: Source) -> None:
@@ -388,10 +422,10 @@ def test_received_answers_are_stored_before_the_error_is_raised(
     source.failing = {"C": error}
     with all_services(database, mongodb_url, source) as services:
         with pytest.raises(type(error), match=str(error)):
-            fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
+            fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days, ask_again=False)
         assert set(services.prices.load(["A", "B", "C"])) == stored
         source.failing.clear()
         source.asked.clear()
-        update = fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days)
+        update = fetch_histories(services, ["A", "B", "C"], day(150), services.settings.lookback_days, ask_again=False)
         assert [set(symbols) for symbols, _, _ in source.asked] == [{"A", "B", "C"} - stored]
         assert set(services.prices.load(["A", "B", "C"])) == set(update.histories) == {"A", "B", "C"}

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -180,6 +181,45 @@ def test_an_adopted_run_does_not_end_with_the_slow_request_that_recorded_it(
             start_run(services, engine, BY_HTTP, request=KEY)
     (adopted,) = runs_recorded(services)
     assert (services.lease.holder(), engine.state(adopted)) == (adopted, "active")
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["adopted", "adopted and refused by the engine"])
+def test_a_slow_request_answers_with_a_run_that_runs_whatever_became_of_the_one_it_recorded(
+    services: Services, engine: DurableEngine, refused: bool
+) -> None:
+    acquire = services.lease.acquire
+    recorded: list[str] = []
+
+    def is_adopted(run_id: str, now: datetime) -> str | None:
+        patch.undo()
+        recorded.append(run_id)
+        make_older(services, run_id, 21)
+        if refused:
+            with pytest.raises(EngineUnavailable):
+                start_run(services, engine_away(), BY_HTTP, request=KEY)
+        else:
+            start_run(services, engine, BY_HTTP, request=KEY)
+        return acquire(run_id, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.lease, "acquire", is_adopted)
+        answered = start_run(services, engine, BY_HTTP, request=KEY)
+    assert runs_recorded(services) == [answered] == ([answered] if refused else recorded)
+    assert (services.lease.holder(), engine.state(answered)) == (answered, "active")
+
+
+def test_a_record_that_was_written_without_an_answer_is_withdrawn(services: Services, engine: DurableEngine) -> None:
+    create = services.runs.create
+
+    def without_an_answer(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
+        create(*arguments, **named)
+        raise AutoReconnect("The connection broke.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.runs, "create", without_an_answer)
+        with pytest.raises(AutoReconnect):
+            start_run(services, engine, BY_HTTP)
+    assert runs_recorded(services) == []
 
 
 def test_a_run_adopted_by_a_request_that_is_refused_leaves_nothing(services: Services, engine: DurableEngine) -> None:

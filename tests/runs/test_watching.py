@@ -290,7 +290,7 @@ def test_a_run_of_a_newer_version_without_progress_for_a_minute_is_closed_by_the
     close_stuck_runs(services, engine)
     run = run_of(services, run_id)
     assert (run.status, run.errors[0].error_type) == ("failed", "newer_version")
-    assert "from version 99.0 of the orchestration to 1.0" in run.errors[0].error
+    assert f"from version 99.0 of the orchestration to {VERSION}" in run.errors[0].error
     assert services.lease.holder() is None
     assert "An active run cannot continue in the orchestration engine" in caplog.text  # the text in the alert's query
 
@@ -317,7 +317,7 @@ def test_a_run_of_a_newer_version_with_progress_is_left_to_the_newer_host(
     assert run_of(services, run_id).is_active
 
 
-@pytest.mark.parametrize(("version", "number"), [("0.9", 3), ("1.0", 4), (None, 5)])
+@pytest.mark.parametrize(("version", "number"), [("0.9", 3), (VERSION, 4), (None, 5)])
 def test_a_run_of_this_version_an_older_or_an_unknown_one_has_the_normal_time_limit(
     services: Services,
     engine: DurableEngine,

@@ -15,7 +15,8 @@ from correlation import trace_id
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
 from devhost.timers import Timer
-from functions.access.administrators import Admin, normalized_address
+from functions.access.administrators import Admin
+from functions.access.throttling import normalized_address
 from functions.http.requests import (
     MalformedId,
     NewestQuery,

@@ -125,6 +125,11 @@ def test_every_change_and_every_refusal_is_on_record_and_no_credential_is(audite
         "outcome": "accepted",
         "problem": None,
         "run_id": run_id,
+        "user_id": None,
+        "dry_run": False,
+        "as_of": None,
+        "user_ids": None,
+        "user_ids_count": None,
     }
     app.wait(run_id)
     with app.stranger(**WRONG) as stranger:
@@ -184,4 +189,4 @@ def test_the_log_is_read_page_by_page_newest_first(audited: Audited) -> None:
 def test_without_its_database_a_refusal_is_still_a_refusal(tmp_path: Path) -> None:
     with running_app(tmp_path, MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}") as app:
         assert statuses(app.client, 1, WRONG) == [401]
-        assert "A refused sign-in cannot be recorded: " in app.log.read_text()
+        assert "A refusal cannot be recorded: " in app.log.read_text()

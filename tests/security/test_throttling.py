@@ -8,17 +8,23 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.access.administrators import UNKNOWN, address_of, credential_of, normalized_address
+from functions.access.administrators import credential_of
 from functions.access.throttling import (
     MOST_FAILURES,
+    UNKNOWN,
     WINDOW_SECONDS,
+    Client,
     OwnFailures,
     SharedFailures,
     SignInFailures,
+    client_of,
     network_of,
+    normalized_address,
 )
+from settings import Settings
 from stores.redis_server import RedisServer
 from tests.conftest import free_port
+from tests.security.door import LOCAL
 
 type Counter = OwnFailures | SharedFailures | SignInFailures
 
@@ -150,23 +156,61 @@ def test_an_ipv6_client_is_identified_by_its_network() -> None:
     assert network_of("192.0.2.7") == "192.0.2.7"
 
 
+ID = "a1b2c3d4-0000-4000-8000-00000000000f"
+DOOR = {"FRONT_DOOR_ID": ID}
+GATEWAY = {"PROXY_NETWORKS": "203.0.113.0/24,2001:db8:ffff::/48"}
+VIA_DOOR = {"X-Azure-FDID": ID}
+VIA_OTHER_DOOR = {"X-Azure-FDID": ID.replace("f", "e")}
+EDGE, CLIENT, MADE_UP = "203.0.113.9:4711", "198.51.100.7", "192.0.2.66"
+
+
 @pytest.mark.parametrize(
-    ("proxies", "forwarded", "client"),
+    ("proxies", "named", "sent", "forwarded", "expected"),
     [
-        (0, "192.0.2.1", UNKNOWN),
-        (1, "192.0.2.1", "192.0.2.1"),
-        (1, "203.0.113.9, 192.0.2.1:4711", "192.0.2.1"),
-        (1, "203.0.113.9,,192.0.2.1", "192.0.2.1"),
-        (2, "203.0.113.9, 198.51.100.1, 192.0.2.1", "198.51.100.1"),
-        (2, "192.0.2.1", UNKNOWN),
-        (1, "", UNKNOWN),
-        (1, "192.0.2.1, ", UNKNOWN),
-        (1, ", " * 10_000 + "192.0.2.1", "192.0.2.1"),
+        # No proxy of ours: nothing in the header counts.
+        (0, {}, {}, CLIENT, Client(UNKNOWN, shared=True)),
+        (0, {}, VIA_DOOR, CLIENT, Client(UNKNOWN, shared=True)),
+        # The platform's front end only.
+        (1, {}, {}, CLIENT, Client(CLIENT)),
+        (1, {}, {}, f"{MADE_UP}, {CLIENT}:4711", Client(CLIENT)),
+        (1, {}, {}, f"{MADE_UP},,{CLIENT}", Client(CLIENT)),
+        (1, {}, {}, ", " * 10_000 + CLIENT, Client(CLIENT)),
+        (1, {}, {}, "", Client(UNKNOWN, shared=True)),
+        (1, {}, {}, f"{CLIENT}, ", Client(UNKNOWN, shared=True)),
+        # Another proxy before it that nothing identifies: any caller may be at the front end directly.
+        (2, {}, {}, f"{MADE_UP}, {CLIENT}, {EDGE}", Client("203.0.113.9", shared=True)),
+        (2, {}, VIA_DOOR, f"{CLIENT}, {EDGE}", Client("203.0.113.9", shared=True)),
+        (2, {}, {}, CLIENT, Client(CLIENT, shared=True)),
+        # A Front Door.
+        (2, DOOR, VIA_DOOR, f"{CLIENT}, {EDGE}", Client(CLIENT)),
+        (2, DOOR, {"X-Azure-FDID": ID.upper()}, f"{MADE_UP}, {CLIENT}, {EDGE}", Client(CLIENT)),
+        (2, DOOR, VIA_DOOR, f"garbage, {EDGE}", Client(UNKNOWN, shared=True)),
+        (2, DOOR, VIA_DOOR, EDGE, Client("203.0.113.9", shared=True)),
+        (3, DOOR, VIA_DOOR, f"{CLIENT}, {EDGE}", Client("203.0.113.9", shared=True)),
+        (2, DOOR, {}, f"{MADE_UP}, {CLIENT}", Client(CLIENT)),
+        (2, DOOR, VIA_OTHER_DOOR, f"{MADE_UP}, {CLIENT}", Client(CLIENT)),
+        (2, DOOR, {"X-Azure-FDID": f"{ID},{ID}"}, f"{MADE_UP}, {CLIENT}", Client(CLIENT)),
+        (2, DOOR, {}, CLIENT, Client(CLIENT)),
+        # A gateway of known addresses.
+        (2, GATEWAY, {}, f"{CLIENT}, {EDGE}", Client(CLIENT)),
+        (2, GATEWAY, {}, f"{MADE_UP}, [{CLIENT}, [2001:db8:ffff::1]:443", Client(UNKNOWN, shared=True)),
+        (2, GATEWAY, {}, f"{MADE_UP}, 2001:db8::7, [2001:db8:ffff::1]:443", Client("2001:db8::7")),
+        (2, GATEWAY, {}, f"{MADE_UP}, {CLIENT}", Client(CLIENT)),
+        (2, GATEWAY, VIA_DOOR, f"{MADE_UP}, {CLIENT}", Client(CLIENT)),
+        (2, GATEWAY, {}, EDGE, Client("203.0.113.9", shared=True)),
+        (3, GATEWAY, {}, f"{CLIENT}, 203.0.113.8, {EDGE}", Client(CLIENT)),
+        (3, GATEWAY, {}, f"{MADE_UP}, {CLIENT}, {EDGE}", Client(CLIENT)),
+        # Either of both.
+        (2, DOOR | GATEWAY, {}, f"{CLIENT}, {EDGE}", Client(CLIENT)),
+        (2, DOOR | GATEWAY, VIA_DOOR, f"{CLIENT}, 198.18.0.1", Client(CLIENT)),
     ],
-)
-def test_only_addresses_forwarded_by_trusted_proxies_count(proxies: int, forwarded: str, client: str) -> None:
-    request = func.HttpRequest("GET", "/", headers={"X-Forwarded-For": forwarded}, body=b"")
-    assert address_of(request, proxies) == client
+)  # fmt: skip
+def test_only_entries_by_proxies_that_are_known_to_be_ours_count(
+    proxies: int, named: dict[str, str], sent: dict[str, str], forwarded: str, expected: Client
+) -> None:
+    settings = Settings.from_environment(LOCAL | {"TRUSTED_PROXIES": str(proxies)} | named)
+    headers = {"X-Forwarded-For": forwarded} | sent
+    assert client_of(func.HttpRequest("GET", "/", headers=headers, body=b"").headers, settings) == expected
 
 
 @pytest.mark.parametrize(

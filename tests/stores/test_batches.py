@@ -43,10 +43,31 @@ def test_another_attempt_of_planning_does_not_change_the_first(batches: BatchSto
     assert batches.members("late-plan", "users", 0) == ["a", "b", "c"]
 
 
+def test_a_batch_of_symbols_has_the_number_of_holders_of_each(batches: BatchStore) -> None:
+    batches.write_symbols("run", "plan", [{"X": 3, "Y": 0}, {"Z": 1}])
+    assert batches.members("plan", "symbols", 0) == ["X", "Y"]
+    assert [batches.symbols("plan", number) for number in range(2)] == [{"X": 3, "Y": 0}, {"Z": 1}]
+    batches.delete("run")
+    assert batches.symbols("plan", 0) == {}
+
+
+def test_symbols_of_a_plan_by_an_earlier_version_count_as_held_once(batches: BatchStore) -> None:
+    batches.write("run", "plan", "symbols", [["X", "Y"]])
+    assert batches.symbols("plan", 0) == {"X": 1, "Y": 1}
+
+
+def test_symbols_without_prices_that_are_no_errors_are_not_among_the_priced_ones(batches: BatchStore) -> None:
+    batches.write_symbols("run", "plan", [{"A": 1, "B": 1, "C": 0}, {"D": 0}])
+    batches.record_symbols("plan", 0, ["C", "B"], {"B": MISSING})
+    assert batches.failed_symbols("plan") == ["B", "C"]
+    assert batches.priced_symbols("plan", 0) == ["A"]
+    assert batches.symbol_errors("plan", 9) == (1, [MISSING])
+
+
 def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchStore) -> None:
     batches.write("run", "plan", "symbols", [["A", "B"], ["C", "D"], ["E"]])
-    batches.record_symbols("plan", 0, {"B": MISSING})
-    batches.record_symbols("plan", 1, {})
+    batches.record_symbols("plan", 0, ["B"], {"B": MISSING})
+    batches.record_symbols("plan", 1, [], {})
     assert batches.priced_symbols("plan", 0) == ["A"]
     assert batches.priced_symbols("plan", 1) == ["C", "D"]
     with pytest.raises(LookupError):  # not treated as a batch without prices
@@ -93,8 +114,8 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
 def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(batches: BatchStore) -> None:
     batches.write("run", "plan", "symbols", [["A", "B"], ["C"]])
     errors = {symbol: RunError(None, "missing_prices", f"{symbol}: no prices") for symbol in "ABC"}
-    batches.record_symbols("plan", 1, {"C": errors["C"]})
-    batches.record_symbols("plan", 0, {"B": errors["B"], "A": errors["A"]})
+    batches.record_symbols("plan", 1, ["C"], {"C": errors["C"]})
+    batches.record_symbols("plan", 0, ["B", "A"], {"B": errors["B"], "A": errors["A"]})
     assert batches.symbol_errors("plan", 2) == (3, [errors["A"], errors["B"]])
     assert batches.symbol_errors("plan", 9) == (3, [errors["A"], errors["B"], errors["C"]])
     assert batches.symbol_errors("no-plan", 9) == (0, [])

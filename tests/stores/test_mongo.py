@@ -71,7 +71,7 @@ def test_the_backends_collections_are_read_as_the_url_says(
     options: str, commands: Commands, database: DocumentDatabase, mongodb_url: str
 ) -> None:
     with connect(f"{mongodb_url}/?{options}", [commands]) as client:
-        users = PortfolioStore(client[database.name])._users  # noqa: SLF001 - its options
+        users = PortfolioStore(client[database.name])._users.documents  # noqa: SLF001 - its options
         assert users.read_preference.mongos_mode == options.split("&", maxsplit=1)[0].removeprefix("readPreference=")
 
 

@@ -6,7 +6,7 @@ from bson import Decimal128, Int64
 from analysis.models import Holding, InvalidHolding, Portfolio
 from stores.mongo import DocumentDatabase
 from stores.portfolio_documents import InvalidPortfolio
-from stores.portfolios import PortfolioStore
+from stores.portfolios import OwnSymbols, PortfolioStore
 
 
 @pytest.fixture
@@ -78,19 +78,45 @@ def test_arrays_that_contain_a_user_id_belong_to_no_user(
     add_holding(database)
     for collection in (database.users, database.holdings, database.watchlist, database.accounts):
         collection.insert_one({"user_id": ["u1"], "symbol": "ODD", "quantity": 1, "avg_price": 1, "cash": "much"})
-    assert store.symbols(["u1"], contiguous=contiguous) == {"u1": {"AAPL"}}
+    assert store.symbols(["u1"], contiguous=contiguous) == {"u1": OwnSymbols(frozenset({"AAPL"}))}
     (loaded,) = store.load(["u1"], contiguous=contiguous)
     assert loaded == Portfolio("u1", holdings=(Holding("AAPL", 10.0, 5.0),))
 
 
 @pytest.mark.parametrize("contiguous", [False, True])
-def test_symbols_are_those_held_or_watched_and_users_with_neither_are_left_out(
+def test_symbols_are_those_held_or_only_watched_and_users_with_neither_are_left_out(
     database: DocumentDatabase, store: PortfolioStore, contiguous: bool
 ) -> None:
     add_holding(database, "AAPL")
-    database.watchlist.insert_one({"user_id": "u1", "symbol": "MSFT"})
+    database.watchlist.insert_many({"user_id": "u1", "symbol": symbol} for symbol in ("AAPL", "MSFT"))
     database.watchlist.insert_one({"user_id": "u2", "symbol": {"$gt": ""}})
-    assert store.symbols(["u1", "u2", "u3"], contiguous=contiguous) == {"u1": {"AAPL", "MSFT"}, "u2": set()}
+    assert store.symbols(["u1", "u2", "u3"], contiguous=contiguous) == {
+        "u1": OwnSymbols(held=frozenset({"AAPL"}), watched=frozenset({"MSFT"})),
+        "u2": OwnSymbols(),
+    }
+
+
+def test_a_closed_or_unreadable_holding_is_not_held(database: DocumentDatabase, store: PortfolioStore) -> None:
+    add_holding(database, "HELD")
+    add_holding(database, "ZERO", quantity=0)
+    add_holding(database, "SOLD", quantity=3)
+    add_holding(database, "SOLD", quantity=-3)
+    add_holding(database, "TEXT", quantity="ten")
+    add_holding(database, "FREE", avg_price=0)
+    database.watchlist.insert_one({"user_id": "u1", "symbol": "ZERO"})
+    held = frozenset({"HELD", "FREE"})
+    assert store.symbols(["u1"], contiguous=True) == {"u1": OwnSymbols(held, frozenset({"ZERO"}))}
+
+
+@pytest.mark.parametrize("collection", ["holdings", "watchlist"])
+def test_a_user_with_more_than_a_report_can_hold_has_no_symbols(
+    database: DocumentDatabase, store: PortfolioStore, collection: str
+) -> None:
+    add_holding(database)
+    database[collection].insert_many(
+        {"user_id": "u1", "symbol": f"X{number}", "quantity": 1, "avg_price": 1} for number in range(5_001)
+    )
+    assert store.symbols(["u1"], contiguous=True) == {"u1": OwnSymbols()}
 
 
 def test_a_portfolio_is_read_whatever_else_its_documents_contain(
@@ -191,7 +217,7 @@ def test_one_share_in_several_spellings_is_one_holding_and_watched_once(
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
     assert (loaded.holdings, loaded.watchlist) == ((Holding("BRK.B", 6.0, 5.0),), ("BRK.B",))
-    assert store.symbols(["u1"], contiguous=True) == {"u1": {"BRK.B"}}
+    assert store.symbols(["u1"], contiguous=True) == {"u1": OwnSymbols(frozenset({"BRK.B"}))}
 
 
 def test_the_cost_of_lots_is_unknown_if_that_of_one_on_the_side_that_remains_is(

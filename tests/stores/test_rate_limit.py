@@ -149,6 +149,13 @@ def test_while_redis_is_unavailable_each_worker_applies_the_limit_by_itself(capl
     server.close()
 
 
+def test_a_limit_is_shared_where_there_is_redis(redis_url: str) -> None:
+    server = RedisServer(redis_url)
+    assert RateLimit(server, NAME, Rate(1)).shared
+    assert not RateLimit(None, NAME, Rate(1)).shared
+    server.close()
+
+
 def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) -> None:
     server = RedisServer(redis_url)
     with redis.Redis.from_url(redis_url) as client:

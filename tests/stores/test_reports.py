@@ -211,13 +211,13 @@ def test_an_error_for_a_report_that_is_delivered_again_contains_only_codes_too(
     reports: ReportStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise BulkWriteError({"writeErrors": [{"index": 0, "code": 16500, "op": {"u": {"market_value": 67890.0}}}]})
+        raise BulkWriteError({"writeErrors": [{"index": 0, "code": 10003, "op": {"u": {"market_value": 67890.0}}}]})
 
     reports.save([a_report("a", value=12345.0)], Shared())
-    monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as a service under load responds
+    monkeypatch.setattr(reports._reports, "bulk_write", refuse)  # noqa: SLF001 - as no server here responds
     with pytest.raises(WriteRefused) as caught:
         reports.save([a_report("a", value=67890.0)], Shared())
-    assert str(caught.value) == "The database refused 1 documents: [16500]"
+    assert str(caught.value) == "The database refused 1 documents: [10003]"
     assert caught.value.__suppress_context__
 
 

@@ -265,7 +265,15 @@ export interface Series {
 export interface AuditEntry {
   entry_id: string;
   at: string;
-  action: "trigger" | "retry" | "cancel" | "sign_in";
+  action:
+    | "trigger"
+    | "retry"
+    | "cancel"
+    | "sign_in"
+    | "list_portfolios"
+    | "read_report"
+    | "read_series"
+    | "read_earlier";
   actor: string | null;
   credential: "admin-secret" | "bearer" | "timer" | "none";
   credential_id: string | null;
@@ -274,6 +282,12 @@ export interface AuditEntry {
   outcome: "attempted" | "accepted" | "refused";
   problem: string | null;
   run_id: string | null;
+  user_id: string | null;
+  dry_run: boolean | null;
+  as_of: string | null;
+  /** The first hundred of `user_ids_count`. */
+  user_ids: string[] | null;
+  user_ids_count: number | null;
 }
 
 export interface AuditPage {

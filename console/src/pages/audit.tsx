@@ -3,35 +3,19 @@
 import { api } from "../api/client";
 import type { AuditEntry } from "../api/types";
 import { links } from "../router";
-import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time, type Tone } from "../ui/parts";
+import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";
+import { ACTIONS, askedFor, CREDENTIALS, OUTCOMES, usersOf } from "../words/audit";
 
 const PAGE = 50;
 // Enough to find the entry in the log; the title has the whole ID.
 const CORRELATION_DIGITS = 12;
-const ACTIONS: Record<AuditEntry["action"], string> = {
-  trigger: "Start a run",
-  retry: "Retry failed users",
-  cancel: "Cancel a run",
-  sign_in: "Sign in",
-};
-const CREDENTIALS: Record<AuditEntry["credential"], string> = {
-  "admin-secret": "Admin secret",
-  bearer: "Bearer token",
-  timer: "Timer",
-  none: "None",
-};
-const OUTCOMES: Record<AuditEntry["outcome"], [Tone, string]> = {
-  accepted: ["ok", "Accepted"],
-  refused: ["bad", "Refused"],
-  attempted: ["neutral", "Outcome unknown"],
-};
 
 export function AuditLog({ before }: { before: string | null }) {
   const { value, error, reload } = useResource(`audit ${before}`, () => api.audit(PAGE, before));
   return (
     <>
-      <PageHead title="Audit log" about="All changes and refused sign-ins, newest first." />
+      <PageHead title="Audit log" about="All changes, reads of portfolios and refused sign-ins, newest first." />
       {error !== null && !value && <Failure error={error} retry={reload} />}
       {!value && error === null && <Skeleton height={600} />}
       {value && (
@@ -40,7 +24,7 @@ export function AuditLog({ before }: { before: string | null }) {
             <Entries entries={value.entries} />
           ) : (
             <Empty title="No entries yet">
-              Started, retried and canceled runs and refused sign-ins will appear here.
+              Started, retried and canceled runs, reads of portfolios and refused sign-ins will appear here.
             </Empty>
           )}
         </div>
@@ -82,8 +66,12 @@ function Entries({ entries }: { entries: AuditEntry[] }) {
   );
 }
 
+const linkTo = (runId: string, userId: string | null) =>
+  userId === null ? links.run(runId) : links.portfolio(runId, userId);
+
 function Entry({ entry }: { entry: AuditEntry }) {
   const [tone, label] = OUTCOMES[entry.outcome];
+  const asked = askedFor(entry);
   return (
     <tr>
       <th scope="row">
@@ -92,9 +80,15 @@ function Entry({ entry }: { entry: AuditEntry }) {
       <td>
         {ACTIONS[entry.action]}
         {entry.run_id && (
-          <a class="sub whole" href={links.run(entry.run_id)}>
-            {entry.run_id}
+          <a class="sub whole" href={linkTo(entry.run_id, entry.user_id)}>
+            {entry.user_id ?? entry.run_id}
           </a>
+        )}
+        {entry.run_id && entry.user_id && <span class="sub whole">{entry.run_id}</span>}
+        {asked && (
+          <span class="sub" title={usersOf(entry)}>
+            {asked}
+          </span>
         )}
       </td>
       <td class="whole">{entry.actor ?? <span class="note">Not signed in</span>}</td>

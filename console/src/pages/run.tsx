@@ -204,19 +204,16 @@ function Elapsed({ run }: { run: Run }) {
 
 function MarketData({ run }: { run: Run }) {
   const withoutPrices = run.errors.filter((error) => error.user_id === null && /prices$/.test(error.error_type));
-  const priced = run.symbols - run.symbols_failed;
   const known = run.symbols > 0 && (!isActive(run) || run.progress.phase === "analyze");
   return (
     <Card title="Market data">
       {known ? (
         <>
-          <p class="big-figure">
-            {count(priced)} of {counted(run.symbols, "symbol")}
-          </p>
+          <p class="big-figure">{counted(run.symbols, "symbol")}</p>
           <p>
             {run.symbols_failed === 0
-              ? "All have usable prices."
-              : `${counted(run.symbols_failed, "symbol has", "symbols have")} no usable prices; portfolios are analyzed without ${run.symbols_failed === 1 ? "it" : "them"}.`}
+              ? "All that are held have usable prices."
+              : `${counted(run.symbols_failed, "held symbol has", "held symbols have")} no usable prices; portfolios are analyzed without ${run.symbols_failed === 1 ? "it" : "them"}.`}
           </p>
           {withoutPrices.length > 0 && (
             <ul class="plain-list">

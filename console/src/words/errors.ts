@@ -67,7 +67,7 @@ const KINDS: Record<string, Kind> = {
   },
   too_few_prices: {
     title: "Too few prices",
-    advice: "Too few symbols had prices for an analysis. Check the market data provider, then start a new run.",
+    advice: "Too few positions had prices for an analysis. Check the market data provider, then start a new run.",
   },
   benchmark_prices: {
     title: "No benchmark prices",
@@ -77,6 +77,10 @@ const KINDS: Record<string, Kind> = {
     title: "Market data key refused",
     advice:
       "The provider's API key was revoked, has expired or is not set. Renew it in the key vault, then start a new run.",
+  },
+  provider_changed: {
+    title: "Market data provider changed",
+    advice: "The setting was changed during the run, whose prices must be of one source. Start a new run.",
   },
   run_lost: {
     title: "Run lost",

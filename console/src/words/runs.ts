@@ -103,7 +103,7 @@ function verdictOnEnd(run: Run, now: number): Verdict {
 const when = (run: Run, now: number): string => fromNow(run.completed_at ?? run.requested_at, now);
 
 function symbolsWithoutPrices(run: Run): string {
-  return run.symbols_failed > 0 ? `${counted(run.symbols_failed, "symbol")} had no usable prices.` : "";
+  return run.symbols_failed > 0 ? `${counted(run.symbols_failed, "held symbol")} had no usable prices.` : "";
 }
 
 /**

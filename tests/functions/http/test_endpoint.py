@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.access.administrators import Admin
+from functions.access.audit import Attempt
 from functions.http.endpoint import Api
 from functions.http.requests import NewestQuery, PortfoliosQuery, RunId
 from settings import Settings
@@ -71,11 +72,16 @@ def test_a_public_route_cannot_ask_for_what_only_signed_in_callers_send(handler:
         Api().route("GET", "path", public=True)(handler)
 
 
-def test_an_action_is_audited_for_an_administrator_and_with_the_run_it_was_accepted_for() -> None:
+def of_an_attempt(attempt: Attempt) -> str:
+    return str(attempt)
+
+
+def test_an_action_is_audited_for_an_administrator_and_only_an_audited_route_has_an_attempt() -> None:
     with pytest.raises(TypeError, match="a public route has no administrator, query, body or audit"):
         Api().route("POST", "path", public=True, action="trigger")(of_nothing)
-    with pytest.raises(TypeError, match="an audited route answers Accepted"):
-        Api().route("POST", "path", action="trigger")(of_nothing)
+    with pytest.raises(TypeError, match="a route without an action has no attempt"):
+        Api().route("GET", "path")(of_an_attempt)
+    assert Api().route("GET", "path", action="read_report")(of_an_attempt) is of_an_attempt
 
 
 def test_a_handler_stays_the_plain_function_it_is() -> None:

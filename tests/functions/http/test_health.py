@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import redis
@@ -53,7 +53,7 @@ def worker(vault: Vault, database: DocumentDatabase, clock: Clock) -> Worker:
     names = {"KEY_VAULT_URL": vault.url, "MONGODB_DATABASE": database.name}
     made = Worker(Settings.from_environment(IN_AZURE | names))
     made.secrets = Secrets(made.settings, vault.client, clock, clock.utc)
-    made.connections = lambda: cast("Services", Connections(database))
+    made.services = lambda: cast("Services", Connections(database))
     made.redis = lambda: None
     return made
 
@@ -103,14 +103,21 @@ def test_an_engine_that_does_not_answer_makes_the_app_unavailable_and_only_it_is
 OIDC = Oidc("https://issuer.example", "admin-ui", "Portfolio.Admin")
 
 
-@pytest.mark.parametrize(("secret", "oidc"), [("jwt-secret", None), (None, OIDC)])
+@pytest.mark.parametrize(
+    ("secret", "settings", "found"),
+    [
+        ("jwt-secret", {"jwt_audience": "admin"}, "ok"),
+        ("jwt-secret", {}, "unavailable"),  # every token is rejected
+        (None, {"oidc": OIDC}, "ok"),
+    ],
+)
 def test_a_vault_without_an_admin_secret_is_fine_if_sign_in_is_by_tokens(
-    vault: Vault, worker: Worker, engine: DurableEngine, secret: str | None, oidc: Oidc | None
+    vault: Vault, worker: Worker, engine: DurableEngine, secret: str | None, settings: dict[str, Any], found: str
 ) -> None:
-    worker.settings = replace(worker.settings, oidc=oidc)
+    worker.settings = replace(worker.settings, **settings)
     if secret is not None:
         vault.put(secret, "a secret of thirty-two bytes, or more")
-    assert state(worker, engine) == ("ok", "ok")
+    assert state(worker, engine) == (found, found)
 
 
 def test_a_redis_that_refuses_writes_degrades_though_it_answers(
@@ -154,8 +161,13 @@ def test_concurrent_callers_share_one_check_and_those_of_the_next_second_too(
 ) -> None:
     vault.put("admin-secret", "s")
     checks: list[int] = []
-    worker.redis = lambda: checks.append(1)
     now = [100.0]
+
+    def slow() -> None:
+        checks.append(1)
+        now[0] += 3
+
+    worker.redis = slow
     monkeypatch.setattr(health, "_last", [])
     monkeypatch.setattr("functions.http.health.time.monotonic", lambda: now[0])
     with ThreadPoolExecutor(8) as pool:

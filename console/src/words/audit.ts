@@ -1,0 +1,47 @@
+/** Labels and details for an entry of the audit log. */
+
+import type { AuditEntry } from "../api/types";
+import { counted } from "../format";
+import type { Tone } from "../ui/parts";
+
+export const ACTIONS: Record<AuditEntry["action"], string> = {
+  trigger: "Start a run",
+  retry: "Retry failed users",
+  cancel: "Cancel a run",
+  sign_in: "Sign in",
+  list_portfolios: "List portfolios",
+  read_report: "Read a report",
+  read_series: "Read the charts of a report",
+  read_earlier: "Read an earlier report",
+};
+
+export const CREDENTIALS: Record<AuditEntry["credential"], string> = {
+  "admin-secret": "Admin secret",
+  bearer: "Bearer token",
+  timer: "Timer",
+  none: "None",
+};
+
+export const OUTCOMES: Record<AuditEntry["outcome"], [Tone, string]> = {
+  accepted: ["ok", "Accepted"],
+  refused: ["bad", "Refused"],
+  attempted: ["neutral", "Outcome unknown"],
+};
+
+/** Return what was asked for, such as `Dry run, as of 2026-01-02, 2 users`; empty for the defaults. */
+export function askedFor(entry: AuditEntry): string {
+  const parts = [
+    entry.dry_run ? "dry run" : "",
+    entry.as_of ? `as of ${entry.as_of}` : "",
+    entry.user_ids_count === null ? "" : counted(entry.user_ids_count, "user"),
+  ].filter(Boolean);
+  const text = parts.join(", ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Return the ids of the users that a run was asked for, or that a list showed. */
+export function usersOf(entry: AuditEntry): string {
+  const kept = entry.user_ids ?? [];
+  const others = (entry.user_ids_count ?? 0) - kept.length;
+  return [...kept, ...(others > 0 ? [`and ${others} more`] : [])].join(", ");
+}

@@ -1,0 +1,75 @@
+"""The nights: each is one time of the schedule, and has one run of all users as of the newest date."""
+
+import logging
+from datetime import datetime, timedelta
+
+from records import RequestKey, Run, Trigger
+from runs.engine import Engine
+from runs.services import Services
+from runs.starting import start_run
+from schedules import Schedule
+
+# The timer itself has tried by the first; a night is not found to be missed after the second: an operator decides.
+_ATTEMPTED, _TOO_LATE = timedelta(minutes=2), timedelta(minutes=90)
+_LONGEST_RUN = timedelta(days=1)
+
+_log = logging.getLogger(__name__)
+
+
+def last_night(schedule: Schedule, now: datetime) -> datetime:
+    """Return the time that the last night was scheduled for; a host's clock may be a minute ahead."""
+    return schedule.before(now + timedelta(minutes=1))
+
+
+def key_of_night(night: datetime) -> str:
+    """Return the key under which the run of a night is recorded, so that there is one a night."""
+    return f"timer:{night:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def start_night(services: Services, engine: Engine, night: datetime, actor: str) -> str:
+    """Start the run of the ``night``, the time it is scheduled for, unless it was started before; return its id.
+
+    Raises as :func:`start_run`.
+    """
+    return start_run(services, engine, Trigger("timer", actor), request=RequestKey(key_of_night(night), ""))
+
+
+def run_of_night(services: Services, night: datetime) -> Run | None:
+    """Return the run that does the work of a night, or did since it was due, whatever started it.
+
+    It is of all users, not dry, as of the newest date, and neither failed nor canceled.
+    """
+    candidates = services.runs.of_everybody_since(night - _LONGEST_RUN)
+    return next((run for run in candidates if run.has_work or _was_completed(run, night)), None)
+
+
+def missed_night(services: Services, now: datetime) -> datetime | None:
+    """Return the night that was due a while ago and has no run, ``None`` if there is none.
+
+    A host that stops between the attempts of its timer forgets them: its status already says tomorrow. A night that was
+    found in time is awaited until the next one, however long another run holds the lease. Nights before the app knew
+    the schedule are not made up for.
+    """
+    if services.settings.timer_disabled:
+        return None
+    schedule = services.settings.schedule
+    known, night = services.nights.of(schedule.expression, now), last_night(schedule, now)
+    if known.awaited is not None and known.awaited != night:
+        if not _has_run(services, known.awaited):
+            _log.error("No run was started for the night of %s UTC: the next one is due", f"{known.awaited:%F %T}")
+        services.nights.wait_for(None)
+    late = now - night
+    in_time = _ATTEMPTED < late < _TOO_LATE or known.awaited == night
+    if night < known.since or not in_time or _has_run(services, night):
+        return None
+    services.nights.wait_for(night)
+    return night
+
+
+def _has_run(services: Services, night: datetime) -> bool:
+    return services.runs.has_key(key_of_night(night)) or run_of_night(services, night) is not None
+
+
+def _was_completed(run: Run, night: datetime) -> bool:
+    completed = run.status in ("completed", "completed_with_errors")
+    return completed and run.completed_at is not None and run.completed_at >= night

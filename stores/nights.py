@@ -1,0 +1,36 @@
+"""What the watchdog knows of nights: since when it knows their schedule, and which one still waits for its run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stores.mongo import Document, DocumentDatabase
+
+_KEY = {"_id": "nightly_analysis"}
+
+
+@dataclass(frozen=True, slots=True)
+class Nights:
+    """``since`` is when the schedule was first seen; ``awaited`` the missed night whose run is still to be started."""
+
+    since: datetime
+    awaited: datetime | None = None
+
+
+class NightStore:
+    """One document; a schedule that changes replaces it."""
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._nights = database["nights"]
+
+    def of(self, schedule: str, now: datetime) -> Nights:
+        """Return what is known of the nights of ``schedule``, which is first seen ``now`` if nothing is."""
+        known = self._nights.find_one(_KEY | {"schedule": schedule})
+        if known is None:
+            first: Document = {"schedule": schedule, "since": now, "awaited": None}
+            self._nights.update_one(_KEY, {"$set": first}, upsert=True)
+            known = first
+        return Nights(known["since"], known["awaited"])
+
+    def wait_for(self, night: datetime | None) -> None:
+        """Record the night that waits for its run, ``None`` for none."""
+        self._nights.update_one(_KEY, {"$set": {"awaited": night}})

@@ -1,0 +1,24 @@
+"""A MongoDB that throttles the writes of a run, as a small cluster in Azure does."""
+
+from tests.faults.meddling import Throttling
+from tests.faults.site import Site
+from tests.faults.truth import Figures, check, figures
+
+WRITTEN_BY_PAGES = ("portfolio_analyses", "portfolio_summaries")
+
+
+def test_a_throttled_run_completes_in_its_first_attempt_and_sends_few_documents_again(
+    site: Site, undisturbed: Figures
+) -> None:
+    throttling = Throttling(12, WRITTEN_BY_PAGES)
+    site.wire.meddling.append(throttling)
+    try:
+        run_id = site.trigger()
+        check(site, run_id, states=("completed",))
+    finally:
+        site.wire.meddling.remove(throttling)
+    assert figures(site, run_id) == undisturbed
+    needed = len(WRITTEN_BY_PAGES) * len(site.user_ids)
+    assert len(throttling.received) > needed / 5  # more writes than a run of pages of five makes undisturbed
+    assert needed < sum(throttling.received) < 4 * needed
+    assert "failed" not in site.log()
