@@ -19,7 +19,7 @@ from stores.mongo import Document, DocumentDatabase, bulk_write, ensure_indexes,
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
-_OPTIONAL = ("high", "low", "volume")
+_OPTIONAL = ("high", "low")
 
 _log = logging.getLogger(__name__)
 
