@@ -53,6 +53,7 @@ class PreparedPrices:
     """
 
     as_of: date
+    newest: bool
     dates: Dates
     benchmark_returns: Floats
     symbols: tuple[str, ...]
@@ -78,6 +79,7 @@ class PriceTable:
     column and no ``figures``.
 
     Attributes:
+        newest: whether the benchmark has no later date.
         dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
         benchmark_returns: ``(observations,)``.
         returns: ``(observations, symbols)`` from adjusted closes; all finite, 0 before the usable history.
@@ -99,6 +101,7 @@ class PriceTable:
     """
 
     as_of: date
+    newest: bool
     dates: Dates
     benchmark_returns: Floats
     columns: Mapping[str, int]
@@ -145,6 +148,7 @@ def prepare_prices(
     )
     return PreparedPrices(
         as_of=histories.as_of,
+        newest=histories.as_of == histories.last_benchmark_date,
         dates=dates,
         benchmark_returns=benchmark_returns,
         symbols=tuple(histories.usable),
@@ -175,6 +179,7 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
             issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     return PriceTable(
         as_of=parts[0].as_of,
+        newest=all(part.newest for part in parts),
         dates=parts[0].dates,
         benchmark_returns=parts[0].benchmark_returns,
         columns={symbol: column for column, symbol in enumerate(symbols)},
@@ -274,8 +279,6 @@ def _issues(
 ) -> Iterator[SymbolIssue]:
     calendar = histories.calendar
     before = len(calendar.dates) - 1 - len(returns)
-    for symbol, rows in histories.bad.items():
-        yield from (symbol_issue(symbol, issue) for issue in row_issues(rows, since))
     usable_returns = np.maximum(len(returns) - first_day, 1)
     zero_shares = ((returns == 0).sum(axis=0) - first_day) / usable_returns
     for column, (symbol, own) in enumerate(histories.usable.items()):
@@ -284,6 +287,8 @@ def _issues(
             first = before + int(first_day[column])
             found = chain(found, return_issues(own, calendar, first, float(zero_shares[column])))
         yield from (symbol_issue(symbol, issue) for issue in found)
+    for symbol, rows in histories.bad.items():
+        yield from (symbol_issue(symbol, issue) for issue in row_issues(rows, since))
 
 
 def _reported(own: SymbolFigures) -> tuple[object, ...]:

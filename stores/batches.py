@@ -159,6 +159,7 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
     """
     return {
         "as_of": prices.as_of.isoformat(),
+        "newest": prices.newest,
         "symbols": list(prices.symbols),
         "dates": prices.dates.astype(_DAYS).tobytes(),
         "first_day": prices.first_day.astype(_DAYS).tobytes(),
@@ -181,6 +182,7 @@ def _prepared_from_document(document: Document) -> PreparedPrices:
     arrays["episode_returns"] = arrays["episode_returns"].reshape(len(EPISODES), len(symbols))
     return PreparedPrices(
         as_of=date.fromisoformat(document["as_of"]),
+        newest=document["newest"],
         dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
         symbols=symbols,
         first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),

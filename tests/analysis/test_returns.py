@@ -97,6 +97,8 @@ class TestCalendar:
         table = a_table({"A": WALK}, bad)
 
         assert resolve_as_of(bad) == table.as_of == day(198)
+        assert table.newest
+        assert not a_table({"A": WALK}, bad, as_of=day(150)).newest
         expected = a_table({"A": WALK.at(slice(199))}, without(without(BENCHMARK, slice(199, 200)), slice(60, 61)))
         assert table.dates.tolist() == expected.dates.tolist()
         assert np.array_equal(table.returns, expected.returns)
