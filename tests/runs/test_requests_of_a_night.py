@@ -57,11 +57,11 @@ def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is
 
         moment[0] += timedelta(days=1)
         kept = night(provider, kept)
-        again = whole_histories(server)
-        assert len(server.asked) - len(again) == 2 * batches  # raw and adjusted, one page of each
-        assert len(again) <= 2 * batches
-        assert sum(map(len, again)) == pytest.approx(2 * len(SYMBOLS) / TURNS, rel=0.5)
-        assert not any(SYMBOLS[500] in symbols for symbols in again)
+        whole = whole_histories(server)
+        assert len(server.asked) - len(whole) == 2 * batches  # raw and adjusted, one page of each
+        assert len(whole) <= 2 * batches
+        assert sum(map(len, whole)) == pytest.approx(2 * len(SYMBOLS) / TURNS, rel=0.5)
+        assert not any(SYMBOLS[500] in symbols for symbols in whole)
         assert {history.end for history in kept.values()} == {DAYS[-2].item()}
         server.asked.clear()
 
@@ -69,16 +69,16 @@ def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is
         split = server.market[SYMBOLS[500]]
         server.market[SYMBOLS[500]] = Bars(split.dates, split.close, split.adj_close / 2, split.high, split.low)
         kept = night(provider, kept)
-        again = whole_histories(server)
-        assert len(server.asked) - len(again) == 2 * batches
-        assert len(again) <= 2 * batches
-        assert [SYMBOLS[500] in symbols for symbols in again].count(True) == 2
+        whole = whole_histories(server)
+        assert len(server.asked) - len(whole) == 2 * batches
+        assert len(whole) <= 2 * batches
+        assert [SYMBOLS[500] in symbols for symbols in whole].count(True) == 2
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_answers_received_before_an_outage_are_not_requested_again(api: str) -> None:
+def test_answers_received_before_an_outage_are_not_requested_whole(api: str) -> None:
     last = evening(made_up_market()["AAPL"].dates[-1])
     with a_remote_provider(api, settings=replace(GENEROUS, concurrency=1), now=lambda: last) as (provider, server):
 
