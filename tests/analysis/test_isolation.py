@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ class TestIsolation:
         assert list(floats_in((sound,))) == approximately(alone)
         assert all(math.isfinite(figure) for figure in floats_in((hurt,)))
 
-    def test_days_without_a_usable_price_are_no_days_at_all(self) -> None:
+    def test_days_without_a_usable_price_are_days_without_a_price(self) -> None:
         close = SYMBOLS["A"].close.copy()
         close[[100, 300]] = math.nan, math.inf
         close[301] = -1
@@ -105,8 +105,10 @@ class TestIsolation:
             for symbols in ({**SYMBOLS, "A": broken}, {**SYMBOLS, "A": sound})
         )
 
-        assert one == other
         assert one.data_quality is not None
+        assert other.data_quality is not None
+        assert [issue.kind for issue in one.data_quality.price_issues] == ["bad_bars"]
+        assert replace(one, data_quality=replace(one.data_quality, price_issues=())) == other
         assert one.data_quality.coverage == 1
 
     def test_an_empty_page_has_no_reports(self) -> None:

@@ -78,7 +78,7 @@ def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is
 
 
 @pytest.mark.parametrize("api", REMOTE)
-def test_answers_received_before_an_outage_are_not_requested_whole(api: str) -> None:
+def test_answers_received_before_an_outage_are_not_requested_again(api: str) -> None:
     last = evening(made_up_market()["AAPL"].dates[-1])
     with a_remote_provider(api, settings=replace(GENEROUS, concurrency=1), now=lambda: last) as (provider, server):
 
