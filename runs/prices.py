@@ -119,11 +119,11 @@ def bring_up_to_date(
     """Return the histories of ``symbols`` from ``start`` to at least ``wanted``, reusing ``kept`` ones if possible."""
     end = max(wanted, provider.last_day())
     sources = {symbol: provider.version(symbol) for symbol in symbols}
-    # A history without prices is fetched again in full: the source may have returned an incomplete answer.
+    # A history without usable prices is fetched again in full: the source may have returned an incomplete answer.
     usable = {
         symbol: own
         for symbol, own in kept.items()
-        if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
+        if own.source == sources.get(symbol) and own.start <= start and _error_of(symbol, own.bars, own.end) is None
     }
     update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
     if update.histories.keys() == sources.keys():

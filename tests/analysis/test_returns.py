@@ -182,6 +182,31 @@ class TestGaps:
         assert len(table.dates) - table.first_day[0] == len(carried)
 
 
+# The days of 2025 on which Shanghai and New York were closed.
+SHANGHAI = (
+    *("2025-01-01", "2025-01-28", "2025-01-29", "2025-01-30", "2025-01-31", "2025-02-03", "2025-02-04", "2025-04-04"),
+    *("2025-05-01", "2025-05-02", "2025-05-05", "2025-06-02"),
+    *("2025-10-01", "2025-10-02", "2025-10-03", "2025-10-06", "2025-10-07", "2025-10-08"),
+)
+NEW_YORK = (
+    *("2025-01-01", "2025-01-09", "2025-01-20", "2025-02-17", "2025-04-18", "2025-05-26", "2025-06-19", "2025-07-04"),
+    *("2025-09-01", "2025-11-27", "2025-12-25"),
+)
+
+
+def test_row_10_a_shanghai_share_is_usable_on_every_day_of_a_new_york_calendar() -> None:
+    year = np.arange("2024-06-03", "2026-01-01", dtype="datetime64[D]")
+    sessions, market_days = (year[np.is_busday(year, holidays=closed)] for closed in (SHANGHAI, NEW_YORK))
+    share, market = random_walk(sessions, 1), random_walk(market_days, 2)
+
+    for as_of in market_days[market_days >= np.datetime64("2025-01-02")].tolist():
+        table = a_table({"A": share}, market, as_of=as_of)
+        assert figures(table).history == "enough"
+        assert table.first_day[0] == 0
+        assert [issue.kind for issue in table.issues.get("A", ())] in ([], ["asynchronous_prices"])
+    assert [issue.kind for issue in table.issues["A"]] == ["asynchronous_prices"]
+
+
 class TestFlags:
     def test_a_last_price_ten_trading_days_old_is_not_stale(self) -> None:
         table = a_table({"A": without(WALK, slice(190, 200))}, BENCHMARK)

@@ -135,8 +135,8 @@ def test_a_user_without_holdings_gets_advice_on_watched_symbols_at_real_prices(a
     assert (report["reason"], report["stress"]) == ("no_holdings", None)
     assert {decision["symbol"]: decision["decision"] for decision in report["decisions"]} == {
         "AAPL": "HOLD",
-        "LLY": "HOLD",
-        "XOM": "BUY",
+        "LLY": "BUY",
+        "XOM": "HOLD",
     }
     (order,) = report["order_plan"]["orders"]
     assert (order["symbol"], order["side"], order["shares"]) == ("XOM", "BUY", 23)  # 2,500 at 106.627

@@ -199,6 +199,16 @@ def test_a_symbol_without_prices_is_requested_by_each_run_even_on_the_same_day(s
     assert_same(update.histories["A"].bars, lost)
 
 
+def test_a_symbol_with_too_many_bad_rows_is_requested_in_full_by_each_run(source: Source) -> None:
+    sound = source.bars["A"]
+    source.bars["A"] = replace(sound, close=np.where(np.arange(200) < 6, 0.0, sound.close))
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = sound
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert source.asked == [(("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, sound.at(slice(151)))
+
+
 def test_the_whole_history_of_a_symbol_that_ended_long_ago_is_not_requested(source: Source) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
     kept = kept_until(source, 149, "A")
