@@ -126,10 +126,11 @@ def _share_of_other_days(own: PriceHistory, calendar: Calendar, first: int) -> f
     dates = own.bars.dates[own.bars.dates.searchsorted(market[0]) :]
     if np.array_equal(dates, market):
         return 0.0
-    in_gaps = sum(gap.days for gap in own.gaps if gap.row > own.start and own.bars.dates[gap.row] > market[0])
+    ends = calendar.numbers(own.bars.dates[[gap.row for gap in own.gaps]])
+    in_gaps = sum(max(min(gap.days, end - first), 0) for gap, end in zip(own.gaps, ends.tolist(), strict=True))
     common = int(np.isin(dates, market, assume_unique=True).sum())
     expected = len(market) - in_gaps
-    return (expected - common + len(dates) - common) / expected
+    return float((expected - common + len(dates) - common) / expected)
 
 
 def run_issues(

@@ -36,7 +36,8 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
         return histories[symbol].bars.since(start)
 
     # A symbol whose prices are bad has none, but the issue that says so.
-    bad = [symbol for symbol in members if symbol in histories and clean(cut(symbol), as_of).too_many]
+    failed = sorted(set(histories) & set(members) - set(priced))
+    bad = [symbol for symbol in failed if clean(cut(symbol), as_of).too_many]
     read = read_histories({symbol: cut(symbol) for symbol in (*priced, *bad)}, cut(benchmark), as_of)
     found = research_symbols(read)
     issues = _source_issues(histories, benchmark, as_of)

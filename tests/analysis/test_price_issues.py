@@ -117,6 +117,13 @@ def test_a_long_gap_is_no_other_exchange() -> None:
     assert [issue.kind for issue in issues_of(without(WALK, slice(200, 225)))] == ["long_gap"]
 
 
+def test_a_long_gap_that_began_before_the_lookback_is_apart_only_within_it() -> None:
+    every_day = DAYS[0] + np.arange((DAYS[-1] - DAYS[0]).astype(int) + 1)
+    crypto = random_walk(every_day, seed=3, volatility=0.002)
+    gap = slice(int(every_day.searchsorted(DAYS[60])), int(every_day.searchsorted(DAYS[102])))
+    assert {issue.kind for issue in issues_of(without(crypto, gap))} == {"asynchronous_prices", "long_gap"}
+
+
 class TestRun:
     def test_row_24_a_benchmark_without_dividends_is_told_once(self) -> None:
         plain = bars(DAYS, MARKET.close)

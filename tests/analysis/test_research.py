@@ -4,6 +4,8 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.models import Dates, Research
 from analysis.prices import Bars
@@ -232,6 +234,34 @@ def test_row_14_a_reused_ticker_has_no_momentum_across_the_year_without_trading(
     alone = own.at(slice(560, None))
     assert research == research_of(replace(alone, adj_close=alone.close), market=days)
     assert (research.momentum_12_1, research.sma_200 is None) == (None, False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 699),
+    st.sampled_from([2.0, 1.5, 10.0, 0.05]),
+    st.sets(st.integers(0, 698), max_size=150),
+    st.integers(400, 699),
+)
+def test_neither_a_split_anywhere_nor_later_prices_change_any_figure(
+    index: int, ratio: float, missing: set[int], as_of: int
+) -> None:
+    days = weekdays(700)
+    whole = with_range(random_walk(days, seed=8, volatility=0.02), seed=9)
+    kept = np.array([row for row in range(700) if row not in missing])
+    shares = np.where(np.arange(700) < index, 1.0, ratio)
+    assert whole.high is not None
+    assert whole.low is not None
+    split = Bars(days, whole.close / shares, whole.adj_close, whole.high / shares, whole.low / shares).at(kept)
+    own, last = whole.at(kept), days[as_of].item()
+
+    expected = research_on({"A": own.between(date.min, last)}, bars(days[: as_of + 1], 100.0))
+
+    for found, alone in zip(research_on({"A": split}, bars(days, 100.0), last), expected, strict=True):
+        for field in fields(Research):
+            figure, other = getattr(found, field.name), getattr(alone, field.name)
+            if field.name not in ("close", "fibonacci_levels"):
+                assert figure == (pytest.approx(other, rel=1e-9) if isinstance(other, float) else other), field.name
 
 
 def macd_part(own: Bars, research: Research) -> float:
