@@ -12,7 +12,7 @@ from analysis.splits import split_of, unadjusted_split_of
 LOWEST_PRICE, HIGHEST_PRICE = 1e-30, 1e12
 """The range of readable prices; the square of the largest possible return is far from overflowing."""
 
-_MOST_BAD_ROWS, _MOST_BAD_SHARE = 5, 0.01
+_MOST_BAD_ROWS, _ROWS_PER_BAD_ROW = 5, 100
 _SPIKE, _AGREEING = 2, 1.05  # of a close beside its neighbors, and of these beside each other
 _ABSURD, _CONFIRMING = 5, 0.5
 _LARGEST_FALL = 50
@@ -100,7 +100,7 @@ def clean(bars: Bars, last: date) -> CleanBars:
         sound[np.isin(rows.dates, days)] = False
         kept = kept.at(np.setdiff1d(np.arange(len(kept.dates)), outliers))
     bad_days = rows.dates[~sound]
-    too_many = len(bad_days) > max(_MOST_BAD_ROWS, _MOST_BAD_SHARE * len(rows.dates))
+    too_many = len(bad_days) > max(_MOST_BAD_ROWS, len(rows.dates) // _ROWS_PER_BAD_ROW)
     return CleanBars(kept, bad_days, too_many, unconfirmed)
 
 

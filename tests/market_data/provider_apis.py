@@ -221,6 +221,9 @@ SPOILED_ROWS: dict[str, Callable[[list[Row]], Any]] = {
     "no rows but a word": lambda _: "none",
     "a row without an instant": lambda rows: [rows[0], rows[1] | {"t": "yesterday"}],
     "a negative price": _replace_close(-1.0),
+    "negative prices alone": lambda rows: [
+        row | {name: -1.0 for name in row if name in ("c", "4. close")} for row in rows
+    ],
     "a price of nothing": _replace_close(None),
     "a price that is not a number": _replace_close("NaN"),
     "an empty history": lambda rows: rows[:0],
