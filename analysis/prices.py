@@ -132,8 +132,7 @@ def _outliers(closes: Floats, adjusted: Floats) -> Iterator[int]:
             yield row
             row += 1
             continue
-        # The rows up to the next doubtful one are near the row before.
-        kept = row
+        # This row counts, and so do those up to the next doubtful one, for each is near the row before it.
         following = doubtful[doubtful.searchsorted(row, "right") :]
         row = int(following[0]) if following.size else len(close)
         kept = row - 1
