@@ -269,12 +269,13 @@ class Plan(Struct, frozen=True):
 
 
 class PlannedRun(Struct, frozen=True):
-    """A run as its steps see it."""
+    """A run as its steps see it; ``asked_on`` is the day of the request, in UTC."""
 
     as_of: date
     dry_run: bool
     of_all_users: bool
     parameters: Parameters
+    asked_on: date
 
 
 class Batch(Struct, frozen=True):

@@ -80,8 +80,8 @@ class Instrument:
 class Portfolio:
     """One user's holdings and watchlist. Holdings are unique by symbol, and none is of zero shares.
 
-    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number. ``notes``
-    are sentences about the documents, for the user.
+    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number.
+    ``notes`` are sentences about the documents, for the user.
     """
 
     user_id: str
@@ -100,8 +100,8 @@ class Research:
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
     252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
-    the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1], and ``signal_since`` the first day of the unbroken run of days with
-    a score on today's side (>= 0.5, <= -0.5, between).
+    the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1], and
+    ``signal_since`` the first day of the unbroken run of days with a score on today's side (>= 0.5, <= -0.5, between).
     """
 
     symbol: str

@@ -1,7 +1,4 @@
-"""The daily prices of one symbol: which days count, and their issues.
-
-Doubtful prices are used nevertheless; their issues are shown beside the figures.
-"""
+"""The daily prices of one symbol, and which of a source's rows count."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,36 +7,24 @@ from datetime import date
 import numpy as np
 
 from analysis.models import Booleans, Dates, Floats, Integers, record
-from records import PriceIssue, PriceIssueKind, SymbolIssue
+from analysis.splits import split_of, unadjusted_split_of
 
-MAX_GAP = 5
-"""The longest gap in trading days that is carried forward, and the maximum age of a last price that is not stale."""
+LOWEST_PRICE, HIGHEST_PRICE = 1e-30, 1e12
+"""The range of readable prices; the square of the largest possible return is far from overflowing."""
 
-LARGEST_MOVE = 0.6
-"""A larger daily return, by adjusted closes, is probably an unadjusted split or a wrong price."""
-
-SHORTEST_STREAK = 5
-"""The minimum number of consecutive days without volume that is reported: fewer are usual for rarely traded shares."""
-
-_SENTENCES: dict[PriceIssueKind, str] = {
-    "duplicate_days": "The source gave more than one price for {days}: the last one counts.",
-    "unordered_days": "The source gave {days}, out of order: they were sorted.",
-    "missing_days": "There is no price for {days}: up to five in a row, the price before is used for them.",
-    "jumps": "The adjusted price moved by more than 60 % on {days}: check for an unadjusted split.",
-    "no_volume": "Nothing was traded on {days}: the price may not be a market price.",
-    "behind_market": "There is no price yet for {days}: the last known price counts.",
-    "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
-    "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
-}
+_MOST_BAD_ROWS, _ROWS_PER_BAD_ROW = 5, 100
+_SPIKE, _AGREEING = 2, 1.05  # of a close beside its neighbors, and of these beside each other
+_ABSURD, _CONFIRMING = 5, 0.5
+_LARGEST_FALL = 50
 
 
 @record
 class Bars:
     """Daily bars of one symbol, oldest first, one row per date, all arrays of shape ``(days,)``.
 
-    ``dates`` is ``datetime64[D]``, strictly ascending; every price is finite and positive. ``high`` and ``low`` are
-    ``None`` unless the source has both for every day, ``volume`` (shares traded, not negative) unless it has that for
-    every day.
+    ``dates`` is ``datetime64[D]``, strictly ascending. The bars of a source may contain NaN for what could not be read,
+    and impossible prices: see :func:`clean`. A ``high`` or ``low`` is NaN on a day without one, and the whole column
+    ``None`` if the source has none.
     """
 
     dates: Dates
@@ -47,30 +32,33 @@ class Bars:
     adj_close: Floats
     high: Floats | None = None
     low: Floats | None = None
-    volume: Floats | None = None
 
     def at(self, days: slice | Integers | Booleans) -> "Bars":
         """Return the bars of some of the days."""
-        optional = (None if column is None else column[days] for column in (self.high, self.low, self.volume))
+        optional = (None if column is None else column[days] for column in (self.high, self.low))
         return Bars(self.dates[days], self.close[days], self.adj_close[days], *optional)
 
     def between(self, start: date, end: date) -> "Bars":
         """Return the bars from ``start`` to ``end``, both included."""
         return self.at(slice(int(self.dates.searchsorted(np.datetime64(start, "D"))), days_until(self, end)))
 
+    def since(self, start: date) -> "Bars":
+        """Return the bars from ``start`` on."""
+        return self.at(slice(int(self.dates.searchsorted(np.datetime64(start, "D"))), None))
 
-def known_bars(bars: Bars, as_of: date) -> Bars:
-    """Return the days up to ``as_of`` whose close, raw and adjusted, is a finite positive number.
 
-    Highs and lows remain if they are such numbers on every remaining day.
+@record
+class CleanBars:
+    """The rows of a source that count: every close of ``bars`` is a price, every high and low a price or NaN.
+
+    ``bad_days`` are the dates of the rows that were dropped; with ``too_many`` of them the symbol has no price at all.
+    ``unconfirmed`` is a last day that does not count until a second one confirms it.
     """
-    bars = bars.at(slice(days_until(bars, as_of)))
-    known = _are_prices(bars.close) & _are_prices(bars.adj_close)
-    if not known.all():
-        bars = bars.at(known)
-    if bars.high is None or bars.low is None or not (_are_prices(bars.high) & _are_prices(bars.low)).all():
-        return replace(bars, high=None, low=None)
-    return bars
+
+    bars: Bars
+    bad_days: Dates
+    too_many: bool
+    unconfirmed: date | None
 
 
 def days_until(bars: Bars, last: date) -> int:
@@ -78,62 +66,91 @@ def days_until(bars: Bars, last: date) -> int:
     return int(bars.dates.searchsorted(np.datetime64(last, "D"), "right"))
 
 
-def trading_day_numbers(dates: Dates, trading_days: Dates) -> Integers:
-    """Return the number of the last of ``trading_days`` up to each date; before the first, weekdays count downwards."""
-    numbers = trading_days.searchsorted(dates, "right") - 1
-    before = numbers < 0
-    numbers[before] = -np.busday_count(dates[before], trading_days[0])
-    return numbers
+def as_date(day: np.datetime64) -> date:
+    """Return numpy's day as a date."""
+    value: date = day.astype("datetime64[D]").item()
+    return value
 
 
-def find_issues(bars: Bars, trading_days: Dates) -> tuple[PriceIssue, ...]:
-    """Return the issues of ``bars`` (at least one day) on ``trading_days``, the last of which is the as-of date.
+# Ratios of absurd closes overflow; they are as large as infinity here.
+@np.errstate(over="ignore")
+def clean(bars: Bars, last: date) -> CleanBars:
+    """Return the rows up to ``last`` that count.
 
-    Days before the first of ``trading_days`` or after the last are not checked.
+    A row is bad if its close or adjusted close is no price (adjusted closes count only if there is one), if its high is
+    below its low, or if its close stands out from its neighbors as no trade does.
     """
-    until = bars.at(slice(bars.dates.searchsorted(trading_days[-1], "right")))
-    recent = until.at(slice(until.dates.searchsorted(trading_days[0]), None))
-    return tuple(_find(until.dates, recent, trading_days))
-
-
-def symbol_issue(symbol: str, issue: PriceIssue) -> SymbolIssue:
-    """Return the issue with its symbol and its sentence."""
-    return SymbolIssue(symbol, issue.kind, issue.days, issue.first, issue.new_symbol, describe(issue))
-
-
-def describe(issue: PriceIssue) -> str:
-    """Return a sentence about an issue, with the action that was taken or is needed."""
-    since = f" since {issue.first}" if issue.first else ""
-    days = f"{issue.days} {'day' if issue.days == 1 else 'days'}{f', the first {issue.first}' if issue.first else ''}"
-    return _SENTENCES[issue.kind].format(days=days, since=since, new_symbol=issue.new_symbol)
+    rows = bars.at(slice(days_until(bars, last)))
+    known = _are_prices(rows.adj_close)
+    if not known.any():
+        rows, known = replace(rows, adj_close=rows.close), np.ones_like(known)
+    sound = _are_prices(rows.close) & known
+    if rows.high is not None and rows.low is not None:
+        high, low = _prices_or_nan(rows.high), _prices_or_nan(rows.low)
+        sound &= ~(high < low)
+        rows = replace(rows, high=high, low=low)
+    kept = rows if sound.all() else rows.at(sound)
+    outliers = list(_outliers(kept.close, kept.adj_close))
+    unconfirmed = None
+    if outliers:
+        days = kept.dates[outliers]
+        # A last row has no neighbor to tell that it is bad.
+        if outliers[-1] == len(kept.dates) - 1:
+            unconfirmed, days = as_date(days[-1]), days[:-1]
+        sound[np.isin(rows.dates, days)] = False
+        kept = kept.at(np.setdiff1d(np.arange(len(kept.dates)), outliers))
+    bad_days = rows.dates[~sound]
+    too_many = len(bad_days) > max(_MOST_BAD_ROWS, len(rows.dates) // _ROWS_PER_BAD_ROW)
+    return CleanBars(kept, bad_days, too_many, unconfirmed)
 
 
 def _are_prices(numbers: Floats) -> Booleans:
-    return (numbers > 0) & (numbers < np.inf)
+    return (numbers >= LOWEST_PRICE) & (numbers <= HIGHEST_PRICE)
 
 
-def _find(known: Dates, recent: Bars, trading_days: Dates) -> Iterator[PriceIssue]:
-    """Yield the issues of the ``recent`` bars; ``known`` are all dates with a price up to the as-of date."""
-    inside = (trading_days >= recent.dates[0]) & (trading_days <= recent.dates[-1]) if len(recent.dates) else False
-    yield from issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
-    moves = recent.adj_close[1:] / recent.adj_close[:-1] - 1
-    yield from issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
-    if recent.volume is not None and recent.volume.any():  # an index has no volume
-        yield from issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
-    if len(known):
-        yield from issue_of("behind_market", trading_days[trading_days > known[-1]])
+def _prices_or_nan(numbers: Floats) -> Floats:
+    good = _are_prices(numbers)
+    return numbers if good.all() else np.where(good, numbers, np.nan)
 
 
-def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
-    """Yield the issue of these days, if there are any."""
-    if len(days):
-        yield PriceIssue(kind, len(days), days.min().astype("datetime64[D]").item())
+def _outliers(closes: Floats, adjusted: Floats) -> Iterator[int]:
+    """Yield the rows whose close stands out from the last row kept and the next; a last row if it is unconfirmed."""
+    steps = closes[1:] / closes[:-1]
+    doubtful = np.flatnonzero((steps > _SPIKE) | (steps < 1 / _SPIKE)) + 1
+    if not doubtful.size:
+        return
+    close, adj_close = closes.tolist(), adjusted.tolist()
+    row = int(doubtful[0])
+    kept = row - 1
+    while row < len(close):
+        factor = close[kept] / close[row] * (adj_close[row] / adj_close[kept])
+        if row == len(close) - 1:
+            outlier = _is_unconfirmed(close[kept], close[row], factor)
+        else:
+            outlier = _stands_out(close[kept], close[row], close[row + 1], factor)
+        if outlier:
+            yield row
+            row += 1
+            continue
+        # This row counts, and so do those up to the next doubtful one, for each is near the row before it.
+        following = doubtful[doubtful.searchsorted(row, "right") :]
+        row = int(following[0]) if following.size else len(close)
+        kept = row - 1
 
 
-def _in_streaks(found: Booleans) -> Booleans:
-    """Return True for the days in streaks of at least :data:`SHORTEST_STREAK` days."""
-    edges = np.flatnonzero(np.diff(found, prepend=False, append=False))
-    reported = np.zeros_like(found)
-    for start, end in edges.reshape(-1, 2):
-        reported[start:end] = end - start >= SHORTEST_STREAK
-    return reported
+def _stands_out(before: float, close: float, after: float, factor: float) -> bool:
+    agree = max(before, after) <= _AGREEING * min(before, after)
+    if agree and (close > _SPIKE * max(before, after) or _SPIKE * close < min(before, after)):
+        return True
+    return _is_absurd(before, close, factor) and abs(after / close - 1) > _CONFIRMING
+
+
+def _is_unconfirmed(before: float, close: float, factor: float) -> bool:
+    if not _is_absurd(before, close, factor):
+        return False
+    fall = unadjusted_split_of(before / close)
+    return fall is None or not 1 < fall <= _LARGEST_FALL
+
+
+def _is_absurd(before: float, close: float, factor: float) -> bool:
+    return (close > _ABSURD * before or _ABSURD * close < before) and split_of(factor) is None

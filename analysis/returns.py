@@ -1,17 +1,20 @@
-"""From prices to returns: aligned once per run, batch by batch, and joined into one table for all pages."""
+"""From histories to returns: aligned once per run, batch by batch, and joined into one table for all pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from analysis import measures
+from analysis.histories import Calendar, PriceHistories, PriceHistory
 from analysis.models import Booleans, Dates, Floats, Integers, Objects
-from analysis.prices import MAX_GAP, Bars, days_until, find_issues, known_bars, symbol_issue, trading_day_numbers
+from analysis.price_issues import history_issues, return_issues, row_issues, run_issues, symbol_issue
+from analysis.prices import as_date
 from analysis.stress import episode_returns
-from records import SymbolIssue
+from records import PriceIssue, SymbolIssue
 
 MIN_OBSERVATIONS = 63
 """Minimum number of returns of a symbol for return-based figures."""
@@ -19,26 +22,15 @@ MIN_OBSERVATIONS = 63
 RETURN_HORIZONS = (1, 21, 252)
 """Trading days of the returns reported for each symbol."""
 
-# The square of a larger one overflows. In products over all symbols an infinity, even with weight zero, would reach
-# every portfolio; so such a day ends the usable history before it, like a NaN.
-_ABSURD_RETURN = 1e100
-
 # Symbols measured together: few enough for copies of their returns to be small relative to all prices.
 _TOGETHER = 128
 
 type History = Literal["enough", "short", "stale"]
 
 
-class NoBenchmarkDateError(ValueError):
-    """The benchmark has no price on or before the requested date, so there is no date to analyze."""
-
-    def __init__(self, requested: date | None) -> None:
-        super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}")
-
-
 @dataclass(frozen=True, slots=True)
 class SymbolFigures:
-    """The table's figures of one symbol; ``price`` is the last raw close, however old, and ``price_date`` its date.
+    """The table's figures of one symbol; ``price`` is the close to value at, however old, and ``price_date`` its date.
 
     Volatility (annual) and beta are over the symbol's own usable history, and need 63 returns of it.
     """
@@ -61,6 +53,7 @@ class PreparedPrices:
     """
 
     as_of: date
+    newest: bool
     dates: Dates
     benchmark_returns: Floats
     symbols: tuple[str, ...]
@@ -68,10 +61,13 @@ class PreparedPrices:
     first_day: Integers
     included: Booleans
     close: Floats
-    previous_close: Floats
+    day_return: Floats
+    volatility: Floats
     episode_returns: Floats
+    later_splits: Mapping[str, float]
     figures: tuple[SymbolFigures, ...]
     issues: tuple[SymbolIssue, ...]
+    run_issues: tuple[SymbolIssue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +79,29 @@ class PriceTable:
     column and no ``figures``.
 
     Attributes:
+        newest: whether the benchmark has no later date.
         dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
         benchmark_returns: ``(observations,)``.
         returns: ``(observations, symbols)`` from adjusted closes; all finite, 0 before the usable history.
         first_day: row of ``dates`` with the first usable price, ``(symbols,)``; the number of dates if there is none.
-        included: whether the symbol takes part in return-based figures, ``(symbols,)``.
-        close: last raw close, ``(symbols,)``.
-        previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
-        episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol's
-            history does not reach back that far, ``(episodes, symbols)``.
+        included: whether the symbol takes part in return-based figures: not stale, and at least 63 returns;
+            ``(symbols,)``.
+        close: the price to value today's quantities at: the last raw close over all later splits, ``(symbols,)``.
+        day_return: 1 - adjusted close before / last one, over the last two days with a new price, ``(symbols,)``; 0 if
+            the last is more than a day old, NaN if the two cannot be compared.
+        volatility: annual, over the usable history of included symbols, else NaN, ``(symbols,)``.
+        episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol is not
+            included or its usable history does not reach back that far, ``(episodes, symbols)``.
+        later_splits: what ``close`` is divided by, for symbols that were split after their last price.
         reported: the symbol figures in reports, from price and date to beta except the history, as Python objects for
             lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a symbol
             without a column.
         issues: the price issues of each symbol that has some, with or without a column.
+        run_issues: those of the whole run.
     """
 
     as_of: date
+    newest: bool
     dates: Dates
     benchmark_returns: Floats
     columns: Mapping[str, int]
@@ -106,71 +109,62 @@ class PriceTable:
     first_day: Integers
     included: Booleans
     close: Floats
-    previous_close: Floats
+    day_return: Floats
+    volatility: Floats
     episode_returns: Floats
+    later_splits: Mapping[str, float]
     figures: Mapping[str, SymbolFigures]
     reported: Objects
     issues: Mapping[str, tuple[SymbolIssue, ...]]
+    run_issues: tuple[SymbolIssue, ...]
 
 
-def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
-    """Return the last benchmark date that is not after ``requested``, or the last of all.
-
-    Raises:
-        NoBenchmarkDateError: there is no such date.
-    """
-    days = len(benchmark.dates) if requested is None else days_until(benchmark, requested)
-    if days == 0:
-        raise NoBenchmarkDateError(requested)
-    return _to_date(benchmark.dates[days - 1])
-
-
-# Prices that lie absurdly far apart overflow; the results are removed below.
-@np.errstate(over="ignore", invalid="ignore")
 def prepare_prices(
-    bars: Mapping[str, Bars],
-    benchmark: Bars,
-    as_of: date,
+    histories: PriceHistories,
     lookback_days: int,
     source_issues: Sequence[SymbolIssue] = (),
+    *,
+    benchmark_symbol: str | None = None,
+    asked_on: date | None = None,
 ) -> PreparedPrices:
-    """Return the prices of symbols aligned to the last ``lookback_days`` + 1 benchmark dates up to ``as_of``.
+    """Return the prices of symbols aligned to the last ``lookback_days`` + 1 days of the calendar.
 
-    ``as_of`` is a benchmark date, as :func:`resolve_as_of` returns it. A gap of at most :data:`MAX_GAP` benchmark days
-    is carried forward, a longer one ends the usable history before it. Nothing is back-filled. The issues of the prices
-    on those dates are reported together with ``source_issues``, those of the source's answer.
-
-    Raises:
-        NoBenchmarkDateError: the benchmark has no date up to ``as_of``.
+    The issues of the prices on those days are reported together with ``source_issues``, those of the source's answer;
+    prices are old by the day ``asked_on``.
     """
-    trading_days = benchmark.dates[: days_until(benchmark, as_of)]
-    if not len(trading_days):
-        raise NoBenchmarkDateError(as_of)
-    dates = trading_days[-lookback_days - 1 :]
-    known = {symbol: known_bars(own, as_of) for symbol, own in bars.items()}
-    priced = {symbol: own for symbol, own in known.items() if len(own.dates)}
-    aligned = _align(priced.values(), trading_days, dates)
-    returns, first_day = _usable_returns(aligned)
-    benchmark_prices = _align([benchmark], trading_days, dates).prices[0]
-    benchmark_returns = benchmark_prices[1:] / benchmark_prices[:-1] - 1
+    calendar = histories.calendar
+    dates = calendar.dates[-lookback_days - 1 :]
+    benchmark_returns = calendar.returns[-len(dates) + 1 :] if len(dates) > 1 else np.empty(0)
+    usable = list(histories.usable.values())
+    prices = _align(usable, dates)
+    first_day = np.array([_first_day(own, calendar, len(dates)) for own in usable], dtype=np.int64)
+    returns = _usable_returns(prices, first_day)
     included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
-    figures = _figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included))
+    volatility, beta = _own_risk(returns, benchmark_returns, first_day, included)
+    close = np.array([own.bars.close[-1] / float(own.later_splits) for own in usable])
+    issues = (
+        *source_issues,
+        *_issues(histories, dates[0], returns, first_day, included),
+    )
     return PreparedPrices(
-        as_of=as_of,
+        as_of=histories.as_of,
+        newest=histories.as_of == histories.last_benchmark_date,
         dates=dates,
         benchmark_returns=benchmark_returns,
-        symbols=tuple(priced),
+        symbols=tuple(histories.usable),
         returns=np.ascontiguousarray(returns.T),
         first_day=first_day,
         included=included,
-        close=aligned.close,
-        previous_close=aligned.previous_close,
-        episode_returns=episode_returns(priced.values(), trading_days),
-        figures=figures,
-        issues=(
-            *source_issues,
-            *(symbol_issue(symbol, issue) for symbol, own in priced.items() for issue in find_issues(own, dates)),
-        ),
+        close=close,
+        day_return=np.array([_day_return(own, calendar) for own in usable], dtype=np.float64),
+        volatility=volatility,
+        episode_returns=np.where(included, episode_returns(usable, calendar.dates), np.nan),
+        later_splits={
+            symbol: float(own.later_splits) for symbol, own in histories.usable.items() if own.later_splits != 1
+        },
+        figures=_figures(usable, close, prices, first_day, volatility, beta),
+        issues=issues,
+        run_issues=tuple(run_issues(histories, benchmark_symbol, len(dates), asked_on)),
     )
 
 
@@ -178,11 +172,14 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
     """Return the table of a run from at least one part; all parts have the same days."""
     symbols = [symbol for part in parts for symbol in part.symbols]
     figures = [own for part in parts for own in part.figures]
+    of_run = tuple(dict.fromkeys(issue for part in parts for issue in part.run_issues))
     issues: dict[str, tuple[SymbolIssue, ...]] = {}
     for issue in dict.fromkeys(issue for part in parts for issue in part.issues):
-        issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
+        if issue.symbol is not None and issue not in of_run:
+            issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     return PriceTable(
         as_of=parts[0].as_of,
+        newest=all(part.newest for part in parts),
         dates=parts[0].dates,
         benchmark_returns=parts[0].benchmark_returns,
         columns={symbol: column for column, symbol in enumerate(symbols)},
@@ -190,63 +187,53 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         first_day=np.concatenate([part.first_day for part in parts]),
         included=np.concatenate([part.included for part in parts]),
         close=np.concatenate([part.close for part in parts]),
-        previous_close=np.concatenate([part.previous_close for part in parts]),
+        day_return=np.concatenate([part.day_return for part in parts]),
+        volatility=np.concatenate([part.volatility for part in parts]),
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
+        later_splits={symbol: factor for part in parts for symbol, factor in part.later_splits.items()},
         figures=dict(zip(symbols, figures, strict=True)),
         reported=np.array([_reported(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
         issues=issues,
+        run_issues=of_run,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Aligned:
-    """The bars of every symbol on each day of the calendar.
-
-    ``prices`` are adjusted closes carried forward without limit, and ``outdated`` marks those carried forward longer
-    than :data:`MAX_GAP`; both ``(symbols, days)``. Before the first price there is NaN, also outdated.
-    """
-
-    prices: Floats
-    outdated: Booleans
-    close: Floats
-    previous_close: Floats
-    price_dates: list[date]
+def _align(histories: Sequence[PriceHistory], dates: Dates) -> Floats:
+    """Return the adjusted closes on each of ``dates``, carried forward, ``(symbols, days)``; NaN before the first."""
+    prices = np.full((len(histories), len(dates)), np.nan)
+    for symbol, own in enumerate(histories):
+        rows = own.bars.dates.searchsorted(dates, "right") - 1
+        start = int(rows.searchsorted(0))
+        prices[symbol, start:] = own.bars.adj_close[rows[start:]]
+    return prices
 
 
-def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Aligned:
-    own_bars = list(symbols)
-    prices = np.full((len(own_bars), len(dates)), np.nan)
-    outdated = np.ones(prices.shape, dtype=np.bool_)
-    close = np.empty(len(own_bars))
-    previous_close = np.full(len(own_bars), np.nan)
-    price_dates: list[date] = []
-    day_numbers = np.arange(len(trading_days) - len(dates), len(trading_days))
-    for symbol, own in enumerate(own_bars):
-        bars = own.dates.searchsorted(dates, "right") - 1
-        start = int(bars.searchsorted(0))
-        known = bars[start:]
-        prices[symbol, start:] = own.adj_close[known]
-        ages = day_numbers[start:] - trading_day_numbers(own.dates[known], trading_days)
-        outdated[symbol, start:] = ages > MAX_GAP
-        close[symbol] = own.close[bars[-1]]
-        if len(known) > 1:
-            previous_close[symbol] = own.close[known[-2]]
-        price_dates.append(_to_date(own.dates[bars[-1]]))
-    return _Aligned(prices, outdated, close, previous_close, price_dates)
+def _first_day(own: PriceHistory, calendar: Calendar, days: int) -> int:
+    """Return the row, among the last ``days`` of the calendar, of the first usable price; ``days`` if it is stale."""
+    if own.stale:
+        return days
+    number = int(calendar.numbers(own.bars.dates[own.start : own.start + 1])[0])
+    return max(number - (len(calendar.dates) - days), 0)
 
 
-def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:
-    """Return the returns, ``(observations, symbols)``, 0 before the usable history, and the day of its first price."""
-    prices = aligned.prices
+def _usable_returns(prices: Floats, first_day: Integers) -> Floats:
+    """Return the returns, ``(observations, symbols)``, 0 before the usable history."""
     returns = prices[:, 1:] / prices[:, :-1]
     returns -= 1
-    unusable = aligned.outdated.copy()
-    # Not by absolute values: a third copy of all prices would be the largest part of the memory used here.
-    unusable[:, :-1] |= ~((returns > -_ABSURD_RETURN) & (returns < _ABSURD_RETURN))
-    days = prices.shape[1]
-    first_day = np.where(unusable.any(axis=1), days - np.argmax(unusable[:, ::-1], axis=1), 0)
-    returns[np.arange(days - 1) < first_day[:, None]] = 0
-    return returns.T, first_day
+    returns[np.arange(prices.shape[1] - 1) < first_day[:, None]] = 0
+    return returns.T
+
+
+def _day_return(own: PriceHistory, calendar: Calendar) -> float:
+    if len(calendar.dates) - 1 - own.day > 1:
+        return 0.0
+    last = len(own.bars.dates) - 1
+    before = own.last_row_before(own.day, calendar)
+    if before < 0 or any(row > before for row in own.suspected):
+        return np.nan
+    if any(gap.row > before for gap in own.gaps):
+        return np.nan
+    return float(1 - own.bars.adj_close[before] / own.bars.adj_close[last])
 
 
 def _own_risk(
@@ -263,21 +250,45 @@ def _own_risk(
     return volatility, beta
 
 
-def _figures(aligned: _Aligned, first_day: Integers, volatility: Floats, beta: Floats) -> tuple[SymbolFigures, ...]:
-    observations = aligned.prices.shape[1] - 1 - first_day
-    stale = aligned.outdated[:, -1]
+def _figures(
+    usable: Sequence[PriceHistory],
+    close: Floats,
+    prices: Floats,
+    first_day: Integers,
+    volatility: Floats,
+    beta: Floats,
+) -> tuple[SymbolFigures, ...]:
+    observations = prices.shape[1] - 1 - first_day
+    stale = np.array([own.stale for own in usable], dtype=np.bool_)
     short = observations < MIN_OBSERVATIONS
     return tuple(
         map(
             SymbolFigures,
-            aligned.close.tolist(),
-            aligned.price_dates,
+            close.tolist(),
+            [as_date(own.bars.dates[-1]) for own in usable],
             np.select([stale, short], ["stale", "short"], "enough").tolist(),
-            *(measures.optional(_recent_return(aligned.prices, observations, days)) for days in RETURN_HORIZONS),
+            *(measures.optional(_recent_return(prices, observations, days)) for days in RETURN_HORIZONS),
             measures.optional(volatility),
             measures.optional(beta),
         )
     )
+
+
+def _issues(
+    histories: PriceHistories, since: np.datetime64, returns: Floats, first_day: Integers, included: Booleans
+) -> Iterator[SymbolIssue]:
+    calendar = histories.calendar
+    before = len(calendar.dates) - 1 - len(returns)
+    usable_returns = np.maximum(len(returns) - first_day, 1)
+    zero_shares = ((returns == 0).sum(axis=0) - first_day) / usable_returns
+    for column, (symbol, own) in enumerate(histories.usable.items()):
+        found: Iterator[PriceIssue] = history_issues(own, calendar, since)
+        if included[column]:
+            first = before + int(first_day[column])
+            found = chain(found, return_issues(own, calendar, first, float(zero_shares[column])))
+        yield from (symbol_issue(symbol, issue) for issue in found)
+    for symbol, rows in histories.bad.items():
+        yield from (symbol_issue(symbol, issue) for issue in row_issues(rows, since))
 
 
 def _reported(own: SymbolFigures) -> tuple[object, ...]:
@@ -289,8 +300,3 @@ def _recent_return(prices: Floats, observations: Integers, days: int) -> Floats:
     if days >= prices.shape[1]:
         return np.full(len(prices), np.nan)
     return np.where(observations >= days, prices[:, -1] / prices[:, -1 - days] - 1, np.nan)
-
-
-def _to_date(day: np.datetime64) -> date:
-    value: date = day.astype("datetime64[D]").item()
-    return value

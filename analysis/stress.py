@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 
 from analysis import measures
+from analysis.histories import PriceHistory
 from analysis.models import Dates, Floats
-from analysis.prices import MAX_GAP, Bars, trading_day_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +55,19 @@ def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floa
     )
 
 
-def episode_returns(symbols: Iterable[Bars], trading_days: Dates) -> Floats:
+def episode_returns(histories: Iterable[PriceHistory], trading_days: Dates) -> Floats:
     """Return the return of each symbol over each of :data:`EPISODES`, shape ``(episodes, symbols)``.
 
-    It leads from the last adjusted close up to the first day to the last one up to the end. Undefined if either is
-    more than :data:`MAX_GAP` trading days old by then, if a longer gap follows (the history before one is not usable),
-    and if the ``trading_days`` do not span the episode.
+    It leads from the last adjusted close up to the first day to the last one up to the end. Undefined if the usable
+    history begins later, or if the ``trading_days`` do not span the episode.
     """
-    columns = [_episode_returns(own, trading_days) for own in symbols]
+    columns = [_episode_returns(own, trading_days) for own in histories]
     return np.array(columns, dtype=np.float64).reshape(-1, len(EPISODES)).T
 
 
-def _episode_returns(own: Bars, trading_days: Dates) -> Floats:
-    day_numbers = trading_day_numbers(own.dates, trading_days)
-    gaps = np.flatnonzero(np.diff(day_numbers) > MAX_GAP + 1)
-    first = gaps[-1] + 1 if gaps.size else 0
-    last = own.dates.searchsorted(_EPISODE_DAYS, "right") - 1
-    ages = trading_day_numbers(_EPISODE_DAYS, trading_days) - day_numbers[last]
+def _episode_returns(own: PriceHistory, trading_days: Dates) -> Floats:
+    last = own.bars.dates.searchsorted(_EPISODE_DAYS, "right") - 1
     spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
-    known = ((last >= first) & (ages <= MAX_GAP) & spanned).all(axis=0)
-    start, end = own.adj_close[last]
+    known = ((last >= own.start) & spanned).all(axis=0)
+    start, end = own.bars.adj_close[last]
     return np.where(known, end / start - 1, np.nan)

@@ -12,9 +12,10 @@ from dataclasses import replace
 from itertools import batched
 from pathlib import Path
 
+from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Portfolio
 from analysis.research import research_symbols
-from analysis.returns import prepare_prices, resolve_as_of
+from analysis.returns import prepare_prices
 from benchmarks.mongodb import database, fill
 from benchmarks.tables import Group, Row
 from benchmarks.workload import DAYS, portfolios, symbols, walks
@@ -56,13 +57,15 @@ def prepare(mongodb: DocumentDatabase) -> None:
     """Store the results of the steps before the pages: prepared prices and research, batch by batch."""
     benchmark, *_ = walks(1)
     # All research takes the same memory.
-    (anyone_s,) = research_symbols({"": benchmark}, resolve_as_of(benchmark))
+    as_of = resolve_as_of(benchmark)
+    (anyone_s,) = research_symbols(read_histories({"": benchmark}, benchmark, as_of))
     plan = [list(batch) for batch in batched(symbols(SYMBOLS), _SYMBOLS_PER_BATCH, strict=False)]
     batches, bars = BatchStore(mongodb), walks(SYMBOLS)
     batches.ensure_indexes()
     batches.write("run", _PLAN, "symbols", plan)
     for number, members in enumerate(plan):
-        prices = prepare_prices(dict(zip(members, bars, strict=False)), benchmark, resolve_as_of(benchmark), DAYS - 1)
+        histories = read_histories(dict(zip(members, bars, strict=False)), benchmark, as_of)
+        prices = prepare_prices(histories, DAYS - 1)
         batches.record_research(_PLAN, number, [replace(anyone_s, symbol=symbol) for symbol in members], prices)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from pymongo import ReplaceOne
 
 from analysis.decisions import Adviser
+from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Portfolio, Research
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -93,9 +94,10 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
 
 
 def _research() -> dict[str, Research]:
-    histories = dict(zip(symbols(SYMBOLS), walks(SYMBOLS), strict=True))
-    as_of = next(iter(histories.values())).dates[-1].item()
-    return {research.symbol: research for research in research_symbols(histories, as_of)}
+    bars = dict(zip(symbols(SYMBOLS), walks(SYMBOLS), strict=True))
+    benchmark = next(iter(bars.values()))
+    histories = read_histories(bars, benchmark, resolve_as_of(benchmark))
+    return {research.symbol: research for research in research_symbols(histories)}
 
 
 def _compute(owned: list[Portfolio], table: PriceTable) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Holding, Portfolio
 from analysis.prices import Bars
-from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
+from analysis.returns import PriceTable, join_prices, prepare_prices
 
 DAYS = 1_261
 HOLDINGS = 20
@@ -30,7 +31,8 @@ def price_table(count: int) -> PriceTable:
     """Return the table of ``count`` symbols."""
     benchmark, *bars = walks(count + 1)
     known = dict(zip(symbols(count), bars, strict=True))
-    return join_prices([prepare_prices(known, benchmark, resolve_as_of(benchmark), DAYS - 1)])
+    histories = read_histories(known, benchmark, resolve_as_of(benchmark))
+    return join_prices([prepare_prices(histories, DAYS - 1)])
 
 
 def portfolios(count: int, universe: int, seed: int = 2) -> list[Portfolio]:

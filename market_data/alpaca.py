@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, KeyRefused, Listing, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows
+from market_data.rows import NO_PRICE, Column, bars_from_rows, prices_of
 from market_data.us_market import NEW_YORK, UsProvider
 from records import PriceIssue
 
@@ -43,10 +43,9 @@ type _Pages = list[_Rows | None]
 
 class _Bar(msgspec.Struct, gc=False):
     t: str
-    c: float
-    h: float | None = None
-    l: float | None = None  # noqa: E741 - the API names it
-    v: float | None = None
+    c: Any
+    h: Any = None
+    l: Any = None  # noqa: E741 - the API names it
 
 
 class _BarsPage(msgspec.Struct):
@@ -116,15 +115,16 @@ class AlpacaProvider(UsProvider[tuple[_Pages, _Pages]]):
             found |= {name: (pages, adjusted.get(name, [])) for name, pages in traded.items()}
 
     def _bars(self, symbol: str, rows: tuple[_Pages, _Pages]) -> tuple[Bars, tuple[PriceIssue, ...]]:
-        """Join the traded bars with the adjusted closes; an issue of both is reported once."""
+        """Join the traded bars with the adjusted closes of their days; an issue of both is reported once."""
         raw, adjusted = rows
         bars, issues = _in_order(symbol, "bars", raw)
         if not adjusted:
             raise BadPrices(symbol, "adjusted bars", "there are none")
         adjusted_bars, adjusted_issues = _in_order(symbol, "adjusted bars", adjusted)
-        if not np.array_equal(bars.dates, adjusted_bars.dates):
-            raise BadPrices(symbol, "adjusted bars", "they are of other days than the bars")
-        return replace(bars, adj_close=adjusted_bars.close), tuple(dict.fromkeys(issues + adjusted_issues))
+        places = adjusted_bars.dates.searchsorted(bars.dates)
+        found = adjusted_bars.dates.take(places, mode="clip") == bars.dates
+        adj_close = np.where(found, adjusted_bars.close.take(places, mode="clip"), NO_PRICE)
+        return replace(bars, adj_close=adj_close), tuple(dict.fromkeys(issues + adjusted_issues))
 
     def _rows(
         self, names: list[str], start: date, end: date, adjustment: _Adjustment, deadline: float
@@ -209,10 +209,9 @@ def _parsed(block: msgspec.Raw) -> _Rows | None:
     except (msgspec.MsgspecError, ValueError):
         return None
     columns: dict[Column, Floats] = {
-        "close": np.array([bar.c for bar in bars], dtype=np.float64),
-        "high": np.array([bar.h for bar in bars], dtype=np.float64),
-        "low": np.array([bar.l for bar in bars], dtype=np.float64),
-        "volume": np.array([bar.v for bar in bars], dtype=np.float64),
+        "close": prices_of([bar.c for bar in bars]),
+        "high": prices_of([bar.h for bar in bars]),
+        "low": prices_of([bar.l for bar in bars]),
     }
     return days.astype("datetime64[D]"), columns
 

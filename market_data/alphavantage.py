@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, Listing, ProviderUnavailable
-from market_data.rows import Column, bars_from_rows
+from market_data.rows import Column, bars_from_rows, prices_of
 from market_data.us_market import UsProvider
 from records import PriceIssue
 
@@ -39,11 +40,10 @@ _NO_ROWS: _Rows = (np.array([], dtype="datetime64[D]"), {})
 
 
 class _Day(msgspec.Struct, gc=False):
-    close: float = msgspec.field(name="4. close")
-    adj_close: float = msgspec.field(name="5. adjusted close")
-    high: float | None = msgspec.field(name="2. high", default=None)
-    low: float | None = msgspec.field(name="3. low", default=None)
-    volume: float | None = msgspec.field(name="6. volume", default=None)
+    close: Any = msgspec.field(name="4. close")
+    adj_close: Any = msgspec.field(name="5. adjusted close")
+    high: Any = msgspec.field(name="2. high", default=None)
+    low: Any = msgspec.field(name="3. low", default=None)
 
 
 class _Content(msgspec.Struct):
@@ -148,14 +148,13 @@ class AlphaVantageProvider(UsProvider[_Found]):
 
 def _rows(days: msgspec.Raw, start: date, end: date) -> _Found:
     try:
-        rows = msgspec.json.decode(days, type=dict[str, _Day], strict=False)  # numbers come as text
+        rows = msgspec.json.decode(days, type=dict[str, _Day])
         dates = np.array([date.fromisoformat(day).toordinal() for day in reversed(rows)], dtype=np.int64)
     except (msgspec.MsgspecError, ValueError):
         return "it is not of the shape that the documentation describes"
-    names: tuple[Column, ...] = ("close", "adj_close", "high", "low", "volume")
+    names: tuple[Column, ...] = ("close", "adj_close", "high", "low")
     oldest_first = list(reversed(rows.values()))
-    columns = {name: np.array([getattr(row, name) for row in oldest_first], dtype=np.float64) for name in names}
-    # Errors in days outside the requested range do not matter.
+    columns = {name: prices_of([getattr(row, name) for row in oldest_first]) for name in names}
     inside = (dates >= start.toordinal()) & (dates <= end.toordinal())
     in_range = (dates[inside] - date(1970, 1, 1).toordinal()).astype("datetime64[D]")
     return in_range, {name: values[inside] for name, values in columns.items()}

@@ -1,19 +1,15 @@
 """The parser of CSV files: from bytes to bars, or to the first line that breaks a rule."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-import msgspec
 import numpy as np
 
-from analysis.models import Dates, Floats
+from analysis.models import Dates
 from analysis.prices import Bars
-from market_data.rows import HIGHEST_PRICE, Column, impossible_rows
+from market_data.rows import Column, priced_rows, prices_of
 
-_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
-_COLUMN = msgspec.json.Decoder(list[float])
 _FIRST_ROW_LINE = 2
 
 type _Row = Sequence[str]
@@ -31,8 +27,9 @@ class CsvFault(Exception):
 def parse_bars(content: bytes) -> Bars:
     """Return the bars of a file: a header with at least ``date`` and ``close``, one line per day, ascending by date.
 
-    ``adj_close`` defaults to ``close``. ``high`` and ``low`` count only if every day has both, ``volume`` if every day
-    has it. Further columns are ignored, as are the case of the header, a byte order mark and blank lines at the end.
+    ``adj_close`` defaults to ``close``. Rows without a close are left out, and whether a price is possible is not
+    decided here. Further columns are ignored, as are the case of the header, a byte order mark and blank lines at the
+    end.
 
     Raises:
         CsvFault: a line breaks a rule, with its number.
@@ -41,13 +38,9 @@ def parse_bars(content: bytes) -> Bars:
     names = _column_names(header)
     columns = _columns(names, rows)
     dates = _dates(columns["date"])
-    close = _values("close", columns["close"])
-    adj_close = _values("adj_close", columns["adj_close"]) if "adj_close" in columns else close
-    optional: tuple[Column, ...] = ("high", "low", "volume")
-    complete = [name for name in optional if all(columns.get(name, [""]))]
-    if not {"high", "low"} <= set(complete):
-        complete = [name for name in complete if name == "volume"]
-    return Bars(dates, close, adj_close, **{name: _values(name, columns[name]) for name in complete})
+    known: tuple[Column, ...] = ("close", "adj_close", "high", "low")
+    prices = {name: prices_of(columns[name]) for name in known if name in columns}
+    return priced_rows(dates, {"adj_close": prices["close"], **prices})
 
 
 def _decoded(content: bytes) -> str:
@@ -87,7 +80,7 @@ def _column_names(header: _Row) -> list[str]:
     for name in ("date", "close"):
         if name not in names:
             raise CsvFault(1, f"the header has no column {name}")
-    for name in ("date", "close", "adj_close", "high", "low", "volume"):
+    for name in ("date", "close", "adj_close", "high", "low"):
         if names.count(name) > 1:
             raise CsvFault(1, f"the header has the column {name} more than once")
     return names
@@ -116,32 +109,3 @@ def _dates(cells: Sequence[str]) -> Dates:
         rule = "repeats that of" if days[earlier + 1] == days[earlier] else "is before that of"
         raise CsvFault(_FIRST_ROW_LINE + earlier + 1, f"the date {rule} the line above")
     return days
-
-
-def _values(name: Column, cells: Sequence[str]) -> Floats:
-    values = np.array(_numbers(name, cells), dtype=np.float64)
-    impossible = impossible_rows(name, values)
-    if impossible.size:
-        first = int(impossible[0])
-        rule = "is not above zero" if values[first] <= 0 else f"is above {HIGHEST_PRICE:g}"
-        rule = "is not zero or a positive number" if name == "volume" else rule
-        raise CsvFault(_FIRST_ROW_LINE + first, f"{name} {rule}")
-    return values
-
-
-def _numbers(name: str, cells: Sequence[str]) -> list[float]:
-    # Parsed as JSON, a column takes a fifth of the time; values that are not JSON are parsed cell by cell.
-    try:
-        numbers = _COLUMN.decode(f"[{','.join(cells)}]")
-    except msgspec.DecodeError:
-        numbers = []
-    if len(numbers) == len(cells):
-        return numbers
-    return [_number(name, cell, line) for line, cell in enumerate(cells, start=_FIRST_ROW_LINE)]
-
-
-def _number(name: str, cell: str, line: int) -> float:
-    # float() would also accept infinity, NaN, digits of any script and underscores between them.
-    if _NUMBER.fullmatch(cell) is None:
-        raise CsvFault(line, f"{name} is not a number")
-    return float(cell)

@@ -1,48 +1,79 @@
-"""From the rows of a source's answer to bars: in order, each day once, every price possible."""
+"""From the rows of a source's answer to bars: in order, each day once. Which of them count, the analysis decides."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
+import msgspec
 import numpy as np
 
-from analysis.models import Dates, Floats, Integers
-from analysis.prices import Bars, issue_of
-from market_data.provider import BadPrices, MissingPrices
+from analysis.models import Dates, Floats
+from analysis.price_issues import issue_of
+from analysis.prices import Bars
+from market_data.provider import MissingPrices
 from records import PriceIssue
 
-type Column = Literal["close", "adj_close", "high", "low", "volume"]
+type Column = Literal["close", "adj_close", "high", "low"]
 
-HIGHEST_PRICE = 1e12
+NO_PRICE, UNREADABLE = np.nan, np.inf
+
+_NO_PRICE_TEXTS = {"", "null", "n/a", "-"}
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_COLUMN = msgspec.json.Decoder(list[float])
+
+
+def prices_of(values: Sequence[object]) -> Floats:
+    """Return the prices in a source's column: :data:`NO_PRICE` for none, :data:`UNREADABLE` for what is no number."""
+    kinds = set(map(type, values))
+    if kinds <= {float, int}:
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.float64)
+    if kinds == {str}:
+        # Parsed as JSON, a column takes a fifth of the time; values that are not JSON are parsed one by one.
+        with suppress(msgspec.DecodeError):
+            numbers = _COLUMN.decode(f"[{','.join(map(str, values))}]")
+            if len(numbers) == len(values):
+                return np.array(numbers, dtype=np.float64)
+    return np.array([_price_of(value) for value in values], dtype=np.float64)
+
+
+def _price_of(value: object) -> float:
+    text = "" if value is None else str(value).strip()
+    if text.lower() in _NO_PRICE_TEXTS:
+        return NO_PRICE
+    # float() would also accept digits of any script and underscores between them.
+    return float(text) if _NUMBER.fullmatch(text) else UNREADABLE
 
 
 def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) -> tuple[Bars, tuple[PriceIssue, ...]]:
     """Return the bars of ``symbol``, and the issues of its rows that were corrected.
 
-    All arrays are of shape ``(rows,)``, usually oldest first. Rows that are out of order are sorted, and of several
-    rows of one day the last counts. ``high`` and ``low`` count only together; a ``NaN`` in one of these or in
-    ``volume`` means that the day has none, and then the bars have no such column.
+    All arrays are of shape ``(rows,)``, usually oldest first, and prices those of :func:`prices_of`; ``high`` and
+    ``low`` may be left out. Rows without a close are no rows, those out of order are sorted, and of several rows of one
+    day the last counts.
 
     Raises:
         MissingPrices: there are no rows.
-        BadPrices: a price is not above zero or too high, or a volume is below zero; names the first such day.
     """
-    if not dates.size:
+    if not dates.size or np.isnan(columns["close"]).all():
         raise MissingPrices(symbol)
-    issues = _issues(dates)
+    bars = priced_rows(dates, columns)
+    issues = _issues(bars.dates)
     if issues:
-        order = np.argsort(dates, kind="stable")
-        dates = dates[order]
-        last_of_day = np.append(dates[1:] != dates[:-1], True)
-        dates = dates[last_of_day]
-        columns = {name: values[order][last_of_day] for name, values in columns.items()}
-    complete = {
-        name: values for name, values in columns.items() if name in ("close", "adj_close") or not np.isnan(values).any()
-    }
-    for name, values in complete.items():
-        _check(symbol, name, dates, values)
-    if not {"high", "low"} <= complete.keys():
-        complete = {name: values for name, values in complete.items() if name not in ("high", "low")}
-    return Bars(dates, **complete), issues
+        bars = bars.at(np.argsort(bars.dates, kind="stable"))
+        bars = bars.at(np.append(bars.dates[1:] != bars.dates[:-1], True))
+    return bars, issues
+
+
+def priced_rows(dates: Dates, columns: Mapping[Column, Floats]) -> Bars:
+    """Return the rows that have a close, as they come; highs and lows count only if there are some of both."""
+    high, low = columns.get("high"), columns.get("low")
+    if high is None or low is None or np.isnan(high).all() or np.isnan(low).all():
+        high = low = None
+    bars = Bars(dates, columns["close"], columns["adj_close"], high, low)
+    given = ~np.isnan(bars.close)
+    return bars if given.all() else bars.at(given)
 
 
 def _issues(dates: Dates) -> tuple[PriceIssue, ...]:
@@ -52,16 +83,3 @@ def _issues(dates: Dates) -> tuple[PriceIssue, ...]:
     days, counts = np.unique(dates, return_counts=True)
     unordered = dates[1:][steps < np.timedelta64(0, "D")]
     return (*issue_of("duplicate_days", days[counts > 1]), *issue_of("unordered_days", unordered))
-
-
-def _check(symbol: str, name: Column, dates: Dates, values: Floats) -> None:
-    impossible = impossible_rows(name, values)
-    if impossible.size:
-        rule = "not zero or a positive number" if name == "volume" else f"not above zero and up to {HIGHEST_PRICE:g}"
-        raise BadPrices(symbol, f"{name} of {dates[impossible[0]]}", f"it is {rule}")
-
-
-def impossible_rows(name: Column, values: Floats) -> Integers:
-    """Return the rows whose value no price, or no volume, can have."""
-    good = (values >= 0) & (values < np.inf) if name == "volume" else (values > 0) & (values <= HIGHEST_PRICE)
-    return np.flatnonzero(~good)

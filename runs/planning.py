@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 from itertools import batched
 
-from analysis.returns import NoBenchmarkDateError, resolve_as_of
+from analysis.histories import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories, was_asked_in_vain

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
-from analysis.prices import Bars
+from analysis.prices import Bars, clean
 from market_data.patience import one_patience
 from market_data.provider import (
+    BadPrices,
     FetchedBars,
     KeyRefused,
     MissingPrices,
@@ -30,6 +32,9 @@ from stores.symbols import History
 
 OVERLAP = timedelta(days=10)
 """How far back stored days are fetched again: a week of trading and a holiday or two."""
+
+TURNS = 20
+"""Weekdays in which the whole history of every symbol is fetched again, a part of the symbols each night."""
 
 # The named stress episodes begin in 2008; no figure needs older prices.
 _HISTORY_START = date(2007, 1, 1)
@@ -117,9 +122,18 @@ def fetch_histories(
     if update.failure is not None:
         raise update.failure
     for symbol, own in update.histories.items():
-        if not len(own.bars.between(start, wanted).dates):
-            update.errors[symbol] = MissingPrices(symbol)
+        if (error := _error_of(symbol, own.bars.since(start), wanted)) is not None:
+            update.errors[symbol] = error
     return update
+
+
+def _error_of(symbol: str, bars: Bars, wanted: date) -> PricesError | None:
+    """Return the reason why a symbol has no usable price up to ``wanted``, if it has none."""
+    rows = clean(bars, wanted)
+    if rows.too_many:
+        share = f"{len(rows.bad_days)} days have impossible prices, the first {rows.bad_days[0]}"
+        return BadPrices(symbol, share, "at most 5, or 1 % of all, may be")
+    return None if len(rows.bars.dates) else MissingPrices(symbol)
 
 
 def bring_up_to_date(
@@ -138,11 +152,11 @@ def bring_up_to_date(
     today = provider.last_day()
     end = max(wanted, today)
     sources = {symbol: provider.version(symbol) for symbol in symbols}
-    # A history without prices is never continued: when it is asked for again, it is fetched in full.
+    # A history without usable prices is never continued: when it is asked for again, it is fetched in full.
     usable = {
         symbol: own
         for symbol, own in kept.items()
-        if own.source == sources.get(symbol) and own.start <= start and len(own.bars.dates)
+        if own.source == sources.get(symbol) and own.start <= start and _error_of(symbol, own.bars, own.end) is None
     }
     update = Update({symbol: own for symbol, own in usable.items() if own.end >= wanted})
     if not ask_again:
@@ -175,7 +189,11 @@ def _fetch(
     end: date,
 ) -> None:
     """Add the histories that are not up to date: the ``usable`` ones continued where possible, all others in full."""
-    outdated = sorted((own.end, symbol) for symbol, own in usable.items() if symbol not in update.histories)
+    outdated = sorted(
+        (own.end, symbol)
+        for symbol, own in usable.items()
+        if symbol not in update.histories and not _is_due(symbol, own.end, end)
+    )
     for last, group in groupby(outdated, key=lambda pair: pair[0]):
         _continue(update, provider, {symbol: usable[symbol] for _, symbol in group}, last - OVERLAP, end)
     rest = [symbol for symbol in sources if symbol not in update.histories and symbol not in update.errors]
@@ -185,6 +203,16 @@ def _fetch(
         if not len(update.histories[symbol].bars.dates) and symbol in usable:
             # Prices that the source no longer returns were once correct; the last one counts as long as it is fresh.
             update.histories[symbol] = replace(usable[symbol], end=end)
+
+
+def _is_due(symbol: str, stored: date, end: date) -> bool:
+    """Return whether a day after ``stored``, up to ``end``, is one on which the whole history is fetched again.
+
+    That is every 20th weekday, another one for each symbol: nothing else shows a correction of days long ago.
+    """
+    first, last = (int(np.busday_count(_HISTORY_START, day + timedelta(days=1))) for day in (stored, end))
+    turn = crc32(symbol.encode()) % TURNS
+    return (last - turn) // TURNS > (first - turn) // TURNS
 
 
 def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History], start: date, end: date) -> None:
@@ -212,7 +240,7 @@ def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History
         dates = new[symbol].bars.dates
         # The symbol may belong to another company by now.
         if listing.since is None or not len(dates) or dates[-1].item() - OVERLAP < listing.since:
-            known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
+            known[symbol] = [PriceIssue(listing.status, listing.since, new_symbol=listing.new_symbol)]
     for symbol, own in new.items():
         issues = [issue for issue in own.issues if issue.kind not in _LISTINGS] + known.get(symbol, [])
         update.histories[symbol] = replace(own, issues=tuple(issues))
@@ -261,12 +289,11 @@ def _continues(own: Bars, bars: Bars, since: date) -> bool:
     if last < since:  # nothing to compare: prices that resume may have been adjusted meanwhile
         return not len(bars.dates)
     # Days after the last stored one are new, even if an earlier request covered them: the source lacked them then.
-    return _days(own, since, last) == _days(bars, since, last)
-
-
-def _days(bars: Bars, start: date, end: date) -> list[tuple[date, float, float]]:
-    days = slice(*bars.dates.searchsorted(np.array([start, end + timedelta(days=1)], dtype="datetime64[D]")))
-    return list(zip(bars.dates[days].tolist(), bars.close[days].tolist(), bars.adj_close[days].tolist(), strict=True))
+    old, new = own.between(since, last), bars.between(since, last)
+    # An adjusted close that is missing in both is no change.
+    return np.array_equal(old.dates, new.dates) and all(
+        np.array_equal(getattr(old, name), getattr(new, name), equal_nan=True) for name in ("close", "adj_close")
+    )
 
 
 def _joined(old: Bars, new: Bars) -> Bars:
@@ -274,7 +301,9 @@ def _joined(old: Bars, new: Bars) -> Bars:
         return old if len(old.dates) else new
 
     def column(name: str) -> Any:  # noqa: ANN401 - an array of the column's kind, or none
-        parts = getattr(old, name), getattr(new, name)
-        return None if parts[0] is None or parts[1] is None else np.concatenate(parts)
+        parts = [(own, getattr(own, name)) for own in (old, new)]
+        if all(part is None for _, part in parts):
+            return None
+        return np.concatenate([np.full(len(own.dates), np.nan) if part is None else part for own, part in parts])
 
     return Bars(*(column(member.name) for member in fields(Bars)))

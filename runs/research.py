@@ -5,7 +5,9 @@ from datetime import date
 
 import numpy as np
 
-from analysis.prices import Bars, symbol_issue
+from analysis.histories import read_histories
+from analysis.price_issues import symbol_issue
+from analysis.prices import Bars, clean
 from analysis.research import research_symbols
 from analysis.returns import prepare_prices
 from records import Batch, BatchResult, PriceIssue, SymbolIssue
@@ -28,13 +30,18 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     histories = services.prices.load([*members, benchmark])
     priced = services.batches.priced_symbols(batch.plan_id, batch.number)
 
-    def cut(symbol: str) -> Bars:  # a run has the same prices however many are stored
-        return histories[symbol].bars.between(history_start(as_of, lookback_days), as_of)
+    start = history_start(as_of, lookback_days)
 
-    bars = {symbol: cut(symbol) for symbol in priced}
-    found = research_symbols(bars, as_of)
+    def cut(symbol: str) -> Bars:  # a run has the same prices however many older ones are stored
+        return histories[symbol].bars.since(start)
+
+    # A symbol whose prices are bad has none, but the issue that says so.
+    failed = sorted(set(histories) & set(members) - set(priced))
+    bad = [symbol for symbol in failed if clean(cut(symbol), as_of).too_many]
+    read = read_histories({symbol: cut(symbol) for symbol in (*priced, *bad)}, cut(benchmark), as_of)
+    found = research_symbols(read)
     issues = _source_issues(histories, benchmark, as_of)
-    prices = prepare_prices(bars, cut(benchmark), as_of, lookback_days, issues)
+    prices = prepare_prices(read, lookback_days, issues, benchmark_symbol=benchmark, asked_on=run.asked_on)
     services.batches.record_research(batch.plan_id, batch.number, found, prices)
     if not run.dry_run:
         services.research.save(found)
@@ -46,7 +53,7 @@ def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date
     issues = [symbol_issue(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
-        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
+        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", missing[0], count=len(missing))))
     return issues
 
 

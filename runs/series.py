@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from analysis.histories import read_histories
 from analysis.models import Holding, Portfolio, Series
 from analysis.returns import join_prices, prepare_prices
 from analysis.series import portfolio_series
@@ -37,7 +38,8 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
     if benchmark not in bars or bars[benchmark].dates[-1].item() < as_of:
         raise NoSeries("the stored prices do not cover its date.")
     held = {symbol: bars[symbol] for symbol in symbols if symbol in bars}
-    table = join_prices([prepare_prices(held, bars[benchmark], as_of, parameters.lookback_days)])
+    prices = prepare_prices(read_histories(held, bars[benchmark], as_of), parameters.lookback_days)
+    table = join_prices([prices])
     portfolio = Portfolio(report["user_id"], holdings, cash=report["valuation"]["cash"])
     series = portfolio_series(portfolio, table)
     if series is None:

@@ -26,7 +26,7 @@ type BatchKind = Literal["symbols", "users"]
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
-_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "episode_returns")
+_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 
@@ -120,9 +120,11 @@ class BatchStore(Indexed):
     def price_issues(self, plan_id: str, limit: int) -> tuple[int, list[SymbolIssue]]:
         """Return the number of price issues of all batches, and up to ``limit`` of them, in order."""
         query = {"plan_id": plan_id, "kind": "symbols"}
-        batches = self._batches.find(query, {"prices.issues": True}).sort("number", ASCENDING)
-        stored = [issue for batch in batches for issue in batch.get("prices", {}).get("issues", [])]
-        # Each batch reports the issues of the benchmark.
+        members = {"prices.run_issues": True, "prices.issues": True}
+        batches = self._batches.find(query, members).sort("number", ASCENDING)
+        prices = [batch.get("prices", {}) for batch in batches]
+        stored = [issue for kind in ("run_issues", "issues") for own in prices for issue in own.get(kind, [])]
+        # Each batch reports the issues of the run and of the benchmark.
         issues = list(dict.fromkeys(msgspec.convert(stored, list[SymbolIssue])))
         return len(issues), issues[:limit]
 
@@ -183,13 +185,16 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
     """
     return {
         "as_of": prices.as_of.isoformat(),
+        "newest": prices.newest,
         "symbols": list(prices.symbols),
         "dates": prices.dates.astype(_DAYS).tobytes(),
         "first_day": prices.first_day.astype(_DAYS).tobytes(),
         "included": prices.included.tobytes(),
         **{name: getattr(prices, name).astype(_NUMBERS).tobytes() for name in _NUMBER_ARRAYS},
         "figures": msgspec.msgpack.encode(prices.figures),
+        "later_splits": msgspec.msgpack.encode(prices.later_splits),
         "issues": msgspec.to_builtins(prices.issues),
+        "run_issues": msgspec.to_builtins(prices.run_issues),
     }
 
 
@@ -203,11 +208,14 @@ def _prepared_from_document(document: Document) -> PreparedPrices:
     arrays["episode_returns"] = arrays["episode_returns"].reshape(len(EPISODES), len(symbols))
     return PreparedPrices(
         as_of=date.fromisoformat(document["as_of"]),
+        newest=document["newest"],
         dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
         symbols=symbols,
         first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),
         included=np.frombuffer(document["included"], np.bool_),
         figures=_FIGURES.decode(document["figures"]),
+        later_splits=msgspec.msgpack.decode(document["later_splits"], type=dict[str, float]),
         issues=msgspec.convert(document["issues"], tuple[SymbolIssue, ...]),
+        run_issues=msgspec.convert(document["run_issues"], tuple[SymbolIssue, ...]),
         **arrays,
     )

@@ -236,7 +236,8 @@ class RunStore(Indexed):
             raise LookupError(f"{run_id} was never planned")
         recorded = msgspec.convert(document.get("parameters"), Parameters | None)
         of_all_users = run.retry_of is None and document["user_ids"] is None
-        return PlannedRun(run.as_of, run.dry_run, of_all_users, recorded or Parameters.of(settings))
+        parameters = recorded or Parameters.of(settings)
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters, run.requested_at.astimezone(UTC).date())
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""

@@ -21,7 +21,7 @@ from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
-_OPTIONAL = ("high", "low", "volume")
+_OPTIONAL = ("high", "low")
 _EMPTY = {"dates": b""}
 
 _log = logging.getLogger(__name__)

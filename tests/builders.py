@@ -7,10 +7,12 @@ from datetime import date
 import numpy as np
 
 from analysis.decisions import Adviser
+from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
-from analysis.returns import PriceTable, join_prices, prepare_prices, resolve_as_of
+from analysis.research import research_symbols
+from analysis.returns import PriceTable, join_prices, prepare_prices
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,13 @@ def a_table(
     symbols: Mapping[str, Bars], benchmark: Bars, *, as_of: date | None = None, lookback_days: int = 1260
 ) -> PriceTable:
     """Build the price table as a run does."""
-    return join_prices([prepare_prices(symbols, benchmark, resolve_as_of(benchmark, as_of), lookback_days)])
+    histories = read_histories(symbols, benchmark, resolve_as_of(benchmark, as_of))
+    return join_prices([prepare_prices(histories, lookback_days)])
+
+
+def research_on(symbols: Mapping[str, Bars], benchmark: Bars, as_of: date | None = None) -> list[Research]:
+    """Return the research of symbols as a run finds it."""
+    return research_symbols(read_histories(symbols, benchmark, resolve_as_of(benchmark, as_of)))
 
 
 def analyze(

@@ -16,7 +16,7 @@ SYMBOLS = {
     "C": random_walk(DAYS, 3, volatility=0.005, first=412.0),
     "YOUNG": without(random_walk(DAYS, 4), slice(0, YOUNG_DAYS)),
     "SHORT": without(random_walk(DAYS, 5), slice(0, 560)),
-    "STALE": without(random_walk(DAYS, 6), slice(590, 600)),
+    "STALE": without(random_walk(DAYS, 6), slice(585, 600)),
     "FLAT": bars(DAYS, 50.0),
     "OTHER FLAT": bars(DAYS, 20.0),
 }

@@ -14,12 +14,10 @@ from analysis.decisions import Adviser
 from analysis.models import Floats, Holding, Portfolio
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
-from analysis.research import research_symbols
 from stores.reports import Shared, report_document
-from tests.builders import a_table, bars, random_walk, weekdays
+from tests.builders import a_table, bars, random_walk, research_on, weekdays
 
 DAYS = weekdays(270)
-AS_OF = DAYS[-1].item()
 BENCHMARK = random_walk(DAYS, seed=1)
 
 ABSURD = [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 1e-300, 5e-324, 1e12]
@@ -74,7 +72,7 @@ def test_every_report_can_be_written_as_bson_and_json(
         buying_power,
     )
     sound = Portfolio("sound", (Holding("SOUND", 10, 100.0),), ("ABSURD",), 1e3, 1e3)
-    research = {found.symbol: found for found in research_symbols(symbols, AS_OF)}
+    research = {found.symbol: found for found in research_on(symbols, BENCHMARK)}
 
     reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), Adviser(research), "run", 0.01)
 

@@ -13,9 +13,8 @@ from analysis import measures
 from analysis.decisions import Adviser
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
-from analysis.research import research_symbols
 from analysis.windows import BLOCK
-from tests.builders import a_table, bars, random_walk, weekdays, without
+from tests.builders import a_table, bars, random_walk, research_on, weekdays, without
 
 DAYS = weekdays(300)
 SYMBOLS = {
@@ -31,7 +30,7 @@ SCORES = {"S0": 0.8, "S1": -0.7, "S2": 0.1, "S3": -0.9, "S4": 0.5, "YOUNG": 0.65
 ADVISER = Adviser(
     {
         found.symbol: replace(found, score=SCORES.get(found.symbol, found.score))
-        for found in research_symbols(SYMBOLS, TABLE.as_of)
+        for found in research_on(SYMBOLS, random_walk(DAYS, 99))
     }
 )
 

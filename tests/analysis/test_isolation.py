@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
 
 from analysis.models import Report
 from analysis.prices import Bars
-from analysis.research import research_symbols
-from tests.analysis.market import AS_OF, BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
-from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars
+from tests.analysis.market import BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, research_on
 
 
 def floats_in(record: object) -> Iterator[float]:
@@ -62,7 +61,7 @@ def approximately(report: Report) -> list[object]:
 class TestIsolation:
     @pytest.mark.parametrize("portfolio", AWKWARD, ids=lambda builder: builder.portfolio.user_id)
     def test_no_figure_of_an_awkward_portfolio_is_nan_or_infinite(self, portfolio: PortfolioBuilder) -> None:
-        report = only(analyze(TABLE, portfolio, research=research_symbols(SYMBOLS, AS_OF)))
+        report = only(analyze(TABLE, portfolio, research=research_on(SYMBOLS, BENCHMARK)))
 
         assert all(math.isfinite(figure) for figure in floats_in((report,)))
 
@@ -81,17 +80,17 @@ class TestIsolation:
         absurd = bars(DAYS, np.where(np.arange(600) % 2, 1e-150, 1e150))
         table = a_table({**SYMBOLS, "ABSURD": absurd}, BENCHMARK)
 
-        research = research_symbols({**SYMBOLS, "ABSURD": absurd}, AS_OF)
+        research = research_on({**SYMBOLS, "ABSURD": absurd}, BENCHMARK)
 
         hurt, sound = analyze(
             table, a_portfolio().holding("ABSURD", 1).holding("A", 1).watching("ABSURD"), SOUND, research=research
         )
 
-        alone = only(analyze(TABLE, SOUND, research=research_symbols(SYMBOLS, AS_OF)))
+        alone = only(analyze(TABLE, SOUND, research=research_on(SYMBOLS, BENCHMARK)))
         assert list(floats_in((sound,))) == approximately(alone)
         assert all(math.isfinite(figure) for figure in floats_in((hurt,)))
 
-    def test_days_without_a_usable_price_are_no_days_at_all(self) -> None:
+    def test_days_without_a_usable_price_are_days_without_a_price(self) -> None:
         close = SYMBOLS["A"].close.copy()
         close[[100, 300]] = math.nan, math.inf
         close[301] = -1
@@ -102,12 +101,14 @@ class TestIsolation:
 
         portfolio = a_portfolio().holding("A", 5).holding("B", 1)
         one, other = (
-            only(analyze(a_table(symbols, BENCHMARK), portfolio, research=research_symbols(symbols, AS_OF)))
+            only(analyze(a_table(symbols, BENCHMARK), portfolio, research=research_on(symbols, BENCHMARK)))
             for symbols in ({**SYMBOLS, "A": broken}, {**SYMBOLS, "A": sound})
         )
 
-        assert one == other
         assert one.data_quality is not None
+        assert other.data_quality is not None
+        assert [issue.kind for issue in one.data_quality.price_issues] == ["bad_bars"]
+        assert replace(one, data_quality=replace(one.data_quality, price_issues=())) == other
         assert one.data_quality.coverage == 1
 
     def test_an_empty_page_has_no_reports(self) -> None:
@@ -121,7 +122,7 @@ class TestIsolation:
         assert (skipped.reason, cash.reason) == ("non_positive_value", "no_prices")
 
     def test_a_report_holds_plain_python_values_only(self) -> None:
-        research = research_symbols(SYMBOLS, AS_OF)
+        research = research_on(SYMBOLS, BENCHMARK)
 
         reports = analyze(TABLE, SOUND, *AWKWARD, research=research, risk_free_rate=0.01)
 

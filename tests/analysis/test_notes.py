@@ -8,12 +8,11 @@ from hypothesis import given, settings
 
 from analysis.models import Portfolio, Report, Research
 from analysis.report import analyze_portfolios
-from analysis.research import research_symbols
 from analysis.returns import PriceTable
 from stores.mongo import Document
 from stores.reports import Shared, report_document
 from tests.analysis import test_invariants as invariants
-from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only
+from tests.analysis.market import BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only
 from tests.builders import (
     PortfolioBuilder,
     a_portfolio,
@@ -21,6 +20,7 @@ from tests.builders import (
     analyze,
     bars,
     random_walk,
+    research_on,
     weekdays,
     with_range,
     without,
@@ -29,7 +29,7 @@ from tests.builders import (
 NEW = without(random_walk(DAYS, 21), slice(0, len(DAYS) - 1))
 ALL = {**SYMBOLS, "NEW": NEW, "RANGE": with_range(random_walk(DAYS, 22), 23)}
 MOVING = {symbol: random_walk(DAYS, 24) for symbol in ("MOVING", "STEADY")}
-RESEARCH = {found.symbol: found for found in research_symbols(ALL | MOVING, AS_OF)}
+RESEARCH = {found.symbol: found for found in research_on(ALL | MOVING, BENCHMARK)}
 FLAT_BENCHMARK = a_table(ALL, bars(DAYS, 100.0))
 THIS_YEAR = a_table({"A": without(SYMBOLS["A"], slice(0, len(DAYS) - 70))}, BENCHMARK)
 
@@ -166,7 +166,7 @@ def test_without_a_null_there_is_no_note() -> None:
     days = weekdays(4200, "2007-01-01")
     # The price ends inside its swing, so there are levels on both sides.
     bars_of = {symbol: with_range(random_walk(days, seed), seed) for symbol, seed in (("A", 3), ("B", 5))}
-    research = research_symbols(bars_of, days[-1].item())
+    research = research_on(bars_of, random_walk(days, 1))
 
     report = only(
         analyze(

@@ -53,7 +53,7 @@ class TestExclusions:
     def test_a_stale_price_has_its_date(self) -> None:
         report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("STALE", 1)))
 
-        assert report.holdings[1].price_date == DAYS[589].item()
+        assert report.holdings[1].price_date == DAYS[584].item()
         assert report.holdings[1].return_1d is None
 
     def test_a_coverage_of_one_half_is_sufficient(self) -> None:

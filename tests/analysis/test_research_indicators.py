@@ -11,19 +11,19 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import research as indicators
+from analysis import indicators
+from analysis.histories import read_histories
 from analysis.models import Floats, Research
-from analysis.prices import Bars
-from analysis.research import research_symbols
+from analysis.prices import Bars, clean
 from market_data.sample_prices import SampleProvider
-from tests.builders import random_walk, weekdays, with_range
+from tests.builders import bars as bars_of
+from tests.builders import random_walk, research_on, weekdays, with_range
 
 SYMBOLS = (
     *("AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO", "LLY"),
     *("MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM", "SP500"),
 )
 SAMPLE = SampleProvider().daily_bars(SYMBOLS, date(2007, 1, 1), date(2022, 12, 28)).bars
-AS_OF = date(2050, 1, 1)
 
 
 def references(bars: Bars) -> dict[str, float]:
@@ -52,11 +52,20 @@ def bands(bars: Bars) -> tuple[float, float]:
 
 
 def research_of(bars: Bars) -> Research:
-    (research,) = research_symbols({"A": bars}, AS_OF)
+    (research,) = research_on({"A": bars}, bars_of(bars.dates, 1.0))
     return research
 
 
+def usable(bars: Bars) -> Bars:
+    """Return the rows that count and that the symbol's usable history consists of, whatever the prices."""
+    while len(kept := clean(bars, date.max).bars.dates) < len(bars.dates):
+        bars = bars.at(np.isin(bars.dates, kept))
+    (own,) = read_histories({"A": bars}, bars_of(bars.dates, 1.0), bars.dates[-1].item()).usable.values()
+    return own.bars.at(slice(own.start, None))
+
+
 def assert_agrees(bars: Bars) -> None:
+    bars = usable(bars)
     research, price = research_of(bars), float(np.abs(bars.adj_close).max())
     for name, expected in references(bars).items():
         figure = getattr(research, name)
@@ -155,12 +164,13 @@ def column(values: Sequence[float] | Floats) -> Floats:
 MOVING = random_walk(weekdays(400), seed=5).adj_close
 # For flat prices we define the result: TA-Lib has an RSI of 0 and divides by zero.
 SINGLE: dict[str, Callable[[Floats], Floats]] = {
-    "simple average": lambda p: indicators.simple_average(p, 50),
+    "simple average": lambda p: indicators.simple_averages(p, 50, 1)[0],
     "exponential average": lambda p: indicators.exponential_averages(p, 26)[-1],
-    "macd": lambda p: indicators.macd(p)[2],
-    "rsi": indicators.relative_strength_index,
+    "macd": lambda p: indicators.macd(p)[2][-1],
+    "rsi": lambda p: indicators.relative_strength_index(p)[-1],
     "percent b": indicators.bollinger_percent_b,
-    "momentum": indicators.momentum_12_1,
+    "momentum": lambda p: indicators.momentum_12_1(p, 1)[0],
+    "deviation": lambda p: indicators.deviations(p[1:] / p[:-1] - 1, 63, 1)[0],
     "distance": lambda p: indicators.distances_to_extremes(p)[0],
     "volatility": lambda p: indicators.recent_volatility(p, 63),
     "atr": lambda p: indicators.average_true_range(p * 1.01, p * 0.98, p),
@@ -187,16 +197,51 @@ def test_a_price_that_never_moves_has_an_rsi_of_50_and_no_place_between_its_band
     still = column([100.13] * 400)
 
     with np.errstate(invalid="ignore", divide="ignore"):
-        assert indicators.relative_strength_index(still)[0] == 50
+        assert indicators.relative_strength_index(still)[-1, 0] == 50
         assert math.isnan(indicators.bollinger_percent_b(still)[0])
     assert indicators.distances_to_extremes(still)[0][0] == 0
 
 
 def test_an_rsi_stays_at_its_extreme_as_long_as_a_move_is_measurable() -> None:
-    assert indicators.relative_strength_index(column([10.0] * 50 + [11.0] * 50))[0] == pytest.approx(100)
-    assert indicators.relative_strength_index(column([11.0] * 50 + [10.0] * 50))[0] == pytest.approx(0)
     # After a thousand days without a change the move is below rounding.
-    assert indicators.relative_strength_index(column([10.0] * 50 + [11.0] * 1000))[0] == 50
+    for prices, expected in (
+        ([10.0] * 50 + [11.0] * 50, 100),
+        ([11.0] * 50 + [10.0] * 50, 0),
+        ([10.0] * 50 + [11.0] * 1000, 50),
+    ):
+        with np.errstate(invalid="ignore"):
+            assert indicators.relative_strength_index(column(prices))[-1] == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.floats(-0.5, 0.5) | st.just(0.001), min_size=70, max_size=200),
+    st.integers(2, 63),
+    st.integers(0, 70),
+    st.integers(1, 7),
+)
+def test_rolling_means_and_deviations_are_those_of_each_day_alone(
+    values: list[float], period: int, unknown: int, days: int
+) -> None:
+    column = np.array([np.nan] * unknown + values)[:, None]
+    means = indicators.simple_averages(column, period, days)
+    deviations = indicators.deviations(column, period, days)
+    assert means.shape == deviations.shape == (days, 1)
+    for age, (mean, deviation) in enumerate(zip(means[::-1, 0], deviations[::-1, 0], strict=True)):
+        last = column[len(column) - age - period : len(column) - age, 0]
+        assert mean == pytest.approx(last.mean(), rel=1e-12, abs=1e-15, nan_ok=True)
+        assert deviation == pytest.approx(last.std(ddof=1), rel=1e-9, abs=1e-17, nan_ok=True)
+
+
+def test_a_day_before_enough_values_has_no_rolling_mean_nor_deviation() -> None:
+    walk = column(MOVING[:60])
+    assert np.isfinite(indicators.simple_averages(walk, 50, 300)[:, 0]).sum() == 11
+    assert np.isfinite(indicators.deviations(walk, 50, 300)[:, 0]).sum() == 11
+
+
+def test_the_deviation_of_a_steady_growth_is_none_whatever_was_before() -> None:
+    returns = np.concatenate([MOVING[1:] / MOVING[:-1] - 1, np.full(100, 0.001)])[:, None]
+    assert indicators.deviations(returns, 63, 1)[0, 0] <= 1e-12
 
 
 class TestFibonacci:

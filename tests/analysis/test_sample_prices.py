@@ -46,11 +46,11 @@ def report(portfolio: PortfolioBuilder) -> Report:
 
 @pytest.fixture
 def parts(portfolio: PortfolioBuilder) -> tuple[Floats, Floats]:
-    """Return the returns of the holdings, one column each, and their weights."""
+    """Return the returns of the holdings and of cash, one column each, and their weights."""
     holdings, cash = portfolio.build().holdings, portfolio.build().cash
     values = np.array([holding.quantity * BARS[holding.symbol].close[-1] for holding in holdings])
-    returns = np.stack([returns_of(BARS[holding.symbol]) for holding in holdings], axis=1)
-    return returns, values / (values.sum() + cash)
+    own = [*(returns_of(BARS[holding.symbol]) for holding in holdings), np.full(OBSERVATIONS, DAILY_RATE)]
+    return np.stack(own, axis=1), np.append(values, cash) / (values.sum() + cash)
 
 
 def test_risk_agrees_with_empyrical_and_scipy(report: Report, parts: tuple[Floats, Floats]) -> None:
@@ -72,7 +72,7 @@ def test_performance_agrees_with_empyrical(report: Report, parts: tuple[Floats, 
 
 
 def test_risk_contributions_agree_with_skfolio(report: Report, parts: tuple[Floats, Floats]) -> None:
-    returns, weights = parts
+    returns, weights = parts[0][:, :-1], parts[1][:-1]
     reference = skfolio.Portfolio(X=returns, weights=weights)
     # Its contributions are central differences, which are exact for the variance whatever the spacing.
     contributions = reference.contribution(measure=skfolio.RiskMeasure.VARIANCE, spacing=0.1, to_df=False)
@@ -82,7 +82,7 @@ def test_risk_contributions_agree_with_skfolio(report: Report, parts: tuple[Floa
 
 
 def test_episodes_agree_with_the_closes_of_their_days(report: Report, parts: tuple[Floats, Floats]) -> None:
-    _, weights = parts
+    weights = parts[1][:-1]
     dates = BENCHMARK.dates
     stress = {entry.scenario: entry.return_ for entry in report.stress or ()}
 

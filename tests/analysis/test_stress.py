@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -188,7 +187,7 @@ class TestEpisodes:
 
 
 def crash_of(own: Bars, benchmark: Bars = LONG_BENCHMARK) -> float:
-    return float(episode_returns([own], benchmark.dates)[1, 0])
+    return float(a_table({"A": own}, benchmark).episode_returns[1, 0])
 
 
 class TestReachingBack:
@@ -200,9 +199,10 @@ class TestReachingBack:
         expected = OLD.adj_close[self.end - 3] / OLD.adj_close[self.start - 5] - 1
         assert crash_of(gappy) == pytest.approx(expected, rel=1e-12)
 
-    def test_a_close_more_than_five_days_old_does_not_count(self) -> None:
-        assert math.isnan(crash_of(without(OLD, slice(self.start - 5, self.start + 1))))
-        assert math.isnan(crash_of(without(OLD, slice(self.end - 5, self.end + 1))))
+    def test_a_close_in_a_gap_that_is_carried_counts(self) -> None:
+        gappy = without(OLD, slice(self.start - 20, self.start + 1))
+        assert crash_of(gappy) == pytest.approx(OLD.adj_close[self.end] / OLD.adj_close[self.start - 21] - 1, rel=1e-12)
+        assert math.isnan(crash_of(without(OLD, slice(self.start - 61, self.start + 1))))
 
     def test_a_first_price_after_the_start_is_too_late(self) -> None:
         assert not math.isnan(crash_of(without(OLD, slice(0, self.start))))
@@ -211,44 +211,30 @@ class TestReachingBack:
     def test_prices_before_a_long_gap_are_not_part_of_the_symbol_s_history(self) -> None:
         later = self.end + 200
 
-        assert not math.isnan(crash_of(without(OLD, slice(later, later + 5))))
-        assert math.isnan(crash_of(without(OLD, slice(later, later + 6))))
+        assert not math.isnan(crash_of(without(OLD, slice(later, later + 60))))
+        assert math.isnan(crash_of(without(OLD, slice(later, later + 61))))
         assert not math.isnan(crash_of(without(OLD, slice(100, 200))))
 
     def test_the_first_day_after_a_long_gap_is_early_enough(self) -> None:
         assert not math.isnan(crash_of(without(OLD, slice(self.start - 10, self.start))))
 
-    @pytest.mark.parametrize(("missing", "defined"), [(5, True), (6, False)])
-    def test_a_long_gap_between_start_and_end_makes_the_episode_undefined(self, missing: int, defined: bool) -> None:
-        after_the_start, until_the_end = (
-            slice(self.start + 1, self.start + 1 + missing),
-            slice(self.end - missing, self.end),
-        )
+    def test_a_suspected_split_begins_the_history_anew(self) -> None:
+        for day, defined in ((self.start, True), (self.start + 1, False), (self.end + 200, False)):
+            calm = random_walk(LONG_DAYS, seed=1, volatility=0.003).close
+            split = bars(LONG_DAYS, np.where(np.arange(4200) < day, 2 * calm, calm))
+            assert math.isfinite(crash_of(split)) == defined
 
-        for gap in (after_the_start, until_the_end):
-            assert math.isfinite(crash_of(without(OLD, gap))) == defined
+    def test_a_symbol_that_is_stale_or_too_young_has_none(self) -> None:
+        as_of_days = LONG_DAYS[: self.end + 1]
+        market = LONG_BENCHMARK.at(slice(len(as_of_days)))
+        assert math.isnan(crash_of(OLD.at(slice(self.end - 10)), market))
+        assert not math.isnan(crash_of(OLD.at(slice(self.end - 9)), market))
+        assert math.isnan(crash_of(without(OLD, slice(0, self.end - 62)), market))
+        assert math.isnan(crash_of(OLD.at(slice(4100))))
 
     def test_an_episode_before_the_start_of_the_calendar_is_undefined(self) -> None:
         assert math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start + 1))))
         assert not math.isnan(crash_of(OLD, without(LONG_BENCHMARK, slice(0, self.start))))
 
-    @pytest.mark.parametrize(("missing", "defined"), [(5, True), (6, False)])
-    def test_a_gap_that_begins_before_the_benchmark_is_as_long_as_its_weekdays(
-        self, missing: int, defined: bool
-    ) -> None:
-        # The benchmark begins on the first day of the episode, which is the last one of the gap.
-        gappy = without(OLD, slice(self.start + 1 - missing, self.start + 1))
-
-        crash = crash_of(gappy, without(LONG_BENCHMARK, slice(0, self.start)))
-
-        assert math.isfinite(crash) == defined
-
     def test_no_symbols_have_no_returns(self) -> None:
         assert episode_returns([], LONG_DAYS).shape == (len(EPISODES), 0)
-
-
-def test_absurd_prices_of_a_symbol_leave_no_figure_infinite() -> None:
-    absurd = replace(OLD, adj_close=np.where(np.arange(4200) < row(date(2020, 3, 1)), 1e-300, 1e300))
-    table = a_table({"ABSURD": absurd}, LONG_BENCHMARK)
-
-    assert stress_returns(only(analyze(table, a_portfolio().holding("ABSURD", 1))))["covid_crash"] is None

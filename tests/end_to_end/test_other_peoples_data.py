@@ -155,7 +155,7 @@ def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(
     bad = {
         "DUPLICATE": [*lines[:5], lines[4], *lines[5:]],
         "UNORDERED": [lines[0], lines[2], lines[1], *lines[3:]],
-        "TEXT": [lines[0], lines[1].replace(lines[1].split(",")[2], "cheap"), *lines[2:]],
+        "CELLS": [*lines[:2], f"{lines[2]},9", *lines[3:]],
     }
     for symbol, content in bad.items():
         (prices / f"{symbol}.csv").write_text("\n".join(content))
@@ -166,8 +166,25 @@ def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(
     assert set(errors) == set(bad)
     assert "DUPLICATE.csv line 6" in errors["DUPLICATE"]
     assert "UNORDERED.csv line 3" in errors["UNORDERED"]
-    assert "TEXT.csv line 2" in errors["TEXT"]
+    assert "CELLS.csv line 3" in errors["CELLS"]
     assert app.report(run["run_id"], "auth0|0001")["data_quality"]["missing_symbols"] == sorted(bad)
+
+
+def test_row_13_a_close_that_is_no_number_costs_its_row_alone(
+    app: App, database: DocumentDatabase, prices: Path
+) -> None:
+    fill(database)
+    header, *lines = (prices / "S03.csv").read_text().splitlines()
+    place = header.split(",").index("Close")
+    cells = lines[-5].split(",")
+    lines[-5] = ",".join([*cells[:place], "cheap", *cells[place + 1 :]])
+    (prices / "TEXT.csv").write_text("\n".join([header, *lines]))
+    database.holdings.insert_one({"user_id": "auth0|0001", "symbol": "TEXT", "quantity": 1, "avg_price": 1})
+    run = app.run(user_ids=["auth0|0001"])
+    quality = app.report(run["run_id"], "auth0|0001")["data_quality"]
+    assert quality["missing_symbols"] == []
+    told = [issue for issue in quality["price_issues"] if issue["symbol"] == "TEXT"]
+    assert [(issue["kind"], issue["date"], issue["count"]) for issue in told] == [("bad_bars", cells[0], 1)]
 
 
 def test_a_file_that_changes_between_runs_is_read_again(app: App, database: DocumentDatabase, prices: Path) -> None:

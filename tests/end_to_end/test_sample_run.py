@@ -135,12 +135,12 @@ def test_a_user_without_holdings_gets_advice_on_watched_symbols_at_real_prices(a
     assert (report["reason"], report["stress"]) == ("no_holdings", None)
     assert {decision["symbol"]: decision["decision"] for decision in report["decisions"]} == {
         "AAPL": "HOLD",
-        "LLY": "HOLD",
-        "XOM": "BUY",
+        "LLY": "BUY",
+        "XOM": "HOLD",
     }
     (order,) = report["order_plan"]["orders"]
-    assert (order["symbol"], order["side"], order["shares"]) == ("XOM", "BUY", 23)  # 2,500 at 106.627
-    assert order["estimated_cost"] == pytest.approx(23 * 106.627)
+    assert (order["symbol"], order["side"], order["shares"]) == ("LLY", "BUY", 6)  # 2,500 at 363.098
+    assert order["estimated_cost"] == pytest.approx(6 * 363.098)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

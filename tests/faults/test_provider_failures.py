@@ -86,15 +86,24 @@ def test_half_of_an_answer_fails_the_run_by_name_and_the_next_run_gets_the_other
     assert figures(site, run_id) == expected
 
 
-def test_a_symbol_with_impossible_prices_fails_by_name_and_no_report_is_lost(
-    site: Site, server: ProviderServer
-) -> None:
+def test_a_row_with_an_impossible_price_does_not_fail_its_symbol(site: Site, server: ProviderServer) -> None:
     server.failures.extend([""] * QUESTIONS_OF_PLAN + ["a negative price"])
+    run = check(site, site.trigger(), states=("completed",))
+    assert (run["symbols_failed"], run["errors"]) == (0, [])
+
+
+def test_a_symbol_with_too_many_impossible_prices_fails_by_name_and_is_asked_for_again(
+    site: Site, server: ProviderServer, expected: Figures
+) -> None:
+    server.failures.extend([""] * QUESTIONS_OF_PLAN + ["negative prices alone"])
     run = check(site, site.trigger(), states=("completed_with_errors",))
     (error,) = run["errors"]
     assert (error["user_id"], error["error_type"]) == (None, "bad_prices")
     assert error["error"].startswith(f"{min(SYMBOLS)}: ")
     assert (run["symbols_failed"], run["users_failed"]) == (1, 0)
+    run_id = site.trigger()
+    check(site, run_id, states=("completed",))
+    assert figures(site, run_id) == expected
 
 
 def test_a_server_that_fails_for_longer_than_a_step_retries_is_asked_by_the_next_attempt_of_the_step(

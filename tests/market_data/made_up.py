@@ -1,4 +1,4 @@
-"""A market for tests: the sample's adjusted closes, with invented splits, dividends, ranges and volumes."""
+"""A market for tests: the sample's adjusted closes, with invented splits, dividends and ranges."""
 
 import functools
 from datetime import date
@@ -28,13 +28,12 @@ def traded(symbol: str, bars: Bars) -> Bars:
     ratio, day = _SPLITS.get(symbol, (1.0, "2000-01-01"))
     dividends = 0.0 if symbol == "SP500" else 0.005
     close = bars.adj_close * (1 + dividends * quarters_to_come) * np.where(bars.dates < np.datetime64(day), ratio, 1.0)
-    volume = (np.abs(np.sin(np.arange(close.size))) * 1e6).round()
-    return Bars(bars.dates, close, bars.adj_close, close * 1.01, close * 0.99, volume)
+    return Bars(bars.dates, close, bars.adj_close, close * 1.01, close * 0.99)
 
 
 def write_csv(folder: Path, symbol: str, bars: Bars) -> None:
     """Write bars to a file in the style of another system, with their columns."""
-    columns = {name: getattr(bars, name) for name in ("close", "adj_close", "high", "low", "volume")}
+    columns = {name: getattr(bars, name) for name in ("close", "adj_close", "high", "low")}
     given = {name: values.tolist() for name, values in columns.items() if values is not None}
     rows = zip(bars.dates.tolist(), *given.values(), strict=True)
     lines = [f"date,{','.join(given)}", *(",".join([str(day), *map(repr, numbers)]) for day, *numbers in rows)]

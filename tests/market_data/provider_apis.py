@@ -95,7 +95,6 @@ def _alpaca_rows(bars: Bars, adjustment: str) -> list[tuple[datetime, Row]]:
         scale = {"raw": np.ones_like(bars.close), "all": bars.adj_close / bars.close}[adjustment]
         closes = {"raw": bars.close, "all": bars.adj_close}[adjustment].tolist()
         highs, lows = (_scaled(column, scale) for column in (bars.high, bars.low))
-        volumes = bars.volume.tolist() if bars.volume is not None else []
         moments = [datetime(day.year, day.month, day.day, tzinfo=_NEW_YORK) for day in bars.dates.tolist()]
         rows = [
             (
@@ -106,10 +105,10 @@ def _alpaca_rows(bars: Bars, adjustment: str) -> list[tuple[datetime, Row]]:
                     "h": high,
                     "l": low,
                     "c": close,
-                    "v": int(volume),
+                    "v": 1000,
                 },
             )
-            for moment, close, high, low, volume in zip(moments, closes, highs, lows, volumes, strict=True)
+            for moment, close, high, low in zip(moments, closes, highs, lows, strict=True)
         ]
         _ROWS[id(bars), adjustment] = bars, rows
     return _ROWS[id(bars), adjustment][1]
@@ -188,14 +187,10 @@ def _alphavantage_days(bars: Bars) -> dict[str, Row]:
     if id(bars) not in _DAYS:
         assert bars.high is not None
         assert bars.low is not None
-        assert bars.volume is not None
         names = ("1. open", "2. high", "3. low", "4. close", "5. adjusted close")
         prices = zip(*(x.tolist() for x in (bars.close, bars.high, bars.low, bars.close, bars.adj_close)), strict=True)
-        more = {"7. dividend amount": "0.0000", "8. split coefficient": "1.0"}
-        rows = [
-            dict(zip(names, map(repr, row), strict=True)) | {"6. volume": f"{volume:.0f}"} | more
-            for row, volume in zip(prices, bars.volume.tolist(), strict=True)
-        ]
+        more = {"6. volume": "1000", "7. dividend amount": "0.0000", "8. split coefficient": "1.0"}
+        rows = [dict(zip(names, map(repr, row), strict=True)) | more for row in prices]
         _DAYS[id(bars)] = bars, dict(reversed(list(zip(map(str, bars.dates.tolist()), rows, strict=True))))
     return _DAYS[id(bars)][1]
 
@@ -226,6 +221,9 @@ SPOILED_ROWS: dict[str, Callable[[list[Row]], Any]] = {
     "no rows but a word": lambda _: "none",
     "a row without an instant": lambda rows: [rows[0], rows[1] | {"t": "yesterday"}],
     "a negative price": _replace_close(-1.0),
+    "negative prices alone": lambda rows: [
+        row | {name: -1.0 for name in row if name in ("c", "4. close")} for row in rows
+    ],
     "a price of nothing": _replace_close(None),
     "a price that is not a number": _replace_close("NaN"),
     "an empty history": lambda rows: rows[:0],

@@ -171,24 +171,34 @@ def test_rows_of_a_symbol_that_was_not_requested_are_ignored(provider: Provider,
     assert fetched.errors["AAPL"].error_type == "missing_prices"
 
 
-def test_adjusted_bars_of_other_days_are_a_fault_of_that_symbol(provider: Provider, server: ProviderServer) -> None:
+def test_a_day_without_an_adjusted_bar_has_no_adjusted_close(provider: Provider, server: ProviderServer) -> None:
+    expected = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
     server.failures.extend(["none", "a day less"])
-    fetched = provider.daily_bars(["AAPL", "KO"], START, END)
-    assert set(fetched.bars) == {"KO"}
-    assert "of other days" in str(fetched.errors["AAPL"])
+    bars = provider.daily_bars(["AAPL", "KO"], START, END).bars["AAPL"]
+    assert bars.close.tolist() == expected.close.tolist()
+    assert bars.adj_close[:-1].tolist() == expected.adj_close[:-1].tolist()
+    assert np.isnan(bars.adj_close[-1])
+
+
+def test_an_adjusted_bar_of_a_day_without_a_bar_is_no_day(provider: Provider, server: ProviderServer) -> None:
+    expected = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
+    server.failures.append("a day less")
+    bars = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
+    assert bars.dates.tolist() == expected.dates[:-1].tolist()
+    assert bars.adj_close.tolist() == expected.adj_close[:-1].tolist()
 
 
 def test_a_row_that_comes_twice_counts_once_and_is_an_issue(provider: Provider, server: ProviderServer) -> None:
     server.always = "a row that comes twice"
     fetched = provider.daily_bars(["AAPL", "KO"], START, END)
     assert fetched.bars["AAPL"].dates[-1].item() == END
-    assert fetched.issues == {"AAPL": (PriceIssue("duplicate_days", 1, END),)}
+    assert fetched.issues == {"AAPL": (PriceIssue("duplicate_days", END, count=1),)}
 
 
-def test_bars_without_highs_and_volumes_are_bars(provider: Provider, server: ProviderServer) -> None:
+def test_bars_without_highs_are_bars(provider: Provider, server: ProviderServer) -> None:
     server.always = "closes alone"
     bars = provider.daily_bars(["AAPL"], START, END).bars["AAPL"]
-    assert (bars.high, bars.low, bars.volume) == (None, None, None)
+    assert (bars.high, bars.low) == (None, None)
 
 
 def test_a_history_that_was_adjusted_overnight_is_returned_in_its_current_state(

@@ -36,7 +36,7 @@ def test_a_bad_file_affects_only_its_symbol_and_is_named_with_its_line(folder: P
 
 
 def test_a_bad_line_outside_of_the_range_also_makes_the_file_bad(folder: Path) -> None:
-    (folder / "BAD.csv").write_text(GOOD + "2027-01-04,free\n")
+    (folder / "BAD.csv").write_text(GOOD + "2027-01-04\n")
     assert isinstance(fetch(folder, "BAD").errors["BAD"], BadPrices)
 
 

@@ -138,7 +138,7 @@ def assert_same(fetched: FetchedBars, expected: FetchedBars) -> None:
         symbol: str(error) for symbol, error in expected.errors.items()
     }
     for symbol, bars in expected.bars.items():
-        for name in ("dates", "close", "adj_close", "high", "low", "volume"):
+        for name in ("dates", "close", "adj_close", "high", "low"):
             ours, theirs = getattr(fetched.bars[symbol], name), getattr(bars, name)
             assert (ours is None) == (theirs is None), (symbol, name)
             assert ours is None or np.array_equal(ours, theirs), (symbol, name)

@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from market_data.provider import BadPrices, FetchedBars, KeyRefused, Provider, ProviderUnavailable
+from analysis.prices import clean
+from market_data.provider import FetchedBars, KeyRefused, Provider, ProviderUnavailable
 from records import PriceIssue
 from tests.clock import Clock
 from tests.market_data.provider_apis import KEYS
@@ -16,6 +17,7 @@ from tests.market_data.remote import REMOTE, a_remote_provider
 
 START, END = date(2022, 1, 3), date(2022, 1, 31)
 BATCH = ["AAPL", "AMD", "KO"]
+INF = float("inf")
 ATTEMPTS = 5
 MOMENTARY = [
     "408", "429", "429 with Retry-After in seconds", "429 with Retry-After as a date", "429 with X-RateLimit-Reset",
@@ -182,9 +184,6 @@ def test_a_server_that_is_not_there_is_unavailable(api: str) -> None:
         ("rows of another shape", "BadPrices"),
         ("no rows but a word", "BadPrices"),
         ("a row without an instant", "BadPrices"),
-        ("a negative price", "BadPrices"),
-        ("a price of nothing", "BadPrices"),
-        ("a price that is not a number", "BadPrices"),
         ("an empty history", "MissingPrices"),
     ],
 )
@@ -195,11 +194,18 @@ def test_an_error_of_one_symbol_affects_only_that_symbol(
     assert outcome(fetch(provider)) == {"AAPL": error, "AMD": "bars", "KO": "bars"}
 
 
-def test_the_error_of_a_bad_symbol_names_the_place_and_the_reason(provider: Provider, server: ProviderServer) -> None:
-    server.failures.append("a negative price")
-    error = fetch(provider).errors["AAPL"]
-    assert isinstance(error, BadPrices)
-    assert str(error).startswith("AAPL: close of 2022-01-04: it is not above zero")
+@pytest.mark.parametrize(
+    ("failure", "close"),
+    [("a negative price", -1.0), ("a price of nothing", None), ("a price that is not a number", INF)],
+)
+def test_a_row_with_a_bad_price_is_handed_on_and_one_without_a_price_is_left_out(
+    provider: Provider, server: ProviderServer, failure: str, close: float | None
+) -> None:
+    expected = fetch(provider).bars["AAPL"].close.tolist()
+    server.failures.extend([failure] * 2)  # of raw and adjusted bars alike, where these are two answers
+    bars = fetch(provider).bars["AAPL"]
+    assert bars.close.tolist() == [expected[0], *([] if close is None else [close]), *expected[2:]]
+    assert len(clean(bars, END).bars.dates) == len(expected) - 1
 
 
 def test_rows_out_of_order_result_in_the_same_bars_and_an_issue(provider: Provider, server: ProviderServer) -> None:
@@ -207,7 +213,7 @@ def test_rows_out_of_order_result_in_the_same_bars_and_an_issue(provider: Provid
     server.failures.append("rows out of order")
     fetched = fetch(provider)
     assert fetched.bars["AAPL"].adj_close.tolist() == expected.bars["AAPL"].adj_close.tolist()
-    assert fetched.issues == {"AAPL": (PriceIssue("unordered_days", 1, START),)}
+    assert fetched.issues == {"AAPL": (PriceIssue("unordered_days", START, count=1),)}
 
 
 @pytest.mark.parametrize(

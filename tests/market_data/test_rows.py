@@ -8,13 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.prices import Bars
-from market_data.provider import BadPrices, MissingPrices
-from market_data.rows import Column, bars_from_rows
+from market_data.provider import MissingPrices
+from market_data.rows import NO_PRICE, UNREADABLE, Column, bars_from_rows, prices_of
 from records import PriceIssue
 
-GOOD: dict[Column, list[float]] = {
-    "close": [2, 3, 4], "adj_close": [1, 2, 3], "high": [5, 6, 7], "low": [1, 1, 1], "volume": [9, 0, 7],
-}  # fmt: skip
+GOOD: dict[Column, list[float]] = {"close": [2, 3, 4], "adj_close": [1, 2, 3], "high": [5, 6, 7], "low": [1, 1, 1]}
 DAYS = ("2026-01-05", "2026-01-06", "2026-01-07")
 
 
@@ -34,28 +32,27 @@ def test_rows_in_order_become_bars_as_they_are() -> None:
     assert (bars.close.tolist(), bars.adj_close.tolist()) == ([2, 3, 4], [1, 2, 3])
     assert bars.high is not None
     assert bars.low is not None
-    assert bars.volume is not None
-    assert (bars.high.tolist(), bars.low.tolist(), bars.volume.tolist()) == ([5, 6, 7], [1, 1, 1], [9, 0, 7])
+    assert (bars.high.tolist(), bars.low.tolist()) == ([5, 6, 7], [1, 1, 1])
 
 
 def test_of_rows_of_one_day_the_last_counts_and_an_issue_is_reported() -> None:
     bars, issues = bars_of("2026-01-05", "2026-01-05", "2026-01-06")
     assert bars.close.tolist() == [3, 4]
-    assert issues == (PriceIssue("duplicate_days", 1, date(2026, 1, 5)),)
+    assert issues == (PriceIssue("duplicate_days", date(2026, 1, 5), count=1),)
 
 
 def test_rows_out_of_order_are_sorted_and_an_issue_is_reported() -> None:
     bars, issues = bars_of("2026-01-06", "2026-01-07", "2026-01-05")
     assert bars.close.tolist() == [4, 2, 3]
-    assert issues == (PriceIssue("unordered_days", 1, date(2026, 1, 5)),)
+    assert issues == (PriceIssue("unordered_days", date(2026, 1, 5), count=1),)
 
 
 def test_a_day_that_is_repeated_later_is_both_issues() -> None:
     bars, issues = bars_of("2026-01-06", "2026-01-07", "2026-01-06")
     assert bars.close.tolist() == [4, 3]
     assert issues == (
-        PriceIssue("duplicate_days", 1, date(2026, 1, 6)),
-        PriceIssue("unordered_days", 1, date(2026, 1, 6)),
+        PriceIssue("duplicate_days", date(2026, 1, 6), count=1),
+        PriceIssue("unordered_days", date(2026, 1, 6), count=1),
     )
 
 
@@ -77,28 +74,51 @@ def test_no_rows_are_missing_prices() -> None:
 
 @pytest.mark.parametrize("name", ["close", "adj_close", "high", "low"])
 @pytest.mark.parametrize("price", [0.0, -1.0, float("inf"), 1.1e12])
-def test_an_impossible_price_is_named_with_its_day(name: str, price: float) -> None:
-    with pytest.raises(BadPrices, match=f"^XYZ: {name} of 2026-01-06: it is not above zero and up to 1e"):
-        bars_of(*DAYS, **{name: [1, price, -9]})
+def test_row_13_an_impossible_price_is_handed_on_as_it_is(name: str, price: float) -> None:
+    bars = bars_of(*DAYS, **{name: [1, price, 9]})[0]
+    assert getattr(bars, name).tolist() == [1, price, 9]
 
 
-@pytest.mark.parametrize("volume", [-1.0, float("inf")])
-def test_an_impossible_volume_is_named_with_its_day(volume: float) -> None:
-    with pytest.raises(BadPrices, match=r"^XYZ: volume of 2026-01-07: it is not zero or a positive number"):
-        bars_of(*DAYS, volume=[1, 0, volume])
+def test_a_day_without_a_close_is_no_row() -> None:
+    bars, issues = bars_of(*DAYS, close=[1, NO_PRICE, 3])
+    assert bars.dates.astype(str).tolist() == [DAYS[0], DAYS[2]]
+    assert (bars.close.tolist(), bars.adj_close.tolist(), issues) == ([1, 3], [1, 3], ())
+    with pytest.raises(MissingPrices):
+        bars_of(*DAYS, close=[NO_PRICE] * 3)
 
 
-@pytest.mark.parametrize("name", ["close", "adj_close"])
-def test_a_day_without_a_close_is_a_fault(name: str) -> None:
-    with pytest.raises(BadPrices, match=name):
-        bars_of(*DAYS, **{name: [1, float("nan"), 1]})
+def test_a_day_without_a_close_does_not_replace_another_row_of_that_day() -> None:
+    bars, issues = bars_of("2026-01-05", "2026-01-05", "2026-01-06", close=[7, NO_PRICE, 8])
+    assert (bars.close.tolist(), issues) == ([7, 8], ())
 
 
-def test_highs_lows_and_volumes_are_used_if_every_day_has_one() -> None:
-    without_high = bars_of(*DAYS, high=[1, float("nan"), 1])[0]
-    assert (without_high.high, without_high.low) == (None, None)
-    assert bars_of(*DAYS, volume=[1, float("nan"), 1])[0].volume is None
+def test_a_day_without_an_adjusted_close_keeps_its_row() -> None:
+    assert np.isnan(bars_of(*DAYS, adj_close=[1, NO_PRICE, 1])[0].adj_close).tolist() == [False, True, False]
 
 
-def test_the_fault_of_a_replaced_row_has_no_effect() -> None:
-    assert bars_of("2026-01-05", "2026-01-05", "2026-01-06", close=[-1, 2, 3])[0].close.tolist() == [2, 3]
+def test_highs_and_lows_are_kept_by_day_if_there_are_some_of_both() -> None:
+    some = bars_of(*DAYS, high=[1, NO_PRICE, 1])[0]
+    assert some.high is not None
+    assert some.low is not None
+    assert np.isnan(some.high).tolist() == [False, True, False]
+    none = bars_of(*DAYS, high=[NO_PRICE] * 3)[0]
+    assert (none.high, none.low) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "prices"),
+    [
+        ([1.5, 2.5], [1.5, 2.5]),
+        ([1, 2.5], [1, 2.5]),
+        (["1.5", "2.5"], [1.5, 2.5]),
+        (["1.5", "+.5", " 2. ", "25e-1"], [1.5, 0.5, 2, 2.5]),
+        ([None, "", "null", "NULL", "N/A", "n/a", "-", " - "], [NO_PRICE] * 8),
+        (["0", "-3", "1e13", "-0.0"], [0, -3, 1e13, 0]),
+        (["NaN", "inf", "cheap", "1_0", "\u0663", "$9", "9,5", "1e999", "0x1"], [UNREADABLE] * 9),
+        ([True, [1], {}, 10**400, "1 2"], [UNREADABLE] * 5),
+        ([3, None, "4", "?"], [3, NO_PRICE, 4, UNREADABLE]),
+        ([], []),
+    ],
+)
+def test_a_source_s_values_are_prices_none_or_unreadable(values: list[object], prices: list[float]) -> None:
+    np.testing.assert_array_equal(prices_of(values), prices)

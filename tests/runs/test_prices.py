@@ -23,7 +23,7 @@ from records import PriceIssue
 from runs.prices import OVERLAP, Update, bring_up_to_date, fetch_histories
 from stores.mongo import DocumentDatabase
 from stores.symbols import History
-from tests.builders import random_walk, weekdays
+from tests.builders import random_walk, weekdays, with_range
 from tests.runs.steps import all_services
 
 DAYS = weekdays(200)
@@ -89,8 +89,8 @@ class Source:
 
 @pytest.fixture
 def source() -> Source:
-    walks = {symbol: random_walk(DAYS, seed=seed) for seed, symbol in enumerate("ABC")}
-    return Source({symbol: replace(own, volume=own.close * 7) for symbol, own in walks.items()}, last=day(150))
+    walks = {symbol: with_range(random_walk(DAYS, seed=seed), seed) for seed, symbol in enumerate("ABC")}
+    return Source(walks, last=day(150))
 
 
 def kept_until(source: Source, index: int, symbols: str = "ABC") -> dict[str, History]:
@@ -103,7 +103,7 @@ def kept_until(source: Source, index: int, symbols: str = "ABC") -> dict[str, Hi
 
 
 def assert_same(own: Bars, expected: Bars) -> None:
-    for column in ("dates", "close", "adj_close", "volume"):
+    for column in ("dates", "close", "adj_close", "high", "low"):
         np.testing.assert_array_equal(getattr(own, column), getattr(expected, column))
 
 
@@ -130,10 +130,10 @@ def test_the_next_day_takes_one_request_for_the_new_day_and_a_few_before(source:
 
 
 def test_symbols_that_are_stored_up_to_different_days_are_requested_separately(source: Source) -> None:
-    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    kept = kept_until(source, 145, "A") | kept_until(source, 149, "BC")
     bring_up_to_date(source, kept, "ABC", START, day(150))
     assert source.asked == [
-        (("A",), day(100) - OVERLAP, day(150)),
+        (("A",), day(145) - OVERLAP, day(150)),
         (("B", "C"), day(149) - OVERLAP, day(150)),
     ]
 
@@ -233,6 +233,16 @@ def test_a_symbol_that_was_asked_for_in_vain_is_requested_at_once_after_a_change
     assert source.asked == [(("A",), START, day(150))]
 
 
+def test_a_symbol_with_too_many_bad_rows_is_requested_in_full_by_each_run(source: Source) -> None:
+    sound = source.bars["A"]
+    source.bars["A"] = replace(sound, close=np.where(np.arange(200) < 6, 0.0, sound.close))
+    kept = kept_until(source, 149, "A")
+    source.bars["A"] = sound
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert source.asked == [(("A",), START, day(150))]
+    assert_same(update.histories["A"].bars, sound.at(slice(151)))
+
+
 def test_the_whole_history_of_a_symbol_that_ended_long_ago_is_not_requested(source: Source) -> None:
     source.bars["A"] = source.bars["A"].at(slice(100))
     kept = kept_until(source, 149, "A")
@@ -283,19 +293,38 @@ def test_wrong_prices_are_an_error_of_the_symbol_and_replace_nothing(source: Sou
     assert len(source.asked) == 1
 
 
-def test_a_column_that_is_missing_in_the_new_days_is_dropped_for_all_days(source: Source) -> None:
+def test_days_without_highs_and_lows_do_not_cost_those_of_other_days(source: Source) -> None:
     kept = kept_until(source, 149, "A")
-    source.bars["A"] = replace(source.bars["A"], volume=None)
-    assert bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].bars.volume is None
+    whole = source.bars["A"]
+    source.bars["A"] = replace(whole, high=None, low=None)
+    bars = bring_up_to_date(source, kept, "A", START, day(150)).histories["A"].bars
+    assert bars.high is not None
+    assert whole.high is not None
+    since = int(np.isnan(bars.high).argmax())
+    assert DAYS[since].item() == day(149) - OVERLAP
+    np.testing.assert_array_equal(bars.high[:since], whole.high[:since])
+    assert np.isnan(bars.high[since:]).all()
+
+
+def test_an_adjusted_close_that_is_still_missing_is_no_change(source: Source) -> None:
+    adj_close = source.bars["A"].adj_close.copy()
+    adj_close[145] = np.nan
+    source.bars["A"] = replace(source.bars["A"], adj_close=adj_close)
+    kept = kept_until(source, 149, "A")
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert len(source.asked) == 1
+    assert_same(update.histories["A"].bars, source.bars["A"].at(slice(151)))
 
 
 def test_a_history_keeps_one_issue_of_each_kind(source: Source) -> None:
-    source.issues = {"A": (PriceIssue("duplicate_days", 1, day(3)), PriceIssue("unordered_days", 2, day(4)))}
+    source.issues = {
+        "A": (PriceIssue("duplicate_days", day(3), count=1), PriceIssue("unordered_days", day(4), count=2))
+    }
     kept = kept_until(source, 149, "A")
-    newer = PriceIssue("duplicate_days", 1, day(150))
+    newer = PriceIssue("duplicate_days", day(150), count=1)
     source.issues = {"A": (newer,)}
     update: Update = bring_up_to_date(source, kept, "A", START, day(150))
-    assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", 2, day(4))}
+    assert set(update.histories["A"].issues) == {newer, PriceIssue("unordered_days", day(4), count=2)}
 
 
 def test_the_listing_of_a_symbol_is_requested_after_its_prices_have_stopped_and_then_stored(source: Source) -> None:
@@ -303,7 +332,7 @@ def test_the_listing_of_a_symbol_is_requested_after_its_prices_have_stopped_and_
     source.became = {"B": Listing("renamed", day(100), "NEW"), "X": Listing("delisted", None)}
     kept = kept_until(source, 149, "ABX")
     assert source.asked_what_became == [(("B", "X"), START)]
-    renamed = PriceIssue("renamed", None, day(100), "NEW")
+    renamed = PriceIssue("renamed", day(100), new_symbol="NEW")
     assert [kept[symbol].issues for symbol in "ABX"] == [(), (renamed,), (PriceIssue("delisted"),)]
     update = bring_up_to_date(source, kept, "ABX", START, day(150))
     assert [update.histories[symbol].issues for symbol in "ABX"] == [kept[symbol].issues for symbol in "ABX"]
@@ -359,7 +388,7 @@ def test_answers_received_before_the_source_failed_are_not_requested_again(sourc
 def test_after_a_failure_of_the_source_nothing_more_is_requested_and_complete_histories_remain(
     source: Source, error: ProviderUnavailable | KeyRefused
 ) -> None:
-    kept = kept_until(source, 100, "A") | kept_until(source, 149, "BC")
+    kept = kept_until(source, 145, "A") | kept_until(source, 149, "BC")
     source.failing = {"B": error}
     update = bring_up_to_date(source, kept, "ABCX", START, day(150))
     assert [symbols for symbols, _, _ in source.asked] == [("A",), ("B", "C")]
@@ -381,7 +410,7 @@ def test_symbols_whose_prices_stopped_are_left_to_an_attempt_that_can_request_th
     update = bring_up_to_date(source, update.histories, "AXBC", START, day(150))
     assert [symbols for symbols, _, _ in source.asked] == [("A", "X", "C")]
     assert source.asked_what_became == [(("A", "X"), START)]
-    assert update.histories["A"].issues == (PriceIssue("delisted", None, day(100)),)
+    assert update.histories["A"].issues == (PriceIssue("delisted", day(100)),)
 
 
 def test_a_symbol_known_to_be_delisted_is_extended_even_if_the_source_fails_for_others(source: Source) -> None:
@@ -406,6 +435,48 @@ def test_stored_days_that_have_changed_are_requested_again_by_the_attempt_after_
     update = bring_up_to_date(source, kept | update.histories, "ABC", START, day(150))
     assert source.asked == [(("B", "C"), day(149) - OVERLAP, day(150)), (("B",), START, day(150))]
     assert_same(update.histories["B"].bars, source.bars["B"].at(slice(151)))
+
+
+def test_row_12_a_correction_of_long_ago_is_found_within_thirty_days_whatever_the_source_shows_of_it() -> None:
+    dates = weekdays(80, "2026-01-05")
+    symbols = [f"S{number}" for number in range(200)]
+    source = Source({symbol: random_walk(dates, seed) for seed, symbol in enumerate(symbols)}, last=dates[29].item())
+    wrong = source.bars
+    kept = bring_up_to_date(source, {}, symbols, START, source.last).histories
+    halved = np.where(np.arange(80) < 10, 0.5, 1.0)
+    source.bars = {symbol: replace(own, adj_close=own.adj_close * halved) for symbol, own in wrong.items()}
+    reread: list[int] = []
+    for night in range(1, 31):
+        source.last = dates[29].item() + timedelta(days=night)
+        source.asked.clear()
+        kept = bring_up_to_date(source, kept, symbols, START, source.last).histories
+        reread += [len(asked) for asked, start, _ in source.asked if start == START]
+        if source.last.weekday() > 4:
+            assert [start for _, start, _ in source.asked] != [START]
+    for symbol, own in kept.items():
+        assert_same(own.bars, source.bars[symbol].between(START, source.last))
+    # A twentieth a weekday, and a few of them twice in six weeks.
+    assert sum(reread) <= 200 * 22 / 20 + 20
+    assert max(reread) <= 25
+
+
+def test_nights_that_were_left_out_are_made_up_for(source: Source) -> None:
+    symbols = [f"S{number}" for number in range(50)]
+    source.bars = {symbol: random_walk(DAYS, seed) for seed, symbol in enumerate(symbols)}
+    source.last = day(100)
+    kept = bring_up_to_date(source, {}, symbols, START, day(100)).histories
+    source.last = day(120)
+    source.asked.clear()
+    bring_up_to_date(source, kept, symbols, START, day(120))
+    assert source.asked == [(tuple(symbols), START, day(120))]
+
+
+def test_prices_that_the_source_withdraws_are_kept_when_it_is_their_turn(source: Source) -> None:
+    kept = kept_until(source, 100, "A")
+    withdrawn = source.bars.pop("A")
+    update = bring_up_to_date(source, kept, "A", START, day(150))
+    assert [start for _, start, _ in source.asked] == [START]
+    assert_same(update.histories["A"].bars, withdrawn.at(slice(101)))
 
 
 @pytest.mark.parametrize(

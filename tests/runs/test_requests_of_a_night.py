@@ -9,10 +9,11 @@ import pytest
 
 from analysis.prices import Bars
 from market_data.provider import Provider, ProviderUnavailable
-from runs.prices import Update, bring_up_to_date, history_start
+from runs.prices import TURNS, Update, bring_up_to_date, history_start
 from stores.symbols import History
 from tests.builders import random_walk, weekdays
 from tests.market_data.made_up import EVER, made_up_market, traded
+from tests.market_data.provider_server import ProviderServer
 from tests.market_data.remote import GENEROUS, REMOTE, a_remote_provider
 
 SYMBOLS = ["".join(chr(65 + number // 26**place % 26) for place in range(3)) for number in range(1_000)]
@@ -33,7 +34,13 @@ def evening(day: np.datetime64) -> datetime:
     return datetime.fromisoformat(f"{day}T23:30:00").replace(tzinfo=UTC)
 
 
-def test_a_night_takes_two_requests_per_batch_a_second_run_none_and_a_split_one_more_batch() -> None:
+def whole_histories(server: ProviderServer) -> list[set[str]]:
+    """Return the symbols of each request for whole histories."""
+    asked = [question.params for question in server.asked if question.params["start"] < "2008"]
+    return [set(params["symbols"].split(",")) for params in asked]
+
+
+def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is_or_that_were_split() -> None:
     moment = [evening(DAYS[-3])]
     with a_remote_provider("alpaca", now=lambda: moment[0]) as (provider, server):
         walk = random_walk(DAYS, seed=1)
@@ -50,18 +57,22 @@ def test_a_night_takes_two_requests_per_batch_a_second_run_none_and_a_split_one_
 
         moment[0] += timedelta(days=1)
         kept = night(provider, kept)
-        assert len(server.asked) == 2 * batches  # raw and adjusted, one page of each
+        whole = whole_histories(server)
+        assert len(server.asked) - len(whole) == 2 * batches  # raw and adjusted, one page of each
+        assert len(whole) <= 2 * batches
+        assert sum(map(len, whole)) == pytest.approx(2 * len(SYMBOLS) / TURNS, rel=0.5)
+        assert not any(SYMBOLS[500] in symbols for symbols in whole)
         assert {history.end for history in kept.values()} == {DAYS[-2].item()}
         server.asked.clear()
 
         moment[0] += timedelta(days=1)
         split = server.market[SYMBOLS[500]]
-        server.market[SYMBOLS[500]] = Bars(
-            split.dates, split.close, split.adj_close / 2, split.high, split.low, split.volume
-        )
+        server.market[SYMBOLS[500]] = Bars(split.dates, split.close, split.adj_close / 2, split.high, split.low)
         kept = night(provider, kept)
-        assert len(server.asked) == 2 * batches + 2
-        assert [question.params["symbols"] for question in server.asked].count(SYMBOLS[500]) == 2
+        whole = whole_histories(server)
+        assert len(server.asked) - len(whole) == 2 * batches
+        assert len(whole) <= 2 * batches
+        assert [SYMBOLS[500] in symbols for symbols in whole].count(True) == 2
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
 

@@ -1,9 +1,11 @@
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import date
 
 import numpy as np
 import pytest
 
-from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices, resolve_as_of
+from analysis.histories import read_histories
+from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices
 from records import Outcome, RunError
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
@@ -15,11 +17,14 @@ MISSING = RunError(None, "missing_prices", "no prices")
 
 
 def prepared(*symbols: str) -> PreparedPrices:
-    """Return prepared prices, with too few prices for C for most figures."""
+    """Return prepared prices, with too few prices for C for most figures, and a split of A after the day."""
     walks = {symbol: random_walk(DAYS, seed=ord(symbol)) for symbol in symbols}
+    if "A" in walks:
+        walks["A"] = replace(walks["A"], close=walks["A"].close * np.where(np.arange(90) < 88, 4, 1))
     if "C" in walks:
         walks["C"] = walks["C"].at(slice(60, None))
-    return prepare_prices(walks, BENCHMARK, resolve_as_of(BENCHMARK), 80)
+    histories = read_histories(walks, BENCHMARK, DAYS[85].item())
+    return prepare_prices(histories, 80, benchmark_symbol="SPY", asked_on=date(2026, 1, 1))
 
 
 @pytest.fixture
@@ -104,6 +109,8 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     assert research == [a_research(symbol, 0.5) for symbol in "ABC"]
     assert [part.symbols for part in prices] == [("A", "B"), ("C",), ()]
     table, expected = join_prices(prices), join_prices([prepared("A", "B", "C")])
+    assert expected.later_splits == {"A": 4}
+    assert [issue.kind for issue in expected.run_issues] == ["old_prices"]
     for name in (field.name for field in fields(PriceTable)):
         np.testing.assert_array_equal(getattr(table, name), getattr(expected, name), err_msg=name)
     batches.delete("run")
@@ -128,3 +135,17 @@ def test_outcomes_and_errors_of_pages_add_up(batches: BatchStore) -> None:
     batches.record_page("plan", 1, Outcome(failed=1), [failed])
     assert batches.outcome("plan") == Outcome(analyzed=1, skipped=1, failed=1)
     assert batches.user_errors("plan", 5) == [failed]
+
+
+def test_the_price_issues_of_all_batches_are_counted_once_and_those_of_the_run_come_first(batches: BatchStore) -> None:
+    batches.write("run", "plan", "symbols", [["A"], ["B"]])
+    jumping = random_walk(DAYS, seed=1).at(slice(90))
+    walks = {"A": jumping, "B": replace(jumping, adj_close=jumping.adj_close * np.where(np.arange(90) < 50, 1, 1.3))}
+    for number, (symbol, own) in enumerate(walks.items()):
+        histories = read_histories({symbol: own}, BENCHMARK, DAYS[89].item())
+        prices = prepare_prices(histories, 80, benchmark_symbol="SPY", asked_on=date(2026, 1, 1))
+        batches.record_research("plan", number, [], prices)
+    count, found = batches.price_issues("plan", 9)
+    assert count == 2
+    assert [(issue.symbol, issue.kind) for issue in found] == [(None, "old_prices"), ("B", "jump")]
+    assert batches.price_issues("plan", 1) == (2, found[:1])

@@ -11,12 +11,11 @@ from pymongo.errors import BulkWriteError
 from analysis.decisions import Adviser
 from analysis.models import Check, Decision, Holding, HoldingReport, InvalidHolding, Portfolio, Report, Risk, Valuation
 from analysis.report import analyze_portfolios
-from analysis.research import research_symbols
 from records import CheckStatus, Outcome, RunError, SortField, Status, Summary, Wanted
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolio_documents import MOST_HOLDINGS, MOST_WATCHED
 from stores.reports import ReportStore, Shared, report_document, summarize
-from tests.builders import a_research, a_table, random_walk, weekdays, with_range
+from tests.builders import a_research, a_table, random_walk, research_on, weekdays, with_range
 
 ALL_REPORTS = Wanted()
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
@@ -89,7 +88,7 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     symbols = [f"SYMBOL-OF-THIRTY-TWO-LETTERS{i:04}" for i in range(MOST_HOLDINGS + MOST_WATCHED)]
     held, watched = symbols[:MOST_HOLDINGS], symbols[MOST_HOLDINGS:]
     walk = with_range(random_walk(days, 1), 2)
-    (found,) = research_symbols({"A": walk}, days[-1].item())
+    (found,) = research_on({"A": walk}, walk)
     # Every holding is far beyond a breach and has a negative score: the longest sentences.
     research = {symbol: replace(found, symbol=symbol, score=-0.987654321) for symbol in held}
     research |= {symbol: replace(found, symbol=symbol, score=0.987654321) for symbol in watched}

@@ -14,17 +14,16 @@ from stores.symbols import History, PriceStore
 
 FULL = Bars(
     dates=np.array(["1969-12-31", "2024-02-29", "2026-01-02"], dtype="datetime64[D]"),
-    close=np.array([1.0, 1e-9, 1e12]),
-    adj_close=np.array([0.1, 0.2, 0.3]),
-    high=np.array([1.5, 2.5, 3.5]),
+    close=np.array([1.0, 0.0, np.inf]),
+    adj_close=np.array([0.1, np.nan, 0.3]),  # as the source gives them
+    high=np.array([1.5, np.nan, -3.5]),
     low=np.array([0.5, 0.25, 0.125]),
-    volume=np.array([0.0, 1.0, 1e15]),
 )
 CLOSES_ONLY = Bars(dates=FULL.dates[:1], close=FULL.close[:1], adj_close=FULL.adj_close[:1])
 
 
 def history(own: Bars) -> History:
-    issues = (PriceIssue("duplicate_days", 2, date(2024, 2, 29)), PriceIssue("renamed", None, None, "Y"))
+    issues = (PriceIssue("duplicate_days", date(2024, 2, 29), count=2), PriceIssue("renamed", new_symbol="Y"))
     return History("csv 17", date(2020, 1, 1), date(2026, 1, 5), own, issues)
 
 
@@ -36,7 +35,9 @@ def store(database: DocumentDatabase) -> PriceStore:
 
 
 def same(one: Bars, other: Bars) -> bool:
-    return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Bars))
+    for field in fields(Bars):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+    return True
 
 
 def test_bars_are_loaded_exactly_as_they_were_saved(store: PriceStore) -> None:
