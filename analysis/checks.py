@@ -4,7 +4,27 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.models import Check
+from analysis.models import Check, record
+
+
+@record
+class Limits:
+    """The thresholds of a rule."""
+
+    warning: float
+    breach: float
+
+
+@record
+class Judged:
+    """The values by rule, and what they stand for."""
+
+    values: Mapping[str, float | None]
+    reason: str | None
+    complete: bool
+    sized: bool
+    diversified_funds: bool
+    observations: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +41,6 @@ class Rule:
     breach: float
     undefined: str
     number_format: str = ".1%"
-    zero_is_ok: bool = False
     low_is_bad: bool = field(init=False)
     """Whether a value at or below a threshold has crossed it."""
 
@@ -35,8 +54,6 @@ class Rule:
 
     def crosses(self, value: float, threshold: float) -> bool:
         """Return whether ``value`` is at ``threshold``, apart from rounding, or beyond it."""
-        if self.zero_is_ok and value == 0:
-            return False
         beyond = value < threshold if self.low_is_bad else value > threshold
         return beyond or math.isclose(value, threshold, rel_tol=1e-12)
 
@@ -50,22 +67,29 @@ RULES = (
     LARGEST_POSITION,
     Rule("effective_holdings", "The effective number of holdings", 8, 4, _NO_VALUE, ".1f"),
     Rule("risk_concentration", "The largest risk contribution", 0.30, 0.50, _NO_VARIANCE),
+    Rule("gross_exposure", "The gross exposure", 1.3, 2.0, _NO_VALUE, ".2f"),
     Rule("volatility", "Annual volatility", 0.25, 0.40, _OUT_OF_RANGE),
-    Rule("drawdown", "The current drawdown", -0.15, -0.30, "a day in its history lost more than everything"),
+    Rule(
+        "drawdown",
+        "The current drawdown of the backtest",
+        -0.15,
+        -0.30,
+        "a day in its history lost more than everything",
+    ),
     Rule("value_at_risk", "Daily value at risk (95 %)", -0.03, -0.05, _OUT_OF_RANGE),
     Rule("beta", "Absolute beta", 1.3, 1.8, "the benchmark does not vary", ".2f"),
     Rule(
         "correlation", "Average correlation", 0.6, 0.8, "it takes two holdings or more, each with varying prices", ".2f"
     ),
     Rule("cash_share", "The share of cash", 0.3, 0.6, _OUT_OF_RANGE),
-    Rule("price_coverage", "The share without enough price history", 0.0, 0.1, _NO_VALUE, zero_is_ok=True),
+    Rule("price_coverage", "The share without enough price history", 0.01, 0.1, _NO_VALUE),
 )
 
 _REASONS = {
     "no_holdings": "there are no holdings",
     "no_prices": "no holding has a price",
     "low_coverage": "less than half of the market value has enough price history",
-    "undefined_weights": "the holdings with enough price history cancel out and cannot represent the rest",
+    "incomplete_valuation": "not all holdings have a price",
 }
 
 
@@ -86,7 +110,9 @@ class _Scale:
         rule = self.rule
         if value is None:
             cause = _REASONS.get(reason or "", rule.undefined)
-            return Check(rule.name, "warning", None, self.warning, f"{self._is}unknown: {cause}.")
+            if rule.name == "price_coverage":
+                return Check(rule.name, "breach", None, self.breach, f"{self._is}unknown: {cause}.")
+            return Check(rule.name, "unknown", None, self.warning, f"{self._is}unknown: {cause}.")
         shown = f"{self._is}{value:{rule.number_format}}"
         if rule.crosses(value, self.breach):
             return Check(rule.name, "breach", value, self.breach, shown + self._at_breach)
@@ -96,15 +122,20 @@ class _Scale:
 
 
 _DEFAULT_SCALES = tuple(_Scale(rule, rule.warning, rule.breach) for rule in RULES)
+_DEFAULTS = {rule.name: Limits(rule.warning, rule.breach) for rule in RULES}
 
 
-def check_portfolio(
-    values: Mapping[str, float | None], thresholds: Mapping[str, Mapping[str, float]], reason: str | None
-) -> tuple[Check, ...]:
-    """Return the checks of the ``values``, one for each rule by name, in the order of :data:`RULES`.
+def limits_of(thresholds: Mapping[str, Mapping[str, float]]) -> tuple[Mapping[str, Limits], tuple[str, ...]]:
+    """Return every rule's limits for a person, and sentences about thresholds that do not count."""
+    if not thresholds:
+        return _DEFAULTS, ()
+    return {rule.name: Limits(*rule.limits(thresholds)) for rule in RULES}, ()
 
-    ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``, either of which may be absent. ``reason`` is
-    the report's, for undefined figures. A value at a threshold, apart from rounding, has crossed it.
-    """
-    scales = tuple(_Scale(rule, *rule.limits(thresholds)) for rule in RULES) if thresholds else _DEFAULT_SCALES
-    return tuple([scale.check(values[scale.rule.name], reason) for scale in scales])
+
+def check_portfolio(judged: Judged, limits: Mapping[str, Limits]) -> tuple[Check, ...]:
+    """Return the checks of the values, one for each rule, in the order of :data:`RULES`."""
+    if limits is _DEFAULTS:
+        scales = _DEFAULT_SCALES
+    else:
+        scales = tuple(_Scale(rule, limits[rule.name].warning, limits[rule.name].breach) for rule in RULES)
+    return tuple([scale.check(judged.values[scale.rule.name], judged.reason) for scale in scales])

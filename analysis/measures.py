@@ -6,8 +6,8 @@ are one column, ``(observations,)``. The definitions are those of empyrical-relo
 
 An undefined figure is NaN, and a NaN among the returns makes only the figures of its own column NaN. Whether there
 is variance, downside or a drawdown to divide by is decided by comparison with ``noise``, never with zero: rounding
-leaves a deviation of some 1e-17 in a constant return, and a division by it gives absurd ratios. It is the :data:`NOISE`
-of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
+leaves a deviation of some 1e-17 in a constant return, and a division by it gives absurd ratios. It is :data:`NOISE`, or
+for a weighted sum of returns their :func:`noise_of`.
 """
 
 import math
@@ -16,25 +16,31 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.models import Booleans, Floats, Integers
+from analysis.models import Floats, Integers
 
 TRADING_DAYS = 252
-"""Trading days per year."""
+"""Trading days per year, and the minimum number of returns for figures of a year and for the tails of 1 %."""
 
-NOISE = 1e-14
+HALF_YEAR = 125
+"""The minimum number of returns for the tails of 5 %."""
+
+NOISE = 1e-12
 """Daily deviations, mean losses and drawdowns up to this size are rounding, not information."""
 
+_ROUNDING = 1e-14
+"""The rounding in the returns of a holding."""
+
 CANCELED = 1e-12
-"""A sum of long and short parts (values, variances) this small relative to the sum of their sizes is rounding, too."""
+"""A sum of long and short values this small relative to the sum of their sizes is rounding, too."""
 
 LARGEST_TAIL = 0.05
 """The largest tail probability that :func:`worst_returns` supports."""
 
 
-def rounding(weights: Floats) -> Floats:
-    """Return the :data:`NOISE` in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies it."""
+def noise_of(weights: Floats) -> Floats:
+    """Return the noise in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies rounding."""
     gross: Floats = np.abs(weights).sum(axis=1)
-    return NOISE * np.maximum(gross, 1)
+    return np.maximum(NOISE, _ROUNDING * gross)
 
 
 def daily_rate(annual_rate: float) -> float:
@@ -248,41 +254,47 @@ def covariances(holding_returns: Floats, returns: Floats) -> Floats:
     return products / (len(returns) - 1)
 
 
-def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
-    """Return w_i (S w)_i: each holding's part of the variance of its portfolio, shape ``(portfolios, holdings)``.
+def risk_contributions(weights: Floats, covariance: Floats, deviation: Floats, noise: Floats) -> Floats:
+    """Return w_i (S w)_i / (w' S w): each holding's share of the variance, shape ``(portfolios, holdings)``.
 
-    The arguments have the same shape: ``weights`` w are 0 if not held, ``covariance`` is from :func:`covariances`,
-    ``deviations`` are the holdings' daily standard deviations. Undefined if the parts cancel out or none has variance.
+    ``weights`` w are 0 if not held, ``covariance`` is from :func:`covariances`, ``deviation`` the portfolios' daily
+    standard deviations, without which there is nothing to share. Those of a portfolio sum to 1.
     """
     parts = weights * covariance
-    scale = _average_deviation(weights, deviations)
-    parts[~((parts.sum(axis=1) > CANCELED * scale**2) & (scale > rounding(weights)))] = np.nan
-    return parts
+    return parts / np.where(deviation > noise, parts.sum(axis=1), np.nan)[:, None]
 
 
-def risk_contributions(parts: Floats) -> Floats:
-    """Return w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
-    return parts / parts.sum(axis=1, keepdims=True)
+def diversification_ratio(weights: Floats, deviations: Floats, deviation: Floats, noise: Floats) -> Floats:
+    """Return the sum of abs(w_i) s_i over the portfolio's own daily standard ``deviation``, ``(portfolios,)``.
 
-
-def diversification_ratio(parts: Floats, weights: Floats, deviations: Floats) -> Floats:
-    """Return the sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
-    return _average_deviation(weights, deviations) / np.sqrt(parts.sum(axis=1))
-
-
-def equal_risk_weights(held: Booleans, deviations: Floats) -> Floats:
-    """Return 1/s_i if ``held``, else 0, ``(portfolios, holdings)``; undefined for a holding without variance."""
-    return np.where(held, _quotient(1.0, deviations), 0.0)
-
-
-def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
-    """Return the mean of the pairwise correlations of each portfolio's ``count`` holdings; undefined for less than two.
-
-    ``equal_risk_returns`` are those with the :func:`equal_risk_weights`. Their variance is the sum of the correlations
-    of each holding with each, itself included.
+    The ``weights`` and the holdings' ``deviations`` are ``(portfolios, holdings)``.
     """
-    pairs = np.where(count > 1, count * (count - 1), np.nan)
-    return (standard_deviation(centered(equal_risk_returns)) ** 2 - count) / pairs
+    average: Floats = np.vecdot(np.abs(weights), deviations)
+    return _quotient(average, deviation, noise)
+
+
+def varying(weights: Floats, deviations: Floats) -> Floats:
+    """Return the weights, same shape, with 0 for holdings without variance, which correlate with nothing."""
+    return np.where(deviations > NOISE, weights, 0.0)
+
+
+def per_deviation(weights: Floats, deviations: Floats) -> Floats:
+    """Return w_i / s_i, same shape, of :func:`varying` holdings; 0 for the others."""
+    return np.divide(weights, deviations, out=np.zeros_like(weights), where=weights != 0)
+
+
+def average_correlation(standard_returns: Floats, weights: Floats) -> Floats:
+    """Return the sum over pairs of w_i w_j rho_ij / the sum of abs(w_i w_j); undefined for less than two holdings.
+
+    ``weights`` w, ``(portfolios, holdings)``, are those of :func:`varying` holdings. ``standard_returns`` are the sums
+    of the weighted returns, each divided by its holding's deviation: their variance contains each pair twice, and each
+    holding with itself.
+    """
+    squares = (weights * weights).sum(axis=1)
+    pairs = np.abs(weights).sum(axis=1) ** 2 - squares
+    several = (weights != 0).sum(axis=1) > 1
+    correlations = (standard_deviation(centered(standard_returns)) ** 2 - squares) / np.where(several, pairs, np.nan)
+    return np.clip(correlations, -1, 1)
 
 
 def optional(figures: Floats) -> list[float | None]:
@@ -298,11 +310,6 @@ def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
     for row, place in np.argwhere(~np.isfinite(rows)).tolist():
         values[row][place] = None
     return values
-
-
-def _average_deviation(weights: Floats, deviations: Floats) -> Floats:
-    average: Floats = np.vecdot(np.abs(weights), deviations)
-    return average
 
 
 def _mean_product(left: Floats, right: Floats) -> Floats:

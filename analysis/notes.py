@@ -1,29 +1,35 @@
-"""The reasons why figures of a report are null: a sentence for each cause, which names the unknown figures.
+"""The notes of a report: what its figures stand for, and why figures are null, a sentence for each cause.
 
-Figures that the report's ``reason`` or the lists of ``data_quality`` explain are not explained again: return-based
-figures without returns, and the unknown figures of a symbol that is missing, stale or short of history.
+Figures that the report's ``reasons`` or the lists of ``data_quality`` explain are not explained again: those of a
+section that is null, and the unknown figures of a symbol that is missing, stale, short of history or of unknown cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from types import NoneType
 from typing import get_args
 
+from analysis.measures import HALF_YEAR, TRADING_DAYS
 from analysis.models import Diversification, HoldingReport, Performance, Research, Risk, Stress, Valuation
 from analysis.returns import PriceTable, SymbolFigures
 
 _FEW_RETURNS = "there are not as many returns"
 _RUIN = "nothing compounds once a day lost more than everything, or gained beyond what a number can hold"
 _FLAT_BENCHMARK = "the benchmark does not vary"
-_NO_DAY_BEFORE = "no holding has a close of the day before"
+_NO_DAY_BEFORE = "no holding has a change of its last day"
+_NO_COST = "the cost of no holding with a price is known"
+_YEAR, _HALF_YEAR = (f"there are fewer than {least} returns" for least in (TRADING_DAYS, HALF_YEAR))
 _FEW_CLOSES = "there are not as many closes, or they do not vary"
 
+_PERIODS = tuple(f"performance.return_{period}" for period in ("1d", "5d", "21d", "63d", "ytd", "252d"))
 _CAUSES = {
-    "what is long and what is short cancel out": ("valuation.unrealized_pl_pct", "valuation.day_change_pct"),
+    "there is no cost to relate it to": ("valuation.unrealized_pl_pct", "holdings.unrealized_pl_pct"),
+    "there was no value the day before": ("valuation.day_change_pct",),
     _NO_DAY_BEFORE: ("valuation.day_change",),
+    _NO_COST: ("valuation.cost_basis", "valuation.unrealized_pl"),
     _FEW_RETURNS: (
-        *(f"performance.return_{period}" for period in ("5d", "21d", "63d", "ytd", "252d")),
+        *_PERIODS,
         *("holdings.return_21d", "holdings.return_252d"),
     ),
     _RUIN: (
@@ -40,8 +46,8 @@ _CAUSES = {
     "the holdings have no risk, or their risks cancel out": (
         *("holdings.risk_contribution", "diversification.diversification_ratio"),
     ),
-    "it takes two holdings or more, each with varying prices": ("diversification.average_correlation",),
-    "not all prices reach back that far without a long gap": (
+    "it takes two holdings with varying prices": ("diversification.average_correlation",),
+    "the prices of too large a part do not reach back that far": (
         *("stress.global_financial_crisis", "stress.covid_crash", "stress.inflation_bear_2022"),
     ),
     "the highs and lows, or as many closes, are not known": ("holdings.research.atr_14",),
@@ -52,6 +58,12 @@ _CAUSES = {
 }
 _CAUSE_OF = {figure: cause for cause, figures in _CAUSES.items() for figure in figures}
 _OUT_OF_RANGE = "it is beyond what a number can hold"
+_OF_A_YEAR = (
+    *("performance.cagr", "risk.calmar_ratio", "risk.alpha", "risk.sharpe_ratio", "risk.sortino_ratio"),
+    *("risk.information_ratio", "risk.value_at_risk_99", "risk.gaussian_value_at_risk_99"),
+    "risk.conditional_value_at_risk_99",
+)
+_OF_HALF_A_YEAR = ("risk.value_at_risk_95", "risk.conditional_value_at_risk_95")
 _COMPOUNDED = ("risk.calmar_ratio", "risk.max_drawdown_peak", "risk.max_drawdown_trough")
 _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
 
@@ -74,6 +86,11 @@ class Explainer:
         self._table = table
         self._research = research
         self._of_symbols: dict[str, tuple[str, ...]] = {}
+        self._known_sentences: dict[frozenset[str], tuple[str, ...]] = {}
+        self._splits = {
+            symbol: f"{symbol} is valued at its price divided by {ratio:g}, the ratio of its later splits."
+            for symbol, ratio in table.later_splits.items()
+        }
 
     def notes(
         self,
@@ -81,34 +98,67 @@ class Explainer:
         holdings: Sequence[HoldingReport],
         performance: Performance | None,
         risk: Risk | None,
-        diversification: Diversification,
+        diversification: Diversification | None,
         stress: Sequence[Stress] | None,
     ) -> tuple[str, ...]:
         """Return the sentences about one report."""
-        unknown: list[str] = []
-        if diversification.herfindahl_index is not None:
-            unknown += _unknown("valuation", valuation)
-        if performance and risk and stress:
-            unknown += _unknown("performance", performance)
-            unknown += _unknown("risk", risk)
-            unknown += _unknown("diversification", diversification)
+        unknown: set[str] = set()
+        if performance and risk and diversification and stress:
+            unknown.update(
+                _unknown("performance", performance),
+                _unknown("risk", risk),
+                _unknown("diversification", diversification),
+                [f"stress.{entry.scenario}" for entry in stress if entry.return_ is None],
+            )
             if diversification.diversification_ratio is None:
-                unknown.append("holdings.risk_contribution")
-            unknown += [f"stress.{entry.scenario}" for entry in stress if entry.return_ is None]
+                unknown.add("holdings.risk_contribution")
+        without_cost, of_symbols = 0, self._of_symbols
         for holding in holdings:
-            unknown += self._of_symbol(holding.symbol)
-        figures_of: dict[str, list[str]] = {}
-        for figure in sorted(set(unknown)):  # so that the order of the holdings changes nothing
-            figures_of.setdefault(_cause(figure, valuation, performance, risk), []).append(figure)
-        return tuple(f"No {', '.join(figures)}: {cause}." for cause, figures in figures_of.items())
+            symbol = holding.symbol
+            unknown.update(of_symbols[symbol] if symbol in of_symbols else self._of_symbol(symbol))
+            if holding.unrealized_pl_pct is None:
+                without_cost += holding.cost_basis is None
+                unknown.update(["holdings.unrealized_pl_pct"] if holding.unrealized_pl is not None else [])
+        if any(holding.market_value is not None for holding in holdings):
+            unknown.update(_unknown("valuation", valuation))
+        causes = _causes_here(valuation, performance, risk)
+        why = self._sentences(frozenset(unknown)) if not causes else _sentences(unknown, causes)
+        return (*self._about(valuation, holdings, performance, without_cost), *why)
+
+    def _sentences(self, unknown: frozenset[str]) -> tuple[str, ...]:
+        """Return the sentences without any cause of the report's own, which are the same for many."""
+        if unknown not in self._known_sentences:
+            self._known_sentences[unknown] = _sentences(unknown, {})
+        return self._known_sentences[unknown]
+
+    def _about(
+        self,
+        valuation: Valuation,
+        holdings: Sequence[HoldingReport],
+        performance: Performance | None,
+        without_cost: int,
+    ) -> Iterator[str]:
+        """Yield what the figures of one report stand for."""
+        if performance:
+            yield (
+                "Hypothetical: performance, risk and stress are those of today's holdings, held in the same mix since "
+                f"{performance.start}."
+            )
+        if self._splits:
+            yield from [self._splits[holding.symbol] for holding in holdings if holding.symbol in self._splits]
+        if without_cost and valuation.cost_basis is not None:
+            yield (
+                f"The cost of {without_cost} of {len(holdings)} holdings is unknown: the portfolio's cost_basis and "
+                "unrealized_pl are of the others."
+            )
 
     def _of_symbol(self, symbol: str) -> Sequence[str]:
-        """Return the unknown figures of a symbol, the same for all users."""
-        if symbol not in self._of_symbols:
-            figures, research = self._table.figures.get(symbol), self._research.get(symbol)
-            measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
-            self._of_symbols[symbol] = (*measured, *(_unknown("holdings.research", research) if research else ()))
-        return self._of_symbols[symbol]
+        """Determine the unknown figures of a symbol, the same for all users."""
+        figures, research = self._table.figures.get(symbol), self._research.get(symbol)
+        measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
+        found = (*measured, *(_unknown("holdings.research", research) if research else ()))
+        self._of_symbols[symbol] = found
+        return found
 
 
 def _unknown(part: str, record: object) -> Sequence[str]:
@@ -118,19 +168,35 @@ def _unknown(part: str, record: object) -> Sequence[str]:
     return [f"{part}.{name}" for name, figure in zip(_NAMES[type(record)], figures, strict=True) if figure is None]
 
 
-def _cause(figure: str, valuation: Valuation, performance: Performance | None, risk: Risk | None) -> str:
-    if figure == "valuation.day_change_pct" and valuation.day_change is None:
-        return _NO_DAY_BEFORE
+def _sentences(unknown: Collection[str], causes: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a sentence for each cause of ``unknown`` figures, ``causes`` before the usual ones."""
+    figures_of: dict[str, list[str]] = {}
+    for figure in sorted(unknown):  # so that the order of the holdings changes nothing
+        usual = _CAUSE_OF.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
+        figures_of.setdefault(causes.get(figure, usual), []).append(figure)
+    return tuple(f"No {', '.join(figures)}: {cause}." for cause, figures in figures_of.items())
+
+
+def _causes_here(valuation: Valuation, performance: Performance | None, risk: Risk | None) -> dict[str, str]:
+    """Return the causes of unknown figures that are another unknown figure or the length of the window."""
+    causes: dict[str, str] = {}
+    if valuation.day_change is None:
+        causes["valuation.day_change_pct"] = _NO_DAY_BEFORE
+    if valuation.cost_basis is None:
+        causes["valuation.unrealized_pl_pct"] = _NO_COST
     if performance and risk:
-        if figure.startswith("performance.return_") and not _too_short(figure, performance):
-            return _RUIN
-        if figure in _COMPOUNDED and risk.max_drawdown is None:
-            return _RUIN
-        if figure in _OVER_BENCHMARK and risk.beta is None:
-            return _FLAT_BENCHMARK
-        if figure.startswith("risk.") and risk.annual_volatility is None:
-            return _OUT_OF_RANGE
-    return _CAUSE_OF.get(figure, _FEW_CLOSES if figure.startswith("holdings.research.") else _OUT_OF_RANGE)
+        if risk.annual_volatility is None:
+            causes |= dict.fromkeys([f"risk.{name}" for name in _NAMES[Risk]], _OUT_OF_RANGE)
+        if risk.beta is None:
+            causes |= dict.fromkeys(_OVER_BENCHMARK, _FLAT_BENCHMARK)
+        if risk.max_drawdown is None:
+            causes |= dict.fromkeys(_COMPOUNDED, _RUIN)
+            causes |= {figure: _RUIN for figure in _PERIODS if not _too_short(figure, performance)}
+        if performance.observations < TRADING_DAYS:
+            causes |= dict.fromkeys(_OF_A_YEAR, _YEAR)
+        if performance.observations < HALF_YEAR:
+            causes |= dict.fromkeys(_OF_HALF_A_YEAR, _HALF_YEAR)
+    return causes
 
 
 def _too_short(figure: str, performance: Performance) -> bool:

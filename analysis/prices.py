@@ -18,15 +18,10 @@ MAX_GAP = 5
 LARGEST_MOVE = 0.6
 """A larger daily return, by adjusted closes, is probably an unadjusted split or a wrong price."""
 
-SHORTEST_STREAK = 5
-"""The minimum number of consecutive days without volume that is reported: fewer are usual for rarely traded shares."""
-
 _SENTENCES: dict[PriceIssueKind, str] = {
     "duplicate_days": "The source gave more than one price for {days}: the last one counts.",
     "unordered_days": "The source gave {days}, out of order: they were sorted.",
-    "missing_days": "There is no price for {days}: up to five in a row, the price before is used for them.",
-    "jumps": "The adjusted price moved by more than 60 % on {days}: check for an unadjusted split.",
-    "no_volume": "Nothing was traded on {days}: the price may not be a market price.",
+    "jump": "The adjusted price moved by more than 60 % on {days}: check for an unadjusted split.",
     "behind_market": "There is no price yet for {days}: the last known price counts.",
     "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
     "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
@@ -98,13 +93,13 @@ def find_issues(bars: Bars, trading_days: Dates) -> tuple[PriceIssue, ...]:
 
 def symbol_issue(symbol: str, issue: PriceIssue) -> SymbolIssue:
     """Return the issue with its symbol and its sentence."""
-    return SymbolIssue(symbol, issue.kind, issue.days, issue.first, issue.new_symbol, describe(issue))
+    return SymbolIssue(symbol, issue.kind, issue.date, describe(issue), count=issue.count, new_symbol=issue.new_symbol)
 
 
 def describe(issue: PriceIssue) -> str:
     """Return a sentence about an issue, with the action that was taken or is needed."""
-    since = f" since {issue.first}" if issue.first else ""
-    days = f"{issue.days} {'day' if issue.days == 1 else 'days'}{f', the first {issue.first}' if issue.first else ''}"
+    since = f" since {issue.date}" if issue.date else ""
+    days = f"{issue.count} {'day' if issue.count == 1 else 'days'}{f', the first {issue.date}' if issue.date else ''}"
     return _SENTENCES[issue.kind].format(days=days, since=since, new_symbol=issue.new_symbol)
 
 
@@ -114,12 +109,8 @@ def _are_prices(numbers: Floats) -> Booleans:
 
 def _find(known: Dates, recent: Bars, trading_days: Dates) -> Iterator[PriceIssue]:
     """Yield the issues of the ``recent`` bars; ``known`` are all dates with a price up to the as-of date."""
-    inside = (trading_days >= recent.dates[0]) & (trading_days <= recent.dates[-1]) if len(recent.dates) else False
-    yield from issue_of("missing_days", trading_days[inside & ~np.isin(trading_days, recent.dates)])
     moves = recent.adj_close[1:] / recent.adj_close[:-1] - 1
-    yield from issue_of("jumps", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
-    if recent.volume is not None and recent.volume.any():  # an index has no volume
-        yield from issue_of("no_volume", recent.dates[_in_streaks(recent.volume == 0)])
+    yield from issue_of("jump", recent.dates[1:][np.abs(moves) > LARGEST_MOVE])
     if len(known):
         yield from issue_of("behind_market", trading_days[trading_days > known[-1]])
 
@@ -127,13 +118,4 @@ def _find(known: Dates, recent: Bars, trading_days: Dates) -> Iterator[PriceIssu
 def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:
     """Yield the issue of these days, if there are any."""
     if len(days):
-        yield PriceIssue(kind, len(days), days.min().astype("datetime64[D]").item())
-
-
-def _in_streaks(found: Booleans) -> Booleans:
-    """Return True for the days in streaks of at least :data:`SHORTEST_STREAK` days."""
-    edges = np.flatnonzero(np.diff(found, prepend=False, append=False))
-    reported = np.zeros_like(found)
-    for start, end in edges.reshape(-1, 2):
-        reported[start:end] = end - start >= SHORTEST_STREAK
-    return reported
+        yield PriceIssue(kind, days.min().astype("datetime64[D]").item(), count=len(days))

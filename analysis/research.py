@@ -56,6 +56,7 @@ def research_symbols(bars: Mapping[str, Bars], as_of: date) -> list[Research]:
             as_of=as_of,
             close=float(own.close[-1]),
             adj_close=float(own.adj_close[-1]),
+            signal_since=None,
             **dict(zip(figures, row, strict=True)),
         )
         for (symbol, own), row in zip(known.items(), rows, strict=True)

@@ -68,7 +68,8 @@ class PreparedPrices:
     first_day: Integers
     included: Booleans
     close: Floats
-    previous_close: Floats
+    day_return: Floats
+    volatility: Floats
     episode_returns: Floats
     figures: tuple[SymbolFigures, ...]
     issues: tuple[SymbolIssue, ...]
@@ -89,13 +90,16 @@ class PriceTable:
         first_day: row of ``dates`` with the first usable price, ``(symbols,)``; the number of dates if there is none.
         included: whether the symbol takes part in return-based figures, ``(symbols,)``.
         close: last raw close, ``(symbols,)``.
-        previous_close: raw close as of the trading day before ``as_of``, carried forward; NaN if none, ``(symbols,)``.
+        day_return: the part of the last close that the last day changed, NaN if unknown, ``(symbols,)``.
+        volatility: own annual volatility, NaN if unknown, ``(symbols,)``.
+        later_splits: the product of the ratios of splits after ``as_of``, for symbols that have some.
         episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol's
             history does not reach back that far, ``(episodes, symbols)``.
         reported: the symbol figures in reports, from price and date to beta except the history, as Python objects for
             lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a symbol
             without a column.
         issues: the price issues of each symbol that has some, with or without a column.
+        run_issues: the issues of the whole run.
     """
 
     as_of: date
@@ -106,11 +110,14 @@ class PriceTable:
     first_day: Integers
     included: Booleans
     close: Floats
-    previous_close: Floats
+    day_return: Floats
+    volatility: Floats
+    later_splits: Mapping[str, float]
     episode_returns: Floats
     figures: Mapping[str, SymbolFigures]
     reported: Objects
     issues: Mapping[str, tuple[SymbolIssue, ...]]
+    run_issues: tuple[SymbolIssue, ...]
 
 
 def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
@@ -154,7 +161,8 @@ def prepare_prices(
     benchmark_prices = _align([benchmark], trading_days, dates).prices[0]
     benchmark_returns = benchmark_prices[1:] / benchmark_prices[:-1] - 1
     included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
-    figures = _figures(aligned, first_day, *_own_risk(returns, benchmark_returns, first_day, included))
+    volatility, beta = _own_risk(returns, benchmark_returns, first_day, included)
+    figures = _figures(aligned, first_day, volatility, beta)
     return PreparedPrices(
         as_of=as_of,
         dates=dates,
@@ -164,7 +172,8 @@ def prepare_prices(
         first_day=first_day,
         included=included,
         close=aligned.close,
-        previous_close=aligned.previous_close,
+        day_return=aligned.day_return,
+        volatility=volatility,
         episode_returns=episode_returns(priced.values(), trading_days),
         figures=figures,
         issues=(
@@ -180,6 +189,8 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
     figures = [own for part in parts for own in part.figures]
     issues: dict[str, tuple[SymbolIssue, ...]] = {}
     for issue in dict.fromkeys(issue for part in parts for issue in part.issues):
+        if issue.symbol is None:
+            continue
         issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     return PriceTable(
         as_of=parts[0].as_of,
@@ -190,11 +201,14 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         first_day=np.concatenate([part.first_day for part in parts]),
         included=np.concatenate([part.included for part in parts]),
         close=np.concatenate([part.close for part in parts]),
-        previous_close=np.concatenate([part.previous_close for part in parts]),
+        day_return=np.concatenate([part.day_return for part in parts]),
+        volatility=np.concatenate([part.volatility for part in parts]),
+        later_splits={},
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
         figures=dict(zip(symbols, figures, strict=True)),
         reported=np.array([_reported(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
         issues=issues,
+        run_issues=(),
     )
 
 
@@ -209,7 +223,7 @@ class _Aligned:
     prices: Floats
     outdated: Booleans
     close: Floats
-    previous_close: Floats
+    day_return: Floats
     price_dates: list[date]
 
 
@@ -218,7 +232,7 @@ def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Align
     prices = np.full((len(own_bars), len(dates)), np.nan)
     outdated = np.ones(prices.shape, dtype=np.bool_)
     close = np.empty(len(own_bars))
-    previous_close = np.full(len(own_bars), np.nan)
+    day_return = np.full(len(own_bars), np.nan)
     price_dates: list[date] = []
     day_numbers = np.arange(len(trading_days) - len(dates), len(trading_days))
     for symbol, own in enumerate(own_bars):
@@ -230,9 +244,9 @@ def _align(symbols: Iterable[Bars], trading_days: Dates, dates: Dates) -> _Align
         outdated[symbol, start:] = ages > MAX_GAP
         close[symbol] = own.close[bars[-1]]
         if len(known) > 1:
-            previous_close[symbol] = own.close[known[-2]]
+            day_return[symbol] = 1 - own.adj_close[known[-2]] / own.adj_close[known[-1]]
         price_dates.append(_to_date(own.dates[bars[-1]]))
-    return _Aligned(prices, outdated, close, previous_close, price_dates)
+    return _Aligned(prices, outdated, close, day_return, price_dates)
 
 
 def _usable_returns(aligned: _Aligned) -> tuple[Floats, Integers]:

@@ -68,7 +68,7 @@ def prepare(mongodb: DocumentDatabase) -> None:
 
 def peaks(url: str) -> dict[str, float]:
     """Do the work of a worker's first page; return the peak memory in MB after each step."""
-    from analysis.advice import Adviser
+    from analysis.decisions import Adviser
     from analysis.report import analyze_portfolios
     from analysis.returns import join_prices
     from stores.portfolios import PortfolioStore
@@ -89,7 +89,7 @@ def peaks(url: str) -> dict[str, float]:
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
         reports = ReportStore(mongodb)
         reports.ensure_indexes()
-        reports.save(analyze_portfolios(owned, table, adviser, "run", 0.0), shared)
+        reports.save(analyze_portfolios(owned, table, adviser, {}, "run", 0.0), shared)
         found["page"] = _peak()
     return found
 

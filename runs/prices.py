@@ -166,7 +166,7 @@ def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History
         dates = new[symbol].bars.dates
         # The symbol may belong to another company by now.
         if listing.since is None or not len(dates) or dates[-1].item() - OVERLAP < listing.since:
-            known[symbol] = [PriceIssue(listing.status, None, listing.since, listing.new_symbol)]
+            known[symbol] = [PriceIssue(listing.status, listing.since, new_symbol=listing.new_symbol)]
     for symbol, own in new.items():
         issues = [issue for issue in own.issues if issue.kind not in _LISTINGS] + known.get(symbol, [])
         update.histories[symbol] = replace(own, issues=tuple(issues))

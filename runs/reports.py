@@ -4,11 +4,14 @@ import logging
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from analysis.advice import Adviser
-from analysis.models import Portfolio, Report
+import numpy as np
+
+from analysis.decisions import Adviser
+from analysis.models import Instrument, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Outcome, PlannedRun, RunError
@@ -22,11 +25,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """The prices and research of a run's symbols; ``shared`` is the part that reports embed."""
+    """The prices and research of a run's symbols, and the facts about them; ``shared`` is the part that reports embed.
+
+    ``newest`` is false if the benchmark has prices after the table's date.
+    """
 
     table: PriceTable
     adviser: Adviser
     shared: Shared
+    instruments: Mapping[str, Instrument]
+    newest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,11 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
     portfolios = _portfolios(services, batch, run)
-    page = _Page(batch.run_id, run.parameters.risk_free_rate, universe_of(services, batch.plan_id))
+    page = _Page(
+        batch.run_id,
+        run.parameters.risk_free_rate,
+        universe_of(services, batch.plan_id, run.parameters.benchmark_symbol),
+    )
     reports = _reports(portfolios, page)
     if not run.dry_run:
         reports = _save(services, reports, page)
@@ -68,15 +80,22 @@ _building = threading.Lock()
 _kept: dict[str, Universe] = {}
 
 
-def universe_of(services: Services, plan_id: str) -> Universe:
+def universe_of(services: Services, plan_id: str, benchmark: str) -> Universe:
     """Return the run's universe; the first page of a run in this process builds it, the others wait and share it."""
     with _building:
         if plan_id not in _kept:
             _kept.clear()
             research, prices = services.batches.researched(plan_id)
-            adviser = Adviser({found.symbol: found for found in research})
-            _kept[plan_id] = Universe(join_prices(prices), adviser, Shared(research, adviser.standing()))
+            adviser, table = Adviser({found.symbol: found for found in research}), join_prices(prices)
+            newest = _is_newest(services, benchmark, table.as_of)
+            _kept[plan_id] = Universe(table, adviser, Shared(research, adviser.standing()), {}, newest)
         return _kept[plan_id]
+
+
+def _is_newest(services: Services, benchmark: str, as_of: date) -> bool:
+    """Return whether the benchmark has no stored price after ``as_of``: histories reach the newest day there is."""
+    stored = services.prices.load([benchmark])
+    return benchmark not in stored or not (stored[benchmark].bars.dates > np.datetime64(as_of)).any()
 
 
 def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], page: _Page) -> list[Report]:
@@ -94,7 +113,15 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], page: _Page) ->
 
 def _analyze(portfolios: Sequence[Portfolio], page: _Page) -> list[Report]:
     universe = page.universe
-    return analyze_portfolios(portfolios, universe.table, universe.adviser, page.run_id, page.risk_free_rate)
+    return analyze_portfolios(
+        portfolios,
+        universe.table,
+        universe.adviser,
+        universe.instruments,
+        page.run_id,
+        page.risk_free_rate,
+        universe.newest,
+    )
 
 
 def _analyze_alone(portfolio: Portfolio, page: _Page) -> Report:

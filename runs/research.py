@@ -46,7 +46,7 @@ def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date
     issues = [symbol_issue(symbol, issue) for symbol, own in histories.items() for issue in own.issues]
     missing = _days_without_benchmark(histories, benchmark)
     if missing and histories[benchmark].bars.dates[-1].item() == as_of:
-        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", len(missing), missing[0])))
+        issues.append(symbol_issue(benchmark, PriceIssue("behind_market", missing[0], count=len(missing))))
     return issues
 
 

@@ -24,7 +24,7 @@ type BatchKind = Literal["symbols", "users"]
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
-_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "previous_close", "episode_returns")
+_NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.advice import plan_orders
 from analysis.models import Action, Decision, Holding, Order, OrderPlan, Portfolio
+from analysis.orders import plan_orders
 from analysis.returns import History, SymbolFigures
 from tests.builders import PortfolioBuilder, a_portfolio, a_research
 

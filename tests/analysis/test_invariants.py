@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import measures
-from analysis.advice import Adviser
+from analysis.decisions import Adviser
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -59,7 +59,7 @@ invariant: Callable[[Callable[..., None]], Callable[..., None]] = settings(deadl
 
 
 def analyze(page: list[Portfolio]) -> list[Report]:
-    return analyze_portfolios(page, TABLE, ADVISER, "run", 0.01)
+    return analyze_portfolios(page, TABLE, ADVISER, {}, "run", 0.01)
 
 
 LABELS = ("symbol", "rule", "scenario")
