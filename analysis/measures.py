@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.models import Floats, Integers
+from analysis.models import Booleans, Floats, Integers
 
 TRADING_DAYS = 252
 """Trading days per year, and the minimum number of returns for figures of a year and for the tails of 1 %."""
@@ -32,6 +32,9 @@ _ROUNDING = 1e-14
 
 CANCELED = 1e-12
 """A sum of long and short values this small relative to the sum of their sizes is rounding, too."""
+
+_DOMINATED = 1e-5
+"""The weight of all pairs, relative to that of everything, below which rounding counts in their correlation."""
 
 LARGEST_TAIL = 0.05
 """The largest tail probability that :func:`worst_returns` supports."""
@@ -291,10 +294,27 @@ def average_correlation(standard_returns: Floats, weights: Floats) -> Floats:
     holding with itself.
     """
     squares = (weights * weights).sum(axis=1)
-    pairs = np.abs(weights).sum(axis=1) ** 2 - squares
     several = (weights != 0).sum(axis=1) > 1
-    correlations = (standard_deviation(centered(standard_returns)) ** 2 - squares) / np.where(several, pairs, np.nan)
-    return np.clip(correlations, -1, 1)
+    pairs = np.where(several, _pairs(weights), np.nan)
+    return np.clip((standard_deviation(centered(standard_returns)) ** 2 - squares) / pairs, -1, 1)
+
+
+def dominated(weights: Floats) -> Booleans:
+    """Return which portfolios have one holding beside which :func:`average_correlation` drowns in rounding."""
+    drowned: Booleans = _pairs(weights) <= _DOMINATED * np.abs(weights).sum(axis=1) ** 2
+    return drowned & ((weights != 0).sum(axis=1) > 1)
+
+
+def correlation_of_pairs(holding_returns: Floats, weights: Floats) -> float:
+    """Return the :func:`average_correlation` of one portfolio, pair by pair.
+
+    ``holding_returns`` are ``(observations, holdings)``, ``weights`` ``(holdings,)``, all of :func:`varying` holdings.
+    """
+    standard = standardized(centered(holding_returns))
+    # Relative to the largest, so that no product is too small for a number.
+    relative = weights / np.abs(weights).max()
+    products = np.triu(np.outer(relative, relative), 1)
+    return float(np.clip((products * (standard.T @ standard)).sum() / len(standard) / np.abs(products).sum(), -1, 1))
 
 
 def optional(figures: Floats) -> list[float | None]:
@@ -310,6 +330,11 @@ def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
     for row, place in np.argwhere(~np.isfinite(rows)).tolist():
         values[row][place] = None
     return values
+
+
+def _pairs(weights: Floats) -> Floats:
+    pairs: Floats = np.abs(weights).sum(axis=1) ** 2 - (weights * weights).sum(axis=1)
+    return pairs
 
 
 def _mean_product(left: Floats, right: Floats) -> Floats:

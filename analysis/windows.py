@@ -115,6 +115,10 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     figures.risk_contribution[held.positions[rows[present]]] = contributions[present]
     figures.diversification_ratio[members] = measures.diversification_ratio(weights, deviations, deviation, noise)
     figures.average_correlation[members] = measures.average_correlation(standard_returns, correlating)
+    for row in np.flatnonzero(measures.dominated(correlating)).tolist():
+        some = correlating[row] != 0
+        exact = measures.correlation_of_pairs(window.returns_of(columns[row, some]), correlating[row, some])
+        figures.average_correlation[members[row]] = exact
     values = measures.values(returns)
     betas = measures.beta(returns, window.benchmark)
     figures.stress[: len(OF_THE_WINDOW), members] = stress_returns(returns, values, betas)
@@ -213,6 +217,10 @@ class _Window:
             covariances[some] = measures.covariances(of_holdings, returns[some].T)
         returns += self._rate * cash[:, None]
         return returns.T, other_returns.T, covariances
+
+    def returns_of(self, columns: Integers) -> Floats:
+        """Return the returns of some symbols, ``(observations, symbols)``."""
+        return self._returns[columns].T
 
     def measure(self, block: _Block) -> Iterator[tuple[Performance, Risk]]:
         """Yield the figures of the portfolios of a block."""

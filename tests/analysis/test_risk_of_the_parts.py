@@ -5,10 +5,12 @@ from scipy import stats
 
 from analysis import measures
 from analysis.models import Floats
+from tests.builders import a_portfolio, a_table, analyze, random_walk, weekdays
 
 # Two portfolios of three holdings each out of four symbols; 0.0 pads the second one, which holds two.
 RETURNS = np.random.default_rng(1).normal(0.0004, [0.005, 0.01, 0.015, 0.02], (300, 4))
 SYMBOLS = np.array([[0, 1, 2], [1, 3, 3]])
+DAYS = weekdays(300)
 WEIGHTS = np.array([[0.4, 0.3, 0.2], [1.2, -0.5, 0.0]])
 
 
@@ -122,3 +124,20 @@ def test_rounding_is_no_variance_to_contribute_to() -> None:
 
     assert np.isnan(contributions(WEIGHTS, small)).all()
     assert np.isnan(diversification_ratio(WEIGHTS, small)).all()
+
+
+@pytest.mark.parametrize("dust", [1e-3, 1e-7, 1e-12, 1e-200])
+def test_the_average_correlation_beside_one_large_holding_is_that_of_its_pairs(dust: float) -> None:
+    symbols = {f"S{number}": random_walk(DAYS, number + 1) for number in range(3)}
+    table = a_table(symbols, random_walk(DAYS, 9))
+    portfolio = a_portfolio().holding("S0", 1e3).holding("S1", 1e3 * dust).holding("S2", -2e3 * dust)
+
+    (report,) = analyze(table, portfolio)
+
+    weights = np.array([holding.weight for holding in report.holdings], dtype=float)
+    correlations = np.array(np.corrcoef(table.returns.T))
+    # Beside the large holding, the pair of the small ones is nothing.
+    products = weights[0] * weights[1:] / dust
+    expected = products @ correlations[0, 1:] / np.abs(products).sum()
+    assert report.diversification is not None
+    assert report.diversification.average_correlation == pytest.approx(expected, abs=max(1e-9, 2 * dust))

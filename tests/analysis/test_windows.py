@@ -143,7 +143,7 @@ class TestMinimumObservations:
         assert {getattr(own, name) is not None for name in (*self.OF_A_YEAR, *self.TAILS)} == {yearly}
 
 
-OF_SIZE = (*("performance", "risk", "diversification"),)
+OF_RETURNS = ("performance", "risk", "diversification")
 
 
 def figures(report: Report) -> dict[str, float]:
