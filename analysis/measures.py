@@ -301,8 +301,8 @@ def average_correlation(standard_returns: Floats, weights: Floats) -> Floats:
 
 def dominated(weights: Floats) -> Booleans:
     """Return which portfolios have one holding beside which :func:`average_correlation` drowns in rounding."""
-    drowned: Booleans = _pairs(weights) <= _DOMINATED * np.abs(weights).sum(axis=1) ** 2
-    return drowned & ((weights != 0).sum(axis=1) > 1)
+    several: Booleans = (weights != 0).sum(axis=1) > 1
+    return np.logical_and(several, _pairs(weights) <= _DOMINATED * np.abs(weights).sum(axis=1) ** 2)
 
 
 def correlation_of_pairs(holding_returns: Floats, weights: Floats) -> float:
