@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from analysis.models import Holding, InvalidHolding, Portfolio, Series
+from analysis.models import Holding, Instrument, InvalidHolding, Portfolio, Series
 from analysis.returns import join_prices, prepare_prices
 from analysis.series import portfolio_series
 from records import Parameters
@@ -38,7 +38,7 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
         raise NoSeries("the stored prices do not cover its date.")
     held = {symbol: bars[symbol] for symbol in symbols if symbol in bars}
     table = join_prices([prepare_prices(held, bars[benchmark], as_of, parameters.lookback_days)])
-    series = portfolio_series(portfolio, table, {}, parameters.risk_free_rate)
+    series = portfolio_series(portfolio, table, _instruments(report), parameters.risk_free_rate)
     if series is None:
         raise NoSeries("the prices of its holdings are no longer stored.")
     return series
@@ -56,3 +56,13 @@ def _portfolio(report: dict[str, Any]) -> Portfolio:
             InvalidHolding(of["symbol"], "invalid", of["quantity"], of["avg_price"]) for of in invalid
         ),
     )
+
+
+def _instruments(report: dict[str, Any]) -> dict[str, Instrument]:
+    """Return the multipliers behind the values in a report, whatever is known of the instruments by now."""
+    found = {}
+    for of in report["holdings"]:
+        value, price = (of["cost_basis"], of["avg_price"]) if of["price"] is None else (of["market_value"], of["price"])
+        if value and price:
+            found[of["symbol"]] = Instrument(multiplier=value / (of["quantity"] * price))
+    return found

@@ -1,10 +1,12 @@
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import empyrical
 import numpy as np
 import pytest
 
+from analysis.models import Report
+from records import SymbolIssue
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
 
@@ -242,3 +244,35 @@ class TestUndefined:
         assert report.risk.annual_volatility is not None
         drawdown = next(check for check in report.checks if check.rule == "drawdown")
         assert "lost more than everything" in drawdown.message
+
+
+class TestNotes:
+    def test_a_price_divided_by_later_splits_is_told(self) -> None:
+        table = replace(TABLE, later_splits={"A": 4.0, "C": 3.0})
+
+        held, other = analyze(table, a_portfolio().holding("A", 1), a_portfolio().holding("B", 1))
+
+        def told(report: Report) -> list[str]:
+            assert report.data_quality is not None
+            return [note for note in report.data_quality.notes if "divided" in note]
+
+        assert told(held) == ["A is valued at its price divided by 4, the ratio of its later splits."]
+        assert told(other) == []
+
+    def test_issues_of_the_run_are_in_every_report(self) -> None:
+        issue = SymbolIssue("SPY", "benchmark_without_dividends", None, "It pays none.")
+        table = replace(TABLE, run_issues=(issue,))
+
+        for report in analyze(table, a_portfolio().holding("A", 1), a_portfolio().cash(5), a_portfolio().cash(-5)):
+            assert report.data_quality is not None
+            assert report.data_quality.price_issues == (issue,)
+
+    def test_the_notes_of_the_documents_are_passed_on(self) -> None:
+        portfolio = a_portfolio().holding("A", 1).build()
+        analyzed, skipped = (
+            PortfolioBuilder(replace(portfolio, notes=("It is no object.",), cash=cash)) for cash in (0.0, -1e9)
+        )
+
+        for report in analyze(TABLE, analyzed, skipped):
+            assert report.data_quality is not None
+            assert report.data_quality.notes[0] == "It is no object."

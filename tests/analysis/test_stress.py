@@ -170,7 +170,7 @@ class TestEpisodes:
         crash = over(OLD, EPISODES[0].start, EPISODES[0].end) / 2
         assert crisis.return_ == (None if coverage is None else pytest.approx(crash, rel=1e-9))
         assert crisis.loss == (None if coverage is None else pytest.approx(20_000 * crash, rel=1e-9))
-        assert {entry.coverage for entry in stress if entry.scenario not in {"global_financial_crisis"}} == {1}
+        assert {entry.coverage for entry in stress if entry.scenario != "global_financial_crisis"} == {1}
 
     def test_a_holding_too_young_for_the_window_takes_part_in_an_episode_it_reaches_back_to(self) -> None:
         since = row(date(2020, 2, 10))

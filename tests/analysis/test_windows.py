@@ -116,6 +116,62 @@ class TestChoice:
         assert performance(only(analyze(table, portfolio))).observations == 400
 
 
+def plain_choice(held: dict[str, float]) -> tuple[int, set[str]]:
+    """Return the returns of the window of holdings at 100 each, and what is too young for it, by a plain search."""
+    ages = {name: AGES.get(name, 0 if name == "GONE" else 1_260) for name in held}
+    gross = sum(abs(quantity) for quantity in held.values())
+
+    def coverage(returns: int, side: int = 0) -> float:
+        sizes = [abs(q) for name, q in held.items() if ages[name] >= returns > 0 and (side == 0 or q * side > 0)]
+        return sum(sizes) / gross
+
+    def counts(returns: int) -> bool:
+        for side in (1, -1):
+            whole = sum(abs(q) for q in held.values() if q * side > 0) / gross
+            if whole > 0.05 and coverage(returns, side) < whole / 2:
+                return False
+        return coverage(returns) >= 0.5
+
+    windows = {age for age in ages.values() if age}
+    windows = {window for window in windows if counts(window)} or windows
+    best = sum(abs(q) for name, q in held.items() if ages[name]) / gross
+    chosen = max(window for window in windows if coverage(window) >= best - 0.05)
+    yearlong = [window for window in windows if window >= 252]
+    if chosen < 252 and yearlong and coverage(min(yearlong)) >= best - 0.25:
+        chosen = max(window for window in windows if coverage(window) >= coverage(min(yearlong)) - 0.05)
+    return chosen, {name for name in held if 0 < ages[name] < chosen}
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["S10", "S11", "GONE", *AGES]),
+            # With a fraction, so that no coverage lies at a threshold.
+            st.integers(1, 100).map(lambda size: size + 0.1234) | st.integers(-30, -1).map(lambda size: size - 0.4321),
+            min_size=1,
+            max_size=7,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_the_window_is_that_of_a_plain_search(page: list[dict[str, float]]) -> None:
+    page = [held for held in page if set(held) != {"GONE"}]
+    portfolios = [
+        Portfolio("user", tuple(Holding(name, quantity, 100.0) for name, quantity in held.items()), cash=1e5)
+        for held in page
+    ]
+
+    for held, report in zip(page, analyze(TABLE, *map(PortfolioBuilder, portfolios)), strict=True):
+        observations, young = plain_choice(held)
+        assert set(quality(report).young_symbols) == young
+        if report.performance:
+            assert report.performance.observations == observations
+        else:
+            assert report.reason == "low_coverage"
+
+
 class TestMinimumObservations:
     OF_A_YEAR = ("sharpe_ratio", "sortino_ratio", "calmar_ratio", "alpha", "information_ratio", "value_at_risk_99")
     TAILS = ("gaussian_value_at_risk_99", "conditional_value_at_risk_99")
