@@ -7,7 +7,7 @@ import numpy as np
 from analysis.checks import Judged
 from analysis.exposure import MIN_COVERAGE, TOLERANCE, Exposure
 from analysis.measures import CANCELED, optional_rows
-from analysis.models import Booleans, Floats, Objects, record
+from analysis.models import Booleans, Floats, Objects, Risk, record
 from analysis.valuation import Positions, Totals, count_by, largest_by, sum_by
 from analysis.windows import PageFigures
 
@@ -15,6 +15,10 @@ _SKIPPED = ("non_finite_value", "non_positive_value")
 _MOST_UNPRICED = 0.01
 """The largest unpriced share of everything owned beside which orders are planned."""
 
+_VALUES = (
+    *("largest_position", "effective_holdings", "gross_exposure", "cash_share"),
+    *("risk_concentration", "correlation", "price_coverage"),
+)
 _HOLDINGS_OF_A_FUND = 20
 """A diversified fund counts as so many holdings."""
 
@@ -97,37 +101,38 @@ def judged_values(
             1 - reported_coverage(totals, exposure),
         ]
     )
-    funds = count_by(positions.owner[positions.fund], size) > 0
+    held_funds = count_by(positions.owner[positions.fund], size) > 0
     rows = zip(
-        *columns,
-        figures.performance,
+        zip(*columns, strict=True),
         figures.risk,
         judgment.verdicts,
         complete.tolist(),
         sized.tolist(),
-        funds.tolist(),
+        held_funds.tolist(),
+        figures.performance,
         strict=True,
     )
-    judged = []
-    for largest, effective, gross, cash, concentration, correlation, excluded, performance, risk, *standing in rows:
-        beta = risk.beta if risk else None
-        values = {
-            "largest_position": largest,
-            "effective_holdings": effective,
-            "risk_concentration": concentration,
-            "gross_exposure": gross,
-            "volatility": risk.annual_volatility if risk else None,
-            "drawdown": risk.current_drawdown if risk else None,
-            "value_at_risk": risk.value_at_risk_95 if risk else None,
-            "beta": None if beta is None else abs(beta),
-            "correlation": correlation,
-            "cash_share": cash,
-            "price_coverage": excluded,
-        }
-        verdict, of_all, of_known_size, holds_funds = standing
-        observations = performance.observations if performance else None
-        judged.append(Judged(values, verdict.reason, of_all, of_known_size, holds_funds, observations))
-    return judged
+    return [
+        Judged(
+            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk),
+            reason=verdict.reason,
+            complete=of_everything,
+            sized=of_known_size,
+            diversified_funds=with_funds,
+            observations=performance.observations if performance else None,
+        )
+        for values, risk, verdict, of_everything, of_known_size, with_funds, performance in rows
+    ]
+
+
+def _values_of_returns(risk: Risk | None) -> dict[str, float | None]:
+    beta = risk.beta if risk else None
+    return {
+        "volatility": risk.annual_volatility if risk else None,
+        "drawdown": risk.current_drawdown if risk else None,
+        "value_at_risk": risk.value_at_risk_95 if risk else None,
+        "beta": None if beta is None else abs(beta),
+    }
 
 
 def reported_coverage(totals: Totals, exposure: Exposure) -> Floats:

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.models import Booleans, Floats, Integers
+from analysis.models import Floats, Integers
 
 TRADING_DAYS = 252
 """Trading days per year, and the minimum number of returns for figures of a year and for the tails of 1 %."""
@@ -32,9 +32,6 @@ _ROUNDING = 1e-14
 
 CANCELED = 1e-12
 """A sum of long and short values this small relative to the sum of their sizes is rounding, too."""
-
-_DOMINATED = 1e-5
-"""The weight of all pairs, relative to that of everything, below which rounding counts in their correlation."""
 
 LARGEST_TAIL = 0.05
 """The largest tail probability that :func:`worst_returns` supports."""
@@ -108,17 +105,17 @@ def sharpe_ratio(mean: Floats, deviation: Floats, noise: Floats | float = NOISE)
 
     For returns over a benchmark it is the information ratio.
     """
-    return _quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
+    return quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
 
 
 def sortino_ratio(mean: Floats, downside: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
-    return _quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
+    return quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
 
 
 def omega_ratio(excess: Floats, shortfall: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return sum(max(e, 0)) / sum(max(-e, 0)), the latter from the :func:`shortfalls`."""
-    return _quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
+    return quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
 
 
 def values(returns: Floats) -> Floats:
@@ -177,7 +174,7 @@ def drawdown_days(drawdown: Floats, noise: Floats | float = NOISE) -> tuple[Inte
 
 def calmar_ratio(growth_rate: Floats, deepest: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return the :func:`cagr` divided by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
-    return _quotient(growth_rate, -deepest, noise)
+    return quotient(growth_rate, -deepest, noise)
 
 
 def worst_returns(returns: Floats) -> Floats:
@@ -210,7 +207,7 @@ def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floa
 
 def standardized(centered_returns: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return (r - mean(r)) / std(r, ddof 0) of :func:`centered` returns, same shape; NaN without variance."""
-    return centered_returns * _quotient(1.0, np.sqrt(_mean_product(centered_returns, centered_returns)), noise)
+    return centered_returns * quotient(1.0, np.sqrt(_mean_product(centered_returns, centered_returns)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
@@ -246,75 +243,11 @@ def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
     return np.where(daily < 0, np.nan, daily) ** TRADING_DAYS - 1
 
 
-def covariances(holding_returns: Floats, returns: Floats) -> Floats:
-    """Return the sample covariance (ddof 1) of each holding with its portfolio, shape ``(portfolios, holdings)``.
-
-    ``holding_returns`` are ``(portfolios, holdings, observations)``. With S the covariance matrix of the holdings and w
-    their weights it is (S w)_i, without computing S.
-    """
-    # The deviations sum to zero, so the holdings' returns need not be centered as well.
-    products: Floats = np.matvec(holding_returns, centered(returns).T)
-    return products / (len(returns) - 1)
-
-
-def risk_contributions(weights: Floats, covariance: Floats, deviation: Floats, noise: Floats) -> Floats:
-    """Return w_i (S w)_i / (w' S w): each holding's share of the variance, shape ``(portfolios, holdings)``.
-
-    ``weights`` w are 0 if not held, ``covariance`` is from :func:`covariances`, ``deviation`` the portfolios' daily
-    standard deviations, without which there is nothing to share. Those of a portfolio sum to 1.
-    """
-    parts = weights * covariance
-    return parts / np.where(deviation > noise, parts.sum(axis=1), np.nan)[:, None]
-
-
-def diversification_ratio(weights: Floats, deviations: Floats, deviation: Floats, noise: Floats) -> Floats:
-    """Return the sum of abs(w_i) s_i over the portfolio's own daily standard ``deviation``, ``(portfolios,)``.
-
-    The ``weights`` and the holdings' ``deviations`` are ``(portfolios, holdings)``.
-    """
-    average: Floats = np.vecdot(np.abs(weights), deviations)
-    return _quotient(average, deviation, noise)
-
-
-def varying(weights: Floats, deviations: Floats) -> Floats:
-    """Return the weights, same shape, with 0 for holdings without variance, which correlate with nothing."""
-    return np.where(deviations > NOISE, weights, 0.0)
-
-
-def per_deviation(weights: Floats, deviations: Floats) -> Floats:
-    """Return w_i / s_i, same shape, of :func:`varying` holdings; 0 for the others."""
-    return np.divide(weights, deviations, out=np.zeros_like(weights), where=weights != 0)
-
-
-def average_correlation(standard_returns: Floats, weights: Floats) -> Floats:
-    """Return the sum over pairs of w_i w_j rho_ij / the sum of abs(w_i w_j); undefined for less than two holdings.
-
-    ``weights`` w, ``(portfolios, holdings)``, are those of :func:`varying` holdings. ``standard_returns`` are the sums
-    of the weighted returns, each divided by its holding's deviation: their variance contains each pair twice, and each
-    holding with itself.
-    """
-    squares = (weights * weights).sum(axis=1)
-    several = (weights != 0).sum(axis=1) > 1
-    pairs = np.where(several, _pairs(weights), np.nan)
-    return np.clip((standard_deviation(centered(standard_returns)) ** 2 - squares) / pairs, -1, 1)
-
-
-def dominated(weights: Floats) -> Booleans:
-    """Return which portfolios have one holding beside which :func:`average_correlation` drowns in rounding."""
-    several: Booleans = (weights != 0).sum(axis=1) > 1
-    return np.logical_and(several, _pairs(weights) <= _DOMINATED * np.abs(weights).sum(axis=1) ** 2)
-
-
-def correlation_of_pairs(holding_returns: Floats, weights: Floats) -> float:
-    """Return the :func:`average_correlation` of one portfolio, pair by pair.
-
-    ``holding_returns`` are ``(observations, holdings)``, ``weights`` ``(holdings,)``, all of :func:`varying` holdings.
-    """
-    standard = standardized(centered(holding_returns))
-    # Relative to the largest, so that no product is too small for a number.
-    relative = weights / np.abs(weights).max()
-    products = np.triu(np.outer(relative, relative), 1)
-    return float(np.clip((products * (standard.T @ standard)).sum() / len(standard) / np.abs(products).sum(), -1, 1))
+def quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
+    """Return numerator / denominator, undefined where that is up to ``noise`` or infinite."""
+    # An infinite denominator is an overflow: a division by it would give a false zero.
+    usable = (denominator > noise) & np.isfinite(denominator)
+    return numerator / np.where(usable, denominator, np.nan)
 
 
 def optional(figures: Floats) -> list[float | None]:
@@ -332,11 +265,6 @@ def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
     return values
 
 
-def _pairs(weights: Floats) -> Floats:
-    pairs: Floats = np.abs(weights).sum(axis=1) ** 2 - (weights * weights).sum(axis=1)
-    return pairs
-
-
 def _mean_product(left: Floats, right: Floats) -> Floats:
     return _sum_of_products(left, right) / len(left)
 
@@ -348,9 +276,3 @@ def _sum_of_products(left: Floats, right: Floats) -> Floats:
 
 def _without_noise(drawdown: Floats, noise: Floats | float) -> Floats:
     return np.where(drawdown >= -noise, 0.0, drawdown)
-
-
-def _quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
-    # An infinite denominator is an overflow: a division by it would give a false zero.
-    usable = (denominator > noise) & np.isfinite(denominator)
-    return numerator / np.where(usable, denominator, np.nan)

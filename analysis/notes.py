@@ -6,6 +6,8 @@ section that is null, and the unknown figures of a symbol that is missing, stale
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import date
+from functools import cache
 from operator import attrgetter
 from types import NoneType
 from typing import get_args
@@ -85,7 +87,7 @@ class Explainer:
     def __init__(self, table: PriceTable, research: Mapping[str, Research]) -> None:
         self._table = table
         self._research = research
-        self._of_symbols: dict[str, tuple[str, ...]] = {}
+        self._of_symbol, self._hypothetical = cache(self._unknown_of_symbol), cache(_hypothetical)
         self._known_sentences: dict[frozenset[str], tuple[str, ...]] = {}
         self._splits = {
             symbol: f"{symbol} is valued at its price divided by {ratio:g}, the ratio of its later splits."
@@ -112,17 +114,15 @@ class Explainer:
             )
             if diversification.diversification_ratio is None:
                 unknown.add("holdings.risk_contribution")
-        without_cost, of_symbols = 0, self._of_symbols
-        for holding in holdings:
-            symbol = holding.symbol
-            unknown.update(of_symbols[symbol] if symbol in of_symbols else self._of_symbol(symbol))
-            if holding.unrealized_pl_pct is None:
-                without_cost += holding.cost_basis is None
-                unknown.update(["holdings.unrealized_pl_pct"] if holding.unrealized_pl is not None else [])
+        unknown.update(*map(self._of_symbol, [holding.symbol for holding in holdings]))
+        without_profit = [holding for holding in holdings if holding.unrealized_pl_pct is None]
+        if any(holding.unrealized_pl is not None for holding in without_profit):
+            unknown.add("holdings.unrealized_pl_pct")
         if any(holding.market_value is not None for holding in holdings):
             unknown.update(_unknown("valuation", valuation))
         causes = _causes_here(valuation, performance, risk)
         why = self._sentences(frozenset(unknown)) if not causes else _sentences(unknown, causes)
+        without_cost = sum(holding.cost_basis is None for holding in without_profit)
         return (*self._about(valuation, holdings, performance, without_cost), *why)
 
     def _sentences(self, unknown: frozenset[str]) -> tuple[str, ...]:
@@ -140,10 +140,7 @@ class Explainer:
     ) -> Iterator[str]:
         """Yield what the figures of one report stand for."""
         if performance:
-            yield (
-                "Hypothetical: performance, risk and stress are those of today's holdings, held in the same mix since "
-                f"{performance.start}."
-            )
+            yield self._hypothetical(performance.start)
         if self._splits:
             yield from [self._splits[holding.symbol] for holding in holdings if holding.symbol in self._splits]
         if without_cost and valuation.cost_basis is not None:
@@ -152,13 +149,17 @@ class Explainer:
                 "unrealized_pl are of the others."
             )
 
-    def _of_symbol(self, symbol: str) -> Sequence[str]:
-        """Determine the unknown figures of a symbol, the same for all users."""
+    def _unknown_of_symbol(self, symbol: str) -> tuple[str, ...]:
+        """Return the unknown figures of a symbol, the same for all users."""
         figures, research = self._table.figures.get(symbol), self._research.get(symbol)
         measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
-        found = (*measured, *(_unknown("holdings.research", research) if research else ()))
-        self._of_symbols[symbol] = found
-        return found
+        return (*measured, *(_unknown("holdings.research", research) if research else ()))
+
+
+def _hypothetical(start: date) -> str:
+    return (
+        f"Hypothetical: performance, risk and stress are those of today's holdings, held in the same mix since {start}."
+    )
 
 
 def _unknown(part: str, record: object) -> Sequence[str]:

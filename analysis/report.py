@@ -1,16 +1,15 @@
 """The reports of a page of portfolios: all are valued, then measured, then written one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
-from analysis.checks import Judged, check_portfolio, limits_of
+from analysis.checks import Judged, Limits, check_portfolio, limits_of
 from analysis.decisions import Adviser, Situation
-from analysis.exposure import SMALL_SIDE, Exposure, expose
-from analysis.judging import Judgment, Verdict, judge, judged_values, reported_coverage
-from analysis.measures import optional, optional_rows
+from analysis.exposure import expose
+from analysis.judging import Judgment, Verdict, judge, judged_values
+from analysis.measures import optional_rows
 from analysis.models import (
     DataQuality,
     Diversification,
@@ -28,11 +27,11 @@ from analysis.models import (
 )
 from analysis.notes import Explainer
 from analysis.orders import plan_orders
+from analysis.quality import data_qualities
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
-from analysis.valuation import Positions, Totals, diversified_funds, owned_by, value_positions
+from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
-from records import SymbolIssue
 
 _CURRENCY = "USD"
 _MEASURED = ("performance", "risk", "diversification", "stress")
@@ -60,25 +59,39 @@ def analyze_portfolios(
     exposure = expose(positions, totals, table)
     judgment = judge(positions, totals, exposure, newest=newest)
     figures = measure_page(positions, totals, exposure, judgment.measurable, table, risk_free_rate)
-    writer = _Writer(table, adviser, instruments, funds, run_id)
-    measured = zip(
+    columns = zip(
         _valuations(totals),
-        _holdings(portfolios, positions, totals, figures, judgment, table),
+        _holdings(positions, totals, figures, judgment, table),
         figures.performance,
         figures.risk,
         _diversifications(totals, figures, judgment),
         _stresses(totals, figures, judgment),
         strict=True,
     )
-    columns = (
+    measured = [_Figures(*row) for row in columns]
+    limits = [limits_of(portfolio.thresholds) for portfolio in portfolios]
+    explainer = Explainer(table, adviser.research)
+    notes = [
+        (*portfolio.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
+        for portfolio, (_, doubts), verdict, own in zip(portfolios, limits, judgment.verdicts, measured, strict=True)
+    ]
+    rows = zip(
         portfolios,
         judgment.verdicts,
+        [own for own, _ in limits],
         judged_values(positions, totals, exposure, figures, judgment),
-        _data_qualities(portfolios, positions, totals, exposure, judgment, table),
         totals.total_value.tolist(),
-        [_Figures(*row) for row in measured],
+        measured,
+        data_qualities(portfolios, positions, totals, exposure, judgment, table, notes),
+        strict=True,
     )
-    return [writer.report(*row) for row in zip(*columns, strict=True)]
+    writer = _Writer(table, adviser, instruments, funds, run_id)
+    return [
+        writer.skipped(portfolio, verdict, quality)
+        if verdict.skipped
+        else writer.analyzed(portfolio, verdict, own_limits, judged, own, quality, total_value)
+        for portfolio, verdict, own_limits, judged, total_value, own, quality in rows
+    ]
 
 
 @record
@@ -91,6 +104,12 @@ class _Figures:
     risk: Risk | None
     diversification: Diversification | None
     stress: tuple[Stress, ...] | None
+
+    def notes(self, explainer: Explainer) -> tuple[str, ...]:
+        """Return the notes about them."""
+        return explainer.notes(
+            self.valuation, self.holdings, self.performance, self.risk, self.diversification, self.stress
+        )
 
 
 class _Writer:
@@ -105,44 +124,45 @@ class _Writer:
         run_id: str,
     ) -> None:
         self._table, self._adviser, self._instruments, self._funds = table, adviser, instruments, funds
-        self._explainer = Explainer(table, adviser.research)
         self._run_id = run_id
 
-    def report(
+    def skipped(self, portfolio: Portfolio, verdict: Verdict, quality: DataQuality) -> Report:
+        """Return the report of a portfolio that is not analyzed."""
+        absent = dict.fromkeys(_SECTIONS, verdict.reason or "")
+        common = (self._run_id, portfolio.user_id, self._table.as_of, _CURRENCY)
+        return Report(*common, "skipped", verdict.reason, absent, data_quality=quality)
+
+    def analyzed(
         self,
         portfolio: Portfolio,
         verdict: Verdict,
+        limits: Mapping[str, Limits],
         judged: Judged,
+        figures: _Figures,
         quality: DataQuality,
         total_value: float,
-        figures: _Figures,
     ) -> Report:
-        """Return the report of one portfolio; ``quality`` is to get more notes."""
-        common = (self._run_id, portfolio.user_id, self._table.as_of, _CURRENCY)
-        limits, doubts = limits_of(portfolio.thresholds)
-        told = (*portfolio.notes, *doubts)
-        if verdict.skipped:
-            quality = replace(quality, notes=told)
-            return Report(*common, "skipped", verdict.reason, _absent(verdict, _SECTIONS), data_quality=quality)
-        valuation, holdings = figures.valuation, figures.holdings
-        measured = (figures.performance, figures.risk, figures.diversification, figures.stress)
+        """Return the report of a portfolio, with its checks, decisions and orders."""
         situation = Situation(
-            total_value, valuation.complete, verdict.valuation_only, limits["largest_position"], self._funds
+            total_value, figures.valuation.complete, verdict.valuation_only, limits["largest_position"], self._funds
         )
         # Without those that cannot be read, which come last.
-        decisions = self._adviser.decide(portfolio, holdings[: len(portfolio.holdings)], situation)
+        readable = figures.holdings[: len(portfolio.holdings)]
+        decisions = self._adviser.decide(portfolio, readable, situation)
         plan = plan_orders(
             portfolio, decisions, self._table.figures, self._adviser.research, self._instruments, verdict.no_orders
         )
-        notes = (*told, *quality.notes, *self._explainer.notes(valuation, holdings, *measured))
-        quality = replace(quality, notes=notes)
+        measured = (figures.performance, figures.risk, figures.diversification, figures.stress)
         return Report(
-            *common,
+            self._run_id,
+            portfolio.user_id,
+            self._table.as_of,
+            _CURRENCY,
             "analyzed",
             verdict.reason,
-            _absent(verdict, [name for name, part in zip(_MEASURED, measured, strict=True) if part is None]),
-            valuation,
-            holdings,
+            _absent(verdict, measured),
+            figures.valuation,
+            figures.holdings,
             *measured,
             check_portfolio(judged, limits),
             decisions,
@@ -151,9 +171,11 @@ class _Writer:
         )
 
 
-def _absent(verdict: Verdict, sections: Sequence[str]) -> dict[str, str]:
-    """Return the reason for each of the ``sections`` that are ``None``."""
-    return dict.fromkeys(sections, verdict.reason or "")
+def _absent(verdict: Verdict, measured: Sequence[object]) -> dict[str, str]:
+    """Return the reason for each measured section that is ``None``."""
+    if verdict.reason is None:
+        return {}
+    return {name: verdict.reason for name, part in zip(_MEASURED, measured, strict=True) if part is None}
 
 
 def _valuations(totals: Totals) -> list[Valuation]:
@@ -177,14 +199,9 @@ def _valuations(totals: Totals) -> list[Valuation]:
 
 
 def _holdings(
-    portfolios: Sequence[Portfolio],
-    positions: Positions,
-    totals: Totals,
-    figures: PageFigures,
-    judgment: Judgment,
-    table: PriceTable,
+    positions: Positions, totals: Totals, figures: PageFigures, judgment: Judgment, table: PriceTable
 ) -> list[tuple[HoldingReport, ...]]:
-    owned = [holding for portfolio in portfolios for holding in owned_by(portfolio)]
+    owned = positions.holdings
     whole = np.where(judgment.valuation_only, np.nan, totals.total_value)
     market_value, cost, weight, profit, profit_pct, risk_contribution = optional_rows(
         [
@@ -218,7 +235,7 @@ def _holdings(
         risk_contribution,
         unpriced,
     )
-    return [tuple(islice(rows, len(owned_by(portfolio)))) for portfolio in portfolios]
+    return [tuple(islice(rows, held)) for held in totals.held.tolist()]
 
 
 def _diversifications(totals: Totals, figures: PageFigures, judgment: Judgment) -> list[Diversification | None]:
@@ -247,67 +264,3 @@ def _stresses(totals: Totals, figures: PageFigures, judgment: Judgment) -> list[
     )
     rows = zip(judgment.measurable.tolist(), returns, losses, coverages, strict=True)
     return [tuple(map(Stress, SCENARIOS, *own)) if measured else None for measured, *own in rows]
-
-
-def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
-    if not table.issues:
-        return table.run_issues
-    symbols = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
-    return (*table.run_issues, *(issue for symbol in symbols for issue in table.issues.get(symbol, ())))
-
-
-def _data_qualities(
-    portfolios: Sequence[Portfolio],
-    positions: Positions,
-    totals: Totals,
-    exposure: Exposure,
-    judgment: Judgment,
-    table: PriceTable,
-) -> list[DataQuality]:
-    """Return the quality of the data of each portfolio; the notes are those about its small side."""
-    flagged = _flagged(portfolios, positions, exposure, table)
-    coverages = optional(reported_coverage(totals, exposure))
-    rows = zip(portfolios, coverages, judgment.measurable.tolist(), strict=True)
-    return [
-        DataQuality(
-            coverage,
-            missing_symbols=flagged.get((owner, "missing"), ()),
-            stale_symbols=flagged.get((owner, "stale"), ()),
-            short_history_symbols=flagged.get((owner, "short"), ()),
-            young_symbols=flagged.get((owner, "young"), ()),
-            unknown_cost_symbols=flagged.get((owner, "unknown_cost"), ()),
-            invalid_holdings=portfolio.invalid_holdings,
-            price_issues=_issues(portfolio, table),
-            notes=_of_small_side(flagged.get((owner, "cash"), ())) if measured else (),
-        )
-        for owner, (portfolio, coverage, measured) in enumerate(rows)
-    ]
-
-
-def _of_small_side(symbols: Sequence[str]) -> tuple[str, ...]:
-    if not symbols:
-        return ()
-    why = f"their side is at most {SMALL_SIDE:.0%} of the gross value, too little of it has enough history"
-    return (f"No holdings.risk_contribution of {', '.join(symbols)}: {why}, and it counts as cash.",)
-
-
-def _flagged(
-    portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
-) -> dict[tuple[int, str], tuple[str, ...]]:
-    """Return the symbols of what is not included, and why, by number of the portfolio and flag."""
-    flagged: dict[tuple[int, str], tuple[str, ...]] = {}
-    owned = [holding for portfolio in portfolios for holding in owned_by(portfolio)]
-    doubtful = (exposure.standing.weight == 0) | np.isnan(positions.cost)
-    for row in np.flatnonzero(doubtful).tolist():
-        owner, holding = int(positions.owner[row]), owned[row]
-        if isinstance(holding, InvalidHolding):
-            continue
-        figures = table.figures.get(holding.symbol)
-        flags: list[str] = [figures.history if figures else "missing"]
-        if exposure.eligible[row]:
-            flags = ["young"] if not exposure.included[row] else ["cash"] if exposure.standing.weight[row] == 0 else []
-        if np.isnan(positions.cost[row]):
-            flags.append("unknown_cost")
-        for flag in flags:
-            flagged[owner, flag] = (*flagged.get((owner, flag), ()), holding.symbol)
-    return flagged

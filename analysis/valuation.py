@@ -23,6 +23,7 @@ class Positions:
     The rows of a portfolio are together: its holdings, then those that cannot be read.
 
     Attributes:
+        holdings: the holding of each row.
         owner: number of the portfolio in the page.
         column: column of the symbol in the price table, -1 without a price.
         quantity: of shares, negative when short.
@@ -34,6 +35,7 @@ class Positions:
         fund: whether it is a diversified fund.
     """
 
+    holdings: Sequence[Holding | InvalidHolding]
     owner: Integers
     column: Integers
     quantity: Floats
@@ -106,9 +108,10 @@ def value_positions(
     portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument], funds: frozenset[str]
 ) -> tuple[Positions, Totals]:
     """Return every holding valued at the last close; ``funds`` are the symbols of diversified funds."""
-    counts = np.array([len(owned_by(portfolio)) for portfolio in portfolios], dtype=np.int64)
+    owned = [owned_by(portfolio) for portfolio in portfolios]
+    counts = np.array([len(own) for own in owned], dtype=np.int64)
     owner = np.repeat(np.arange(len(portfolios)), counts)
-    holdings = [holding for portfolio in portfolios for holding in owned_by(portfolio)]
+    holdings = [holding for own in owned for holding in own]
     column = np.array([table.columns.get(holding.symbol, -1) for holding in holdings], dtype=np.int64)
     for number in [n for n, portfolio in enumerate(portfolios) if portfolio.invalid_holdings]:
         last = int(counts[: number + 1].sum())
@@ -119,6 +122,7 @@ def value_positions(
     cost, paid = shares * avg_price + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
     value = shares * of_symbol(table.close, column)
     positions = Positions(
+        holdings=holdings,
         owner=owner,
         column=column,
         quantity=quantity,

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from analysis import measures
+from analysis import diversification, measures
 from analysis.exposure import TOLERANCE, WINDOW_COVERAGE, Exposure, stand_for_all
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
@@ -104,20 +104,22 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     rows, present = held.rows(members)
     columns, weights = held.columns[rows], np.where(present, held.weights[rows], 0.0)
     deviations = window.deviations[columns]
-    correlating = measures.varying(weights, deviations)
+    correlating = diversification.varying(weights, deviations)
     returns, standard_returns, covariances = window.combine(
-        columns, weights, held.cash[members], measures.per_deviation(correlating, deviations)
+        columns, weights, held.cash[members], diversification.per_deviation(correlating, deviations)
     )
     noise = measures.noise_of(weights)
     centered = measures.centered(returns)
     deviation = measures.standard_deviation(centered)
-    contributions = measures.risk_contributions(weights, covariances, deviation, noise)
+    contributions = diversification.risk_contributions(weights, covariances, deviation, noise)
     figures.risk_contribution[held.positions[rows[present]]] = contributions[present]
-    figures.diversification_ratio[members] = measures.diversification_ratio(weights, deviations, deviation, noise)
-    figures.average_correlation[members] = measures.average_correlation(standard_returns, correlating)
-    for row in np.flatnonzero(measures.dominated(correlating)).tolist():
+    figures.diversification_ratio[members] = diversification.diversification_ratio(
+        weights, deviations, deviation, noise
+    )
+    figures.average_correlation[members] = diversification.average_correlation(standard_returns, correlating)
+    for row in np.flatnonzero(diversification.dominated(correlating)).tolist():
         some = correlating[row] != 0
-        exact = measures.correlation_of_pairs(window.returns_of(columns[row, some]), correlating[row, some])
+        exact = diversification.correlation_of_pairs(window.returns_of(columns[row, some]), correlating[row, some])
         figures.average_correlation[members[row]] = exact
     values = measures.values(returns)
     betas = measures.beta(returns, window.benchmark)
@@ -203,7 +205,7 @@ class _Window:
         """Return the returns with either weights, ``(observations, portfolios)``, and the covariances with the first.
 
         The first include the risk-free return of ``cash``, the weights of it, ``(portfolios,)``. The covariances are
-        :func:`measures.covariances`, ``(portfolios, holdings)`` as are ``columns`` and the other weights.
+        :func:`diversification.covariances`, ``(portfolios, holdings)`` as are ``columns`` and the other weights.
         """
         portfolios, observations = len(columns), self._returns.shape[1]
         returns, other_returns = np.empty((2, portfolios, observations))
@@ -214,7 +216,7 @@ class _Window:
             # One vector-matrix product each: for two vectors at once BLAS would copy the matrix, at twice the time.
             np.vecmat(weights[some], of_holdings, out=returns[some])
             np.vecmat(other_weights[some], of_holdings, out=other_returns[some])
-            covariances[some] = measures.covariances(of_holdings, returns[some].T)
+            covariances[some] = diversification.covariances(of_holdings, returns[some].T)
         returns += self._rate * cash[:, None]
         return returns.T, other_returns.T, covariances
 

@@ -3,7 +3,7 @@ import pytest
 import skfolio
 from scipy import stats
 
-from analysis import measures
+from analysis import diversification, measures
 from analysis.models import Floats
 from tests.builders import a_portfolio, a_table, analyze, random_walk, weekdays
 
@@ -34,20 +34,20 @@ def deviation(weights: Floats, returns: Floats) -> Floats:
 
 
 def contributions(weights: Floats, returns: Floats = RETURNS) -> Floats:
-    covariances = measures.covariances(holding_returns(returns), mixed(weights, returns))
+    covariances = diversification.covariances(holding_returns(returns), mixed(weights, returns))
     own, noise = deviation(weights, returns), measures.noise_of(weights)
-    return measures.risk_contributions(weights, covariances, own, noise)
+    return diversification.risk_contributions(weights, covariances, own, noise)
 
 
 def diversification_ratio(weights: Floats, returns: Floats = RETURNS) -> Floats:
     own, noise = deviation(weights, returns), measures.noise_of(weights)
-    return measures.diversification_ratio(weights, deviations(returns), own, noise)
+    return diversification.diversification_ratio(weights, deviations(returns), own, noise)
 
 
 def average_correlation(weights: Floats, returns: Floats = RETURNS) -> Floats:
-    varying = measures.varying(weights, deviations(returns))
-    standard_returns = mixed(measures.per_deviation(varying, deviations(returns)), returns)
-    return measures.average_correlation(standard_returns, varying)
+    varying = diversification.varying(weights, deviations(returns))
+    standard_returns = mixed(diversification.per_deviation(varying, deviations(returns)), returns)
+    return diversification.average_correlation(standard_returns, varying)
 
 
 def test_contributions_agree_with_the_textbook() -> None:
