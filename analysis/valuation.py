@@ -234,10 +234,8 @@ def _profits(positions: Positions, size: int) -> tuple[Floats, Floats, Floats, F
     """Return cost, profit and profit in percent over the priced positions with a known cost, and all absolute costs."""
     known = (positions.column >= 0) & ~np.isnan(positions.cost)
     owner, cost, value = positions.owner[known], positions.cost[known], positions.market_value[known]
-    # Without any known cost there is neither a cost nor a profit; without any holding both are 0.
-    unknown = (count_by(owner, size) == 0) & (count_by(positions.owner, size) > 0)
     net, gross = sum_by(owner, cost, size), sum_by(owner, np.abs(cost), size)
-    basis = np.where(unknown, np.nan, net)
+    basis = np.where(count_by(owner, size) > 0, net, np.nan)
     profit = sum_by(owner, value, size) - basis
     return basis, profit, _percent(profit, net, gross), gross
 

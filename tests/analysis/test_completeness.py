@@ -248,6 +248,8 @@ class TestCashOnly:
         assert (check(report, "gross_exposure").value, check(report, "largest_position").value) == (0, 0)
         assert {check(report, rule).status for rule in ("effective_holdings", "cash_share")} == {"unknown"}
         assert report.diversification is None
+        own = valuation(report)
+        assert (own.market_value, own.cost_basis, own.unrealized_pl, own.day_change) == (0, None, None, None)
         assert quality(report).coverage == 1
         assert orders_refused(report) is None
 
