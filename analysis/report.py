@@ -25,9 +25,8 @@ from analysis.models import (
     Valuation,
     record,
 )
-from analysis.notes import Explainer
 from analysis.orders import plan_orders
-from analysis.quality import data_qualities
+from analysis.quality import Explainer, data_qualities
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
