@@ -6,8 +6,8 @@ are one column, ``(observations,)``. The definitions are those of empyrical-relo
 
 An undefined figure is NaN, and a NaN among the returns makes only the figures of its own column NaN. Whether there
 is variance, downside or a drawdown to divide by is decided by comparison with ``noise``, never with zero: rounding
-leaves a deviation of some 1e-17 in a constant return, and a division by it gives absurd ratios. It is the :data:`NOISE`
-of one symbol's returns, or the :func:`rounding` of a weighted sum of them.
+leaves a deviation of some 1e-17 in a constant return, and a division by it gives absurd ratios. It is :data:`NOISE`, or
+for a weighted sum of returns their :func:`noise_of`.
 """
 
 import math
@@ -16,25 +16,31 @@ from statistics import NormalDist
 
 import numpy as np
 
-from analysis.models import Booleans, Floats, Integers
+from analysis.models import Floats, Integers
 
 TRADING_DAYS = 252
-"""Trading days per year."""
+"""Trading days per year, and the minimum number of returns for figures of a year and for the tails of 1 %."""
 
-NOISE = 1e-14
+HALF_YEAR = 125
+"""The minimum number of returns for the tails of 5 %."""
+
+NOISE = 1e-12
 """Daily deviations, mean losses and drawdowns up to this size are rounding, not information."""
 
+_ROUNDING = 1e-14
+"""The rounding in the returns of a holding."""
+
 CANCELED = 1e-12
-"""A sum of long and short parts (values, variances) this small relative to the sum of their sizes is rounding, too."""
+"""A sum of long and short values this small relative to the sum of their sizes is rounding, too."""
 
 LARGEST_TAIL = 0.05
 """The largest tail probability that :func:`worst_returns` supports."""
 
 
-def rounding(weights: Floats) -> Floats:
-    """Return the :data:`NOISE` in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies it."""
+def noise_of(weights: Floats) -> Floats:
+    """Return the noise in returns with these ``weights``, ``(portfolios, holdings)``: leverage magnifies rounding."""
     gross: Floats = np.abs(weights).sum(axis=1)
-    return NOISE * np.maximum(gross, 1)
+    return np.maximum(NOISE, _ROUNDING * gross)
 
 
 def daily_rate(annual_rate: float) -> float:
@@ -99,17 +105,17 @@ def sharpe_ratio(mean: Floats, deviation: Floats, noise: Floats | float = NOISE)
 
     For returns over a benchmark it is the information ratio.
     """
-    return _quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
+    return quotient(mean, deviation, noise) * math.sqrt(TRADING_DAYS)
 
 
 def sortino_ratio(mean: Floats, downside: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return mean(e) / :func:`downside_deviation` (e) sqrt(252); all arguments are ``(portfolios,)``."""
-    return _quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
+    return quotient(mean, downside, noise) * math.sqrt(TRADING_DAYS)
 
 
 def omega_ratio(excess: Floats, shortfall: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return sum(max(e, 0)) / sum(max(-e, 0)), the latter from the :func:`shortfalls`."""
-    return _quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
+    return quotient(np.maximum(excess, 0).mean(axis=0), -shortfall.mean(axis=0), noise)
 
 
 def values(returns: Floats) -> Floats:
@@ -168,7 +174,7 @@ def drawdown_days(drawdown: Floats, noise: Floats | float = NOISE) -> tuple[Inte
 
 def calmar_ratio(growth_rate: Floats, deepest: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return the :func:`cagr` divided by the depth of the :func:`max_drawdown`, both of shape ``(portfolios,)``."""
-    return _quotient(growth_rate, -deepest, noise)
+    return quotient(growth_rate, -deepest, noise)
 
 
 def worst_returns(returns: Floats) -> Floats:
@@ -201,7 +207,7 @@ def gaussian_value_at_risk(mean: Floats, deviation: Floats, tail: float) -> Floa
 
 def standardized(centered_returns: Floats, noise: Floats | float = NOISE) -> Floats:
     """Return (r - mean(r)) / std(r, ddof 0) of :func:`centered` returns, same shape; NaN without variance."""
-    return centered_returns * _quotient(1.0, np.sqrt(_mean_product(centered_returns, centered_returns)), noise)
+    return centered_returns * quotient(1.0, np.sqrt(_mean_product(centered_returns, centered_returns)), noise)
 
 
 def skewness(standard: Floats) -> Floats:
@@ -237,52 +243,11 @@ def alpha(mean: Floats, benchmark_mean: float, betas: Floats) -> Floats:
     return np.where(daily < 0, np.nan, daily) ** TRADING_DAYS - 1
 
 
-def covariances(holding_returns: Floats, returns: Floats) -> Floats:
-    """Return the sample covariance (ddof 1) of each holding with its portfolio, shape ``(portfolios, holdings)``.
-
-    ``holding_returns`` are ``(portfolios, holdings, observations)``. With S the covariance matrix of the holdings and w
-    their weights it is (S w)_i, without computing S.
-    """
-    # The deviations sum to zero, so the holdings' returns need not be centered as well.
-    products: Floats = np.matvec(holding_returns, centered(returns).T)
-    return products / (len(returns) - 1)
-
-
-def variance_parts(weights: Floats, covariance: Floats, deviations: Floats) -> Floats:
-    """Return w_i (S w)_i: each holding's part of the variance of its portfolio, shape ``(portfolios, holdings)``.
-
-    The arguments have the same shape: ``weights`` w are 0 if not held, ``covariance`` is from :func:`covariances`,
-    ``deviations`` are the holdings' daily standard deviations. Undefined if the parts cancel out or none has variance.
-    """
-    parts = weights * covariance
-    scale = _average_deviation(weights, deviations)
-    parts[~((parts.sum(axis=1) > CANCELED * scale**2) & (scale > rounding(weights)))] = np.nan
-    return parts
-
-
-def risk_contributions(parts: Floats) -> Floats:
-    """Return w_i (S w)_i / (w' S w) from the :func:`variance_parts`, same shape; those of a portfolio sum to 1."""
-    return parts / parts.sum(axis=1, keepdims=True)
-
-
-def diversification_ratio(parts: Floats, weights: Floats, deviations: Floats) -> Floats:
-    """Return the sum of abs(w_i) s_i over sqrt(w' S w), the latter from the :func:`variance_parts`."""
-    return _average_deviation(weights, deviations) / np.sqrt(parts.sum(axis=1))
-
-
-def equal_risk_weights(held: Booleans, deviations: Floats) -> Floats:
-    """Return 1/s_i if ``held``, else 0, ``(portfolios, holdings)``; undefined for a holding without variance."""
-    return np.where(held, _quotient(1.0, deviations), 0.0)
-
-
-def average_correlation(equal_risk_returns: Floats, count: Integers) -> Floats:
-    """Return the mean of the pairwise correlations of each portfolio's ``count`` holdings; undefined for less than two.
-
-    ``equal_risk_returns`` are those with the :func:`equal_risk_weights`. Their variance is the sum of the correlations
-    of each holding with each, itself included.
-    """
-    pairs = np.where(count > 1, count * (count - 1), np.nan)
-    return (standard_deviation(centered(equal_risk_returns)) ** 2 - count) / pairs
+def quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
+    """Return numerator / denominator, undefined where that is up to ``noise`` or infinite."""
+    # An infinite denominator is an overflow: a division by it would give a false zero.
+    usable = (denominator > noise) & np.isfinite(denominator)
+    return numerator / np.where(usable, denominator, np.nan)
 
 
 def optional(figures: Floats) -> list[float | None]:
@@ -300,11 +265,6 @@ def optional_rows(figures: Iterable[Floats]) -> list[list[float | None]]:
     return values
 
 
-def _average_deviation(weights: Floats, deviations: Floats) -> Floats:
-    average: Floats = np.vecdot(np.abs(weights), deviations)
-    return average
-
-
 def _mean_product(left: Floats, right: Floats) -> Floats:
     return _sum_of_products(left, right) / len(left)
 
@@ -316,9 +276,3 @@ def _sum_of_products(left: Floats, right: Floats) -> Floats:
 
 def _without_noise(drawdown: Floats, noise: Floats | float) -> Floats:
     return np.where(drawdown >= -noise, 0.0, drawdown)
-
-
-def _quotient(numerator: Floats | float, denominator: Floats, noise: Floats | float = NOISE) -> Floats:
-    # An infinite denominator is an overflow: a division by it would give a false zero.
-    usable = (denominator > noise) & np.isfinite(denominator)
-    return numerator / np.where(usable, denominator, np.nan)

@@ -1,124 +1,211 @@
 """The reports of a page of portfolios: all are valued, then measured, then written one by one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 
-from analysis.checks import check_portfolio
-from analysis.decisions import Adviser
-from analysis.measures import CANCELED, optional, optional_rows
+from analysis.checks import Judged, Limits, check_portfolio, limits_of
+from analysis.decisions import Adviser, Situation
+from analysis.exposure import expose
+from analysis.judging import Judgment, Verdict, judge, judged_values
+from analysis.measures import optional_rows
 from analysis.models import (
-    Booleans,
-    Check,
     DataQuality,
     Diversification,
     HoldingReport,
+    Instrument,
+    InvalidHolding,
+    Performance,
     Portfolio,
     Report,
+    Risk,
     Stress,
+    UnpricedReason,
     Valuation,
+    record,
 )
-from analysis.notes import Explainer
 from analysis.orders import plan_orders
+from analysis.quality import Explainer, data_qualities
 from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
-from analysis.valuation import MIN_COVERAGE, Exposure, Positions, Totals, expose, largest_by, value_positions
+from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
-from records import SymbolIssue
 
 _CURRENCY = "USD"
-_SKIPPED = ("non_finite_value", "non_positive_value")
+_MEASURED = ("performance", "risk", "diversification", "stress")
+_SECTIONS = ("valuation", *_MEASURED, "order_plan")
 
 
 # An undefined figure is NaN in the arrays and None in the reports; numpy need not warn of it.
 @np.errstate(all="ignore")
 def analyze_portfolios(
-    portfolios: Sequence[Portfolio], table: PriceTable, adviser: Adviser, run_id: str, risk_free_rate: float
+    portfolios: Sequence[Portfolio],
+    table: PriceTable,
+    adviser: Adviser,
+    instruments: Mapping[str, Instrument],
+    run_id: str,
+    risk_free_rate: float,
 ) -> list[Report]:
     """Return one report for each of ``portfolios`` as of the table's date, in the same order.
 
-    ``adviser`` may lack some symbols; ``risk_free_rate`` is annual. An error in one portfolio changes nothing in the
-    report of another.
+    ``adviser`` and ``instruments`` may lack some symbols; ``risk_free_rate`` is annual. An error in one portfolio
+    changes nothing in the report of another.
     """
-    positions, totals = value_positions(portfolios, table)
+    funds = diversified_funds(portfolios, table, instruments)
+    positions, totals = value_positions(portfolios, table, instruments, funds)
     exposure = expose(positions, totals, table)
-    reasons = _reasons(positions, totals, exposure)
-    measurable = np.array([reason is None for reason in reasons], dtype=np.bool_)
-    figures = measure_page(positions, exposure, measurable, table, risk_free_rate)
-    diversifications = _diversifications(totals, figures)
-    explainer = Explainer(table, adviser.research)
-    reports = []
-    for portfolio, reason, checks, quality, valuation, holdings, *measured in zip(
-        portfolios,
-        reasons,
-        _checks(portfolios, positions, totals, exposure, figures, diversifications, reasons),
-        _data_qualities(portfolios, positions, exposure, table),
+    judgment = judge(positions, totals, exposure, newest=table.newest)
+    figures = measure_page(positions, totals, exposure, judgment.measurable, table, risk_free_rate)
+    columns = zip(
         _valuations(totals),
-        _holdings(portfolios, positions, totals, figures, table),
+        _holdings(positions, totals, figures, judgment, table),
         figures.performance,
         figures.risk,
-        diversifications,
-        _stresses(totals, figures, measurable),
+        _diversifications(totals, figures, judgment),
+        _stresses(totals, figures, judgment),
         strict=True,
-    ):
-        common = (run_id, portfolio.user_id, table.as_of, _CURRENCY)
-        if reason in _SKIPPED:
-            reports.append(Report(*common, "skipped", reason, data_quality=quality))
-            continue
-        decisions = adviser.decide(portfolio, holdings)
-        plan = plan_orders(portfolio, decisions, table.figures, adviser.research)
-        explained = replace(quality, notes=explainer.notes(valuation, holdings, *measured))
-        parts = (valuation, holdings, *measured, checks, decisions, plan, explained)
-        reports.append(Report(*common, "analyzed", reason, *parts))
-    return reports
-
-
-def _reasons(positions: Positions, totals: Totals, exposure: Exposure) -> list[str | None]:
-    """Return the reason why each portfolio is skipped or has no return-based figures; ``None`` if it has them."""
-    missing = np.bincount(positions.owner[positions.column < 0], minlength=len(totals.cash)) > 0
-    valued = totals.gross_value > 0
-    # Weights relative to the rounding error of a total that cancels out would be absurd.
-    rounding = CANCELED * (totals.gross_value + np.abs(totals.cash))
-    rules = (
-        (~totals.finite, "non_finite_value"),
-        (~(totals.total_value > rounding), "non_positive_value"),
-        (~valued & missing, "no_prices"),
-        (~valued, "no_holdings"),
-        (~(1 - exposure.excluded_share >= MIN_COVERAGE), "low_coverage"),
-        (~exposure.balanced, "undefined_weights"),
     )
-    named = np.select([applies for applies, _ in rules], [reason for _, reason in rules], "")
-    return [reason or None for reason in named.tolist()]
+    measured = [_Figures(*row) for row in columns]
+    limits = [limits_of(portfolio.thresholds) for portfolio in portfolios]
+    explainer = Explainer(table, adviser.research)
+    notes = [
+        (*portfolio.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
+        for portfolio, (_, doubts), verdict, own in zip(portfolios, limits, judgment.verdicts, measured, strict=True)
+    ]
+    rows = zip(
+        portfolios,
+        judgment.verdicts,
+        [own for own, _ in limits],
+        judged_values(positions, totals, exposure, figures, judgment),
+        totals.total_value.tolist(),
+        measured,
+        data_qualities(portfolios, positions, totals, exposure, judgment, table, notes),
+        strict=True,
+    )
+    writer = _Writer(table, adviser, instruments, funds, run_id)
+    return [
+        writer.skipped(portfolio, verdict, quality)
+        if verdict.skipped
+        else writer.analyzed(portfolio, verdict, own_limits, judged, own, quality, total_value)
+        for portfolio, verdict, own_limits, judged, total_value, own, quality in rows
+    ]
+
+
+@record
+class _Figures:
+    """The parts of a report that were computed for all portfolios of a page at once."""
+
+    valuation: Valuation
+    holdings: tuple[HoldingReport, ...]
+    performance: Performance | None
+    risk: Risk | None
+    diversification: Diversification | None
+    stress: tuple[Stress, ...] | None
+
+    def notes(self, explainer: Explainer) -> tuple[str, ...]:
+        """Return the notes about them."""
+        return explainer.notes(
+            self.valuation, self.holdings, self.performance, self.risk, self.diversification, self.stress
+        )
+
+
+class _Writer:
+    """Writes the reports of a page one by one, of what was computed of all at once."""
+
+    def __init__(
+        self,
+        table: PriceTable,
+        adviser: Adviser,
+        instruments: Mapping[str, Instrument],
+        funds: frozenset[str],
+        run_id: str,
+    ) -> None:
+        self._table, self._adviser, self._instruments, self._funds = table, adviser, instruments, funds
+        self._run_id = run_id
+
+    def skipped(self, portfolio: Portfolio, verdict: Verdict, quality: DataQuality) -> Report:
+        """Return the report of a portfolio that is not analyzed."""
+        absent = dict.fromkeys(_SECTIONS, verdict.reason or "")
+        common = (self._run_id, portfolio.user_id, self._table.as_of, _CURRENCY)
+        return Report(*common, "skipped", verdict.reason, absent, data_quality=quality)
+
+    def analyzed(
+        self,
+        portfolio: Portfolio,
+        verdict: Verdict,
+        limits: Mapping[str, Limits],
+        judged: Judged,
+        figures: _Figures,
+        quality: DataQuality,
+        total_value: float,
+    ) -> Report:
+        """Return the report of a portfolio, with its checks, decisions and orders."""
+        situation = Situation(
+            total_value, figures.valuation.complete, verdict.valuation_only, limits["largest_position"], self._funds
+        )
+        # Without those that cannot be read, which come last.
+        readable = figures.holdings[: len(portfolio.holdings)]
+        decisions = self._adviser.decide(portfolio, readable, situation)
+        plan = plan_orders(
+            portfolio, decisions, self._table.figures, self._adviser.research, self._instruments, verdict.no_orders
+        )
+        measured = (figures.performance, figures.risk, figures.diversification, figures.stress)
+        return Report(
+            self._run_id,
+            portfolio.user_id,
+            self._table.as_of,
+            _CURRENCY,
+            "analyzed",
+            verdict.reason,
+            _absent(verdict, measured),
+            figures.valuation,
+            figures.holdings,
+            *measured,
+            check_portfolio(judged, limits),
+            decisions,
+            plan,
+            quality,
+        )
+
+
+def _absent(verdict: Verdict, measured: Sequence[object]) -> dict[str, str]:
+    """Return the reason for each measured section that is ``None``."""
+    if verdict.reason is None:
+        return {}
+    return {name: verdict.reason for name, part in zip(_MEASURED, measured, strict=True) if part is None}
 
 
 def _valuations(totals: Totals) -> list[Valuation]:
     rows = zip(
-        totals.market_value.tolist(),
-        totals.cash.tolist(),
-        totals.cost_basis.tolist(),
-        totals.unrealized_pl.tolist(),
-        optional(totals.unrealized_pl_pct),
-        optional(totals.day_change),
-        optional(totals.day_change_pct),
+        *optional_rows(
+            [
+                totals.market_value,
+                totals.cash,
+                totals.cost_basis,
+                totals.unrealized_pl,
+                totals.unrealized_pl_pct,
+                totals.day_change,
+                totals.day_change_pct,
+                totals.unpriced_cost,
+            ]
+        ),
+        (totals.unpriced == 0).tolist(),
         strict=True,
     )
     return [Valuation(*row) for row in rows]
 
 
 def _holdings(
-    portfolios: Sequence[Portfolio],
-    positions: Positions,
-    totals: Totals,
-    figures: PageFigures,
-    table: PriceTable,
+    positions: Positions, totals: Totals, figures: PageFigures, judgment: Judgment, table: PriceTable
 ) -> list[tuple[HoldingReport, ...]]:
-    owned = [holding for portfolio in portfolios for holding in portfolio.holdings]
-    market_value, weight, profit, profit_pct, risk_contribution = optional_rows(
+    owned = positions.holdings
+    whole = np.where(judgment.valuation_only, np.nan, totals.total_value)
+    market_value, cost, weight, profit, profit_pct, risk_contribution = optional_rows(
         [
             positions.market_value,
-            positions.market_value / totals.total_value[positions.owner],
+            positions.cost,
+            positions.market_value / whole[positions.owner],
             positions.unrealized_pl,
             positions.unrealized_pl_pct,
             figures.risk_contribution,
@@ -126,106 +213,52 @@ def _holdings(
     )
     # Column -1, a symbol without any price, gets the None at the end.
     price, price_date, *of_symbol = table.reported[:, positions.column].tolist()
+    unpriced: list[UnpricedReason | None] = [None] * len(owned)
+    for row in np.flatnonzero(positions.column < 0).tolist():
+        unpriced[row] = "invalid" if isinstance(owned[row], InvalidHolding) else "missing_price"
     rows = map(
         HoldingReport,
         [holding.symbol for holding in owned],
         [holding.quantity for holding in owned],
         [holding.avg_price for holding in owned],
+        [_CURRENCY] * len(owned),
         price,
         price_date,
         market_value,
+        cost,
         weight,
         profit,
         profit_pct,
         *of_symbol,
         risk_contribution,
+        unpriced,
     )
-    return [tuple(islice(rows, len(portfolio.holdings))) for portfolio in portfolios]
+    return [tuple(islice(rows, held)) for held in totals.held.tolist()]
 
 
-def _diversifications(totals: Totals, figures: PageFigures) -> list[Diversification]:
+def _diversifications(totals: Totals, figures: PageFigures, judgment: Judgment) -> list[Diversification | None]:
+    absent = judgment.valuation_only | (totals.held == 0)
     rows = zip(
-        optional(totals.herfindahl_index),
-        optional(1 / totals.herfindahl_index),
-        optional(totals.largest_value / totals.total_value),
-        optional(figures.diversification_ratio),
-        optional(figures.average_correlation),
+        absent.tolist(),
+        *optional_rows(
+            [
+                totals.herfindahl_index,
+                1 / totals.herfindahl_index,
+                totals.largest_value / totals.total_value,
+                figures.diversification_ratio,
+                figures.average_correlation,
+            ]
+        ),
         strict=True,
     )
-    return [Diversification(*row) for row in rows]
+    return [None if nothing else Diversification(*row) for nothing, *row in rows]
 
 
-def _stresses(totals: Totals, figures: PageFigures, measurable: Booleans) -> list[tuple[Stress, ...] | None]:
-    returns, losses = optional_rows(figures.stress), optional_rows(figures.stress * totals.total_value)
-    rows = zip(measurable.tolist(), zip(*returns, strict=True), zip(*losses, strict=True), strict=True)
+def _stresses(totals: Totals, figures: PageFigures, judgment: Judgment) -> list[tuple[Stress, ...] | None]:
+    sized = np.where(np.isnan(figures.stress) | (totals.unsized > 0), np.nan, figures.stress_coverage)
+    returns, losses, coverages = (
+        zip(*optional_rows(of_all), strict=True)
+        for of_all in (figures.stress, figures.stress * totals.total_estimate, sized)
+    )
+    rows = zip(judgment.measurable.tolist(), returns, losses, coverages, strict=True)
     return [tuple(map(Stress, SCENARIOS, *own)) if measured else None for measured, *own in rows]
-
-
-def _checks(
-    portfolios: Sequence[Portfolio],
-    positions: Positions,
-    totals: Totals,
-    exposure: Exposure,
-    figures: PageFigures,
-    diversifications: Sequence[Diversification],
-    reasons: Sequence[str | None],
-) -> list[tuple[Check, ...]]:
-    largest_contribution = largest_by(positions.owner, figures.risk_contribution, len(portfolios))
-    rows = zip(
-        portfolios,
-        diversifications,
-        figures.risk,
-        optional(largest_contribution),
-        optional(totals.cash / totals.total_value),
-        optional(exposure.excluded_share),
-        reasons,
-        strict=True,
-    )
-    checks = []
-    for portfolio, diversification, risk, contribution, cash_share, excluded_share, reason in rows:
-        beta = risk.beta if risk else None
-        values = {
-            "largest_position": diversification.largest_weight,
-            "effective_holdings": diversification.effective_holdings,
-            "risk_concentration": contribution,
-            "volatility": risk.annual_volatility if risk else None,
-            "drawdown": risk.current_drawdown if risk else None,
-            "value_at_risk": risk.value_at_risk_95 if risk else None,
-            "beta": None if beta is None else abs(beta),
-            "correlation": diversification.average_correlation,
-            "cash_share": cash_share,
-            "price_coverage": excluded_share,
-        }
-        checks.append(check_portfolio(values, portfolio.thresholds, reason))
-    return checks
-
-
-def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
-    symbols = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
-    return tuple(issue for symbol in symbols for issue in table.issues.get(symbol, ()))
-
-
-def _data_qualities(
-    portfolios: Sequence[Portfolio], positions: Positions, exposure: Exposure, table: PriceTable
-) -> list[DataQuality]:
-    """Return the quality of the data of each portfolio, without the notes."""
-    symbols = [holding.symbol for portfolio in portfolios for holding in portfolio.holdings]
-    flagged: dict[tuple[int, str], tuple[str, ...]] = {}
-    # Column -1, a symbol without any price, gets the False at the end.
-    excluded = ~np.append(table.included, False)[positions.column]
-    for row in np.flatnonzero(excluded).tolist():
-        owner, figures = int(positions.owner[row]), table.figures.get(symbols[row])
-        history = figures.history if figures else "missing"
-        flagged[owner, history] = (*flagged.get((owner, history), ()), symbols[row])
-    rows = zip(portfolios, optional(1 - exposure.excluded_share), strict=True)
-    return [
-        DataQuality(
-            coverage,
-            missing_symbols=flagged.get((owner, "missing"), ()),
-            stale_symbols=flagged.get((owner, "stale"), ()),
-            short_history_symbols=flagged.get((owner, "short"), ()),
-            invalid_holdings=portfolio.invalid_holdings,
-            price_issues=_issues(portfolio, table) if table.issues else (),
-        )
-        for owner, (portfolio, coverage) in enumerate(rows)
-    ]

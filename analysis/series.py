@@ -1,14 +1,17 @@
-"""The weekly growth of one portfolio, and the correlations of its holdings: the data of a page's charts.
+"""The weekly growth of today's mix of one portfolio, and the correlations of its holdings: the data of a page's charts.
 
 The same steps as in a report, on the same table of prices, so that charts and figures agree.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from analysis import measures
-from analysis.models import Correlations, Dates, Floats, Integers, Portfolio, Series
+from analysis.exposure import expose
+from analysis.models import Correlations, Dates, Floats, Instrument, Integers, Portfolio, Series
 from analysis.returns import PriceTable
-from analysis.valuation import Exposure, Positions, expose, value_positions
+from analysis.valuation import value_positions
 
 MOST_CORRELATED = 25
 """The maximum number of holdings in the correlation matrix: more would be unreadable."""
@@ -17,22 +20,30 @@ _MONDAY = 3  # 1970-01-01, day 0, was a Thursday
 
 
 @np.errstate(all="ignore")
-def portfolio_series(portfolio: Portfolio, table: PriceTable) -> Series | None:
-    """Return the series of ``portfolio`` as of the table's date; ``None`` if no holding has enough history."""
-    positions, totals = value_positions([portfolio], table)
+def portfolio_series(
+    portfolio: Portfolio, table: PriceTable, instruments: Mapping[str, Instrument], risk_free_rate: float
+) -> Series | None:
+    """Return the series of ``portfolio`` as of the table's date; ``None`` if no holding has enough history.
+
+    ``risk_free_rate`` is annual.
+    """
+    positions, totals = value_positions([portfolio], table, instruments, frozenset())
     exposure = expose(positions, totals, table)
-    columns = positions.column[exposure.included]
-    if not len(columns):
+    invested = np.flatnonzero(exposure.standing.weight)
+    if not len(invested):
         return None
     start = int(exposure.start[0])
-    of_holdings = table.returns[start:, columns]
+    of_holdings = table.returns[start:, positions.column[invested]]
+    of_cash = exposure.standing.cash[0] * measures.daily_rate(risk_free_rate)
     dates = table.dates[start:]
     weeks = _first_rows_of_weeks(dates[1:])
-    growth, drawdown = _by_week(of_holdings @ exposure.weight[exposure.included], weeks)
+    growth, drawdown = _by_week(of_holdings @ exposure.standing.weight[invested] + of_cash, weeks)
     benchmark_growth, benchmark_drawdown = _by_week(table.benchmark_returns[start:], weeks)
     last_rows = np.append(weeks[1:], len(dates) - 1)
     shown = dates[np.append(0, last_rows)].tolist()
-    correlations = _correlations(portfolio, positions, exposure, of_holdings)
+    largest = np.argsort(-np.abs(positions.market_value[invested]), kind="stable")[:MOST_CORRELATED]
+    symbols = tuple(portfolio.holdings[row].symbol for row in invested[largest].tolist())
+    correlations = Correlations(symbols, _correlations(of_holdings[:, largest]))
     return Series(tuple(shown), growth, benchmark_growth, drawdown, benchmark_drawdown, correlations)
 
 
@@ -55,9 +66,7 @@ def _by_week(returns: Floats, weeks: Integers) -> tuple[tuple[float | None, ...]
     return tuple(weekly_growth), tuple(weekly_drawdown)
 
 
-def _correlations(portfolio: Portfolio, positions: Positions, exposure: Exposure, of_holdings: Floats) -> Correlations:
-    symbols = np.array([holding.symbol for holding in portfolio.holdings], dtype=np.object_)[exposure.included]
-    largest = np.argsort(-np.abs(positions.market_value[exposure.included]), kind="stable")[:MOST_CORRELATED]
-    standard = measures.standardized(measures.centered(of_holdings[:, largest]))
+def _correlations(returns: Floats) -> tuple[tuple[float | None, ...], ...]:
+    standard = measures.standardized(measures.centered(returns))
     values = np.clip(standard.T @ standard / len(standard), -1, 1)
-    return Correlations(tuple(symbols[largest].tolist()), tuple(tuple(measures.optional(row)) for row in values))
+    return tuple(tuple(measures.optional(row)) for row in values)

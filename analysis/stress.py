@@ -25,32 +25,26 @@ EPISODES = (
     Episode("covid_crash", date(2020, 2, 19), date(2020, 3, 23)),
     Episode("inflation_bear_2022", date(2022, 1, 3), date(2022, 10, 12)),
 )
-SCENARIOS = (
-    *("worst_day", "worst_5_days", "worst_21_days"),
-    *("market_-10", "market_-20", "market_-30"),
-    *(episode.name for episode in EPISODES),
-)
+OF_THE_WINDOW = ("worst_day", "worst_5_days", "worst_21_days", "market_-10", "market_-20", "market_-30")
+SCENARIOS = (*OF_THE_WINDOW, *(episode.name for episode in EPISODES))
 _SHOCKS = (-0.10, -0.20, -0.30)
 
 # Two rows, the starts and the ends.
 _EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]], dtype="datetime64[D]")
 
 
-def stress_returns(returns: Floats, values: Floats, betas: Floats, weights: Floats, episodes: Floats) -> Floats:
-    """Return the return in each of :data:`SCENARIOS`, shape ``(scenarios, portfolios)``; NaN if it is unknown.
+def stress_returns(returns: Floats, values: Floats, betas: Floats) -> Floats:
+    """Return the return in each of :data:`OF_THE_WINDOW`, ``(scenarios, portfolios)``; NaN if it is unknown.
 
     ``returns`` are the portfolios' own, ``(observations, portfolios)``, and ``values`` their :func:`measures.values`;
-    ``betas`` ``(portfolios,)``; ``weights`` ``(portfolios, holdings)``, 0 without a holding; ``episodes`` the
-    :func:`episode_returns` of each holding, ``(episodes, portfolios, holdings)``.
+    ``betas`` are ``(portfolios,)``.
     """
-    of_holdings = np.where(weights != 0, episodes * weights, 0.0)
     return np.stack(
         [
             returns.min(axis=0),
             measures.worst_return(values, 5),
             measures.worst_return(values, 21),
             *(betas * shock for shock in _SHOCKS),
-            *of_holdings.sum(axis=2),
         ]
     )
 

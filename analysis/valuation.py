@@ -1,46 +1,84 @@
-"""The value of the portfolios of a page, and the part of each that takes part in return-based figures."""
+"""The value of everything that the portfolios of a page own: at its price, or at an estimate without one."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.measures import CANCELED
-from analysis.models import Booleans, Floats, Integers, Portfolio
+from analysis.models import Booleans, Floats, Holding, Instrument, Integers, InvalidHolding, Portfolio
 from analysis.returns import PriceTable
 
-MIN_COVERAGE = 0.5
-"""Minimum share of the gross market value with enough history for return-based figures."""
+_ANY_INSTRUMENT = Instrument()
+_FUND_KINDS = ("fund", "etf")
+_CALMEST_NO_FUND = 0.40
+"""A fund with a larger annual volatility is not diversified, whatever it is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """All holdings of a page in order, one row each, arrays of shape ``(positions,)``.
+    """All holdings of a page, one row each, arrays of shape ``(positions,)``; NaN is unknown.
 
-    ``owner`` is the portfolio's number in the page, ``column`` the symbol's in the price table (-1: no price at all).
-    Money and weight are NaN if there is no price.
+    The rows of a portfolio are together: its holdings, then those that cannot be read.
+
+    Attributes:
+        holdings: the holding of each row.
+        owner: number of the portfolio in the page.
+        column: column of the symbol in the price table, -1 without a price.
+        quantity: of shares, negative when short.
+        market_value: at the last close, NaN without a price.
+        size: signed market value; without a price the estimate by a positive purchase price, NaN without that.
+        cost: signed.
+        unrealized_pl_pct: of the absolute cost, NaN unless the purchase price is positive.
+        day_change: in money.
+        fund: whether it is a diversified fund.
     """
 
+    holdings: Sequence[Holding | InvalidHolding]
     owner: Integers
     column: Integers
+    quantity: Floats
     market_value: Floats
-    unrealized_pl: Floats
+    size: Floats
+    cost: Floats
     unrealized_pl_pct: Floats
+    day_change: Floats
+    fund: Booleans
+
+    @property
+    def unrealized_pl(self) -> Floats:
+        """Return market value minus cost, in money."""
+        return self.market_value - self.cost
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the holdings that have a price, one row a portfolio, arrays of shape ``(portfolios,)``.
+    """Sums over the positions of each portfolio, arrays of shape ``(portfolios,)``; NaN is unknown.
 
-    ``total_value`` is market value plus cash; ``gross_value`` the sum of absolute market values. ``day_change`` is over
-    the holdings with a price as of the previous trading day, NaN without any; percentages are undefined on a base of 0,
-    as when long and short cancel out.
+    Attributes:
+        market_value: of what is priced, shorts negative, without cash.
+        cash: negative when owed.
+        total_value: market value plus cash.
+        total_estimate: the total value plus the signed estimates of what is not priced.
+        sides: absolute sizes of all long and of all short positions, estimates included, ``(2, portfolios)``.
+        unpriced_cost: the sum of the absolute estimates.
+        cost_basis: over the priced positions whose cost is known, as unrealized_pl and its percentage.
+        day_change: over the positions that have one; its percentage is of their absolute values before.
+        largest_value: absolute market value of the largest priced position.
+        herfindahl_index: over the absolute market values of the priced positions.
+        held: number of positions.
+        unpriced: number of positions without a price.
+        unsized: number of positions without even an estimate.
+        finite: whether every sum is finite.
     """
 
     market_value: Floats
     cash: Floats
     total_value: Floats
-    gross_value: Floats
+    total_estimate: Floats
+    sides: Floats
+    unpriced_cost: Floats
     cost_basis: Floats
     unrealized_pl: Floats
     unrealized_pl_pct: Floats
@@ -48,76 +86,82 @@ class Totals:
     day_change_pct: Floats
     largest_value: Floats
     herfindahl_index: Floats
+    held: Integers
+    unpriced: Integers
+    unsized: Integers
     finite: Booleans
 
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """The holdings behind the return-based figures, and their weights.
-
-    Attributes:
-        included: the holding has a position, enough history and a fresh price, ``(positions,)``.
-        weight: market value over total value, scaled up for the excluded part; 0 if not included, ``(positions,)``.
-        excluded_share: of the gross market value, ``(portfolios,)``; NaN if there is no market value.
-        balanced: whether scaling up makes sense, ``(portfolios,)``: not if the included values cancel out or have the
-            opposite sign of the whole.
-        start: day of the calendar on which the youngest included holding begins, ``(portfolios,)``.
-    """
-
-    included: Booleans
-    weight: Floats
-    excluded_share: Floats
-    balanced: Booleans
-    start: Integers
+    @property
+    def gross_value(self) -> Floats:
+        """Return the sum of the absolute sizes of everything, estimates included."""
+        gross: Floats = self.sides[0] + self.sides[1]
+        return gross
 
 
-def value_positions(portfolios: Sequence[Portfolio], table: PriceTable) -> tuple[Positions, Totals]:
-    """Return every holding valued at the last raw close; the totals leave out those without any price."""
-    size = len(portfolios)
-    holdings = [holding for portfolio in portfolios for holding in portfolio.holdings]
-    counts = np.array([len(portfolio.holdings) for portfolio in portfolios], dtype=np.int64)
-    owner = np.repeat(np.arange(size), counts)
+def owned_by(portfolio: Portfolio) -> tuple[Holding | InvalidHolding, ...]:
+    """Return all holdings of a portfolio, in the order of :class:`Positions`."""
+    # Nearly always the same tuple, which costs nothing.
+    return (*portfolio.holdings, *portfolio.invalid_holdings) if portfolio.invalid_holdings else portfolio.holdings
+
+
+def value_positions(
+    portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument], funds: frozenset[str]
+) -> tuple[Positions, Totals]:
+    """Return every holding valued at the last close; ``funds`` are the symbols of diversified funds."""
+    owned = [owned_by(portfolio) for portfolio in portfolios]
+    counts = np.array([len(own) for own in owned], dtype=np.int64)
+    owner = np.repeat(np.arange(len(portfolios)), counts)
+    holdings = [holding for own in owned for holding in own]
     column = np.array([table.columns.get(holding.symbol, -1) for holding in holdings], dtype=np.int64)
+    for number in [n for n, portfolio in enumerate(portfolios) if portfolio.invalid_holdings]:
+        last = int(counts[: number + 1].sum())
+        column[last - len(portfolios[number].invalid_holdings) : last] = -1
     quantity = np.array([holding.quantity for holding in holdings], dtype=np.float64)
-    cost = quantity * np.array([holding.avg_price for holding in holdings], dtype=np.float64)
-    value = quantity * _of_symbol(table.close, column)
-    positions = Positions(owner, column, value, value - cost, _percent(value - cost, cost, np.abs(cost)))
-    return positions, _totals(positions, portfolios, cost, quantity * _of_symbol(table.previous_close, column))
+    shares = quantity * _multipliers(holdings, instruments)
+    avg_price = np.array([holding.avg_price for holding in holdings], dtype=np.float64)
+    cost, paid = shares * avg_price + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
+    value = shares * of_symbol(table.close, column)
+    positions = Positions(
+        holdings=holdings,
+        owner=owner,
+        column=column,
+        quantity=quantity,
+        market_value=value,
+        size=np.where(column >= 0, value, np.where(paid, cost, np.nan)),
+        cost=cost,
+        unrealized_pl_pct=np.where(paid, 100 * (value - cost) / np.abs(cost), np.nan),
+        day_change=value * of_symbol(table.day_return, column),
+        fund=np.array([holding.symbol in funds for holding in holdings], dtype=np.bool_)
+        if funds
+        else np.zeros(len(holdings), dtype=np.bool_),
+    )
+    return positions, _totals(positions, portfolios)
 
 
-def expose(positions: Positions, totals: Totals, table: PriceTable) -> Exposure:
-    """Return the holdings for return-based figures, with their weights scaled up to those of all.
-
-    A holding of zero shares is left out: it must not shorten the history of the others.
-    """
-    size = len(totals.cash)
-    priced = positions.column >= 0
-    included = priced & (positions.market_value != 0)
-    included[priced] &= table.included[positions.column[priced]]
-    owner, value = positions.owner[included], positions.market_value[included]
-    net, gross = sum_by(owner, value, size), sum_by(owner, np.abs(value), size)
-    excluded_share = sum_by(
-        positions.owner[priced & ~included], np.abs(positions.market_value[priced & ~included]), size
-    ) / np.where(totals.gross_value > 0, totals.gross_value, np.nan)
-    whole = excluded_share == 0
-    scale = np.where(whole, 1.0, totals.market_value / net)
-    weight = np.zeros(len(included))
-    weight[included] = value / totals.total_value[owner] * scale[owner]
-    start = np.zeros(size, dtype=np.int64)
-    np.maximum.at(start, owner, table.first_day[positions.column[included]])
-    canceled = (np.abs(net) <= CANCELED * gross) | (np.abs(totals.market_value) <= CANCELED * totals.gross_value)
-    return Exposure(
-        included=included,
-        weight=weight,
-        excluded_share=excluded_share,
-        balanced=whole | (~canceled & (scale > 0)),
-        start=start,
+def diversified_funds(
+    portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument]
+) -> frozenset[str]:
+    """Return the symbols held or watched in ``portfolios`` that are diversified funds."""
+    if not instruments:
+        return frozenset()
+    symbols = {holding.symbol for portfolio in portfolios for holding in owned_by(portfolio)}
+    symbols.update(symbol for portfolio in portfolios for symbol in portfolio.watchlist)
+    volatilities = dict(zip(table.columns, table.volatility.tolist(), strict=True))
+    return frozenset(
+        symbol
+        for symbol in symbols & instruments.keys()
+        if _is_diversified(instruments[symbol], volatilities.get(symbol, math.nan))
     )
 
 
 def sum_by(owners: Integers, values: Floats, size: int) -> Floats:
     """Return the sum of ``values`` of each of ``size`` owners, numbered from 0; a NaN affects only its owner's sum."""
     return np.bincount(owners, weights=values, minlength=size)
+
+
+def count_by(owners: Integers, size: int) -> Integers:
+    """Return how many of ``owners`` are each of ``size`` owners, numbered from 0."""
+    return np.bincount(owners, minlength=size)
 
 
 def largest_by(owners: Integers, values: Floats, size: int) -> Floats:
@@ -127,47 +171,83 @@ def largest_by(owners: Integers, values: Floats, size: int) -> Floats:
     return largest
 
 
-def _totals(positions: Positions, portfolios: Sequence[Portfolio], cost: Floats, previous_value: Floats) -> Totals:
+def of_symbol(figures: Floats, column: Integers) -> Floats:
+    """Return the figures of symbols by their ``column``, NaN for a symbol without one, -1."""
+    values: Floats = np.append(figures, np.nan)[column]
+    return values
+
+
+def _is_diversified(instrument: Instrument, volatility: float) -> bool:
+    """Return whether it is a diversified fund; ``volatility`` is its own annual one, NaN if unknown."""
+    if instrument.diversified is not None:
+        return instrument.diversified and not volatility > _CALMEST_NO_FUND
+    return instrument.kind in _FUND_KINDS and volatility <= _CALMEST_NO_FUND
+
+
+def _multipliers(holdings: Sequence[Holding | InvalidHolding], instruments: Mapping[str, Instrument]) -> Floats | float:
+    if not instruments:
+        return 1.0
+    found = [instruments.get(holding.symbol, _ANY_INSTRUMENT).multiplier for holding in holdings]
+    return np.array(found, dtype=np.float64)
+
+
+def _totals(positions: Positions, portfolios: Sequence[Portfolio]) -> Totals:
     size = len(portfolios)
+    cash = np.array([portfolio.cash for portfolio in portfolios], dtype=np.float64)
+    buying_power = np.array([portfolio.buying_power for portfolio in portfolios], dtype=np.float64)
     priced = positions.column >= 0
     owner, value = positions.owner[priced], positions.market_value[priced]
     market_value, gross = sum_by(owner, value, size), sum_by(owner, np.abs(value), size)
-    cost_basis, gross_cost = sum_by(owner, cost[priced], size), sum_by(owner, np.abs(cost[priced]), size)
-    day_change, day_change_pct = _day_change(positions.owner, positions.market_value, previous_value, size)
     shares = np.abs(value) / gross[owner]
-    cash = np.array([portfolio.cash for portfolio in portfolios], dtype=np.float64)
-    buying_power = np.array([portfolio.buying_power for portfolio in portfolios], dtype=np.float64)
+    sized = ~np.isnan(positions.size) | priced
+    long, short = (
+        sum_by(positions.owner[sized], np.maximum(side * positions.size[sized], 0), size) for side in (1, -1)
+    )
+    estimated = sized & ~priced
+    estimates, unpriced_owner = positions.size[estimated], positions.owner[estimated]
+    cost_basis, unrealized_pl, unrealized_pl_pct, gross_cost = _profits(positions, size)
+    day_change, day_change_pct = _day_change(positions, size)
+    # Absolute sums bound all others: if they are finite, all are.
+    bound = long + short + gross_cost + np.abs(cash) + np.abs(buying_power)
     return Totals(
         market_value=market_value,
         cash=cash,
         total_value=market_value + cash,
-        gross_value=gross,
+        total_estimate=market_value + cash + sum_by(unpriced_owner, estimates, size),
+        sides=np.stack([long, short]),
+        unpriced_cost=sum_by(unpriced_owner, np.abs(estimates), size),
         cost_basis=cost_basis,
-        unrealized_pl=market_value - cost_basis,
-        unrealized_pl_pct=_percent(market_value - cost_basis, cost_basis, gross_cost),
+        unrealized_pl=unrealized_pl,
+        unrealized_pl_pct=unrealized_pl_pct,
         day_change=day_change,
         day_change_pct=day_change_pct,
         largest_value=largest_by(owner, np.abs(value), size),
         herfindahl_index=np.where(gross > 0, sum_by(owner, shares * shares, size), np.nan),
-        # Absolute sums bound all others: if they are finite, all are. The cost is known without a price.
-        finite=np.isfinite(gross + sum_by(positions.owner, np.abs(cost), size) + np.abs(cash) + np.abs(buying_power)),
+        held=count_by(positions.owner, size),
+        unpriced=count_by(positions.owner[~priced], size),
+        unsized=count_by(positions.owner[~sized], size),
+        finite=np.isfinite(bound),
     )
 
 
-def _day_change(owner: Integers, value: Floats, previous_value: Floats, size: int) -> tuple[Floats, Floats]:
-    """Return the change in money and in percent, over the holdings that have both values."""
-    both = ~np.isnan(value) & ~np.isnan(previous_value)
-    owner, value, previous_value = owner[both], value[both], previous_value[both]
-    known = np.bincount(owner, minlength=size) > 0
-    change = np.where(known, sum_by(owner, value - previous_value, size), np.nan)
-    base, gross_base = sum_by(owner, previous_value, size), sum_by(owner, np.abs(previous_value), size)
-    return change, _percent(change, base, gross_base)
+def _profits(positions: Positions, size: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return cost, profit and profit in percent over the priced positions with a known cost, and all absolute costs."""
+    known = (positions.column >= 0) & ~np.isnan(positions.cost)
+    owner, cost, value = positions.owner[known], positions.cost[known], positions.market_value[known]
+    net, gross = sum_by(owner, cost, size), sum_by(owner, np.abs(cost), size)
+    basis = np.where(count_by(owner, size) > 0, net, np.nan)
+    profit = sum_by(owner, value, size) - basis
+    return basis, profit, _percent(profit, net, gross), gross
 
 
-def _of_symbol(figures: Floats, column: Integers) -> Floats:
-    # Column -1, a symbol without any price, gets the NaN at the end.
-    values: Floats = np.append(figures, np.nan)[column]
-    return values
+def _day_change(positions: Positions, size: int) -> tuple[Floats, Floats]:
+    """Return the change in money and in percent, over the positions that have one."""
+    known = ~np.isnan(positions.day_change)
+    owner, change = positions.owner[known], positions.day_change[known]
+    before = np.abs(positions.market_value[known] - change)
+    total = np.where(count_by(owner, size) > 0, sum_by(owner, change, size), np.nan)
+    base = sum_by(owner, before, size)
+    return total, _percent(total, base, base)
 
 
 def _percent(change: Floats, base: Floats, gross_base: Floats) -> Floats:

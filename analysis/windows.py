@@ -6,11 +6,12 @@ from datetime import date
 
 import numpy as np
 
-from analysis import measures
+from analysis import diversification, measures
+from analysis.exposure import TOLERANCE, WINDOW_COVERAGE, Exposure, stand_for_all
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
 from analysis.returns import PriceTable
-from analysis.stress import SCENARIOS, stress_returns
-from analysis.valuation import Exposure, Positions
+from analysis.stress import OF_THE_WINDOW, SCENARIOS, stress_returns
+from analysis.valuation import Positions, Totals, sum_by
 
 BLOCK = 256
 """Portfolios measured together: enough to make numpy's calls cheap, few enough for the outer cache. A page is 200."""
@@ -26,20 +27,26 @@ GATHER = 8
 class PageFigures:
     """The measured figures, one entry per portfolio, ``None`` or NaN if it was not measured or is undefined.
 
-    ``stress`` are the returns in each scenario, ``(scenarios, portfolios)``; ``risk_contribution`` is ``(positions,)``,
-    the last two arrays are ``(portfolios,)``.
+    ``stress`` are the returns in each scenario, and ``stress_coverage`` the share of everything owned behind them, both
+    ``(scenarios, portfolios)``; ``risk_contribution`` is ``(positions,)``, the last two arrays are ``(portfolios,)``.
     """
 
     performance: list[Performance | None]
     risk: list[Risk | None]
     stress: Floats
+    stress_coverage: Floats
     risk_contribution: Floats
     diversification_ratio: Floats
     average_correlation: Floats
 
 
 def measure_page(
-    positions: Positions, exposure: Exposure, measurable: Booleans, table: PriceTable, risk_free_rate: float
+    positions: Positions,
+    totals: Totals,
+    exposure: Exposure,
+    measurable: Booleans,
+    table: PriceTable,
+    risk_free_rate: float,
 ) -> PageFigures:
     """Return the figures of the portfolios marked in ``measurable``, ``(portfolios,)``; ``risk_free_rate`` is annual.
 
@@ -50,17 +57,46 @@ def measure_page(
         performance=[None] * size,
         risk=[None] * size,
         stress=np.full((len(SCENARIOS), size), np.nan),
+        stress_coverage=np.full((len(SCENARIOS), size), np.nan),
         risk_contribution=np.full(len(positions.owner), np.nan),
         diversification_ratio=np.full(size, np.nan),
         average_correlation=np.full(size, np.nan),
     )
+    invested = (exposure.standing.weight != 0) & measurable[positions.owner]
     for start in np.unique(exposure.start[measurable]).tolist():
-        sharing = measurable & (exposure.start == start)
-        held = _Held(np.flatnonzero(exposure.included & sharing[positions.owner]), positions, exposure)
+        sharing = exposure.start == start
+        held = _Held(np.flatnonzero(invested & sharing[positions.owner]), positions, exposure)
         window = _Window(table, start, np.unique(held.columns), risk_free_rate)
         for members in held.blocks():
             _measure_block(window, held, members, figures)
+    figures.stress_coverage[: len(OF_THE_WINDOW)] = np.where(measurable, exposure.standing.coverage, np.nan)
+    _measure_episodes(positions, totals, exposure, measurable, table, figures)
     return figures
+
+
+def _measure_episodes(
+    positions: Positions,
+    totals: Totals,
+    exposure: Exposure,
+    measurable: Booleans,
+    table: PriceTable,
+    figures: PageFigures,
+) -> None:
+    """Enter the returns of the episodes, of all holdings that reach back to each, young ones included."""
+    rows = np.flatnonzero(exposure.eligible & measurable[positions.owner])
+    of_rows = table.episode_returns[:, positions.column[rows]]
+    for scenario, returns in enumerate(of_rows, start=len(OF_THE_WINDOW)):
+        known = ~np.isnan(returns)
+        if not known.any():
+            continue
+        reaching = np.zeros(len(positions.owner), dtype=np.bool_)
+        reaching[rows[known]] = True
+        standing = stand_for_all(reaching, positions, totals)
+        lost = sum_by(positions.owner[reaching], standing.weight[reaching] * returns[known], len(measurable))
+        enough = standing.coverage >= exposure.best_coverage - WINDOW_COVERAGE - TOLERANCE
+        applies = measurable & standing.balanced & enough
+        figures.stress[scenario] = np.where(applies, lost, np.nan)
+        figures.stress_coverage[scenario] = np.where(applies, standing.coverage, np.nan)
 
 
 def _measure_block(window: "_Window", held: "_Held", members: Integers, figures: PageFigures) -> None:
@@ -68,18 +104,45 @@ def _measure_block(window: "_Window", held: "_Held", members: Integers, figures:
     rows, present = held.rows(members)
     columns, weights = held.columns[rows], np.where(present, held.weights[rows], 0.0)
     deviations = window.deviations[columns]
-    equal_risk_weights = measures.equal_risk_weights(present, deviations)
-    returns, equal_risk_returns, covariances = window.combine(columns, weights, equal_risk_weights)
-    parts = measures.variance_parts(weights, covariances, deviations)
-    figures.risk_contribution[held.positions[rows[present]]] = measures.risk_contributions(parts)[present]
-    figures.diversification_ratio[members] = measures.diversification_ratio(parts, weights, deviations)
-    figures.average_correlation[members] = measures.average_correlation(equal_risk_returns, present.sum(axis=1))
+    correlating = diversification.varying(weights, deviations)
+    returns, standard_returns, covariances = window.combine(
+        columns, weights, held.cash[members], diversification.per_deviation(correlating, deviations)
+    )
+    noise = measures.noise_of(weights)
+    centered = measures.centered(returns)
+    deviation = measures.standard_deviation(centered)
+    contributions = diversification.risk_contributions(weights, covariances, deviation, noise)
+    figures.risk_contribution[held.positions[rows[present]]] = contributions[present]
+    figures.diversification_ratio[members] = diversification.diversification_ratio(
+        weights, deviations, deviation, noise
+    )
+    figures.average_correlation[members] = diversification.average_correlation(standard_returns, correlating)
+    for row in np.flatnonzero(diversification.dominated(correlating)).tolist():
+        some = correlating[row] != 0
+        exact = diversification.correlation_of_pairs(window.returns_of(columns[row, some]), correlating[row, some])
+        figures.average_correlation[members[row]] = exact
     values = measures.values(returns)
     betas = measures.beta(returns, window.benchmark)
-    figures.stress[:, members] = stress_returns(returns, values, betas, weights, window.episode_returns[:, columns])
-    measured = window.measure(returns, values, betas, measures.rounding(weights))
+    figures.stress[: len(OF_THE_WINDOW), members] = stress_returns(returns, values, betas)
+    measured = window.measure(_Block(returns, centered, deviation, values, betas, noise))
     for portfolio, (performance, risk) in zip(members.tolist(), measured, strict=True):
         figures.performance[portfolio], figures.risk[portfolio] = performance, risk
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Portfolios that are measured together: their daily returns, ``(observations, portfolios)``, and what they give.
+
+    ``centered`` has the same shape, ``values`` are :func:`measures.values`; ``deviation``, the daily standard one,
+    ``betas`` and ``noise``, of :func:`measures.noise_of`, are ``(portfolios,)``.
+    """
+
+    returns: Floats
+    centered: Floats
+    deviation: Floats
+    values: Floats
+    betas: Floats
+    noise: Floats
 
 
 class _Held:
@@ -91,7 +154,8 @@ class _Held:
     def __init__(self, included: Integers, positions: Positions, exposure: Exposure) -> None:
         self.positions = included
         self.columns = positions.column[included]
-        self.weights = exposure.weight[included]
+        self.weights = exposure.standing.weight[included]
+        self.cash = exposure.standing.cash
         self._counts = np.bincount(positions.owner[included])
         self._first = np.cumsum(self._counts) - self._counts
 
@@ -135,10 +199,13 @@ class _Window:
         self._standard_benchmark = measures.standardized(self._centered_benchmark[:, None])[:, 0]
         self._rate = measures.daily_rate(risk_free_rate)
 
-    def combine(self, columns: Integers, weights: Floats, other_weights: Floats) -> tuple[Floats, Floats, Floats]:
+    def combine(
+        self, columns: Integers, weights: Floats, cash: Floats, other_weights: Floats
+    ) -> tuple[Floats, Floats, Floats]:
         """Return the returns with either weights, ``(observations, portfolios)``, and the covariances with the first.
 
-        The covariances are :func:`measures.covariances`, ``(portfolios, holdings)`` as are all arguments.
+        The first include the risk-free return of ``cash``, the weights of it, ``(portfolios,)``. The covariances are
+        :func:`diversification.covariances`, ``(portfolios, holdings)`` as are ``columns`` and the other weights.
         """
         portfolios, observations = len(columns), self._returns.shape[1]
         returns, other_returns = np.empty((2, portfolios, observations))
@@ -149,37 +216,36 @@ class _Window:
             # One vector-matrix product each: for two vectors at once BLAS would copy the matrix, at twice the time.
             np.vecmat(weights[some], of_holdings, out=returns[some])
             np.vecmat(other_weights[some], of_holdings, out=other_returns[some])
-            covariances[some] = measures.covariances(of_holdings, returns[some].T)
+            covariances[some] = diversification.covariances(of_holdings, returns[some].T)
+        returns += self._rate * cash[:, None]
         return returns.T, other_returns.T, covariances
 
-    def measure(
-        self, returns: Floats, values: Floats, betas: Floats, noise: Floats
-    ) -> Iterator[tuple[Performance, Risk]]:
-        """Yield the figures of portfolios with daily ``returns``, ``(observations, portfolios)``.
+    def returns_of(self, columns: Integers) -> Floats:
+        """Return the returns of some symbols, ``(observations, symbols)``."""
+        return self._returns[columns].T
 
-        ``values`` are their :func:`measures.values`, ``noise`` is their :func:`measures.rounding`.
-        """
-        growth_rate = measures.cagr(values)
-        recent = [_last(returns, days) for days in (1, 5, 21, 63, self._days_this_year, 252)]
-        figures = measures.optional_rows([measures.cumulative_return(values), growth_rate, *recent])
-        start, end, observations = self._dates[0], self._dates[-1], len(returns)
-        performance = (Performance(start, end, observations, *row) for row in zip(*figures, strict=True))
-        return zip(performance, self._risk(returns, values, betas, growth_rate, noise), strict=True)
+    def measure(self, block: _Block) -> Iterator[tuple[Performance, Risk]]:
+        """Yield the figures of the portfolios of a block."""
+        growth_rate = self._of_a_year(measures.cagr(block.values))
+        recent = [_last(block.returns, days) for days in (1, 5, 21, 63, self._days_this_year, 252)]
+        figures = measures.optional_rows([measures.cumulative_return(block.values), growth_rate, *recent])
+        start, end, observations = self._dates[0], self._dates[-1], len(block.returns)
+        performance = (
+            Performance("current_holdings", start, end, observations, *row) for row in zip(*figures, strict=True)
+        )
+        return zip(performance, self._risk(block, growth_rate), strict=True)
 
-    def _risk(
-        self, returns: Floats, values: Floats, betas: Floats, growth_rate: Floats, noise: Floats
-    ) -> Iterator[Risk]:
-        mean, centered = returns.mean(axis=0), measures.centered(returns)
-        deviation, excess = measures.standard_deviation(centered), returns - self._rate
+    def _risk(self, block: _Block, growth_rate: Floats) -> Iterator[Risk]:
+        noise, mean, excess = block.noise, block.returns.mean(axis=0), block.returns - self._rate
         shortfall = measures.shortfalls(excess)
         downside = measures.downside_deviation(shortfall)
-        drawdown = measures.drawdowns(values)
+        drawdown = measures.drawdowns(block.values)
         deepest = measures.max_drawdown(drawdown, noise)
         ratios = (
-            measures.annualized(deviation),
+            measures.annualized(block.deviation),
             measures.annualized(downside),
-            measures.sharpe_ratio(mean - self._rate, deviation, noise),
-            measures.sortino_ratio(mean - self._rate, downside, noise),
+            self._of_a_year(measures.sharpe_ratio(mean - self._rate, block.deviation, noise)),
+            self._of_a_year(measures.sortino_ratio(mean - self._rate, downside, noise)),
             measures.calmar_ratio(growth_rate, deepest, noise),
             measures.omega_ratio(excess, shortfall, noise),
             deepest,
@@ -187,38 +253,44 @@ class _Window:
         days = [self._dates_of(days) for days in measures.drawdown_days(drawdown, noise)]
         others = (
             measures.current_drawdown(drawdown, noise),
-            *_tails(returns, mean, deviation),
-            *self._against_benchmark(centered, mean, betas, noise),
+            *_tails(block.returns, mean, block.deviation),
+            *self._against_benchmark(block, mean),
         )
         rows = zip(*measures.optional_rows(ratios), *days, *measures.optional_rows(others), strict=True)
         return (Risk(*row) for row in rows)
 
-    def _against_benchmark(self, centered: Floats, mean: Floats, betas: Floats, noise: Floats) -> Iterator[Floats]:
+    def _against_benchmark(self, block: _Block, mean: Floats) -> Iterator[Floats]:
         """Yield the shape of the returns and their relation to the benchmark, in the order of :class:`Risk`."""
-        standard = measures.standardized(centered, noise)
+        standard = measures.standardized(block.centered, block.noise)
         yield measures.skewness(standard)
         yield measures.excess_kurtosis(standard)
-        yield betas
+        yield block.betas
         benchmark_mean = float(self.benchmark.mean())
-        yield measures.alpha(mean - self._rate, benchmark_mean - self._rate, betas)
+        yield self._of_a_year(measures.alpha(mean - self._rate, benchmark_mean - self._rate, block.betas))
         yield measures.correlation(standard, self._standard_benchmark)
-        tracking_error = measures.standard_deviation(centered - self._centered_benchmark[:, None])
+        tracking_error = measures.standard_deviation(block.centered - self._centered_benchmark[:, None])
         yield measures.annualized(tracking_error)
-        yield measures.sharpe_ratio(mean - benchmark_mean, tracking_error, noise)
+        yield self._of_a_year(measures.sharpe_ratio(mean - benchmark_mean, tracking_error, block.noise))
+
+    def _of_a_year(self, figures: Floats) -> Floats:
+        """Return the figures, undefined in a window of less than a year."""
+        return figures if len(self.benchmark) >= measures.TRADING_DAYS else np.full_like(figures, np.nan)
 
     def _dates_of(self, days: Integers) -> list[date | None]:
         return [None if day < 0 else self._dates[day] for day in days.tolist()]
 
 
 def _tails(returns: Floats, mean: Floats, deviation: Floats) -> Iterator[Floats]:
-    """Yield the values at risk, in the order of :class:`Risk`."""
+    """Yield the values at risk, in the order of :class:`Risk`; undefined where a tail has too few returns."""
     worst, observations = measures.worst_returns(returns), len(returns)
-    for tail in (0.05, 0.01):
-        yield measures.value_at_risk(worst, observations, tail)
-    for tail in (0.05, 0.01):
-        yield measures.gaussian_value_at_risk(mean, deviation, tail)
-    for tail in (0.05, 0.01):
-        yield measures.conditional_value_at_risk(worst, observations, tail)
+    unknown = np.full_like(mean, np.nan)
+    tails = ((0.05, observations >= measures.HALF_YEAR), (0.01, observations >= measures.TRADING_DAYS))
+    for tail, known in tails:
+        yield measures.value_at_risk(worst, observations, tail) if known else unknown
+    yield measures.gaussian_value_at_risk(mean, deviation, 0.05)
+    yield measures.gaussian_value_at_risk(mean, deviation, 0.01) if tails[1][1] else unknown
+    for tail, known in tails:
+        yield measures.conditional_value_at_risk(worst, observations, tail) if known else unknown
 
 
 def _last(returns: Floats, days: int) -> Floats:

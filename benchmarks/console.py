@@ -66,7 +66,7 @@ def _run_over_all_users(mongodb_url: str) -> str:
         reports.ensure_indexes()
         runs.create(Run(run_id, "queued", Trigger("timer", "nightly_analysis"), now), None)
         for page in batched(portfolios(USERS, SYMBOLS), _PAGE, strict=False):
-            reports.save(analyze_portfolios(page, table, Adviser({}), run_id, 0.0), Shared())
+            reports.save(analyze_portfolios(page, table, Adviser({}), {}, run_id, 0.0), Shared())
         counts = user_counts(reports.outcome(run_id))
         runs.finish(run_id, "completed", {"completed_at": now, "progress.phase": "done", **counts})
     return run_id

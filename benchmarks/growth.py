@@ -52,6 +52,6 @@ def _analyze(first: int, size: int, table: PriceTable) -> float:
     for number in range(first, first + size, PAGE):
         page = portfolios(min(PAGE, first + size - number), SYMBOLS, seed=number)
         start = time.process_time()
-        analyze_portfolios(page, table, Adviser({}), "run", 0.0)
+        analyze_portfolios(page, table, Adviser({}), {}, "run", 0.0)
         seconds += time.process_time() - start
     return seconds

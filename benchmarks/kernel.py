@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from analysis.exposure import Exposure, expose
 from analysis.models import Booleans, Portfolio
 from analysis.returns import PriceTable
-from analysis.valuation import Exposure, Positions, expose, value_positions
+from analysis.valuation import Positions, Totals, value_positions
 from analysis.windows import PageFigures, measure_page
 from benchmarks.peers import PEERS, Figures, Peer, Task
 from benchmarks.timing import Work, interleaved
@@ -28,13 +29,13 @@ from benchmarks.workload import HOLDINGS, portfolios, price_table
 PORTFOLIOS, SYMBOLS, ROUNDS = 1_000, 500, 9
 AGREEMENT = 1e-9
 
-type Page = tuple[Positions, Exposure, Booleans]
+type Page = tuple[Positions, Totals, Exposure, Booleans]
 
 
 def page_of(owned: list[Portfolio], table: PriceTable) -> Page:
     """Return the valued portfolios: the input of the kernel."""
-    positions, totals = value_positions(owned, table)
-    return positions, expose(positions, totals, table), np.ones(len(owned), dtype=np.bool_)
+    positions, totals = value_positions(owned, table, {}, frozenset())
+    return positions, totals, expose(positions, totals, table), np.ones(len(owned), dtype=np.bool_)
 
 
 def measured(page: Page, table: PriceTable) -> PageFigures:
@@ -45,13 +46,13 @@ def measured(page: Page, table: PriceTable) -> PageFigures:
 
 def task_of(page: Page, table: PriceTable) -> Task:
     """Return the same portfolios in the form for the peers."""
-    positions, exposure, _ = page
+    positions, _, exposure, _ = page
     return Task(
         dates=table.dates[1:],
         returns=table.returns,
         benchmark=table.benchmark_returns,
         columns=positions.column.reshape(-1, HOLDINGS),
-        weights=exposure.weight.reshape(-1, HOLDINGS),
+        weights=exposure.standing.weight.reshape(-1, HOLDINGS),
     )
 
 

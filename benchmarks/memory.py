@@ -66,7 +66,7 @@ def prepare(mongodb: DocumentDatabase) -> None:
     for number, members in enumerate(plan):
         histories = read_histories(dict(zip(members, bars, strict=False)), benchmark, as_of)
         prices = prepare_prices(histories, DAYS - 1)
-        batches.record_research(_PLAN, number, [replace(anyone_s, symbol=symbol) for symbol in members], prices)
+        batches.record_research(_PLAN, number, [replace(anyone_s, symbol=symbol) for symbol in members], prices, {})
 
 
 def peaks(url: str) -> dict[str, float]:
@@ -81,7 +81,7 @@ def peaks(url: str) -> dict[str, float]:
         mongodb = client["portfolio"]
         mongodb.command("ping")
         found = {"idle": _peak()}
-        research, prices = BatchStore(mongodb).researched(_PLAN)
+        research, prices, _ = BatchStore(mongodb).researched(_PLAN)
         adviser = Adviser({found.symbol: found for found in research})
         shared = Shared(research, adviser.standing())
         table = join_prices(prices)
@@ -92,7 +92,7 @@ def peaks(url: str) -> dict[str, float]:
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
         reports = ReportStore(mongodb)
         reports.ensure_indexes()
-        reports.save(analyze_portfolios(owned, table, adviser, "run", 0.0), shared)
+        reports.save(analyze_portfolios(owned, table, adviser, {}, "run", 0.0), shared)
         found["page"] = _peak()
     return found
 

@@ -77,14 +77,14 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
     user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
     owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
     page = page_of(owned, table)
-    reports = analyze_portfolios(owned, table, adviser, "run", 0.0)
+    reports = analyze_portfolios(owned, table, adviser, {}, "run", 0.0)
     records, documents = list(_records(tuple(reports))), [report_document(report, shared) for report in reports]
     return {
         "read": lambda: readers.load(user_ids, contiguous=True),
         "read, floor": lambda: _find(mongodb, user_ids),
         "compute": lambda: _compute(owned, table),
         "compute, floor": lambda: _least(task_of(page, table)),
-        "analyze": lambda: analyze_portfolios(owned, table, adviser, "run", 0.0),
+        "analyze": lambda: analyze_portfolios(owned, table, adviser, {}, "run", 0.0),
         "build, floor": lambda: [make(*values) for make, values in records],
         "encode": lambda: [bson.encode(report_document(report, shared)) for report in reports],
         "encode, floor": lambda: [bson.encode(document) for document in documents],

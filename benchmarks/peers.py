@@ -40,11 +40,11 @@ def textbook_risk(of_holdings: Floats, weights: Floats) -> Figures:
     covariance = np.cov(of_holdings, rowvar=False)
     variance = weights @ covariance @ weights
     deviations = np.sqrt(np.diagonal(covariance))
-    correlations, count = np.corrcoef(of_holdings, rowvar=False), len(weights)
+    correlations, products = np.corrcoef(of_holdings, rowvar=False), np.triu(np.outer(weights, weights), 1)
     return {
         "risk_contribution": (weights * (covariance @ weights) / variance).tolist(),
         "diversification_ratio": float(np.abs(weights) @ deviations / np.sqrt(variance)),
-        "average_correlation": float((correlations.sum() - count) / (count * (count - 1))),
+        "average_correlation": float((products * correlations).sum() / np.abs(products).sum()),
     }
 
 

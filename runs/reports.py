@@ -4,11 +4,11 @@ import logging
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.decisions import Adviser
-from analysis.models import Portfolio, Report
+from analysis.models import Instrument, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Outcome, PlannedRun, RunError
@@ -22,11 +22,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """The prices and research of a run's symbols; ``shared`` is the part that reports embed."""
+    """The prices, research and instruments of a run; ``shared`` is the part that reports embed."""
 
     table: PriceTable
     adviser: Adviser
     shared: Shared
+    instruments: Mapping[str, Instrument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ def universe_of(services: Services, plan_id: str) -> Universe:
     with _building:
         if plan_id not in _kept:
             _kept.clear()
-            research, prices = services.batches.researched(plan_id)
+            research, prices, instruments = services.batches.researched(plan_id)
             adviser = Adviser({found.symbol: found for found in research})
-            _kept[plan_id] = Universe(join_prices(prices), adviser, Shared(research, adviser.standing()))
+            shared = Shared(research, adviser.standing())
+            _kept[plan_id] = Universe(join_prices(prices), adviser, shared, instruments)
         return _kept[plan_id]
 
 
@@ -94,7 +96,9 @@ def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], page: _Page) ->
 
 def _analyze(portfolios: Sequence[Portfolio], page: _Page) -> list[Report]:
     universe = page.universe
-    return analyze_portfolios(portfolios, universe.table, universe.adviser, page.run_id, page.risk_free_rate)
+    return analyze_portfolios(
+        portfolios, universe.table, universe.adviser, universe.instruments, page.run_id, page.risk_free_rate
+    )
 
 
 def _analyze_alone(portfolio: Portfolio, page: _Page) -> Report:

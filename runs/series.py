@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from analysis.histories import read_histories
-from analysis.models import Holding, Portfolio, Series
+from analysis.models import Holding, Instrument, InvalidHolding, Portfolio, Series
 from analysis.returns import join_prices, prepare_prices
 from analysis.series import portfolio_series
 from records import Parameters
@@ -31,17 +31,39 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
         raise NoSeries(f"it has more than {_MOST_HOLDINGS} holdings.")
     parameters = services.runs.parameters(report["run_id"]) or Parameters.of(services.settings)
     as_of, benchmark = date.fromisoformat(report["as_of"]), parameters.benchmark_symbol
-    holdings = tuple(Holding(of["symbol"], of["quantity"], of["avg_price"]) for of in report["holdings"])
-    symbols = {holding.symbol for holding in holdings}
+    portfolio = _portfolio(report)
+    symbols = {holding.symbol for holding in portfolio.holdings}
     histories = services.prices.load(sorted(symbols | {benchmark}))
     bars = {symbol: history.bars for symbol, history in histories.items() if len(history.bars.dates)}
     if benchmark not in bars or bars[benchmark].dates[-1].item() < as_of:
         raise NoSeries("the stored prices do not cover its date.")
     held = {symbol: bars[symbol] for symbol in symbols if symbol in bars}
     prices = prepare_prices(read_histories(held, bars[benchmark], as_of), parameters.lookback_days)
-    table = join_prices([prices])
-    portfolio = Portfolio(report["user_id"], holdings, cash=report["valuation"]["cash"])
-    series = portfolio_series(portfolio, table)
+    series = portfolio_series(portfolio, join_prices([prices]), _instruments(report), parameters.risk_free_rate)
     if series is None:
         raise NoSeries("the prices of its holdings are no longer stored.")
     return series
+
+
+def _portfolio(report: dict[str, Any]) -> Portfolio:
+    """Return the holdings and the cash of a report."""
+    readable = [of for of in report["holdings"] if of["reason"] != "invalid"]
+    invalid = [of for of in report["holdings"] if of["reason"] == "invalid"]
+    return Portfolio(
+        report["user_id"],
+        tuple(Holding(of["symbol"], of["quantity"], of["avg_price"]) for of in readable),
+        cash=report["valuation"]["cash"],
+        invalid_holdings=tuple(
+            InvalidHolding(of["symbol"], "invalid", of["quantity"], of["avg_price"]) for of in invalid
+        ),
+    )
+
+
+def _instruments(report: dict[str, Any]) -> dict[str, Instrument]:
+    """Return the multipliers behind the values in a report, whatever is known of the instruments by now."""
+    found = {}
+    for of in report["holdings"]:
+        value, price = (of["cost_basis"], of["avg_price"]) if of["price"] is None else (of["market_value"], of["price"])
+        if value and price:
+            found[of["symbol"]] = Instrument(multiplier=value / (of["quantity"] * price))
+    return found

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from pymongo import ASCENDING, IndexModel, InsertOne
 
-from analysis.models import Floats, Research
+from analysis.models import Floats, Instrument, Research
 from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
@@ -94,28 +94,45 @@ class BatchStore(Indexed):
             raise LookupError(f"{plan_id}: prices were never loaded")
         return sorted(set(document["members"]) - set(document["failed"]))
 
-    def record_research(self, plan_id: str, number: int, research: Sequence[Research], prices: PreparedPrices) -> None:
-        """Store the research and prepared prices of a batch for the pages of this run."""
-        values = {"research": msgspec.to_builtins(research), "prices": _prepared_to_document(prices)}
+    def record_research(
+        self,
+        plan_id: str,
+        number: int,
+        research: Sequence[Research],
+        prices: PreparedPrices,
+        instruments: Mapping[str, Instrument],
+    ) -> None:
+        """Store the research, prepared prices and instruments of a batch for the pages of this run."""
+        values = {
+            "research": msgspec.to_builtins(research),
+            "prices": _prepared_to_document(prices),
+            # A symbol cannot be the name of a member: it may contain a dot.
+            "instruments": [[symbol, asdict(instrument)] for symbol, instrument in instruments.items()],
+        }
         self._set(plan_id, "symbols", number, values)
 
-    def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices]]:
-        """Return the research of this run, and its prepared prices batch by batch.
+    def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices], dict[str, Instrument]]:
+        """Return the research of this run, its prepared prices batch by batch, and its instruments.
 
         Raises:
             LookupError: a batch was never researched, or the run is over.
         """
         research: list[Research] = []
         prices: list[PreparedPrices] = []
-        query = {"plan_id": plan_id, "kind": "symbols"}
-        for batch in self._batches.find(query, {"research": True, "prices": True}).sort("number", ASCENDING):
+        instruments: dict[str, Instrument] = {}
+        query, members = (
+            {"plan_id": plan_id, "kind": "symbols"},
+            {"research": True, "prices": True, "instruments": True},
+        )
+        for batch in self._batches.find(query, members).sort("number", ASCENDING):
             if "prices" not in batch:
                 raise LookupError(f"{plan_id}: a batch was never researched")
             research += msgspec.convert(batch["research"], list[Research])
             prices.append(_prepared_from_document(batch["prices"]))
+            instruments |= {symbol: Instrument(**members) for symbol, members in batch["instruments"]}
         if not prices:
             raise LookupError(f"{plan_id}: the run is over")
-        return research, prices
+        return research, prices, instruments
 
     def price_issues(self, plan_id: str, limit: int) -> tuple[int, list[SymbolIssue]]:
         """Return the number of price issues of all batches, and up to ``limit`` of them, in order."""

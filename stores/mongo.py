@@ -212,10 +212,11 @@ def _send(collection: Documents, writes: Sequence[Write], pauses: Pauses) -> lis
 
 
 class BackendCollection:
-    """A collection of the backend. Its ids are compared exactly, whatever collation it has."""
+    """A collection of the backend, asked by one ``key``. Its values are compared exactly, whatever collation it has."""
 
-    def __init__(self, database: DocumentDatabase, name: str) -> None:
+    def __init__(self, database: DocumentDatabase, name: str, key: str = "user_id") -> None:
         self.documents: Documents = database.get_collection(name, codec_options=_LENIENT)
+        self._key = key
         self._looking = threading.Lock()
         self._looked = False
         self._collation: Collation | None = None
@@ -253,16 +254,25 @@ class BackendCollection:
                 yield lot[:-of_last]
                 condition = condition | {"$gte": last}
 
+    def with_keys(self, values: Sequence[str], fields: Sequence[str]) -> Iterator[Document]:
+        """Yield the documents whose key is one of ``values``, in no order."""
+        projection, collation = {"_id": False, **dict.fromkeys((self._key, *fields), True)}, self.collation()
+        for lot in batched(values, IDS_PER_LOOKUP, strict=False):
+            for document in self.documents.find({self._key: {"$in": list(lot)}}, projection, collation=collation):
+                # A query by value also matches arrays that contain it.
+                if isinstance(document[self._key], str):
+                    yield document
+
     def count(self, query: Document) -> int:
         """Return the number of documents that match."""
         return self.documents.count_documents(query, collation=self.collation())
 
     def index(self) -> IndexModel:
         """Return the index behind the queries here."""
-        keys = [("user_id", ASCENDING)]
+        keys = [(self._key, ASCENDING)]
         if self.collation() is None:
-            return IndexModel(keys, name="user_id")
-        return IndexModel(keys, name="user_id_simple", collation=_SIMPLE)
+            return IndexModel(keys, name=self._key)
+        return IndexModel(keys, name=f"{self._key}_simple", collation=_SIMPLE)
 
     def default_collation(self) -> Document | None:
         """Return the collation that the collection compares by unless asked otherwise, ``None`` for exact comparison.
@@ -296,8 +306,8 @@ class BackendCollection:
         if default is None:
             return None
         shown = f"{default['locale']}, strength {default.get('strength', 3)}"
-        text = "A collection has a collation (%s: %s): it needs an index on user_id with the simple one"
-        _log.warning(text, name, shown)
+        text = "A collection has a collation (%s: %s): it needs an index on %s with the simple one"
+        _log.warning(text, name, shown, self._key)
         return _SIMPLE
 
     def _first(self, condition: Document, fields: Sequence[str], size: int) -> list[Document]:

@@ -1,19 +1,21 @@
-"""How the backend's documents about one user are read. They may contain anything, and all rules about them are here.
+"""How the backend's documents are read. They may contain anything, and all rules about them are here.
 
 A number may be an int, an Int64, a double, a Decimal128 or plain decimal text, up to 1e12 either way. A holding whose
 symbol or quantity cannot be read is invalid: it is reported, and counts as a part of unknown value.
 """
 
+import logging
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeIs
 
 from bson import Decimal128
 
-from analysis.models import Holding, InvalidHolding, Portfolio
+from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
+from analysis.spellings import spellings
 from stores.mongo import Document
 
 MOST_HOLDINGS = 5_000
@@ -32,9 +34,13 @@ _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_RULES = 100
+FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional")
+_SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
 # A blank only before the class of a share: BRK B.
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}|[A-Z]{1,5} [A-Z]")
+
+_log = logging.getLogger(__name__)
 
 type Spelling = Callable[[str], str]
 """Returns the symbol under which the source of prices knows a share."""
@@ -78,6 +84,13 @@ def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -
         thresholds=_thresholds(own),
         notes=() if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,),
     )
+
+
+def read_instruments(documents: Iterable[Document], symbols: Sequence[str]) -> dict[str, Instrument]:
+    """Return the instruments by symbol; of several spellings of a share, that of ``symbols`` counts."""
+    share_of = {spelling: symbol for symbol in symbols for spelling in spellings(symbol)}
+    in_order = sorted(documents, key=lambda own: (own["symbol"] == share_of[own["symbol"]], own["symbol"]))
+    return {share_of[document["symbol"]]: _instrument(document) for document in in_order}
 
 
 def held_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
@@ -204,3 +217,27 @@ def _thresholds(value: object) -> dict[str, dict[str, float]]:
         numbers = {level: number_of(own[level]) for level in ("warning", "breach") if level in own}
         thresholds[str(rule)] = {level: math.nan if number is None else number for level, number in numbers.items()}
     return thresholds
+
+
+def _instrument(document: Document) -> Instrument:
+    kind, diversified, fractional = (document.get(name) for name in ("kind", "diversified", "fractional"))
+    multiplier, lot_size = (_size(document, name) for name in ("multiplier", "lot_size"))
+    return Instrument(
+        kind=kind.lower() if isinstance(kind, str) else None,
+        diversified=diversified if isinstance(diversified, bool) else None,
+        # Not 1 for one that cannot be read: a bond would be worth a hundred times as much.
+        multiplier=1.0 if multiplier is None else multiplier,
+        lot_size=None if lot_size is None or math.isnan(lot_size) else lot_size,
+        fractional=fractional if isinstance(fractional, bool) else None,
+    )
+
+
+def _size(document: Document, name: str) -> float | None:
+    """Return the number in a field, ``None`` if there is none, NaN if it is no positive number."""
+    if document.get(name) is None:
+        return None
+    number = number_of(document[name])
+    if number is None or number < _SMALLEST_SIZE:
+        _log.warning("instruments.%s of %s is no positive number", name, document["symbol"])
+        return math.nan
+    return number

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import override
 
-from analysis.models import Portfolio
+from analysis.models import Instrument, Portfolio
+from analysis.spellings import spellings
 from stores.indexes import Indexed, Indexes
 from stores.mongo import IDS_PER_LOOKUP, BackendCollection, Document, DocumentDatabase
 from stores.portfolio_documents import (
+    FIELDS_OF_INSTRUMENTS,
     MOST_ACCOUNTS,
     MOST_HOLDINGS,
     MOST_ITEMS,
@@ -23,11 +25,12 @@ from stores.portfolio_documents import (
     Spelling,
     UserDocuments,
     held_symbols,
+    read_instruments,
     read_portfolio,
     watched_symbols,
 )
 
-COLLECTIONS = ("users", "holdings", "watchlist", "accounts")
+COLLECTIONS = ("users", "holdings", "watchlist", "accounts", "instruments")
 _USERS_PER_QUERY = 1_000
 _FIELDS_OF_HOLDINGS = ("symbol", "quantity", "avg_price")
 
@@ -46,12 +49,17 @@ class OwnSymbols:
 
 
 class PortfolioStore(Indexed):
-    """Users with their holdings, watchlists and accounts; ``spelling`` is that of the source of prices."""
+    """Users with their holdings, watchlists and accounts, and the instruments they hold.
+
+    ``spelling`` is that of the source of prices.
+    """
 
     def __init__(self, database: DocumentDatabase, spelling: Spelling = str) -> None:
         self._spelling = spelling
-        self.collections = tuple(BackendCollection(database, name) for name in COLLECTIONS)
-        self._users, self._holdings, self._watchlist, self._accounts = self.collections
+        self.collections = tuple(
+            BackendCollection(database, name, "symbol" if name == "instruments" else "user_id") for name in COLLECTIONS
+        )
+        self._users, self._holdings, self._watchlist, self._accounts, self._instruments = self.collections
 
     @override
     def indexes(self) -> Indexes:
@@ -84,9 +92,15 @@ class PortfolioStore(Indexed):
         """
         held, watched = dict[str, frozenset[str] | None](), dict[str, frozenset[str] | None]()
         for lot in _of_users(self._holdings, user_ids, _FIELDS_OF_HOLDINGS, MOST_HOLDINGS, contiguous=contiguous):
-            held |= {user_id: _symbols_in(held_symbols, documents, self._spelling) for user_id, documents in _grouped([lot]).items()}
+            held |= {
+                user_id: _symbols_in(held_symbols, documents, self._spelling)
+                for user_id, documents in _grouped([lot]).items()
+            }
         for lot in _of_users(self._watchlist, user_ids, ("symbol",), MOST_ITEMS, contiguous=contiguous):
-            watched |= {user_id: _symbols_in(watched_symbols, documents, self._spelling) for user_id, documents in _grouped([lot]).items()}
+            watched |= {
+                user_id: _symbols_in(watched_symbols, documents, self._spelling)
+                for user_id, documents in _grouped([lot]).items()
+            }
         owners = (held | watched).keys() & set(user_ids)
         return {
             user_id: _own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
@@ -113,6 +127,11 @@ class PortfolioStore(Indexed):
             _read(user_id, UserDocuments(*[own.get(user_id, ()) for own in documents]), self._spelling)
             for user_id in user_ids
         ]
+
+    def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of those ``symbols`` that have one, in whatever spelling the backend has it."""
+        every_spelling = [spelling for symbol in symbols for spelling in spellings(symbol)]
+        return read_instruments(self._instruments.with_keys(every_spelling, FIELDS_OF_INSTRUMENTS), symbols)
 
 
 def _of_users(

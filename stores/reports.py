@@ -14,6 +14,7 @@ from analysis.models import Decision, Report, Research
 from records import FIGURES, Outcome, RunError, SortField, Summary, Wanted
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase, Documents, bulk_write, insert_new
+from stores.upgrades import report_of_today, summary_of_today
 
 _MEMBERS = tuple(member.name for member in fields(Report))
 _OF_SUMMARY = {"_id": False, **dict.fromkeys((member.name for member in fields(Summary)), True)}
@@ -41,16 +42,16 @@ class Shared:
     """
 
     def __init__(self, research: Iterable[Research] = (), decisions: Iterable[Decision] = ()) -> None:
-        self.research = {found.symbol: _embedded(found) for found in research}
+        self.research = {found.symbol: _embedded(msgspec.to_builtins(found)) for found in research}
         # Keyed by identity: hashing a decision would take as long as encoding it. Safe, since all stay referenced.
         self._shared_decisions = tuple(decisions)
-        self._decisions = {id(decision): _embedded(decision) for decision in self._shared_decisions}
+        self._decisions = {id(decision): _embedded(_decision(decision)) for decision in self._shared_decisions}
 
     def decisions(self, decisions: Sequence[Decision]) -> list[Mapping[str, Any]]:
         """Return decisions as documents embed them, whether or not they are shared."""
         known = map(self._decisions.get, map(id, decisions))
         return [
-            msgspec.to_builtins(decision) if encoded is None else encoded
+            _decision(decision) if encoded is None else encoded
             for decision, encoded in zip(decisions, known, strict=True)
         ]
 
@@ -110,8 +111,9 @@ class ReportStore(Indexed):
                 _write(self._summaries, [(of_run | key, _line(report))])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
-        """Return a report as it is stored, or ``None`` if there is none."""
-        return self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False})
+        """Return a report in the form of today, or ``None`` if there is none."""
+        report = self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False})
+        return None if report is None else report_of_today(report)
 
     def first(self, run_ids: Iterable[str], user_id: str) -> Document | None:
         """Return the user's report from the first of these runs that has one: nearly always the very first."""
@@ -179,7 +181,7 @@ class ReportStore(Indexed):
 
     def _find(self, query: Document, order: list[tuple[str, int]], limit: int) -> list[Summary]:
         documents = self._summaries.find(query, _OF_SUMMARY).sort(order).limit(limit)
-        return [msgspec.convert(document, Summary) for document in documents]
+        return [msgspec.convert(summary_of_today(document), Summary) for document in documents]
 
 
 def report_document(report: Report, shared: Shared) -> Document:
@@ -208,6 +210,8 @@ def summarize(report: Document) -> Summary:
         value_at_risk_95=risk.get("value_at_risk_95"),
         warnings=statuses.count("warning"),
         breaches=statuses.count("breach"),
+        unknowns=statuses.count("unknown"),
+        complete=valuation.get("complete"),
     )
 
 
@@ -229,14 +233,20 @@ def _encoded(report: Report, shared: Shared) -> tuple[_Encoded, _Encoded]:
     return _Encoded(encoded), line
 
 
-def _embedded(record: Research | Decision) -> RawBSONDocument:
-    return RawBSONDocument(bson.encode(msgspec.to_builtins(record)))
+def _embedded(document: Document) -> RawBSONDocument:
+    return RawBSONDocument(bson.encode(document))
+
+
+def _decision(decision: Decision) -> Document:
+    document: Document = msgspec.to_builtins(decision)
+    document["confidence"] = decision.strength  # its name in older reports, for their readers
+    return document
 
 
 def _conditions(wanted: Wanted) -> Document:
     conditions: Document = {} if wanted.status is None else {"status": wanted.status}
     if wanted.check is not None:
-        statuses = ("warning", "breach") if wanted.check_status is None else (wanted.check_status,)
+        statuses = ("warning", "breach", "unknown") if wanted.check_status is None else (wanted.check_status,)
         conditions["crossed"] = {"$in": [f"{wanted.check}:{status}" for status in statuses]}
     if prefix := wanted.user_id_prefix:
         conditions["user_id"] = {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}

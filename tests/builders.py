@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
-from analysis.models import Dates, Floats, Holding, InvalidHolding, Portfolio, Report, Research
+from analysis.models import Dates, Floats, Holding, Instrument, InvalidHolding, Portfolio, Report, Research
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -21,14 +21,16 @@ class PortfolioBuilder:
 
     portfolio: Portfolio
 
-    def holding(self, symbol: str, quantity: float, avg_price: float = 100.0) -> "PortfolioBuilder":
+    def holding(self, symbol: str, quantity: float, avg_price: float | None = 100.0) -> "PortfolioBuilder":
         """Add a holding."""
         holdings = (*self.portfolio.holdings, Holding(symbol, quantity, avg_price))
         return PortfolioBuilder(replace(self.portfolio, holdings=holdings))
 
-    def invalid_holding(self, symbol: str, reason: str) -> "PortfolioBuilder":
-        """Add a holding that was left out."""
-        invalid = (*self.portfolio.invalid_holdings, InvalidHolding(symbol, reason))
+    def invalid_holding(
+        self, symbol: str, reason: str, quantity: float | None = None, avg_price: float | None = None
+    ) -> "PortfolioBuilder":
+        """Add a holding that cannot be read."""
+        invalid = (*self.portfolio.invalid_holdings, InvalidHolding(symbol, reason, quantity, avg_price))
         return PortfolioBuilder(replace(self.portfolio, invalid_holdings=invalid))
 
     def watching(self, *symbols: str) -> "PortfolioBuilder":
@@ -116,7 +118,8 @@ def analyze(
     *portfolios: PortfolioBuilder,
     research: Iterable[Research] = (),
     risk_free_rate: float = 0.0,
+    instruments: Mapping[str, Instrument] | None = None,
 ) -> list[Report]:
-    """Return the reports on some portfolios, by default without research."""
-    adviser = Adviser({found.symbol: found for found in research})
-    return analyze_portfolios([builder.build() for builder in portfolios], table, adviser, "run", risk_free_rate)
+    """Return the reports on some portfolios, by default without research and facts about instruments."""
+    adviser, built = Adviser({found.symbol: found for found in research}), [builder.build() for builder in portfolios]
+    return analyze_portfolios(built, table, adviser, instruments or {}, "run", risk_free_rate)

@@ -22,6 +22,7 @@ BENCHMARK = random_walk(DAYS, seed=1)
 
 ABSURD = [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 1e-300, 5e-324, 1e12]
 numbers = st.sampled_from(ABSURD) | st.floats()
+finite = numbers.filter(math.isfinite)
 price_series = st.one_of(
     st.sampled_from(ABSURD).map(lambda price: np.full(270, price)),
     st.tuples(st.sampled_from(ABSURD), st.sampled_from(ABSURD)).map(lambda two: np.resize(np.array(two), 270)),
@@ -47,14 +48,14 @@ def floats_in(value: object) -> Iterator[float]:
 @given(
     absurd=st.tuples(price_series, price_series),
     holdings=st.dictionaries(
-        st.sampled_from(["SOUND", "ABSURD", "RANGE", "NONE"]), st.tuples(numbers, numbers), max_size=4
+        st.sampled_from(["SOUND", "ABSURD", "RANGE", "NONE"]), st.tuples(finite, st.none() | finite), max_size=4
     ),
     cash=numbers,
     buying_power=numbers,
 )
 def test_every_report_can_be_written_as_bson_and_json(
     absurd: tuple[Floats, ...],
-    holdings: dict[str, tuple[float, float]],
+    holdings: dict[str, tuple[float, float | None]],
     cash: float,
     buying_power: float,
 ) -> None:
@@ -74,7 +75,7 @@ def test_every_report_can_be_written_as_bson_and_json(
     sound = Portfolio("sound", (Holding("SOUND", 10, 100.0),), ("ABSURD",), 1e3, 1e3)
     research = {found.symbol: found for found in research_on(symbols, BENCHMARK)}
 
-    reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), Adviser(research), "run", 0.01)
+    reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), Adviser(research), {}, "run", 0.01)
 
     for report in reports:
         document = report_document(report, Shared(research.values()))
@@ -90,7 +91,7 @@ def test_a_symbol_without_a_usable_price_is_missing(price: float) -> None:
     table = a_table({"A": bars(DAYS, price), "B": random_walk(DAYS, 1)}, BENCHMARK)
 
     (report,) = analyze_portfolios(
-        [Portfolio("user", (Holding("A", 1, 1.0), Holding("B", 1, 1.0)))], table, Adviser({}), "run", 0.0
+        [Portfolio("user", (Holding("A", 1, 1.0), Holding("B", 1, 1.0)))], table, Adviser({}), {}, "run", 0.0
     )
 
     assert report.data_quality is not None
@@ -102,9 +103,10 @@ def test_a_stress_entry_is_named_return_in_documents() -> None:
         [Portfolio("user", (Holding("A", 1, 1.0),))],
         a_table({"A": random_walk(DAYS, 1)}, BENCHMARK),
         Adviser({}),
+        {},
         "run",
         0.0,
     )
 
     entries = report_document(report, Shared())["stress"]
-    assert {tuple(sorted(entry)) for entry in entries} == {("loss", "return", "scenario")}
+    assert {tuple(sorted(entry)) for entry in entries} == {("coverage", "loss", "return", "scenario")}

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from analysis import measures
+from analysis import diversification, measures
 from analysis.checks import RULES
 from analysis.models import Dates, Diversification, Floats, HoldingReport, Performance, Report, Risk, Valuation
 from analysis.orders import SkipReason
@@ -75,10 +75,10 @@ def figures() -> dict[str, float]:
     worst, beta = measures.worst_returns(PORTFOLIO), measures.beta(PORTFOLIO, BENCHMARK)
     standard_benchmark = measures.standardized(measures.centered(BENCHMARK[:, None]))[:, 0]
     deviations = measures.standard_deviation(measures.centered(OF_SHARES))[None]
-    covariances = measures.covariances(OF_SHARES.T[None], PORTFOLIO)
-    parts = measures.variance_parts(WEIGHTS, covariances, deviations)
-    contributions = measures.risk_contributions(parts)
-    equal_risk_returns = OF_SHARES @ measures.equal_risk_weights(np.array([[True, True]]), deviations).T
+    covariances = diversification.covariances(OF_SHARES.T[None], PORTFOLIO)
+    noise = measures.noise_of(WEIGHTS)
+    contributions = diversification.risk_contributions(WEIGHTS, covariances, deviation, noise)
+    standard_returns = OF_SHARES @ diversification.per_deviation(WEIGHTS, deviations).T
     arrays = {
         "cumulative_return": measures.cumulative_return(values),
         "cagr": measures.cagr(values),
@@ -97,8 +97,8 @@ def figures() -> dict[str, float]:
         ),
         "risk_contribution of ALPHA": contributions[:, 0],
         "risk_contribution of BETA": contributions[:, 1],
-        "diversification_ratio": measures.diversification_ratio(parts, WEIGHTS, deviations),
-        "average_correlation": measures.average_correlation(equal_risk_returns, np.array([2])),
+        "diversification_ratio": diversification.diversification_ratio(WEIGHTS, deviations, deviation, noise),
+        "average_correlation": diversification.average_correlation(standard_returns, WEIGHTS),
         "worst_day": PORTFOLIO.min(axis=0),
         "market_-10": beta * -0.10,
     }

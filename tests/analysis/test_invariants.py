@@ -58,7 +58,7 @@ invariant: Callable[[Callable[..., None]], Callable[..., None]] = settings(deadl
 
 
 def analyze(page: list[Portfolio]) -> list[Report]:
-    return analyze_portfolios(page, TABLE, ADVISER, "run", 0.01)
+    return analyze_portfolios(page, TABLE, ADVISER, {}, "run", 0.01)
 
 
 LABELS = ("symbol", "rule", "scenario")

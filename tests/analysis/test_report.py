@@ -1,31 +1,30 @@
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import empyrical
 import numpy as np
 import pytest
 
+from analysis.models import Report
+from records import SymbolIssue
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
 
 
 class TestExclusions:
-    def test_a_missing_symbol_keeps_its_quantity_and_is_counted_nowhere(self) -> None:
-        with_missing, without_it = analyze(
-            TABLE,
-            a_portfolio().holding("A", 10).holding("NONE", 5, 20.0),
-            a_portfolio().holding("A", 10),
-        )
+    def test_a_missing_symbol_keeps_its_quantity_and_its_cost(self) -> None:
+        report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("NONE", 5, 20.0)))
 
-        assert with_missing.valuation == without_it.valuation
-        assert with_missing.performance == without_it.performance
-        assert with_missing.risk == without_it.risk
-        missing = with_missing.holdings[1]
-        assert (missing.symbol, missing.quantity, missing.avg_price) == ("NONE", 5, 20.0)
-        assert {getattr(missing, f.name) for f in fields(missing)} == {"NONE", 5, 20.0, None}
-        assert with_missing.data_quality is not None
-        assert with_missing.data_quality.missing_symbols == ("NONE",)
-        assert with_missing.data_quality.coverage == 1
+        missing = report.holdings[1]
+        known = {"symbol": "NONE", "quantity": 5, "avg_price": 20.0, "cost_basis": 100, "currency": "USD"}
+        assert {f.name: getattr(missing, f.name) for f in fields(missing)} == {
+            **dict.fromkeys((f.name for f in fields(missing)), None),
+            **known,
+            "reason": "missing_price",
+        }
+        assert report.data_quality is not None
+        assert report.data_quality.missing_symbols == ("NONE",)
+        assert report.data_quality.coverage == pytest.approx(10 * price("A") / (10 * price("A") + 100))
 
     @pytest.mark.parametrize(("symbol", "flag"), [("STALE", "stale_symbols"), ("SHORT", "short_history_symbols")])
     def test_stale_and_short_symbols_are_valued_and_flagged_and_the_others_represent_them(
@@ -57,14 +56,11 @@ class TestExclusions:
         assert report.holdings[1].return_1d is None
 
     def test_a_coverage_of_one_half_is_sufficient(self) -> None:
-        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", -10).cash(5000)))
+        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", 10)))
 
         assert report.data_quality is not None
-        assert report.data_quality.coverage == 0.5
-        assert report.reason == "undefined_weights"
-        long_only = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", 10)))
-        assert long_only.reason is None
-        assert long_only.performance is not None
+        assert (report.data_quality.coverage, report.reason) == (0.5, None)
+        assert report.performance is not None
 
     def test_a_coverage_under_one_half_leaves_no_return_based_figures(self) -> None:
         report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", 10).holding("SHORT", 11)))
@@ -79,25 +75,6 @@ class TestExclusions:
         assert [holding.risk_contribution for holding in report.holdings] == [None, None]
         unknown = {check.rule for check in report.checks if check.value is None}
         assert unknown == {"risk_concentration", "volatility", "drawdown", "value_at_risk", "beta", "correlation"}
-
-    def test_weights_that_cannot_be_scaled_up_leave_no_return_based_figures(self) -> None:
-        # What is included sums to -10 shares, all holdings together to +5.
-        report = only(analyze(EVEN_TABLE, a_portfolio().holding("MOVING", -20).holding("SHORT", 25).cash(5000)))
-        assert report.reason == "low_coverage"
-
-        portfolio = a_portfolio().holding("MOVING", -30).holding("STEADY", 20).holding("SHORT", 25).cash(5000)
-        report = only(analyze(EVEN_TABLE, portfolio))
-
-        assert (report.status, report.reason) == ("analyzed", "undefined_weights")
-        assert report.performance is None
-        assert report.risk is None
-
-    @pytest.mark.parametrize("rest", [15, -15])
-    def test_weights_that_cancel_except_for_rounding_are_not_scaled_up(self, rest: float) -> None:
-        almost = math.nextafter(10, 0)
-        portfolio = a_portfolio().holding("MOVING", 10).holding("STEADY", -almost).holding("SHORT", rest).cash(5000)
-
-        assert only(analyze(EVEN_TABLE, portfolio)).reason == "undefined_weights"
 
     def test_long_and_short_that_cancel_are_fine_where_everything_is_included(self) -> None:
         portfolio = a_portfolio().holding("MOVING", 10).holding("STEADY", -10).cash(1000)
@@ -130,14 +107,12 @@ class TestSkippedPortfolios:
     @pytest.mark.parametrize(
         ("portfolio", "reason", "missing"),
         [
-            (a_portfolio().watching("A"), "non_positive_value", ()),
-            (a_portfolio().holding("NONE", 5), "non_positive_value", ("NONE",)),
+            (a_portfolio().watching("A").cash(-1), "non_positive_value", ()),
             (a_portfolio().holding("A", -5), "non_positive_value", ()),
             (a_portfolio().holding("A", 1).cash(-1e6), "non_positive_value", ()),
             (a_portfolio().holding("A", 1e307).holding("B", 1e307), "non_finite_value", ()),
             (a_portfolio().holding("A", math.nan), "non_finite_value", ()),
             (a_portfolio().holding("A", 1, math.inf), "non_finite_value", ()),
-            (a_portfolio().holding("NONE", math.nan).cash(100), "non_finite_value", ("NONE",)),
             (a_portfolio().holding("A", 1).cash(math.nan), "non_finite_value", ()),
         ],
     )
@@ -150,6 +125,8 @@ class TestSkippedPortfolios:
         assert report.data_quality is not None
         assert report.data_quality.missing_symbols == missing
         assert (report.valuation, report.holdings, report.performance, report.risk) == (None, (), None, None)
+        sections = ("valuation", "performance", "risk", "diversification", "stress", "order_plan")
+        assert report.reasons == dict.fromkeys(sections, reason)
         assert (report.diversification, report.checks) == (None, ())
 
     @pytest.mark.parametrize(
@@ -174,28 +151,6 @@ class TestSkippedPortfolios:
         assert (leveraged.status, leveraged.reason) == ("analyzed", None)
         assert (tiny.status, tiny.reason) == ("analyzed", "no_holdings")
 
-    def test_cash_alone_is_analyzed_and_has_no_holdings(self) -> None:
-        report = only(analyze(TABLE, a_portfolio().cash(500)))
-
-        assert (report.status, report.reason) == ("analyzed", "no_holdings")
-        assert report.valuation is not None
-        assert report.valuation.market_value == 0
-        assert report.valuation.day_change is None
-        assert report.data_quality is not None
-        assert report.data_quality.coverage is None
-        assert (report.performance, report.risk) == (None, None)
-        cash_share = next(check for check in report.checks if check.rule == "cash_share")
-        assert (cash_share.value, cash_share.status) == (1.0, "breach")
-
-    def test_cash_beside_unknown_symbols_is_analyzed_and_has_no_prices(self) -> None:
-        report = only(analyze(TABLE, a_portfolio().holding("NONE", 5).cash(500)))
-
-        assert (report.status, report.reason) == ("analyzed", "no_prices")
-        assert report.data_quality is not None
-        assert report.data_quality.coverage is None
-        assert report.diversification is not None
-        assert {getattr(report.diversification, field.name) for field in fields(report.diversification)} == {None}
-
 
 class TestUndefined:
     def test_percentages_of_nothing_are_undefined(self) -> None:
@@ -213,17 +168,6 @@ class TestUndefined:
         assert valuation is not None
         assert valuation.cost_basis == pytest.approx(0, abs=1e-12)
         assert valuation.unrealized_pl_pct is None
-
-    def test_day_change_is_over_the_holdings_that_have_a_price_before(self) -> None:
-        table = a_table({"A": SYMBOLS["A"], "NEW": without(SYMBOLS["B"], slice(0, 599))}, BENCHMARK)
-        report, new = analyze(table, a_portfolio().holding("A", 10).holding("NEW", 5), a_portfolio().holding("NEW", 5))
-
-        before, now = SYMBOLS["A"].close[-2:]
-        assert report.valuation is not None
-        assert report.valuation.day_change == pytest.approx(10 * (now - before))
-        assert report.valuation.day_change_pct == pytest.approx(100 * (now / before - 1))
-        assert new.valuation is not None
-        assert (new.valuation.day_change, new.valuation.day_change_pct) == (None, None)
 
     def test_year_to_date_needs_a_price_from_before_the_year(self) -> None:
         year_start = next(i for i, day in enumerate(DAYS.tolist()) if day.year == AS_OF.year)
@@ -300,3 +244,35 @@ class TestUndefined:
         assert report.risk.annual_volatility is not None
         drawdown = next(check for check in report.checks if check.rule == "drawdown")
         assert "lost more than everything" in drawdown.message
+
+
+class TestNotes:
+    def test_a_price_divided_by_later_splits_is_told(self) -> None:
+        table = replace(TABLE, later_splits={"A": 4.0, "C": 3.0})
+
+        held, other = analyze(table, a_portfolio().holding("A", 1), a_portfolio().holding("B", 1))
+
+        def told(report: Report) -> list[str]:
+            assert report.data_quality is not None
+            return [note for note in report.data_quality.notes if "divided" in note]
+
+        assert told(held) == ["A is valued at its price divided by 4, the ratio of its later splits."]
+        assert told(other) == []
+
+    def test_issues_of_the_run_are_in_every_report(self) -> None:
+        issue = SymbolIssue("SPY", "benchmark_without_dividends", None, "It pays none.")
+        table = replace(TABLE, run_issues=(issue,))
+
+        for report in analyze(table, a_portfolio().holding("A", 1), a_portfolio().cash(5), a_portfolio().cash(-5)):
+            assert report.data_quality is not None
+            assert report.data_quality.price_issues == (issue,)
+
+    def test_the_notes_of_the_documents_are_passed_on(self) -> None:
+        portfolio = a_portfolio().holding("A", 1).build()
+        analyzed, skipped = (
+            PortfolioBuilder(replace(portfolio, notes=("It is no object.",), cash=cash)) for cash in (0.0, -1e9)
+        )
+
+        for report in analyze(TABLE, analyzed, skipped):
+            assert report.data_quality is not None
+            assert report.data_quality.notes[0] == "It is no object."

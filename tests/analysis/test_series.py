@@ -10,6 +10,7 @@ from analysis.series import MOST_CORRELATED, portfolio_series
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays
 
 DAYS = weekdays(700)
+RATE = 0.03
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def table() -> PriceTable:
 
 
 def series_of(builder: PortfolioBuilder, table: PriceTable) -> Series:
-    series = portfolio_series(builder.build(), table)
+    series = portfolio_series(builder.build(), table, {}, RATE)
     assert series is not None
     return series
 
@@ -31,7 +32,7 @@ MIXED = a_portfolio().holding("S1", 10).holding("S2", -3).holding("S3", 5).holdi
 
 @pytest.mark.parametrize("builder", [MIXED, a_portfolio().holding("S4", 1)], ids=["mixed", "one holding"])
 def test_the_ends_and_falls_of_the_series_agree_with_the_report(builder: PortfolioBuilder, table: PriceTable) -> None:
-    series, (report,) = series_of(builder, table), analyze(table, builder)
+    series, (report,) = series_of(builder, table), analyze(table, builder, risk_free_rate=RATE)
     assert report.performance
     assert report.risk
     assert (series.dates[0], series.dates[-1]) == (report.performance.start, report.performance.end)
@@ -51,15 +52,26 @@ def test_there_is_one_value_per_week_for_its_last_trading_day(table: PriceTable)
     assert lengths == {len(series.dates)}
 
 
-def test_the_mean_of_the_correlations_is_that_of_the_report(table: PriceTable) -> None:
+def test_the_correlations_weighted_as_in_the_report_give_its_average(table: PriceTable) -> None:
     series, (report,) = series_of(MIXED, table), analyze(table, MIXED)
     values = np.array(series.correlations.values, dtype=float)
     assert np.diag(values) == pytest.approx(1)
-    pairs = values[~np.eye(len(values), dtype=bool)]
+    weight_of = {holding.symbol: holding.weight or 0 for holding in report.holdings}
+    weights = np.array([weight_of[symbol] for symbol in series.correlations.symbols])
+    products = np.outer(weights, weights)[~np.eye(len(values), dtype=bool)]
+    average = products @ values[~np.eye(len(values), dtype=bool)] / np.abs(products).sum()
     assert report.diversification
-    assert pairs.mean() == pytest.approx(report.diversification.average_correlation)
+    assert average == pytest.approx(report.diversification.average_correlation)
     returns = table.returns[:, [table.columns[symbol] for symbol in series.correlations.symbols]]
     assert values == pytest.approx(np.corrcoef(returns[int(table.first_day[table.columns["YOUNG"]]) :].T))
+
+
+def test_a_young_holding_of_small_weight_is_in_no_series(table: PriceTable) -> None:
+    builder = a_portfolio().holding("S1", 100).holding("YOUNG", 0.1)
+    series, (report,) = series_of(builder, table), analyze(table, builder)
+    assert report.performance
+    assert (report.performance.observations, series.dates[0]) == (600, report.performance.start)
+    assert series.correlations.symbols == ("S1",)
 
 
 def test_the_largest_holdings_come_first_and_their_number_is_limited(table: PriceTable) -> None:
@@ -82,4 +94,4 @@ def test_a_holding_that_does_not_vary_correlates_with_nothing(table: PriceTable)
 
 
 def test_without_any_holding_of_enough_history_there_are_no_series(table: PriceTable) -> None:
-    assert portfolio_series(a_portfolio().holding("NOSUCH", 1).cash(5).build(), table) is None
+    assert portfolio_series(a_portfolio().holding("NOSUCH", 1).cash(5).build(), table, {}, RATE) is None

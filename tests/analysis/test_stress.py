@@ -10,7 +10,7 @@ from analysis import measures
 from analysis.models import Report
 from analysis.prices import Bars
 from analysis.stress import EPISODES, episode_returns
-from tests.analysis.market import EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
+from tests.analysis.market import EVEN_TABLE, SYMBOLS, TABLE, ending_at_100, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays, without
 
 LONG_DAYS = weekdays(4200, "2007-01-01")
@@ -154,6 +154,52 @@ class TestEpisodes:
         assert crash is not None
         assert bear is not None
         assert stress_returns(without_it)["global_financial_crisis"] is not None
+
+    @pytest.mark.parametrize(("young", "coverage"), [(5.0, 0.95), (5.01, None)])
+    def test_up_to_five_percent_may_lack_and_the_rest_stands_for_it(self, young: float, coverage: float | None) -> None:
+        own = ending_at_100(OLD), ending_at_100(without(OTHER, slice(0, row(date(2015, 1, 1)))))
+        table = a_table(dict(zip(("OLD", "YOUNG"), own, strict=True)), LONG_BENCHMARK)
+        portfolio = a_portfolio().holding("OLD", 100 - young).holding("YOUNG", young).cash(10_000)
+
+        stress = only(analyze(table, portfolio, risk_free_rate=0.05)).stress
+
+        assert stress is not None
+        crisis = stress[-3]
+        assert crisis.coverage == (None if coverage is None else pytest.approx(coverage))
+        crash = over(OLD, EPISODES[0].start, EPISODES[0].end) / 2
+        assert crisis.return_ == (None if coverage is None else pytest.approx(crash, rel=1e-9))
+        assert crisis.loss == (None if coverage is None else pytest.approx(20_000 * crash, rel=1e-9))
+        assert {entry.coverage for entry in stress if entry.scenario != "global_financial_crisis"} == {1}
+
+    def test_a_holding_too_young_for_the_window_takes_part_in_an_episode_it_reaches_back_to(self) -> None:
+        since = row(date(2020, 2, 10))
+        own = ending_at_100(OLD), ending_at_100(without(OTHER, slice(0, since)))
+        table = a_table({"OLD": own[0], "YOUNG": own[1]}, LONG_BENCHMARK, as_of=date(2020, 6, 30))
+        values = [bars.close[bars.dates == np.datetime64("2020-06-30")][0] for bars in own]
+
+        report = only(analyze(table, a_portfolio().holding("OLD", 97 / values[0]).holding("YOUNG", 3 / values[1])))
+
+        assert report.data_quality is not None
+        assert report.data_quality.young_symbols == ("YOUNG",)
+        assert report.stress is not None
+        crash = report.stress[-2]
+        assert (crash.scenario, crash.coverage) == ("covid_crash", 1)
+        both = [over(bars, EPISODES[1].start, EPISODES[1].end) for bars in (OLD, OTHER)]
+        assert crash.return_ == pytest.approx(0.97 * both[0] + 0.03 * both[1], rel=1e-9)
+        assert report.stress[0].coverage == pytest.approx(0.97)
+
+    def test_an_episode_whose_short_side_lacks_is_unknown(self) -> None:
+        young = ending_at_100(without(OTHER, slice(0, row(date(2015, 1, 1)))))
+        table = a_table({"OLD": ending_at_100(OLD), "YOUNG": young}, LONG_BENCHMARK)
+        small, large = (
+            stress_returns(only(analyze(table, a_portfolio().holding("OLD", 100).holding("YOUNG", -short).cash(5_000))))
+            for short in (4, 6)
+        )
+
+        assert large["global_financial_crisis"] is None
+        # A small side is cash, which loses nothing.
+        crash = over(OLD, EPISODES[0].start, EPISODES[0].end)
+        assert small["global_financial_crisis"] == pytest.approx(crash * 10_000 / 14_600, rel=1e-9)
 
     def test_a_portfolio_with_more_holdings_beside_it_changes_nothing(self) -> None:
         few = a_portfolio().holding("OLD", 10).cash(500)

@@ -23,9 +23,9 @@ class TestAgainstTheTextbook:
     parts = np.column_stack(
         [returns_of(SYMBOLS["A"], 299), returns_of(SYMBOLS["B"], 299), returns_of(SYMBOLS["YOUNG"], 299)]
     )
-    returns = parts @ weights
-    benchmark = returns_of(BENCHMARK, 299)
     daily_rate = (1 + RATE) ** (1 / 252) - 1
+    returns = parts @ weights + (1 - weights.sum()) * daily_rate
+    benchmark = returns_of(BENCHMARK, 299)
 
     def test_the_window_starts_where_the_youngest_holding_starts(self) -> None:
         performance = self.report.performance
@@ -73,33 +73,39 @@ class TestAgainstTheTextbook:
         deviations = self.parts.std(axis=0, ddof=1)
         a, b, young = self.parts.T
         correlations = [stats.pearsonr(*pair).statistic for pair in ((a, b), (a, young), (b, young))]
+        products = np.array([self.weights[i] * self.weights[j] for i, j in ((0, 1), (0, 2), (1, 2))])
         shares = np.abs(self.weights) / np.abs(self.weights).sum()
         ratio = np.abs(self.weights) @ deviations / self.returns.std(ddof=1)
         assert diversification.herfindahl_index == pytest.approx((shares**2).sum(), rel=1e-9)
         assert diversification.effective_holdings == pytest.approx(1 / (shares**2).sum(), rel=1e-9)
         assert diversification.largest_weight == pytest.approx(np.abs(self.weights).max(), rel=1e-9)
         assert diversification.diversification_ratio == pytest.approx(ratio, rel=1e-9)
-        assert diversification.average_correlation == pytest.approx(np.mean(correlations), rel=1e-9)
+        assert diversification.average_correlation == pytest.approx(
+            products @ correlations / np.abs(products).sum(), rel=1e-9
+        )
 
     def test_valuation(self) -> None:
         valuation = self.report.valuation
         assert valuation is not None
         value = self.quantities @ self.prices
-        before = self.quantities @ [SYMBOLS[symbol].close[-2] for symbol in self.symbols]
+        adjusted = np.array([SYMBOLS[symbol].adj_close[-2:] for symbol in self.symbols])
+        before = self.quantities * self.prices * adjusted[:, 0] / adjusted[:, 1]
         cost = 10 * 80 - 20 * 50 + 12.5 * 110
         assert valuation.market_value == pytest.approx(value)
         assert valuation.cash == 2000
         assert valuation.cost_basis == pytest.approx(cost)
         assert valuation.unrealized_pl == pytest.approx(value - cost)
         assert valuation.unrealized_pl_pct == pytest.approx(100 * (value - cost) / cost)
-        assert valuation.day_change == pytest.approx(value - before)
-        assert valuation.day_change_pct == pytest.approx(100 * (value - before) / before)
+        assert valuation.day_change == pytest.approx(value - before.sum())
+        assert valuation.day_change_pct == pytest.approx(100 * (value - before.sum()) / np.abs(before).sum())
+        assert (valuation.unpriced_cost, valuation.complete) == (0, True)
 
     def test_holdings(self) -> None:
         _, short, _ = self.report.holdings
         assert (short.symbol, short.quantity, short.avg_price) == ("B", -20, 50)
         assert (short.price, short.price_date) == (price("B"), AS_OF)
         assert short.market_value == pytest.approx(-20 * price("B"))
+        assert (short.cost_basis, short.currency, short.reason) == (-1000, "USD", None)
         assert short.weight == pytest.approx(self.weights[1])
         assert short.unrealized_pl == pytest.approx(-20 * price("B") + 20 * 50)
         assert short.unrealized_pl_pct == pytest.approx(100 * (-20 * price("B") + 1000) / 1000)
@@ -130,6 +136,8 @@ class TestAgainstTheTextbook:
             "value_at_risk": report.risk.value_at_risk_95,
             "beta": abs(report.risk.beta),
             "correlation": report.diversification.average_correlation,
-            "cash_share": pytest.approx(1 - self.weights.sum()),
+            "gross_exposure": pytest.approx(np.abs(self.weights).sum()),
+            # The proceeds of the short position are no spare cash.
+            "cash_share": pytest.approx(1 - self.weights.sum() + self.weights[1]),
             "price_coverage": 0.0,
         }

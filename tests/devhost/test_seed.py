@@ -7,7 +7,8 @@ from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import COLLECTIONS, seed_sample_users
 from market_data.sample_prices import SampleProvider
 from stores.mongo import DocumentDatabase
-from stores.portfolios import InvalidPortfolio, PortfolioStore
+from stores.portfolio_documents import InvalidPortfolio
+from stores.portfolios import PortfolioStore
 
 
 def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: DocumentDatabase) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
+from analysis.report import analyze_portfolios
 from market_data.sample_prices import SampleProvider
 from records import Batch
 from runs.prices import load_batch
-from runs.reports import analyze
+from runs.reports import analyze, universe_of
 from runs.research import research_batch
 from runs.series import series_of
 from runs.services import Services
 from stores.mongo import DocumentDatabase
+from stores.reports import Shared
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
 
 
@@ -84,6 +87,26 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
     finish_run(services)
     (report, *_) = reports(database)
     assert series_of(changed(services), report) == series_of(services, report)
+
+
+def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services, database: DocumentDatabase) -> None:
+    """With a multiplier, cash at the risk-free rate, a holding without a price and one that cannot be read."""
+    start(services, database)
+    universe = universe_of(services, prepare(services).plan_id)
+    held = (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, None), Holding("NOSUCH", 3, 50.0))
+    owner = Portfolio(
+        "u0", held, cash=5_000.0, invalid_holdings=(InvalidHolding("?", "symbol is not one", 1.0, 400.0),)
+    )
+    instruments = {"AAPL": Instrument(multiplier=100)}
+    saved = analyze_portfolios([owner], universe.table, universe.adviser, instruments, RUN_ID, 0.02)
+    services.reports.save(saved, Shared())
+
+    report = services.reports.get(RUN_ID, "u0")
+
+    assert report is not None
+    assert [holding["reason"] for holding in report["holdings"]] == [None, "missing_price", "missing_price", "invalid"]
+    series = series_of(services, report)
+    assert series.growth[-1] == pytest.approx(1 + report["performance"]["cumulative_return"], rel=1e-12)
 
 
 def test_a_run_planned_by_a_version_that_recorded_no_settings_goes_on_with_those_of_now(

@@ -75,7 +75,7 @@ def test_price_issues_are_in_the_record_of_the_run_and_only_in_the_reports_of_af
 def prepared(services: Services) -> tuple[list[str], list[tuple[str | None, str, date | None]]]:
     """Return the symbols with prices, and the price issues, of a run up to its pages."""
     made = prepare(services)
-    _, prices = services.batches.researched(made.plan_id)
+    _, prices, _ = services.batches.researched(made.plan_id)
     issues = services.batches.price_issues(made.plan_id, 99)[1]
     symbols = [symbol for part in prices for symbol in part.symbols]
     return symbols, [(issue.symbol, issue.kind, issue.date) for issue in issues]

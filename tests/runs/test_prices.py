@@ -54,6 +54,9 @@ class Source:
     asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
     patience_ended: list[float] = field(default_factory=list)
 
+    def spelling(self, symbol: str) -> str:
+        return symbol
+
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         self.asked.append((tuple(symbols), start, end))
         self.patience_ended.append(end_of_patience())

@@ -44,6 +44,20 @@ def test_a_plan_delivered_again_after_the_prices_were_loaded_changes_nothing(
     assert services.reports.outcome(RUN_ID) == Outcome(analyzed=3)
 
 
+@pytest.mark.parametrize(("as_of", "reason"), [(None, None), (date(2022, 6, 1), "past_as_of")])
+def test_a_run_of_an_earlier_day_than_the_last_plans_no_orders(
+    services: Services, database: DocumentDatabase, as_of: date | None, reason: str | None
+) -> None:
+    start(services, database, users=1, as_of=as_of)
+    analyze_all(services, prepare(services))
+
+    report = services.reports.get(RUN_ID, "u0")
+
+    assert report is not None
+    assert (report["as_of"] == "2022-06-01") == (as_of is not None)
+    assert report["order_plan"]["reason"] == reason
+
+
 def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.histories import read_histories
+from analysis.models import Instrument
 from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices
 from records import Outcome, RunError
 from stores.batches import BatchStore
@@ -14,6 +15,8 @@ from tests.builders import a_research, random_walk, weekdays
 DAYS = weekdays(90)
 BENCHMARK = random_walk(DAYS, seed=9)
 MISSING = RunError(None, "missing_prices", "no prices")
+
+FACTS = {"BRK.B": Instrument("stock", diversified=False, multiplier=2.0, lot_size=0.5, fractional=True)}
 
 
 def prepared(*symbols: str) -> PreparedPrices:
@@ -104,8 +107,9 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     for number, part in reversed(list(enumerate(parts))):
         with pytest.raises(LookupError):  # not treated as a batch of symbols without prices
             batches.researched("plan")
-        batches.record_research("plan", number, [a_research(symbol, 0.5) for symbol in part.symbols], part)
-    research, prices = batches.researched("plan")
+        batches.record_research("plan", number, [a_research(symbol, 0.5) for symbol in part.symbols], part, FACTS)
+    research, prices, instruments = batches.researched("plan")
+    assert instruments == FACTS
     assert research == [a_research(symbol, 0.5) for symbol in "ABC"]
     assert [part.symbols for part in prices] == [("A", "B"), ("C",), ()]
     table, expected = join_prices(prices), join_prices([prepared("A", "B", "C")])
@@ -144,7 +148,7 @@ def test_the_price_issues_of_all_batches_are_counted_once_and_those_of_the_run_c
     for number, (symbol, own) in enumerate(walks.items()):
         histories = read_histories({symbol: own}, BENCHMARK, DAYS[89].item())
         prices = prepare_prices(histories, 80, benchmark_symbol="SPY", asked_on=date(2026, 1, 1))
-        batches.record_research("plan", number, [], prices)
+        batches.record_research("plan", number, [], prices, {})
     count, found = batches.price_issues("plan", 9)
     assert count == 2
     assert [(issue.symbol, issue.kind) for issue in found] == [(None, "old_prices"), ("B", "jump")]

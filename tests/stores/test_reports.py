@@ -18,6 +18,7 @@ from stores.reports import ReportStore, Shared, report_document, summarize
 from tests.builders import a_research, a_table, random_walk, research_on, weekdays, with_range
 
 ALL_REPORTS = Wanted()
+TOO_LARGE = Valuation(2**70, 0.0, None, None, None, None, None, 0.0, complete=True)
 NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
 
 
@@ -26,7 +27,7 @@ def a_report(
 ) -> Report:
     report = Report(run_id="run", user_id=user_id, as_of=date(2025, 1, 2), currency="USD", status=status)
     if value is not None:
-        report = replace(report, valuation=Valuation(value, 0.0, 1.0, 2.0, 3.0, None, None))
+        report = replace(report, valuation=Valuation(value, 0.0, 1.0, 2.0, 3.0, None, None, 0.0, complete=True))
     if volatility is not None:
         report = replace(report, risk=replace(NO_RISK, annual_volatility=volatility))
     return report
@@ -66,7 +67,7 @@ def test_a_report_saved_twice_is_stored_once(reports: ReportStore) -> None:
 
 def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportStore) -> None:
     research = a_research("A", 0.2)
-    holdings = tuple(HoldingReport(symbol, 1.0, 2.0, *[None] * 12) for symbol in ("A", "B"))
+    holdings = tuple(HoldingReport(symbol, 1.0, 2.0, "USD", *[None] * 14) for symbol in ("A", "B"))
     reports.save([replace(a_report("u1"), holdings=holdings)], Shared([research]))
     report = reports.get("run", "u1")
     assert report is not None
@@ -74,13 +75,16 @@ def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportSto
 
 
 def test_a_decision_reads_the_same_whether_or_not_it_is_shared(reports: ReportStore) -> None:
-    shared, own = Decision("A", "BUY", 10, 7, "Buy."), Decision("B", "HOLD", 0, 1, "Hold.")
+    since = date(2025, 1, 1)
+    shared, own = Decision("A", "BUY", 10, 7, since, "Buy."), Decision("B", "HOLD", 0, 1, None, "Hold.")
 
     reports.save([replace(a_report("u1"), decisions=(shared, own))], Shared(decisions=[shared]))
 
     report = reports.get("run", "u1")
     assert report is not None
-    assert report["decisions"] == msgspec.to_builtins([shared, own])
+    builtins = msgspec.to_builtins([shared, own])
+    # Readers of older reports know the strength as confidence.
+    assert report["decisions"] == [{**decision, "confidence": decision["strength"]} for decision in builtins]
 
 
 def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportStore) -> None:
@@ -102,7 +106,7 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     )
     table = a_table(dict.fromkeys(symbols, walk), random_walk(days, 3), lookback_days=70)
 
-    (report,) = analyze_portfolios([owner], table, Adviser(research), "run", 0.0)
+    (report,) = analyze_portfolios([owner], table, Adviser(research), {}, "run", 0.0)
     reports.save([report], Shared(research.values()))
 
     assert [decision.decision for decision in report.decisions] == ["SELL"] * MOST_HOLDINGS + ["BUY"] * MOST_WATCHED
@@ -116,7 +120,10 @@ def test_the_largest_report_there_can_be_fits_into_a_document(reports: ReportSto
     [
         ({"error": "x" * 17 * 2**20}, "The report is too large for a document."),
         ({"error": "\ud800"}, "The report cannot be written as a document: UnicodeEncodeError"),
-        ({"valuation": Valuation(2**70, *[0.0] * 6)}, "The report cannot be written as a document: OverflowError"),
+        (
+            {"valuation": TOO_LARGE},
+            "The report cannot be written as a document: OverflowError",
+        ),
         ({"currency": object()}, "The report cannot be written as a document: TypeError"),
     ],
     ids=["too large", "no text", "no number", "no value"],
@@ -155,10 +162,13 @@ def test_failures_are_the_failed_by_user_id_up_to_the_limit(reports: ReportStore
     assert reports.failures("run", 2) == [RunError("a", "bad", "It is."), RunError("b", "bad", "It is.")]
 
 
-def test_the_summary_counts_warnings_and_breaches() -> None:
-    checks = tuple(Check("rule", status, None, 0.0, "") for status in ("ok", "warning", "warning", "breach"))
+def test_the_summary_counts_warnings_breaches_and_unknowns() -> None:
+    statuses: list[CheckStatus] = ["ok", "warning", "warning", "breach", "unknown", "unknown", "unknown"]
+    checks = tuple(Check("rule", status, None, 0.0, "") for status in statuses)
     summary = summarize(report_document(replace(a_report("u1", value=5.0, volatility=0.2), checks=checks), Shared()))
-    assert (summary.warnings, summary.breaches, summary.market_value, summary.annual_volatility) == (2, 1, 5.0, 0.2)
+    assert (summary.warnings, summary.breaches, summary.unknowns) == (2, 1, 3)
+    assert (summary.market_value, summary.annual_volatility, summary.complete) == (5.0, 0.2, True)
+    assert summarize(report_document(a_report("u1"), Shared())).complete is None
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -239,6 +249,7 @@ def test_a_check_limits_the_list_to_the_reports_that_cross_it(reports: ReportSto
             with_checks("b", 2.0, beta="ok", drawdown="warning"),
             with_checks("c", 3.0, beta="warning", drawdown="warning"),
             with_checks("d", None, beta="warning", drawdown="breach"),
+            with_checks("e", 4.0, beta="ok", cash_share="unknown"),
         ],
         Shared(),
     )
@@ -252,6 +263,8 @@ def test_a_check_limits_the_list_to_the_reports_that_cross_it(reports: ReportSto
     assert found("user_id", "beta", "breach") == ["a"]
     assert found("user_id", "drawdown", "warning") == sorted("bc", reverse=descending)
     assert found("user_id", "volatility") == []
+    assert found("user_id", "cash_share") == found("user_id", "cash_share", "unknown") == ["e"]
+    assert found("user_id", "cash_share", "warning") == []
 
 
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])

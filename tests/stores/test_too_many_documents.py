@@ -6,7 +6,8 @@ import pytest
 
 from analysis.models import Portfolio
 from stores.mongo import DocumentDatabase
-from stores.portfolios import MOST_HOLDINGS, InvalidPortfolio, OwnSymbols, PortfolioStore
+from stores.portfolio_documents import MOST_HOLDINGS, InvalidPortfolio
+from stores.portfolios import OwnSymbols, PortfolioStore
 from tests.stores.wired import Commands, wired
 
 MANY = 30_000

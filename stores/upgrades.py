@@ -1,0 +1,107 @@
+"""Stored documents of older versions of this app, in the form of today.
+
+Judgments and figures stay what they were: ``schema_version`` says by which rules they came about.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from analysis.models import HoldingReport
+from stores.mongo import Document
+
+_NEW_KINDS = {"jumps": "jump"}
+
+
+def report_of_today(report: Document) -> Document:
+    """Return a stored report with every member of today; one of today is returned as it is.
+
+    Version 1 had no ``schema_version``. It left out holdings that could not be read, and required a positive purchase
+    price of all others. An episode's return rested on the same holdings as the rest.
+    """
+    if "schema_version" in report:
+        return report
+    sections = ("performance", "risk", "stress") if report["status"] == "analyzed" else ()
+    absent = {name: report["reason"] for name in sections if report[name] is None}
+    quality = _quality(report["data_quality"])
+    holdings = [
+        *[_holding(holding, report["currency"]) for holding in report["holdings"] or ()],
+        *[_unreadable(holding, report) for holding in (quality["invalid_holdings"] if quality else ())],
+    ]
+    return report | {
+        "schema_version": 1,
+        "reasons": absent,
+        "valuation": _valuation(report["valuation"], holdings),
+        "holdings": holdings if report["status"] == "analyzed" else report["holdings"],
+        "performance": report["performance"] and {"basis": "current_holdings"} | report["performance"],
+        "stress": report["stress"] and [_stress(entry, quality) for entry in report["stress"]],
+        "decisions": [
+            {**decision, "strength": decision["confidence"], "signal_since": None}
+            for decision in report["decisions"] or ()
+        ],
+        "order_plan": report["order_plan"] and {**report["order_plan"], "reason": None},
+        "data_quality": quality,
+    }
+
+
+def summary_of_today(summary: Document) -> Document:
+    """Return a stored summary of a report with every member of today."""
+    return {"unknowns": 0, "complete": None} | summary
+
+
+def issue_of_today(issue: Document) -> Document:
+    """Return a stored price issue, of a run or of a report, with every member of today."""
+    if "date" in issue:
+        return issue
+    return {
+        "symbol": issue["symbol"],
+        "kind": _NEW_KINDS.get(issue["kind"], issue["kind"]),
+        "date": issue["first"],
+        "text": issue["text"],
+        "ratio": None,
+        "count": issue["days"],
+        "days": None,
+        "new_symbol": issue["new_symbol"],
+    }
+
+
+def _holding(holding: Document, currency: str) -> Document:
+    research = holding.get("research")
+    return {
+        **holding,
+        "currency": currency,
+        "cost_basis": holding["quantity"] * holding["avg_price"],
+        "reason": "missing_price" if holding["price"] is None else None,
+        "research": research and {"signal_since": None, **research},
+    }
+
+
+def _unreadable(holding: Document, report: Document) -> Document:
+    known = {"symbol": holding["symbol"], "currency": report["currency"], "reason": "invalid"}
+    return dict.fromkeys((*(member.name for member in fields(HoldingReport)), "research")) | known
+
+
+def _valuation(valuation: Document | None, holdings: list[Document]) -> Document | None:
+    if valuation is None:
+        return None
+    unpriced = [holding for holding in holdings if holding["reason"] is not None]
+    cost = sum(abs(holding["cost_basis"]) for holding in unpriced if holding["cost_basis"] is not None)
+    return {**valuation, "unpriced_cost": float(cost), "complete": not unpriced}
+
+
+def _stress(entry: Document, quality: Document | None) -> Document:
+    known: Any = quality["coverage"] if quality and entry["return"] is not None else None
+    return {**entry, "coverage": known}
+
+
+def _quality(quality: Document | None) -> Document | None:
+    if quality is None:
+        return None
+    return {
+        **quality,
+        "young_symbols": [],
+        "unknown_cost_symbols": [],
+        "invalid_holdings": [
+            {"quantity": None, "avg_price": None, **holding} for holding in quality["invalid_holdings"]
+        ],
+        "price_issues": [issue_of_today(issue) for issue in quality["price_issues"]],
+    }

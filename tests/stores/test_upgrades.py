@@ -1,0 +1,109 @@
+"""What earlier versions stored is served in the form of today. The stored documents here were written by version 1."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.decisions import Adviser
+from analysis.report import analyze_portfolios
+from records import Summary, SymbolIssue, Wanted
+from stores.mongo import DocumentDatabase
+from stores.reports import ReportStore, Shared, report_document
+from stores.upgrades import issue_of_today, report_of_today
+from tests.builders import a_portfolio, a_table, random_walk, research_on, weekdays
+
+STORED = json.loads((Path(__file__).parent / "stored_by_version_1.json").read_text())
+REPORT: dict[str, Any] = STORED["report"]
+
+
+def shape(value: object) -> object:
+    """Return the names of all members, of lists those of the first entry that has some."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return next((shape(entry) for entry in value if isinstance(entry, dict)), None)
+    return None
+
+
+def of_today() -> dict[str, Any]:
+    days = weekdays(300)
+    symbols, benchmark = {"A": random_walk(days, 1), "B": random_walk(days, 2)}, random_walk(days, 3)
+    research = {found.symbol: found for found in research_on(symbols, benchmark)}
+    owner = a_portfolio().holding("A", 10).holding("B", 5).holding("GONE", 2).invalid_holding("BAD", "quantity is text")
+    (report,) = analyze_portfolios(
+        [owner.watching("B").build()], a_table(symbols, benchmark), Adviser(research), {}, "run", 0.0
+    )
+    return report_document(report, Shared(research.values()))
+
+
+def test_a_stored_report_has_every_member_of_today() -> None:
+    mine, today = report_of_today(deepcopy(REPORT)), json.loads(json.dumps(of_today(), default=dict))
+
+    for document in (mine, today):  # they have other sentences, and other price issues
+        del document["data_quality"]["price_issues"], document["reasons"], document["order_plan"]["orders"]
+    assert shape(mine) == shape(today)
+
+
+def test_its_figures_stay_what_they_were() -> None:
+    mine = report_of_today(deepcopy(REPORT))
+
+    assert mine["schema_version"] == 1
+    for name in ("run_id", "user_id", "as_of", "status", "reason", "risk", "diversification", "checks"):
+        assert mine[name] == REPORT[name]
+    assert REPORT["valuation"].items() <= mine["valuation"].items()
+    assert [entry["return"] for entry in mine["stress"]] == [entry["return"] for entry in REPORT["stress"]]
+    assert [decision["strength"] for decision in mine["decisions"]] == [
+        decision["confidence"] for decision in REPORT["decisions"]
+    ]
+
+
+def test_what_it_left_out_is_told() -> None:
+    mine = report_of_today(deepcopy(REPORT))
+
+    assert (mine["valuation"]["unpriced_cost"], mine["valuation"]["complete"]) == (50, False)
+    reasons = {holding["symbol"]: holding["reason"] for holding in mine["holdings"]}
+    assert reasons == {"A": None, "B": None, "GONE": "missing_price", "BAD": "invalid"}
+    assert mine["holdings"][0]["cost_basis"] == 900
+    assert mine["stress"][0]["coverage"] == 1
+    assert mine["stress"][-1]["coverage"] is None
+
+
+def test_its_price_issues_have_the_members_of_today() -> None:
+    jump, _ = report_of_today(deepcopy(REPORT))["data_quality"]["price_issues"]
+
+    assert jump.keys() == {member.name for member in SymbolIssue.__dataclass_fields__.values()}
+    assert (jump["kind"], jump["date"], jump["count"], jump["days"]) == ("jump", "2019-07-30", 1, None)
+    assert issue_of_today(jump) == jump
+
+
+@pytest.mark.parametrize(("status", "reason"), [("skipped", "non_positive_value"), ("failed", "invalid_account")])
+def test_a_report_without_any_section_stays_without(status: str, reason: str) -> None:
+    sections = ("valuation", "performance", "risk", "diversification", "stress", "order_plan", "data_quality")
+    empty = dict.fromkeys(sections) | {"holdings": [], "checks": [], "decisions": []}
+
+    mine = report_of_today(deepcopy(REPORT) | empty | {"status": status, "reason": reason})
+
+    assert {mine[name] for name in sections} == {None}
+    assert (mine["holdings"], mine["decisions"]) == ([], [])
+
+
+def test_a_report_of_today_is_served_as_it_is() -> None:
+    today = of_today()
+
+    assert report_of_today(today) is today
+
+
+def test_a_stored_report_and_its_summary_are_read_in_the_form_of_today(database: DocumentDatabase) -> None:
+    database["portfolio_analyses"].insert_one(deepcopy(REPORT))
+    database["portfolio_summaries"].insert_one(deepcopy(STORED["summary"]))
+    store = ReportStore(database)
+
+    served = store.get("run", "old")
+    (listed,) = store.summaries("run", limit=2, wanted=Wanted(), sort="user_id", descending=False, after=None)
+
+    assert served == report_of_today(deepcopy(REPORT))
+    assert isinstance(listed, Summary)
+    assert (listed.breaches, listed.unknowns, listed.complete) == (4, 0, None)
