@@ -160,13 +160,15 @@ def _calendar(benchmark: Bars) -> Calendar:
 def _history(rows: CleanBars, calendar: Calendar, later_splits: Fraction) -> PriceHistory:
     bars = rows.bars
     moves = bars.adj_close[1:] / bars.adj_close[:-1] - 1
-    large = np.flatnonzero(np.abs(moves) > LARGE_MOVE) + 1
-    suspected = dict(_suspected_splits(bars, large, calendar))
     gaps = tuple(_gaps(bars, calendar))
+    cuts = [gap.row for gap in gaps if not gap.carried]
+    # A move across a gap that ends the history is of no day.
+    large = np.setdiff1d(np.flatnonzero(np.abs(moves) > LARGE_MOVE) + 1, cuts)
+    suspected = dict(_suspected_splits(bars, large, calendar))
     day = int(calendar.numbers(bars.dates[-1:])[0])
     return PriceHistory(
         rows=rows,
-        start=max([0, *suspected, *(gap.row for gap in gaps if not gap.carried)]),
+        start=max([0, *suspected, *cuts]),
         day=day,
         stale=len(calendar.dates) - 1 - day > MAX_GAP,
         gaps=gaps,

@@ -212,10 +212,10 @@ def _bought(decision: Decision, terms: _Terms, buying_power: float, available: f
     if wanted > _MOST_SHARES:
         return _Draft("BUY", decision, terms, "too_many_shares")
     lots = terms.lots(wanted) if planned > 0 else 0
-    if available <= 0 and (lots or buying_power <= 0):
-        return _Draft("BUY", decision, terms, "no_buying_power")
     if not lots:
         return _Draft("BUY", decision, terms, "less_than_one_lot")
+    if available <= 0:
+        return _Draft("BUY", decision, terms, "no_buying_power")
     shares = terms.shares(lots)
     return _Draft("BUY", decision, terms, None, lots, shares, shares * terms.price_of_share, planned)
 
@@ -251,9 +251,8 @@ def _afforded(buys: list[_Draft], available: float) -> tuple[list[_Draft], float
     sums = list(accumulate([buys[place].planned for place in places]))
     factor, afforded = 1.0, buys
     if places and sums[-1] > available * (1 + _SAME):
-        # The first is never dropped: no other has a higher score.
-        kept = max(sum(available / planned >= _LEAST_SCALE - _SAME for planned in sums), 1)
-        factor = min(available / sums[kept - 1], 1.0)
+        kept = sum(available / planned >= _LEAST_SCALE - _SAME for planned in sums)
+        factor = min(available / sums[kept - 1], 1.0) if kept else 1.0
         afforded = list(buys)
         for place in places[:kept]:
             afforded[place] = buys[place].scaled(buys[place].planned * factor, factor)

@@ -39,9 +39,9 @@ class Clock:
             return None
         return self.bars[place].adjusted / self.bars[place - 1].adjusted - 1
 
-    def history(self, symbol: str, cleaned: Cleaned, *, is_benchmark: bool) -> History:
-        """Return a symbol's history on this calendar."""
-        bars = tuple(bar for bar in cleaned.bars if bar.day <= self.calendar.as_of)
+    def history(self, symbol: str, cleaned: Cleaned, *, is_benchmark: bool, later: bool = False) -> History:
+        """Return a symbol's history on this calendar, with the bars after it if asked for."""
+        bars = tuple(bar for bar in cleaned.bars if later or bar.day <= self.calendar.as_of)
         move: Move | None = None if is_benchmark else self.move
         return History(symbol, self.calendar, bars, tuple(steps(bars, self.calendar, move)), cleaned)
 
@@ -80,7 +80,7 @@ class Facts:
         everything, as_of = self._market.everything, self.history.calendar.as_of
         if self._rows[-1].day <= as_of:
             return Fraction(1)
-        whole = everything.history(self.symbol, clean(self._rows), is_benchmark=self._is_benchmark)
+        whole = everything.history(self.symbol, clean(self._rows), is_benchmark=self._is_benchmark, later=True)
         factor = Fraction(1)
         for step in whole.steps:
             if step.ratio and whole.bars[step.bar].day > as_of:

@@ -1,6 +1,8 @@
 """The measures of a series of daily returns, as plain functions of lists.
 
 ``None`` is an undefined figure. Deviations, downsides and drawdowns up to 1e-12 count as none.
+
+Reading: nothing compounds once a day lost more than everything, so there is neither growth nor drawdown then.
 """
 
 import math
@@ -38,9 +40,9 @@ def deviation(values: Returns) -> float:
     return found if found > EXACT else 0.0
 
 
-def compounded(returns: Returns) -> float:
+def compounded(returns: Returns) -> float | None:
     """Return the product of 1 + r, less 1."""
-    return math.prod(1 + r for r in returns) - 1
+    return None if min(returns) < -1 else math.prod(1 + r for r in returns) - 1
 
 
 def daily_rate(annual: float) -> float:
@@ -105,6 +107,9 @@ def drawdown(returns: Returns, days: Sequence[date]) -> dict[str, object]:
 
     Peak and trough are the first days of their value; recovered is the first later day at the peak.
     """
+    names = (*(f"max_drawdown{part}" for part in ("", "_peak", "_trough", "_recovery")), "current_drawdown")
+    if min(returns) < -1:
+        return dict.fromkeys(names)
     value = peak = 1.0
     peak_at = 0
     values = [1.0]
@@ -120,13 +125,14 @@ def drawdown(returns: Returns, days: Sequence[date]) -> dict[str, object]:
     depth, start, trough = worst
     exists = depth < -EXACT
     recovery = next((at for at in range(trough, len(values)) if values[at] / values[start] - 1 >= -EXACT), None)
-    return {
-        "max_drawdown": depth if exists else 0.0,
-        "max_drawdown_peak": days[start] if exists else None,
-        "max_drawdown_trough": days[trough] if exists else None,
-        "max_drawdown_recovery": days[recovery] if exists and recovery is not None else None,
-        "current_drawdown": current if current < -EXACT else 0.0,
-    }
+    figures = (
+        depth if exists else 0.0,
+        days[start] if exists else None,
+        days[trough] if exists else None,
+        days[recovery] if exists and recovery is not None else None,
+        current if current < -EXACT else 0.0,
+    )
+    return dict(zip(names, figures, strict=True))
 
 
 def performance(returns: Returns, days: Sequence[date]) -> dict[str, object]:
@@ -140,7 +146,7 @@ def performance(returns: Returns, days: Sequence[date]) -> dict[str, object]:
         "end": days[-1],
         "observations": n,
         "cumulative_return": growth,
-        "cagr": (1 + growth) ** (YEAR / n) - 1 if n >= YEAR and growth > -1 else None,
+        "cagr": math.prod(1 + r for r in returns) ** (YEAR / n) - 1 if n >= YEAR and growth is not None else None,
         "return_ytd": compounded(returns[last_year[-1] :]) if last_year else None,
     }
     for k in (1, 5, 21, 63, 252):
@@ -158,14 +164,15 @@ def risk(returns: Returns, benchmark: Returns, days: Sequence[date], annual_rate
     kurtosis = standardized_moment(returns, 4)
     falls = drawdown(returns, days)
     deepest = falls["max_drawdown"]
-    assert isinstance(deepest, float)
     growth = performance(returns, days)["cagr"]
     figures: dict[str, object] = {
         "annual_volatility": annual_volatility(returns),
         "downside_deviation": downside * math.sqrt(YEAR),
         "sharpe_ratio": _ratio(mean(excess) * math.sqrt(YEAR), deviation(excess)),
         "sortino_ratio": _ratio(mean(excess) * math.sqrt(YEAR), downside),
-        "calmar_ratio": growth / -deepest if isinstance(growth, float) and deepest else None,
+        "calmar_ratio": growth / -deepest
+        if isinstance(growth, float) and isinstance(deepest, float) and deepest
+        else None,
         "omega_ratio": gains / losses if losses > EXACT else None,
         **falls,
         "value_at_risk_95": percentile(returns, 0.05),

@@ -1,8 +1,8 @@
 """The order plan.
 
 Readings: a skipped order has no shares, no cost and an adjusted size of 0; priorities number all orders, skipped
-ones too, in the order of their planned amounts; scaling is applied if the factor is below 1; the adjusted size of a
-purchase is its share of the size by that factor, of a cut purchase to cover the part of it that is left; ties are
+ones too, in the order of their planned amounts, which are 0 if nothing is planned; scaling is applied if the factor is below 1; the adjusted size of a
+purchase is its share of the size by that factor, of a cut purchase to cover the part of its money that is left, before rounding; ties are
 broken by symbol; a purchase that comes below one lot by scaling and gets none of what is left is
 ``less_than_one_lot``; a plan without orders has the buying power available.
 """
@@ -81,8 +81,8 @@ def order_plan(
     """Return the section of that name, without notes."""
     reason = valuation_reason or _no_orders(market, book)
     orders = [] if reason else [_planned(decision) for decision in decisions if decision.decision != "HOLD"]
-    sells = _sorted(orders, lambda o: o.decision.decision == "SELL", lambda o: -o.planned * o.unit)
-    covers = _sorted(orders, lambda o: o.decision.is_cover, lambda o: o.planned * o.unit)
+    sells = _sorted(orders, lambda o: o.decision.decision == "SELL", lambda o: -o.cost)
+    covers = _sorted(orders, lambda o: o.decision.is_cover, lambda o: o.cost)
     buys = _sorted(orders, lambda o: o.decision.decision == "BUY" and not o.decision.is_cover, _by_score)
     proceeds = math.fsum(order.cost for order in sells)
     _cut(covers, max(0.0, book.cash + proceeds))
@@ -126,8 +126,6 @@ def _planned(decision: Decision) -> Order:
     order = Order(decision, 0.0, adjusted=decision.percent)
     if decision.quantity:
         order.planned = whole_lots(abs(decision.quantity) * decision.percent / 100, order.lot)
-        if decision.percent == 100:
-            order.planned = abs(decision.quantity)
     else:
         order.planned = decision.money / order.unit
     order.shares = order.planned
@@ -150,7 +148,7 @@ def _cut(covers: list[Order], budget: float) -> None:
         if left <= 0:
             order.skip("no_cash")
         else:
-            order.adjusted = order.decision.percent * left / order.shares
+            order.adjusted = order.decision.percent * (order.cost - excess) / order.cost
             order.shares = left
 
 

@@ -155,9 +155,11 @@ class History:
         return Issue(self.symbol, step.kind, day, ratio=ratio, days=step.days)
 
     def _habits(self) -> list[Issue]:
-        found = []
+        found: list[Issue] = []
         adjusted = self.adjusted()
         places = [place for place in adjusted if place >= self.calendar.start]
+        if len(places) - 1 < SHORTEST_HISTORY:
+            return found  # too few days to tell a habit
         still = sum(adjusted[place] == adjusted[place - 1] for place in places[1:])
         if still > 0.1 * (len(places) - 1):
             found.append(Issue(self.symbol, "thin_prices"))
@@ -175,4 +177,5 @@ class History:
         for before, after in itertools.pairwise(ordered):
             if self.calendar.place(after) - self.calendar.place(before) - 1 > CARRIED_DAYS:
                 theirs -= {day for day in theirs if before < day < after}
+        own = {day for day in own if day >= min(theirs, default=day)}
         return len(own ^ theirs) / len(theirs) if theirs else 0.0

@@ -54,7 +54,7 @@ class DayBar:
 
 
 def day_bars(history: History) -> list[DayBar]:
-    """Return one bar for each day of the usable history in the lookback, up to the last priced day."""
+    """Return one bar for each day of the usable history, the lookback or not, up to the last priced day."""
     calendar = history.calendar
     own: dict[int, DayBar] = {}
     for bar in history.usable:
@@ -73,7 +73,7 @@ def day_bars(history: History) -> list[DayBar]:
         else:
             close = found[-1].close
             found.append(DayBar(calendar.days[place], close, close, close))
-    return [bar for bar in found if bar.day >= calendar.days[calendar.start]]
+    return found
 
 
 def ema(values: Closes, period: int, start: int | None = None) -> dict[int, float]:
@@ -152,6 +152,8 @@ def fibonacci(closes: Closes) -> list[float] | None:
         return None
     last = closes[-YEAR:]
     high, low = max(last), min(last)
+    if high - low <= EXACT * high:
+        return None  # no swing
     high_is_later = _last_place(last, high) >= _last_place(last, low)
     return [high - level * (high - low) if high_is_later else low + level * (high - low) for level in FIBONACCI]
 

@@ -1,7 +1,7 @@
 """Stress: the worst days of the window, shocks of the market, and named episodes.
 
-Readings: every scenario is listed, with ``None`` where it has no return; worst days and shocks name the report's
-coverage; an episode outside the calendar has no coverage either; its days without trading count as the day before.
+Readings: every scenario is listed, with ``None`` where it has no return, and then without a coverage; worst days and
+shocks name the report's coverage; days without trading in an episode count as the day before.
 """
 
 import math
@@ -37,13 +37,18 @@ def stress(market: Prepared, book: Book, returns: measures.Returns, beta: float 
 
 
 def _entry(scenario: str, result: float | None, book: Book, coverage: float | None) -> Entry:
-    loss = None if result is None else result * book.estimated_total
-    return {"scenario": scenario, "return": result, "loss": loss, "coverage": coverage}
+    if result is None:
+        return {"scenario": scenario, "return": None, "loss": None, "coverage": None}
+    return {"scenario": scenario, "return": result, "loss": result * book.estimated_total, "coverage": coverage}
 
 
-def worst(returns: measures.Returns, days: int) -> float:
+def worst(returns: measures.Returns, days: int) -> float | None:
     """Return the lowest compounded return of so many days in a row."""
-    return min(measures.compounded(returns[at : at + days]) for at in range(len(returns) - days + 1))
+    if days == 1:
+        return min(returns)
+    if min(returns) < -1:
+        return None
+    return min(math.prod(1 + r for r in returns[at : at + days]) for at in range(len(returns) - days + 1)) - 1
 
 
 def episode(market: Prepared, book: Book, name: str) -> Entry:
