@@ -80,7 +80,9 @@ def finish_run(message: Message, context: func.Context) -> str:
 def _step(name: str, message: Message, context: func.Context | None) -> Iterator[None]:
     """Run the body as a step of its run, named in the trace, with the run's id in log lines."""
     batch = {"batch": message["number"]} if "number" in message else {}
-    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), sendable_errors():
+    from stores.mongo import one_patience
+
+    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), sendable_errors(), one_patience():
         yield
 
 
