@@ -80,13 +80,13 @@ def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[
     )
 
 
-def own_database(client: MongoClient[Document], name: str) -> DocumentDatabase:
+def own_database(client: MongoClient[Document], name: str, *, patient: bool = False) -> DocumentDatabase:
     """Return the database for the app's own collections: read from the primary and written with majority.
 
-    Whatever the URL says: a stale record of a run would let two runs be active, or end one that goes on. Commands that
-    the database throttles are repeated.
+    Whatever the URL says: a stale record of a run would let two runs be active, or end one that goes on. A ``patient``
+    one repeats the commands that the database throttles.
     """
-    return _OwnDatabase(
+    return (_PatientDatabase if patient else Database[Document])(
         client,
         name,
         read_preference=ReadPreference.PRIMARY,
@@ -267,8 +267,8 @@ class _PatientCursor(Cursor[Document]):
         return list(islice(self, length))
 
 
-class _OwnCollection(Collection[Document]):
-    """A collection of the app's own."""
+class _PatientCollection(Collection[Document]):
+    """A collection whose commands are repeated while the database throttles them."""
 
     @override
     def find(self, *args: Any, **kwargs: Any) -> Cursor[Document]:
@@ -286,13 +286,13 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
 for _name in (
     "insert_one", "update_one", "update_many", "delete_one", "delete_many", "count_documents", "find_one_and_update",
 ):  # fmt: skip
-    setattr(_OwnCollection, _name, _patient(getattr(Collection, _name)))
+    setattr(_PatientCollection, _name, _patient(getattr(Collection, _name)))
 
 
-class _OwnDatabase(Database[Document]):
+class _PatientDatabase(Database[Document]):
     @override
     def __getitem__(self, name: str) -> Collection[Document]:
-        return _OwnCollection(self, name)
+        return _PatientCollection(self, name)
 
 
 class BackendCollection:

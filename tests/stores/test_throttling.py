@@ -158,7 +158,7 @@ def test_another_error_of_a_single_command_is_not_repeated(time_: Time) -> None:
 def test_every_single_command_on_an_own_collection_is_repeated(database: DocumentDatabase) -> None:
     throttling = Throttling(20, [NAME])
     with wired(database, throttling) as seen, one_patience():
-        collection = own_database(seen.client, seen.name)[NAME]
+        collection = own_database(seen.client, seen.name, patient=True)[NAME]
         for number in range(12):
             collection.insert_one({"number": number})
             assert collection.update_one({"number": number}, {"$set": {"seen": True}}).matched_count == 1
