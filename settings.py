@@ -171,9 +171,12 @@ def _jwt_secret(values: Mapping[str, str]) -> str | None:
     return secret
 
 
+_NAMES_OF_INSTANCES = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME", "LEGION_SERVICE_HOST")
+
+
 def _is_development(values: Mapping[str, str]) -> bool:
-    # Azure sets the other two: a single app setting must not open the door there.
-    in_azure = "WEBSITE_SITE_NAME" in values and "WEBSITE_INSTANCE_ID" in values
+    # A single app setting must not open the door in Azure, whose plans name the app and its instance in their own ways.
+    in_azure = "WEBSITE_SITE_NAME" in values and any(name in values for name in _NAMES_OF_INSTANCES)
     return values.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development" and not in_azure
 
 

@@ -36,7 +36,7 @@ def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
         from runs.planning import plan
 
         asked = msgspec.convert(message, PlanInput)
-        return to_answer(plan(worker().services(), asked.run_id, asked.started_at))
+        return to_answer(plan(worker().services_of_steps(), asked.run_id, asked.started_at))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -45,7 +45,7 @@ def load_prices(message: Message, context: func.Context) -> dict[str, Any]:
     with _step("load_prices", message, context):
         from runs.prices import load_batch
 
-        return to_answer(load_batch(worker().services(), msgspec.convert(message, Batch)))
+        return to_answer(load_batch(worker().services_of_steps(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -54,7 +54,7 @@ def research_symbols(message: Message, context: func.Context) -> dict[str, Any]:
     with _step("research_symbols", message, context):
         from runs.research import research_batch
 
-        return to_answer(research_batch(worker().services(), msgspec.convert(message, Batch)))
+        return to_answer(research_batch(worker().services_of_steps(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -63,7 +63,7 @@ def analyze_page(message: Message, context: func.Context) -> dict[str, Any]:
     with _step("analyze_page", message, context):
         from runs.reports import analyze
 
-        return to_answer(analyze(worker().services(), msgspec.convert(message, Batch)))
+        return to_answer(analyze(worker().services_of_steps(), msgspec.convert(message, Batch)))
 
 
 @blueprint.activity_trigger(input_name="message")
@@ -73,14 +73,16 @@ def finish_run(message: Message, context: func.Context) -> str:
         from runs.ending import finish
 
         end = msgspec.convert(message, FinishInput)
-        return finish(worker().services(), end.run_id, end.failure, end.durations)
+        return finish(worker().services_of_steps(), end.run_id, end.failure, end.durations)
 
 
 @contextmanager
 def _step(name: str, message: Message, context: func.Context | None) -> Iterator[None]:
     """Run the body as a step of its run, named in the trace, with the run's id in log lines."""
     batch = {"batch": message["number"]} if "number" in message else {}
-    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), sendable_errors():
+    from stores.mongo import one_patience
+
+    with invocation(name, "other", context, **batch), of_run(message.get("run_id")), sendable_errors(), one_patience():
         yield
 
 

@@ -67,11 +67,15 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
     if plan.failure:
         return plan.failure
 
+    # Runs of the first version, which may go on during a deployment, have no such limit, and count symbols.
+    is_of_first_version = context.version == "1.0"
+    at_once = 0 if is_of_first_version else plan.load_at_once
     loaded = yield from _for_each(
-        context, "load_prices", plan, plan.symbol_batches, phase="market_data", at_once=plan.load_at_once
+        context, "load_prices", plan, plan.symbol_batches, phase="market_data", at_once=at_once
     )
     started = _measure(context, finish, "market_data", started)
-    if failure := loaded.failure or _too_few_prices(plan, loaded):
+    too_few = _too_few_symbols if is_of_first_version else _too_few_prices
+    if failure := loaded.failure or too_few(plan, loaded):
         return failure
 
     researched = yield from _for_each(context, "research_symbols", plan, plan.symbol_batches, phase="research")
@@ -95,6 +99,14 @@ def _too_few_prices(plan: Plan, loaded: BatchResult) -> Failure | None:
     more = f" and {unnamed} more symbols" if unnamed else ""
     text = f"Only {priced} of {plan.positions} positions have prices, {plan.min_success_rate:.0%} are needed"
     return Failure("too_few_prices", f"{text}; without prices: {missing}{more}.")
+
+
+def _too_few_symbols(plan: Plan, loaded: BatchResult) -> Failure | None:
+    priced = plan.symbols - loaded.failed
+    if plan.symbols == 0 or priced / plan.symbols >= plan.min_success_rate:
+        return None
+    text = f"Only {priced} of {plan.symbols} symbols have prices, {plan.min_success_rate:.0%} are needed"
+    return Failure("too_few_prices", f"{text}; without prices: {', '.join(loaded.failed_symbols)}.")
 
 
 def _for_each(

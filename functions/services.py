@@ -20,8 +20,11 @@ from settings import KeyName, Settings, key_setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pymongo import MongoClient
     from pymongo.monitoring import CommandListener
 
+    from market_data.provider import Provider
+    from stores.mongo import Document
     from stores.rate_limit import RateLimit
     from stores.redis_server import RedisServer
 
@@ -42,8 +45,12 @@ class Worker:
         self.secrets = Secrets(settings)
         keys = None if settings.oidc is None else IssuerKeys(settings.oidc)
         self.verifiers = verifiers(settings, self.secrets, self._is_administrator, keys)
-        self.services: Callable[[], Services] = _Once(self._connect)
+        self.services: Callable[[], Services] = _Once(lambda: self._services(patient=False))
         """The services, without a call to the database; raises SecretsUnavailable or SecretMissing."""
+        self.services_of_steps: Callable[[], Services] = _Once(lambda: self._services(patient=True))
+        """The services of a run's steps, which wait while the database throttles them; a request is refused."""
+        self._mongodb = _Once(self._connect)
+        self._provider = _Once(self._source_of_prices)
         self.settle_indexes: Callable[[], None] = _Once(self._settle_indexes)
         """Create the indexes that the app's own collections lack, and log those that the backend's lack."""
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
@@ -58,22 +65,30 @@ class Worker:
         except SecretsUnavailable:
             return self._own_failures()
 
-    def _connect(self) -> Services:
+    def _connect(self) -> "MongoClient[Document]":
+        from stores.mongo import connect
+
+        return connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
+
+    def _source_of_prices(self) -> "Provider":
         from market_data.providers import provider_from
+
+        return provider_from(self.settings, self.provider_key, self._rate_limit)
+
+    def _services(self, *, patient: bool) -> Services:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
         from stores.batches import BatchStore
         from stores.indexes import ensure_keys
-        from stores.mongo import connect, own_database
+        from stores.mongo import own_database
         from stores.nights import NightStore
         from stores.portfolios import PortfolioStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
         from stores.symbols import PriceStore, ResearchStore
 
-        mongodb = connect(self.settings.mongodb_url or self.secrets.get("mongodb-url"), _listeners())
-        own, backend = own_database(mongodb, name := self.settings.mongodb_database), mongodb[name]
-        provider = provider_from(self.settings, self.provider_key, self._rate_limit)
+        mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
+        own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
         return Services(
             settings=self.settings,
             mongodb=mongodb,

@@ -20,7 +20,7 @@ from analysis.returns import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes
-from stores.mongo import Document, DocumentDatabase, bulk_write, patiently
+from stores.mongo import Document, DocumentDatabase, bulk_write
 
 type BatchKind = Literal["symbols", "users"]
 
@@ -149,7 +149,7 @@ class BatchStore(Indexed):
         """Record a page's outcome and errors; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
         values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
-        return patiently(lambda: self._batches.update_one(query, {"$set": values})).matched_count == 1
+        return self._batches.update_one(query, {"$set": values}).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
         """Return the sum of the recorded outcomes of all pages."""
@@ -192,7 +192,7 @@ class BatchStore(Indexed):
 
     def _set(self, plan_id: str, kind: BatchKind, number: int, values: Document) -> None:
         query = {"plan_id": plan_id, "kind": kind, "number": number}
-        patiently(lambda: self._batches.update_one(query, {"$set": values}))
+        self._batches.update_one(query, {"$set": values})
 
 
 def _prepared_to_document(prices: PreparedPrices) -> Document:

@@ -1,11 +1,14 @@
 """The connection to MongoDB and the functions that all document stores share."""
 
+import functools
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import batched, takewhile
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import batched, islice, takewhile
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +17,7 @@ from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, ReadPreferenc
 from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackResult
 from pymongo.collation import Collation
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 from pymongo.monitoring import CommandListener
@@ -45,8 +49,8 @@ _LENIENT: CodecOptions[Document] = CodecOptions(
     tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
 )
 _SIMPLE = Collation("simple")
-# A step writes twice, and must end within the host's ten minutes.
-_PATIENCE_SECONDS = 200.0
+_PATIENCE_SECONDS = 5.0
+_PATIENCE_OF_A_STEP_SECONDS = 400.0
 _log = logging.getLogger(__name__)
 
 _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
@@ -76,12 +80,14 @@ def connect(url: str, listeners: Sequence[CommandListener] = ()) -> MongoClient[
     )
 
 
-def own_database(client: MongoClient[Document], name: str) -> DocumentDatabase:
+def own_database(client: MongoClient[Document], name: str, *, patient: bool = False) -> DocumentDatabase:
     """Return the database for the app's own collections: read from the primary and written with majority.
 
-    Whatever the URL says: a stale record of a run would let two runs be active, or end one that goes on.
+    Whatever the URL says: a stale record of a run would let two runs be active, or end one that goes on. A ``patient``
+    one repeats the commands that the database throttles.
     """
-    return client.get_database(
+    return (_PatientDatabase if patient else Database[Document])(
+        client,
         name,
         read_preference=ReadPreference.PRIMARY,
         read_concern=ReadConcern("local"),
@@ -129,14 +135,33 @@ class WriteRefused(Exception):
         super().__init__(f"The database refused {len(errors)} documents: {codes}")
 
 
+_end_of_step: ContextVar[float | None] = ContextVar("end of the patience of a step", default=None)
+
+
+@contextmanager
+def one_patience() -> Iterator[None]:
+    """Let all commands within, those of a step of a run, be repeated until one common end.
+
+    It lies well within ``functionTimeout`` of host.json, which is 10 minutes. Without it, a request waits.
+    """
+    token = _end_of_step.set(time.monotonic() + _PATIENCE_OF_A_STEP_SECONDS)
+    try:
+        yield
+    finally:
+        _end_of_step.reset(token)
+
+
 class Pauses:
     """The pauses between attempts at something that the database throttles: as long as it asks, and ever longer."""
 
     def __init__(
-        self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._sleep, self._clock = sleep, clock
-        self._end = clock() + _PATIENCE_SECONDS
+        self._end = _end_of_step.get() or clock() + patience_seconds
         self._next = _FIRST_PAUSE_SECONDS
 
     def wait(self, answer: str) -> bool:
@@ -150,11 +175,16 @@ class Pauses:
         return True
 
 
+def is_throttled(error: OperationFailure) -> bool:
+    """Return whether the database refused a command only for now."""
+    return error.code == _THROTTLED
+
+
 def patiently[Result](attempt: Callable[[], Result], pauses: Pauses | None = None) -> Result:
     """Return the result of ``attempt``, which is repeated after a pause while the database throttles it.
 
     Raises:
-        OperationFailure: it is still throttled after some minutes, or was refused.
+        OperationFailure: it is still throttled at the end of all patience, or was refused.
     """
     pauses = pauses or Pauses()
     while True:
@@ -169,8 +199,8 @@ def bulk_write(collection: Documents, writes: Sequence[Write], pauses: Pauses | 
     """Execute many writes in no order; an empty list does nothing. Those that are throttled are repeated.
 
     Raises:
-        WriteRefused: some were refused, or throttled for minutes. The driver's own error would carry the documents into
-            log and history.
+        WriteRefused: some were refused, or throttled to the end of all patience. The driver's own error would carry the
+            documents into log and history.
     """
     if refused := _send(collection, writes, pauses or Pauses()):
         raise WriteRefused(refused) from None
@@ -195,7 +225,8 @@ def _send(collection: Documents, writes: Sequence[Write], pauses: Pauses) -> lis
             collection.bulk_write([writes[position] for position in left], ordered=False)
             break
         except BulkWriteError as error:
-            failed = error.details["writeErrors"] or error.details["writeConcernErrors"]
+            # A write that no majority confirmed may be lost, so it is refused like the others.
+            failed = [*error.details["writeErrors"], *error.details.get("writeConcernErrors", ())]
             answer = " ".join(str(one.get("errmsg")) for one in failed if one["code"] == _THROTTLED)
             found = [{"code": one["code"], "index": left[one.get("index", 0)]} for one in failed]
         except OperationFailure as error:
@@ -209,6 +240,59 @@ def _send(collection: Documents, writes: Sequence[Write], pauses: Pauses) -> lis
         if left and not pauses.wait(answer):
             return refused + throttled
     return refused
+
+
+class _PatientCursor(Cursor[Document]):
+    """A cursor whose query is repeated while the database throttles it; a later part of a long answer is not."""
+
+    @override
+    def __iter__(self) -> Iterator[Document]:  # type: ignore[override] # it is its own iterator there
+        attempt: Cursor[Document] = self
+        pauses, begun = Pauses(), False
+        while True:
+            try:
+                while True:
+                    document = attempt.next()
+                    begun = True
+                    yield document
+            except StopIteration:
+                return
+            except OperationFailure as error:
+                if begun or error.code != _THROTTLED or not pauses.wait(str(error)):
+                    raise
+                attempt = self.clone()
+
+    @override
+    def to_list(self, length: int | None = None) -> list[Document]:
+        return list(islice(self, length))
+
+
+class _PatientCollection(Collection[Document]):
+    """A collection whose commands are repeated while the database throttles them."""
+
+    @override
+    def find(self, *args: Any, **kwargs: Any) -> Cursor[Document]:
+        return _PatientCursor(self, *args, **kwargs)
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - of the driver's method
+        return patiently(lambda: method(*args, **kwargs))
+
+    return call
+
+
+for _name in (
+    "insert_one", "update_one", "update_many", "delete_one", "delete_many", "count_documents", "find_one_and_update",
+):  # fmt: skip
+    setattr(_PatientCollection, _name, _patient(getattr(Collection, _name)))
+
+
+class _PatientDatabase(Database[Document]):
+    @override
+    def __getitem__(self, name: str) -> Collection[Document]:
+        return _PatientCollection(self, name)
 
 
 class BackendCollection:

@@ -30,7 +30,7 @@ from records import (
     user_counts,
 )
 from stores.indexes import Indexed, Indexes
-from stores.mongo import Document, DocumentDatabase, patiently
+from stores.mongo import Document, DocumentDatabase
 
 _log = logging.getLogger(__name__)
 
@@ -250,7 +250,7 @@ class RunStore(Indexed):
         """Add a page to the visible progress; called once per page. The end of the run counts again."""
         added = {"progress.pages_done": 1, **user_counts(outcome)}
         query, changes = {"run_id": run_id, "status": _ACTIVE}, {"$inc": added, "$set": _progress()}
-        patiently(lambda: self._runs.update_one(query, changes))
+        self._runs.update_one(query, changes)
 
     def request_cancel(self, run_id: str, now: datetime) -> bool:
         """Request an early end of an active run; return whether there was an active one."""

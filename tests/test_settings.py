@@ -351,8 +351,15 @@ def test_the_nightly_timer_is_disabled_by_the_switch_of_the_host_alone(name: str
     assert Settings.from_environment(LOCAL | {name: value}).timer_disabled is disabled
 
 
-def test_one_app_setting_in_azure_is_not_development() -> None:
-    in_azure = LOCAL | {"WEBSITE_SITE_NAME": "app", "WEBSITE_INSTANCE_ID": "1", "MARKET_DATA_PROVIDER": "sample"}
+@pytest.mark.parametrize(
+    "instance",
+    [
+        {"WEBSITE_INSTANCE_ID": "1"},
+        {"WEBSITE_POD_NAME": "pod", "CONTAINER_NAME": "container", "LEGION_SERVICE_HOST": "host"},  # Flex Consumption
+    ],
+)
+def test_one_app_setting_in_azure_is_not_development(instance: dict[str, str]) -> None:
+    in_azure = LOCAL | {"WEBSITE_SITE_NAME": "app", "MARKET_DATA_PROVIDER": "sample"} | instance
     with pytest.raises(SettingsError, match="ANALYSIS_SCHEDULE is missing"):
         Settings.from_environment(in_azure)
     assert not Settings.from_environment(in_azure | {"ANALYSIS_SCHEDULE": "0 0 1 * * *"}).development

@@ -16,7 +16,7 @@ from functions.engine import DurableEngine
 from functions.http.answers import Dependencies, DependencyState, Health
 from functions.services import Worker
 from runs.engine import EngineUnavailable
-from stores.mongo import OWN_COLLECTIONS, own_database
+from stores.mongo import OWN_COLLECTIONS, is_throttled, own_database
 from stores.portfolios import COLLECTIONS
 from stores.refusals import refusal_of
 
@@ -98,6 +98,8 @@ def _state(ping: Callable[[], object]) -> DependencyState:
     try:
         ping()
     except OperationFailure as error:
+        if is_throttled(error):
+            return "ok"  # it answers
         _log.error("MongoDB refuses a command of the health check: %s", refusal_of(error) or error.code)
         return "unavailable"
     except (EngineUnavailable, PyMongoError, RedisError, SecretMissing, SecretsUnavailable):

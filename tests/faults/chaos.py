@@ -10,6 +10,7 @@ import httpx
 import psutil
 from pymongo.errors import PyMongoError
 
+from stores.mongo import OWN_COLLECTIONS
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE
 from tests.faults.meddling import Throttling
@@ -100,7 +101,7 @@ def _pause_mongodb(story: Story, seconds: float, _: random.Random) -> None:
 
 
 def _throttle_mongodb(story: Story, seconds: float, _: random.Random) -> None:
-    throttling = Throttling(20, ("portfolio_analyses", "portfolio_summaries"))
+    throttling = Throttling(40, OWN_COLLECTIONS)
     story.site.wire.meddling.append(throttling)
     time.sleep(seconds)
     story.site.wire.meddling.remove(throttling)

@@ -1,6 +1,7 @@
 """What a MongoDB does that the embedded one does not: refuse commands, throttle writes, compare by a collation."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -40,8 +41,14 @@ class Refusing:
         return message
 
 
+_SINGLE = ("find", "update", "insert", "delete", "findAndModify", "aggregate")
+
+
 class Throttling:
-    """Accepts so many documents a second, the last ones of each write, and refuses the others as Azure does."""
+    """Accepts so many documents a second, the last ones of each write, and refuses the others as Azure does.
+
+    A command without a list of documents, such as a query or a single update, costs as much as a document.
+    """
 
     def __init__(
         self, per_second: float, collections: Collection[str], clock: Callable[[], float] = time.monotonic
@@ -51,13 +58,21 @@ class Throttling:
         self._refused: dict[int, int] = {}
         self.received: list[int] = []
         """The number of documents in each write."""
+        self.commands: Counter[str] = Counter()
 
     def sent(self, message: Message) -> Message:
-        if message.collection not in self._collections or not message.documents:
+        command = next(iter(message.body))
+        if message.collection not in self._collections or not (message.documents or command in _SINGLE):
             return message
         now = self._clock()
         self._tokens = min(self._rate, self._tokens + (now - self._at) * self._rate)
         self._at = now
+        if not message.documents:
+            self.commands[command] += 1
+            if self._tokens < 1:
+                return message.answer({"ok": 0.0, **self._errors(1)[0]})
+            self._tokens -= 1
+            return message
         given, accepted = len(message.documents), min(len(message.documents), int(self._tokens))
         self.received.append(given)
         self._tokens -= accepted

@@ -44,6 +44,7 @@ class SimulatedEngine:
     most_at_once: Counter[str] = field(default_factory=Counter)
     longest: Counter[str] = field(default_factory=Counter)
     """The duration in seconds of the longest attempt of each activity."""
+    version: str = VERSION
     replays: int = 0
     result: str | None = None
     _queue: deque[Callable[[dict[str, Activity]], None]] = field(default_factory=deque)
@@ -68,7 +69,7 @@ class SimulatedEngine:
 
     def _begin(self, name: str, instance_id: str, text: str | None, ended: Callable[[str], None]) -> None:
         started = _Orchestration(name, instance_id, ended)
-        event = helpers.new_execution_started_event(name, instance_id, text, version=VERSION)
+        event = helpers.new_execution_started_event(name, instance_id, text, version=self.version)
         self._post(started, event)
 
     def _post(self, target: _Orchestration, event: pb.HistoryEvent, delay: float = MESSAGE_SECONDS) -> None:

@@ -91,3 +91,13 @@ def test_after_a_failure_no_other_batch_is_started_and_those_under_way_are_await
     assert run.loaded == dict.fromkeys(range(3), 1)
     assert run.end["failure"]["error_type"] == "provider_key_refused"
     assert run.end["durations"]["market_data"] >= 30
+
+
+def test_a_run_of_the_first_version_goes_on_by_its_own_rules_whoever_planned_it(run: Run) -> None:
+    run.engine.version = "1.0"
+    plan = Plan(symbols=21, symbol_batches=21, pages=1, load_at_once=3, positions=100, min_success_rate=0.7)
+    missing = BatchResult(failed=1, failed_symbols=("X",), failed_holders=(1,), failed_positions=1)
+    run.carry_out(plan, lambda _: 10.0, lambda number: missing if number < 7 else BatchResult())
+    assert run.engine.most_at_once["load_prices"] == 21
+    assert run.end["failure"]["error_type"] == "too_few_prices"
+    assert run.end["failure"]["error"].startswith("Only 14 of 21 symbols have prices")

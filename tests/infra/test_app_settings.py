@@ -12,13 +12,15 @@ from settings import PROVIDERS, Settings, SettingsError
 from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
 # Settings that the code reads and no template sets, with their origin.
+OF_INSTANCES = (
+    "WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME", "LEGION_SERVICE_HOST",
+)  # fmt: skip
 FROM_ELSEWHERE = {
     "ADMIN_SECRET": "the vault's admin-secret",
     "JWT_SECRET": "the vault's jwt-secret",
     "AZURE_FUNCTIONS_ENVIRONMENT": "the host",
     "WEBSITE_AUTH_ENABLED": "the platform, if its sign-in is enabled",
-    "WEBSITE_INSTANCE_ID": "the platform",
-    "WEBSITE_SITE_NAME": "the platform",
+    **dict.fromkeys(OF_INSTANCES, "the platform"),
     "ALPACA_URL": "the provider's own address, except in tests",
     "ALPHAVANTAGE_URL": "the provider's own address, except in tests",
 }
@@ -90,9 +92,7 @@ def test_no_setting_is_unused() -> None:
 
 def test_every_setting_is_documented() -> None:
     documented = (ROOT / "docs" / "settings.md").read_text()
-    of_the_platform = {
-        "AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED", "WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME",
-    }  # fmt: skip
+    of_the_platform = {"AZURE_FUNCTIONS_ENVIRONMENT", "WEBSITE_AUTH_ENABLED", *OF_INSTANCES}
     assert [name for name in read_by_the_code() - of_the_platform if f"`{name}`" not in documented] == []
 
 

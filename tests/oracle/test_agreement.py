@@ -12,7 +12,7 @@ import pytest
 
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
-from analysis.models import Holding, Instrument, InvalidHolding, Portfolio, Research
+from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols

@@ -1,12 +1,22 @@
 """A throttled write repeats what was refused, and nothing else."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import OperationFailure
 
-from stores.mongo import DocumentDatabase, Pauses, WriteRefused, bulk_write, insert_new, patiently
+from stores.mongo import (
+    DocumentDatabase,
+    Pauses,
+    WriteRefused,
+    bulk_write,
+    insert_new,
+    one_patience,
+    own_database,
+    patiently,
+)
 from stores.reports import ReportStore, Shared
 from tests.faults.meddling import Throttling
 from tests.stores.test_reports import a_report
@@ -30,7 +40,7 @@ class Time:
         return self.now
 
     def all_pauses(self) -> Pauses:
-        return Pauses(self.sleep, self.clock)
+        return Pauses(self.sleep, self.clock, 200.0)
 
 
 @pytest.fixture
@@ -143,3 +153,34 @@ def test_another_error_of_a_single_command_is_not_repeated(time_: Time) -> None:
     with pytest.raises(OperationFailure, match="not authorized"):
         patiently(attempt, time_.all_pauses())
     assert time_.pauses == []
+
+
+def test_every_single_command_on_an_own_collection_is_repeated(database: DocumentDatabase) -> None:
+    throttling = Throttling(20, [NAME])
+    with wired(database, throttling) as seen, one_patience():
+        collection = own_database(seen.client, seen.name, patient=True)[NAME]
+        for number in range(12):
+            collection.insert_one({"number": number})
+            assert collection.update_one({"number": number}, {"$set": {"seen": True}}).matched_count == 1
+            assert collection.find_one({"number": number}) is not None
+        assert len(collection.find().sort("number", 1).to_list()) == collection.count_documents({}) == 12
+        assert [found["number"] for found in collection.find({}, limit=3).sort("number", 1)] == [0, 1, 2]
+        assert collection.find_one_and_update({"number": 1}, {"$set": {"seen": False}}) is not None
+        assert collection.delete_many({}).deleted_count == 12
+    assert throttling.commands.total() + len(throttling.received) > 3 * 12 + 5
+
+
+def test_a_request_waits_for_a_throttled_database_for_seconds_only_and_all_waits_of_a_step_have_one_end(
+    time_: Time,
+) -> None:
+    pauses = Pauses(time_.sleep, time_.clock)
+    while pauses.wait(""):
+        pass
+    assert time_.now <= 5
+    time_.now = time.monotonic()
+    with one_patience():
+        first, began = Pauses(time_.sleep, time_.clock), time_.now
+        while first.wait(""):
+            pass
+        assert 300 < time_.now - began < 600
+        assert not Pauses(time_.sleep, time_.clock).wait("RetryAfterMs=2000")
