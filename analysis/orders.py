@@ -38,7 +38,6 @@ _SAME = 1e-12
 _REASONS = {
     "incomplete_valuation": "too much of what is owned has no price",
     "past_as_of": "the prices are those of a past day",
-    "non_positive_value": "the total value is not above zero",
     "no_prices": "no holding has a price",
 }
 _UNKNOWN_INSTRUMENT = Instrument()

@@ -150,7 +150,7 @@ def _flagged(positions: Positions, exposure: Exposure, table: PriceTable) -> dic
         owner, holding = int(positions.owner[row]), positions.holdings[row]
         if isinstance(holding, InvalidHolding):
             continue
-        figures = table.figures.get(holding.symbol)
+        figures = table.figures.get(holding.symbol) if positions.column[row] >= 0 else None
         flags: list[str] = [figures.history if figures else "missing"]
         if exposure.eligible[row]:
             flags = ["young"] if not exposure.included[row] else ["cash"] if exposure.standing.weight[row] == 0 else []

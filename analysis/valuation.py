@@ -117,7 +117,9 @@ def value_positions(
         last = int(counts[: number + 1].sum())
         column[last - len(portfolios[number].invalid_holdings) : last] = -1
     quantity = np.array([holding.quantity for holding in holdings], dtype=np.float64)
-    shares = quantity * _multipliers(holdings, instruments)
+    multipliers = _multipliers(holdings, instruments)
+    column[np.isnan(multipliers)] = -1  # one that cannot be read: a price says nothing of the value
+    shares = quantity * multipliers
     avg_price = np.array([holding.avg_price for holding in holdings], dtype=np.float64)
     cost, paid = shares * avg_price + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
     value = shares * of_symbol(table.close, column)

@@ -30,9 +30,14 @@ class Indexed(ABC):
             create_missing(collection, wanted)
 
 
-def missing(collection: Documents, wanted: Iterable[IndexModel]) -> list[IndexModel]:
-    """Return the indexes that a collection lacks. One of its owner's that serves the same queries is accepted."""
+def missing(collection: Documents, wanted: Iterable[IndexModel], *, if_there: bool = False) -> list[IndexModel]:
+    """Return the indexes that a collection lacks; none of one that does not exist, ``if_there``.
+
+    An index of its owner's that serves the same queries is accepted.
+    """
     there = collection.list_indexes().to_list()
+    if if_there and not there:
+        return []
     return [index for index in wanted if not any(_serves(found, index.document) for found in there)]
 
 
@@ -74,7 +79,7 @@ def settle(own: Iterable[Indexed], backend: Indexed) -> None:
             _log.error("Indexes of the app's own collections are missing and cannot be created: %s", reason)
     for collection, wanted in backend.indexes():
         try:
-            for index in missing(collection, wanted):
+            for index in missing(collection, wanted, if_there=True):  # some are optional
                 text = "An index is missing on a collection of the backend, so runs are slow (%s). Preflight creates it"
                 _log.warning(text, description_of(collection, index))
         except OperationFailure as error:

@@ -55,6 +55,20 @@ class TestUnpriced:
         assert check(report, "price_coverage").status == "breach"
         assert (report.reason, report.performance) == ("low_coverage", None)
 
+    def test_a_multiplier_that_cannot_be_read_leaves_its_holder_without_that_price_and_no_other(self) -> None:
+        bonds = {"S0": Instrument("bond", multiplier=float("nan"))}
+        holder, other = analyze(
+            TABLE, a_portfolio().holding("S0", 10).holding("S1", 10), a_portfolio().holding("S1", 10), instruments=bonds
+        )
+        assert (holder.status, holder.holdings[0].price, holder.holdings[0].reason) == (
+            "analyzed",
+            None,
+            "missing_price",
+        )
+        assert (quality(holder).missing_symbols, quality(holder).coverage) == (("S0",), None)
+        assert valuation(holder).market_value == pytest.approx(valuation(other).market_value)
+        assert valuation(other).complete
+
     def test_beside_debt_it_counts_in_the_weights(self) -> None:
         # Row 32.
         table = a_table({"FLAT": bars(DAYS, 100.0), **WALKS}, BENCHMARK)

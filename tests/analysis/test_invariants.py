@@ -160,7 +160,12 @@ def test_order_plans_spend_no_more_than_is_available_and_sell_no_more_than_is_he
             continue
         held = {holding.symbol: holding.quantity for holding in portfolio.holdings}
         plan = report.order_plan
-        assert plan.total_buy_cost <= max(plan.available_buying_power, 0)
+        covers = sum(
+            order.estimated_cost for order in plan.orders if order.side == "BUY" and held.get(order.symbol, 0) < 0
+        )
+        # Covers are paid from cash and sales, and before anything else is bought.
+        assert covers <= max(portfolio.cash + plan.total_sell_proceeds, 0) * (1 + 1e-12)
+        assert plan.total_buy_cost - covers <= plan.available_buying_power * (1 + 1e-12) + 1e-9
         for order in plan.orders:
             if order.side == "SELL":
                 assert 0 <= order.shares <= held[order.symbol]

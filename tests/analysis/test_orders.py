@@ -70,7 +70,7 @@ class TestCovers:
 
         assert (covering.decision, covering.position_size_percent) == ("BUY", 67)
         assert placed(found) == [("X", "BUY", 40), ("N", "BUY", 0)]
-        assert skipped(found) == {"N": "no_buying_power"}
+        assert skipped(found) == {"N": "less_than_one_lot"}  # 10 % of nothing
         assert (found.available_buying_power, found.scaling_applied) == (0, False)
 
     def test_beyond_cash_and_proceeds_the_dearest_are_cut(self) -> None:
@@ -160,7 +160,7 @@ class TestBuys:
     def test_without_anything_available_nothing_is_bought(self, buying_power: float) -> None:
         found = plan(a_portfolio().cash(1_000).buying_power(buying_power), buy("A"))
 
-        assert (only(found).skip_reason, found.available_buying_power) == ("no_buying_power", 0)
+        assert (only(found).skip_reason, found.available_buying_power) == ("less_than_one_lot", 0)
 
     def test_covers_may_leave_nothing_available(self) -> None:
         portfolio = a_portfolio().holding("X", -10).cash(1_000).buying_power(1_000)
@@ -212,13 +212,14 @@ class TestTooManyBuys:
         assert (found.scaling_applied, found.scaling_factor, skipped(found)) == (False, 1, {"B": "lower_score"})
         assert found.orders[0].adjusted_size_percent == 40
 
-    def test_the_best_is_bought_for_what_there_is_even_at_less_than_half_its_size(self) -> None:
+    def test_even_the_best_is_dropped_if_less_than_half_of_it_is_affordable(self) -> None:
         portfolio = a_portfolio().holding("X", -9).cash(900).buying_power(1_000)
 
         found = plan(portfolio, buy("X", 100), buy("A", 50), buy("B", 50), prices={"A": 10}, scores={"A": 0.9})
 
-        assert placed(found)[1:] == [("A", "BUY", 10), ("B", "BUY", 0)]
-        assert found.scaling_factor == pytest.approx(0.2)
+        assert placed(found)[1:] == [("A", "BUY", 0), ("B", "BUY", 0)]
+        assert skipped(found) == {"A": "lower_score", "B": "lower_score"}
+        assert (found.scaling_applied, found.scaling_factor) == (False, 1)
 
     def test_what_rounding_leaves_buys_one_more_share_each_in_one_pass(self) -> None:
         # 2/3 of 300 each: 1 of 110, 6 of 30, 4 of 45; the 550 - 470 left buy one more of 30 and of 45, not of 110.
@@ -313,7 +314,7 @@ class TestLots:
 
 
 class TestNoOrders:
-    @pytest.mark.parametrize("reason", ["incomplete_valuation", "past_as_of", "no_prices", "non_positive_value"])
+    @pytest.mark.parametrize("reason", ["incomplete_valuation", "past_as_of", "no_prices"])
     def test_a_reason_against_all_orders_leaves_none(self, reason: str) -> None:
         found = plan(a_portfolio().holding("A", 10).buying_power(500), sell("A"), buy("B"), reason=reason)
 

@@ -74,7 +74,7 @@ def test_each_issue_is_told_with_its_days(own: Bars, issue: PriceIssue) -> None:
 
 def test_a_gap_with_another_price_after_it_cuts_the_history() -> None:
     own = without(scaled(WALK, slice(0, 215), 2.6), slice(200, 215))
-    assert [(issue.kind, issue.date) for issue in issues_of(own)] == [("jump", day(215)), ("history_cut", day(215))]
+    assert [(issue.kind, issue.date) for issue in issues_of(own)] == [("history_cut", day(215))]
 
 
 @pytest.mark.parametrize(

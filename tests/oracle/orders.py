@@ -1,10 +1,10 @@
 """The order plan.
 
 Readings: a skipped order has no shares, no cost and an adjusted size of 0; priorities number all orders, skipped
-ones too, in the order of their planned amounts, which are 0 if nothing is planned; scaling is applied if the factor is below 1; the adjusted size of a
-purchase is its share of the size by that factor, of a cut purchase to cover the part of its money that is left, before rounding; ties are
-broken by symbol; a purchase that comes below one lot by scaling and gets none of what is left is
-``less_than_one_lot``; a plan without orders has the buying power available.
+ones too, in the order of their planned amounts, which are 0 if nothing is planned; scaling is applied if the factor
+is below 1; the adjusted size of a purchase is its share of the size by that factor, of a cut purchase to cover the
+part of its money that is left, before rounding; ties are broken by symbol; a purchase that comes below one lot by
+scaling and gets none of what is left is ``less_than_one_lot``; a plan without orders has the buying power available.
 """
 
 import math

@@ -115,26 +115,20 @@ def in_order(report: dict[str, Any]) -> dict[str, Any]:
 
 def differences(mine: Any, theirs: Any, where: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
     """Yield what differs; members that only the product has are not compared."""
-    if isinstance(theirs, Mapping):
-        if not isinstance(mine, Mapping):
-            yield f"{where}: {mine!r} is not {theirs!r}"
-            return
+    if isinstance(theirs, Mapping) and isinstance(mine, Mapping):
         for name, value in theirs.items():
             yield from differences(mine.get(name, "absent"), value, f"{where}.{name}")
-    elif isinstance(theirs, Sequence) and not isinstance(theirs, str):
-        if not isinstance(mine, Sequence) or isinstance(mine, str) or len(mine) != len(theirs):
-            yield f"{where}: {mine!r} is not {theirs!r}"
-            return
+    elif isinstance(theirs, list | tuple) and isinstance(mine, list) and len(mine) == len(theirs):
         for number, (one, other) in enumerate(zip(mine, theirs, strict=True)):
             yield from differences(one, other, f"{where}[{number}]")
-    elif isinstance(theirs, float) and isinstance(mine, float | int) and not isinstance(mine, bool):
-        if not math.isclose(mine, theirs, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE * max(1.0, abs(theirs))):
-            yield f"{where}: {mine!r} is not {theirs!r}"
-    elif isinstance(theirs, date):
-        if mine != theirs.isoformat():
-            yield f"{where}: {mine!r} is not {theirs.isoformat()!r}"
-    elif mine != theirs:
+    elif not _agree(mine, theirs):
         yield f"{where}: {mine!r} is not {theirs!r}"
+
+
+def _agree(mine: object, theirs: object) -> bool:
+    if isinstance(theirs, float) and isinstance(mine, float | int) and not isinstance(mine, bool):
+        return math.isclose(mine, theirs, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE * max(1.0, abs(theirs)))
+    return mine == (theirs.isoformat() if isinstance(theirs, date) else theirs)
 
 
 def people_of(market: inputs.Market, seed: int, count: int = PEOPLE) -> list[inputs.Person]:

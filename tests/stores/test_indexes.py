@@ -76,6 +76,8 @@ def test_the_watchdogs_look_logs_what_lacks_and_what_it_may_not_do_and_goes_on(
     database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     database.users.create_index("user_id")
+    for name in ("watchlist", "accounts"):  # there are no instruments, which are optional
+        database[name].insert_one({"user_id": "u1"})
     refusing = (Refusing(["createIndexes"], ["run_batches"]), Refusing(["listIndexes"], ["holdings"]))
     with wired(database, *refusing) as seen, caplog.at_level(logging.WARNING):
         settle(own_stores(seen), PortfolioStore(seen))
