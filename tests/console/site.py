@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 from stores.mongo import DocumentDatabase
 from tests.end_to_end.app import ROOT, SECRET, App
@@ -132,6 +132,11 @@ class Visitor:
             for violation in answer["result"]["value"]["violations"]
             for node in violation["nodes"]
         ]
+
+
+def region(visitor: Visitor, name: str) -> Locator:
+    """Return the card with this title."""
+    return visitor.page.get_by_role("region", name=name, exact=True)
 
 
 def is_phone(theme: Literal["light", "dark"]) -> dict[str, Any]:

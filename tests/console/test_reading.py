@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
-from tests.console.site import Site, Visitor, is_phone
+from tests.console.site import Site, Visitor, is_phone, region
 from tests.end_to_end.app import BASE, App, running_app
 
 # The sum of all layout shifts so far, after the last rendering has been laid out.
@@ -44,10 +44,6 @@ def reader(run_id: str, admin: Visitor) -> Visitor:
     assert run_id
     admin.headed("Overview")
     return admin
-
-
-def region(reader: Visitor, name: str) -> Locator:
-    return reader.page.get_by_role("region", name=name, exact=True)
 
 
 def test_the_overview_shows_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
@@ -98,13 +94,13 @@ def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Vis
             "aria-sort", "ascending" if order == "asc" else "descending"
         )
     page.get_by_label("Status").select_option(label="Failed")
-    lists(reader, ["xena-corrupt-holding", "yuri-corrupt-account"])
+    lists(reader, ["yuri-corrupt-account"])
     page.get_by_label("Status").select_option(label="All")
-    page.get_by_label("Flagged check").select_option(label="Drawdown")
-    page.get_by_label("Severity").select_option(label="Breach")
+    page.get_by_label("Check not OK").select_option(label="Drawdown")
+    page.get_by_label("Result").select_option(label="Breach")
     query = {"sort": "max_drawdown", "order": "asc"}
     lists(reader, listed(site, run_id, check="drawdown:breach", **query))
-    page.get_by_label("Flagged check").select_option(label="All")
+    page.get_by_label("Check not OK").select_option(label="All")
     page.get_by_label("User ID starts with").press_sequentially("sam")
     lists(reader, ["sam-stale-share"])
     page.get_by_label("User ID starts with").fill("nobody")
@@ -116,7 +112,7 @@ def test_a_view_of_portfolios_has_a_link(reader: Visitor, site: Site, run_id: st
     query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
     lists(reader, listed(site, run_id, **query))
     expect(reader.page.get_by_label("User ID starts with")).to_have_value("e")
-    expect(reader.page.get_by_label("Flagged check")).to_have_value("volatility")
+    expect(reader.page.get_by_label("Check not OK")).to_have_value("volatility")
 
 
 def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id: str) -> None:
@@ -225,7 +221,7 @@ def test_a_portfolio_shows_the_changes_since_its_last_report(
     ("user_id", "text"),
     [
         ("walt-underwater", "zero or negative"),
-        ("tess-stale-mostly", "Less than half of the value has enough recent price history"),
+        ("tess-stale-mostly", "Too little of what is owned, or of one side of it, has enough recent price history"),
         ("nell-nothing-held", "The portfolio has no holdings."),
         ("yuri-corrupt-account", "cash is not a number"),
         ("otto-onlooker", "No report"),

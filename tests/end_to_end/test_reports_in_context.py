@@ -70,7 +70,7 @@ def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str])
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
 def test_a_check_lists_exactly_the_users_whose_report_has_it(app: App, runs: list[str], check: str, sort: str) -> None:
     rule, _, status = check.partition(":")
-    statuses = {status} if status else {"warning", "breach"}
+    statuses = {status} if status else {"warning", "breach", "unknown"}
     expected = {
         user_id
         for user_id in listed(app, runs[1])
