@@ -220,7 +220,7 @@ class Summary:
 class Wanted:
     """A filter for the portfolios of a run: all conditions must hold.
 
-    A check is named by its rule; with a status, that exact status, else any except ``ok``.
+    A check is named by its rule; with a status, that exact status, else beyond a threshold: a warning or a breach.
     """
 
     status: Status | None = None

@@ -109,7 +109,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
         </select>
       </label>
       <label class="field">
-        <span>Check not OK</span>
+        <span>Check</span>
         <select value={rule} onChange={(event) => change({ check: event.currentTarget.value })}>
           <option value="">All</option>
           {Object.entries(RULES).map(([name, { label }]) => (
@@ -126,7 +126,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
           disabled={!rule}
           onChange={(event) => change({ check: [rule, event.currentTarget.value].filter(Boolean).join(":") })}
         >
-          <option value="">All but OK</option>
+          <option value="">Warning or breach</option>
           <option value="warning">Warning</option>
           <option value="breach">Breach</option>
           <option value="unknown">Unknown</option>
