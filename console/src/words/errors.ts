@@ -60,7 +60,8 @@ const KINDS: Record<string, Kind> = {
   },
   missing_prices: {
     title: "Symbols without prices",
-    advice: "The market data provider has no prices for these symbols. Portfolios are analyzed without them.",
+    advice:
+      "The market data provider has no prices for these symbols. Portfolios that hold them are valued without them, and marked as incomplete.",
   },
   bad_prices: {
     title: "Symbols with invalid prices",
