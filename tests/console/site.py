@@ -1,6 +1,7 @@
 """The app as seen by a browser: the actions of visitors, and checks that apply to every page."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.faults.wire import Wire
 CONSOLE = ROOT / "console"
 BUILT = CONSOLE / "dist"
 PATH = "/api/admin/console"
+CHECK = re.compile("^Check")
+"""The label of the filter by check: its text goes on with the options."""
 _AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _PATIENCE_MS = 20_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.site import Site, Visitor, region
+from tests.console.site import CHECK, Site, Visitor, region
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_an_unknown_check_is_neither_flagged_nor_within_limits(admin: Visitor, r
 
 def test_portfolios_can_be_filtered_by_an_unknown_check(admin: Visitor, run_id: str) -> None:
     admin.go(f"/runs/{run_id}/portfolios")
-    admin.page.get_by_label("Check").select_option(label="Gross exposure")
+    admin.page.get_by_label(CHECK).select_option(label="Gross exposure")
     admin.page.get_by_label("Result").select_option(label="Unknown")
     expect(admin.page.locator("tbody th a")).to_have_text(["xena-corrupt-holding"])
 

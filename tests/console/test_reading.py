@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.console.site import Site, Visitor, is_phone, region
+from tests.console.site import CHECK, Site, Visitor, is_phone, region
 from tests.end_to_end.app import BASE, App, running_app
 
 # The sum of all layout shifts so far, after the last rendering has been laid out.
@@ -96,11 +96,11 @@ def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Vis
     page.get_by_label("Status").select_option(label="Failed")
     lists(reader, ["yuri-corrupt-account"])
     page.get_by_label("Status").select_option(label="All")
-    page.get_by_label("Check").select_option(label="Drawdown")
+    page.get_by_label(CHECK).select_option(label="Drawdown")
     page.get_by_label("Result").select_option(label="Breach")
     query = {"sort": "max_drawdown", "order": "asc"}
     lists(reader, listed(site, run_id, check="drawdown:breach", **query))
-    page.get_by_label("Check").select_option(label="All")
+    page.get_by_label(CHECK).select_option(label="All")
     page.get_by_label("User ID starts with").press_sequentially("sam")
     lists(reader, ["sam-stale-share"])
     page.get_by_label("User ID starts with").fill("nobody")
@@ -112,7 +112,7 @@ def test_a_view_of_portfolios_has_a_link(reader: Visitor, site: Site, run_id: st
     query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
     lists(reader, listed(site, run_id, **query))
     expect(reader.page.get_by_label("User ID starts with")).to_have_value("e")
-    expect(reader.page.get_by_label("Check")).to_have_value("volatility")
+    expect(reader.page.get_by_label(CHECK)).to_have_value("volatility")
 
 
 def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id: str) -> None:
