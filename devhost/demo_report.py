@@ -78,7 +78,7 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("User", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95%", "Breaches", "Warnings", "Unknown"):
+    for heading in ("Market value", "Vol.", "Drawdown", "VaR 95%", "Breach", "Warning", "Unknown"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         status = "incomplete" if summary["complete"] is False else summary["status"]
