@@ -18,6 +18,8 @@ type PriceIssueKind = Literal[
     "history_cut", "thin_prices", "asynchronous_prices", "benchmark_without_dividends", "old_prices",
     "duplicate_days", "unordered_days", "behind_market", "renamed", "delisted",
 ]  # fmt: skip
+type EarlierIssueKind = Literal["missing_days", "no_volume"]
+"""Kinds of price issues that only stored runs and reports of earlier versions have."""
 type Scope = Literal["all", "some", "failed"]
 """The users of a run: all, selected ones, or those that failed in an earlier run."""
 type RunStatus = Literal["queued", "running", "completed", "completed_with_errors", "failed", "canceled"]
@@ -99,7 +101,7 @@ class SymbolIssue:
     """
 
     symbol: str | None
-    kind: PriceIssueKind
+    kind: PriceIssueKind | EarlierIssueKind
     date: Date | None
     text: str
     ratio: str | None = None
@@ -218,7 +220,7 @@ class Summary:
 class Wanted:
     """A filter for the portfolios of a run: all conditions must hold.
 
-    A check is named by its rule; with a status, that exact status, else any except ``ok``.
+    A check is named by its rule; with a status, that exact status, else beyond a threshold: a warning or a breach.
     """
 
     status: Status | None = None

@@ -32,7 +32,7 @@ _VALUATION: _Lines = (
     ("unrealized_pl_pct", "  in percent", percent_of_hundred),
     ("day_change", "Day change", _change),
     ("day_change_pct", "  in percent", percent_of_hundred),
-    ("unpriced_cost", "Bought, no price", money),
+    ("unpriced_cost", "Cost without a price", money),
 )
 _PERFORMANCE: _Lines = (
     ("start", "From", words),
@@ -181,7 +181,7 @@ def _stress(scenarios: Iterable[Document] | None) -> RenderableType:
     table.add_column("Scenario", no_wrap=True)
     table.add_column("Return", justify="right", no_wrap=True)
     table.add_column("Gain or loss", justify="right", no_wrap=True)
-    table.add_column("Of the value", justify="right", no_wrap=True)
+    table.add_column("Coverage", justify="right", no_wrap=True)
     for scenario in scenarios or ():
         shown = _gain(scenario["return"]), _change(scenario["loss"]), percent(scenario["coverage"])
         table.add_row(_SCENARIOS[scenario["scenario"]], *shown)
@@ -212,6 +212,6 @@ def _data_quality(quality: Document) -> RenderableType:
         if quality[member]
     )
     coverage = Text.assemble("The backtest stands for ", percent(quality["coverage"]), " of what is owned")
-    summary = Text("; ").join([coverage, Text(flagged or "no issues")])
-    issues = (Text(f"{issue['symbol'] or 'All'}: {issue['text']}") for issue in quality["price_issues"])
+    summary = Text("; ").join([coverage, Text(flagged)] if flagged else [coverage])
+    issues = (Text(f"{issue['symbol'] or 'All symbols'}: {issue['text']}") for issue in quality["price_issues"])
     return Group(Text("Data quality", style="bold"), summary, *issues, *map(Text, quality["notes"]))

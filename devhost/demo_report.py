@@ -15,7 +15,7 @@ type Document = dict[str, Any]
 
 STATUS_STYLES = {
     "completed": "green", "analyzed": "green", "ok": "green",
-    "completed_with_errors": "yellow", "skipped": "yellow", "warning": "yellow",
+    "completed_with_errors": "yellow", "incomplete": "yellow", "skipped": "yellow", "warning": "yellow",
     "failed": "red", "canceled": "red", "breach": "red", "unknown": "dim",
 }  # fmt: skip
 _PHASES = {
@@ -78,14 +78,14 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("User", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    for heading in ("Market value", "Volatility", "Drawdown", "VaR 95%", "Breaches", "Warnings", "Unknown"):
+    for heading in ("Market value", "Vol.", "Drawdown", "VaR 95%", "Breach", "Warning", "Unknown"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
-        status = summary["status"]
+        status = "incomplete" if summary["complete"] is False else summary["status"]
         table.add_row(
             summary["user_id"],
             Text(status, style=STATUS_STYLES[status]),
-            money(summary["market_value"]) if summary["complete"] is not False else _incomplete(summary),
+            money(summary["market_value"]),
             percent(summary["annual_volatility"]),
             percent(summary["max_drawdown"]),
             percent(summary["value_at_risk_95"]),
@@ -145,16 +145,15 @@ def _unusual_holdings(holdings: Sequence[Document]) -> list[str]:
     short = [holding["symbol"] for holding in holdings if holding["quantity"] < 0]
     if short:
         found.append(f"short position in {', '.join(short)}")
+    gifts = [holding["symbol"] for holding in holdings if holding["avg_price"] == 0]
+    if gifts:
+        found.append(f"bought for nothing: {', '.join(gifts)}")
     fractions = [holding["symbol"] for holding in holdings if holding["quantity"] % 1]
     if fractions:
         found.append(f"fractional shares of {', '.join(fractions)}")
     if len(holdings) == 1:
         found.append(f"single holding: {holdings[0]['symbol']}")
     return found
-
-
-def _incomplete(summary: Document) -> Text:
-    return Text.assemble("incomplete ", money(summary["market_value"]), style="yellow")
 
 
 def _count(number: int, status: str) -> Text:

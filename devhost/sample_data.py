@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SampleHolding:
-    """A position. ``quantity`` is text for a corrupt document."""
+    """A position. ``quantity`` is text for one that is stored as text, ``avg_price`` is ``None`` if it is unknown."""
 
     symbol: str
     quantity: float | str
-    avg_price: float
+    avg_price: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SampleUser:
 
 def _user(
     user_id: str,
-    *positions: tuple[str, float | str, float],
+    *positions: tuple[str, float | str, float | None],
     watching: str = "",
     cash: float | str = 0.0,
     buying_power: float = 0.0,
@@ -109,6 +109,8 @@ _ORDINARY = (
 )  # fmt: skip
 
 _AWKWARD = (
+    # A gift: its cost is known to be 0, so its gain is its value, and has no percentage.
+    _user("gia-gift", ("JPM", 40, 0.0), ("PG", 30, 132.6), cash=3_000, buying_power=3_000),
     # No holdings, but a watchlist: research and decisions, but nothing to value.
     _user("nell-nothing-held", watching="AAPL LLY XOM", cash=25_000, buying_power=25_000),
     # Neither holdings nor watchlist: never planned.
@@ -131,6 +133,8 @@ _AWKWARD = (
     _user("sam-stale-share", ("RRC", 150, 18.4), ("XOM", 120, 63.8), ("CVX", 60, 112.9), ("AAPL", 50, 109.7), cash=900),
     # A stale price in most of it: too little left for return-based figures.
     _user("tess-stale-mostly", ("RRC", 900, 21.7), ("KO", 100, 54.0), cash=1_200, buying_power=1_200),
+    # A quantity stored as text, as some exports do.
+    _user("tim-text", ("KO", "12.5", 51.7), ("PEP", 8, 139.9), cash=700, buying_power=700),
     # Fractional shares, as in savings plans.
     _user(
         "uma-fractions",
@@ -141,6 +145,8 @@ _AWKWARD = (
         cash=42.17,
         buying_power=42.17,
     ),
+    # A holding of unknown cost: valued, but without a gain, and in no sum of gains.
+    _user("una-unknown-cost", ("XOM", 70, None), ("CVX", 40, 104.5), ("HD", 9, 281.3), cash=2_600, buying_power=2_600),
     # An inactive user: never planned.
     SampleUser("vic-vanished", (SampleHolding("AAPL", 10, 120.0),), is_active=False),
     # Debt above the value of all holdings: no weights can be computed.
@@ -160,5 +166,10 @@ _ADMINISTRATOR = SampleUser(
     buying_power=5_000,
     is_admin=True,
 )
+
+SAMPLE_STOCKS = (
+    "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO", "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC",
+    "UNH", "WMT", "XOM",
+)  # fmt: skip
 
 SAMPLE_USERS = (*_ORDINARY, *_AWKWARD, _ADMINISTRATOR)

@@ -11,9 +11,10 @@ from analysis.decisions import Adviser
 from analysis.models import Instrument, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices
-from records import MAX_ERRORS, Batch, BatchResult, Outcome, PlannedRun, RunError
+from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
+from stores.batches import OtherForm
 from stores.portfolio_documents import InvalidPortfolio
 from stores.reports import Shared
 
@@ -45,8 +46,13 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
+    try:
+        universe = universe_of(services, batch.plan_id)
+    except OtherForm:  # a retry would find the same
+        text = "The app was deployed during the run, and cannot read what the other version prepared. Start it again."
+        return BatchResult(failure=Failure("other_version", text))
     portfolios = _portfolios(services, batch, run)
-    page = _Page(batch.run_id, run.parameters.risk_free_rate, universe_of(services, batch.plan_id))
+    page = _Page(batch.run_id, run.parameters.risk_free_rate, universe)
     reports = _reports(portfolios, page)
     if not run.dry_run:
         reports = _save(services, reports, page)

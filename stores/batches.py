@@ -21,13 +21,20 @@ from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase, bulk_write
+from stores.upgrades import issue_of_today
 
 type BatchKind = Literal["symbols", "users"]
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
+_FORM = 2
+"""The form of prepared prices, raised with every change of it."""
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
+
+
+class OtherForm(Exception):
+    """Another version of the app prepared the prices of a run."""
 
 
 class BatchStore(Indexed):
@@ -116,6 +123,7 @@ class BatchStore(Indexed):
 
         Raises:
             LookupError: a batch was never researched, or the run is over.
+            OtherForm: another version of the app did it.
         """
         research: list[Research] = []
         prices: list[PreparedPrices] = []
@@ -127,6 +135,8 @@ class BatchStore(Indexed):
         for batch in self._batches.find(query, members).sort("number", ASCENDING):
             if "prices" not in batch:
                 raise LookupError(f"{plan_id}: a batch was never researched")
+            if batch["prices"].get("form") != _FORM:
+                raise OtherForm(plan_id)
             research += msgspec.convert(batch["research"], list[Research])
             prices.append(_prepared_from_document(batch["prices"]))
             instruments |= {symbol: Instrument(**members) for symbol, members in batch["instruments"]}
@@ -140,7 +150,8 @@ class BatchStore(Indexed):
         members = {"prices.run_issues": True, "prices.issues": True}
         batches = self._batches.find(query, members).sort("number", ASCENDING)
         prices = [batch.get("prices", {}) for batch in batches]
-        stored = [issue for kind in ("run_issues", "issues") for own in prices for issue in own.get(kind, [])]
+        kinds = ("run_issues", "issues")
+        stored = [issue_of_today(issue) for kind in kinds for own in prices for issue in own.get(kind, [])]
         # Each batch reports the issues of the run and of the benchmark.
         issues = list(dict.fromkeys(msgspec.convert(stored, list[SymbolIssue])))
         return len(issues), issues[:limit]
@@ -201,6 +212,7 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
     A batch of 100 symbols over 1,260 days is 1 MB; the limit of a MongoDB document is 16 MB.
     """
     return {
+        "form": _FORM,
         "as_of": prices.as_of.isoformat(),
         "newest": prices.newest,
         "symbols": list(prices.symbols),

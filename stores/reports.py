@@ -246,7 +246,7 @@ def _decision(decision: Decision) -> Document:
 def _conditions(wanted: Wanted) -> Document:
     conditions: Document = {} if wanted.status is None else {"status": wanted.status}
     if wanted.check is not None:
-        statuses = ("warning", "breach", "unknown") if wanted.check_status is None else (wanted.check_status,)
+        statuses = ("warning", "breach") if wanted.check_status is None else (wanted.check_status,)
         conditions["crossed"] = {"$in": [f"{wanted.check}:{status}" for status in statuses]}
     if prefix := wanted.user_id_prefix:
         conditions["user_id"] = {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}

@@ -31,6 +31,7 @@ from records import (
 )
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase
+from stores.upgrades import run_of_today
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class RunStore(Indexed):
     def get(self, run_id: str) -> Run | None:
         """Return the run, or ``None`` if there is none."""
         document = self._runs.find_one({"run_id": run_id}, _API_MEMBERS)
-        return None if document is None else msgspec.convert(document, Run)
+        return None if document is None else _run(document)
 
     def requested_user_ids(self, run_id: str) -> list[str] | None:
         """Return the users the run was requested for, ``None`` for all."""
@@ -145,7 +146,7 @@ class RunStore(Indexed):
             query = {"$or": [{"requested_at": {"$lt": time}}, {"requested_at": time, "run_id": {"$lt": run_id}}]}
         order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         documents = self._runs.find(query, _API_MEMBERS).sort(order).limit(limit)
-        return [msgspec.convert(document, Run) for document in documents]
+        return [_run(document) for document in documents]
 
     def queued_before(self, time: datetime) -> list[Run]:
         """Return the runs that were requested before ``time`` and never started."""
@@ -172,7 +173,7 @@ class RunStore(Indexed):
         """
         query = {"purged": False, "completed_at": {"$lt": before}, "purge_after": {"$not": {"$gt": datetime.now(UTC)}}}
         documents = self._runs.find(query, _API_MEMBERS).sort("completed_at", ASCENDING).limit(limit)
-        return [msgspec.convert(document, Run) for document in documents]
+        return [_run(document) for document in documents]
 
     def postpone_purge(self, run_id: str, until: datetime) -> bool:
         """Postpone the purge of the run to a time; return whether this is the first time."""
@@ -229,7 +230,7 @@ class RunStore(Indexed):
         """
         members = _API_MEMBERS | {"plan": True, "parameters": True, "user_ids": True}
         document = self._runs.find_one({"run_id": run_id}, members)
-        run = None if document is None else msgspec.convert(document, Run)
+        run = None if document is None else _run(document)
         if document is None or run is None or not run.has_work:
             return None
         if run.as_of is None or document.get("plan") is None:
@@ -342,10 +343,14 @@ class RunLease:
         self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
 
 
+def _run(document: Document) -> Run:
+    return msgspec.convert(run_of_today(document), Run)
+
+
 def _read(document: Document) -> Run | None:
     """Return the run, ``None`` if this version of the app cannot read it: it must not keep others from being closed."""
     try:
-        return msgspec.convert(document, Run)
+        return _run(document)
     except msgspec.ValidationError as error:
         _log.error("The record of a run cannot be read (run_id=%s): %s", document.get("run_id"), error)
         return None

@@ -18,6 +18,7 @@ from analysis.prices import Bars
 from records import PriceIssue
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
+from stores.upgrades import issue_of_today
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
@@ -122,7 +123,7 @@ def _history(document: Document) -> History | None:
             start=date.fromisoformat(document["start"]),
             end=date.fromisoformat(document["end"]),
             bars=_bars(document),
-            issues=msgspec.convert(document["issues"], tuple[PriceIssue, ...]),
+            issues=msgspec.convert([issue_of_today(issue) for issue in document["issues"]], tuple[PriceIssue, ...]),
         )
     except (KeyError, TypeError, ValueError) as error:
         # It is fetched again and replaced.

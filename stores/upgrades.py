@@ -48,20 +48,20 @@ def summary_of_today(summary: Document) -> Document:
     return {"unknowns": 0, "complete": None} | summary
 
 
+def run_of_today(run: Document) -> Document:
+    """Return the stored record of a run, or members of it, with the price issues of today."""
+    if "price_issues" not in run:
+        return run
+    return run | {"price_issues": [issue_of_today(issue) for issue in run["price_issues"]]}
+
+
 def issue_of_today(issue: Document) -> Document:
-    """Return a stored price issue, of a run or of a report, with every member of today."""
-    if "date" in issue:
+    """Return a stored price issue, of a run, report or history, with every member of today."""
+    if "first" not in issue:
         return issue
-    return {
-        "symbol": issue["symbol"],
-        "kind": _NEW_KINDS.get(issue["kind"], issue["kind"]),
-        "date": issue["first"],
-        "text": issue["text"],
-        "ratio": None,
-        "count": issue["days"],
-        "days": None,
-        "new_symbol": issue["new_symbol"],
-    }
+    kept = {name: value for name, value in issue.items() if name not in ("first", "days")}
+    kind = _NEW_KINDS.get(issue["kind"], issue["kind"])
+    return kept | {"kind": kind, "date": issue["first"], "ratio": None, "count": issue["days"], "days": None}
 
 
 def _holding(holding: Document, currency: str) -> Document:

@@ -81,8 +81,8 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
 type CheckFilter = Annotated[
     str,
     Meta(
-        pattern=rf"^({'|'.join(rule.name for rule in RULES)})(:(warning|breach))?$(?!\n)",
-        description="A rule, for all portfolios beyond its threshold, or `rule:warning`, `rule:breach`",
+        pattern=rf"^({'|'.join(rule.name for rule in RULES)})(:(warning|breach|unknown))?$(?!\n)",
+        description="A rule, for all portfolios beyond its threshold, or `rule:warning`, `rule:breach`, `rule:unknown`",
     ),
 ]
 

@@ -137,7 +137,7 @@ def _picture_of_an_active_run(browser: Browser, site: Site) -> None:
 def _pictures_below_the_fold(visitor: Visitor, place: str, theme: str) -> None:
     """Take the screenshots of the parts of a portfolio's page below the first screen."""
     visitor.go(place)
-    for part in ("Growth of the current portfolio", "Correlation of holdings", "Holdings", "Risk"):
+    for part in ("Backtest", "Correlation of holdings", "Holdings", "Risk"):
         heading = visitor.page.get_by_role("heading", name=part, exact=True)
         heading.evaluate("(heading) => heading.closest('section').scrollIntoView()")
         _picture(visitor, f"portfolio-{part.split()[0].lower()}-desktop-{theme}")

@@ -1,12 +1,13 @@
 """The app as seen by a browser: the actions of visitors, and checks that apply to every page."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 from stores.mongo import DocumentDatabase
 from tests.end_to_end.app import ROOT, SECRET, App
@@ -15,6 +16,8 @@ from tests.faults.wire import Wire
 CONSOLE = ROOT / "console"
 BUILT = CONSOLE / "dist"
 PATH = "/api/admin/console"
+CHECK = re.compile("^Check")
+"""The label of the filter by check: its text goes on with the options."""
 _AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _PATIENCE_MS = 20_000
@@ -132,6 +135,11 @@ class Visitor:
             for violation in answer["result"]["value"]["violations"]
             for node in violation["nodes"]
         ]
+
+
+def region(visitor: Visitor, name: str) -> Locator:
+    """Return the card with this title."""
+    return visitor.page.get_by_role("region", name=name, exact=True)
 
 
 def is_phone(theme: Literal["light", "dark"]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
-from tests.console.site import Site, Visitor, is_phone
+from tests.console.site import CHECK, Site, Visitor, is_phone, region
 from tests.end_to_end.app import BASE, App, running_app
 
 # The sum of all layout shifts so far, after the last rendering has been laid out.
@@ -46,14 +46,10 @@ def reader(run_id: str, admin: Visitor) -> Visitor:
     return admin
 
 
-def region(reader: Visitor, name: str) -> Locator:
-    return reader.page.get_by_role("region", name=name, exact=True)
-
-
 def test_the_overview_shows_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
     run = site.app.status(run_id)
     standing = region(reader, "Status")
-    expect(standing).to_contain_text(f"{run['users_failed']} users failed")
+    expect(standing).to_contain_text(f"{run['users_failed']} user failed")
     expect(standing).to_contain_text(f"{run['users_analyzed']} portfolios analyzed")
     expect(region(reader, "Next run")).to_contain_text("01:00 UTC")
     expect(region(reader, "Next run")).to_contain_text("02:00 local time")
@@ -98,13 +94,13 @@ def test_portfolios_are_searched_filtered_and_sorted_as_the_api_does(reader: Vis
             "aria-sort", "ascending" if order == "asc" else "descending"
         )
     page.get_by_label("Status").select_option(label="Failed")
-    lists(reader, ["xena-corrupt-holding", "yuri-corrupt-account"])
+    lists(reader, ["yuri-corrupt-account"])
     page.get_by_label("Status").select_option(label="All")
-    page.get_by_label("Flagged check").select_option(label="Drawdown")
-    page.get_by_label("Severity").select_option(label="Breach")
+    page.get_by_label(CHECK).select_option(label="Drawdown")
+    page.get_by_label("Result").select_option(label="Breach")
     query = {"sort": "max_drawdown", "order": "asc"}
     lists(reader, listed(site, run_id, check="drawdown:breach", **query))
-    page.get_by_label("Flagged check").select_option(label="All")
+    page.get_by_label(CHECK).select_option(label="All")
     page.get_by_label("User ID starts with").press_sequentially("sam")
     lists(reader, ["sam-stale-share"])
     page.get_by_label("User ID starts with").fill("nobody")
@@ -116,7 +112,7 @@ def test_a_view_of_portfolios_has_a_link(reader: Visitor, site: Site, run_id: st
     query = {"check": "volatility", "user_id_prefix": "e", "sort": "market_value", "order": "desc"}
     lists(reader, listed(site, run_id, **query))
     expect(reader.page.get_by_label("User ID starts with")).to_have_value("e")
-    expect(reader.page.get_by_label("Flagged check")).to_have_value("volatility")
+    expect(reader.page.get_by_label(CHECK)).to_have_value("volatility")
 
 
 def test_a_filter_chosen_right_after_typing_stays_chosen(reader: Visitor, run_id: str) -> None:
@@ -167,7 +163,7 @@ def test_a_portfolio_shows_the_figures_of_its_report(reader: Visitor, site: Site
     expect(reader.page.locator(".figures").first).to_contain_text(f"${total:,.0f}")
     risk = region(reader, "Risk")
     expect(risk).to_contain_text(f"{report['risk']['annual_volatility']:.1%}")
-    expect(risk).to_contain_text("On one day in twenty, the portfolio loses")
+    expect(risk).to_contain_text("On one day in twenty, they would have lost")
     crossed = [check for check in report["checks"] if check["status"] != "ok"]
     assert crossed
     for check in crossed:
@@ -179,7 +175,7 @@ def test_a_portfolio_shows_the_figures_of_its_report(reader: Visitor, site: Site
     expect(region(reader, "Stress tests").locator(".bar")).to_have_count(len(known))
     for order in report["order_plan"]["orders"]:
         expect(region(reader, "Order plan")).to_contain_text(order["symbol"])
-    expect(region(reader, "Growth of the current portfolio").locator("canvas")).to_be_visible()
+    expect(region(reader, "Backtest").locator("canvas")).to_be_visible()
     correlations = region(reader, "Correlation of holdings")
     expect(correlations.locator("tbody tr")).to_have_count(len(report["holdings"]))
 
@@ -188,20 +184,20 @@ def test_charts_can_be_read_with_the_keyboard_and_as_a_table(reader: Visitor, si
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     report = site.app.report(run_id, "ada-allrounder")
     gained = f"{report['performance']['cumulative_return']:.0%}"
-    growth = region(reader, "Growth of the current portfolio")
+    growth = region(reader, "Backtest")
     chart = growth.get_by_role("slider")
-    expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Portfolio {gained}"))
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Today's holdings {gained}"))
     start = date.fromisoformat(report["performance"]["start"]).strftime("%-d %b %Y")
     reader.settle()
     reader.page.mouse.move(0, 0)  # otherwise the values at the pointer are shown
     chart.focus()
     chart.press("Home")
-    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
+    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Today's holdings 0%")
     canvas = chart.locator("canvas").element_handle()
     width = canvas.evaluate("canvas => canvas.clientWidth")
     reader.page.set_viewport_size({"width": 1000, "height": 700})
     reader.page.wait_for_function("([canvas, width]) => canvas.clientWidth < width", arg=[canvas, width])
-    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Portfolio 0%")
+    expect(chart).to_have_attribute("aria-valuetext", f"{start}: Benchmark 0%, Today's holdings 0%")
     chart.press("ArrowRight")
     expect(chart).to_have_attribute("aria-valuenow", "1")
     growth.get_by_text("View as table").click()
@@ -225,7 +221,7 @@ def test_a_portfolio_shows_the_changes_since_its_last_report(
     ("user_id", "text"),
     [
         ("walt-underwater", "zero or negative"),
-        ("tess-stale-mostly", "Less than half of the value has enough recent price history"),
+        ("tess-stale-mostly", "Too little of what is owned, or of one side of it, has enough recent price history"),
         ("nell-nothing-held", "The portfolio has no holdings."),
         ("yuri-corrupt-account", "cash is not a number"),
         ("otto-onlooker", "No report"),

@@ -59,7 +59,7 @@ def test_a_run_is_started_and_watched_until_its_end(visitor: Visitor, site: Site
         hold.wait()
         progress = visitor.page.get_by_role("region", name="Progress")
         expect(progress.get_by_role("listitem").filter(has_text="Analysis")).to_have_attribute("aria-current", "step")
-        expect(progress).to_contain_text(re.compile(r"\d of 6 pages done"))
+        expect(progress).to_contain_text(re.compile(r"\d of 7 pages done"))
         expect(progress).to_contain_text("Estimating time left …")
         expect(visitor.page.get_by_role("main")).to_contain_text("Running")
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")
@@ -75,15 +75,15 @@ def test_the_errors_of_a_run_are_grouped_and_link_to_the_users(admin: Visitor, s
     admin.headed("Overview")
     admin.go(f"/runs/{run['run_id']}")
     errors = admin.page.get_by_role("region", name="Errors")
-    for title in ("Invalid holdings", "Invalid accounts", "Symbols without prices"):
+    for title in ("Invalid accounts", "Symbols without prices"):
         expect(errors.get_by_role("heading", name=title)).to_be_visible()
     market_data = admin.page.get_by_role("region", name="Market data")
     expect(market_data).to_contain_text("NOSUCH")
-    expect(market_data).to_contain_text("(prices still used)")
-    expect(market_data.get_by_role("listitem").filter(has_text="RRC")).to_contain_text("There is no price yet for")
-    errors.get_by_role("link", name="xena-corrupt-holding").click()
-    admin.headed("xena-corrupt-holding")
-    expect(admin.page.get_by_role("alert")).to_contain_text("AAPL: quantity is not a number")
+    (of_rrc,) = [issue["text"] for issue in run["price_issues"] if issue["symbol"] == "RRC"]
+    expect(market_data.get_by_role("listitem").filter(has_text="RRC")).to_contain_text(of_rrc)
+    errors.get_by_role("link", name="yuri-corrupt-account").click()
+    admin.headed("yuri-corrupt-account")
+    expect(admin.page.get_by_role("alert")).to_contain_text("cash is not a number")
 
 
 def test_selected_users_are_analyzed_and_invalid_ids_are_named_before_the_start(admin: Visitor, site: Site) -> None:
@@ -183,8 +183,9 @@ def test_a_run_canceled_in_one_tab_is_shown_as_canceled_in_another(
 
 
 def test_failed_users_are_retried_after_their_documents_are_fixed(admin: Visitor, site: Site) -> None:
+    site.database.accounts.update_one({"user_id": "pia-pepsi-only"}, {"$set": {"cash": "none"}})
     run_id = site.app.run()["run_id"]
-    site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": 1000}})
+    site.database.accounts.update_one({"user_id": "pia-pepsi-only"}, {"$set": {"cash": 1500}})
     admin.headed("Overview")
     admin.go(f"/runs/{run_id}")
     admin.page.get_by_role("button", name="Retry failed users").click()
@@ -196,7 +197,6 @@ def test_failed_users_are_retried_after_their_documents_are_fixed(admin: Visitor
     expect(admin.page.locator(".about")).to_contain_text("Completed with errors")
     admin.page.get_by_role("link", name="an earlier run").click()
     admin.led_to(f"/runs/{run_id}")
-    site.database.accounts.update_one({"user_id": "yuri-corrupt-account"}, {"$set": {"cash": "1.000,00"}})
 
 
 def test_a_failed_run_shows_the_reason_and_the_remedy(admin: Visitor, site: Site) -> None:

@@ -147,16 +147,21 @@ def test_a_run_that_failed_early_can_be_shown() -> None:
 
 def test_every_portfolio_is_a_line_with_its_figures() -> None:
     good = analyze(TABLE, a_portfolio("good").holding("UP", 10).holding("DOWN", 20))[0]
-    bad = Report("run", "bad", AS_OF, "USD", "failed", "invalid_holdings", error="No holding can be read")
+    part = analyze(TABLE, a_portfolio("part").holding("UP", 10).holding("NONE", 1))[0]
+    bad = Report("run", "bad", AS_OF, "USD", "failed", "invalid_account", error="The account cannot be read")
     output = printed(
-        render_portfolios([document(summarize(report_document(report, Shared()))) for report in (good, bad)])
+        render_portfolios([document(summarize(report_document(report, Shared()))) for report in (good, part, bad)])
     )
     assert good.valuation
     assert good.risk
     shown = line_with("good", output).split()
     assert shown[:3] == ["good", "analyzed", f"{good.valuation.market_value:,.2f}"]
     assert f"{good.risk.annual_volatility:.1%}" in shown
-    assert line_with("bad", output).split() == ["bad", "failed", *"------"]
+    assert part.valuation
+    shown = line_with("part", output).split()
+    assert shown[:3] == ["part", "incomplete", f"{part.valuation.market_value:,.2f}"]
+    assert int(shown[-1]) == sum(check.status == "unknown" for check in part.checks or ()) > 0
+    assert line_with("bad", output).split() == ["bad", "failed", *"-------"]
 
 
 AWKWARD: Mapping[str, tuple[PortfolioBuilder, str]] = {
@@ -176,9 +181,11 @@ AWKWARD: Mapping[str, tuple[PortfolioBuilder, str]] = {
         "too little price history for figures based on returns; stale price for STALE",
     ),
     "left out": (
-        a_portfolio().holding("UP", 9).holding("DOWN", 1).invalid_holding("ODD", "quantity is zero"),
-        "ODD excluded: quantity is zero",
+        a_portfolio().holding("UP", 9).holding("DOWN", 1).invalid_holding("ODD", "quantity is text"),
+        "ODD unreadable: quantity is text",
     ),
+    "gift": (a_portfolio().holding("UP", 9, 0.0).holding("DOWN", 1), "bought for nothing: UP"),
+    "unknown cost": (a_portfolio().holding("UP", 9, None).holding("DOWN", 1), "cost unknown of UP"),
     "debts": (
         a_portfolio().holding("UP", 9).holding("DOWN", 1).cash(-1e6),
         "the total value is zero or negative, so weights are not available",
@@ -222,8 +229,8 @@ def test_a_whole_portfolio_shows_every_part() -> None:
     assert f"Report for ann as of {AS_OF}, in USD" in output
     parts = (
         "Valuation",
-        "Performance",
-        "Risk",
+        "Backtest",
+        "Risk (backtest)",
         "Tail risk",
         "Diversification",
         "Holdings",
@@ -237,9 +244,24 @@ def test_a_whole_portfolio_shows_every_part() -> None:
     assert f"{100 * report['risk']['max_drawdown']:.1f}%" in output
     held = {holding["symbol"]: holding for holding in report["holdings"]}
     assert line_with("│ DOWN ", output).split()[:3] == ["DOWN", "1,234", f"{held['DOWN']['price']:,.2f}"]
+    text = " ".join(output.replace("│", "").split())
     for check in report["checks"]:
-        assert line_with(check["message"], output).startswith(check["status"])
-    assert "100.0% of the market value has enough price history; no issues" in output
+        assert f"{check['status']} {check['message']}" in text
+    assert "The backtest stands for 100.0% of what is owned " in output
+    since = report["performance"]["start"]
+    hypothetical = f"Hypothetical: backtest, risk and stress tests are of today's holdings, held since {since}."
+    assert line_with("Hypothetical: backtest", output) == hypothetical
+    assert "Incomplete" not in output
+
+
+def test_a_portfolio_that_is_not_valued_in_whole_says_what_is_left_out_and_why_nothing_is_ordered() -> None:
+    report = report_on(a_portfolio().holding("UP", 10).holding("NONE", 5, 1_000.0))
+    output = printed(render_portfolio(report))
+    assert line_with("Incomplete", output) == ("Incomplete: no price for NONE. No total includes what has no price.")
+    assert line_with("Cost without a price", output).split()[4] == "5,000.00"
+    assert report["order_plan"]["notes"]
+    for note in report["order_plan"]["notes"]:
+        assert note in output
 
 
 def test_undefined_figures_are_explained() -> None:
@@ -255,8 +277,10 @@ def test_each_stress_scenario_is_shown_with_its_loss() -> None:
     output = printed(render_portfolio(report))
     stress = {entry["scenario"]: entry for entry in report["stress"]}
     worst = stress["worst_21_days"]
-    assert line_with("Worst 21 days", output) == (f"Worst 21 days {100 * worst['return']:.1f}% {worst['loss']:,.2f}")
-    assert line_with("Global financial crisis", output) == "Global financial crisis, 2008-2009 - -"
+    assert line_with("Worst 21 days", output) == (
+        f"Worst 21 days {100 * worst['return']:.1f}% {worst['loss']:,.2f} 100.0%"
+    )
+    assert line_with("Global financial crisis", output) == "Global financial crisis, 2008-2009 - - -"
 
 
 def test_decisions_to_buy_or_sell_are_explained_and_the_others_listed() -> None:

@@ -13,15 +13,17 @@ from stores.portfolios import PortfolioStore
 
 def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: DocumentDatabase) -> None:
     first = seed_sample_users(mongodb_url, database.name)
-    before = {name: list(database[name].find().sort("_id")) for name in COLLECTIONS}
+    before = {name: list(database[name].find().sort("_id")) for name in (*COLLECTIONS, "instruments")}
     assert seed_sample_users(mongodb_url, database.name) == first == len(before["users"])
-    assert {name: list(database[name].find().sort("_id")) for name in COLLECTIONS} == before
+    assert {name: list(database[name].find().sort("_id")) for name in (*COLLECTIONS, "instruments")} == before
 
 
-def test_seeding_leaves_the_users_of_others_alone(mongodb_url: str, database: DocumentDatabase) -> None:
+def test_seeding_leaves_the_users_and_instruments_of_others_alone(mongodb_url: str, database: DocumentDatabase) -> None:
     database.users.insert_one({"user_id": "someone-else"})
+    database.instruments.insert_one({"_id": 1, "symbol": "AAPL", "kind": "etf"})
     sample_users = seed_sample_users(mongodb_url, database.name)
     assert database.users.count_documents({}) == sample_users + 1
+    assert list(database.instruments.find({"symbol": "AAPL"})) == [{"_id": 1, "symbol": "AAPL", "kind": "etf"}]
 
 
 def test_documents_have_the_backends_fields_and_some_unknown_to_this_app(
@@ -33,6 +35,7 @@ def test_documents_have_the_backends_fields_and_some_unknown_to_this_app(
         "holdings": {"_id", "user_id", "symbol", "quantity", "avg_price"},
         "watchlist": {"_id", "user_id", "symbol"},
         "accounts": {"_id", "user_id", "cash", "buying_power"},
+        "instruments": {"_id", "symbol", "kind"},
     }
     for name, fields in known.items():
         for document in database[name].find():
@@ -60,11 +63,15 @@ def test_the_awkward_users_are_among_those_that_the_app_reads(mongodb_url: str, 
 
     assert len(active) == len(SAMPLE_USERS) - 1  # one has left
     assert len(set(active) - with_symbols.keys()) == 1  # one holds and watches nothing
-    assert {p.error_type for p in loaded if isinstance(p, InvalidPortfolio)} == {"invalid_holdings", "invalid_account"}
+    assert {p.error_type for p in loaded if isinstance(p, InvalidPortfolio)} == {"invalid_account"}
+    assert any(portfolio.invalid_holdings for portfolio in portfolios)
     assert any(not portfolio.holdings for portfolio in portfolios)
     assert any(len(portfolio.holdings) == 1 for portfolio in portfolios)
     assert any(holding.quantity < 0 for holding in holdings)
     assert any(holding.quantity % 1 for holding in holdings)
+    assert {0.0, None} < {holding.avg_price for holding in holdings}
+    assert database.holdings.count_documents({"quantity": "12.5"}) == 1
+    assert 12.5 in {holding.quantity for holding in holdings}
     assert {holding.symbol for holding in holdings} - last_prices.keys() == {"NOSUCH"}
     assert "RRC" in {holding.symbol for holding in holdings}
     assert any(
@@ -82,6 +89,6 @@ def test_purchase_prices_are_plausible(mongodb_url: str, database: DocumentDatab
         )
         .bars
     )
-    for holding in database.holdings.find({"symbol": {"$in": list(bars)}}):
+    for holding in database.holdings.find({"symbol": {"$in": list(bars)}, "avg_price": {"$gt": 0}}):
         closes = bars[holding["symbol"]].close
         assert closes.min() <= holding["avg_price"] <= closes.max(), holding

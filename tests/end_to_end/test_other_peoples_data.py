@@ -100,17 +100,35 @@ def series(prices: Path, symbol: str, column: str) -> "pd.Series[float]":
     return table[column]
 
 
+def longest_window(every: pd.DataFrame, values: dict[str, float]) -> list[str]:
+    """Return the holdings of the longest window in which at most 5 % of the value is too young."""
+    gross = sum(map(abs, values.values()))
+    for first in sorted(every[symbol].first_valid_index() for symbol in values):
+        old = [symbol for symbol in values if every[symbol].first_valid_index() <= first]
+        if sum(abs(values[symbol]) for symbol in old) >= 0.95 * gross:
+            return old
+    raise AssertionError
+
+
+def scaled(adjusted: pd.DataFrame, values: dict[str, float]) -> Iterator[tuple[str, float]]:
+    """Yield each holding of the window with its value, scaled up to that of all holdings on its side."""
+    for is_long in (True, False):
+        side = {symbol: value for symbol, value in values.items() if (value > 0) == is_long}
+        inside = {symbol: value for symbol, value in side.items() if symbol in adjusted}
+        yield from ((symbol, value * sum(side.values()) / sum(inside.values())) for symbol, value in inside.items())
+
+
 def expected(prices: Path, holdings: list[dict[str, Any]], cash: float) -> dict[str, float]:
     """Return a portfolio's figures, computed with pandas and empyrical."""
     calendar = series(prices, "SPY", "Close").index[-(LOOKBACK + 1) :]
     values = {h["symbol"]: h["quantity"] * series(prices, h["symbol"], "Close").iloc[-1] for h in holdings}
     total = sum(values.values()) + cash
-    adjusted = (
-        pd.DataFrame({symbol: series(prices, symbol, "Adj_Close") for symbol in values}).loc[calendar[0] :].dropna()
-    )
-    returns = sum(adjusted[symbol].pct_change().iloc[1:] * value / total for symbol, value in values.items())
-    benchmark = series(prices, "SPY", "Adj_Close").pct_change().loc[returns.index]
+    every = pd.DataFrame({symbol: series(prices, symbol, "Adj_Close") for symbol in values}).loc[calendar[0] :]
+    adjusted = every[longest_window(every, values)].dropna()
+    returns = sum(adjusted[symbol].pct_change().iloc[1:] * value / total for symbol, value in scaled(adjusted, values))
     daily = (1 + RISK_FREE) ** (1 / 252) - 1
+    returns += cash / total * daily
+    benchmark = series(prices, "SPY", "Adj_Close").pct_change().loc[returns.index]
     return {
         "observations": len(returns),
         "cumulative_return": empyrical.cum_returns_final(returns),
@@ -266,17 +284,20 @@ def test_one_users_corrupt_documents_do_not_affect_other_reports(app: App, datab
     database.holdings.insert_many(
         [
             {"user_id": "zz-1", "symbol": "S01", "quantity": "ten", "avg_price": 1},
+            {"user_id": "zz-1", "symbol": "S02", "quantity": 10, "avg_price": 1},
             {"user_id": "zz-2", "symbol": "S01", "quantity": 10, "avg_price": 1},
         ]
     )
     database.accounts.insert_one({"user_id": "zz-2", "cash": {"$numberDecimal": "1"}})
     run = app.run()
-    assert (run["users_to_analyze"], run["users_analyzed"], run["users_failed"]) == (32, 30, 2)
+    assert (run["users_to_analyze"], run["users_analyzed"], run["users_failed"]) == (32, 31, 1)
     assert {(e["user_id"], e["error_type"]) for e in run["errors"]} == {
         (None, "invalid_user_id"),
-        ("zz-1", "invalid_holdings"),
         ("zz-2", "invalid_account"),
     }
+    report = app.report(run["run_id"], "zz-1")
+    assert {holding["symbol"]: holding["reason"] for holding in report["holdings"]} == {"S01": "invalid", "S02": None}
+    assert report["valuation"]["complete"] is False
 
 
 def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, database: DocumentDatabase) -> None:

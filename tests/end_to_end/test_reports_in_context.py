@@ -66,7 +66,7 @@ def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str])
     assert earlier(runs[2]) == app.report(runs[1], "ada-allrounder")
 
 
-@pytest.mark.parametrize("check", ["drawdown", "volatility:warning", "largest_position:breach"])
+@pytest.mark.parametrize("check", ["drawdown", "volatility:warning", "largest_position:breach", "volatility:unknown"])
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
 def test_a_check_lists_exactly_the_users_whose_report_has_it(app: App, runs: list[str], check: str, sort: str) -> None:
     rule, _, status = check.partition(":")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,13 +118,15 @@ def test_every_holding_and_watched_symbol_has_a_decision_and_the_order_plan_cont
 ) -> None:
     for summary in portfolios(app, run["run_id"], status="analyzed"):
         report = app.report(run["run_id"], summary["user_id"])
-        held = {holding["symbol"]: holding["quantity"] for holding in report["holdings"]}
+        held = {of["symbol"]: of["quantity"] for of in report["holdings"] if of["reason"] != "invalid"}
         decisions = {decision["symbol"]: decision for decision in report["decisions"]}
         assert held.keys() <= decisions.keys()
         plan = report["order_plan"]
         assert [order["priority"] for order in plan["orders"]] == list(range(1, len(plan["orders"]) + 1))
         assert {order["symbol"] for order in plan["orders"]} == {
-            symbol for symbol, decision in decisions.items() if decision["decision"] != "HOLD"
+            symbol
+            for symbol, decision in decisions.items()
+            if decision["decision"] != "HOLD" and plan["reason"] is None
         }
         assert plan["total_buy_cost"] <= max(plan["available_buying_power"], 0)
         sold = {order["symbol"]: order["shares"] for order in plan["orders"] if order["side"] == "SELL"}
@@ -215,13 +218,22 @@ def test_of_simultaneous_triggers_one_starts_and_the_others_name_its_run(app: Ap
 
 
 @pytest.mark.both_engines
-def test_the_timer_starts_a_run_in_the_same_way(app: App) -> None:
+def test_the_timer_starts_a_run_in_the_same_way(tmp_path: Path) -> None:
+    with running_app(tmp_path) as app:  # another run of all users would be that of the night
+        app.fire("nightly_analysis")
+        eventually(lambda: app.client.get(f"{BASE}/analysis-runs").json()["runs"] != [])
+        (run,) = app.client.get(f"{BASE}/analysis-runs").json()["runs"]
+        assert run["trigger"] == {"source": "timer", "actor": "nightly_analysis"}
+        assert app.wait(run["run_id"])["status"] == "completed_with_errors"
+
+
+@pytest.mark.both_engines
+def test_the_timer_starts_no_second_run_of_a_night(app: App, run: dict[str, Any]) -> None:
+    assert run["completed_at"]
+    before = app.client.get(f"{BASE}/analysis-runs").json()["runs"]
     app.fire("nightly_analysis")
-    newest = None
-    while newest is None or newest["trigger"]["source"] != "timer":
-        newest = app.client.get(f"{BASE}/analysis-runs", params={"limit": 1}).json()["runs"][0]
-    assert newest["trigger"] == {"source": "timer", "actor": "nightly_analysis"}
-    assert app.wait(newest["run_id"])["status"] == "completed_with_errors"
+    eventually(lambda: "The timer starts no run: the night has one" in app.log.read_text())
+    assert app.client.get(f"{BASE}/analysis-runs").json()["runs"] == before
 
 
 @pytest.mark.both_engines

@@ -24,10 +24,15 @@ _SYMBOL = "S01"
 
 @dataclass(frozen=True)
 class Poison:
-    """The documents of one user. ``reason`` is the cause of the user's failure; None if the documents are harmless."""
+    """The documents of one user.
+
+    ``reason`` is the cause of the user's failure, ``None`` if there is a report; then ``told`` names the part of its
+    data quality that tells of them, if they are not harmless.
+    """
 
     user_id: str
-    reason: str | None
+    reason: str | None = None
+    told: str | None = None
     user: Document = field(default_factory=dict)
     account: tuple[Document, ...] = ()
     holdings: tuple[Document, ...] = ({"symbol": _SYMBOL, "quantity": 3, "avg_price": 10},)
@@ -43,7 +48,7 @@ class Poison:
         """Replace the documents by valid ones."""
         for collection in ("users", "accounts", "holdings"):
             database[collection].delete_many({"user_id": self.user_id})
-        Poison(self.user_id, None).write(database)
+        Poison(self.user_id).write(database)
 
 
 def _nested(depth: int) -> Any:  # noqa: ANN401 - any value of BSON's
@@ -88,21 +93,23 @@ def poisons() -> Iterator[Poison]:
     for name, value in _NO_NUMBERS.items():
         yield Poison(
             f"zz-quantity-{name}",
-            "invalid_holdings",
+            told="invalid_holdings",
             holdings=({"symbol": _SYMBOL, "quantity": value, "avg_price": 1},),
         )
         if value is not None:  # without a value the field is absent, which is allowed
             yield Poison(f"zz-cash-{name}", "invalid_account", account=({"cash": value},))
-            thresholds = {"analysis_thresholds": {"largest_weight": {"breach": value}}}
-            yield Poison(f"zz-threshold-{name}", "invalid_thresholds", user=thresholds)
-    yield Poison("zz-symbol", "invalid_holdings", holdings=({"symbol": _NO_UTF8, "quantity": 1, "avg_price": 1},))
-    yield Poison("zz-no-price", "invalid_holdings", holdings=({"symbol": _SYMBOL, "quantity": 1},))
-    yield Poison("zz-two-accounts", "invalid_account", account=({"cash": 1}, {"cash": 2}))
-    yield Poison("zz-thresholds", "invalid_thresholds", user={"analysis_thresholds": [1.0] * _MANY})
+            thresholds = {"analysis_thresholds": {"largest_position": {"breach": value}}}
+            yield Poison(f"zz-threshold-{name}", told="notes", user=thresholds)
+            cost = {"symbol": _SYMBOL, "quantity": 1, "avg_price": value}
+            yield Poison(f"zz-cost-{name}", told="unknown_cost_symbols", holdings=(cost,))
+    yield Poison("zz-symbol", told="invalid_holdings", holdings=({"symbol": _NO_UTF8, "quantity": 1, "avg_price": 1},))
+    yield Poison("zz-no-cost", told="unknown_cost_symbols", holdings=({"symbol": _SYMBOL, "quantity": 1},))
+    yield Poison("zz-two-accounts", account=({"cash": 1}, {"cash": 2}))
+    yield Poison("zz-thresholds", told="notes", user={"analysis_thresholds": [1.0] * _MANY})
     lot = {"symbol": _SYMBOL, "quantity": 1, "avg_price": 1}
     yield Poison("zz-holdings", "too_many_holdings", holdings=(lot,) * 5_001)
     # Fields of other systems may contain anything.
-    yield Poison("zz-name", None, user={"username": _NO_UTF8, "created_at": _LATE, "preferences": [1] * _MANY})
+    yield Poison("zz-name", user={"username": _NO_UTF8, "created_at": _LATE, "preferences": [1] * _MANY})
 
 
 def unusable_user_ids() -> list[Document]:

@@ -62,6 +62,7 @@ def place(
     database["users"].insert_many([{"user_id": "u1"}, {"user_id": "boss", "is_admin": True}])
     for name in ("holdings", "watchlist", "accounts"):
         database[name].insert_one({"user_id": "u1"})
+    database["instruments"].insert_one({"symbol": "AAPL", "kind": "stock"})
     for store in STORES:
         store(database).ensure_indexes()
     prices = tmp_path / "prices"

@@ -123,11 +123,17 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_
     assert run.errors == (RunError("u0", "unwritable_report", "The report is too large for a document."),)
 
 
+def add_a_broken_user(database: DocumentDatabase, user_id: str) -> None:
+    database.users.insert_one({"user_id": user_id})
+    database.holdings.insert_one({"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1})
+    database.accounts.insert_one({"user_id": user_id, "cash": "1.000,00"})
+
+
 def test_messages_stay_small_however_bad_the_data(services: Services, database: DocumentDatabase) -> None:
     start(services, database, users=0, dry_run=True)
     for number in range(200):
         user_id = f"{'u' * 120}{number:04}"
-        database.users.insert_one({"user_id": user_id})
+        add_a_broken_user(database, user_id)
         database.holdings.insert_many(
             {"user_id": user_id, "symbol": f"{'S' * 28}{i:04}", "quantity": "ten"} for i in range(5)
         )
@@ -227,14 +233,13 @@ def test_a_user_who_fails_in_a_page_that_ends_after_its_run_was_closed_is_named(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(services, database, users=1)
-    database.users.insert_one({"user_id": "broken"})
-    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    add_a_broken_user(database, "broken")
     made = prepare(services)
     run = close_during_a_page(services, monkeypatch, made)
     assert (run.users_analyzed, run.users_failed, run.errors_count) == (1, 1, 2)
     assert [(error.user_id, error.error_type) for error in run.errors] == [
         (None, "run_stalled"),
-        ("broken", "invalid_holdings"),
+        ("broken", "invalid_account"),
     ]
 
 
@@ -256,19 +261,33 @@ def test_a_page_that_ends_between_the_count_and_the_end_of_its_run_is_counted(
     assert run.users_analyzed == services.reports.outcome(RUN_ID).analyzed == 2
 
 
+def test_pages_whose_prices_another_version_of_the_app_prepared_end_the_run_with_that_reason(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    made = prepare(services)
+    database.run_batches.update_many({"kind": "symbols"}, {"$unset": {"prices.form": "", "prices.newest": ""}})
+    results = analyze_all(services, made)
+    assert {result.failure and result.failure.error_type for result in results} == {"other_version"}
+    assert finish_run(services, results[0].failure) == "failed"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert "deployed during the run" in run.errors[0].error
+    assert services.lease.holder() is None
+
+
 def test_a_dry_run_counts_everything_and_keeps_only_its_record_and_the_shared_prices(
     services: Services, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     start(services, database, dry_run=True)
-    database.users.insert_one({"user_id": "broken"})
-    database.holdings.insert_one({"user_id": "broken", "symbol": "AAPL", "quantity": "ten", "avg_price": 1})
+    add_a_broken_user(database, "broken")
     before = contents(database)
     analyze_all(services, prepare(services))
     assert finish_run(services) == "completed_with_errors"
     run = services.runs.get(RUN_ID)
     assert run is not None
     assert (run.users_to_analyze, run.users_analyzed, run.users_failed, run.progress.pages_done) == (4, 3, 1, 2)
-    assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_holdings")]
+    assert [(error.user_id, error.error_type) for error in run.errors] == [("broken", "invalid_account")]
     assert_kept_only_the_record_and_prices(database, before, {"AAPL", services.settings.benchmark_symbol})
     # Alerts must not mistake it for the nightly run.
     assert (
@@ -298,6 +317,9 @@ def test_a_dry_run_that_is_closed_while_a_step_fetches_prices_keeps_only_its_rec
     assert_kept_only_the_record_and_prices(database, before, fetched)
 
 
+OF_THE_BACKEND = ("users", "holdings", "accounts")
+
+
 def contents(database: DocumentDatabase) -> dict[str, list[dict[str, Any]]]:
     """Return the documents of the backend and the app by collection."""
     kept = {name: list(database[name].find()) for name in sorted(database.list_collection_names())}
@@ -310,7 +332,7 @@ def assert_kept_only_the_record_and_prices(
     after = contents(database)
     assert {document["run_id"] for document in after.pop("portfolio_analysis_runs")} == {RUN_ID}
     assert {document["symbol"] for document in after.pop("symbol_prices")} == symbols
-    assert after == {name: before[name] for name in ("users", "holdings")}  # no report, no batch, no lease
+    assert after == {name: before[name] for name in before if name in OF_THE_BACKEND}  # no report, no batch, no lease
 
 
 class Counting(SampleProvider):

@@ -155,8 +155,8 @@ def test_a_run_without_any_symbol_to_load_reports_its_users(nights: Nights) -> N
     nights.hold("u0", "AAPL")
     nights.watch("u1", "KO")
     run = nights.run("u1")
-    assert (run.status, run.users_skipped, run.symbols) == ("completed", 1, 0)
-    assert nights.report(run, "u1")["reason"] == "non_positive_value"
+    assert (run.status, run.users_analyzed, run.symbols) == ("completed", 1, 0)
+    assert nights.report(run, "u1")["reason"] == "no_holdings"
     assert nights.asked() == []
 
 
@@ -277,7 +277,7 @@ def test_an_attack_with_hundreds_of_invented_symbols_costs_a_limited_number_of_r
     everyday = 3 + 1  # for the two held symbols and the benchmark, and for the listings of symbols without prices
     for _ in range(12):
         run = nights.run()
-        assert (run.status, run.users_analyzed, run.users_skipped) == ("completed", 1, 3)
+        assert (run.status, run.users_analyzed, run.users_skipped) == ("completed", 4, 0)
         assert len(nights.server.asked) <= 3 * LIMIT + everyday
         nights.pass_days(1)
 

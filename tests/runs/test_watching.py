@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from stores.mongo import DocumentDatabase
 from stores.reports import Shared
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
+from tests.stores.version_1 import RUN
 
 BY_HTTP = Trigger("http", "admin-secret")
 RUN_ID = "run_20200102_000000_0000"
@@ -55,6 +57,31 @@ def test_a_run_whose_orchestration_ended_without_it_is_failed(
     carry_out(client, "run_20200102_000000_0001")
     close_stuck_runs(services, engine)
     assert run_of(services, "run_20200102_000000_0001").errors[0].error_type == "run_lost"
+
+
+def test_a_run_that_an_earlier_version_of_the_app_left_half_closed_is_closed(
+    services: Services, engine: DurableEngine, database: DocumentDatabase
+) -> None:
+    database.portfolio_analysis_runs.insert_one(deepcopy(RUN))
+    services.lease.acquire(RUN["run_id"], NOW)
+    close_stuck_runs(services, engine)
+    assert "closing" not in (database.portfolio_analysis_runs.find_one({"run_id": RUN["run_id"]}) or {})
+    assert services.lease.holder() is None
+    assert len(run_of(services, RUN["run_id"]).price_issues) == 4
+
+
+def test_a_lost_run_whose_prices_an_earlier_version_of_the_app_prepared_is_closed_with_their_issues(
+    services: Services, engine: DurableEngine, database: DocumentDatabase
+) -> None:
+    active: dict[str, object] = {"status": "running", "completed_at": None, "price_issues": [], "price_issues_count": 0}
+    document = {name: value for name, value in deepcopy(RUN).items() if name != "closing"}
+    database.portfolio_analysis_runs.insert_one(document | active)
+    plan_id = RUN["plan"]["plan_id"]
+    services.batches.write_symbols(RUN["run_id"], plan_id, [{"A": 1}])
+    database.run_batches.update_one({"plan_id": plan_id}, {"$set": {"prices": {"issues": RUN["price_issues"]}}})
+    close_stuck_runs(services, engine)
+    run = run_of(services, RUN["run_id"])
+    assert (run.status, run.errors[0].error_type, run.price_issues_count) == ("failed", "run_lost", 4)
 
 
 def test_a_run_without_progress_is_stopped_and_failed(

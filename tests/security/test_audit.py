@@ -40,13 +40,10 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str, database: DocumentDatabase) -> Iterator[Site]:
     users = ["u1", "u2", "u3"]
     database.users.insert_many([{"user_id": user_id} for user_id in users])
-    quantities: list[object] = [QUANTITY, QUANTITY, "many"]
     database.holdings.insert_many(
-        [
-            {"user_id": user_id, "symbol": "AAPL", "quantity": quantity, "avg_price": 1}
-            for user_id, quantity in zip(users, quantities, strict=True)
-        ]
+        [{"user_id": user_id, "symbol": "AAPL", "quantity": QUANTITY, "avg_price": 1} for user_id in users]
     )
+    database.accounts.insert_one({"user_id": "u3", "cash": "many"})
     wire = Wire(int(mongodb_url.rpartition(":")[2]))
     environment = {
         "MONGODB_URL": f"mongodb://127.0.0.1:{wire.port}/?directConnection=true",

@@ -84,12 +84,13 @@ def test_the_watchdogs_look_logs_what_lacks_and_what_it_may_not_do_and_goes_on(
     refused = (
         "Indexes of the app's own collections are missing and cannot be created: 13 Unauthorized: createIndexes on "
     )
-    lacking = "An index is missing on a collection of the backend, so runs are slow (%s: user_id). Preflight creates it"
+    lacking = "An index is missing on a collection of the backend, so runs are slow (%s). Preflight creates it"
     assert caplog.messages == [
         f"{refused}run_batches",
         "The indexes of the backend's collections cannot be read: 13 Unauthorized: listIndexes on holdings",
-        lacking % "watchlist",
-        lacking % "accounts",
+        lacking % "watchlist: user_id",
+        lacking % "accounts: user_id",
+        lacking % "instruments: symbol",
     ]
     assert index_names(database, "audit_log") == {"entry_id", "at_entry_id", "expires_at"}
     assert index_names(database, "watchlist") == set()

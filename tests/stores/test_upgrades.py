@@ -2,21 +2,21 @@
 
 import json
 from copy import deepcopy
-from pathlib import Path
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from analysis.decisions import Adviser
 from analysis.report import analyze_portfolios
-from records import Summary, SymbolIssue, Wanted
+from records import PriceIssue, Summary, SymbolIssue, Wanted
 from stores.mongo import DocumentDatabase
 from stores.reports import ReportStore, Shared, report_document
+from stores.runs import RunStore
+from stores.symbols import History, PriceStore
 from stores.upgrades import issue_of_today, report_of_today
 from tests.builders import a_portfolio, a_table, random_walk, research_on, weekdays
-
-STORED = json.loads((Path(__file__).parent / "stored_by_version_1.json").read_text())
-REPORT: dict[str, Any] = STORED["report"]
+from tests.stores.version_1 import REPORT, RUN, SUMMARY
 
 
 def shape(value: object) -> object:
@@ -98,7 +98,7 @@ def test_a_report_of_today_is_served_as_it_is() -> None:
 
 def test_a_stored_report_and_its_summary_are_read_in_the_form_of_today(database: DocumentDatabase) -> None:
     database["portfolio_analyses"].insert_one(deepcopy(REPORT))
-    database["portfolio_summaries"].insert_one(deepcopy(STORED["summary"]))
+    database["portfolio_summaries"].insert_one(deepcopy(SUMMARY))
     store = ReportStore(database)
 
     served = store.get("run", "old")
@@ -107,3 +107,28 @@ def test_a_stored_report_and_its_summary_are_read_in_the_form_of_today(database:
     assert served == report_of_today(deepcopy(REPORT))
     assert isinstance(listed, Summary)
     assert (listed.breaches, listed.unknowns, listed.complete) == (4, 0, None)
+
+
+def test_every_query_for_runs_reads_a_stored_run_in_the_form_of_today(database: DocumentDatabase) -> None:
+    database["portfolio_analysis_runs"].insert_one(deepcopy(RUN))
+    store = RunStore(database)
+    later = RUN["completed_at"] + timedelta(days=1)
+
+    run = store.get(RUN["run_id"])
+    assert run is not None
+    jump, missing, no_volume, renamed = run.price_issues
+    assert (jump.kind, jump.date, jump.count, jump.days) == ("jump", date(2019, 7, 30), 1, None)
+    assert (missing.kind, no_volume.kind, renamed.kind) == ("missing_days", "no_volume", "renamed")
+    assert (renamed.date, renamed.new_symbol) == (date(2025, 12, 1), "DD")
+    assert [issue.text for issue in run.price_issues] == [issue["text"] for issue in RUN["price_issues"]]
+    assert store.newest(1, None) == store.half_closed(later) == store.to_purge(later, 1) == [run]
+
+
+def test_the_price_issues_of_a_stored_history_are_of_today(database: DocumentDatabase) -> None:
+    issue = {"kind": "duplicate_days", "days": 2, "first": "2019-05-21", "new_symbol": None}
+    bars = random_walk(weekdays(30), 1)
+    store = PriceStore(database)
+    store.save({"A": History("source", date(2019, 1, 1), date(2020, 1, 1), bars)})
+    database["symbol_prices"].update_one({"symbol": "A"}, {"$set": {"issues": [issue]}})
+
+    assert store.load(["A"])["A"].issues == (PriceIssue("duplicate_days", date(2019, 5, 21), count=2),)

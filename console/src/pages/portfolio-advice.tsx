@@ -18,11 +18,6 @@ const SKIPPED: Record<string, string> = {
   too_many_shares: "Too many shares",
 };
 
-const NO_ORDERS: Record<string, string> = {
-  incomplete_valuation: "No orders: too much of what is owned has no price.",
-  past_as_of: "No orders: this report is as of a past date.",
-};
-
 export function Advice({ report }: { report: Report }) {
   const acting = report.decisions.filter((decision) => decision.decision !== "HOLD");
   const holding = report.decisions.filter((decision) => decision.decision === "HOLD");
@@ -63,12 +58,20 @@ function Decisions({ decisions }: { decisions: Decision[] }) {
 }
 
 function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
+  if (plan.reason) {
+    return (
+      <Card title="Order plan" note="Orders are not sent to a broker.">
+        <Notice tone="warning" title="No orders are planned">
+          {plan.notes.join(" ") || reasonOf(plan.reason)}
+        </Notice>
+      </Card>
+    );
+  }
   return (
     <Card
       title="Order plan"
       note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} buying power used${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Orders are not sent to a broker.`}
     >
-      {plan.reason && <Notice tone="warning" title={NO_ORDERS[plan.reason] ?? reasonOf(plan.reason)} />}
       {plan.orders.length ? <OrdersTable orders={plan.orders} currency={currency} /> : <Empty title="No orders" />}
       {plan.notes.length > 0 && (
         <ul class="plain-list">

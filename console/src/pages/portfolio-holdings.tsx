@@ -3,6 +3,7 @@
 import type { Holding, Report } from "../api/types";
 import { money, NONE, percent, quantity, ratio, signedPercent } from "../format";
 import { Card, Scrollable } from "../ui/parts";
+import { unpricedReason } from "../words/reports";
 
 export function Holdings({ report }: { report: Report }) {
   const ordered = [...report.holdings].sort((a, b) => Math.abs(b.weight ?? 0) - Math.abs(a.weight ?? 0));
@@ -59,10 +60,8 @@ export function Holdings({ report }: { report: Report }) {
   );
 }
 
-const UNPRICED: Record<string, string> = { invalid: "cannot be read", missing_price: "no price" };
-
 function Row({ held, largest, currency }: { held: Holding; largest: number; currency: string }) {
-  const width = (share: number | null) => ({ width: `${(100 * Math.abs(share ?? 0)) / largest}%` });
+  const width = (share: number) => ({ width: `${(100 * Math.abs(share)) / largest}%` });
   const gain = held.unrealized_pl_pct === null ? null : held.unrealized_pl_pct / 100;
   return (
     <tr>
@@ -70,7 +69,9 @@ function Row({ held, largest, currency }: { held: Holding; largest: number; curr
         {held.symbol}
         <span class="sub">
           {held.reason
-            ? `${quantity(held.quantity)}, ${UNPRICED[held.reason] ?? "no price"}`
+            ? [held.quantity === null ? "" : quantity(held.quantity), unpricedReason(held.reason)]
+                .filter(Boolean)
+                .join(", ")
             : `${quantity(held.quantity)} at ${money(held.price, currency)}`}
         </span>
       </th>
@@ -78,8 +79,8 @@ function Row({ held, largest, currency }: { held: Holding; largest: number; curr
       <td class="number">{percent(held.weight)}</td>
       <td class="number">{percent(held.risk_contribution)}</td>
       <td class="optional pair" aria-hidden="true">
-        <span class="bar weight" style={width(held.weight)} />
-        <span class="bar risk" style={width(held.risk_contribution)} />
+        {held.weight !== null && <span class="bar weight" style={width(held.weight)} />}
+        {held.risk_contribution !== null && <span class="bar risk" style={width(held.risk_contribution)} />}
       </td>
       <td class="number optional">{signedPercent(gain)}</td>
       <td class="number optional">{signedPercent(held.return_252d)}</td>

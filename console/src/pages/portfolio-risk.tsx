@@ -42,7 +42,7 @@ export function StressCard({ stress, currency }: { stress: Stress[]; currency: s
               <th scope="row">
                 {SCENARIOS[entry.scenario] ?? entry.scenario}
                 {entry.coverage !== null && entry.coverage < 0.995 && (
-                  <span class="sub">of {percent(entry.coverage, 0)} of the value</span>
+                  <span class="sub">for {percent(entry.coverage, 0)} of what is owned</span>
                 )}
               </th>
               <td class="bar-cell" aria-hidden="true">

@@ -2,13 +2,13 @@
 
 import { api, isMissing } from "../api/client";
 import type { Check, DataQuality, Report, Valuation } from "../api/types";
-import { count, date, money, percent, signedPercent } from "../format";
+import { count, counted, date, money, percent, signedPercent } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Tone } from "../ui/parts";
 import { PriceIssues } from "../ui/price-issues";
 import { once, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
-import { CHECK_STATUS, hypothetical, RULES, reasonOf } from "../words/reports";
+import { CHECK_STATUS, hypothetical, RULES, reasonOf, unpricedReason } from "../words/reports";
 import { Advice } from "./portfolio-advice";
 import { Changes } from "./portfolio-changes";
 import { Holdings } from "./portfolio-holdings";
@@ -46,6 +46,7 @@ function About({ report }: { report: Report }) {
   return (
     <>
       <Badge tone={tone}>{label}</Badge>
+      {report.valuation && !report.valuation.complete && <Badge tone="warning">Incomplete</Badge>}
       <span>As of {date(report.as_of)}</span>
     </>
   );
@@ -60,12 +61,13 @@ function Parts({ report }: { report: Report }) {
       </Notice>
     );
   }
+  const incomplete = report.valuation !== null && !report.valuation.complete;
   return (
     <>
-      {report.reason && (
+      {report.reason && !(incomplete && report.reason === "no_prices") && (
         <Notice tone={report.status === "skipped" ? "neutral" : "warning"} title={reasonOf(report.reason)} />
       )}
-      {report.valuation && !report.valuation.complete && <Incomplete report={report} valuation={report.valuation} />}
+      {report.valuation && incomplete && <Incomplete report={report} valuation={report.valuation} />}
       {report.valuation && <Worth report={report} valuation={report.valuation} />}
       {report.status === "analyzed" && (
         <>
@@ -75,10 +77,12 @@ function Parts({ report }: { report: Report }) {
           </div>
           {report.performance && <SeriesCards report={report} performance={report.performance} />}
           {report.holdings.length > 0 && <Holdings report={report} />}
-          <div class="columns">
-            {report.risk && <RiskCard report={report} risk={report.risk} />}
-            {report.stress && <StressCard stress={report.stress} currency={report.currency} />}
-          </div>
+          {(report.risk || report.stress) && (
+            <div class="columns">
+              {report.risk && <RiskCard report={report} risk={report.risk} />}
+              {report.stress && <StressCard stress={report.stress} currency={report.currency} />}
+            </div>
+          )}
           <Advice report={report} />
         </>
       )}
@@ -119,16 +123,17 @@ function Worth({ report, valuation }: { report: Report; valuation: Valuation }) 
 /** The values below are not those of everything the person owns. */
 function Incomplete({ report, valuation }: { report: Report; valuation: Valuation }) {
   const unpriced = report.holdings.filter((held) => held.reason !== null);
-  const names = unpriced.slice(0, NAMED).map((held) => held.symbol);
+  const names = unpriced.slice(0, NAMED).map((held) => `${held.symbol} (${unpricedReason(held.reason)})`);
   const more = unpriced.length > NAMED ? ` and ${count(unpriced.length - NAMED)} more` : "";
-  const cost = valuation.unpriced_cost > 0 ? ` Bought for ${money(valuation.unpriced_cost, report.currency)}.` : "";
+  const cost = valuation.unpriced_cost > 0 ? `, bought for ${money(valuation.unpriced_cost, report.currency)}` : "";
   return (
     <Notice
       tone="warning"
-      title={`${count(unpriced.length)} of ${count(report.holdings.length)} holdings have no price and are in no total`}
+      title={`Incomplete: ${count(unpriced.length)} of ${counted(report.holdings.length, "holding")} cannot be valued`}
     >
-      {names.join(", ")}
-      {more}.{cost} Nothing is sold for its weight meanwhile.
+      No total includes {names.join(", ")}
+      {more}
+      {cost}. Nothing is sold for its weight until all have a value.
     </Notice>
   );
 }

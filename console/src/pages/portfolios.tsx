@@ -109,7 +109,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
         </select>
       </label>
       <label class="field">
-        <span>Flagged check</span>
+        <span>Check</span>
         <select value={rule} onChange={(event) => change({ check: event.currentTarget.value })}>
           <option value="">All</option>
           {Object.entries(RULES).map(([name, { label }]) => (
@@ -120,7 +120,7 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
         </select>
       </label>
       <label class="field">
-        <span>Severity</span>
+        <span>Result</span>
         <select
           value={level ?? ""}
           disabled={!rule}
@@ -233,7 +233,7 @@ function Line({ line, runId }: { line: Summary; runId: string }) {
       </th>
       <td class="number" data-label="Value">
         {money(line.market_value)}
-        {line.complete === false && <span class="sub">Incomplete</span>}
+        {line.complete === false && <span class="sub warning-text">Incomplete</span>}
       </td>
       <td class="number optional" data-label="Volatility">
         {percent(line.annual_volatility)}

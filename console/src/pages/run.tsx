@@ -213,7 +213,7 @@ function MarketData({ run }: { run: Run }) {
           <p>
             {run.symbols_failed === 0
               ? "All that are held have usable prices."
-              : `${counted(run.symbols_failed, "held symbol has", "held symbols have")} no usable prices; portfolios are analyzed without ${run.symbols_failed === 1 ? "it" : "them"}.`}
+              : `${counted(run.symbols_failed, "held symbol has", "held symbols have")} no usable prices; portfolios that hold ${run.symbols_failed === 1 ? "it" : "them"} are incomplete.`}
           </p>
           {withoutPrices.length > 0 && (
             <ul class="plain-list">

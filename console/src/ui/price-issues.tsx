@@ -10,10 +10,10 @@ export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIss
   return (
     <>
       <h3 class="issues-head">{counted(all, "price warning")}</h3>
-      <ul class="members">
+      <ul class="members symbols">
         {issues.map((issue) => (
           <li key={`${issue.symbol} ${issue.kind} ${issue.date}`}>
-            <strong>{issue.symbol ?? "All"}</strong>
+            <strong>{issue.symbol ?? "All symbols"}</strong>
             <span>{issue.text}</span>
           </li>
         ))}

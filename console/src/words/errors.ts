@@ -21,6 +21,7 @@ const KINDS: Record<string, Kind> = {
     advice:
       "Documents in the users collection have no user_id, or one with characters that are not allowed. Fix the documents.",
   },
+  // Of an earlier version, like invalid_thresholds.
   invalid_holdings: {
     title: "Invalid holdings",
     advice:
@@ -37,7 +38,7 @@ const KINDS: Record<string, Kind> = {
   invalid_account: {
     title: "Invalid accounts",
     advice:
-      "Cash or buying power is not a number, or the user has more than one account. Fix the documents in the accounts collection, then retry.",
+      "Cash or buying power is not a number, or the user has too many accounts. Fix the documents in the accounts collection, then retry.",
   },
   invalid_thresholds: {
     title: "Invalid thresholds",
@@ -59,7 +60,8 @@ const KINDS: Record<string, Kind> = {
   },
   missing_prices: {
     title: "Symbols without prices",
-    advice: "The market data provider has no prices for these symbols. Portfolios are analyzed without them.",
+    advice:
+      "The market data provider has no prices for these symbols. Portfolios that hold them are valued without them, and marked as incomplete.",
   },
   bad_prices: {
     title: "Symbols with invalid prices",
@@ -72,6 +74,10 @@ const KINDS: Record<string, Kind> = {
   benchmark_prices: {
     title: "No benchmark prices",
     advice: "The prices of BENCHMARK_SYMBOL define the trading days. Check the setting and the market data provider.",
+  },
+  other_version: {
+    title: "App deployed during the run",
+    advice: "Start the run again. Reports stored by then are kept.",
   },
   provider_key_refused: {
     title: "Market data key refused",

@@ -58,6 +58,17 @@ export function reasonOf(reason: string | null): string {
   return reason === null ? "" : (REASONS[reason] ?? reason.replaceAll("_", " "));
 }
 
+const UNPRICED: Record<string, string> = {
+  invalid: "cannot be read",
+  missing_fx_rate: "no exchange rate",
+  missing_price: "no price",
+};
+
+/** Say why a holding has no value. */
+export function unpricedReason(reason: string | null): string {
+  return reason === null ? "" : (UNPRICED[reason] ?? "no price");
+}
+
 export interface RiskFigure {
   label: string;
   value: string;
