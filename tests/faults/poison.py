@@ -36,17 +36,19 @@ class Poison:
     user: Document = field(default_factory=dict)
     account: tuple[Document, ...] = ()
     holdings: tuple[Document, ...] = ({"symbol": _SYMBOL, "quantity": 3, "avg_price": 10},)
+    watchlist: tuple[Document, ...] = ()
 
     def write(self, database: DocumentDatabase) -> None:
         owner = {"user_id": self.user_id}
         database.users.insert_one(owner | self.user)
-        for collection, documents in (("accounts", self.account), ("holdings", self.holdings)):
+        own = (("accounts", self.account), ("holdings", self.holdings), ("watchlist", self.watchlist))
+        for collection, documents in own:
             if documents:
                 database[collection].insert_many([owner | document for document in documents])
 
     def mend(self, database: DocumentDatabase) -> None:
         """Replace the documents by valid ones."""
-        for collection in ("users", "accounts", "holdings"):
+        for collection in ("users", "accounts", "holdings", "watchlist"):
             database[collection].delete_many({"user_id": self.user_id})
         Poison(self.user_id).write(database)
 
@@ -108,6 +110,8 @@ def poisons() -> Iterator[Poison]:
     yield Poison("zz-thresholds", told="notes", user={"analysis_thresholds": [1.0] * _MANY})
     lot = {"symbol": _SYMBOL, "quantity": 1, "avg_price": 1}
     yield Poison("zz-holdings", "too_many_holdings", holdings=(lot,) * 5_001)
+    # Symbols that nobody ever heard of must cost nobody a night.
+    yield Poison("zz-watchlist", watchlist=tuple({"symbol": f"INVENTED{number}"} for number in range(9)))
     # Fields of other systems may contain anything.
     yield Poison("zz-name", user={"username": _NO_UTF8, "created_at": _LATE, "preferences": [1] * _MANY})
 

@@ -293,7 +293,9 @@ class Site:
 
     def _environment(self, **settings: str) -> dict[str, str]:
         return {
-            "MONGODB_URL": f"mongodb://127.0.0.1:{self.wire.port}/?directConnection=true",
+            # Options that the app must not follow for its own collections.
+            "MONGODB_URL": f"mongodb://127.0.0.1:{self.wire.port}/?directConnection=true"
+            "&readPreference=secondaryPreferred&w=1",
             "MONGODB_DATABASE": _DATABASE,
             "REDIS_URL": self.redis.url,
             "MARKET_DATA_PROVIDER": "csv",

@@ -10,12 +10,15 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 from pymongo.errors import PyMongoError
 
 from stores.mongo import connect
 from tests.devhost.harness import eventually
+from tests.end_to_end.app import BASE
 from tests.faults.chaos import STALL_SECONDS, Story, plan_faults
 from tests.faults.poison import GARBLED, Poison, poisons
 from tests.faults.rounds import started_in_rounds
@@ -27,6 +30,8 @@ from tests.faults.truth import Figures, Verdict, figures, judge
 _USERS, _PAGE_SIZE = 2_000, 50
 _MOST_FAULTS = 6
 _ROUNDS = 200
+# How a run is started, and how often.
+STARTS = {"by a trigger": 6, "trigger repeated after a worker's death": 2, "timer beside a smaller run": 1}
 
 
 class Soak:
@@ -56,7 +61,9 @@ class Soak:
     def one_run(self) -> None:
         """Start a run, inject its faults, wait for its end, and compare its record with the stored data."""
         self._recover()
-        story = Story(self._site, self._site.trigger())
+        how = self._source.choices(list(STARTS), list(STARTS.values()))[0]
+        story = Story(self._site, self._start(how))
+        story.injected += [how] if how != "by a trigger" else []
         faults = plan_faults(self._source, _MOST_FAULTS, self._run_seconds)
         with ThreadPoolExecutor(_MOST_FAULTS) as threads:
             happening = [threads.submit(fault.happen, story) for fault in faults]
@@ -66,6 +73,48 @@ class Soak:
         for run_id in story.further_runs:
             self._judge(Story(self._site, run_id, same_figures=story.same_figures))
         self._judge(story)
+
+    def _start(self, how: str) -> str:
+        """Start the run of all users in one of the ways that may go wrong; return its id."""
+        if how == "trigger repeated after a worker's death":
+            return self._start_beside_a_death()
+        if how == "timer beside a smaller run":
+            self._site.trigger(user_ids=self._site.user_ids[:1])
+            self._site.app.fire("nightly_analysis")
+            by_timer = {"trigger.source": "timer"}
+            runs = self._site.database.portfolio_analysis_runs
+            # If the smaller run is still active, the host repeats the timer's start after a minute.
+            eventually(lambda: runs.count_documents(by_timer) == 1, PATIENCE_SECONDS)
+            return str(runs.distinct("run_id", by_timer)[0])
+        return self._site.trigger()
+
+    def _start_beside_a_death(self) -> str:
+        """Repeat a trigger with one key until it is answered, while a worker dies."""
+        self._site.start_app(**self._site.settings)  # its faults may include as many deaths as it survives
+        self._site.wait_for_workers()
+        key = f"{self._source.getrandbits(64):x}"
+        worker, moment = self._source.choice(self._site.workers()), self._source.uniform(0, 0.1)
+
+        def die() -> None:
+            time.sleep(moment)  # a random moment: there is no event to wait for
+            self._site.kill_worker(worker)
+
+        with ThreadPoolExecutor(1) as threads:
+            death = threads.submit(die)
+            answered: list[str] = []
+
+            def is_answered() -> bool:
+                with suppress(httpx.HTTPError):
+                    path, headers = f"{BASE}/trigger-analysis", {"Idempotency-Key": key}
+                    answer = self._site.app.client.post(path, headers=headers)
+                    assert answer.status_code in {202, 500, 503}, answer.text
+                    answered.extend([answer.json()["run_id"]] if answer.status_code == 202 else [])
+                return bool(answered)
+
+            eventually(is_answered, PATIENCE_SECONDS)
+            death.result()
+        assert self._site.database.portfolio_analysis_runs.count_documents({}) == 1
+        return answered[0]
 
     def _recover(self) -> None:
         """Restore the initial state: everything works, and no run holds the lease."""
