@@ -54,15 +54,18 @@ class Adviser:
     def decide(
         self, portfolio: Portfolio, holdings: Sequence[HoldingReport], situation: Situation
     ) -> tuple[Decision, ...]:
-        """Return the decisions about ``holdings``, the ``portfolio``'s as valued, then about symbols only watched."""
-        if portfolio.invalid_holdings:
-            holdings = _one_per_symbol(holdings)
-        power = portfolio.buying_power
+        """Return the decisions about ``holdings``, the readable ones as valued, then about symbols only watched."""
+        power, unreadable = portfolio.buying_power, {holding.symbol for holding in portfolio.invalid_holdings}
         decisions = [_about_holding(held, self._about(held.symbol), situation, power) for held in holdings]
         if portfolio.watchlist:
             symbols = {holding.symbol for holding in holdings}
-            watched = [self._about(symbol) for symbol in portfolio.watchlist if symbol not in symbols]
-            decisions += [_about_watched(opinion, situation, power) for opinion in watched]
+            decisions += [
+                self._about(symbol).hold("what is held of it cannot be read")
+                if symbol in unreadable
+                else _about_watched(self._about(symbol), situation, power)
+                for symbol in portfolio.watchlist
+                if symbol not in symbols
+            ]
         return tuple(decisions)
 
     def _about(self, symbol: str) -> "_Opinion":
@@ -179,13 +182,6 @@ def _closing(base: Decision, size: float, reasons: Sequence[str], *, short: bool
 
 def _hold(symbol: str, strength: int, since: date | None, reason: str) -> Decision:
     return Decision(symbol, "HOLD", 0.0, strength, since, f"Hold: {reason}.")
-
-
-def _one_per_symbol(holdings: Sequence[HoldingReport]) -> list[HoldingReport]:
-    """Return the holdings without those that cannot be read beside one of the same symbol that can be."""
-    unreadable_first = sorted(holdings, key=lambda holding: holding.reason != "invalid")
-    chosen = {holding.symbol: holding for holding in unreadable_first}
-    return [holding for holding in holdings if chosen[holding.symbol] is holding]
 
 
 def _outlook(research: Research) -> str:

@@ -93,7 +93,8 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
             _count(summary["warnings"], "warning"),
             _count(summary["unknowns"], "unknown"),
         )
-    return Group(Text("All portfolios", style="bold"), table)
+    hypothetical = Text("Volatility, drawdown and VaR: a backtest of today's holdings.", style="dim")
+    return Group(Text("All portfolios", style="bold"), table, hypothetical)
 
 
 def render_remarks(run: Document, reports: Sequence[Document], not_planned: Document | None) -> RenderableType:

@@ -32,7 +32,8 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
     parameters = services.runs.parameters(report["run_id"]) or Parameters.of(services.settings)
     as_of, benchmark = date.fromisoformat(report["as_of"]), parameters.benchmark_symbol
     portfolio = _portfolio(report)
-    symbols = {holding.symbol for holding in portfolio.holdings}
+    # A holding that the report could not value has none here either, though prices may be stored by now.
+    symbols = {holding["symbol"] for holding in report["holdings"] if holding["reason"] is None}
     histories = services.prices.load(sorted(symbols | {benchmark}))
     bars = {symbol: history.bars for symbol, history in histories.items() if len(history.bars.dates)}
     if benchmark not in bars or bars[benchmark].dates[-1].item() < as_of:

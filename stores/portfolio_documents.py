@@ -33,7 +33,7 @@ _LONGEST_NUMBER = 400
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
-_MOST_RULES = 100
+_MOST_RULES, _LONGEST_NAME = 100, 64
 FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional")
 _SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
@@ -182,7 +182,7 @@ def _holdings(documents: Sequence[Document], spelling: Spelling) -> tuple[list[H
             invalid.append(InvalidHolding(shown, "symbol is not one", quantity, price))
         elif quantity is None:
             rule = f"quantity is not a number up to {LARGEST_NUMBER:g}"
-            invalid.append(InvalidHolding(symbol, rule, None, price))
+            invalid.append(InvalidHolding(spelling(symbol), rule, None, price))
         else:
             lots[spelling(symbol)].append((quantity, price))
     netted = ((symbol, *(_net(own) if len(own) > 1 else own[0])) for symbol, own in sorted(lots.items()))
@@ -214,8 +214,11 @@ def _thresholds(value: object) -> dict[str, dict[str, float]]:
     thresholds = {}
     for rule, levels in list(value.items())[:_MOST_RULES]:
         own = levels if isinstance(levels, dict) else {"warning": None, "breach": None}
-        numbers = {level: number_of(own[level]) for level in ("warning", "breach") if level in own}
-        thresholds[str(rule)] = {level: math.nan if number is None else number for level, number in numbers.items()}
+        # Unknown members are passed on, too: what a person misspelled is to be told.
+        numbers = {level[:_LONGEST_NAME]: number_of(value) for level, value in list(own.items())[:_MOST_RULES]}
+        thresholds[rule[:_LONGEST_NAME]] = {
+            level: math.nan if number is None else number for level, number in numbers.items()
+        }
     return thresholds
 
 

@@ -59,6 +59,9 @@ class Schemas:
         schemas["Stress"]["required"] = list(stress)
         holding["properties"]["research"] = {"anyOf": [self.of(Research), {"type": "null"}]}
         holding["required"].append("research")
+        decision = schemas["Decision"]
+        decision["properties"]["confidence"] = decision["properties"]["strength"]
+        decision["required"].append("confidence")
         return schemas
 
 

@@ -242,16 +242,14 @@ class TestWatchlist:
 
         assert found.reasoning_summary == "Hold: there is no score, for no price is known."
 
-    def test_a_lot_that_cannot_be_read_gets_no_decision_beside_the_one_about_its_symbol(self) -> None:
-        unreadable = replace(valued("A", None, price=None), quantity=None, reason="invalid")
-        owner = a_portfolio().invalid_holding("A", "quantity is not a number").build()
-        adviser = Adviser({"A": a_research("A", -0.9)})
+    def test_a_watched_symbol_whose_holding_cannot_be_read_is_not_bought(self) -> None:
+        owner = a_portfolio().invalid_holding("A", "quantity is not a number").watching("A", "B").build()
+        adviser = Adviser({symbol: a_research(symbol, 0.9) for symbol in "AB"})
 
-        both = adviser.decide(owner, [unreadable, valued("A", 0.1)], situation(complete=False))
-        alone = adviser.decide(owner, [unreadable], situation(complete=False))
+        held, other = adviser.decide(owner, [], situation(complete=False))
 
-        assert [decided.decision for decided in both] == ["SELL"]
-        assert [decided.decision for decided in alone] == ["HOLD"]
+        assert (held.decision, other.decision) == ("HOLD", "BUY")
+        assert held.reasoning_summary == "Hold: what is held of it cannot be read."
 
 
 class TestSignal:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Holding, Instrument, Portfolio
+from stores.portfolio_documents import UserDocuments, read_portfolio
 from tests.analysis.judged import check, performance, quality, risk
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, ending_at_100, only, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, without
@@ -245,3 +246,28 @@ def test_the_scale_of_everything_owned_changes_no_ratio(
     for own, other in zip(plain.checks, scaled.checks, strict=True):
         assert (own.rule, own.status) == (other.rule, other.status)
         assert other.value == (None if own.value is None else pytest.approx(own.value, rel=1e-6, abs=1e-9))
+
+
+def test_one_share_in_two_spellings_is_one_holding_of_28_6_percent() -> None:
+    # Row 19: the spellings are merged where the documents are read.
+    holdings = [{"symbol": symbol, "quantity": 10, "avg_price": 90} for symbol in ("BRK.B", "BRK-B", *NAMES[:5])]
+    owner = read_portfolio("u1", UserDocuments(holdings=holdings), lambda symbol: symbol.replace("-", "."))
+    assert isinstance(owner, Portfolio)
+    table = a_table({**WALKS, "BRK.B": ending_at_100(random_walk(DAYS, 59))}, BENCHMARK)
+
+    report = only(analyze(table, PortfolioBuilder(owner)))
+
+    largest = check(report, "largest_position")
+    assert largest.status == "breach"
+    assert largest.value == pytest.approx(2 / 7)
+    assert check(report, "effective_holdings").value == pytest.approx(1 / (4 / 49 + 5 / 49))
+
+
+def test_one_share_in_three_spellings_is_one_effective_holding() -> None:
+    # Row 19.
+    holdings = [{"symbol": f"BRK{separator}B", "quantity": 10, "avg_price": 90} for separator in ".-/"]
+    owner = read_portfolio("u1", UserDocuments(holdings=holdings), lambda symbol: symbol[:3] + "." + symbol[4:])
+    assert isinstance(owner, Portfolio)
+    table = a_table({"BRK.B": ending_at_100(random_walk(DAYS, 59))}, BENCHMARK)
+
+    assert check(only(analyze(table, PortfolioBuilder(owner))), "effective_holdings").value == pytest.approx(1)

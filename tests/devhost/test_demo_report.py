@@ -302,7 +302,7 @@ def test_an_order_plan_shows_every_order_and_why_some_are_skipped() -> None:
     assert f"Sell proceeds {sell['estimated_cost']:,.2f}, buy cost " in output
 
     poor = report_on(a_portfolio().holding("DOWN", 1).watching("UP"), {"UP": 0.6})
-    assert "no buying power" in printed(render_order_plan(poor["order_plan"]))
+    assert "less than one lot" in printed(render_order_plan(poor["order_plan"]))
 
 
 def test_the_largest_holding_comes_first_also_when_it_is_short() -> None:

@@ -1,7 +1,7 @@
 """Decisions: what to do with each holding and each watched symbol.
 
 Readings: weight is of the total value of what is priced, also while something is unpriced; a sale of 0 % is none;
-invalid holdings get no decision; an unpriced holding is held.
+invalid holdings get no decision, and what is watched is not bought beside one of it; an unpriced holding is held.
 """
 
 import math
@@ -78,8 +78,9 @@ class Advice:
         positions = [position for position in self._book.positions if position.reason != "invalid"]
         held = {position.symbol for position in positions}
         watched = [symbol for symbol in dict.fromkeys(self._person.watchlist) if symbol not in held]
+        unreadable = {position.symbol for position in self._book.positions if position.reason == "invalid"}
         return [self._holding(position) for position in positions] + [
-            self._watched(self._market.symbol(symbol)) for symbol in watched
+            self._watched(self._market.symbol(symbol), is_held=symbol in unreadable) for symbol in watched
         ]
 
     def _holding(self, position: Position) -> Decision:
@@ -105,9 +106,9 @@ class Advice:
             return 0.0
         return float(max(0, math.ceil(100 * (1 - self._target / weight) - 1e-9)))
 
-    def _watched(self, facts: Facts) -> Decision:
+    def _watched(self, facts: Facts, *, is_held: bool) -> Decision:
         score = facts.research.score if facts.research else None
-        if self._valuation_only or score is None or score < 0.5:
+        if self._valuation_only or is_held or score is None or score < 0.5:
             return Decision(facts, "HOLD", 0.0, strength(score))
         return self._purchase(facts, score, 0.0)
 

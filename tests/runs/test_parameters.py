@@ -140,3 +140,21 @@ def test_prices_of_another_provider_than_that_of_the_plan_end_the_run(
     assert result.failure is not None
     assert result.failure.error_type == "provider_changed"
     assert "from sample to csv" in result.failure.error
+
+
+def test_a_holding_that_a_report_could_not_value_is_in_no_series_though_its_prices_came_later(
+    services: Services, database: DocumentDatabase
+) -> None:
+    start(services, database)
+    universe = universe_of(services, prepare(services).plan_id)
+    owner = Portfolio("u0", (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, 10.0)))
+    unpriced = replace(universe.table, columns={"AAPL": universe.table.columns["AAPL"]})
+    (report,) = analyze_portfolios([owner], unpriced, universe.adviser, {}, RUN_ID, 0.02)
+    services.reports.save([report], universe.shared)
+    document = services.reports.get(RUN_ID, "u0")
+    assert document is not None
+    assert document["holdings"][1]["reason"] == "missing_price"
+    growth = series_of(services, document).growth[-1]
+    assert growth is not None
+    assert report.performance is not None
+    assert growth - 1 == pytest.approx(report.performance.cumulative_return)

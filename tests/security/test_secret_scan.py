@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+import redis
 
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
@@ -97,6 +98,8 @@ def numbers_in(document: Any) -> set[str]:  # noqa: ANN401 - any JSON
 def test_no_output_of_the_app_contains_a_secret_a_token_or_a_portfolios_value(
     tmp_path: Path, mongodb_url: str, redis_url: str, database: DocumentDatabase
 ) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()  # other tests fail to sign in from the same address
     database.users.insert_many([{"user_id": "u1", "is_admin": True}, {"user_id": "u2"}, {"user_id": "u3"}])
     holding = {"symbol": "AAPL", "quantity": QUANTITY, "avg_price": PRICE}
     database.holdings.insert_many([holding | {"user_id": user_id} for user_id in ("u1", "u2", "u3")])

@@ -28,7 +28,6 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "expiry as text": {"exp": "tomorrow"},
     "expiry as a number in text": {"exp": str(NOW + 600)},
     "time of issue as a number in text": {"iat": str(NOW)},
-    "issued ahead of the clock, valid for more than a day": {"iat": NOW + 20, "exp": NOW + 86_400 + 45},
     "expiry as a list": {"exp": [NOW + 600]},
     "expiry that is no number": {"exp": float("nan")},
     "not yet valid": {"nbf": NOW + 3_600},
@@ -70,6 +69,11 @@ def test_an_invalid_claim_is_refused_from_every_signer(door: Door, issuer: Issue
     refused(door, backend_token(**changed))
     for kid in ("rsa-1", "ec-1"):
         refused(door, signed(issuer, issuer.claims(**changed), kid))
+
+
+def test_a_token_issued_ahead_of_the_clock_and_valid_for_more_than_a_day_is_refused(door: Door) -> None:
+    now = int(time.time())
+    refused(door, backend_token(iat=now + 20, exp=now + 86_400 + 45))
 
 
 @pytest.mark.parametrize("subject", OPERATORS, ids=lambda subject: repr(subject)[:30])

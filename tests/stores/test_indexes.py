@@ -90,7 +90,6 @@ def test_the_watchdogs_look_logs_what_lacks_and_what_it_may_not_do_and_goes_on(
         "The indexes of the backend's collections cannot be read: 13 Unauthorized: listIndexes on holdings",
         lacking % "watchlist: user_id",
         lacking % "accounts: user_id",
-        lacking % "instruments: symbol",
     ]
     assert index_names(database, "audit_log") == {"entry_id", "at_entry_id", "expires_at"}
     assert index_names(database, "watchlist") == set()

@@ -122,7 +122,7 @@ def test_a_user_with_more_than_a_report_can_hold_has_no_symbols(
 def test_a_portfolio_is_read_whatever_else_its_documents_contain(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
-    add_user(database, analysis_thresholds={"volatility": {"warning": 0.1, "breach": 0.2, "note": "mine"}})
+    add_user(database, analysis_thresholds={"volatility": {"warning": 0.1, "breach": 0.2}})
     add_holding(database, "MSFT", quantity=-2.5)
     add_holding(database, "AAPL", quantity=Decimal128("1.5"))
     database.watchlist.insert_many([{"user_id": "u1", "symbol": "XOM"}, {"user_id": "u1", "symbol": "XOM"}])
@@ -365,7 +365,7 @@ def test_an_unreadable_account_makes_the_user_invalid(
 def test_an_unreadable_threshold_is_no_number_and_the_others_count(
     database: DocumentDatabase, store: PortfolioStore
 ) -> None:
-    own = {"beta": {"warning": "high", "breach": "1.5"}, "volatility": 7, "drawdown": {"warning": -0.1}}
+    own = {"beta": {"warning": "high", "breach": "1.5"}, "volatility": 7, "drawdown": {"warning": -0.1, "brech": -0.2}}
     add_user(database, analysis_thresholds=own)
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
@@ -373,7 +373,7 @@ def test_an_unreadable_threshold_is_no_number_and_the_others_count(
         {
             "beta": {"warning": float("nan"), "breach": 1.5},
             "volatility": {"warning": float("nan"), "breach": float("nan")},
-            "drawdown": {"warning": -0.1},
+            "drawdown": {"warning": -0.1, "brech": -0.2},
         }
     )
 

@@ -1,5 +1,6 @@
 """A throttled write repeats what was refused, and nothing else."""
 
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -156,7 +157,8 @@ def test_another_error_of_a_single_command_is_not_repeated(time_: Time) -> None:
 
 
 def test_every_single_command_on_an_own_collection_is_repeated(database: DocumentDatabase) -> None:
-    throttling = Throttling(20, [NAME])
+    ticks = itertools.count()
+    throttling = Throttling(20, [NAME], lambda: 0.02 * next(ticks))  # two commands in five, after the first ones
     with wired(database, throttling) as seen, one_patience():
         collection = own_database(seen.client, seen.name, patient=True)[NAME]
         for number in range(12):

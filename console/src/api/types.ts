@@ -121,6 +121,7 @@ export interface Holding {
   price: number | null;
   price_date: string | null;
   market_value: number | null;
+  cost_basis: number | null;
   weight: number | null;
   unrealized_pl: number | null;
   unrealized_pl_pct: number | null;

@@ -14,7 +14,7 @@ export function Holdings({ report }: { report: Report }) {
   return (
     <Card
       title="Holdings"
-      note="Weight is the share of the value, risk the share of the volatility. If the risk bar is longer, the holding adds more risk than its size suggests."
+      note="Weight is the share of the value, risk the share of the backtest's volatility. If the risk bar is longer, the holding adds more risk than its size suggests."
     >
       <Scrollable label="Holdings">
         <table class="table holdings">

@@ -64,7 +64,7 @@ export function SeriesCards({ report, performance }: { report: Report; performan
       {value && value.correlations.symbols.length > 1 && (
         <Card
           title="Correlation of holdings"
-          note={`1: move together, 0: independent, -1: move in opposite directions. Average: ${ratio(report.diversification?.average_correlation)}`}
+          note={`Over the backtest. 1: move together, 0: independent, -1: move in opposite directions. Average: ${ratio(report.diversification?.average_correlation)}`}
         >
           <HeatMap symbols={value.correlations.symbols} values={value.correlations.values} />
         </Card>

@@ -70,6 +70,7 @@ export function Portfolios({ runId, query }: { runId: string; query: URLSearchPa
       {!page.value && page.error === null && <Skeleton height={640} />}
       {page.value && (
         <div class="card">
+          <p class="note">Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past.</p>
           <Lines lines={page.value.portfolios} runId={runId} filters={filters} link={link} />
         </div>
       )}

@@ -77,7 +77,12 @@ export interface RiskFigure {
 
 /** Return the main risk figures, each with a sentence on today's holdings ("they"), without terms of finance. */
 export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
-  const total = (report.valuation?.market_value ?? 0) + (report.valuation?.cash ?? 0);
+  // Like the returns, of everything owned: what has no price at what was paid for it.
+  const estimates = report.holdings.filter((held) => held.reason !== null && (held.avg_price ?? 0) > 0);
+  const total =
+    (report.valuation?.market_value ?? 0) +
+    (report.valuation?.cash ?? 0) +
+    estimates.reduce((sum, held) => sum + (held.cost_basis ?? 0), 0);
   const loss = (fraction: number | null) =>
     money(fraction === null ? null : Math.abs(fraction) * total, report.currency);
   const figures: [string, string, number | null, string][] = [
@@ -185,9 +190,9 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
 }
 
 const RISKS_COMPARED: [string, "annual_volatility" | "current_drawdown" | "value_at_risk_95"][] = [
-  ["Annual volatility", "annual_volatility"],
-  ["Current drawdown", "current_drawdown"],
-  ["Value at risk, 95%", "value_at_risk_95"],
+  ["Backtest: volatility", "annual_volatility"],
+  ["Backtest: drawdown", "current_drawdown"],
+  ["Backtest: value at risk, 95%", "value_at_risk_95"],
 ];
 
 function tradesBetween(earlier: Report, now: Report): Change[] {
