@@ -97,7 +97,7 @@ class Throttling:
 
 
 class DefaultCollation:
-    """Gives collections a default collation, which SecantusDB keeps but does not compare by.
+    """A server whose collections have a default collation, which SecantusDB keeps but does not compare by.
 
     Like MongoDB, commands without a collation compare by the default one; the simple collation, which SecantusDB takes
     for a collation of strength 3, compares exactly, as SecantusDB does without any.

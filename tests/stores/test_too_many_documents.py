@@ -16,7 +16,7 @@ HUGE = "u020-huge"
 
 
 def fill(database: DocumentDatabase, name: str, **fields: Any) -> None:  # noqa: ANN401 - anything may be stored
-    """Give each neighbor two documents, in no order, and one user very many."""
+    """Store two documents of each neighbor, in no order, and very many of one user."""
     database[name].insert_many({"user_id": user_id, "symbol": "A", **fields} for user_id in reversed(NEIGHBORS))
     database[name].insert_many(({"user_id": HUGE, "symbol": "B", **fields} for _ in range(MANY)), ordered=False)
     database[name].insert_many({"user_id": user_id, "symbol": "C", **fields} for user_id in NEIGHBORS)

@@ -3,7 +3,7 @@
 import type { CheckStatus, Report, Risk } from "../api/types";
 import { count, date, money, percent, quantity, ratio } from "../format";
 
-/** Say what the figures of a backtest are; every text that shows one of them is about the past of today's holdings. */
+/** Return what the figures of a backtest are; every text that shows one of them is about the past of today's holdings. */
 export const hypothetical = (since: string): string => `Hypothetical: today's holdings held since ${date(since)}`;
 
 export const RULES: Record<string, { label: string; todo: string }> = {
@@ -64,7 +64,7 @@ const UNPRICED: Record<string, string> = {
   missing_price: "no price",
 };
 
-/** Say why a holding has no value. */
+/** Return why a holding has no value. */
 export function unpricedReason(reason: string | null): string {
   return reason === null ? "" : (UNPRICED[reason] ?? "no price");
 }
