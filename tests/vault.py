@@ -21,7 +21,7 @@ from azure.keyvault.secrets import SecretClient
 from credentials.identity import IMPATIENT
 
 _TOKEN = "token of the managed identity"
-_IDENTITY_HEADER = "whoever knows it gets that token"
+_IDENTITY_HEADER = "anyone who knows it gets that token"
 
 
 class _Credential:
