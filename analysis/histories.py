@@ -198,10 +198,13 @@ def _suspected_splits(bars: Bars, rows: Integers, calendar: Calendar) -> Iterato
     with_the_market = (np.abs(market) > _MARKET_MOVE) & (np.sign(market) == np.sign(moves))
     ratios = bars.close[rows - 1] / bars.close[rows]
     unadjusted = np.abs(_factors(bars, rows) - 1) < _UNADJUSTED
-    for index in np.flatnonzero(unadjusted & ~with_the_market).tolist():
-        split = unadjusted_split_of(float(ratios[index]))
+    for index in np.flatnonzero(unadjusted).tolist():
+        row = int(rows[index])
+        split = bars.told_split(row)
+        if split is None and not with_the_market[index]:
+            split = unadjusted_split_of(float(ratios[index]))
         if split is not None:
-            yield int(rows[index]), split
+            yield row, split
 
 
 def _factors(bars: Bars, rows: Integers) -> Floats:
@@ -212,11 +215,15 @@ def _factors(bars: Bars, rows: Integers) -> Floats:
 
 
 def told_splits(bars: Bars, first: int) -> Iterator[tuple[int, Fraction | None]]:
-    """Yield the rows from ``first`` on with a corporate action, and its split; ``None`` if it is a distribution."""
+    """Yield the rows from ``first`` on with a corporate action, and its split; ``None`` if it is a distribution.
+
+    A split that the source tells counts before the one that its prices show.
+    """
     rows = np.arange(max(first, 1), len(bars.dates))
     for row, factor in zip(rows.tolist(), _factors(bars, rows).tolist(), strict=True):
-        if is_corporate_action(factor):
-            yield row, split_of(factor)
+        told = bars.told_split(row)
+        if told is not None or is_corporate_action(factor):
+            yield row, told or split_of(factor)
 
 
 def _later_splits(own: Bars, last: np.datetime64, whole_calendar: Calendar) -> Fraction:
@@ -228,7 +235,8 @@ def _later_splits(own: Bars, last: np.datetime64, whole_calendar: Calendar) -> F
     rows = np.arange(first, len(bars.dates))
     moves = bars.adj_close[rows] / bars.adj_close[rows - 1] - 1
     suspected = _suspected_splits(bars, rows[np.abs(moves) > LARGE_MOVE], whole_calendar)
-    return _product(split for _, split in (*told_splits(bars, first), *suspected) if split is not None)
+    splits = {**dict(suspected), **dict(told_splits(bars, first))}
+    return _product(split for split in splits.values() if split is not None)
 
 
 def _product(ratios: Iterable[Fraction]) -> Fraction:

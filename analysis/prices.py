@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 
 import numpy as np
 
 from analysis.models import Booleans, Dates, Floats, Integers, record
-from analysis.splits import split_of, unadjusted_split_of
+from analysis.splits import split_of, told_split_of, unadjusted_split_of
 
 LOWEST_PRICE, HIGHEST_PRICE = 1e-30, 1e12
 """The range of readable prices; the square of the largest possible return is far from overflowing."""
@@ -24,7 +25,8 @@ class Bars:
 
     ``dates`` is ``datetime64[D]``, strictly ascending. The bars of a source may contain NaN for what could not be read,
     and impossible prices: see :func:`clean`. A ``high`` or ``low`` is NaN on a day without one, and the whole column
-    ``None`` if the source has none.
+    ``None`` if the source has none. ``split`` are the new shares for an old one that the source tells for a day: NaN or
+    1 for none, and the whole column ``None`` if it tells of no split.
     """
 
     dates: Dates
@@ -32,11 +34,16 @@ class Bars:
     adj_close: Floats
     high: Floats | None = None
     low: Floats | None = None
+    split: Floats | None = None
 
     def at(self, days: slice | Integers | Booleans) -> "Bars":
         """Return the bars of some of the days."""
-        optional = (None if column is None else column[days] for column in (self.high, self.low))
+        optional = (None if column is None else column[days] for column in (self.high, self.low, self.split))
         return Bars(self.dates[days], self.close[days], self.adj_close[days], *optional)
+
+    def told_split(self, row: int) -> Fraction | None:
+        """Return the split that the source tells for the day of a row, new shares for an old one, if it tells one."""
+        return None if self.split is None else told_split_of(float(self.split[row]))
 
     def between(self, start: date, end: date) -> "Bars":
         """Return the bars from ``start`` to ``end``, both included."""
@@ -90,7 +97,7 @@ def clean(bars: Bars, last: date) -> CleanBars:
         sound &= ~(high < low)
         rows = replace(rows, high=high, low=low)
     kept = rows if sound.all() else rows.at(sound)
-    outliers = list(_outliers(kept.close, kept.adj_close))
+    outliers = list(_outliers(kept))
     unconfirmed = None
     if outliers:
         days = kept.dates[outliers]
@@ -113,21 +120,22 @@ def _prices_or_nan(numbers: Floats) -> Floats:
     return numbers if good.all() else np.where(good, numbers, np.nan)
 
 
-def _outliers(closes: Floats, adjusted: Floats) -> Iterator[int]:
+def _outliers(bars: Bars) -> Iterator[int]:
     """Yield the rows whose close stands out from the last row kept and the next; a last row if it is unconfirmed."""
-    steps = closes[1:] / closes[:-1]
+    steps = bars.close[1:] / bars.close[:-1]
     doubtful = np.flatnonzero((steps > _SPIKE) | (steps < 1 / _SPIKE)) + 1
     if not doubtful.size:
         return
-    close, adj_close = closes.tolist(), adjusted.tolist()
+    close, adj_close = bars.close.tolist(), bars.adj_close.tolist()
     row = int(doubtful[0])
     kept = row - 1
     while row < len(close):
-        factor = close[kept] / close[row] * (adj_close[row] / adj_close[kept])
+        split = bars.told_split(row) or split_of(close[kept] / close[row] * (adj_close[row] / adj_close[kept]))
+        is_absurd = split is None and (close[row] > _ABSURD * close[kept] or _ABSURD * close[row] < close[kept])
         if row == len(close) - 1:
-            outlier = _is_unconfirmed(close[kept], close[row], factor)
+            outlier = is_absurd and _is_unconfirmed(close[kept], close[row])
         else:
-            outlier = _stands_out(close[kept], close[row], close[row + 1], factor)
+            outlier = _stands_out(close[kept], close[row], close[row + 1], is_absurd=is_absurd)
         if outlier:
             yield row
             row += 1
@@ -138,19 +146,13 @@ def _outliers(closes: Floats, adjusted: Floats) -> Iterator[int]:
         kept = row - 1
 
 
-def _stands_out(before: float, close: float, after: float, factor: float) -> bool:
+def _stands_out(before: float, close: float, after: float, *, is_absurd: bool) -> bool:
     agree = max(before, after) <= _AGREEING * min(before, after)
     if agree and (close > _SPIKE * max(before, after) or _SPIKE * close < min(before, after)):
         return True
-    return _is_absurd(before, close, factor) and abs(after / close - 1) > _CONFIRMING
+    return is_absurd and abs(after / close - 1) > _CONFIRMING
 
 
-def _is_unconfirmed(before: float, close: float, factor: float) -> bool:
-    if not _is_absurd(before, close, factor):
-        return False
+def _is_unconfirmed(before: float, close: float) -> bool:
     fall = unadjusted_split_of(before / close)
     return fall is None or not 1 < fall <= _LARGEST_FALL
-
-
-def _is_absurd(before: float, close: float, factor: float) -> bool:
-    return (close > _ABSURD * before or _ABSURD * close < before) and split_of(factor) is None

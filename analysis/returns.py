@@ -173,9 +173,11 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
     symbols = [symbol for part in parts for symbol in part.symbols]
     figures = [own for part in parts for own in part.figures]
     of_run = tuple(dict.fromkeys(issue for part in parts for issue in part.run_issues))
+    # A benchmark may be held, too; its issues of the run also count days after the last one that counts.
+    told = {(issue.symbol, issue.kind) for issue in of_run}
     issues: dict[str, tuple[SymbolIssue, ...]] = {}
     for issue in dict.fromkeys(issue for part in parts for issue in part.issues):
-        if issue.symbol is not None and issue not in of_run:
+        if issue.symbol is not None and (issue.symbol, issue.kind) not in told:
             issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     return PriceTable(
         as_of=parts[0].as_of,

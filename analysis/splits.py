@@ -11,6 +11,7 @@ SMALLEST_ACTION = 1.2
 _ROUNDING = 1e-12
 _DIVIDEND = 0.03
 _UNADJUSTED_BOUND = 0.015
+_LARGEST_TOLD, _LARGEST_DENOMINATOR = 1e5, 1_000
 _MULTIPLES = [Fraction(n) for n in range(2, 101)]
 _FRACTIONS = [Fraction(p, q) for p in range(3, 11) for q in range(2, min(p, 6)) if gcd(p, q) == 1]
 _EXACT = {
@@ -38,13 +39,28 @@ def split_of(factor: float) -> Fraction | None:
     """
     if not is_corporate_action(factor):
         return None
-    distances = np.abs(factor / _VALUES - 1)
-    within = np.flatnonzero(distances <= _BOUNDS)
-    if within.size:
-        return _CANDIDATES[int(within[distances[within].argmin()])]
+    if (split := _nearest(factor)) is not None:
+        return split
     above = factor / _MULTIPLE_VALUES - 1
     with_dividend = np.flatnonzero((above > 0) & (above <= _DIVIDEND + _ROUNDING))
     return _MULTIPLES[int(with_dividend[above[with_dividend].argmin()])] if with_dividend.size else None
+
+
+def told_split_of(ratio: float) -> Fraction | None:
+    """Return the split of the ``ratio`` of new to old shares that a source tells, however rounded; 1 is none."""
+    if not 1 / _LARGEST_TOLD <= ratio <= _LARGEST_TOLD or ratio == 1:
+        return None
+    split = _nearest(ratio)
+    if split is None:
+        exact = Fraction(max(ratio, 1 / ratio)).limit_denominator(_LARGEST_DENOMINATOR)
+        split = exact if ratio > 1 else 1 / exact
+    return None if split == 1 else split
+
+
+def _nearest(factor: float) -> Fraction | None:
+    distances = np.abs(factor / _VALUES - 1)
+    within = np.flatnonzero(distances <= _BOUNDS)
+    return _CANDIDATES[int(within[distances[within].argmin()])] if within.size else None
 
 
 def unadjusted_split_of(ratio: float) -> Fraction | None:

@@ -44,6 +44,7 @@ class _Day(msgspec.Struct, gc=False):
     adj_close: Any = msgspec.field(name="5. adjusted close")
     high: Any = msgspec.field(name="2. high", default=None)
     low: Any = msgspec.field(name="3. low", default=None)
+    split: Any = msgspec.field(name="8. split coefficient", default=None)
 
 
 class _Content(msgspec.Struct):
@@ -152,7 +153,7 @@ def _rows(days: msgspec.Raw, start: date, end: date) -> _Found:
         dates = np.array([date.fromisoformat(day).toordinal() for day in reversed(rows)], dtype=np.int64)
     except (msgspec.MsgspecError, ValueError):
         return "it is not of the shape that the documentation describes"
-    names: tuple[Column, ...] = ("close", "adj_close", "high", "low")
+    names: tuple[Column, ...] = ("close", "adj_close", "high", "low", "split")
     oldest_first = list(reversed(rows.values()))
     columns = {name: prices_of([getattr(row, name) for row in oldest_first]) for name in names}
     inside = (dates >= start.toordinal()) & (dates <= end.toordinal())

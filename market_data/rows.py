@@ -14,7 +14,7 @@ from analysis.prices import Bars
 from market_data.provider import MissingPrices
 from records import PriceIssue
 
-type Column = Literal["close", "adj_close", "high", "low"]
+type Column = Literal["close", "adj_close", "high", "low", "split"]
 
 NO_PRICE, UNREADABLE = np.nan, np.inf
 
@@ -49,9 +49,9 @@ def _price_of(value: object) -> float:
 def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) -> tuple[Bars, tuple[PriceIssue, ...]]:
     """Return the bars of ``symbol``, and the issues of its rows that were corrected.
 
-    All arrays are of shape ``(rows,)``, usually oldest first, and prices those of :func:`prices_of`; ``high`` and
-    ``low`` may be left out. Rows without a close are no rows, those out of order are sorted, and of several rows of one
-    day the last counts.
+    All arrays are of shape ``(rows,)``, usually oldest first, and numbers those of :func:`prices_of`; ``high``, ``low``
+    and ``split`` may be left out. Rows without a close are no rows, those out of order are sorted, and of several rows
+    of one day the last counts.
 
     Raises:
         MissingPrices: there are no rows.
@@ -67,11 +67,17 @@ def bars_from_rows(symbol: str, dates: Dates, columns: Mapping[Column, Floats]) 
 
 
 def priced_rows(dates: Dates, columns: Mapping[Column, Floats]) -> Bars:
-    """Return the rows that have a close, as they come; highs and lows count only if there are some of both."""
+    """Return the rows that have a close, as they come.
+
+    Highs and lows count only if there are some of both, and splits only if there is one.
+    """
     high, low = columns.get("high"), columns.get("low")
     if high is None or low is None or np.isnan(high).all() or np.isnan(low).all():
         high = low = None
-    bars = Bars(dates, columns["close"], columns["adj_close"], high, low)
+    split = columns.get("split")
+    if split is not None and ((split == 1) | ~np.isfinite(split)).all():
+        split = None
+    bars = Bars(dates, columns["close"], columns["adj_close"], high, low, split)
     given = ~np.isnan(bars.close)
     return bars if given.all() else bars.at(given)
 

@@ -22,7 +22,7 @@ from stores.upgrades import issue_of_today
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
-_OPTIONAL = ("high", "low")
+_OPTIONAL = ("high", "low", "split")
 _EMPTY = {"dates": b""}
 
 _log = logging.getLogger(__name__)

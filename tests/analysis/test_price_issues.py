@@ -164,6 +164,13 @@ class TestRun:
         assert [issue.kind for issue in table.run_issues] == ["bad_bars"]
         assert table.issues == {}
 
+    def test_bad_days_of_a_benchmark_that_is_held_are_told_once_though_its_last_day_is_bad(self) -> None:
+        spoiled = scaled(scaled(MARKET, 250, 0), 399, 0)
+        histories = read_histories({"SPY": spoiled}, spoiled, resolve_as_of(spoiled))
+        table = join_prices([prepare_prices(histories, 300, benchmark_symbol="SPY")])
+        assert [(issue.kind, issue.count) for issue in table.run_issues] == [("bad_bars", 2)]
+        assert table.issues == {}
+
 
 @pytest.mark.parametrize("kind", get_args(PriceIssueKind.__value__))
 def test_every_kind_has_a_sentence(kind: PriceIssueKind) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -306,6 +307,11 @@ def split(own: Bars, index: int, ratio: float, adjusted: bool = True) -> Bars:
     return Bars(own.dates, close, own.adj_close if adjusted else close)
 
 
+def told(own: Bars, index: int, ratio: float) -> Bars:
+    """Return the bars of a source that tells a split of a day."""
+    return replace(own, split=np.where(np.arange(len(own.dates)) == index, ratio, 1.0))
+
+
 def cut(table: PriceTable, own: str = "A") -> date | None:
     """Return the first day of a usable history that does not begin with the calendar."""
     first = int(table.first_day[table.columns[own]])
@@ -385,6 +391,11 @@ class TestUnadjustedSplits:
         table = a_table({"A": split(bars(DAYS, 60.0), 120, 1.5, adjusted=False)}, bars(DAYS, closes))
         assert (cut(table) == day(120)) == suspected
 
+    def test_a_split_that_the_source_tells_but_did_not_adjust_for_needs_no_usual_ratio(self) -> None:
+        own = split(CALM, 120, 40.0, adjusted=False)
+        assert cut(a_table({"A": own}, BENCHMARK)) is None
+        assert cut(a_table({"A": told(own, 120, 40.0)}, BENCHMARK)) == day(120)
+
     def test_the_benchmark_is_never_suspected(self) -> None:
         halved = split(BENCHMARK, 120, 2.0, adjusted=False)
         table = a_table({"A": WALK}, halved)
@@ -411,6 +422,14 @@ class TestLaterSplits:
 
     def test_a_split_that_nobody_adjusted_for_counts_too(self) -> None:
         assert self.prices(split(CALM, 160, 2.0, adjusted=False), day(150))[1] == 2
+
+    def test_a_split_that_the_source_tells_counts_before_the_one_that_prices_show(self) -> None:
+        own = split(WALK, 160, 1.05)
+        assert self.prices(own, day(150))[1] is None
+        assert self.prices(told(own, 160, 1.05), day(150))[1] == 1.05
+
+    def test_a_split_that_is_told_and_not_adjusted_for_counts_once(self) -> None:
+        assert self.prices(told(split(CALM, 160, 2.0, adjusted=False), 160, 2.0), day(150))[1] == 2
 
     def test_a_distribution_does_not_count(self) -> None:
         own = Bars(DAYS, WALK.close * np.where(np.arange(200) < 160, 1.37, 1.0), WALK.adj_close)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from analysis.splits import is_corporate_action, ratio_text, split_of, unadjusted_split_of
+from analysis.splits import is_corporate_action, ratio_text, split_of, told_split_of, unadjusted_split_of
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,18 @@ def test_a_factor_beyond_all_bounds_tells_none(factor: float) -> None:
 def test_a_split_within_its_bound_is_before_one_with_a_dividend() -> None:
     # 2.5 is a fraction; 2.02 is 2:1 with a dividend; 35.0 is exactly a split, and 34:1 with a dividend of 2.9 %.
     assert [split_of(factor) for factor in (2.5, 2.02, 35.0)] == [Fraction(5, 2), Fraction(2), Fraction(35)]
+
+
+@pytest.mark.parametrize(
+    ("told", "ratio"),
+    [
+        (4.0, "4:1"), (1.5, "3:2"), (1.05, "21:20"), (0.0333, "1:30"), (0.125, "1:8"), (2.06, "103:50"), (1.0001, None),
+        (1.0, None), (0.0, None), (-2.0, None), (float("nan"), None), (float("inf"), None), (1e9, None),
+    ],
+)  # fmt: skip
+def test_a_source_tells_any_ratio_rounded_or_not(told: float, ratio: str | None) -> None:
+    found = told_split_of(told)
+    assert (None if found is None else ratio_text(found)) == ratio
 
 
 @pytest.mark.parametrize(("factor", "action"), [(1.2, True), (1.19, False), (1, False), (0.84, False), (0.8333, True)])

@@ -28,7 +28,8 @@ def traded(symbol: str, bars: Bars) -> Bars:
     ratio, day = _SPLITS.get(symbol, (1.0, "2000-01-01"))
     dividends = 0.0 if symbol == "SP500" else 0.005
     close = bars.adj_close * (1 + dividends * quarters_to_come) * np.where(bars.dates < np.datetime64(day), ratio, 1.0)
-    return Bars(bars.dates, close, bars.adj_close, close * 1.01, close * 0.99)
+    split = np.where(bars.dates == np.datetime64(day), ratio, 1.0) if symbol in _SPLITS else None
+    return Bars(bars.dates, close, bars.adj_close, close * 1.01, close * 0.99, split)
 
 
 def write_csv(folder: Path, symbol: str, bars: Bars) -> None:

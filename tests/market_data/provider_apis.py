@@ -185,12 +185,17 @@ _DAYS: dict[int, tuple[Bars, dict[str, Row]]] = {}
 def _alphavantage_days(bars: Bars) -> dict[str, Row]:
     """Return the rows by day, newest first."""
     if id(bars) not in _DAYS:
-        assert bars.high is not None
-        assert bars.low is not None
-        names = ("1. open", "2. high", "3. low", "4. close", "5. adjusted close")
-        prices = zip(*(x.tolist() for x in (bars.close, bars.high, bars.low, bars.close, bars.adj_close)), strict=True)
-        more = {"6. volume": "1000", "7. dividend amount": "0.0000", "8. split coefficient": "1.0"}
-        rows = [dict(zip(names, map(repr, row), strict=True)) | more for row in prices]
+        columns = {
+            "1. open": bars.close,
+            "2. high": bars.high,
+            "3. low": bars.low,
+            "4. close": bars.close,
+            "5. adjusted close": bars.adj_close,
+            "8. split coefficient": np.ones_like(bars.close) if bars.split is None else bars.split,
+        }
+        given = {name: values.tolist() for name, values in columns.items() if values is not None}
+        more = {"6. volume": "1000", "7. dividend amount": "0.0000"}
+        rows = [dict(zip(given, map(repr, row), strict=True)) | more for row in zip(*given.values(), strict=True)]
         _DAYS[id(bars)] = bars, dict(reversed(list(zip(map(str, bars.dates.tolist()), rows, strict=True))))
     return _DAYS[id(bars)][1]
 

@@ -79,6 +79,16 @@ def test_symbols_are_asked_for_in_its_spelling_and_answered_in_ours(provider: Pr
     assert {provider.spelling(symbol) for symbol in ("BRK-B", "BRK.B", "BRK/B", "BRK B")} == {"BRK-B"}
 
 
+def test_its_splits_are_told_with_the_day_and_the_ratio(provider: Provider) -> None:
+    fetched = provider.daily_bars(["AAPL", "KO"], *EVER)
+    assert fetched.bars["KO"].split is None
+    bars = fetched.bars["AAPL"]
+    assert bars.split is not None
+    assert [(bars.dates[row].item(), bars.split[row]) for row in np.flatnonzero(bars.split != 1)] == [
+        (date(2020, 8, 31), 4.0)
+    ]
+
+
 @pytest.mark.parametrize("sentence", PASSING)
 def test_after_a_message_about_the_rate_limit_the_request_is_repeated(
     provider: Provider, server: ProviderServer, clock: Clock, sentence: str

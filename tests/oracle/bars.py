@@ -18,13 +18,14 @@ NOT_ADJUSTED = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A row that counts: a positive close and adjusted close; high and low where they are there."""
+    """A row that counts: a positive close and adjusted close; high, low and a told split where they are there."""
 
     day: date
     close: float
     adjusted: float
     high: float | None
     low: float | None
+    split: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _bar(row: Row, *, adjusts: bool) -> Bar | None:
     adjusted = row.adj_close if adjusts else row.close
     if adjusted is None or not readable(adjusted):
         return None
-    return Bar(row.day, row.close, adjusted, high, low)
+    return Bar(row.day, row.close, adjusted, high, low, row.split)
 
 
 def _is_spike(before: Bar, bar: Bar, after: Bar) -> bool:
@@ -104,7 +105,7 @@ def _is_unconfirmed(before: Bar, bar: Bar) -> bool:
 
 def _is_leap(before: Bar, bar: Bar) -> bool:
     far = bar.close > 5 * before.close or bar.close < before.close / 5
-    return far and split_ratio(action_factor(before, bar)) is None
+    return far and not bar.split and split_ratio(action_factor(before, bar)) is None
 
 
 def action_factor(before: Bar, bar: Bar) -> float:
@@ -149,6 +150,8 @@ def unadjusted_ratio(before: Bar, bar: Bar) -> Fraction | None:
     """Return new shares for old ones if the move looks like a split that nobody adjusted for."""
     if abs(action_factor(before, bar) - 1) >= 0.01 or abs(bar.adjusted / before.adjusted - 1) <= 0.19:
         return None
+    if bar.split:
+        return bar.split
     fall = before.close / bar.close
     listed = [Fraction(n) for n in NOT_ADJUSTED]
     known = [*listed, *(1 / ratio for ratio in listed), Fraction(3, 2)]

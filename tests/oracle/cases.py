@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from datetime import date
+from fractions import Fraction
 
 from tests.oracle.inputs import Instrument, Market, Row
 from tests.oracle.paths import NAN, Path, Walks, edited, every_day, shanghai, weekdays
@@ -37,6 +38,8 @@ def past(seed: int) -> Market:
         "LATER_UNADJUSTED": walks.path(days, beta=0).shift(-25, 0.5),
         "LATER_PAID": walks.path(days).dividend(-30, 0.27),
         "LATER_BEFORE": walks.path(days).split(-100, 3),
+        "LATER_TOLD": walks.path(days).split(-30, 1.05).told(-30, Fraction(21, 20)),
+        "LATER_TOLD_ALONE": walks.path(days, beta=0).shift(-25, 1 / 40).told(-25, Fraction(40)),
     }
     rows |= {symbol: path.rows() for symbol, path in later.items()}
     return Market(days[-61], rows, instruments=_instruments(walks.chance), lookback_days=1260)
@@ -140,6 +143,9 @@ def _with_actions(walks: Walks, days: Sequence[date]) -> dict[str, Path]:
         "SPLIT_OLD": walks.path(days).split(100, 7).split(200, 2 / 3),
         "REVERSE20": walks.path(days, price=3).split(last - 1, 1 / 20),
         "REVERSE8": walks.path(days, price=3).split(last - 8, 1 / 8),
+        "TOLD_2": walks.path(days).split(last - 3, 2.06).told(last - 3, Fraction(103, 50)),
+        "TOLD_SMALL": walks.path(days).split(last - 2, 1.05).told(last - 2, Fraction(21, 20)),
+        "TOLD_ALONE": walks.path(days, beta=0).shift(last - 80, 1 / 40).told(last - 80, Fraction(40)),
         "SPECIAL27": walks.path(days).dividend(last - 1, 0.27),
         "SPECIAL17": walks.path(days).dividend(last - 4, 0.17),
         "HALVED": walks.path(days, beta=0).shift(last - 150, 0.5),

@@ -5,6 +5,7 @@ later splits are found in the whole history, cleaned as a whole; a run is of the
 readable close after the ``as_of`` that was asked for.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
@@ -81,11 +82,9 @@ class Facts:
         if self._rows[-1].day <= as_of:
             return Fraction(1)
         whole = everything.history(self.symbol, clean(self._rows), is_benchmark=self._is_benchmark, later=True)
-        factor = Fraction(1)
-        for step in whole.steps:
-            if step.ratio and whole.bars[step.bar].day > as_of:
-                factor *= step.ratio
-        return factor
+        # A split that is told and not adjusted for is two steps of one bar.
+        later = {step.bar: step.ratio for step in whole.steps if step.ratio and whole.bars[step.bar].day > as_of}
+        return math.prod(later.values(), start=Fraction(1))
 
     @cached_property
     def adjusted(self) -> dict[int, float]:

@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a price file. NaN is text that cannot be read, ``None`` an empty cell."""
+    """One row of a price file. NaN is text that cannot be read, ``None`` an empty cell.
+
+    ``split`` are the new shares for an old one that the source tells for the day.
+    """
 
     day: date
     close: float
     adj_close: float | None
     high: float | None = None
     low: float | None = None
+    split: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Self
 
 from tests.oracle.inputs import Row
@@ -62,10 +63,12 @@ class Path:
     days: list[date]
     adjusted: list[float]
     close: list[float] = field(default_factory=list)
+    told_splits: list[Fraction | None] = field(default_factory=list)
     spread: float = 0.01
 
     def __post_init__(self) -> None:
         self.close = self.close or list(self.adjusted)
+        self.told_splits = self.told_splits or [None] * len(self.days)
 
     def _place(self, at: int) -> int:
         return at if at >= 0 else len(self.days) + at
@@ -74,6 +77,11 @@ class Path:
         """Split the shares on a day, adjusted; a dividend of that share may fall on it."""
         for place in range(self._place(at)):
             self.close[place] *= ratio / (1 - dividend)
+        return self
+
+    def told(self, at: int, ratio: Fraction) -> Self:
+        """Let the source tell a split of a day."""
+        self.told_splits[self._place(at)] = ratio
         return self
 
     def dividend(self, at: int, share: float) -> Self:
@@ -103,15 +111,15 @@ class Path:
     def gap(self, at: int, days: int) -> Self:
         """Leave out days."""
         place = self._place(at)
-        for column in (self.days, self.adjusted, self.close):
+        for column in (self.days, self.adjusted, self.close, self.told_splits):
             del column[place : place + days]
         return self
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
         return tuple(
-            Row(day, close, adjusted, close * (1 + self.spread), close * (1 - self.spread))
-            for day, close, adjusted in zip(self.days, self.close, self.adjusted, strict=True)
+            Row(day, close, adjusted, close * (1 + self.spread), close * (1 - self.spread), split)
+            for day, close, adjusted, split in zip(self.days, self.close, self.adjusted, self.told_splits, strict=True)
         )
 
 

@@ -55,8 +55,8 @@ def steps(bars: Sequence[Bar], calendar: Calendar, benchmark_move: Move | None) 
     for at in range(1, len(bars)):
         before, bar = bars[at - 1], bars[at]
         factor = action_factor(before, bar)
-        if is_action(factor):
-            ratio = split_ratio(factor)
+        if bar.split or is_action(factor):
+            ratio = bar.split or split_ratio(factor)
             found.append(Step("split", at, ratio) if ratio else Step("distribution", at))
         gap = calendar.place(bar.day) - calendar.place(before.day) - 1
         if gap > CARRIED_DAYS:
@@ -76,7 +76,7 @@ def _move(before: Bar, bar: Bar, at: int, calendar: Calendar, benchmark_move: Mo
     ratio = unadjusted_ratio(before, bar) if benchmark_move else None
     if ratio and benchmark_move:
         move = benchmark_move(calendar.place(bar.day))
-        if move is None or abs(move) <= 0.05 or (move > 0) != (change > 0):
+        if bar.split or move is None or abs(move) <= 0.05 or (move > 0) != (change > 0):
             return [Step("suspected_split", at, ratio)]
     return [Step("jump", at)]
 

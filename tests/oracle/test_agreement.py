@@ -31,12 +31,12 @@ _RELATIVE, _ABSOLUTE = 1e-9, 1e-9
 def bars_of(rows: Sequence[inputs.Row]) -> Bars:
     """Return the rows as a provider hands them on: infinite where a cell cannot be read, NaN where it is empty."""
 
-    def column(values: Iterator[float | None]) -> Any:  # noqa: ANN401 - of floats
-        return np.array([math.nan if v is None else math.inf if math.isnan(v) else v for v in values])
+    def column(name: str) -> Any:  # noqa: ANN401 - of floats
+        values = (getattr(row, name) for row in rows)
+        return np.array([math.nan if v is None else math.inf if math.isnan(v) else float(v) for v in values])
 
     dates = np.array([row.day for row in rows], dtype="datetime64[D]")
-    prices = [column(getattr(row, name) for row in rows) for name in ("close", "adj_close", "high", "low")]
-    return Bars(dates, *prices)
+    return Bars(dates, *map(column, ("close", "adj_close", "high", "low", "split")))
 
 
 def portfolio_of(user_id: str, person: inputs.Person) -> Portfolio:

@@ -18,6 +18,7 @@ FULL = Bars(
     adj_close=np.array([0.1, np.nan, 0.3]),  # as the source gives them
     high=np.array([1.5, np.nan, -3.5]),
     low=np.array([0.5, 0.25, 0.125]),
+    split=np.array([1.0, np.nan, 4.0]),
 )
 CLOSES_ONLY = Bars(dates=FULL.dates[:1], close=FULL.close[:1], adj_close=FULL.adj_close[:1])
 
@@ -46,6 +47,7 @@ def test_bars_are_loaded_exactly_as_they_were_saved(store: PriceStore) -> None:
     assert same(loaded["full"].bars, FULL)
     assert loaded["closes"].bars.high is None
     assert loaded["closes"].bars.low is None
+    assert loaded["closes"].bars.split is None
     assert np.array_equal(loaded["closes"].bars.close, CLOSES_ONLY.close)
 
 
