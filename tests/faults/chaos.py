@@ -22,7 +22,7 @@ ATTEMPTS = 4
 # A host with two workers exits at the sixth death of a worker; at the start of a run at most one has died.
 MOST_DEATHS = 4
 STALL_SECONDS = 90
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 400
 
 
 @dataclass
@@ -148,7 +148,7 @@ def _kill_host(story: Story, seconds: float, _: random.Random) -> None:
     story.states.add("failed")
     story.site.kill_app()
     time.sleep(seconds)
-    story.site.start_app(**story.site.settings)
+    story.site.restart_app()
     _fire_watchdog_until_over(story)
 
 
@@ -191,7 +191,8 @@ def _trigger_again(story: Story, _: float, __: random.Random) -> None:
             story.further_runs.append(answer.json()["run_id"])
 
 
-_MONGODB, _REDIS, _PRICES = frozenset({"mongodb"}), frozenset({"redis"}), frozenset({"prices"})
+_MONGODB, _REDIS = frozenset({"mongodb"}), frozenset({"redis"})
+PRICES = frozenset({"prices"})
 _WORKER, _REQUEST, _ANY_NUMBER = frozenset({"worker"}), frozenset({"request"}), frozenset[str]()
 _HOST = _WORKER | _REQUEST
 
@@ -207,9 +208,9 @@ FAULTS = (
     Fault("MongoDB away for long", _MONGODB, ATTEMPTS, 15, _lose_mongodb, weight=1),
     Fault("Redis killed", _REDIS, 0, 10, _kill_redis),
     Fault("Redis silent", _REDIS, 0, 10, _pause_redis),
-    Fault("prices away", _PRICES, 2, 5, _hide_prices),
-    Fault("prices away for long", _PRICES, ATTEMPTS, 15, _lose_prices, weight=1),
-    Fault("price file broken", _PRICES, 0, 0, _break_prices),
+    Fault("prices away", PRICES, 2, 5, _hide_prices),
+    Fault("prices away for long", PRICES, ATTEMPTS, 15, _lose_prices, weight=1),
+    Fault("price file broken", PRICES, 0, 0, _break_prices),
     Fault("host killed", _HOST, ATTEMPTS, 2, _kill_host, weight=12),
     Fault("worker stuck for good", _HOST, ATTEMPTS, 0, _stall, weight=4),
     Fault("canceled", _REQUEST, 0, 0, _cancel, weight=5),
@@ -233,13 +234,19 @@ class PlannedFault:
             self.fault.inject(story, self.seconds, self.source)
 
 
-def plan_faults(source: random.Random, most: int, within_seconds: float) -> list[PlannedFault]:
-    """Return random faults for one run, which must survive all of them unless one of them may end it."""
+def plan_faults(
+    source: random.Random, most: int, within_seconds: float, spared: frozenset[str] = _ANY_NUMBER
+) -> list[PlannedFault]:
+    """Return random faults for one run, none with the targets ``spared``.
+
+    It must survive all of them unless one of them may end it.
+    """
     drawn: list[Fault] = []
     for fault in source.choices(FAULTS, [fault.weight for fault in FAULTS], k=source.randint(1, most)):
         attempts = sum(other.attempts for other in drawn) + fault.attempts
         deaths = sum(other.deaths for other in drawn) + fault.deaths
-        if attempts <= ATTEMPTS and deaths <= MOST_DEATHS and not any(fault.targets & other.targets for other in drawn):
+        targets = spared.union(*(other.targets for other in drawn))
+        if attempts <= ATTEMPTS and deaths <= MOST_DEATHS and not fault.targets & targets:
             drawn.append(fault)
     return [
         PlannedFault(

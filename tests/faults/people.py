@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from analysis.models import Portfolio
-from tests.builders import a_portfolio, random_walk, weekdays
+from analysis.prices import Bars
+from tests.builders import a_portfolio, bars, random_walk, weekdays
 
 SYMBOLS = [f"S{number:02}" for number in range(12)]
 BENCHMARK = "SPY"
@@ -12,16 +13,26 @@ _DAYS = 300
 _HOLDINGS = 3
 
 
+def market() -> dict[str, Bars]:
+    """Return a random walk for each symbol and for the benchmark, closes alone."""
+    return {symbol: _closes(seed) for seed, symbol in enumerate([BENCHMARK, *SYMBOLS])}
+
+
 def write_prices(folder: Path) -> None:
-    """Write a random walk for each symbol and for the benchmark."""
+    """Write the prices of the whole market."""
     for seed, symbol in enumerate([BENCHMARK, *SYMBOLS]):
         write_price_file(folder, symbol, seed)
 
 
 def write_price_file(folder: Path, symbol: str, seed: int) -> None:
-    bars = random_walk(weekdays(_DAYS), seed)
-    rows = (f"{day},{close!r}" for day, close in zip(bars.dates, bars.close.tolist(), strict=True))
+    own = _closes(seed)
+    rows = (f"{day},{close!r}" for day, close in zip(own.dates, own.close.tolist(), strict=True))
     (folder / f"{symbol}.csv").write_text("\n".join(["date,close", *rows]))
+
+
+def _closes(seed: int) -> Bars:
+    walk = random_walk(weekdays(_DAYS), seed)
+    return bars(walk.dates, walk.close)
 
 
 def people(count: int, holdings: int = _HOLDINGS) -> list[Portfolio]:

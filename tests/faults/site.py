@@ -22,7 +22,7 @@ from tests.faults.servers import MongoDB, Redis
 from tests.faults.wire import Wire
 
 FINAL = ("completed", "completed_with_errors", "failed", "canceled")
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 _USERS = 40
 _DATABASE = "portfolio"
 _END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with errors|failed|canceled) \(run_id=%s[,)]"
@@ -60,15 +60,16 @@ class Site:
         self.forget_runs()
         self.wire.garbled.clear()
         self.populate(self._standard_people)
-        if self._app is None or self.is_worn_out or self._started != self._environment(**settings):
-            self.start_app(**settings)
-        self.wait_for_workers()
+        self.ensure_app(**settings)
         self.forget_log()
 
-    @property
-    def is_worn_out(self) -> bool:
-        """Return whether the host is close to its exit, which follows after three deaths per worker process."""
-        return self._deaths >= self._worker_count
+    def ensure_app(self, **settings: str) -> None:
+        """Start the app unless it runs with these settings, and wait for its workers."""
+        # The host exits after three deaths per worker process.
+        is_worn_out = self._deaths >= self._worker_count
+        if self._app is None or is_worn_out or self._started != self._environment(**settings):
+            self.start_app(**settings)
+        self.wait_for_workers()
 
     @property
     def _worker_count(self) -> int:
@@ -105,6 +106,10 @@ class Site:
         self._started = self._environment(**settings)
         self._app = start_app(self._folder, script_root, **self._started)
         self._deaths = 0
+
+    def restart_app(self) -> None:
+        """Start the app again with the settings it had."""
+        self.start_app(**self._started)
 
     def kill_app(self) -> None:
         """Kill the host with SIGKILL; its workers and the in-memory engine end with it."""

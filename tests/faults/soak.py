@@ -19,26 +19,39 @@ from pymongo.errors import PyMongoError
 from stores.mongo import connect
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE
-from tests.faults.chaos import STALL_SECONDS, Story, plan_faults
+from tests.faults.chaos import PRICES, STALL_SECONDS, Story, plan_faults
+from tests.faults.people import market
 from tests.faults.poison import GARBLED, Poison, poisons
 from tests.faults.rounds import started_in_rounds
 from tests.faults.servers import MongoDB
 from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.tally import Tally, write_into_the_documentation
 from tests.faults.truth import Figures, Verdict, figures, judge
+from tests.market_data.provider_apis import KEYS, alphavantage
+from tests.market_data.provider_server import ProviderServer, a_provider_server
 
 _USERS, _PAGE_SIZE = 2_000, 50
 _MOST_FAULTS = 6
 _ROUNDS = 200
 # How a run is started, and how often.
-STARTS = {"by a trigger": 6, "trigger repeated after a worker's death": 2, "timer beside a smaller run": 1}
+STARTS = {
+    "by a trigger": 6,
+    "trigger repeated after a worker's death": 2,
+    "timer beside a smaller run": 1,
+    "slow provider": 1,
+}
+_PER_MINUTE = 12
+"""The requests that the slow provider allows: it is asked for so many symbols in one batch, and for all in several."""
+_SLOW_STALL_SECONDS = 240
+"""A batch takes a minute there, and each death of its worker another one."""
 
 
 class Soak:
     """Consecutive runs, each with its own faults; ``tally`` counts the faults and the outcomes."""
 
-    def __init__(self, site: Site, seed: int) -> None:
+    def __init__(self, site: Site, provider: ProviderServer, seed: int) -> None:
         self._site = site
+        self._provider = provider
         self._source = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.tally = Tally(seed)
         self._poisons: list[Poison] = []
@@ -64,7 +77,9 @@ class Soak:
         how = self._source.choices(list(STARTS), list(STARTS.values()))[0]
         story = Story(self._site, self._start(how))
         story.injected += [how] if how != "by a trigger" else []
-        faults = plan_faults(self._source, _MOST_FAULTS, self._run_seconds)
+        # The slow provider's prices are in no file.
+        spared = PRICES if how == "slow provider" else frozenset[str]()
+        faults = plan_faults(self._source, _MOST_FAULTS, self._run_seconds, spared)
         with ThreadPoolExecutor(_MOST_FAULTS) as threads:
             happening = [threads.submit(fault.happen, story) for fault in faults]
         for future in happening:
@@ -88,11 +103,27 @@ class Soak:
                 self._site.app.fire("nightly_analysis")
             eventually(lambda: runs.count_documents(by_timer) == 1, PATIENCE_SECONDS)
             return str(runs.distinct("run_id", by_timer)[0])
+        if how == "slow provider":
+            return self._start_at_a_slow_provider()
+        return self._site.trigger()
+
+    def _start_at_a_slow_provider(self) -> str:
+        """Start a run that asks a provider for all prices, which allows few requests and refuses more."""
+        self._provider.forget()
+        self._provider.requests_per_minute = _PER_MINUTE
+        self._site.ensure_app(
+            MARKET_DATA_PROVIDER="alphavantage",
+            ALPHAVANTAGE_URL=self._provider.url,
+            ALPHAVANTAGE_API_KEY=KEYS["alphavantage-api-key"],
+            MARKET_DATA_REQUESTS_PER_MINUTE=str(_PER_MINUTE),
+            ANALYSIS_STALL_SECONDS=str(_SLOW_STALL_SECONDS),
+        )
+        self._site.forget_prices()
         return self._site.trigger()
 
     def _start_beside_a_death(self) -> str:
         """Repeat a trigger with one key until it is answered, while a worker dies."""
-        self._site.start_app(**self._site.settings)  # its faults may include as many deaths as it survives
+        self._site.restart_app()  # its faults may include as many deaths as it survives
         self._site.wait_for_workers()
         key = f"{self._source.getrandbits(64):x}"
         worker, moment = self._source.choice(self._site.workers()), self._source.uniform(0, 0.1)
@@ -121,9 +152,7 @@ class Soak:
     def _recover(self) -> None:
         """Restore the initial state: everything works, and no run holds the lease."""
         self._site.mend()
-        if self._site.is_worn_out:
-            self._site.start_app(**self._site.settings)
-        self._site.wait_for_workers()
+        self._site.ensure_app()
         active = {"status": {"$nin": list(FINAL)}}
         runs = self._site.database.portfolio_analysis_runs
 
@@ -171,10 +200,11 @@ def main() -> int:
         settings = {"ANALYSIS_PAGE_SIZE": str(_PAGE_SIZE), "ANALYSIS_STALL_SECONDS": str(STALL_SECONDS)}
         site = Site(Path(folder) / "site", users=_USERS, **settings)
         try:
-            soak = Soak(site, arguments.seed)
-            soak.prepare()
-            while time.monotonic() - started < 60 * arguments.minutes:
-                soak.one_run()
+            with a_provider_server(alphavantage, market()) as provider:
+                soak = Soak(site, provider, arguments.seed)
+                soak.prepare()
+                while time.monotonic() - started < 60 * arguments.minutes:
+                    soak.one_run()
         finally:
             site.close()
         soak.tally.minutes = (time.monotonic() - started) / 60
