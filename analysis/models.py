@@ -196,7 +196,10 @@ class Performance:
 
 @record
 class Risk:
-    """Risk figures of today's mix over the window of :class:`Performance`."""
+    """Risk figures of today's mix over the window of :class:`Performance`.
+
+    ``risk_free_rate`` is the annual, effective rate that the figures of excess returns assume.
+    """
 
     annual_volatility: float | None
     downside_deviation: float | None
@@ -222,6 +225,7 @@ class Risk:
     correlation_to_benchmark: float | None
     tracking_error: float | None
     information_ratio: float | None
+    risk_free_rate: float
 
 
 @record
@@ -332,6 +336,10 @@ class DataQuality:
     invalid_holdings: tuple[InvalidHolding, ...] = ()
     price_issues: tuple[SymbolIssue, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+SECTIONS = ("valuation", "performance", "risk", "diversification", "stress", "order_plan", "data_quality")
+"""The sections of a report that may be ``None``."""
 
 
 @record

@@ -11,6 +11,7 @@ from analysis.exposure import expose
 from analysis.judging import Judgment, Verdict, judge, judged_values
 from analysis.measures import optional_rows
 from analysis.models import (
+    SECTIONS,
     DataQuality,
     Diversification,
     HoldingReport,
@@ -34,7 +35,6 @@ from analysis.windows import PageFigures, measure_page
 
 _CURRENCY = "USD"
 _MEASURED = ("performance", "risk", "diversification", "stress")
-_SECTIONS = ("valuation", *_MEASURED, "order_plan")
 
 
 # An undefined figure is NaN in the arrays and None in the reports; numpy need not warn of it.
@@ -126,7 +126,8 @@ class _Writer:
 
     def skipped(self, portfolio: Portfolio, verdict: Verdict, quality: DataQuality) -> Report:
         """Return the report of a portfolio that is not analyzed."""
-        absent = dict.fromkeys(_SECTIONS, verdict.reason or "")
+        absent = dict.fromkeys(SECTIONS, verdict.reason or "")
+        del absent["data_quality"]
         common = (self._run_id, portfolio.user_id, self._table.as_of, _CURRENCY)
         return Report(*common, "skipped", verdict.reason, absent, data_quality=quality)
 

@@ -197,7 +197,7 @@ class _Window:
         self.benchmark = table.benchmark_returns[start:]
         self._centered_benchmark = measures.centered(self.benchmark)
         self._standard_benchmark = measures.standardized(self._centered_benchmark[:, None])[:, 0]
-        self._rate = measures.daily_rate(risk_free_rate)
+        self._annual_rate, self._rate = risk_free_rate, measures.daily_rate(risk_free_rate)
 
     def combine(
         self, columns: Integers, weights: Floats, cash: Floats, other_weights: Floats
@@ -255,6 +255,7 @@ class _Window:
             measures.current_drawdown(drawdown, noise),
             *_tails(block.returns, mean, block.deviation),
             *self._against_benchmark(block, mean),
+            np.full_like(mean, self._annual_rate),
         )
         rows = zip(*measures.optional_rows(ratios), *days, *measures.optional_rows(others), strict=True)
         return (Risk(*row) for row in rows)

@@ -71,6 +71,7 @@ _RISK: _Lines = (
     ("correlation_to_benchmark", "Correlation to market", number),
     ("tracking_error", "Tracking error", percent),
     ("information_ratio", "Information ratio", number),
+    ("risk_free_rate", "Risk-free rate assumed", percent),
 )
 _TAILS: _Lines = (
     ("value_at_risk_95", "VaR 95%, 1 day", percent),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.decisions import Adviser
-from analysis.models import Instrument, Portfolio, Report
+from analysis.models import SECTIONS, Instrument, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
@@ -132,6 +132,7 @@ def _failed(page: _Page, user_id: str, error_type: str, error: str) -> Report:
         currency="USD",
         status="failed",
         reason=error_type,
+        reasons=dict.fromkeys(SECTIONS, error_type),
         error=error,
     )
 

@@ -6,7 +6,7 @@ Judgments and figures stay what they were: ``schema_version`` says by which rule
 from dataclasses import fields
 from typing import Any
 
-from analysis.models import HoldingReport
+from analysis.models import SECTIONS, HoldingReport
 from stores.mongo import Document
 
 _NEW_KINDS = {"jumps": "jump"}
@@ -20,8 +20,8 @@ def report_of_today(report: Document) -> Document:
     """
     if "schema_version" in report:
         return report
-    sections = ("performance", "risk", "stress") if report["status"] == "analyzed" else ()
-    absent = {name: report["reason"] for name in sections if report[name] is None}
+    reason = report["reason"]
+    absent = {name: reason for name in SECTIONS if report[name] is None} if reason else {}
     quality = _quality(report["data_quality"])
     holdings = [
         *[_holding(holding, report["currency"]) for holding in report["holdings"] or ()],
@@ -32,6 +32,7 @@ def report_of_today(report: Document) -> Document:
         "reasons": absent,
         "valuation": _valuation(report["valuation"], holdings),
         "holdings": holdings if report["status"] == "analyzed" else report["holdings"],
+        "risk": report["risk"] and {**report["risk"], "risk_free_rate": None},
         "performance": report["performance"] and {"basis": "current_holdings"} | report["performance"],
         "stress": report["stress"] and [_stress(entry, quality) for entry in report["stress"]],
         "decisions": [

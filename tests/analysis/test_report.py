@@ -205,6 +205,7 @@ class TestUndefined:
         known = {field.name for field in fields(report.risk) if getattr(report.risk, field.name) is not None}
         assert known == {
             *("annual_volatility", "downside_deviation", "max_drawdown", "current_drawdown", "beta", "alpha"),
+            "risk_free_rate",
             *("value_at_risk_95", "value_at_risk_99", "gaussian_value_at_risk_95", "gaussian_value_at_risk_99"),
             *("conditional_value_at_risk_95", "conditional_value_at_risk_99", "tracking_error", "information_ratio"),
         }

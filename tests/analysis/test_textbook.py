@@ -48,6 +48,8 @@ class TestAgainstTheTextbook:
     def test_risk(self) -> None:
         for name, figure in risk_of(self.returns, self.benchmark, self.daily_rate).items():
             assert getattr(self.report.risk, name) == pytest.approx(figure, rel=1e-9), name
+        assert self.report.risk is not None
+        assert self.report.risk.risk_free_rate == RATE
 
     def test_drawdown(self) -> None:
         risk = self.report.risk

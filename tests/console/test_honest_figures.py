@@ -40,6 +40,20 @@ def test_an_incomplete_valuation_has_a_banner_that_names_what_is_left_out(admin:
     expect(banner).to_have_count(0)
 
 
+def test_a_change_of_a_value_that_is_incomplete_says_so_and_is_no_gain(admin: Visitor, run_id: str) -> None:
+    open_report(admin, run_id, "rosa-rare")
+    row = region(admin, "Changes since last report").get_by_role("row").filter(has_text="Total value")
+    expect(row.get_by_text("without what has no price")).to_have_count(2)
+    expect(row).not_to_contain_text("Better")
+    expect(row).not_to_contain_text("Worse")
+
+
+def test_the_sharpe_ratio_says_which_risk_free_rate_it_assumes(admin: Visitor, run_id: str) -> None:
+    report = open_report(admin, run_id, "ada-allrounder")
+    assert report["risk"]["risk_free_rate"] == 0
+    expect(region(admin, "Risk")).to_contain_text("over a risk-free rate of 0.0%")
+
+
 def test_the_list_says_whose_valuation_is_incomplete(admin: Visitor, run_id: str) -> None:
     admin.go(f"/runs/{run_id}/portfolios")
     rows = admin.page.get_by_role("row").filter(has_text="Incomplete")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.models import Report
+from analysis.models import SECTIONS, Report
 from analysis.report import analyze_portfolios
 from functions.messages import to_wire
 from market_data.provider import FetchedBars
@@ -121,6 +121,10 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_
     assert run is not None
     assert (run.users_analyzed, run.users_failed) == (1, 1)
     assert run.errors == (RunError("u0", "unwritable_report", "The report is too large for a document."),)
+    report = services.reports.get(RUN_ID, "u0")
+    assert report is not None
+    assert {name for name in SECTIONS if report[name] is None} == set(SECTIONS)
+    assert report["reasons"] == dict.fromkeys(SECTIONS, "unwritable_report")
 
 
 def add_a_broken_user(database: DocumentDatabase, user_id: str) -> None:

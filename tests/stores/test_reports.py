@@ -19,7 +19,7 @@ from tests.builders import a_research, a_table, random_walk, research_on, weekda
 
 ALL_REPORTS = Wanted()
 TOO_LARGE = Valuation(2**70, 0.0, None, None, None, None, None, 0.0, complete=True)
-NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))
+NO_RISK = Risk(**dict.fromkeys(Risk.__dataclass_fields__))  # type: ignore[arg-type]
 
 
 def a_report(

@@ -51,8 +51,9 @@ def test_its_figures_stay_what_they_were() -> None:
     mine = report_of_today(deepcopy(REPORT))
 
     assert mine["schema_version"] == 1
-    for name in ("run_id", "user_id", "as_of", "status", "reason", "risk", "diversification", "checks"):
+    for name in ("run_id", "user_id", "as_of", "status", "reason", "diversification", "checks"):
         assert mine[name] == REPORT[name]
+    assert mine["risk"] == REPORT["risk"] | {"risk_free_rate": None}
     assert REPORT["valuation"].items() <= mine["valuation"].items()
     assert [entry["return"] for entry in mine["stress"]] == [entry["return"] for entry in REPORT["stress"]]
     assert [decision["strength"] for decision in mine["decisions"]] == [
@@ -87,6 +88,7 @@ def test_a_report_without_any_section_stays_without(status: str, reason: str) ->
     mine = report_of_today(deepcopy(REPORT) | empty | {"status": status, "reason": reason})
 
     assert {mine[name] for name in sections} == {None}
+    assert mine["reasons"] == dict.fromkeys(sections, reason)
     assert (mine["holdings"], mine["decisions"]) == ([], [])
 
 

@@ -160,6 +160,8 @@ export interface Risk {
   alpha: number | null;
   correlation_to_benchmark: number | null;
   tracking_error: number | null;
+  /** Null in a report of an earlier version. */
+  risk_free_rate: number | null;
 }
 
 export interface Diversification {

@@ -114,7 +114,7 @@ export function riskFigures(report: Report, risk: Risk): RiskFigure[] {
       `On those days, the average loss would have been ${loss(risk.conditional_value_at_risk_95)}.`,
     ],
     ["Beta", ratio(risk.beta), risk.beta, betaSentence(risk.beta)],
-    ["Sharpe ratio", ratio(risk.sharpe_ratio), risk.sharpe_ratio, sharpeSentence(risk.sharpe_ratio)],
+    ["Sharpe ratio", ratio(risk.sharpe_ratio), risk.sharpe_ratio, sharpeSentence(risk)],
     [
       "Correlation to the market",
       ratio(risk.correlation_to_benchmark),
@@ -146,12 +146,13 @@ function betaSentence(beta: number | null): string {
     : `When the market moved by 1%, they tended to move by ${moves}.`;
 }
 
-function sharpeSentence(sharpe: number | null): string {
-  const known = sharpe ?? 0;
-  if (known < 0) {
-    return "The risk would not have been rewarded.";
-  }
-  return `${known < 0.5 ? "Low" : known < 1 ? "Fair" : "Good"} return for the risk taken.`;
+function sharpeSentence(risk: Risk): string {
+  const known = risk.sharpe_ratio ?? 0;
+  const rate =
+    risk.risk_free_rate === null ? "the risk-free rate" : `a risk-free rate of ${percent(risk.risk_free_rate)}`;
+  return known < 0
+    ? `Less return than ${rate}: the risk would not have been rewarded.`
+    : `${known < 0.5 ? "Low" : known < 1 ? "Fair" : "Good"} return over ${rate} for the risk taken.`;
 }
 
 export interface Change {
@@ -173,12 +174,12 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
   const value = (report: Report) => report.valuation && report.valuation.market_value + report.valuation.cash;
   const grew = (a: number | null | undefined, b: number | null | undefined) =>
     a === null || a === undefined || b === null || b === undefined ? null : b > a;
-  add(
-    "Total value",
-    money(value(earlier), earlier.currency),
-    money(value(now), now.currency),
-    grew(value(earlier), value(now)),
-  );
+  const whole = (report: Report) => report.valuation?.complete !== false;
+  const stated = (report: Report) =>
+    money(value(report), report.currency) + (whole(report) ? "" : ", without what has no price");
+  // Values that stand for different parts of what is owned do not tell a gain from a loss.
+  const comparable = whole(earlier) && whole(now);
+  add("Total value", stated(earlier), stated(now), comparable ? grew(value(earlier), value(now)) : null);
   add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
   for (const [label, name] of RISKS_COMPARED) {
     const [before, after] = [earlier.risk?.[name] ?? null, now.risk?.[name] ?? null];
