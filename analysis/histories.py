@@ -27,8 +27,10 @@ _UNADJUSTED = 0.01  # the ratios of closes and adjusted closes then differ by le
 class NoBenchmarkDateError(ValueError):
     """The benchmark has no price on or before the requested date, so there is no date to analyze."""
 
-    def __init__(self, requested: date | None) -> None:
-        super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}")
+    def __init__(self, benchmark: Bars, requested: date | None) -> None:
+        rows = clean(benchmark, date.max).bars
+        begin = f": its prices begin on {as_date(rows.dates[0])}" if len(rows.dates) else ""
+        super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}{begin}")
 
 
 @record
@@ -119,7 +121,7 @@ def resolve_as_of(benchmark: Bars, requested: date | None = None) -> date:
     """
     rows = clean(benchmark, requested or date.max).bars
     if not len(rows.dates):
-        raise NoBenchmarkDateError(requested)
+        raise NoBenchmarkDateError(benchmark, requested)
     return as_date(rows.dates[-1])
 
 
@@ -133,7 +135,7 @@ def read_histories(bars: Mapping[str, Bars], benchmark: Bars, as_of: date) -> Pr
     """
     benchmark_rows = clean(benchmark, as_of)
     if not len(benchmark_rows.bars.dates):
-        raise NoBenchmarkDateError(as_of)
+        raise NoBenchmarkDateError(benchmark, as_of)
     everything = clean(benchmark, date.max)
     calendar, whole_calendar = _calendar(benchmark_rows.bars), _calendar(everything.bars)
     usable: dict[str, PriceHistory] = {}

@@ -131,11 +131,12 @@ def _end_of(
         if failure or run.cancel_requested_at:  # otherwise every page was written completely
             services.reports.complete(run.run_id)
         outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
+    invalid, invalid_holdings = services.batches.invalid_holdings(plan_id, MAX_ERRORS)
     symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
     price_issues_count, price_issues = services.batches.price_issues(plan_id, MAX_ERRORS)
     failures = [RunError(None, failure.error_type, failure.error)] if failure else []
-    errors = [*failures, *run.errors, *user_errors, *symbol_errors]
-    errors_count = len(failures) + run.errors_count + outcome.failed + symbols_failed
+    errors = [*failures, *run.errors, *user_errors, *invalid_holdings, *symbol_errors]
+    errors_count = len(failures) + run.errors_count + outcome.failed + invalid + symbols_failed
     status: RunStatus = "failed" if failure else "completed_with_errors" if errors_count else "completed"
     changes = {
         "completed_at": datetime.now(UTC),

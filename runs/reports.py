@@ -14,7 +14,7 @@ from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from stores.batches import OtherForm
+from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
 from stores.reports import Shared
 
@@ -58,9 +58,7 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         reports = _save(services, reports, page)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
-    # Unless the run is dry, the errors are in the reports.
-    errors = _errors(reports) if run.dry_run else []
-    if services.batches.record_page(batch.plan_id, batch.number, outcome, errors):
+    if services.batches.record_page(batch.plan_id, batch.number, outcome, _errors(reports, dry_run=run.dry_run)):
         services.runs.page_done(batch.run_id, outcome)
     recount_if_over(services, batch.run_id)
     return BatchResult(failed=outcome.failed)
@@ -137,6 +135,17 @@ def _failed(page: _Page, user_id: str, error_type: str, error: str) -> Report:
     )
 
 
-def _errors(reports: Sequence[Report]) -> list[RunError]:
-    failed = [report for report in reports if report.status == "failed"]
-    return [RunError(report.user_id, report.reason or "", report.error or "") for report in failed[:MAX_ERRORS]]
+def _errors(reports: Sequence[Report], *, dry_run: bool) -> PageErrors:
+    # Unless the run is dry, the failures are in the reports.
+    failed = [report for report in reports if report.status == "failed"] if dry_run else []
+    invalid = [
+        RunError(report.user_id, "invalid_holding", f"{holding.symbol}: {holding.reason}.")
+        for report in reports
+        if report.data_quality is not None
+        for holding in report.data_quality.invalid_holdings
+    ]
+    return PageErrors(
+        [RunError(report.user_id, report.reason or "", report.error or "") for report in failed[:MAX_ERRORS]],
+        invalid[:MAX_ERRORS],
+        len(invalid),
+    )

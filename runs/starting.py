@@ -13,6 +13,7 @@ from problems import A_RUN, InvalidMember, Problem
 from records import KeyTaken, RequestKey, Run, RunExists, Trigger
 from runs.ending import START_GRACE, close_if_lost
 from runs.engine import VERSION, Engine, EngineUnavailable
+from runs.prices import first_price_after
 from runs.services import Services
 
 _KEY_LIFETIME = timedelta(hours=24)
@@ -70,8 +71,9 @@ class InvalidAsOf(InvalidMember):
 
     arguments_of_example = (date(2026, 1, 2),)
 
-    def __init__(self, today: date) -> None:
-        super().__init__("as_of", f"must be a date from {_EARLIEST_AS_OF} to today, {today}")
+    def __init__(self, today: date, first_price: date | None = None) -> None:
+        begin = "" if first_price is None else f": prices begin on {first_price}"
+        super().__init__("as_of", f"must be a date from {first_price or _EARLIEST_AS_OF} to today, {today}{begin}")
 
 
 def start_run(  # noqa: PLR0913 - each by its name
@@ -94,7 +96,7 @@ def start_run(  # noqa: PLR0913 - each by its name
 
     Raises:
         CommandRefused: the database user may not create the keys that the app's own collections lack.
-        InvalidAsOf: ``as_of`` is in the future, or before there were any prices.
+        InvalidAsOf: ``as_of`` is in the future, or before there were any prices as far as is known.
         KeyReused: ``request`` has the key of a different request.
         RunActive: another run holds the lease.
         EngineUnavailable: the engine did not accept the run.
@@ -103,6 +105,8 @@ def start_run(  # noqa: PLR0913 - each by its name
         now = datetime.now(UTC)
         if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
             raise InvalidAsOf(now.date())
+        if as_of is not None and (begin := first_price_after(services, as_of)) is not None:
+            raise InvalidAsOf(now.date(), begin)
         services.ensure_keys()
         wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
         run = _record(services, engine, wanted, user_ids, request)

@@ -6,9 +6,9 @@ run record names the one that counts, so a late attempt changes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Literal, override
 
 import msgspec
@@ -31,6 +31,15 @@ _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volati
 _FORM = 2
 """The form of prepared prices, raised with every change of it."""
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class PageErrors:
+    """The errors of a page: the failures of its users, and the first of the holdings that could not be read."""
+
+    errors: Sequence[RunError] = ()
+    invalid_holdings: Sequence[RunError] = ()
+    invalid_holdings_count: int = 0
 
 
 class OtherForm(Exception):
@@ -156,10 +165,10 @@ class BatchStore(Indexed):
         issues = list(dict.fromkeys(msgspec.convert(stored, list[SymbolIssue])))
         return len(issues), issues[:limit]
 
-    def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: Sequence[RunError]) -> bool:
+    def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: PageErrors) -> bool:
         """Record a page's outcome and errors; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
-        values = {"outcome": asdict(outcome), "errors": [asdict(error) for error in errors]}
+        values = {"outcome": asdict(outcome), **asdict(errors)}
         return self._batches.update_one(query, {"$set": values}).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
@@ -170,8 +179,15 @@ class BatchStore(Indexed):
         return sum((Outcome(**page["outcome"]) for page in pages), Outcome())
 
     def user_errors(self, plan_id: str, limit: int) -> list[RunError]:
-        """Return the first ``limit`` recorded errors of pages, in order."""
+        """Return the first ``limit`` recorded failures of users, in order."""
         return self._errors({"plan_id": plan_id, "kind": "users"}, limit)[1]
+
+    def invalid_holdings(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
+        """Return the number of holdings that could not be read, and up to ``limit`` of them, in order."""
+        members = {"invalid_holdings": True, "invalid_holdings_count": True}
+        pages = list(self._batches.find({"plan_id": plan_id, "kind": "users"}, members).sort("number", ASCENDING))
+        errors = (RunError(**error) for page in pages for error in page.get("invalid_holdings", ()))
+        return sum(page.get("invalid_holdings_count", 0) for page in pages), list(islice(errors, limit))
 
     def count_pages_done(self, run_id: str) -> int:
         """Return the number of pages with a recorded outcome."""

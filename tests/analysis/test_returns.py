@@ -46,7 +46,7 @@ class TestResolveAsOf:
         assert resolve_as_of(BENCHMARK, date(2030, 1, 1)) == day(-1)
 
     def test_a_day_before_the_first_is_refused_and_named(self) -> None:
-        with pytest.raises(NoBenchmarkDateError, match="no price up to 2018-12-31"):
+        with pytest.raises(NoBenchmarkDateError, match="no price up to 2018-12-31: its prices begin on 2019-01-01"):
             resolve_as_of(BENCHMARK, date(2018, 12, 31))
 
     def test_a_benchmark_without_prices_is_refused(self) -> None:

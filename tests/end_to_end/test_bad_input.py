@@ -112,6 +112,12 @@ def test_a_date_in_the_future_is_refused(app: App) -> None:
     assert problem(app.trigger(as_of=later), 422)["member"] == "as_of"
 
 
+def test_a_date_before_the_first_price_is_refused_with_the_first_date(app: App) -> None:
+    found = problem(app.trigger(as_of="2009-12-31"), 422)
+    assert found["member"] == "as_of"
+    assert found["detail"].endswith(": prices begin on 2010-01-04.")
+
+
 def test_more_than_a_thousand_users_at_once_are_refused(app: App) -> None:
     assert problem(app.trigger(user_ids=[f"u{i}" for i in range(1001)]), 422)["member"] == "user_ids"
 

@@ -293,6 +293,7 @@ def test_one_users_corrupt_documents_do_not_affect_other_reports(app: App, datab
     assert (run["users_to_analyze"], run["users_analyzed"], run["users_failed"]) == (32, 31, 1)
     assert {(e["user_id"], e["error_type"]) for e in run["errors"]} == {
         (None, "invalid_user_id"),
+        ("zz-1", "invalid_holding"),
         ("zz-2", "invalid_account"),
     }
     report = app.report(run["run_id"], "zz-1")

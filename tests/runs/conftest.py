@@ -9,6 +9,7 @@ from durabletask.testing import create_test_backend
 
 from functions.engine import DurableEngine
 from functions.telemetry.spans import record_end
+from market_data.sample_prices import SampleProvider
 from runs.services import Services
 from settings import Settings
 from stores.audit import AuditLog
@@ -51,6 +52,7 @@ class Stores:
         environment = {"MONGODB_URL": "mongodb://not-used", "MARKET_DATA_PROVIDER": "sample"}
         times = {"ANALYSIS_SCHEDULE": "0 0 1 * * *", "ANALYSIS_STALL_SECONDS": "300", "ANALYSIS_RETENTION_DAYS": "30"}
         self.settings = Settings.from_environment(environment | times)
+        self.provider = SampleProvider()
         self.runs.ensure_indexes()
 
 

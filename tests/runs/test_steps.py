@@ -127,6 +127,29 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_
     assert report["reasons"] == dict.fromkeys(SECTIONS, "unwritable_report")
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_run_of_people_without_a_readable_symbol_ends_with_each_holding_that_cannot_be_read(
+    services: Services, database: DocumentDatabase, dry_run: bool
+) -> None:
+    start(services, database, users=0, dry_run=dry_run)
+    for user_id, symbol in {"ann": 7, "bob": None}.items():
+        database.users.insert_one({"user_id": user_id})
+        database.holdings.insert_one({"user_id": user_id, "symbol": symbol, "quantity": 1, "avg_price": 1})
+    database.holdings.insert_one({"user_id": "bob", "symbol": "AAPL", "quantity": "many", "avg_price": 1})
+    made = prepare(services)
+    assert (made.symbols, made.positions) == (0, 0)
+    analyze_all(services, made)
+    assert finish_run(services) == "completed_with_errors"
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert (run.users_analyzed, run.users_failed, run.errors_count) == (2, 0, 3)
+    assert {(error.user_id, error.error_type) for error in run.errors} == {
+        ("ann", "invalid_holding"),
+        ("bob", "invalid_holding"),
+    }
+    assert run.errors[-1].error == "AAPL: quantity is not a number up to 1e+12."
+
+
 def add_a_broken_user(database: DocumentDatabase, user_id: str) -> None:
     database.users.insert_one({"user_id": user_id})
     database.holdings.insert_one({"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1})

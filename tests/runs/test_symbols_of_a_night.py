@@ -146,7 +146,7 @@ def test_a_closed_or_unreadable_holding_is_neither_asked_for_nor_counted(nights:
     for symbol, quantity in {"SOLD": 0, "ODD": "ten"}.items():
         nights.database.holdings.insert_one({"user_id": "u0", "symbol": symbol, "quantity": quantity, "avg_price": 1})
     run = nights.run()
-    assert (run.status, run.users_analyzed) == ("completed", 1)
+    assert (run.status, run.users_analyzed) == ("completed_with_errors", 1)
     assert nights.asked() == ["AAPL"]
 
 

@@ -8,13 +8,14 @@ from analysis.histories import read_histories
 from analysis.models import Instrument
 from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices
 from records import Outcome, RunError
-from stores.batches import BatchStore
+from stores.batches import BatchStore, PageErrors
 from stores.mongo import DocumentDatabase
 from tests.builders import a_research, random_walk, weekdays
 
 DAYS = weekdays(90)
 BENCHMARK = random_walk(DAYS, seed=9)
 MISSING = RunError(None, "missing_prices", "no prices")
+NONE = PageErrors()
 
 FACTS = {"BRK.B": Instrument("stock", diversified=False, multiplier=2.0, lot_size=0.5, fractional=True)}
 
@@ -86,9 +87,9 @@ def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchSt
 
 def test_a_page_recorded_twice_counts_once(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"]])
-    assert [batches.record_page("plan", 0, Outcome(analyzed=2), []) for _ in range(2)] == [True, False]
+    assert [batches.record_page("plan", 0, Outcome(analyzed=2), NONE) for _ in range(2)] == [True, False]
     assert batches.count_pages_done("run") == 1
-    assert batches.record_page("plan", 1, Outcome(failed=1), [])
+    assert batches.record_page("plan", 1, Outcome(failed=1), NONE)
     assert batches.count_pages_done("run") == 2
 
 
@@ -96,7 +97,7 @@ def test_a_page_of_a_run_that_is_over_leaves_nothing_behind(batches: BatchStore)
     batches.write("run", "plan", "users", [["a"]])
     batches.write("other", "other-plan", "users", [["b"]])
     batches.delete("run")
-    assert not batches.record_page("plan", 0, Outcome(analyzed=1), [])
+    assert not batches.record_page("plan", 0, Outcome(analyzed=1), NONE)
     assert batches.members("plan", "users", 0) == []
     assert batches.members("other-plan", "users", 0) == ["b"]
 
@@ -134,11 +135,13 @@ def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(
 
 def test_outcomes_and_errors_of_pages_add_up(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"], ["d"]])
-    failed = RunError("c", "invalid_account", "no")
-    batches.record_page("plan", 0, Outcome(analyzed=1, skipped=1), [])
-    batches.record_page("plan", 1, Outcome(failed=1), [failed])
+    failed, invalid = RunError("c", "invalid_account", "no"), RunError("d", "invalid_holding", "A: no")
+    batches.record_page("plan", 0, Outcome(analyzed=1, skipped=1), NONE)
+    batches.record_page("plan", 1, Outcome(failed=1), PageErrors([failed], [invalid], 7))
     assert batches.outcome("plan") == Outcome(analyzed=1, skipped=1, failed=1)
     assert batches.user_errors("plan", 5) == [failed]
+    assert batches.invalid_holdings("plan", 5) == (7, [invalid])
+    assert batches.invalid_holdings("plan", 0) == (7, [])
 
 
 def test_the_price_issues_of_all_batches_are_counted_once_and_those_of_the_run_come_first(batches: BatchStore) -> None:

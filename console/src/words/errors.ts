@@ -21,6 +21,16 @@ const KINDS: Record<string, Kind> = {
     advice:
       "Documents in the users collection have no user_id, or one with characters that are not allowed. Fix the documents.",
   },
+  nobody_to_analyze: {
+    title: "Nobody to analyze",
+    advice:
+      "Users or holdings exist, but they do not fit together. The message has the counts: fix the data or FIELDS.",
+  },
+  invalid_holding: {
+    title: "Holdings that cannot be read",
+    advice:
+      "The symbol or quantity of these holdings cannot be read. Their owners are analyzed without them. Fix the documents in the holdings collection.",
+  },
   // Of an earlier version, like invalid_thresholds.
   invalid_holdings: {
     title: "Invalid holdings",
