@@ -26,7 +26,7 @@ from tests.faults.rounds import started_in_rounds
 from tests.faults.servers import MongoDB
 from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.tally import Tally, write_into_the_documentation
-from tests.faults.truth import Figures, Verdict, figures, judge
+from tests.faults.truth import Figures, Verdict, alike, figures, judge
 from tests.market_data.provider_apis import KEYS, alphavantage
 from tests.market_data.provider_server import ProviderServer, a_provider_server
 
@@ -181,7 +181,7 @@ class Soak:
             if reasons != {poison.user_id: poison.reason for poison in self._poisons if poison.reason}:
                 verdict.wrong.append("exactly the users with poisonous documents fail, each with its reason")
         self._undisturbed = self._undisturbed or found
-        if story.same_figures and any(report != self._undisturbed[user_id] for user_id, report in found.items()):
+        if story.same_figures and not all(alike(report, self._undisturbed[own]) for own, report in found.items()):
             verdict.wrong.append("the figures are those of an undisturbed run")
         self.tally.add(story, run["status"], len(self._planned), verdict)
         if not verdict.is_clean:

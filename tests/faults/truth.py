@@ -1,5 +1,6 @@
 """The invariants after every run, whatever failed: its record agrees with the stored data."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +79,20 @@ def _counts(run: Document) -> tuple[int, ...]:
 
 def _pages_total(run: Document) -> int:
     return int(run["progress"]["pages_total"])
+
+
+def alike(one: object, other: object) -> bool:
+    """Return whether two reports, or parts of them, have the same figures.
+
+    Those of research differ in their last digits where the symbols were in other batches.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return one == other
 
 
 def figures(site: Site, run_id: str) -> Figures:
