@@ -32,6 +32,8 @@ _SENTENCES: dict[PriceIssueKind, str] = {
     "history_cut": "There is no price for {days} days: the usable history begins after them.",
     "thin_prices": "Its price stays the same on more than 10 % of the days: its risk may be understated.",
     "asynchronous_prices": "Its days are not those of the benchmark: its correlations may be understated.",
+    "close_is_adjusted": "Its file has adjusted closes only: they stand for its prices, "
+    "so values for earlier days are too low by later dividends.",
     "benchmark_without_dividends": "The benchmark's prices are without dividends: "
     "alpha and information ratio are too high by about its dividend yield.",
     "old_prices": "The last price of the benchmark is {days} weekdays older than the request: "

@@ -1,13 +1,17 @@
-"""Prices from a folder with one ``<SYMBOL>.csv`` per symbol."""
+"""Prices from a folder of files, in the forms in which other programs export them."""
 
-import re
+import logging
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from analysis.prices import Bars
 from analysis.spellings import spellings
-from market_data.csv_bars import CsvFault, parse_bars
+from market_data.price_files.content import State
+from market_data.price_files.faults import PriceFileFault
+from market_data.price_files.folder import Place, PriceFolder
+from market_data.price_files.index import Index, IndexedFolder
+from market_data.price_files.understanding import sentence_of
 from market_data.provider import (
     BadPrices,
     FetchedBars,
@@ -16,53 +20,76 @@ from market_data.provider import (
     ProviderUnavailable,
     fetched_bars,
 )
+from records import PriceIssue
 
-# A symbol from a user's document becomes a file name: no separator, no drive letter, no leading dot.
-_FILE_SYMBOL = re.compile(r"[A-Za-z0-9^=_-][A-Za-z0-9.^=_-]{0,31}|[A-Z]{1,5} [A-Z]")
+_log = logging.getLogger(__name__)
 
 
 class CsvProvider(Provider):
-    """The prices in a folder of CSV files, which may change at any time. Their format: ``parse_bars``."""
+    """The prices in a folder of files, which may change at any time."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = PriceFolder(folder)
+        self._indexed = IndexedFolder(self._folder)
+        self._told = dict[str, State]()
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`; a file that breaks a rule is named with its line."""
-        if not self._folder.is_dir():
-            raise ProviderUnavailable("The folder that PRICES_DIR names is not there.")
-        return fetched_bars(symbols, lambda symbol: (self._read(symbol), ()), start, end)
+        try:
+            index = self._indexed.fresh_index()
+        except OSError as error:
+            raise ProviderUnavailable(f"The folder that PRICES_DIR names cannot be read: {error.strerror}.") from error
+        # In the order of the files, so that one of several symbols is read once.
+        in_order = sorted(symbols, key=lambda symbol: [place.file for place in index.of(symbol)])
+        return fetched_bars(in_order, lambda symbol: self._read(index, symbol), start, end)
 
     def version(self, symbol: str) -> str:
-        """As :meth:`Provider.version`: the file's modification time and its size."""
+        """As :meth:`Provider.version`: the name, modification time and size of the file."""
         try:
-            state = self._file(symbol).stat()
-        except (OSError, MissingPrices):
-            return "csv missing"
-        return f"csv {state.st_mtime_ns}-{state.st_size}"
+            states = {place.file: self._folder.state(place.file) for place in self._indexed.index().of(symbol)}
+        except OSError:
+            states = {}
+        named = [f"{file} {state.modified_ns}-{state.size}" for file, state in states.items()]
+        return " ".join(["csv", *(named or ["missing"])])
 
     def spelling(self, symbol: str) -> str:
         """As :meth:`Provider.spelling`: that of the share's file."""
         names = spellings(symbol)
         if len(names) == 1:
             return symbol
-        files = (name for name in names if _FILE_SYMBOL.fullmatch(name) and self._file(name).is_file())
-        return next(files, names[0])
-
-    def _read(self, symbol: str) -> Bars:
-        file = self._file(symbol)
-        if not file.is_file():  # checked first: opening a pipe would block forever
-            raise MissingPrices(symbol)
         try:
-            return parse_bars(file.read_bytes())
+            places = self._indexed.index().of(symbol)
+        except OSError:
+            places = ()
+        return next((name for name in names if len(places) == 1 and name in places[0].written), names[0])
+
+    def _read(self, index: Index, symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
+        try:
+            place = index.place_of(symbol)
+        except PriceFileFault as fault:
+            raise BadPrices(symbol, "PRICES_DIR", fault.rule) from None
+        if place is not None:
+            return self._bars(symbol, place)
+        # They may be in a file whose symbols are unknown.
+        for file, unknown in index.faults.items():
+            raise _bad(symbol, file, unknown)
+        raise MissingPrices(symbol)
+
+    def _bars(self, symbol: str, place: Place) -> tuple[Bars, tuple[PriceIssue, ...]]:
+        try:
+            state = self._folder.state(place.file)
+            prices, bars = self._folder.read(place)
         except FileNotFoundError:
             raise MissingPrices(symbol) from None
         except OSError as error:
-            raise BadPrices(symbol, file.name, f"the file cannot be read: {error.strerror}") from error
-        except CsvFault as fault:
-            raise BadPrices(symbol, f"{file.name} line {fault.line}", fault.rule) from None
+            raise BadPrices(symbol, place.file, f"the file cannot be read: {error.strerror}") from error
+        except PriceFileFault as fault:
+            raise _bad(symbol, place.file, fault) from None
+        if self._told.get(place.file) != state:
+            self._told[place.file] = state
+            _log.info("%s: %s", place.file, sentence_of(prices))
+        return bars, prices.issues
 
-    def _file(self, symbol: str) -> Path:
-        if _FILE_SYMBOL.fullmatch(symbol) is None:
-            raise MissingPrices(symbol)
-        return self._folder / f"{symbol}.csv"
+
+def _bad(symbol: str, file: str, fault: PriceFileFault) -> BadPrices:
+    return BadPrices(symbol, file if fault.line is None else f"{file} line {fault.line}", fault.rule)

@@ -18,7 +18,7 @@ type Column = Literal["close", "adj_close", "high", "low", "split"]
 
 NO_PRICE, UNREADABLE = np.nan, np.inf
 
-_NO_PRICE_TEXTS = {"", "null", "n/a", "-"}
+NO_PRICE_TEXTS = {"", "null", "n/a", "-"}
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COLUMN = msgspec.json.Decoder(list[float])
 
@@ -30,17 +30,24 @@ def prices_of(values: Sequence[object]) -> Floats:
         with suppress(OverflowError):
             return np.array(values, dtype=np.float64)
     if kinds == {str}:
-        # Parsed as JSON, a column takes a fifth of the time; values that are not JSON are parsed one by one.
-        with suppress(msgspec.DecodeError):
-            numbers = _COLUMN.decode(f"[{','.join(map(str, values))}]")
-            if len(numbers) == len(values):
-                return np.array(numbers, dtype=np.float64)
+        numbers = plain_numbers(list(map(str, values)))
+        if numbers is not None:
+            return numbers
     return np.array([_price_of(value) for value in values], dtype=np.float64)
+
+
+def plain_numbers(texts: Sequence[str]) -> Floats | None:
+    """Return the numbers, if all are written as in JSON: parsed as such, a column takes a fifth of the time."""
+    with suppress(msgspec.DecodeError):
+        numbers = _COLUMN.decode(f"[{','.join(texts)}]")
+        if len(numbers) == len(texts):
+            return np.array(numbers, dtype=np.float64)
+    return None
 
 
 def _price_of(value: object) -> float:
     text = "" if value is None else str(value).strip()
-    if text.lower() in _NO_PRICE_TEXTS:
+    if text.lower() in NO_PRICE_TEXTS:
         return NO_PRICE
     # float() would also accept digits of any script and underscores between them.
     return float(text) if _NUMBER.fullmatch(text) else UNREADABLE

@@ -192,6 +192,7 @@ def test_every_kind_has_a_sentence(kind: PriceIssueKind) -> None:
         (PriceIssue("renamed", day(0), new_symbol="META"), "It is called META since 2019-01-01: change the symbol"),
         (PriceIssue("renamed", new_symbol="META"), "It is called META: change the symbol"),
         (PriceIssue("delisted", day(0)), "It is no longer traded since 2019-01-01:"),
+        (PriceIssue("close_is_adjusted"), "Its file has adjusted closes only: they stand for its prices"),
         (PriceIssue("old_prices", day(0), days=9), "The last price of the benchmark is 9 weekdays older"),
     ],
 )

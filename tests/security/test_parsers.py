@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import azure.functions as func
@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.prices import clean
 from correlation import trace_id
 from devhost.errors import StartError
 from devhost.messages import FunctionInfo
@@ -29,7 +30,9 @@ from functions.http.requests import (
     read_query,
     read_request_key,
 )
-from market_data.csv_bars import CsvFault, parse_bars
+from market_data.price_files.content import text_of
+from market_data.price_files.faults import PriceFileFault
+from market_data.price_files.series import prices_of_text
 from problems import InvalidMember
 from schedules import Schedule, ScheduleError
 from settings import Settings, SettingsError
@@ -75,16 +78,20 @@ def attempted[Value](
 @examples(300)
 @given(CSV | st.binary(max_size=200))
 def test_a_file_of_prices_results_in_bars_or_an_error_with_the_line(content: bytes) -> None:
-    bars, fault = attempted(lambda: parse_bars(content), CsvFault)
-    if bars is None:
-        assert isinstance(fault, CsvFault)
-        assert 1 <= fault.line <= content.count(b"\n") + 1
+    prices, fault = attempted(lambda: prices_of_text(text_of(content)), PriceFileFault)
+    if prices is None:
+        assert isinstance(fault, PriceFileFault)
+        assert fault.line is None or 1 <= fault.line <= len(content) + 1
         assert "\n" not in str(fault)
         return
-    assert len(bars.dates) == len(bars.close) == len(bars.adj_close)
-    assert bool(np.all(bars.dates[1:] > bars.dates[:-1]))
-    for prices in (bars.close, bars.adj_close, bars.high, bars.low):
-        assert prices is None or bool(np.all(np.isfinite(prices) & (prices > 0)))
+    for bars in prices.series.values():
+        if isinstance(bars, PriceFileFault):
+            assert "\n" not in str(bars)
+            continue
+        assert len(bars.dates) == len(bars.close) == len(bars.adj_close)
+        assert bool(np.all(bars.dates[1:] > bars.dates[:-1]))
+        counting = clean(bars, date.max).bars
+        assert bool(np.all(np.isfinite(counting.close) & (counting.close > 0)))
 
 
 FIELD = st.from_regex(r"[0-9A-Za-z*/,\-]{1,6}", fullmatch=True) | TEXT

@@ -1,0 +1,89 @@
+"""The prices of a price file: in any form of numbers, if the column itself proves what it means."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.models import Floats
+from market_data.price_files.faults import PriceFileFault
+from market_data.rows import NO_PRICE, NO_PRICE_TEXTS, UNREADABLE, plain_numbers
+
+_CURRENCY_SIGN = re.compile(r"[$€£¥₹₩₽₪₺]")
+_SPACES = "' \u2019\u00a0\u2009\u202f"
+
+
+def _number(decimal: str, thousands: str) -> re.Pattern[str]:
+    separator = f"[{re.escape(thousands + _SPACES)}]"
+    whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}({separator})[0-9]{{3}}(?:\1[0-9]{{3}})*)"
+    mark = re.escape(decimal)
+    return re.compile(rf"[+-]?(?:{whole}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+_POINT, _COMMA = ".", ","
+_NUMBERS = {_POINT: _number(_POINT, _COMMA), _COMMA: _number(_COMMA, _POINT)}
+_SEPARATORS = {decimal: re.compile(f"[{re.escape('.,'.replace(decimal, '') + _SPACES)}]") for decimal in _NUMBERS}
+_EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}(?:[eE][+-]?[0-9]+)?")
+"""A number that could have a separator of thousands as well as a decimal one."""
+
+
+def prices_in(cells: Sequence[str], column: str, *, plain: bool) -> Floats:
+    """Return the prices in the cells of the named column: none where there is none, infinite where it is no number.
+
+    The column itself must prove which of point and comma is the decimal sign, but in a ``plain`` file, which separates
+    its cells by commas and has none in them: there it is the point.
+
+    Raises:
+        PriceFileFault: nothing proves it, or there are proofs of both, or signs of several currencies.
+    """
+    numbers = plain_numbers(cells)
+    if numbers is not None and (plain or _points_are_decimal(cells)):
+        return numbers
+    texts = _without_currency([cell.strip() for cell in cells], column)
+    given = [text for text in texts if text.lower() not in NO_PRICE_TEXTS]
+    decimal = _decimal_sign(given, column, plain=plain)
+    return np.array([_price_of(text, decimal) for text in texts], dtype=np.float64)
+
+
+def _points_are_decimal(cells: Sequence[str]) -> bool:
+    """Return whether points in these numbers, which have no other separator, are proved to be decimal."""
+    pointed = [cell for cell in cells if _POINT in cell]
+    return not pointed or not all(map(_EITHER.fullmatch, pointed))
+
+
+def _without_currency(texts: list[str], column: str) -> list[str]:
+    signs = set(_CURRENCY_SIGN.findall("".join(texts)))
+    if len(signs) > 1:
+        raise PriceFileFault(f"the column {column} has prices in {' and '.join(sorted(signs))}")
+    for sign in signs:
+        texts = [text.replace(sign, "", 1).strip() for text in texts]
+    return texts
+
+
+def _decimal_sign(texts: Sequence[str], column: str, *, plain: bool) -> str:
+    proofs: dict[str, str] = {}
+    doubt = None
+    for text in texts:
+        fitting = [decimal for decimal, number in _NUMBERS.items() if number.fullmatch(text)]
+        if len(fitting) == 1:
+            proofs.setdefault(fitting[0], text)
+        elif fitting and _EITHER.fullmatch(text):
+            doubt = doubt or text
+    if len(proofs) > 1:
+        raise PriceFileFault(
+            f"the column {column} has decimal points and decimal commas: {proofs[_POINT]} and {proofs[_COMMA]}"
+        )
+    if doubt and not proofs and not plain:
+        raise PriceFileFault(
+            f"nothing proves whether {doubt} in the column {column} has thousands or decimals: "
+            "write it without a separator of thousands"
+        )
+    return next(iter(proofs), _POINT)
+
+
+def _price_of(text: str, decimal: str) -> float:
+    if text.lower() in NO_PRICE_TEXTS:
+        return NO_PRICE
+    if _NUMBERS[decimal].fullmatch(text) is None:
+        return UNREADABLE
+    return float(_SEPARATORS[decimal].sub("", text).replace(decimal, _POINT))

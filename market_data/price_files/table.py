@@ -1,0 +1,160 @@
+"""The table in the text of a price file: where it begins and ends, and what separates its cells."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import NamedTuple
+
+from market_data.price_files.columns import Layout, has_dates, layout_of, layout_of_levels
+from market_data.price_files.faults import PriceFileFault
+
+_SEPARATORS = ",;\t|"
+_LINES_ABOVE = 30
+_LEVELS = 3
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+type Row = list[str]
+
+
+class Table(NamedTuple):
+    """The rows of a table, each as wide as its header or wider, with the numbers of their lines, counted from 1.
+
+    It is ``plain`` if a comma separates its cells and none is in them, apart from dates.
+    """
+
+    layout: Layout
+    rows: list[Row]
+    lines: Sequence[int]
+    plain: bool
+
+
+class _Header(NamedTuple):
+    layout: Layout
+    separator: str
+    width: int
+    end: int
+    """The number of lines up to its last."""
+
+
+def table_of(text: str) -> Table:
+    """Return the table in ``text``: after lines of other text, and before such lines; blank lines are left out.
+
+    Raises:
+        PriceFileFault: there is none, or a line breaks a rule.
+    """
+    lines = _lines(text)
+    header = _header(lines)
+    rows = _cells(lines[header.end :], header.separator, header.end + 1)
+    numbers: Sequence[int] = range(header.end + 1, len(lines) + 1)
+    if not (set(map(len, rows)) <= {header.width} and all(map(any, rows))):
+        fitted = dict(_fitted(rows, header.width, header.end + 1))
+        rows, numbers = list(fitted.values()), list(fitted)
+    plain = header.separator == "," and ('"' not in text or not _have_commas(rows, header.layout.date))
+    return Table(header.layout, rows, numbers, plain)
+
+
+def beginning_of(text: str) -> tuple[Layout, Row]:
+    """Return the layout of the table in ``text``, and its first row, empty if there is none.
+
+    Raises:
+        PriceFileFault: there is no header, or it breaks a rule.
+    """
+    lines = _lines(text)
+    header = _header(lines)
+    for number, line in enumerate(lines[header.end :], start=header.end + 1):
+        if row := _trimmed(_row(line, header.separator, number)):
+            return header.layout, row
+    return header.layout, []
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+
+
+def _header(lines: Sequence[str]) -> _Header:
+    given = list(islice((number for number, line in enumerate(lines) if line.strip()), _LINES_ABOVE))
+    if not given:
+        raise PriceFileFault("the file is empty", 1)
+    rule, line = "the header has no column date", given[0]
+    for number in given:
+        for separator in sorted(_SEPARATORS, key=lines[number].count, reverse=True):
+            try:
+                header, has_dates = _header_at(lines, number, separator)
+            except PriceFileFault as fault:
+                raise PriceFileFault(fault.rule, number + 1) from None
+            if header is not None:
+                return header
+            if has_dates:
+                rule, line = "the header has no column close", number
+    raise PriceFileFault(rule, line + 1)
+
+
+def _header_at(lines: Sequence[str], number: int, separator: str) -> tuple[_Header | None, bool]:
+    """Return the header that begins with this line, if one does, and whether the line has a column of dates."""
+    levels = []
+    for line in lines[number : number + _LEVELS]:
+        with suppress(csv.Error):
+            levels.append(_trimmed(next(_reader([line], separator), [])))
+    if not levels or not levels[0]:
+        return None, False
+    width = len(levels[0])
+    if len(levels) == _LEVELS and all(levels) and (layout := layout_of_levels(levels)):
+        return _Header(layout, separator, width, number + _LEVELS), True
+    layout = layout_of(levels[0])
+    header = None if layout is None else _Header(layout, separator, width, number + 1)
+    return header, width > 1 and has_dates(levels[0])
+
+
+def _reader(lines: Sequence[str], separator: str) -> Iterator[Row]:
+    return csv.reader(lines, strict=True, skipinitialspace=True, delimiter=separator)
+
+
+def _trimmed(row: Row) -> Row:
+    """Return the cells up to the last that is not blank."""
+    width = max((index for index, cell in enumerate(row, start=1) if cell.strip()), default=0)
+    return row[:width]
+
+
+def _cells(lines: Sequence[str], separator: str, first: int) -> list[Row]:
+    """Return the cells of each line; one row per line, so that a row's index gives its line number."""
+    try:
+        rows = list(_reader(lines, separator))
+    except csv.Error:
+        rows = []
+    if len(rows) == len(lines):
+        return rows
+    # An unclosed quote made the reader join lines: parsed one by one, the faulty line is found.
+    return [_row(line, separator, number) for number, line in enumerate(lines, start=first)]
+
+
+def _row(line: str, separator: str, number: int) -> Row:
+    try:
+        return next(_reader([line], separator), [])
+    except csv.Error as error:
+        raise PriceFileFault(f"it is not CSV: {error}", number) from None
+
+
+def _fitted(rows: Sequence[Row], width: int, first: int) -> Iterator[tuple[int, Row]]:
+    """Yield the rows that are not blank, with the numbers of their lines, up to the lines of text at the end."""
+    end = len(rows)
+    while end and _is_text(rows[end - 1], width):
+        end -= 1
+    for number, row in enumerate(rows[:end], start=first):
+        given = len(_trimmed(row))
+        if not given:
+            continue
+        if len(row) < width or given > width:
+            raise PriceFileFault(f"it has {max(given, min(len(row), width))} cells, the header has {width}", number)
+        yield number, row
+
+
+def _is_text(row: Row, width: int) -> bool:
+    """Return whether a row is blank or a sentence: its first cell has several words, and does not begin as a date."""
+    given = len(_trimmed(row))
+    return not given or (given != width and not row[0][:1].isdigit() and len(_WORD.findall(row[0])) > 1)
+
+
+def _have_commas(rows: Sequence[Row], date: int) -> bool:
+    return any("," in cell for row in rows for index, cell in enumerate(row) if index != date)
