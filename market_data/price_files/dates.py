@@ -83,8 +83,8 @@ def dates_of(cells: Sequence[str], lines: Sequence[int]) -> Dates:
 
 
 def _ordinals(cells: Sequence[str]) -> list[int]:
-    if set(map(len, cells)) <= {_ISO_LENGTH}:
-        with suppress(ValueError):  # of another form, or the faulty cell is found below
+    if _have_iso_form(cells):
+        with suppress(ValueError):  # the faulty cell is found below
             return [day.toordinal() for day in map(date.fromisoformat, cells)]
     first = cells[0].strip()
     for number, per_day in _SINCE_1970.items():
@@ -94,6 +94,14 @@ def _ordinals(cells: Sequence[str]) -> list[int]:
         if form.pattern.fullmatch(first):
             return _calendar_days(cells, form)
     raise _NoDate(cells[0], "a date such as 2026-01-31")
+
+
+def _have_iso_form(cells: Sequence[str]) -> bool:
+    """Return whether the dashes are in their places: Python also takes ten digits for a date."""
+    if not set(map(len, cells)) <= {_ISO_LENGTH}:
+        return False
+    joined, dashes = "".join(cells), "-" * len(cells)
+    return joined[4::_ISO_LENGTH] == joined[7::_ISO_LENGTH] == dashes
 
 
 def _days_since_1970(cells: Sequence[str], number: re.Pattern[str], per_day: int) -> list[int]:

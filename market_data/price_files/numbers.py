@@ -30,8 +30,7 @@ _EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}(?:[eE][+-]?[0-9]+)?")
 def prices_in(cells: Sequence[str], column: str, *, plain: bool) -> Floats:
     """Return the prices in the cells of the named column: none where there is none, infinite where it is no number.
 
-    The column itself must prove which of point and comma is the decimal sign, but in a ``plain`` file, which separates
-    its cells by commas and has none in them: there it is the point.
+    The column itself must prove which of point and comma is the decimal sign. In a ``plain`` file it is the point.
 
     Raises:
         PriceFileFault: nothing proves it, or there are proofs of both, or signs of several currencies.
@@ -76,7 +75,7 @@ def _decimal_sign(texts: Sequence[str], column: str, *, plain: bool) -> str:
     if doubt and not proofs and not plain:
         raise PriceFileFault(
             f"nothing proves whether {doubt} in the column {column} has thousands or decimals: "
-            "write it without a separator of thousands"
+            "write thousands without a separator, or another number of decimals"
         )
     return next(iter(proofs), _POINT)
 

@@ -21,12 +21,11 @@ class Prices:
     """What a file contains: the bars of each symbol, or why these are refused.
 
     The symbol is spelled as in the file, and ``None`` if the file names none. ``columns`` are the headers of those that
-    were used, and ``days`` the number of different dates.
+    were used.
     """
 
     series: Mapping[str | None, Bars | PriceFileFault]
     columns: tuple[str, ...]
-    days: int
     newest_first: bool
     close_is_adjusted: bool
 
@@ -34,6 +33,12 @@ class Prices:
     def issues(self) -> tuple[PriceIssue, ...]:
         """Return the issues of all its symbols."""
         return (PriceIssue("close_is_adjusted"),) if self.close_is_adjusted else ()
+
+    @property
+    def days(self) -> Dates:
+        """Return the days with prices of any symbol, oldest first."""
+        readable = [bars.dates for bars in self.series.values() if isinstance(bars, Bars)]
+        return np.unique(np.concatenate(readable)) if readable else np.empty(0, "datetime64[D]")
 
     def bars_of(self, symbol: str | None) -> Bars:
         """Return the bars of a symbol.
@@ -62,7 +67,7 @@ def prices_of_text(text: str) -> Prices:
     newest_first = dates.size > 0 and bool(dates[-1] < dates[0])
     symbols = table.layout.symbol
     series = dict(_by_column(table, dates) if symbols is None else _by_row(table, dates, symbols))
-    return Prices(series, table.layout.names, len(np.unique(dates)), newest_first, table.layout.close_is_adjusted)
+    return Prices(series, table.layout.names, newest_first, table.layout.close_is_adjusted)
 
 
 type _Series = Iterator[tuple[str | None, Bars | PriceFileFault]]

@@ -12,6 +12,7 @@ from market_data.price_files.faults import PriceFileFault
 
 _SEPARATORS = ",;\t|"
 _LINES_ABOVE = 30
+_PLAIN_HEADER = {"date", "open", "high", "low", "close", "adj_close", "volume"}
 _LEVELS = 3
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
@@ -21,7 +22,7 @@ type Row = list[str]
 class Table(NamedTuple):
     """The rows of a table, each as wide as its header or wider, with the numbers of their lines, counted from 1.
 
-    It is ``plain`` if a comma separates its cells and none is in them, apart from dates.
+    It is ``plain`` if its header has no other names than :data:`_PLAIN_HEADER`, and its cells no commas.
     """
 
     layout: Layout
@@ -33,9 +34,14 @@ class Table(NamedTuple):
 class _Header(NamedTuple):
     layout: Layout
     separator: str
-    width: int
+    cells: Row
     end: int
     """The number of lines up to its last."""
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns."""
+        return len(self.cells)
 
 
 def table_of(text: str) -> Table:
@@ -51,7 +57,9 @@ def table_of(text: str) -> Table:
     if not (set(map(len, rows)) <= {header.width} and all(map(any, rows))):
         fitted = dict(_fitted(rows, header.width, header.end + 1))
         rows, numbers = list(fitted.values()), list(fitted)
-    plain = header.separator == "," and ('"' not in text or not _have_commas(rows, header.layout.date))
+    plain = (
+        _PLAIN_HEADER.issuperset(header.cells) and header.separator == "," and not ('"' in text and _have_commas(rows))
+    )
     return Table(header.layout, rows, numbers, plain)
 
 
@@ -99,12 +107,11 @@ def _header_at(lines: Sequence[str], number: int, separator: str) -> tuple[_Head
             levels.append(_trimmed(next(_reader([line], separator), [])))
     if not levels or not levels[0]:
         return None, False
-    width = len(levels[0])
     if len(levels) == _LEVELS and all(levels) and (layout := layout_of_levels(levels)):
-        return _Header(layout, separator, width, number + _LEVELS), True
+        return _Header(layout, separator, levels[0], number + _LEVELS), True
     layout = layout_of(levels[0])
-    header = None if layout is None else _Header(layout, separator, width, number + 1)
-    return header, width > 1 and has_dates(levels[0])
+    header = None if layout is None else _Header(layout, separator, levels[0], number + 1)
+    return header, len(levels[0]) > 1 and has_dates(levels[0])
 
 
 def _reader(lines: Sequence[str], separator: str) -> Iterator[Row]:
@@ -156,5 +163,5 @@ def _is_text(row: Row, width: int) -> bool:
     return not given or (given != width and not row[0][:1].isdigit() and len(_WORD.findall(row[0])) > 1)
 
 
-def _have_commas(rows: Sequence[Row], date: int) -> bool:
-    return any("," in cell for row in rows for index, cell in enumerate(row) if index != date)
+def _have_commas(rows: Sequence[Row]) -> bool:
+    return any("," in cell for row in rows for cell in row)

@@ -62,7 +62,8 @@ def _understood(folder: PriceFolder, index: Index, file: str) -> UnderstoodFile:
         except OSError as error:
             refusals.append(f"it cannot be read: {error.strerror}")
         else:
-            readable[place.name], sentence = bars.dates, sentence_of(prices)
+            readable[place.name] = bars.dates
+            sentence = sentence or sentence_of(prices)
     days = np.unique(np.concatenate(list(readable.values()))) if readable else np.empty(0, "datetime64[D]")
     newest = as_date(days[-1]) if days.size else None
     return UnderstoodFile(file, tuple(readable), days.size, newest, sentence, tuple(dict.fromkeys(refusals)))
@@ -75,4 +76,5 @@ def sentence_of(prices: Prices) -> str:
     symbols = [symbol for symbol in prices.series if symbol is not None]
     shown = ", ".join(symbols[:_SYMBOLS_SHOWN]) + (", ..." if len(symbols) > _SYMBOLS_SHOWN else "")
     named = f", symbols {shown}" if symbols else ""
-    return f"{prices.days:,} days{order}, columns {', '.join(prices.columns)}{adjusted}{named}"
+    days = "1 day" if len(prices.days) == 1 else f"{len(prices.days):,} days"
+    return f"{days}{order}, columns {', '.join(prices.columns)}{adjusted}{named}"

@@ -72,7 +72,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         one_column("Close", rounded),
         (
             "AAPL.csv: nothing proves whether 4,472 in the column close has thousands or decimals: "
-            "write it without a separator of thousands"
+            "write thousands without a separator, or another number of decimals"
         ),
     ),
     "thousands or decimals, with a point": (
