@@ -87,7 +87,7 @@ class CsvProvider(Provider):
             raise _bad(symbol, place.file, fault) from None
         if self._told.get(place.file) != state:
             self._told[place.file] = state
-            _log.info("%s: %s", place.file, sentence_of(prices))
+            _log.info("Price file %s: %s", place.file, sentence_of(prices))
         return bars, prices.issues
 
 

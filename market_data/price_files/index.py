@@ -49,12 +49,17 @@ class Index:
         """Return the place of a symbol, if it has one.
 
         Raises:
-            PriceFileFault: it has several.
+            PriceFileFault: it has several, or none although a file is named after it.
         """
         places = self.of(symbol)
         if len(places) > 1:
             raise PriceFileFault(f"{' and '.join(map(str, places))} have the prices of one symbol: remove all but one")
-        return places[0] if places else None
+        if places:
+            return places[0]
+        for file in self.shared:
+            if symbol in Place(file, None).spellings and file not in self.faults:
+                raise PriceFileFault(f"{file} has prices of other symbols, and not of that in its name")
+        return None
 
 
 class IndexedFolder:

@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -57,9 +56,8 @@ def table_of(text: str) -> Table:
     if not (set(map(len, rows)) <= {header.width} and all(map(any, rows))):
         fitted = dict(_fitted(rows, header.width, header.end + 1))
         rows, numbers = list(fitted.values()), list(fitted)
-    plain = (
-        _PLAIN_HEADER.issuperset(header.cells) and header.separator == "," and not ('"' in text and _have_commas(rows))
-    )
+    has_commas = '"' in text and any("," in cell for row in rows for cell in row)
+    plain = header.separator == "," and _PLAIN_HEADER.issuperset(header.cells) and not has_commas
     return Table(header.layout, rows, numbers, plain)
 
 
@@ -101,17 +99,20 @@ def _header(lines: Sequence[str]) -> _Header:
 
 def _header_at(lines: Sequence[str], number: int, separator: str) -> tuple[_Header | None, bool]:
     """Return the header that begins with this line, if one does, and whether the line has a column of dates."""
-    levels = []
-    for line in lines[number : number + _LEVELS]:
-        with suppress(csv.Error):
-            levels.append(_trimmed(next(_reader([line], separator), [])))
-    if not levels or not levels[0]:
-        return None, False
-    if len(levels) == _LEVELS and all(levels) and (layout := layout_of_levels(levels)):
-        return _Header(layout, separator, levels[0], number + _LEVELS), True
-    layout = layout_of(levels[0])
-    header = None if layout is None else _Header(layout, separator, levels[0], number + 1)
-    return header, len(levels[0]) > 1 and has_dates(levels[0])
+    cells, *below = (_header_cells(line, separator) for line in lines[number : number + _LEVELS])
+    if len(below) == _LEVELS - 1 and all([cells, *below]) and (layout := layout_of_levels([cells, *below])):
+        return _Header(layout, separator, cells, number + _LEVELS), True
+    layout = layout_of(cells)
+    header = None if layout is None else _Header(layout, separator, cells, number + 1)
+    return header, len(cells) > 1 and has_dates(cells)
+
+
+def _header_cells(line: str, separator: str) -> Row:
+    """Return the cells of a line that may be a header; none if it is not CSV."""
+    try:
+        return _trimmed(_row(line, separator, 0))
+    except PriceFileFault:
+        return []
 
 
 def _reader(lines: Sequence[str], separator: str) -> Iterator[Row]:
@@ -161,7 +162,3 @@ def _is_text(row: Row, width: int) -> bool:
     """Return whether a row is blank or a sentence: its first cell has several words, and does not begin as a date."""
     given = len(_trimmed(row))
     return not given or (given != width and not row[0][:1].isdigit() and len(_WORD.findall(row[0])) > 1)
-
-
-def _have_commas(rows: Sequence[Row]) -> bool:
-    return any("," in cell for row in rows for cell in row)

@@ -80,6 +80,20 @@ def test_two_places_of_a_symbol_are_an_error_that_names_both(
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "Date,Name,Close\n2026-01-05,Apple Inc.,1\n",
+        "Date,MSFT\n2026-01-05,1\n",
+        "date,close,symbol\n2026-01-05,1,MSFT\n",
+    ],
+)
+def test_a_file_without_the_symbol_of_its_name_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "AAPL.csv").write_text(content)
+    rule = "AAPL.csv has prices of other symbols, and not of that in its name"
+    assert refusal(tmp_path, "AAPL") == f"AAPL: PRICES_DIR: {rule}"
+
+
+@pytest.mark.parametrize(
     ("file", "content"),
     [("brk-b.us.csv", GOOD), ("prices.csv", SEVERAL), ("prices.csv", "Date,BRK-B,LOW\n2026-01-05,1,2\n")],
 )
@@ -249,9 +263,9 @@ def test_what_was_understood_is_told_once_for_each_content_of_a_file(
     provider.daily_bars(["MSFT", "KO", "BRK.B"], *EVER)
     provider.daily_bars(["MSFT", "KO"], *EVER)
     assert caplog.messages == [
-        "MSFT.csv: 2 days, newest first, columns Date, Close/Last",
-        "prices.csv: 1 day, columns date, symbol, close, symbols AAPL, KO, BRK-B",
+        "Price file MSFT.csv: 2 days, newest first, columns Date, Close/Last",
+        "Price file prices.csv: 1 day, columns date, symbol, close, symbols AAPL, KO, BRK-B",
     ]
     (tmp_path / "MSFT.csv").write_text(GOOD)
     provider.daily_bars(["MSFT"], *EVER)
-    assert caplog.messages[2:] == ["MSFT.csv: 2 days, columns date, close"]
+    assert caplog.messages[2:] == ["Price file MSFT.csv: 2 days, columns date, close"]

@@ -311,6 +311,7 @@ def shapes() -> dict[str, Shape]:
         "Windows-1252": Shape(german_text.replace(";100", ";100 €").encode("cp1252"), RAW),
         "carriage returns": Shape(text.replace("\n", "\r").encode()),
         "lines of Windows": Shape(text.replace("\n", "\r\n").encode()),
+        "an open quote above": Shape(f'"Prices\n{text}'.encode()),
         "blank lines": Shape(("\n\n" + text.replace("\n2020-03-02", "\n\n , ,\n2020-03-02") + "\n \n").encode()),
         "separators at the end": Shape(text.replace("\n", ",\n").encode()),
         "separators at the end of rows": Shape(text.replace(",100\n", ",100,,\n").encode()),

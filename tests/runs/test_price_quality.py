@@ -144,6 +144,24 @@ def test_prices_that_were_old_when_the_run_was_asked_for_are_told(
     assert prepared(services)[1] == [(None, "old_prices", day(92))]
 
 
+def test_a_file_of_adjusted_closes_alone_is_told_in_the_run_and_in_the_reports_of_its_holders(
+    services: Services, database: DocumentDatabase, tmp_path: Path
+) -> None:
+    write(tmp_path, SPY=CALENDAR)
+    rows = zip(AAPL.dates.tolist(), AAPL.close.tolist(), strict=True)
+    lines = ["Price,Close", "Ticker,AAPL", "Date,", *(f"{when},{close!r}" for when, close in rows)]
+    (tmp_path / "AAPL.csv").write_text("\n".join(lines))
+    start(services, database)
+
+    ended = run(services)
+
+    told = symbol_issue("AAPL", PriceIssue("close_is_adjusted"))
+    assert ended.status == "completed"
+    assert told in ended.price_issues
+    reported = (services.reports.get(RUN_ID, "u0") or {})["data_quality"]["price_issues"]
+    assert told.text in [issue["text"] for issue in reported]
+
+
 def test_row_6_a_run_for_a_day_before_a_split_values_at_the_price_after_it(
     services: Services, database: DocumentDatabase, tmp_path: Path
 ) -> None:
