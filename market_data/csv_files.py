@@ -61,7 +61,7 @@ class CsvProvider(Provider):
             places = self._indexed.index().of(symbol)
         except OSError:
             places = ()
-        return next((name for name in names if len(places) == 1 and name in places[0].written), names[0])
+        return next((name for name in names if len(places) == 1 and name in places[0].capitals), names[0])
 
     def _read(self, index: Index, symbol: str) -> tuple[Bars, tuple[PriceIssue, ...]]:
         try:

@@ -127,9 +127,11 @@ def _calendar_days(cells: Sequence[str], form: _Form) -> list[int]:
         # A year of two digits looks like a day: what would not be in order is disproved.
         readings = {order: days for order, days in readings.items() if _is_in_order(days)}
     if len(readings) != 1:
+        orders = tuple(readings) or form.orders
+        reason = "" if "ymd" in orders else ", as no day is above 12"
+        example = cells[0].strip()[:30]
         raise PriceFileFault(
-            f"nothing proves whether dates such as {cells[0].strip()[:30]} are {_names(form.orders)}: "
-            "no day above 12 does, so write them as 2026-01-31"
+            f"nothing proves whether dates such as {example} are {_names(orders)}{reason}: write them as 2026-01-31"
         )
     return next(iter(readings.values()))
 

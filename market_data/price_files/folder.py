@@ -35,21 +35,24 @@ class Place(NamedTuple):
     symbol: str | None
 
     @property
-    def written(self) -> tuple[str, str]:
-        """Return the symbol as it is written there, in capitals: with and without the ending of its exchange."""
-        text = stem_of(self.file) or "" if self.symbol is None else self.symbol
-        return text.upper(), text.upper().removesuffix(_EXCHANGE)
+    def text(self) -> str:
+        """Return the symbol as it is spelled there."""
+        return stem_of(self.file) or "" if self.symbol is None else self.symbol
+
+    @property
+    def capitals(self) -> tuple[str, str]:
+        """Return the symbol in capitals, with and without the ending of its exchange."""
+        return self.text.upper(), self.text.upper().removesuffix(_EXCHANGE)
 
     @property
     def name(self) -> str:
         """Return the symbol in the usual spelling."""
-        return respelled(self.written[1], ".")
+        return respelled(self.capitals[1], ".")
 
     @property
     def spellings(self) -> set[str]:
         """Return the symbols whose prices these are."""
-        exact = stem_of(self.file) or "" if self.symbol is None else self.symbol
-        return {exact, *(respelled(written, ".") for written in self.written)}
+        return {self.text, *(respelled(text, ".") for text in self.capitals)}
 
     def __str__(self) -> str:
         return self.file if self.symbol is None else f"{self.file} ({self.symbol})"

@@ -9,7 +9,8 @@ from analysis.models import Floats
 from market_data.price_files.faults import PriceFileFault
 from market_data.rows import NO_PRICE, NO_PRICE_TEXTS, UNREADABLE, plain_numbers
 
-_CURRENCY_SIGN = re.compile(r"[$€£¥₹₩₽₪₺]")
+_CURRENCIES = "[$€£¥₹₩₽₪₺]"
+_WITH_CURRENCY = re.compile(rf"([+-]?)\s*({_CURRENCIES})\s*(.+)|(.+?)\s*({_CURRENCIES})")
 _SPACES = "' \u2019\u00a0\u2009\u202f"
 
 
@@ -38,7 +39,7 @@ def prices_in(cells: Sequence[str], column: str, *, plain: bool) -> Floats:
     numbers = plain_numbers(cells)
     if numbers is not None and (plain or _points_are_decimal(cells)):
         return numbers
-    texts = _without_currency([cell.strip() for cell in cells], column)
+    texts = _without_currency(cells, column)
     given = [text for text in texts if text.lower() not in NO_PRICE_TEXTS]
     decimal = _decimal_sign(given, column, plain=plain)
     return np.array([_price_of(text, decimal) for text in texts], dtype=np.float64)
@@ -50,12 +51,18 @@ def _points_are_decimal(cells: Sequence[str]) -> bool:
     return not pointed or not all(map(_EITHER.fullmatch, pointed))
 
 
-def _without_currency(texts: list[str], column: str) -> list[str]:
-    signs = set(_CURRENCY_SIGN.findall("".join(texts)))
+def _without_currency(cells: Sequence[str], column: str) -> list[str]:
+    """Return the texts in the cells without the sign of a currency before or after a number."""
+    texts, signs = [], set()
+    for cell in cells:
+        text = cell.strip()
+        if match := _WITH_CURRENCY.fullmatch(text):
+            minus, before, number, text_before, after = match.groups()
+            signs.add(before or after)
+            text = f"{minus}{number}" if before else text_before
+        texts.append(text)
     if len(signs) > 1:
         raise PriceFileFault(f"the column {column} has prices in {' and '.join(sorted(signs))}")
-    for sign in signs:
-        texts = [text.replace(sign, "", 1).strip() for text in texts]
     return texts
 
 

@@ -34,8 +34,8 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "days up to 12 with slashes": (
         dated(us).text(EARLY),
         (
-            "AAPL.csv: nothing proves whether dates such as 01/02/2020 are day, month, year or month, day, year: "
-            "no day above 12 does, so write them as 2026-01-31"
+            "AAPL.csv: nothing proves whether dates such as 01/02/2020 are day, month, year or month, day, year, "
+            "as no day is above 12: write them as 2026-01-31"
         ),
     ),
     "days up to 12 with dashes": (
@@ -44,7 +44,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "years of two digits that look like days": (
         dated(lambda day: f"{day.date:%d.%m.%y}").text(days_of()[:3]),
-        "AAPL.csv: nothing proves whether dates such as 20.12.19 are day, month, year or year, month, day",
+        (
+            "AAPL.csv: nothing proves whether dates such as 20.12.19 are day, month, year or year, month, day: "
+            "write them as 2026-01-31"
+        ),
     ),
     "days above 12 in both places": (
         dated(alternating(us, lambda day: f"{day.date:%d/%m/%Y}")).text(days_of()),
