@@ -1,6 +1,6 @@
 """The issues of prices, each with its sentence: what is told beside the figures that stand on these prices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -136,14 +136,19 @@ def _share_of_other_days(own: PriceHistory, calendar: Calendar, first: int) -> f
 
 
 def run_issues(
-    histories: PriceHistories, benchmark_symbol: str | None, days: int, asked_on: date | None
+    histories: PriceHistories,
+    benchmark_symbol: str | None,
+    days: int,
+    asked_on: date | None,
+    source_issues: Sequence[SymbolIssue],
 ) -> Iterator[SymbolIssue]:
     """Yield the issues of the whole run: of the benchmark over the last ``days`` of the calendar, and of its age."""
     benchmark, dates = histories.benchmark, histories.calendar.dates[-days:]
     for issue in row_issues(benchmark, dates[0]):
         yield symbol_issue(benchmark_symbol, issue)
     bars = benchmark.bars.at(slice(-len(dates), None))
-    if len(dates) > _DIVIDEND_DAYS and np.array_equal(bars.close, bars.adj_close):
+    adjusted = (benchmark_symbol, "close_is_adjusted") in {(issue.symbol, issue.kind) for issue in source_issues}
+    if len(dates) > _DIVIDEND_DAYS and np.array_equal(bars.close, bars.adj_close) and not adjusted:
         yield symbol_issue(benchmark_symbol, PriceIssue("benchmark_without_dividends"))
     last = histories.last_benchmark_date
     if asked_on is not None and (age := int(np.busday_count(last, asked_on))) > _OLD_WEEKDAYS:

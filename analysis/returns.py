@@ -164,7 +164,7 @@ def prepare_prices(
         },
         figures=_figures(usable, close, prices, first_day, volatility, beta),
         issues=issues,
-        run_issues=tuple(run_issues(histories, benchmark_symbol, len(dates), asked_on)),
+        run_issues=tuple(run_issues(histories, benchmark_symbol, len(dates), asked_on, source_issues)),
     )
 
 

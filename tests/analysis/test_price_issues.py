@@ -132,6 +132,15 @@ class TestRun:
         assert run_issues(plain, lookback_days=251) == []
         assert run_issues(replace(plain, adj_close=np.where(np.arange(400) < 380, 0.99, 1) * plain.close)) == []
 
+    @pytest.mark.parametrize(("symbol", "told"), [("SPY", []), ("A", ["benchmark_without_dividends"])])
+    def test_a_benchmark_whose_closes_are_known_to_be_adjusted_is_not_without_dividends(
+        self, symbol: str, told: list[str]
+    ) -> None:
+        histories = read_histories({"A": WALK}, bars(DAYS, MARKET.close), day(399))
+        source = [symbol_issue(symbol, PriceIssue("close_is_adjusted"))]
+        found = prepare_prices(histories, 300, source, benchmark_symbol="SPY").run_issues
+        assert [issue.kind for issue in found] == told
+
     def test_row_13_bad_days_of_the_benchmark_are_told(self) -> None:
         found = run_issues(scaled(MARKET, 250, 0))
         assert found == [symbol_issue("SPY", PriceIssue("bad_bars", day(250), count=1))]
