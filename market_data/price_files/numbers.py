@@ -9,8 +9,7 @@ from analysis.models import Floats
 from market_data.price_files.faults import PriceFileFault
 from market_data.rows import NO_PRICE, NO_PRICE_TEXTS, UNREADABLE, plain_numbers
 
-_CURRENCIES = "[$€£¥₹₩₽₪₺]"
-_WITH_CURRENCY = re.compile(rf"([+-]?)\s*({_CURRENCIES})\s*(.+)|(.+?)\s*({_CURRENCIES})")
+_CURRENCIES = frozenset("$€£¥₹₩₽₪₺")
 _SPACES = "' \u2019\u00a0\u2009\u202f"
 
 
@@ -53,17 +52,20 @@ def _points_are_decimal(cells: Sequence[str]) -> bool:
 
 def _without_currency(cells: Sequence[str], column: str) -> list[str]:
     """Return the texts in the cells without the sign of a currency before or after a number."""
-    texts, signs = [], set()
-    for cell in cells:
-        text = cell.strip()
-        if match := _WITH_CURRENCY.fullmatch(text):
-            minus, before, number, text_before, after = match.groups()
-            signs.add(before or after)
-            text = f"{minus}{number}" if before else text_before
-        texts.append(text)
+    texts = [cell.strip() for cell in cells]
+    signs = _CURRENCIES.intersection("".join(texts))
     if len(signs) > 1:
         raise PriceFileFault(f"the column {column} has prices in {' and '.join(sorted(signs))}")
+    for sign in signs:
+        texts = [_without(sign, text) for text in texts]
     return texts
+
+
+def _without(sign: str, text: str) -> str:
+    if text.endswith(sign):
+        return text[:-1].rstrip() or text
+    minus = text[:1] if text[:1] in {"+", "-"} else ""
+    return minus + text[len(minus) :].removeprefix(sign).lstrip()
 
 
 def _decimal_sign(texts: Sequence[str], column: str, *, plain: bool) -> str:
