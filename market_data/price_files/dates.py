@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ _MONTHS = (
 )  # fmt: skip
 _MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, start=1) for length in (3, 4, len(name))}
 _LAST_YEAR_OF_2000 = 68  # as POSIX reads years of two digits
+_DAYS_APART = 7
 _TIME = (
     r"(?:[T ,]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?"
     r"(?: ?(?:[A-Z]{1,4}|[+-][0-9]{2}:?[0-9]{2}))?)?"
@@ -124,8 +124,7 @@ def _calendar_days(cells: Sequence[str], form: _Form) -> list[int]:
         if not readings:
             raise _NoDate(cell, f"a day in the form of the first row: {_names(form.orders)}")
     if "ymd" in readings and len(readings) > 1:
-        # A year of two digits looks like a day: what would not be in order is disproved.
-        readings = {order: days for order, days in readings.items() if _is_in_order(days)}
+        readings = _with_or_without_year_first(readings)
     if len(readings) != 1:
         orders = tuple(readings) or form.orders
         reason = "" if "ymd" in orders else ", as no day is above 12"
@@ -155,6 +154,21 @@ def _year(text: str) -> int:
     return int(text) + (2000 if int(text) <= _LAST_YEAR_OF_2000 else 1900)
 
 
-def _is_in_order(days: Sequence[int]) -> bool:
-    steps = [after > before for before, after in pairwise(days)]
-    return all(steps) or not any(steps)
+def _with_or_without_year_first(readings: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Return what remains of the readings of years with two digits, which look like days, and all if nothing is proved.
+
+    Only one of them gives daily rows: in the other, day after day is year after year.
+    """
+    daily = {order for order, days in readings.items() if _are_daily(days)}
+    if daily == {"ymd"}:
+        return {"ymd": readings["ymd"]}
+    if daily and "ymd" not in daily:
+        return {order: days for order, days in readings.items() if order != "ymd"}
+    return readings
+
+
+def _are_daily(days: Sequence[int]) -> bool:
+    """Return whether days are in order and, on average, at most a week apart."""
+    steps = np.diff(days)
+    in_order = bool((steps > 0).all() or (steps < 0).all())
+    return in_order and steps.size > 0 and abs(days[-1] - days[0]) <= _DAYS_APART * steps.size

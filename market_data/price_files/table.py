@@ -87,12 +87,12 @@ def _header(lines: Sequence[str]) -> _Header:
     for number in given:
         for separator in sorted(_SEPARATORS, key=lines[number].count, reverse=True):
             try:
-                header, has_dates = _header_at(lines, number, separator)
+                header, dated = _header_at(lines, number, separator)
             except PriceFileFault as fault:
                 raise PriceFileFault(fault.rule, number + 1) from None
             if header is not None:
                 return header
-            if has_dates:
+            if dated:
                 rule, line = "the header has no column close", number
     raise PriceFileFault(rule, line + 1)
 

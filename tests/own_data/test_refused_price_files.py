@@ -43,11 +43,15 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "AAPL.csv: nothing proves whether dates such as 02-01-2020 are day, month, year or month, day, year",
     ),
     "years of two digits that look like days": (
-        dated(lambda day: f"{day.date:%d.%m.%y}").text(days_of()[:3]),
+        dated(lambda day: f"{day.date:%d.%m.%y}").text(days_of()[:1]),
         (
             "AAPL.csv: nothing proves whether dates such as 20.12.19 are day, month, year or year, month, day: "
             "write them as 2026-01-31"
         ),
+    ),
+    "rows out of order that are in order with the year first": (
+        "date,close\n02.01.21,1\n30.12.20,2\n31.12.20,3\n",
+        "AAPL.csv: nothing proves whether dates such as 02.01.21 are day, month, year or year, month, day",
     ),
     "days above 12 in both places": (
         dated(alternating(us, lambda day: f"{day.date:%d/%m/%Y}")).text(days_of()),
