@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, cast, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from schedules import EXAMPLE, Schedule, ScheduleError
 
@@ -96,7 +96,7 @@ class Settings:
         Raises:
             SettingsError: the message names the first setting that is missing or ill-formed.
         """
-        values = {name: value.strip() for name, value in environment.items() if value.strip()}
+        values = _given(environment)
         key_vault_url = _url(values, "KEY_VAULT_URL", schemes=("https",))
         mongodb_url = _url(values, "MONGODB_URL", schemes=MONGODB_SCHEMES)
         if mongodb_url is None and key_vault_url is None:
@@ -111,7 +111,7 @@ class Settings:
             jwt_audience=values.get("JWT_AUDIENCE"),
             oidc=_oidc(values),
             mongodb_url=mongodb_url,
-            mongodb_database=_matching(values, "MONGODB_DATABASE", default="portfolio", pattern=r"[\w-]{1,63}"),
+            mongodb_database=mongodb_database(values),
             redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
@@ -138,6 +138,11 @@ class Settings:
         )
 
 
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are not blank, without white space around them."""
+    return {name: value.strip() for name, value in environment.items() if value.strip()}
+
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/?#@\s]+)(:[0-9]{1,5})?")
 
 
@@ -159,6 +164,42 @@ def is_server_url(value: str, schemes: Collection[str]) -> bool:
     hosts = parts.netloc.rpartition("@")[2].split(",")
     located = bool(parts.path) if parts.scheme == "unix" else all(map(_HOST.fullmatch, hosts))
     return parts.scheme in schemes and located
+
+
+_DATABASE = r"[\w-]{1,63}"
+_DATABASES_OF_THE_SERVER = ("admin", "config", "local")
+
+
+def mongodb_database(environment: Mapping[str, str]) -> str:
+    """Return the name of the database: the one that MONGODB_URL or MONGODB_DATABASE names, else ``portfolio``.
+
+    Raises:
+        SettingsError: one of the two is ill-formed, or they name two databases.
+    """
+    values = _given(environment)
+    url = _url(values, "MONGODB_URL", schemes=MONGODB_SCHEMES)
+    in_url = database_in(url) if url else None
+    if in_url is not None and not re.fullmatch(_DATABASE, in_url):
+        # Not the name, which may be the rest of a password with a slash.
+        raise SettingsError(f"MONGODB_URL must name a database that matches {_DATABASE}, special characters encoded")
+    name = _matching(values, "MONGODB_DATABASE", default=in_url or "portfolio", pattern=_DATABASE)
+    if in_url not in (None, name):
+        raise SettingsError(
+            "MONGODB_DATABASE is not the database that MONGODB_URL names: name it in one of them only "
+            "(a database for nothing but the sign-in is the option authSource of the URL)"
+        )
+    if name in _DATABASES_OF_THE_SERVER:
+        setting = "MONGODB_URL" if in_url else "MONGODB_DATABASE"
+        raise SettingsError(
+            f"{setting} names the database {name}, which is the server's own: name the backend's "
+            "(a database for nothing but the sign-in is the option authSource of the URL)"
+        )
+    return name
+
+
+def database_in(mongodb_url: str) -> str | None:
+    """Return the database that a MongoDB URL names, if it names one."""
+    return unquote(urlsplit(mongodb_url).path.removeprefix("/")) or None
 
 
 def _jwt_secret(values: Mapping[str, str]) -> str | None:

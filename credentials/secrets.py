@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
-from settings import MONGODB_SCHEMES, REDIS_SCHEMES, SHORTEST_JWT_SECRET_BYTES, KeyName, Settings, is_server_url
+from settings import (
+    MONGODB_SCHEMES,
+    REDIS_SCHEMES,
+    SHORTEST_JWT_SECRET_BYTES,
+    KeyName,
+    Settings,
+    database_in,
+    is_server_url,
+)
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
@@ -84,7 +92,7 @@ class Secrets:
         else:
             from credentials.vault import Vault, vault_client
 
-            fetch = _from_vault(Vault(client or vault_client(settings.key_vault_url), now))
+            fetch = _from_vault(Vault(client or vault_client(settings.key_vault_url), now), settings.mongodb_database)
         names: tuple[SecretName, ...] = get_args(SecretName.__value__)
         self._cached = {name: Cached(name, functools.partial(fetch, name), clock) for name in names}
 
@@ -131,7 +139,7 @@ def _from(settings: Settings) -> Callable[[SecretName], Versions]:
     return lambda name: versions.get(name, ())
 
 
-def _from_vault(vault: "Vault") -> Callable[[SecretName], Versions]:
+def _from_vault(vault: "Vault", database: str) -> Callable[[SecretName], Versions]:
     logged: set[tuple[str, str | None]] = set()
 
     def stripped(name: SecretName, versions: Versions) -> Versions:
@@ -145,7 +153,8 @@ def _from_vault(vault: "Vault") -> Callable[[SecretName], Versions]:
 
     def fetch(name: SecretName) -> Versions:
         if schemes := _SCHEMES.get(name):
-            return _usable(name, schemes, stripped(name, vault.current(name)))
+            usable = _usable(name, schemes, stripped(name, vault.current(name)))
+            return _of_database(database, usable) if name == "mongodb-url" else usable
         if name in _KEYS:
             return stripped(name, vault.current(name))
         return _long_enough(name, stripped(name, vault.newest(name)))
@@ -170,6 +179,14 @@ def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> V
         forms = " or ".join(f"{scheme}://" for scheme in schemes)
         _log.error("%s is not a URL that starts with %s and names a host: it counts as missing", name, forms)
     return usable
+
+
+def _of_database(database: str, versions: Versions) -> Versions:
+    """Leave out a URL that names another database than the setting; two settings that differ stop the start."""
+    same = tuple(version for version in versions if database_in(version.value) in (None, database))
+    if len(same) < len(versions):
+        _log.error("mongodb-url names another database than MONGODB_DATABASE, %s: it counts as missing", database)
+    return same
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,31 @@ def test_a_folder_of_prices_means_the_csv_provider_and_the_usual_benchmark(tmp_p
     assert (settings.market_data_provider, settings.benchmark_symbol) == ("csv", "SPY")
 
 
+@pytest.mark.parametrize(
+    ("url", "given", "used"),
+    [
+        ("mongodb://localhost", "", "portfolio"),
+        ("mongodb://localhost/?appName=x", "", "portfolio"),
+        ("mongodb://localhost", "shop", "shop"),
+        ("mongodb://u:pw@a:27017,b:27018/shop?authSource=admin", "", "shop"),
+        ("mongodb+srv://cluster.example/sh%6Fp", " shop ", "shop"),
+    ],
+)
+def test_the_database_is_the_one_that_the_url_or_the_setting_names(url: str, given: str, used: str) -> None:
+    assert Settings.from_environment(LOCAL | {"MONGODB_URL": url, "MONGODB_DATABASE": given}).mongodb_database == used
+
+
+@pytest.mark.parametrize("other", ["Shop", "portfolio"])
+def test_two_databases_that_differ_are_refused_with_both_settings_and_without_the_url(other: str) -> None:
+    url = "mongodb://user:hidden@db.example/shop"
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(LOCAL | {"MONGODB_URL": url, "MONGODB_DATABASE": other})
+    assert str(caught.value) == (
+        "MONGODB_DATABASE is not the database that MONGODB_URL names: name it in one of them only "
+        "(a database for nothing but the sign-in is the option authSource of the URL)"
+    )
+
+
 def test_the_database_may_be_named_by_the_vault() -> None:
     assert Settings.from_environment(IN_AZURE | {"KEY_VAULT_URL": "https://vault.example"}).mongodb_url is None
 
@@ -63,7 +88,10 @@ def test_no_secret_is_shown() -> None:
         ("MONGODB_URL", "mongodb://u:pw@host:badport"),
         ("MONGODB_URL", "mongodb://u:pw[ss@host"),
         ("MONGODB_URL", "mongodb://u:p/pw@host"),
+        ("MONGODB_URL", "mongodb://u:12/pw@host"),
+        ("MONGODB_URL", "mongodb://u:pw@host/admin"),
         ("MONGODB_DATABASE", "a/b"),
+        ("MONGODB_DATABASE", "local"),
         ("BENCHMARK_SYMBOL", "../x"),
         ("KEY_VAULT_URL", "http://vault.example"),
         ("KEY_VAULT_URL", "https://"),

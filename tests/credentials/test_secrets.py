@@ -213,6 +213,18 @@ def test_an_unusable_url_counts_as_missing_and_is_logged_without_its_password(
     assert "hunter2" not in caplog.text
 
 
+def test_a_url_that_names_another_database_than_the_setting_counts_as_missing_and_is_logged_without_it(
+    vault: Vault, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    vault.put("mongodb-url", "mongodb://user:hunter2@db.example/shop")
+    assert secrets_in(vault, clock, MONGODB_DATABASE="shop").get("mongodb-url").endswith("/shop")
+    assert "counts as missing" not in caplog.text
+    with pytest.raises(SecretMissing):
+        secrets_in(vault, clock).get("mongodb-url")
+    assert "mongodb-url names another database than MONGODB_DATABASE, portfolio: it counts as missing" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 VALUES = {"mongodb-url": "mongodb://db.example", "redis-url": "redis://cache.example", "jwt-secret": "k" * 32}
 
 
