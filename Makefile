@@ -7,6 +7,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# What runs the app, and with it what tests and checks it: the demo need not wait for the latter.
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
@@ -20,14 +22,14 @@ SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(READY) ## Run the whole analysis once on sample data and print a report
+demo: $(RUNS) ## Run the whole analysis once on sample data and print a report
 	@$(PYTHON) -m devhost demo
 
-start: $(READY) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, DATA_DIR=)
+start: $(RUNS) ## Serve the app on http://127.0.0.1:7071 until Ctrl-C (PORT=, DATA_DIR=)
 	@scripts/build-console || true
 	@exec $(PYTHON) -m devhost start
 
-func: $(READY) ## Serve the app on the real Functions host, with Azurite and embedded servers, until Ctrl-C
+func: $(RUNS) ## Serve the app on the real Functions host, with Azurite and embedded servers, until Ctrl-C
 	@exec $(PYTHON) -m devhost func
 
 test: $(READY) ## Run every test
@@ -65,7 +67,7 @@ soak: $(READY) ## Inject random faults for an hour and write the result into doc
 fuzz: $(READY) ## Fuzz the API and its parsers for several minutes (FUZZ_EXAMPLES=)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTHON) -m pytest --timeout=0 tests/security/test_openapi.py tests/security/test_parsers.py
 
-package: $(READY) ## Build the deployment package, build/portfolio-analysis.zip (DURABLE_BACKEND=storage|scheduler)
+package: $(RUNS) ## Build the deployment package, build/portfolio-analysis.zip (DURABLE_BACKEND=storage|scheduler)
 	@{ scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
 	@scripts/package $(PYTHON) build/portfolio-analysis.zip
 
@@ -79,8 +81,13 @@ setup: $(READY) ## Set up the virtual environment
 lock: $(READY) ## Recompile the requirement files, with hashes
 	@scripts/compile-requirements
 
-$(READY): requirements-dev.txt scripts/setup
+$(RUNS): requirements-local.txt scripts/setup scripts/install
 	@scripts/setup $(VENV)
+	@scripts/install $(VENV) requirements-local.txt
+	@touch $@
+
+$(READY): requirements-dev.txt $(RUNS)
+	@scripts/install $(VENV) requirements-dev.txt
 	@touch $@
 
 $(PEERS_READY): benchmarks/requirements-peers.txt benchmarks/setup-peers | $(READY)

@@ -6,10 +6,13 @@ compatibility with the others. So a new version of any of them is a change of th
 
 import json
 import re
-from importlib.metadata import version
+import sys
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
+
+from tests.test_architecture import imports
 
 ROOT = Path(__file__).parent.parent
 DECISION = Path("docs", "decisions", "0001-durable-sdk-generation.md")
@@ -39,11 +42,28 @@ def pinned(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "proven"), [("requirements.txt", DEPLOYED), ("requirements-dev.txt", DEVELOPMENT)], ids=["deployed", "dev"]
+    ("file", "proven"),
+    [("requirements.txt", DEPLOYED), ("requirements-local.txt", DEVELOPMENT), ("requirements-dev.txt", DEVELOPMENT)],
+    ids=["deployed", "local", "dev"],
 )
 def test_the_required_versions_are_the_tested_ones(file: str, proven: dict[str, str]) -> None:
     required = pinned(file)
     assert {name: required.get(name) for name in proven} == proven, WHAT_TO_DO
+
+
+def test_each_requirement_file_contains_the_smaller_one_with_the_same_versions() -> None:
+    deployed, local, everything = map(pinned, ("requirements.txt", "requirements-local.txt", "requirements-dev.txt"))
+    assert deployed.items() < local.items() < everything.items()
+
+
+def test_the_local_requirements_contain_everything_that_the_local_host_and_the_demo_import() -> None:
+    local = pinned("requirements-local.txt").keys()
+    ours = {path.stem for path in ROOT.iterdir()}
+    imported = {name.partition(".")[0] for path in (ROOT / "devhost").rglob("*.py") for name in imports(path)}
+    theirs = imported - ours - sys.stdlib_module_names
+    assert {"fakeredis", "rich", "starlette"} <= theirs
+    packages = packages_distributions()
+    assert [name for name in theirs if local.isdisjoint(package.lower() for package in packages[name])] == []
 
 
 def test_the_installed_versions_are_the_tested_ones() -> None:

@@ -50,7 +50,12 @@ def test_a_license_is_the_one_the_package_declares_and_harmless(package: str) ->
 
 
 def test_every_dependency_is_pinned_with_hashes_and_names_no_index() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "benchmarks/requirements-peers.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-local.txt",
+        "requirements-dev.txt",
+        "benchmarks/requirements-peers.txt",
+    ):
         text = (ROOT / name).read_text()
         blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
         assert all("==" in block and "--hash=sha256:" in block for block in blocks), name
