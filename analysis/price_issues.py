@@ -17,7 +17,8 @@ RECENT_DAYS = 10
 _MOST_ZERO_RETURNS = 0.1
 _MOST_OTHER_DAYS = 0.02
 _DIVIDEND_DAYS = 252
-_OLD_WEEKDAYS = 5
+OLD_WEEKDAYS = 5
+"""Prices that are older are told: no market is closed for so long."""
 
 _SENTENCES: dict[PriceIssueKind, str] = {
     "split": "It was split {ratio} (new shares for old): check that the quantity is that after the split.",
@@ -44,6 +45,11 @@ _SENTENCES: dict[PriceIssueKind, str] = {
     "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
     "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
 }
+
+
+def weekdays_between(earlier: date, later: date) -> int:
+    """Return the number of weekdays from ``earlier`` on, before ``later``."""
+    return int(np.busday_count(earlier, later))
 
 
 def symbol_issue(symbol: str | None, issue: PriceIssue) -> SymbolIssue:
@@ -151,5 +157,5 @@ def run_issues(
     if len(dates) > _DIVIDEND_DAYS and np.array_equal(bars.close, bars.adj_close) and not adjusted:
         yield symbol_issue(benchmark_symbol, PriceIssue("benchmark_without_dividends"))
     last = histories.last_benchmark_date
-    if asked_on is not None and (age := int(np.busday_count(last, asked_on))) > _OLD_WEEKDAYS:
+    if asked_on is not None and (age := weekdays_between(last, asked_on)) > OLD_WEEKDAYS:
         yield symbol_issue(None, PriceIssue("old_prices", last, days=age))

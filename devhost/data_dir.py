@@ -1,6 +1,10 @@
 """The folder that keeps data between starts. It is its owner's alone: the servers in it ask for no password."""
 
+import fcntl
+import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from devhost.errors import StartError
@@ -30,3 +34,25 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         raise StartError(f"DATA_DIR {path} cannot be used: {error.strerror}") from None
     return path.resolve()
+
+
+@contextmanager
+def held(folder: Path | None) -> Iterator[None]:
+    """Keep other starts out of the folder while the body runs; the lock ends with this process, however it ends.
+
+    Raises:
+        StartError: another start has it.
+    """
+    if folder is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StartError(
+            f"DATA_DIR {folder} is in use by another start: stop that one, or name another folder"
+        ) from None
+    finally:
+        os.close(descriptor)

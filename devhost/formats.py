@@ -30,6 +30,11 @@ def count(value: float | None) -> Text:
     return _figure(value, ",.10g" if value is not None and value == int(value) else ",.4f")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 user`` or ``1,260 users``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def seconds(value: float | None) -> Text:
     """Return ``0.25 s``."""
     return _figure(value, ",.2f", " s")

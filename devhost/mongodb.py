@@ -1,16 +1,20 @@
 """The host's own use of MongoDB. Imported late: the driver takes as long to import as everything else."""
 
+import asyncio
 from typing import Any
 
+import pymongo
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import PyMongoError
 
+from devhost.environment import masked
 from devhost.errors import StartError
 from devhost.logs import last_line
 from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import COLLECTIONS, seed_sample_users
+from stores.mongo import connect
 
-_PATIENCE_MILLISECONDS = 10_000
+_PATIENCE_SECONDS = 3.0
 
 
 async def ping(url: str, milliseconds: int) -> None:
@@ -26,20 +30,58 @@ async def ping(url: str, milliseconds: int) -> None:
         raise ConnectionError(last_line(error)) from error
 
 
-async def seed(url: str, database: str, *, only_if_empty: bool) -> None:
+async def reach(url: str) -> None:
+    """Wait for an answer of a server in the environment, connected as the app connects.
+
+    Raises:
+        StartError: there is none within some seconds, or the server refuses the sign-in.
+    """
+    try:
+        await asyncio.to_thread(_ping_as_the_app, url)
+    except PyMongoError as error:
+        raise StartError(
+            f"MongoDB at {masked(url)} cannot be used: {_reason(error)}; start that server or correct MONGODB_URL "
+            "(without MONGODB_URL, an embedded one is used)"
+        ) from None
+
+
+def _ping_as_the_app(url: str) -> None:
+    with connect(url) as client, pymongo.timeout(_PATIENCE_SECONDS):
+        client.admin.command("ping")
+
+
+def _reason(error: PyMongoError) -> str:
+    """Return the driver's reason, without the timeouts and the view of all servers that follow it."""
+    return " ".join(str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0].split())
+
+
+def sizes(url: str, database: str) -> tuple[int, int]:
+    """Return the numbers of users and of holdings, as the server keeps count of them.
+
+    Raises:
+        StartError: the server refuses, or cannot be reached.
+    """
+    try:
+        with connect(url) as client:
+            users, holdings = (client[database][name].estimated_document_count() for name in ("users", "holdings"))
+    except PyMongoError as error:
+        raise StartError(f"the users in MongoDB cannot be counted: {_reason(error)}") from None
+    return users, holdings
+
+
+def seed(url: str, database: str, *, only_if_empty: bool) -> None:
     """Write the sample users.
 
     Raises:
         StartError: the server refuses, or cannot be reached.
     """
     try:
-        await ping(url, _PATIENCE_MILLISECONDS)
-        # From here without a thread: it takes a moment, and a thread could not be stopped by Ctrl-C.
+        # Without a thread: it takes a moment, and a thread could not be stopped by Ctrl-C.
         with MongoClient[dict[str, Any]](url) as client:
             if only_if_empty and client[database]["users"].find_one():
                 return
         seed_sample_users(url, database)
-    except (PyMongoError, ConnectionError) as error:
+    except PyMongoError as error:
         raise StartError(f"the sample data cannot be written to MongoDB: {last_line(error)}") from None
 
 

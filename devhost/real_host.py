@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from devhost.banner import Servers, data_of, tell_console, tell_secret, tell_servers
 from devhost.children import start_child, stop_child
+from devhost.data_dir import held
 from devhost.environment import local_settings
 from devhost.errors import StartError
-from devhost.start import StartOptions, announce_secret, run, servers
+from devhost.start import StartOptions, run, servers
 
 _ADDRESS = "127.0.0.1"
 # The meaning of UseDevelopmentStorage=true: blobs, queues, tables.
@@ -45,16 +47,23 @@ def func(app_dir: Path) -> int:
 async def _serve(options: StartOptions) -> None:
     _check_tools()
     local = local_settings(options.app_dir)
-    async with servers(options, local) as environment, _storage():
-        announce_secret(environment)
-        command = (CORE_TOOLS.command, "start", "--port", str(options.port))
-        host = await start_child(
-            *command, environment=_with_python(environment), cwd=options.app_dir, output=sys.stdout.fileno()
-        )
-        try:
-            raise StartError(f"func exited with code {await host.wait()}")
-        finally:
-            await stop_child(host, grace=_STOP_SECONDS)
+    with held(options.data_dir):
+        async with servers(options, local) as running, _storage():
+            tell_console(f"http://{_ADDRESS}:{options.port}")
+            tell_secret(running.environment)
+            tell_servers(running, data_of(running))
+            await _serve_until_it_ends(options, running)
+
+
+async def _serve_until_it_ends(options: StartOptions, running: Servers) -> None:
+    command = (CORE_TOOLS.command, "start", "--port", str(options.port))
+    host = await start_child(
+        *command, environment=_with_python(running.environment), cwd=options.app_dir, output=sys.stdout.fileno()
+    )
+    try:
+        raise StartError(f"func exited with code {await host.wait()}")
+    finally:
+        await stop_child(host, grace=_STOP_SECONDS)
 
 
 def _check_tools() -> None:

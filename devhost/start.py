@@ -10,19 +10,19 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from devhost import logs
+from devhost.banner import CONSOLE, Servers, data_of, say, tell_console, tell_secret, tell_servers
 from devhost.children import kill_all
-from devhost.data_dir import private_folder
-from devhost.environment import app_environment, local_settings, masked, with_secret
+from devhost.data_dir import held, private_folder
+from devhost.environment import app_environment, local_settings, with_secret
 from devhost.errors import HostEndedError, StartError
 from devhost.host import RunningHost, functions_host
 from devhost.platform_settings import MASTER_KEY
 from devhost.services import Service, embedded_mongodb, embedded_redis
+from settings import SettingsError, mongodb_database
 
-_say = partial(print, flush=True)  # also when piped
 _LAST_PORT = 65_535
 # One Ctrl-C may arrive twice: from the terminal and from make.
 _SAME_SIGNAL_SECONDS = 0.5
@@ -30,7 +30,7 @@ _ADDRESS = "127.0.0.1"
 _OWNER_ONLY = 0o077
 """The mask for files of this process and its children: other users of this machine may not read portfolios."""
 _EXTERNAL = "set in the environment"
-_PAGES = ("api/admin/console", "api/openapi.json", "api/health")
+_PAGES = {"API description": "api/openapi.json", "Health": "api/health"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +112,26 @@ async def _until_signal(serve: Coroutine[None, None, None]) -> None:
 
 async def _serve(options: StartOptions) -> None:
     local = local_settings(options.app_dir)
-    with _listening_socket(options.port) as listener:
-        async with servers(options, local) as environment:
-            host = functions_host(options.app_dir, environment, listener, data_dir=options.data_dir)
-            async with host as running:
-                _announce(running, environment)
+    with held(options.data_dir), _listening_socket(options.port) as listener:
+        async with servers(options, local) as running:
+            host = functions_host(options.app_dir, running.environment, listener, data_dir=options.data_dir)
+            async with host as serving:
+                _announce(serving, running)
                 await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncIterator[dict[str, str]]:
-    """Run MongoDB with sample users and Redis, or use external servers; yield the app's environment.
+async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncIterator[Servers]:
+    """Run MongoDB with sample users and Redis, or use external servers, and yield them.
 
     Raises:
-        StartError: a server does not start, or refuses the sample users.
+        StartError: a server does not start or cannot be reached, or refuses the sample users.
     """
-    # MongoDB first: it locks DATA_DIR, Redis does not.
+    # MongoDB first: it checks DATA_DIR, Redis does not.
     async with _mongodb(options) as mongodb, _redis(options) as redis:
-        for name, service in (("MongoDB", mongodb), ("Redis", redis)):
-            _say(f"{name} at {masked(service.url)}")
-            _say(f"  {service.description}")
         environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
-        only_samples = await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
-        yield with_secret(environment, only_samples=only_samples)
+        only_samples = await _prepare(mongodb, environment, options)
+        yield Servers(with_secret(environment, only_samples=only_samples), mongodb, redis, only_samples)
 
 
 @contextmanager
@@ -159,34 +156,36 @@ def _redis(options: StartOptions) -> AbstractAsyncContextManager[Service]:
     return nullcontext(Service(url, _EXTERNAL)) if url else embedded_redis(options.data_dir)
 
 
-async def _seed(mongodb: Service, database: str, options: StartOptions) -> bool:
+async def _prepare(mongodb: Service, environment: Mapping[str, str], options: StartOptions) -> bool:
     """Write the sample users: to an embedded MongoDB without users, to an external one only on request.
 
     Return whether the data are certainly the sample's: an external database is somebody's own.
     """
-    embedded = mongodb.description != _EXTERNAL
-    if not embedded and not options.seed:
-        return False
-    from devhost.mongodb import holds_only_samples, seed
+    from devhost.mongodb import holds_only_samples, reach, seed
 
-    await seed(mongodb.url, database, only_if_empty=embedded)
+    try:
+        database = mongodb_database(environment)
+    except SettingsError as error:
+        raise StartError(str(error)) from None
+    embedded = mongodb.description != _EXTERNAL
+    if not embedded:
+        await reach(mongodb.url)
+    if embedded or options.seed:
+        seed(mongodb.url, database, only_if_empty=embedded)
     return embedded and holds_only_samples(mongodb.url, database)
 
 
-def announce_secret(environment: Mapping[str, str]) -> None:
-    """Print the admin secret, unless the caller of this program chose it or a vault holds it."""
-    secret = environment.get("ADMIN_SECRET", "")
-    if not secret.strip() or secret == os.environ.get("ADMIN_SECRET") or environment.get("KEY_VAULT_URL"):
-        return
-    _say(f"Development admin secret: {secret}")
-
-
-def _announce(host: RunningHost, environment: Mapping[str, str]) -> None:
+def _announce(host: RunningHost, running: Servers) -> None:
     templates = {route.template for route in host.routes}
-    for path in _PAGES:
+    is_ours = CONSOLE in templates  # this host also runs other apps, which read no users and no prices
+    data = data_of(running) if is_ours else None
+    if is_ours:
+        tell_console(host.base_url)
+    tell_secret(running.environment)
+    tell_servers(running, data)
+    for name, path in _PAGES.items():
         if path in templates:
-            _say(f"  {host.base_url}/{path}")
-    announce_secret(environment)
+            say(f"{name}: {host.base_url}/{path}")
     if not os.environ.get(MASTER_KEY):
-        _say(f"Host master key (/admin API): {host.master_key}")
-    _say(f"Listening on {host.base_url}")
+        say(f"Host master key (/admin API): {host.master_key}")
+    say(f"Listening on {host.base_url}")

@@ -1,6 +1,8 @@
 """The local host in its own process, started and stopped as by a user."""
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ from typing import Any
 
 import httpx
 import psutil
+from secantus import SecantusDBServer
 
 from tests.security.secret_patterns import certain_secrets
 
@@ -23,7 +26,6 @@ ROOT = Path(__file__).parent.parent.parent
 HOST_APP = Path(__file__).parent / "apps" / "host_app"
 OURS = {"MONGODB_URL", "REDIS_URL", "DATA_DIR", "SEED", "PORT", "ADMIN_SECRET", "FUNCTIONS_WORKER_PROCESS_COUNT"}
 MASTER_KEY = "key-of-these-tests"
-NO_SERVICES = {"MONGODB_URL": "mongodb://user:hidden@127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1"}
 _PATIENCE_SECONDS = 30
 
 
@@ -78,6 +80,15 @@ class Host:
         return self.process.wait(_PATIENCE_SECONDS)
 
 
+@functools.cache
+def no_services() -> dict[str, str]:
+    """Return settings with which a host embeds no servers: a start wants a MongoDB that answers, but no Redis."""
+    server = SecantusDBServer(storage_path=":memory:")
+    atexit.register(server.stop)
+    server.start()
+    return {"MONGODB_URL": server.uri, "REDIS_URL": "redis://:hidden@127.0.0.1:1"}
+
+
 def command(app: Path) -> list[str]:
     return [sys.executable, "-m", "devhost", "start", "--script-root", str(app)]
 
@@ -101,7 +112,7 @@ def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Ite
         process = subprocess.Popen(
             command(app),
             cwd=ROOT,
-            env=environment(folder, NO_SERVICES | overrides),
+            env=environment(folder, no_services() | overrides),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -142,7 +153,7 @@ def refused_start(folder: Path, app: Path, **overrides: str) -> subprocess.Compl
     return subprocess.run(
         command(app),
         cwd=ROOT,
-        env=environment(folder, NO_SERVICES | overrides),
+        env=environment(folder, no_services() | overrides),
         capture_output=True,
         text=True,
         timeout=_PATIENCE_SECONDS,

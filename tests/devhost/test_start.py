@@ -17,12 +17,12 @@ from secantus import SecantusDBServer
 from devhost.environment import PUBLISHED_SECRET
 from tests.devhost.harness import (
     HOST_APP,
-    NO_SERVICES,
     ROOT,
     Host,
     command,
     environment,
     eventually,
+    no_services,
     refused_start,
     running_host,
 )
@@ -60,7 +60,7 @@ def test_the_lines_come_in_order_with_passwords_masked(tmp_path: Path) -> None:
     with running_host(tmp_path) as host:
         heads = [line.split(" at ")[0].split(" on ")[0] for line in host.lines if not line.startswith(" ")]
         assert heads == ["MongoDB", "Redis", "Listening"]
-        assert url(host, "MongoDB") == "mongodb://user:***@127.0.0.1:1/"
+        assert url(host, "Redis") == "redis://:***@127.0.0.1:1"
         assert host.lines[-1] == f"Listening on {str(host.client.base_url).rstrip('/')}"
 
 
@@ -249,7 +249,7 @@ def test_a_second_signal_ends_a_slow_stop_at_once(tmp_path: Path) -> None:
 
 def test_a_signal_during_the_start_stops_it_with_exit_code_0(app: Path, tmp_path: Path) -> None:
     add(app, "import time; time.sleep(60)\n")
-    with subprocess.Popen(command(app), env=environment(tmp_path, NO_SERVICES), cwd=ROOT) as process:
+    with subprocess.Popen(command(app), env=environment(tmp_path, no_services()), cwd=ROOT) as process:
         children = eventually(lambda: psutil.Process(process.pid).children())
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
@@ -268,6 +268,25 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         refused = refused_start(tmp_path, HOST_APP, PORT=str(port))
     assert_refused(refused, f"port {port} cannot be used: Address already in use; choose another port with PORT")
+
+
+def test_a_mongodb_that_cannot_be_reached_is_one_line_without_its_password_and_exit_code_1(tmp_path: Path) -> None:
+    refused = refused_start(tmp_path, HOST_APP, MONGODB_URL="mongodb://user:hidden@127.0.0.1:1/shop")
+    assert_refused(
+        refused,
+        "MongoDB at mongodb://user:***@127.0.0.1:1/shop cannot be used: 127.0.0.1:1: [Errno 111] Connection refused; "
+        "start that server or correct MONGODB_URL (without MONGODB_URL, an embedded one is used)",
+    )
+
+
+def test_two_databases_that_differ_are_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    refused = refused_start(
+        tmp_path, HOST_APP, MONGODB_URL="mongodb://user:hidden@127.0.0.1:1/shop", MONGODB_DATABASE="portfolio"
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("MONGODB_DATABASE is not the database that MONGODB_URL names: ")
+    assert refused.stderr.count("\n") == 1
+    assert "hidden" not in refused.stderr
 
 
 def test_an_app_that_refuses_its_settings_is_one_line_and_exit_code_1(app: Path, tmp_path: Path) -> None:
@@ -326,9 +345,10 @@ def test_embedded_servers_keep_their_data_in_data_dir_and_die_with_the_host(tmp_
         if any("redis-server" in line for line in host.lines):
             with redis.Redis.from_url(url(host, "Redis")) as cache:
                 assert cache.get("kept") == b"value"
-        refused = refused_start(tmp_path, HOST_APP, **embedded)
-        assert refused.returncode == 1
-        assert refused.stderr.startswith("embedded MongoDB exited with code 1: "), "a DATA_DIR serves one host"
+        assert_refused(
+            refused_start(tmp_path, HOST_APP, PORT=str(host.client.base_url.port), **embedded),
+            f"DATA_DIR {tmp_path / 'data'} is in use by another start: stop that one, or name another folder",
+        )
         children = host.children()
         assert len(children) == 3, "MongoDB, Redis and a worker"
         host.process.kill()
@@ -337,7 +357,7 @@ def test_embedded_servers_keep_their_data_in_data_dir_and_die_with_the_host(tmp_
 
 def test_an_external_mongodb_is_seeded_only_on_request(app: Path, tmp_path: Path) -> None:
     with SecantusDBServer(storage_path=":memory:") as server, MongoClient[dict[str, object]](server.uri) as mongodb:
-        external = {"MONGODB_URL": server.uri, "MONGODB_DATABASE": "external"}
+        external = {"MONGODB_URL": f"{server.uri.rstrip('/')}/external"}
         with running_host(tmp_path, app, **external):
             assert not mongodb["external"].list_collection_names()
         with running_host(tmp_path, app, SEED="1", **external):

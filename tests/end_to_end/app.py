@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
+from secantus import SecantusDBServer
 
 from tests import real_engine
 from tests.security.secret_patterns import certain_secrets
@@ -134,6 +135,15 @@ def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -
         app.stop(signal.SIGINT)
         assert app.process.returncode == 0, app.log.read_text()
         assert_discreet(app, environment)
+
+
+@contextmanager
+def running_app_without_its_database(folder: Path) -> Iterator[App]:
+    """Run the app; its database answered when it started, and no more."""
+    with ExitStack() as stack:
+        with SecantusDBServer(storage_path=":memory:") as server:
+            app = stack.enter_context(running_app(folder, MONGODB_URL=server.uri))
+        yield app
 
 
 def assert_discreet(app: App, environment: dict[str, str]) -> None:

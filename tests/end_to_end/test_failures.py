@@ -9,12 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import free_port
-from tests.end_to_end.app import BASE, App, running_app
+from tests.end_to_end.app import BASE, App, running_app, running_app_without_its_database
 
 
 def test_without_its_database_the_app_answers_503_and_starts_nothing(tmp_path: Path) -> None:
-    with running_app(tmp_path, MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}") as app:
+    with running_app_without_its_database(tmp_path) as app:
         answers = [app.trigger(), app.client.get(f"{BASE}/analysis-runs")]
         health = app.client.get("/api/health")
     for answer in answers:

@@ -12,7 +12,14 @@ import pytest
 from functions.access.throttling import MOST_FAILURES, WINDOW_SECONDS
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
-from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
+from tests.end_to_end.app import (
+    BASE,
+    BEHIND_TWO_PROXIES,
+    SECRET,
+    App,
+    running_app,
+    running_app_without_its_database,
+)
 from tests.engine import OF_ALL
 
 RUNS = f"{BASE}/analysis-runs"
@@ -187,6 +194,6 @@ def test_the_log_is_read_page_by_page_newest_first(audited: Audited) -> None:
 
 
 def test_without_its_database_a_refusal_is_still_a_refusal(tmp_path: Path) -> None:
-    with running_app(tmp_path, MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}") as app:
+    with running_app_without_its_database(tmp_path) as app:
         assert statuses(app.client, 1, WRONG) == [401]
         assert "A refusal cannot be recorded: " in app.log.read_text()
