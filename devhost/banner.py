@@ -61,19 +61,12 @@ def tell_servers(servers: Servers, data: Data | None) -> None:
 
 
 def data_of(servers: Servers) -> Data:
-    """Return the data that our app will use.
-
-    Raises:
-        StartError: the database refuses, or cannot be reached.
-    """
+    """Return the data that our app will use."""
     # Imported late: slow to import, and not needed by the other apps that run on this host.
-    from devhost.formats import counted
-    from devhost.mongodb import sizes
+    from devhost.mongodb import users_in
     from devhost.newest_price import prices_of
 
-    settings = Settings.from_environment(servers.environment)
-    users, holdings = sizes(servers.mongodb.url, settings.mongodb_database)
-    return Data(
-        f"database {settings.mongodb_database}: {counted(users, 'user')}, {counted(holdings, 'holding')}",
-        prices_of(settings, servers.mongodb.url, datetime.now(UTC).date()),
-    )
+    settings, url = Settings.from_environment(servers.environment), servers.mongodb.url
+    users = users_in(url, settings.mongodb_database)
+    today = datetime.now(UTC).date()
+    return Data(f"database {settings.mongodb_database}: {users}", prices_of(settings, url, today))

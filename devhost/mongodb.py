@@ -1,6 +1,7 @@
 """The host's own use of MongoDB. Imported late: the driver takes as long to import as everything else."""
 
 import asyncio
+import re
 from typing import Any
 
 import pymongo
@@ -9,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from devhost.environment import masked
 from devhost.errors import StartError
+from devhost.formats import counted
 from devhost.logs import last_line
 from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import COLLECTIONS, seed_sample_users
@@ -40,7 +42,7 @@ async def reach(url: str) -> None:
         await asyncio.to_thread(_ping_as_the_app, url)
     except PyMongoError as error:
         raise StartError(
-            f"MongoDB at {masked(url)} cannot be used: {_reason(error)}; start that server or correct MONGODB_URL "
+            f"MongoDB at {masked(url)} cannot be used: {reason_of(error)}; start that server or correct MONGODB_URL "
             "(without MONGODB_URL, an embedded one is used)"
         ) from None
 
@@ -50,23 +52,19 @@ def _ping_as_the_app(url: str) -> None:
         client.admin.command("ping")
 
 
-def _reason(error: PyMongoError) -> str:
-    """Return the driver's reason, without the timeouts and the view of all servers that follow it."""
-    return " ".join(str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0].split())
+def reason_of(error: PyMongoError) -> str:
+    """Return the driver's reason, without the timeouts, servers and whole answers that it repeats after it."""
+    return " ".join(re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0].split())
 
 
-def sizes(url: str, database: str) -> tuple[int, int]:
-    """Return the numbers of users and of holdings, as the server keeps count of them.
-
-    Raises:
-        StartError: the server refuses, or cannot be reached.
-    """
+def users_in(url: str, database: str) -> str:
+    """Return the numbers of users and holdings, as the server keeps count of them, or why they are not known."""
     try:
         with connect(url) as client:
             users, holdings = (client[database][name].estimated_document_count() for name in ("users", "holdings"))
     except PyMongoError as error:
-        raise StartError(f"the users in MongoDB cannot be counted: {_reason(error)}") from None
-    return users, holdings
+        return f"its users cannot be counted: {reason_of(error)}"
+    return f"{counted(users, 'user')}, {counted(holdings, 'holding')}"
 
 
 def seed(url: str, database: str, *, only_if_empty: bool) -> None:

@@ -2,9 +2,12 @@
 
 from datetime import date
 
+from pymongo.errors import PyMongoError
+
 from analysis.price_issues import OLD_WEEKDAYS, weekdays_between
 from analysis.prices import Bars, as_date
 from devhost.formats import counted
+from devhost.mongodb import reason_of
 from market_data.provider import KeyRefused
 from market_data.providers import provider_from
 from settings import KeyName, Settings
@@ -15,10 +18,7 @@ from stores.symbols import PriceStore
 
 def prices_of(settings: Settings, mongodb_url: str, today: date) -> str:
     """Return the source of prices and the newest date of the benchmark, which is the newest date of a run."""
-    if settings.market_data_server:
-        bars, fault = _stored(settings, mongodb_url), "none stored yet: the first run requests them"
-    else:
-        bars, fault = _in_files(settings)
+    bars, fault = _stored(settings, mongodb_url) if settings.market_data_server else _in_files(settings)
     if bars is None:
         return f"{_source(settings)}, {fault}"
     newest = as_date(bars.dates[-1])
@@ -38,12 +38,17 @@ def _source(settings: Settings) -> str:
     return settings.market_data_provider
 
 
-def _stored(settings: Settings, mongodb_url: str) -> Bars | None:
-    """Return the benchmark's stored prices: a request to the source could be one of few a day."""
+def _stored(settings: Settings, mongodb_url: str) -> tuple[Bars | None, str]:
+    """Return the benchmark's stored prices, or why there are none; a request could be one of the few of a day."""
     symbol = settings.benchmark_symbol
-    with connect(mongodb_url) as client:
-        history = PriceStore(own_database(client, settings.mongodb_database)).load([symbol]).get(symbol)
-    return history.bars if history and len(history.bars.dates) else None
+    try:
+        with connect(mongodb_url) as client:
+            history = PriceStore(own_database(client, settings.mongodb_database)).load([symbol]).get(symbol)
+    except PyMongoError as error:
+        return None, f"the stored ones cannot be read: {reason_of(error)}"
+    if history is None or not len(history.bars.dates):
+        return None, "none stored yet: the first run requests them"
+    return history.bars, ""
 
 
 def _in_files(settings: Settings) -> tuple[Bars | None, str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.prices import Bars
+from devhost.mongodb import users_in
 from devhost.newest_price import prices_of
 from devhost.sample_data import SAMPLE_USERS
 from settings import Settings
@@ -94,3 +95,9 @@ def test_of_a_server_the_stored_prices_are_told_and_no_request_is_sent(
     bars = Bars(dates=days, close=np.array([1.0, 2.0]), adj_close=np.array([1.0, 2.0]))
     PriceStore(database).save({"SPY": History("alpaca", date(2026, 1, 2), date(2026, 11, 25), bars)})
     assert told(mongodb_url, **settings) == "alpaca, SPY up to 2026-11-25"
+
+
+def test_what_the_database_refuses_is_told_and_does_not_end_the_start(mongodb_url: str) -> None:
+    name = "x" * 64
+    reason = f"Invalid database name: '{name}'. Database names must be at most 63 characters."
+    assert users_in(mongodb_url, name) == f"its users cannot be counted: {reason}"
