@@ -37,6 +37,13 @@ _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
 pages = Api()
 
 
+@pages.route("GET", "api", public=True)
+def console_redirect() -> func.HttpResponse:
+    """Lead anyone at the root of the app's own routes to the admin page; ``/`` itself is the platform's."""
+    headers = {"Location": "/api/admin/console"}
+    return func.HttpResponse(status_code=HTTPStatus.FOUND, headers=headers)
+
+
 @pages.route("GET", "api/admin/console", public=True)
 def console(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return the admin page, or instructions to build it."""

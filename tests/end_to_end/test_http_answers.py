@@ -142,6 +142,9 @@ OPEN = [
         ask(OPENAPI, b'If-None-Match: "a"', b"If-None-Match: {openapi_etag}"),
         App(304, NO_CONTENT),
     ),
+    Row("root", ask("/api"), App(302, {"location": CONSOLE, "cache-control": "no-store"})),
+    Row("root with a slash", ask("/api/"), App(302, {"location": CONSOLE})),
+    Row("root by POST", ask("/api", method="POST", body=b"{}"), Problem(405, "method-not-allowed")),
     Row("any description known", ask(OPENAPI, b"If-None-Match: *"), App(304, NO_CONTENT)),
     Row("description changed", ask(OPENAPI, b'If-None-Match: "other"'), App(200, {}, b'{"openapi"')),
 ]
@@ -291,7 +294,7 @@ PATHS = [
     Row("of an unknown run", ask(f"{STATUS}/run_20200101_000000_abcd", SIGNED), NO_RUN),
     Row("of a disabled function", ask(f"{RUN}/portfolios/someone/earlier", SIGNED), Platform(404)),
     Row("that does not exist", ask("/api/unknown", SIGNED), Platform(404)),
-    Row("that is a prefix of others", ask("/api"), Platform(404)),
+    Row("that is a prefix of others", ask("/api/admin"), Platform(404)),
     Row("of an icon", ask("/favicon.ico"), Platform(404)),
 ]
 LIMITS = [
