@@ -127,3 +127,12 @@ def test_a_run_shows_the_price_warnings_of_the_whole_run(admin: Visitor, run_id:
     shown = region(admin, "Market data").get_by_role("listitem")
     for symbol, issue in zip(("SP500", "All symbols"), issues, strict=False):
         expect(shown.filter(has_text=issue["text"])).to_contain_text(symbol)
+
+
+def test_prices_that_end_long_ago_are_told_beside_their_date(admin: Visitor, run_id: str) -> None:
+    (issue,) = [issue for issue in admin.site.app.status(run_id)["price_issues"] if issue["kind"] == "old_prices"]
+    for path in ("/runs", f"/runs/{run_id}", f"/runs/{run_id}/portfolios/ada-allrounder"):
+        admin.go(path)
+        told = admin.page.get_by_title(issue["text"]).first
+        expect(told).to_have_text("Old prices")
+        expect(told.locator("..")).to_contain_text("28 Dec 2022")

@@ -2,10 +2,10 @@
 
 import { api, isMissing } from "../api/client";
 import type { Check, DataQuality, Report, Valuation } from "../api/types";
-import { count, counted, date, money, percent, signedPercent } from "../format";
+import { count, counted, money, percent, signedPercent } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Tone } from "../ui/parts";
-import { PriceIssues } from "../ui/price-issues";
+import { AsOf, PriceIssues } from "../ui/price-issues";
 import { once, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
 import { CHECK_STATUS, hypothetical, RULES, reasonOf, unpricedReason } from "../words/reports";
@@ -47,7 +47,9 @@ function About({ report }: { report: Report }) {
     <>
       <Badge tone={tone}>{label}</Badge>
       {report.valuation && !report.valuation.complete && <Badge tone="warning">Incomplete</Badge>}
-      <span>As of {date(report.as_of)}</span>
+      <span>
+        As of <AsOf day={report.as_of} issues={report.data_quality?.price_issues ?? []} />
+      </span>
     </>
   );
 }

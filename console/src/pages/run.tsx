@@ -9,7 +9,7 @@ import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, Time } from "../ui/parts";
-import { PriceIssues } from "../ui/price-issues";
+import { AsOf, PriceIssues } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { durationOf, isActive, PHASES, sourceOf, stateOf, titleOf } from "../words/runs";
@@ -187,7 +187,9 @@ function Outcome({ run }: { run: Run }) {
           </a>
         )}
       </Fact>
-      <Fact label="As of">{date(run.as_of)}</Fact>
+      <Fact label="As of">
+        <AsOf day={run.as_of} issues={run.price_issues} />
+      </Fact>
       <Fact label="Duration">{isActive(run) ? <Elapsed run={run} /> : duration(durationOf(run))}</Fact>
     </dl>
   );

@@ -3,10 +3,11 @@
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
 import type { Run } from "../api/types";
-import { count, date, duration } from "../format";
+import { count, duration } from "../format";
 import { links } from "../router";
 import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
+import { AsOf } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
 import { durationOf, isActive, sourceOf, stateOf } from "../words/runs";
 
@@ -97,7 +98,7 @@ function RunRow({ run }: { run: Run }) {
         {sourceOf(run)}
       </td>
       <td class="number optional" data-label="As of">
-        {date(run.as_of)}
+        <AsOf day={run.as_of} issues={run.price_issues} />
       </td>
       <td class="number" data-label="Users">
         {count(run.users_to_analyze)}

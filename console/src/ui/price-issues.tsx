@@ -1,7 +1,22 @@
-/** What there is to say about prices, by symbol. */
+/** What there is to say about prices, by symbol and beside their date. */
 
 import type { SymbolIssue } from "../api/types";
-import { counted } from "../format";
+import { counted, date } from "../format";
+
+/** The newest date of prices, and whether it is long ago. */
+export function AsOf({ day, issues }: { day: string | null; issues: SymbolIssue[] }) {
+  const old = issues.find((issue) => issue.kind === "old_prices");
+  return (
+    <>
+      {date(day)}
+      {old && (
+        <span class="tag" title={old.text}>
+          Old prices
+        </span>
+      )}
+    </>
+  );
+}
 
 export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIssue[]; all?: number }) {
   if (!issues.length) {
