@@ -175,6 +175,67 @@ def test_tools_installed_for_tests_are_excluded_from_the_repository_and_the_pack
     assert "/build" in (ROOT / ".funcignore").read_text().splitlines()
 
 
+def installed_by(verb: str, venv: Path) -> list[str]:
+    """Return the requirement files that a verb installs, in order, where nothing is installed yet."""
+    command = ["make", "--dry-run", verb, f"VENV={venv}"]  # one that does not exist
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return re.findall(r"^scripts/install \S+ (\S+)$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("verb", ["demo", "start"])
+def test_the_first_verbs_install_only_what_runs_the_app(tmp_path: Path, verb: str) -> None:
+    assert installed_by(verb, tmp_path / "venv") == ["requirements-local.txt"]
+
+
+@pytest.mark.parametrize("verb", ["test", "check"])
+def test_the_verbs_of_a_developer_install_the_rest_too(tmp_path: Path, verb: str) -> None:
+    assert installed_by(verb, tmp_path / "venv") == ["requirements-local.txt", "requirements-dev.txt"]
+
+
+# A stand-in for the Python of an environment, as pip writes.
+PIP = """#!/usr/bin/env bash
+for number in {1..12}; do echo "Collecting package$number==1.0"; done
+echo "Installing collected packages: many"
+echo "ERROR: the index is not there" >&2
+exit EXIT
+"""
+
+
+def install(folder: Path, exit_code: int) -> subprocess.CompletedProcess[str]:
+    """Install twelve packages with a stand-in for pip; nothing is a terminal."""
+    environment = programs(folder / "bin")
+    for name in ("tail", "tee"):
+        (folder / "bin" / name).symlink_to(shutil.which(name) or "")
+    python = folder / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PIP.replace("EXIT", str(exit_code)))
+    python.chmod(0o755)
+    requirements = folder / "requirements.txt"
+    requirements.write_text("".join(f"package{number}==1.0\n" for number in range(1, 13)))
+    command = [ROOT / "scripts" / "install", folder / "venv", requirements]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_installation_shows_its_progress(tmp_path: Path) -> None:
+    done = install(tmp_path, 0)
+    *progress, last = done.stderr.splitlines()
+    assert progress == [
+        "Installing 12 packages ...",
+        "Fetching packages: 10 of 12",
+        f"Writing 12 packages to {tmp_path}/venv ...",
+    ]
+    assert re.fullmatch(r"Installed 12 packages in \d+ s\.", last)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_failed_installation_shows_the_end_of_the_output_and_fails(tmp_path: Path) -> None:
+    done = install(tmp_path, 1)
+    assert done.returncode == 1
+    *_, reason, remedy = done.stderr.splitlines()
+    assert reason == "ERROR: the index is not there"
+    assert remedy.endswith(f"could not be installed: {tmp_path}/venv/install.log has the whole output.")
+
+
 CI = (ROOT / ".ci" / "run").read_text()
 
 
@@ -204,6 +265,6 @@ def test_ci_uses_the_tools_beside_the_checkout_and_an_executable_engine(tmp_path
     assert ci(tmp_path) == [f"test {variables}", f"check {variables}"]
 
 
-@pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package", "ensure-azurite"])
+@pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package", "ensure-azurite", "setup", "install"])
 def test_a_script_has_no_syntax_error(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / "scripts" / script], check=True)  # noqa: S607
