@@ -35,7 +35,7 @@ _START_SECONDS = 90.0
 _RUN_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-_WIDTH_OF_A_FILE = 100
+_WIDTH_OF_A_FILE, _WIDEST = 80, 100
 _LOG_LINES_SHOWN = 12
 # Settings of the user's shell that must not change the demo.
 _NOT_INHERITED = (
@@ -44,6 +44,13 @@ _NOT_INHERITED = (
     "MARKET_DATA_PROVIDER", "PRICES_DIR", "BENCHMARK_SYMBOL", "RISK_FREE_RATE",
     "ANALYSIS_LOOKBACK_DAYS", "ANALYSIS_MIN_SUCCESS_RATE",
 )  # fmt: skip
+_NEXT = """All services stopped. What next:
+  make start
+      the app and its admin console with this sample, until Ctrl-C
+  MONGODB_URL=mongodb://... PRICES_DIR=folder make start
+      the same with your own data: docs/own-data.md
+  make test
+      every test; it first installs what the tests need"""
 # Several pages of users, so that progress is visible; any free port.
 _OURS = {"PORT": "0", "ANALYSIS_PAGE_SIZE": "5"}
 
@@ -115,6 +122,7 @@ class AdminApi:
 def main() -> int:
     """Run the demo and return the exit code."""
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
+    console.width = min(console.width, _WIDEST)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
@@ -135,6 +143,7 @@ def _interrupt(*_: object) -> None:
 def _demonstrate(console: Console) -> None:
     secret = local_settings(_APP).get("ADMIN_SECRET", "")
     console.print("Starting the app with embedded MongoDB and Redis and sample users ...")
+    console.print("Some of these users are broken on purpose: see the special cases below.")
     with _running_app() as base_url, AdminApi(base_url, secret) as api:
         console.print(f"App listening on {base_url}", highlight=False)
         run_id, status_url = api.start_run()
@@ -145,7 +154,8 @@ def _demonstrate(console: Console) -> None:
         if run["status"] not in ("completed", "completed_with_errors"):
             raise DemoFailed(" ".join(["The run did not complete.", *(error["error"] for error in run["errors"])]))
         _show_portfolios(console, api, run)
-    console.print("\nAll services stopped. To explore the app yourself: make start", highlight=False)
+    console.print()
+    console.print(_NEXT, highlight=False)
 
 
 def _show_portfolios(console: Console, api: AdminApi, run: Document) -> None:
@@ -174,16 +184,16 @@ def _run_of_other_users(api: AdminApi, reports: Sequence[Document]) -> Document 
 
 
 def _watch(console: Console, states: Iterator[Document]) -> Document:
-    """Show the progress of a run, as a bar in a terminal, else as one line per step; return its last state."""
+    """Show the progress of a run, as a bar in a terminal that can, else as one line per step; return its last state."""
     run: Document = {}
     shown = ""
-    columns = (TextColumn("{task.description:<36}"), BarColumn(bar_width=40), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    columns = (TextColumn("{task.description:<36}"), BarColumn(bar_width=30), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_interactive) as progress:
         bar = progress.add_task("Waiting to start", total=1.0)
         for run in states:
             share, label = progress_of(run)
             progress.update(bar, completed=share, description=label)
-            if label != shown and not console.is_terminal:
+            if label != shown and not console.is_interactive:
                 console.print(f"  {label}", highlight=False)
             shown = label
     return run

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from devhost.demo_advice import render_decisions, render_order_plan
-from devhost.demo_report import STATUS_STYLES, Document
+from devhost.demo_report import STATUS_STYLES, Document, age_of
 from devhost.formats import count, money, number, percent, percent_of_hundred, words
 
 type _Lines = tuple[tuple[str, str, Callable[[Any], Text]], ...]
@@ -89,7 +89,6 @@ _HOLDING: _Lines = (
     ("market_value", "Value", money),
     ("weight", "Weight", percent),
     ("unrealized_pl_pct", "Gain", percent_of_hundred),
-    ("return_21d", "21d", _gain),
     ("return_252d", "252d", _gain),
     ("annual_volatility", "Vol.", percent),
     ("beta", "Beta", number),
@@ -111,15 +110,18 @@ _SCENARIOS = {
 def render_portfolio(report: Document) -> RenderableType:
     """Return every part of the report of an analyzed portfolio."""
     figures = Table.grid(expand=True, padding=(0, 2))
-    for _ in range(3):
+    for _ in range(2):
         figures.add_column(ratio=1)
     figures.add_row(
-        Group(_figures("Valuation", report["valuation"], _VALUATION), _figures("Tail risk", report["risk"], _TAILS)),
         Group(
+            _figures("Valuation", report["valuation"], _VALUATION),
             _figures("Backtest", report["performance"], _PERFORMANCE),
             _figures("Diversification", report["diversification"], _DIVERSIFICATION),
         ),
-        _figures("Risk (backtest)", report["risk"], _RISK),
+        Group(
+            _figures("Risk (backtest)", report["risk"], _RISK),
+            _figures("Tail risk (backtest)", report["risk"], _TAILS),
+        ),
     )
     parts = (
         _banner(report),
@@ -141,6 +143,8 @@ def render_portfolio(report: Document) -> RenderableType:
 def _banner(report: Document) -> RenderableType:
     """Return what the figures below stand for."""
     lines = []
+    if age := age_of(report["data_quality"]["price_issues"]):
+        lines.append(Text(f"Prices as of {report['as_of']} {age}", style="yellow"))
     if not report["valuation"]["complete"]:
         unpriced = [holding["symbol"] for holding in report["holdings"] if holding["reason"]]
         text = f"Incomplete: no price for {', '.join(unpriced)}. No total includes what has no price."
@@ -170,7 +174,7 @@ def _holdings(holdings: Iterable[Document]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, expand=True)
     table.add_column("Symbol", no_wrap=True)
     for _, heading, _shape in _HOLDING:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", overflow="fold")  # a cut figure would be another one
     for holding in sorted(holdings, key=lambda held: -abs(held["market_value"] or 0)):
         shown = (shape(holding[member]) for member, _, shape in _HOLDING)
         table.add_row(Text(holding["symbol"], style="yellow" if holding["reason"] else ""), *shown)

@@ -55,7 +55,7 @@ def render_run(run: Document) -> RenderableType:
     grid.add_column(style="bold")
     grid.add_row("Run", run["run_id"])
     grid.add_row("Outcome", Text(_words(run["status"]), style=STATUS_STYLES[run["status"]]))
-    grid.add_row("Prices as of", run["as_of"] or "-")
+    grid.add_row("Prices as of", " ".join(filter(None, [run["as_of"] or "-", age_of(run["price_issues"])])))
     grid.add_row(
         "Users",
         f"{run['users_to_analyze']:,} planned: {run['users_analyzed']:,} analyzed, {run['users_skipped']:,} skipped, "
@@ -73,12 +73,18 @@ def render_run(run: Document) -> RenderableType:
     return Panel(grid, title="Run summary", title_align="left")
 
 
+def age_of(issues: Sequence[Document]) -> str:
+    """Return what is to be said beside the date of the prices; nothing if they are new."""
+    is_old = any(issue["kind"] == "old_prices" for issue in issues)
+    return "(long ago: the sample ends there on purpose)" if is_old else ""
+
+
 def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
     """Return a table of all portfolios of a run."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("User", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    for heading in ("Market value", "Vol.", "Drawdown", "VaR 95%", "Breach", "Warning", "Unknown"):
+    for heading in ("Value", "Vol.", "Drawdown", "VaR", "Breach", "Warn", "Unk."):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         status = "incomplete" if summary["complete"] is False else summary["status"]
@@ -93,8 +99,9 @@ def render_portfolios(summaries: Sequence[Document]) -> RenderableType:
             _count(summary["warnings"], "warning"),
             _count(summary["unknowns"], "unknown"),
         )
-    hypothetical = Text("Volatility, drawdown and VaR: a backtest of today's holdings.", style="dim")
-    return Group(Text("All portfolios", style="bold"), table, hypothetical)
+    legend = Text("Volatility, drawdown and VaR (95%, 1 day): a backtest of today's holdings.", style="dim")
+    checks = Text("Breach, Warn, Unk.: checks with a breach, a warning, an unknown outcome.", style="dim")
+    return Group(Text("All portfolios", style="bold"), table, legend, checks)
 
 
 def render_remarks(run: Document, reports: Sequence[Document], not_planned: Document | None) -> RenderableType:

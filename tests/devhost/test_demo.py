@@ -1,9 +1,15 @@
 """The demo as a child process, with its output in a file."""
 
+import contextlib
+import fcntl
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,8 +60,45 @@ def test_the_demo_reports_on_every_sample_user_and_on_one_portfolio_in_full(tmp_
         assert user.user_id in output
     for title in ("Run summary", "All portfolios", "Special cases", "as of 2022-12-28"):
         assert title in output
-    assert max(map(len, output.splitlines())) <= 100
+    assert "Some of these users are broken on purpose" in output
+    assert "Prices as of  2022-12-28 (long ago: the sample ends there on purpose)" in output
+    assert max(map(len, output.splitlines())) <= 80
+    assert "…" not in output
     assert output.replace("\n", "").isprintable()
+    commands = [line.strip() for line in output.partition("What next:")[2].splitlines()[1::2]]
+    assert commands == ["make start", "MONGODB_URL=mongodb://... PRICES_DIR=folder make start", "make test"]
+
+
+def output_in_a_terminal(kind: str, columns: int) -> str:
+    """Return what a terminal of this kind and width receives from the demo, without line ends."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+    command = [sys.executable, "-m", "devhost.demo"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment | {"TERM": kind}, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        received = b""
+        with contextlib.suppress(OSError):  # of Linux, at the end
+            while part := os.read(ours, 65_536):
+                received += part
+        os.close(ours)
+    assert process.returncode == 0
+    return received.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_that_can_show_nothing_but_text_gets_text_of_80_columns() -> None:
+    output = output_in_a_terminal("dumb", 80)
+    assert output.replace("\n", "").isprintable()
+    assert max(map(len, output.splitlines())) <= 80
+    assert "\n  Done\n" in output
+
+
+def test_a_terminal_of_80_columns_shows_a_bar_and_whole_lines() -> None:
+    output = output_in_a_terminal("xterm-256color", 80)
+    assert "━" in output
+    assert "…" not in output
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_failed_step_is_shown_with_the_last_lines_of_the_app(tmp_path: Path) -> None:
