@@ -63,9 +63,14 @@ class Place:
         """Return the place as an entry writes it."""
         return shown((self.collection, *self.inside)) + _SIGN_OF[self.form]
 
+    def path_of(self, name: str) -> Path:
+        """Return the path of a field, from the document that is stored if it is the key of what is inside."""
+        return self.paths.get(name, self.key if name == FIELDS_OF[self.name][0] else ())
+
     def described_field(self, name: str) -> str:
-        """Return the field of a document as an entry writes its path."""
-        return shown(self.paths[name]) if name in self.paths else f"the key in {self.described}"
+        """Return the field as an entry writes its path."""
+        path = self.path_of(name)
+        return shown(path) if path or name in self.paths else f"the key in {self.described}"
 
 
 def shown(path: Path) -> str:

@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fields import Path, Place, shown
+from fields import FIELDS_OF, Path, Place, shown
 from stores.mongo import Document
 
-_ABSENT = object()
+ABSENT = object()
+"""The value of a field that is not there."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _WANTED_KINDS = {"object": "an object", "array": "an array", "map": "an object"}
 _LIKELY = {
-    "user_id": ("userid", "user", "uid", "owner", "ownerid", "customerid", "accountid", "id", "_id"),
+    "user_id": ("userid", "user", "uid", "owner", "ownerid", "customerid", "accountid"),
     "symbol": ("symbol", "ticker", "tickersymbol", "instrument", "security", "stock", "asset", "code"),
     "quantity": ("quantity", "shares", "qty", "units", "amount", "position", "size", "count"),
     "avg_price": ("avgprice", "averageprice", "averagecost", "avgcost", "purchaseprice", "buyprice", "entryprice"),
@@ -43,7 +44,7 @@ def documents_in(place: Place, stored: Document) -> list[Document]:
 def rows_in(place: Place, stored: Document) -> Iterator[tuple[str, object]]:
     """Yield the documents of the place as they are stored, each with its key in a map."""
     inside = value_at(stored, place.inside) if place.inside else stored
-    if inside is _ABSENT or inside is None:
+    if inside is ABSENT or inside is None:
         return
     if place.form in ("documents", "object") and isinstance(inside, dict):
         yield "", inside
@@ -62,25 +63,36 @@ def value_at(stored: object, path: Path) -> object:
     value = stored
     for depth, name in enumerate(path):
         if value is None:
-            return _ABSENT
+            return ABSENT
         if not isinstance(value, dict):
             return Obstacle(f"`{shown(path[:depth])}` is {_kind(value)}, not an object")
-        value = value.get(name, _ABSENT)
-        if value is _ABSENT:
-            return _ABSENT
+        value = value.get(name, ABSENT)
+        if value is ABSENT:
+            return ABSENT
     return value
 
 
 def missing(place: Place, field: str, rows: Sequence[object]) -> str:
     """Return the sentence about a missing field, with the names in the ``rows`` that may be meant."""
     text = f"no field `{place.described_field(field)}`"
-    lacking = [row for row in rows if value_at(row, place.paths.get(field, ())) is _ABSENT]
+    lacking = [row for row in rows if value_at(row, place.path_of(field)) is ABSENT]
     likely = [name for row in lacking if (name := likely_name(field, row))]
     others = [name for row in lacking if isinstance(row, dict) for name in row if _PLAIN_NAME.fullmatch(name)]
-    names = list(dict.fromkeys(likely[:1] or [name for name in others if name not in ("_id", "user_id")]))
+    taken = {"_id", "user_id", *(path[0] for own, path in place.paths.items() if path and own != field)}
+    names = list(dict.fromkeys(likely[:1] or [name for name in others if name not in taken]))
     if not names:
         return text
     return f"{text}; the document has {', '.join(f'`{name}`' for name in names[:_MOST_NAMES])}: set FIELDS"
+
+
+def likely_place(stored: Document) -> str | None:
+    """Return the place inside a user's document that looks like holdings, as an entry writes it after ``users.``."""
+    for name, own in stored.items():
+        rows = own if isinstance(own, list) else list(own.values()) if isinstance(own, dict) else []
+        fields = ("symbol", "quantity") if isinstance(own, list) else ("quantity",)
+        if rows and _PLAIN_NAME.fullmatch(name) and all(likely_name(field, row) for field in fields for row in rows):
+            return f"{name}[]" if isinstance(own, list) else f"{name}{{}}"
+    return None
 
 
 def likely_name(field: str, row: object) -> str | None:
@@ -92,19 +104,19 @@ def likely_name(field: str, row: object) -> str | None:
     by_form: dict[str, str] = {}
     for path, last in names.items():
         if all(map(_PLAIN_NAME.fullmatch, path.split("."))):
-            by_form.setdefault(last.lower().replace("_", "") if last != "_id" else last, path)
+            by_form.setdefault(last.lower().replace("_", ""), path)
     return next((by_form[form] for form in _LIKELY.get(field, ()) if form in by_form), None)
 
 
 def _renamed(place: Place, key: str, row: object) -> Document:
     """Return the row with the app's names."""
     if isinstance(row, Obstacle):
-        return dict.fromkeys(place.paths, row)
+        return dict.fromkeys(FIELDS_OF[place.name], row)
     document: Document = {}
     for field, path in place.paths.items():
         if path and not isinstance(row, dict):
             document[field] = Obstacle(f"an element of {place.described} is {_kind(row)}, not an object")
-        elif (value := value_at(row, path)) is not _ABSENT:
+        elif (value := value_at(row, path)) is not ABSENT:
             document[field] = value
     if place.form == "map" and "symbol" not in place.paths:
         document["symbol"] = key

@@ -108,6 +108,23 @@ def lacking(documents: UserDocuments) -> set[str]:
     return {collection for collection, lacks in found.items() if lacks}
 
 
+def refusal(collection: str, document: Document, absent: Absent = absent_field) -> str | None:
+    """Return why a document is left out, or its user, in the words that runs have for it; ``None`` if it is read."""
+    if collection == "holdings":
+        _, invalid = _holdings([document], str, absent)
+        return invalid[0].reason if invalid else None
+    if collection == "watchlist":
+        readable = is_symbol(document.get("symbol"))
+        return None if readable else _fault(collection, document, "symbol", "symbol is not one", absent)
+    if collection == "accounts":
+        try:
+            _accounts([document])
+        except _Unreadable as error:
+            return str(error)
+        return absent(collection, "cash") if _has_no_amount(document) else None
+    return None if is_active(document) is not None else "is_active is neither true nor false"
+
+
 def read_instruments(documents: Iterable[Document], symbols: Sequence[str]) -> dict[str, Instrument]:
     """Return the instruments by symbol; of several spellings of a share, that of ``symbols`` counts."""
     share_of = {spelling: symbol for symbol in symbols for spelling in spellings(symbol)}

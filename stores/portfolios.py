@@ -141,7 +141,7 @@ class PortfolioStore(Indexed):
             for user_id, documents in groups.items():
                 found[name][user_id] += documents
         of_users = [(id_, UserDocuments(*[own.get(id_, ()) for own in found.values()])) for id_ in user_ids]
-        portfolios = [_read(user_id, documents, self._spelling, self._absent({})) for user_id, documents in of_users]
+        portfolios = [_read(user_id, documents, self._spelling, self.absent({})) for user_id, documents in of_users]
         for position, absent in self._explained(of_users, portfolios):
             portfolios[position] = _read(*of_users[position], self._spelling, absent)
         return portfolios
@@ -157,6 +157,10 @@ class PortfolioStore(Indexed):
         """Return the documents of a collection that are in stored ones, with the app's names."""
         place = self.fields[name]
         return stored if place.is_plain else (document for one in stored for document in documents_in(place, one))
+
+    def absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
+        """Return the sentences about missing fields of a user with these stored documents by collection."""
+        return lambda name, field: missing(self.fields[name], field, rows.get(name, ()))
 
     def _all_active(self) -> Iterator[list[str]]:
         types = self._users.types(now=True)
@@ -222,10 +226,6 @@ class PortfolioStore(Indexed):
                 groups[stored["user_id"]] += documents_in(place, stored)
         return groups
 
-    def _absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
-        """Return the sentences about missing fields of a user with these stored documents by collection."""
-        return lambda name, field: missing(self.fields[name], field, rows.get(name, ()))
-
     def _explained(
         self, of_users: Sequence[tuple[str, UserDocuments]], portfolios: Sequence[Portfolio | InvalidPortfolio]
     ) -> Iterator[tuple[int, Absent]]:
@@ -245,7 +245,7 @@ class PortfolioStore(Indexed):
             for lot in self.collections[name].of_users(ids, None, _MOST[name], spans=False):
                 for stored in lot:
                     rows[stored["user_id"]][name] += [row for _, row in rows_in(self.fields[name], stored)]
-        yield from ((position, self._absent(rows[of_users[position][0]])) for position in some)
+        yield from ((position, self.absent(rows[of_users[position][0]])) for position in some)
 
 
 def _read(user_id: str, documents: UserDocuments, spelling: Spelling, absent: Absent) -> Portfolio | InvalidPortfolio:
