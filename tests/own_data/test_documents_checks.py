@@ -87,7 +87,7 @@ def test_users_without_the_field_of_their_id_are_told_what_they_have(database: D
 def test_holdings_inside_the_users_documents_are_proposed_only_where_there_are_no_others(
     database: DocumentDatabase,
 ) -> None:
-    users = [
+    users: list[Mapping[str, Any]] = [
         {"user_id": "u", "positions": [{"ticker": "AAPL", "shares": 1}], "tags": ["a"], "empty": []},
         {"user_id": "v", "book": {"AAPL": {"qty": 1}}},
     ]
