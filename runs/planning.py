@@ -150,6 +150,8 @@ class _Planner:
     def _users(self) -> Iterable[str]:
         if self.is_of_all_users:
             self._tell_id_types()
+            for entry in self._portfolios.entries_without_use():
+                _log.warning("FIELDS may be wrong: none of the first documents has what %s says", entry)
         for found in self._portfolios.active_user_ids(self._requested):
             user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
             self._strange += len(found) - len(user_ids)

@@ -35,6 +35,8 @@ class CollectionCheck:
     examples: tuple[str, ...]
     """Some ids without a match, in the order of their texts."""
     proposals: Mapping[str, int]
+    unused: tuple[str, ...]
+    """The entries of ``FIELDS`` whose path is in none of the first documents."""
 
     @property
     def accepted(self) -> int:
@@ -67,8 +69,9 @@ def check_documents(store: PortfolioStore) -> list[CollectionCheck]:
         tallies["holdings"].proposals.update({f"holdings=users.{place}": count for place, count in places.items()})
     if owners and not owners & users and owners & documents_of_users:
         tallies["users"].proposals["users.user_id=_id"] = len(owners & documents_of_users)
+    unused = store.entries_without_use()
     return [
-        _check(store, name, tally, users - owners if name == "users" else tally.ids - users)
+        _check(store, name, tally, unused, users - owners if name == "users" else tally.ids - users)
         for name, tally in tallies.items()
     ]
 
@@ -110,7 +113,7 @@ def _proposed(name: str, field: str, row: object) -> Iterator[str]:
         yield f"{name}.{field}={likely}"
 
 
-def _check(store: PortfolioStore, name: str, tally: _Tally, without: set[str]) -> CollectionCheck:
+def _check(store: PortfolioStore, name: str, tally: _Tally, unused: list[str], without: set[str]) -> CollectionCheck:
     return CollectionCheck(
         name=name,
         place=store.fields[name].described,
@@ -120,4 +123,5 @@ def _check(store: PortfolioStore, name: str, tally: _Tally, without: set[str]) -
         without_match=len(without),
         examples=tuple(sorted(without)[:_MOST_EXAMPLES]),
         proposals=dict(tally.proposals.most_common()),
+        unused=tuple(entry for entry in unused if re.match(rf"{name}[.=]", entry)),
     )

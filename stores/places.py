@@ -72,6 +72,16 @@ def value_at(stored: object, path: Path) -> object:
     return value
 
 
+def unused_entries(place: Place, stored: Sequence[Document]) -> list[str]:
+    """Return the entries of ``FIELDS`` for this place whose path is in none of the documents, if there are some."""
+    rows = [row for one in stored for _, row in rows_in(place, one)]
+    if stored and not rows:
+        return [f"{place.name}={place.described}"]
+    paths = [(field, path) for field, path in place.paths.items() if path != (field,)]
+    unused = [field for field, path in paths if rows and all(value_at(row, path) is ABSENT for row in rows)]
+    return [f"{place.name}.{field}={place.described_field(field)}" for field in unused]
+
+
 def missing(place: Place, field: str, rows: Sequence[object]) -> str:
     """Return the sentence about a missing field, with the names in the ``rows`` that may be meant."""
     text = f"no field `{place.described_field(field)}`"

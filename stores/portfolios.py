@@ -19,7 +19,7 @@ from stores.backend import BackendCollection, Names
 from stores.ids import TEXT, IdType, typed
 from stores.indexes import Indexed, Indexes
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase
-from stores.places import documents_in, missing, needed_names, rows_in
+from stores.places import documents_in, missing, needed_names, rows_in, unused_entries
 from stores.portfolio_documents import (
     FIELDS_OF_INSTRUMENTS,
     MOST_ACCOUNTS,
@@ -39,6 +39,7 @@ from stores.portfolio_documents import (
 
 COLLECTIONS = tuple(FIELDS_OF)
 _USERS_PER_QUERY = 1_000
+_SAMPLE = 100
 _MOST = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
 _OF_SYMBOLS = {"holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",)}
 _OF_PORTFOLIOS = {"users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"), **_OF_SYMBOLS}
@@ -107,6 +108,15 @@ class PortfolioStore(Indexed):
     def id_types(self) -> dict[str, list[str]]:
         """Return the types of users' ids in each collection."""
         return {name: [kind.name for kind in self.collections[name].types(now=True)] for name in _OF_PORTFOLIOS}
+
+    def entries_without_use(self) -> list[str]:
+        """Return the entries of ``FIELDS`` whose path is in none of the first documents."""
+        unused = []
+        for collection, names in self.names().items():
+            renamed = [self.fields[name] for name in sorted(names) if not self.fields[name].is_plain]
+            stored = collection.documents.find().limit(_SAMPLE).to_list() if renamed else []
+            unused += [entry for place in renamed for entry in unused_entries(place, stored)]
+        return unused
 
     def count_without_user_id(self) -> int:
         """Return the number of user documents without a usable id, which cannot be analyzed."""

@@ -98,3 +98,18 @@ def test_holdings_inside_the_users_documents_are_proposed_only_where_there_are_n
     assert found.proposals == {"holdings.quantity=shares": 1}
     holdings = [{"user_id": "u", "symbol": "AAPL", "quantity": 1, "average_cost": 5}]
     assert checks(database, holdings=holdings)["holdings"].proposals == {"holdings.avg_price=average_cost": 1}
+
+
+def test_entries_that_lead_nowhere_are_told(database: DocumentDatabase) -> None:
+    users = [{"user_id": "u", "book": {"lots": [{"symbol": "AAPL", "quantity": 1, "cost": 1}]}, "active": False}]
+    right = "holdings=users.book.lots[],holdings.avg_price=cost,users.is_active=active"
+    assert {own.unused for own in checks(database, right, users=users).values()} == {()}
+    found = checks(
+        database, "holdings=users.book.lots[],holdings.avg_price=costs,users.is_active=activ,accounts=users.w"
+    )
+    assert {name: own.unused for name, own in found.items()} == {
+        "users": ("users.is_active=activ",),
+        "holdings": ("holdings.avg_price=costs",),
+        "watchlist": (),
+        "accounts": ("accounts=users.w",),
+    }
