@@ -97,9 +97,10 @@ class BackendCollection:
         # Queried lot by lot: one cursor would have to pass all documents of such a user, and would not survive a
         # restart of the server.
         size, arrays = 2 * (most + 1), False
+        in_arrays = list if len(self._path) == 1 else (list, Obstacle)  # one type is checked faster
         while True:
             lot = self._first(condition, names, size, without_arrays=arrays)
-            if not arrays and any(isinstance(document["user_id"], list | Obstacle) for document in lot):
+            if not arrays and any(isinstance(document["user_id"], in_arrays) for document in lot):
                 # Arrays match by their elements. They are excluded only where there are some, since compatible servers
                 # may not use the index then.
                 arrays = True

@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+_OF_OTHER_TYPES = re.compile(r"[0-9a-f-]{1,36}")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdType:
@@ -67,11 +69,12 @@ def type_of(value: object) -> str:
 def typed(user_ids: Iterable[str]) -> dict[IdType, list[Any]]:
     """Return the values that have these text forms, by type; a text is the form of itself."""
     texts = list(user_ids)
+    others = list(filter(_OF_OTHER_TYPES.fullmatch, texts))
     values: dict[IdType, list[Any]] = {
-        NUMBER: [Int64(text) for text in texts if _NUMBER.fullmatch(text) and abs(int(text)) <= _LARGEST],
-        TEXT: list(texts),
-        UUID_TYPE: [Binary(UUID(text).bytes, UUID_SUBTYPE) for text in texts if _UUID.fullmatch(text)],
-        OBJECT_ID: [ObjectId(text) for text in texts if _OBJECT_ID.fullmatch(text)],
+        NUMBER: [Int64(text) for text in others if _NUMBER.fullmatch(text) and abs(int(text)) <= _LARGEST],
+        TEXT: texts,
+        UUID_TYPE: [Binary(UUID(text).bytes, UUID_SUBTYPE) for text in others if _UUID.fullmatch(text)],
+        OBJECT_ID: [ObjectId(text) for text in others if _OBJECT_ID.fullmatch(text)],
     }
     return {kind: own for kind, own in values.items() if own}
 

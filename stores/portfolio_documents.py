@@ -39,7 +39,7 @@ FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fract
 _SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
 # Blanks only inside, as in BRK B.
-_SYMBOL = re.compile(r"[A-Za-z0-9^]([A-Za-z0-9.^=/_:'{}()&+@#!~ -]{0,30}[A-Za-z0-9.^=/_:'{}()&+@#!~-])?")
+_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:'{}()&+@#!~ -]{0,31}(?<! )")
 
 _log = logging.getLogger(__name__)
 

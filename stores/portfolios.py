@@ -129,8 +129,8 @@ class PortfolioStore(Indexed):
         """
         reads = {"holdings": held_symbols, "watchlist": watched_symbols}
         found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
-        for name, groups in self._lots(_OF_SYMBOLS, user_ids, contiguous=contiguous):
-            for user_id, documents in groups.items():
+        for name, lot in self._lots(_OF_SYMBOLS, user_ids, contiguous=contiguous):
+            for user_id, documents in self._sorted_into(defaultdict(list), name, lot).items():
                 own, others = _symbols_in(reads[name], documents, self._spelling), found[name].get(user_id, frozenset())
                 found[name][user_id] = None if own is None or others is None else own | others
         held, watched = found["holdings"], found["watchlist"]
@@ -147,11 +147,11 @@ class PortfolioStore(Indexed):
         which is much faster than a lookup of each.
         """
         found: dict[str, _Groups] = {name: defaultdict(list) for name in _OF_PORTFOLIOS}
-        for name, groups in self._lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
-            for user_id, documents in groups.items():
-                found[name][user_id] += documents
+        for name, lot in self._lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
+            self._sorted_into(found[name], name, lot)
         of_users = [(id_, UserDocuments(*[own.get(id_, ()) for own in found.values()])) for id_ in user_ids]
-        portfolios = [_read(user_id, documents, self._spelling, self.absent({})) for user_id, documents in of_users]
+        unexplained = self.absent({})
+        portfolios = [_read(user_id, documents, self._spelling, unexplained) for user_id, documents in of_users]
         for position, absent in self._explained(of_users, portfolios):
             portfolios[position] = _read(*of_users[position], self._spelling, absent)
         return portfolios
@@ -180,7 +180,7 @@ class PortfolioStore(Indexed):
             for lot in self._users.by_user(kind, dict(kind.all_of_them), names, MOST_ACCOUNTS):
                 flags = [
                     (user_id, is_active(user))
-                    for user_id, users in self._grouped("users", lot).items()
+                    for user_id, users in self._sorted_into(defaultdict(list), "users", lot).items()
                     for user in users
                 ]
                 unreadable += sum(flag is None for _, flag in flags)
@@ -196,13 +196,13 @@ class PortfolioStore(Indexed):
         """Return the active ones of some users."""
         names = needed_names(self.fields["users"], ("is_active",))
         lots = self._users.of_users(ids, names, MOST_ACCOUNTS, spans=False) if ids else ()
-        groups = (self._grouped("users", lot) for lot in lots)
+        groups = (self._sorted_into(defaultdict(list), "users", lot) for lot in lots)
         return {user_id for group in groups for user_id, users in group.items() if any(map(is_active, users))}
 
     def _lots(
         self, wanted: Mapping[str, tuple[str, ...]], user_ids: Sequence[str], *, contiguous: bool
-    ) -> Iterator[tuple[str, _Groups]]:
-        """Yield these fields of users' documents by collection, in lots as :meth:`BackendCollection.of_users` has them.
+    ) -> Iterator[tuple[str, list[Document]]]:
+        """Yield the stored documents with these fields of users, by collection, in lots of whole users.
 
         What is in the same collection of the backend is read together.
         """
@@ -214,7 +214,7 @@ class PortfolioStore(Indexed):
             most = max(_MOST[name] for name in names)
             spans = contiguous and self._are_in_order(ids, collection)
             for lot in collection.of_users(ids, stored, most, spans=spans):
-                yield from ((name, self._grouped(name, lot)) for name in names)
+                yield from ((name, lot) for name in names)
 
     def _are_in_order(self, ids: Mapping[IdType, object], collection: BackendCollection) -> bool:
         """Return whether ids that follow each other in the users' collection do so in another one."""
@@ -225,9 +225,9 @@ class PortfolioStore(Indexed):
             kind is own[0] or (kind.in_order_of_text and own[0].in_order_of_text) for kind in collection.asked(ids)
         )
 
-    def _grouped(self, name: str, lot: Iterable[Document]) -> _Groups:
-        """Return the documents of a collection that are in stored ones, with the app's names, by user."""
-        place, groups = self.fields[name], defaultdict[str, list[Document]](list)
+    def _sorted_into(self, groups: _Groups, name: str, lot: Iterable[Document]) -> _Groups:
+        """Add the documents of a collection that are in stored ones, with the app's names, to their users' groups."""
+        place = self.fields[name]
         if place.is_plain:
             for document in lot:
                 groups[document["user_id"]].append(document)
