@@ -73,9 +73,11 @@ def _collections(portfolios: PortfolioStore) -> Iterator[Finding]:
         else:
             yield note("collections", f"{name} is empty or not there")
         yield from _collation(collection)
-    users, is_admin = portfolios.collections["users"].documents, shown(portfolios.fields["users"].paths["is_admin"])
-    if _holds(users) and users.find_one({is_admin: True}, {"_id": True}) is None:
-        yield note("collections", f"no user is an administrator ({is_admin}): no token of the backend gives access")
+    users, is_admin = portfolios.collections["users"].documents, portfolios.fields["users"].paths["is_admin"]
+    if _holds(users) and users.find_one({".".join(is_admin): True}, {"_id": True}) is None:
+        yield note(
+            "collections", f"no user is an administrator ({shown(is_admin)}): no token of the backend gives access"
+        )
 
 
 def _collation(collection: BackendCollection) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Ids of users of any type: each user is visited once, with everything of the same id in text."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,14 @@ from hypothesis import strategies as st
 import stores.portfolios
 from analysis.models import Portfolio
 from fields import Fields
+from market_data.sample_prices import SampleProvider
+from records import Run, Trigger
+from runs.planning import plan
 from stores.administrators import AdministratorStore
 from stores.ids import text_of
 from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
+from tests.runs.steps import NOW, RUN_ID, all_services
 from tests.stores.wired import Commands, wired
 
 NUMBERS = [*range(25), 2**31, 2**40, -3]
@@ -183,3 +188,21 @@ def test_a_flag_may_be_a_number_or_text_and_one_that_is_neither_is_told(
     assert list(PortfolioStore(database).active_user_ids(None)) == [["u"] if active else []]
     text = "1 users count as inactive: is_active is neither true nor false"
     assert (text in caplog.messages) == (flag in ("yes", 2, {}))
+
+
+def test_a_run_of_everybody_logs_the_types_of_ids_and_the_entries_that_lead_nowhere(
+    database: DocumentDatabase, mongodb_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.users.insert_many([{"user_id": HEXES[0]}, {"user_id": 7}])
+    database.holdings.insert_one({"user_id": ObjectId(HEXES[0]), "symbol": "AAPL", "quantity": 1})
+    fields = Fields.read("users.is_active=activ,holdings.avg_price=cost")
+    with all_services(database, mongodb_url, SampleProvider()) as made:
+        services = replace(made, portfolios=PortfolioStore(database, fields=fields))
+        services.runs.create(Run(RUN_ID, "queued", Trigger("http", "admin-secret"), NOW), None)
+        planned = plan(services, RUN_ID, NOW)
+    assert (planned.pages, planned.symbols) == (1, 1)
+    assert [message for message in caplog.messages if "Ids" in message or "FIELDS" in message] == [
+        "Ids are of several types, and compared by their text forms (users: number, text; holdings: ObjectId)",
+        "FIELDS may be wrong: none of the first documents has what users.is_active=activ says",
+        "FIELDS may be wrong: none of the first documents has what holdings.avg_price=cost says",
+    ]
