@@ -134,7 +134,8 @@ async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncItera
             _say(f"  {service.description}")
         environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
         only_samples = await _seed(mongodb, environment.get("MONGODB_DATABASE", "portfolio"), options)
-        yield with_secret(environment, only_samples=only_samples)
+        # With FIELDS the app reads other documents than the sample's.
+        yield with_secret(environment, only_samples=only_samples and not environment.get("FIELDS"))
 
 
 @contextmanager

@@ -1,20 +1,29 @@
-"""The collections of the backend, which the app only reads, asked for by the key of their documents."""
+"""The collections of the backend, which the app only reads, asked for by the key of their documents.
+
+Ids of users are text, numbers, ObjectIds or UUIDs there, and text inside the app. Those of different types are compared
+by their text form. MongoDB keeps the types apart: a range or a list of values of one type never finds ids of another.
+"""
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import batched, takewhile
+from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
-from bson import CodecOptions, DatetimeConversion
+from bson import Binary, CodecOptions, DatetimeConversion, Int64, ObjectId
+from bson.binary import UUID_SUBTYPE
 from pymongo import ASCENDING, IndexModel
 from pymongo.collation import Collation
 from pymongo.cursor import Cursor
 from pymongo.errors import OperationFailure
 
 from fields import Path
-from stores.ids import ID_TYPES, TEXT, IdType, text_of, typed
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, Documents, patiently
 from stores.places import Obstacle, value_at
 from stores.refusals import refusal_of
@@ -31,7 +40,76 @@ _NO_ARRAY: Document = {"$not": {"$type": "array"}}
 TYPES_KEPT_SECONDS = 10.0
 """The longest time until a type of ids is seen that the collection did not have before."""
 
+_LARGEST, _LONGEST_EXACT = 2**63 - 1, 2**53
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_OF_OTHER_TYPES = re.compile(r"[0-9a-f-]{1,36}")
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdType:
+    """A type of ids; every id of it meets the condition ``all_of_them``.
+
+    ``in_order_of_text`` tells whether ids have the same order as their text forms.
+    """
+
+    name: str
+    all_of_them: Mapping[str, object]
+    in_order_of_text: bool = True
+
+
+NUMBER = IdType("number", {"$gte": Int64(-_LARGEST - 1), "$lte": Int64(_LARGEST)}, in_order_of_text=False)
+TEXT = IdType("text", {"$gt": ""})
+UUID_TYPE = IdType("UUID", {"$gte": Binary(bytes(16), UUID_SUBTYPE), "$lte": Binary(b"\xff" * 16, UUID_SUBTYPE)})
+OBJECT_ID = IdType("ObjectId", {"$gte": ObjectId(bytes(12)), "$lte": ObjectId(b"\xff" * 12)})
+ID_TYPES = (NUMBER, TEXT, UUID_TYPE, OBJECT_ID)
+"""In the order in which MongoDB sorts them."""
+
+_NAMES: Mapping[type, str] = {
+    str: TEXT.name, bool: "boolean", int: NUMBER.name, float: NUMBER.name, ObjectId: OBJECT_ID.name, list: "array",
+    dict: "object", type(None): "null",
+}  # fmt: skip
+
+
+def text_of(value: object) -> str:
+    """Return the text form of an id; it is empty for what is no id."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, ObjectId):
+        return str(value)
+    if isinstance(value, Binary):
+        return str(UUID(bytes=bytes(value))) if _is_uuid(value) else ""
+    if isinstance(value, float):  # as JavaScript stores whole numbers
+        return str(int(value)) if value.is_integer() and abs(value) <= _LONGEST_EXACT else ""
+    return str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def type_of(value: object) -> str:
+    """Return the name of the type of a stored id, also of one that cannot be used."""
+    if isinstance(value, Binary):
+        return UUID_TYPE.name if _is_uuid(value) else "binary"
+    return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "other")
+
+
+def typed(user_ids: Iterable[str]) -> dict[IdType, list[Any]]:
+    """Return the values that have these text forms, by type; a text is the form of itself."""
+    texts = list(user_ids)
+    others = list(filter(_OF_OTHER_TYPES.fullmatch, texts))
+    values: dict[IdType, list[Any]] = {
+        NUMBER: [Int64(text) for text in others if _NUMBER.fullmatch(text) and abs(int(text)) <= _LARGEST],
+        TEXT: texts,
+        UUID_TYPE: [Binary(UUID(text).bytes, UUID_SUBTYPE) for text in others if _UUID.fullmatch(text)],
+        OBJECT_ID: [ObjectId(text) for text in others if _OBJECT_ID.fullmatch(text)],
+    }
+    return {kind: own for kind, own in values.items() if own}
+
+
+def _is_uuid(value: Binary) -> bool:
+    return value.subtype == UUID_SUBTYPE and len(value) == len(UUID(int=0).bytes)
 
 
 class BackendCollection:
@@ -50,6 +128,8 @@ class BackendCollection:
         self.documents: Documents = database.get_collection(name, codec_options=_LENIENT)
         self.key = ".".join(key)
         self._path = key
+        whole = len(key) == 1
+        self._value_of: Callable[[Document], object] = itemgetter(key[0]) if whole else partial(value_at, path=key)
         self._clock = clock
         self._lock = threading.Lock()
         self._looked = False
@@ -119,7 +199,7 @@ class BackendCollection:
         for lot in batched(values, IDS_PER_LOOKUP, strict=False):
             for document in self._find({"$in": list(lot)}, names):
                 # A query by value also matches arrays that contain it.
-                if isinstance(value_at(document, self._path), str):
+                if isinstance(self._value_of(document), str):
                     yield document
 
     def count_without_key(self) -> int:
@@ -201,7 +281,7 @@ class BackendCollection:
         """Return the documents with their key as ``user_id``."""
         if self._path != ("user_id",):
             for document in documents:
-                document["user_id"] = value_at(document, self._path)
+                document["user_id"] = self._value_of(document)
         return documents
 
 

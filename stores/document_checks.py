@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from records import USER_ID_PATTERN
-from stores.ids import ID_TYPES, text_of, type_of
+from stores.backend import ID_TYPES, text_of, type_of
 from stores.mongo import Document
 from stores.places import ABSENT, documents_in, likely_name, likely_place, missing, rows_in, value_at
 from stores.portfolio_documents import refusal

@@ -15,8 +15,7 @@ from typing import Any, override
 from analysis.models import Instrument, Portfolio
 from analysis.spellings import spellings
 from fields import FIELDS_OF, Fields
-from stores.backend import BackendCollection, Names
-from stores.ids import TEXT, IdType, typed
+from stores.backend import TEXT, BackendCollection, IdType, Names, typed
 from stores.indexes import Indexed, Indexes
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase
 from stores.places import documents_in, missing, needed_names, rows_in, unused_entries
@@ -41,8 +40,11 @@ COLLECTIONS = tuple(FIELDS_OF)
 _USERS_PER_QUERY = 1_000
 _SAMPLE = 100
 _MOST = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
-_OF_SYMBOLS = {"holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",)}
-_OF_PORTFOLIOS = {"users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"), **_OF_SYMBOLS}
+_OF_PORTFOLIOS = {
+    "users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"),
+    "holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",),
+}  # fmt: skip
+"""The fields of portfolios, by collection, in the order of :class:`UserDocuments`."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,10 @@ class PortfolioStore(Indexed):
         }
         self.collections = {name: asked[place.collection, place.key] for name, place in places.items()}
         """By the app's names; several of them may be in the same collection of the backend."""
+        self._plain = {name for name, place in places.items() if place.is_plain}
+        self._stored_names = {name: needed_names(places[name], fields) for name, fields in _OF_PORTFOLIOS.items()}
+        self._facts = needed_names(places["instruments"], FIELDS_OF_INSTRUMENTS)
+        self._flag = needed_names(places["users"], ("is_active",))
         self._users, self._instruments = self.collections["users"], self.collections["instruments"]
 
     @override
@@ -129,7 +135,7 @@ class PortfolioStore(Indexed):
         """
         reads = {"holdings": held_symbols, "watchlist": watched_symbols}
         found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
-        for name, lot in self._lots(_OF_SYMBOLS, user_ids, contiguous=contiguous):
+        for name, lot in self._lots(reads, user_ids, contiguous=contiguous):
             for user_id, documents in self._sorted_into(defaultdict(list), name, lot).items():
                 own, others = _symbols_in(reads[name], documents, self._spelling), found[name].get(user_id, frozenset())
                 found[name][user_id] = None if own is None or others is None else own | others
@@ -159,14 +165,14 @@ class PortfolioStore(Indexed):
     def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of those ``symbols`` that have one, in whatever spelling the backend has it."""
         every_spelling = [spelling for symbol in symbols for spelling in spellings(symbol)]
-        names = needed_names(self.fields["instruments"], FIELDS_OF_INSTRUMENTS)
-        stored = self._instruments.with_keys(every_spelling, names)
+        stored = self._instruments.with_keys(every_spelling, self._facts)
         return read_instruments(self.renamed("instruments", stored), symbols)
 
     def renamed(self, name: str, stored: Iterable[Document]) -> Iterable[Document]:
         """Return the documents of a collection that are in stored ones, with the app's names."""
-        place = self.fields[name]
-        return stored if place.is_plain else (document for one in stored for document in documents_in(place, one))
+        if name in self._plain:
+            return stored
+        return (document for one in stored for document in documents_in(self.fields[name], one))
 
     def absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
         """Return the sentences about missing fields of a user with these stored documents by collection."""
@@ -174,10 +180,9 @@ class PortfolioStore(Indexed):
 
     def _all_active(self) -> Iterator[list[str]]:
         types = self._users.types(now=True)
-        place, unreadable = self.fields["users"], 0
-        names = needed_names(place, ("is_active",))
+        unreadable = 0
         for position, kind in enumerate(types):
-            for lot in self._users.by_user(kind, dict(kind.all_of_them), names, MOST_ACCOUNTS):
+            for lot in self._users.by_user(kind, dict(kind.all_of_them), self._flag, MOST_ACCOUNTS):
                 flags = [
                     (user_id, is_active(user))
                     for user_id, users in self._sorted_into(defaultdict(list), "users", lot).items()
@@ -194,22 +199,21 @@ class PortfolioStore(Indexed):
 
     def _active_of(self, ids: Mapping[IdType, Sequence[Any]]) -> set[str]:
         """Return the active ones of some users."""
-        names = needed_names(self.fields["users"], ("is_active",))
-        lots = self._users.of_users(ids, names, MOST_ACCOUNTS, spans=False) if ids else ()
+        lots = self._users.of_users(ids, self._flag, MOST_ACCOUNTS, spans=False) if ids else ()
         groups = (self._sorted_into(defaultdict(list), "users", lot) for lot in lots)
         return {user_id for group in groups for user_id, users in group.items() if any(map(is_active, users))}
 
     def _lots(
-        self, wanted: Mapping[str, tuple[str, ...]], user_ids: Sequence[str], *, contiguous: bool
+        self, wanted: Iterable[str], user_ids: Sequence[str], *, contiguous: bool
     ) -> Iterator[tuple[str, list[Document]]]:
-        """Yield the stored documents with these fields of users, by collection, in lots of whole users.
+        """Yield the stored documents of users, by collection, in lots of whole users.
 
         What is in the same collection of the backend is read together.
         """
         ids = typed(user_ids)
         for collection in dict.fromkeys(self.collections[name] for name in wanted):
             names = [name for name in wanted if self.collections[name] is collection]
-            parts = [needed_names(self.fields[name], wanted[name]) for name in names]
+            parts = [self._stored_names[name] for name in names]
             stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
             most = max(_MOST[name] for name in names)
             spans = contiguous and self._are_in_order(ids, collection)
@@ -227,13 +231,12 @@ class PortfolioStore(Indexed):
 
     def _sorted_into(self, groups: _Groups, name: str, lot: Iterable[Document]) -> _Groups:
         """Add the documents of a collection that are in stored ones, with the app's names, to their users' groups."""
-        place = self.fields[name]
-        if place.is_plain:
+        if name in self._plain:
             for document in lot:
                 groups[document["user_id"]].append(document)
         else:
             for stored in lot:
-                groups[stored["user_id"]] += documents_in(place, stored)
+                groups[stored["user_id"]] += documents_in(self.fields[name], stored)
         return groups
 
     def _explained(

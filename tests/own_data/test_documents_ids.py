@@ -17,7 +17,7 @@ from market_data.sample_prices import SampleProvider
 from records import Run, Trigger
 from runs.planning import plan
 from stores.administrators import AdministratorStore
-from stores.ids import text_of
+from stores.backend import text_of
 from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
 from tests.runs.steps import NOW, RUN_ID, all_services
