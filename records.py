@@ -33,9 +33,13 @@ FIGURES: tuple[str, ...] = get_args(SortField.__value__)[1:]
 ACTIVE_STATUSES: tuple[RunStatus, ...] = ("queued", "running")
 PHASES: tuple[Phase, ...] = ("queued", "plan", "market_data", "research", "analyze", "finish", "done")
 MAX_ERRORS = 100
-# Letters and digits of any script, then also `._@|:+=~-`. `$(?!\n)`: in Python `$` alone also matches before a final
-# line break.
-USER_ID_PATTERN = r"^\w[\w.@|:+=~-]{0,127}$(?!\n)"
+# No characters that cannot be seen, change the direction of text, separate parts of a path or begin a tag. Blanks only
+# inside, no dot or dollar first. `$(?!\n)`: in Python `$` alone also matches before a final line break.
+_NEVER = (
+    r"\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ufeff\ufff0-\uffff/\\%<>"
+)
+USER_ID_PATTERN = rf"^[^ .${_NEVER}]([^{_NEVER}]{{0,126}}[^ {_NEVER}])?$(?!\n)"
 
 
 @dataclass(frozen=True, slots=True)

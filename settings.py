@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import unquote, urlsplit
 
+from fields import Fields, FieldsError
 from schedules import EXAMPLE, Schedule, ScheduleError
 
 type ProviderName = Literal["sample", "csv", "alpaca", "alphavantage"]
@@ -65,6 +66,8 @@ class Settings:
     oidc: Oidc | None
     mongodb_url: str | None = field(repr=False)
     mongodb_database: str
+    fields: Fields
+    """Where the fields are in the documents of the backend."""
     redis_url: str | None = field(repr=False)
     market_data_provider: ProviderName
     prices_dir: Path | None
@@ -112,6 +115,7 @@ class Settings:
             oidc=_oidc(values),
             mongodb_url=mongodb_url,
             mongodb_database=mongodb_database(values),
+            fields=_fields(values),
             redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
@@ -265,6 +269,13 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
     if name == "csv" and (prices_dir is None or not prices_dir.is_dir()):
         raise SettingsError("PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv")
     return cast("ProviderName", name), prices_dir
+
+
+def _fields(values: Mapping[str, str]) -> Fields:
+    try:
+        return Fields.read(values.get("FIELDS", ""))
+    except FieldsError as error:
+        raise SettingsError(f"FIELDS {error}") from None
 
 
 _SERVERS: Mapping[ProviderName, tuple[str, str, int, tuple[KeyName, ...]]] = {

@@ -23,6 +23,7 @@ _NO_OP_APP = Path(__file__).parent / "no_op_app.py"
 _PARTS = (
     "host.json",
     "correlation.py",
+    "fields.py",
     "problems.py",
     "records.py",
     "schedules.py",
@@ -87,6 +88,7 @@ def _no_op_seconds() -> float:
             "host.json",
             "functions",
             "correlation.py",
+            "fields.py",
             "problems.py",
             "records.py",
             "runs",

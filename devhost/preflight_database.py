@@ -8,11 +8,13 @@ from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
+from fields import Fields, shown
 from settings import Settings
 from stores.audit import AuditLog
+from stores.backend import BackendCollection
 from stores.batches import BatchStore
 from stores.indexes import Indexed, create_missing, description_of
-from stores.mongo import BackendCollection, Document, DocumentDatabase, Documents, connect, own_database
+from stores.mongo import Document, DocumentDatabase, Documents, connect, own_database
 from stores.portfolios import PortfolioStore
 from stores.refusals import refusal_of
 from stores.reports import ReportStore
@@ -37,13 +39,13 @@ def database(settings: Settings, secrets: Secrets) -> Iterator[Finding]:
         return  # reported before
     with client:
         try:
-            yield from _look(client, client[settings.mongodb_database])
+            yield from _look(client, client[settings.mongodb_database], settings.fields)
         except PyMongoError as error:
             # Not the message, which may contain the URL.
             yield missing("database", f"it does not answer, or refuses ({refusal_of(error) or type(error).__name__})")
 
 
-def _look(client: MongoClient[Document], database: DocumentDatabase) -> Iterator[Finding]:
+def _look(client: MongoClient[Document], database: DocumentDatabase, fields: Fields) -> Iterator[Finding]:
     before = datetime.now(UTC)
     there = client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
     after = datetime.now(UTC)
@@ -53,26 +55,29 @@ def _look(client: MongoClient[Document], database: DocumentDatabase) -> Iterator
         yield missing("clock", f"the database's is {apart:.0f} s apart from this machine's: set whichever is wrong")
     else:
         yield ok("clock", "as the database's")
-    portfolios = PortfolioStore(database)
+    portfolios = PortfolioStore(database, fields=fields)
     yield from _collections(portfolios)
-    if all(_holds(database[name]) for name in _NEEDED):
+    if all(_holds(portfolios.collections[name].documents) for name in _NEEDED):
         yield from _indexes(portfolios, own_database(client, database.name))
 
 
 def _collections(portfolios: PortfolioStore) -> Iterator[Finding]:
     """Check what the backend's collections hold, and how they compare."""
-    for collection in portfolios.collections:
+    for collection, names in portfolios.names().items():
         name = collection.documents.name
         if _holds(collection.documents):
             yield ok("collections", name)
-        elif name in _NEEDED:
-            yield missing("collections", f"{name} is empty or not there: is MONGODB_DATABASE the backend's?")
+        elif not names.isdisjoint(_NEEDED):
+            rule = "is MONGODB_DATABASE the backend's, and FIELDS right?"
+            yield missing("collections", f"{name} is empty or not there: {rule}")
         else:
             yield note("collections", f"{name} is empty or not there")
         yield from _collation(collection)
-    users = portfolios.collections[0].documents
-    if _holds(users) and users.find_one({"is_admin": True}, {"_id": True}) is None:
-        yield note("collections", "no user is an administrator (is_admin): no token of the backend gives access")
+    users, is_admin = portfolios.collections["users"].documents, portfolios.fields["users"].paths["is_admin"]
+    if _holds(users) and users.find_one({".".join(is_admin): True}, {"_id": True}) is None:
+        yield note(
+            "collections", f"no user is an administrator ({shown(is_admin)}): no token of the backend gives access"
+        )
 
 
 def _collation(collection: BackendCollection) -> Iterator[Finding]:

@@ -131,6 +131,8 @@ async def servers(options: StartOptions, local: Mapping[str, str]) -> AsyncItera
     async with _mongodb(options) as mongodb, _redis(options) as redis:
         environment = app_environment(local, os.environ, {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url})
         only_samples = await _prepare(mongodb, environment, options)
+        # With FIELDS the app reads other documents than the sample's.
+        only_samples = only_samples and not environment.get("FIELDS")
         yield Servers(with_secret(environment, only_samples=only_samples), mongodb, redis, only_samples)
 
 

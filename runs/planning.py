@@ -127,7 +127,8 @@ class _Planner:
         """Return an error for everything requested or stored that cannot be analyzed."""
         if self._requested is None:
             unusable = self._portfolios.count_without_user_id() + self._strange
-            text = f"{unusable} documents in users have no user_id, or one that cannot be used."
+            key = self._portfolios.fields["users"].described_field("user_id")
+            text = f"{unusable} documents in users have no {key}, or one that cannot be used."
             return [RunError(None, "invalid_user_id", text)] if unusable else []
         requested = sorted(set(self._requested))
         return [
@@ -140,7 +141,17 @@ class _Planner:
             if user_id in self._active - self._planned
         ]
 
+    def _tell_id_types(self) -> None:
+        found = self._portfolios.id_types()
+        if len({kind for kinds in found.values() for kind in kinds}) > 1:
+            described = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in found.items() if kinds)
+            _log.warning("Ids are of several types, and compared by their text forms (%s)", described)
+
     def _users(self) -> Iterable[str]:
+        if self.is_of_all_users:
+            self._tell_id_types()
+            for entry in self._portfolios.entries_without_use():
+                _log.warning("FIELDS may be wrong: none of the first documents has what %s says", entry)
         for found in self._portfolios.active_user_ids(self._requested):
             user_ids = [user_id for user_id in found if _USER_ID.search(user_id)]
             self._strange += len(found) - len(user_ids)

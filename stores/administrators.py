@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 import pymongo
 
-from stores.mongo import BackendCollection, DocumentDatabase
+from fields import Fields
+from stores.backend import BackendCollection
+from stores.mongo import DocumentDatabase
+from stores.places import documents_in, needed_names
+from stores.portfolio_documents import is_active
 
 CACHE_SECONDS = 30.0
 """The longest time for which a withdrawn flag still counts."""
@@ -17,8 +21,11 @@ _MOST_DOCUMENTS = 100
 class AdministratorStore:
     """The answer for each user, cached for half a minute so that the requests of one page cause one query."""
 
-    def __init__(self, database: DocumentDatabase, clock: Callable[[], float] = time.monotonic) -> None:
-        self._users = BackendCollection(database, "users")
+    def __init__(
+        self, database: DocumentDatabase, clock: Callable[[], float] = time.monotonic, fields: Fields | None = None
+    ) -> None:
+        self._place = (fields or Fields())["users"]
+        self._users = BackendCollection(database, self._place.collection, self._place.key)
         self._clock = clock
         self._cached: dict[str, tuple[float, bool]] = {}
 
@@ -40,8 +47,8 @@ class AdministratorStore:
 
     def _look_up(self, user_id: str) -> bool:
         with pymongo.timeout(_PATIENCE_SECONDS):
-            documents = self._users.of_user(user_id, ("is_admin", "is_active"), _MOST_DOCUMENTS)
+            names = needed_names(self._place, ("is_admin", "is_active"))
+            stored = self._users.of_user(user_id, names, _MOST_DOCUMENTS)
         # Documents with one id are one user, and all must agree.
-        return bool(documents) and all(
-            document.get("is_admin") is True and document.get("is_active") in (None, True) for document in documents
-        )
+        documents = [document for one in stored for document in documents_in(self._place, one)]
+        return bool(documents) and all(user.get("is_admin") is True and is_active(user) for user in documents)

@@ -1,21 +1,17 @@
 """The connection to MongoDB and the functions that all document stores share."""
 
 import functools
-import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import batched, islice, takewhile
+from itertools import batched, islice
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
-from bson import CodecOptions, DatetimeConversion
-from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
+from pymongo import InsertOne, MongoClient, ReadPreference, ReplaceOne, WriteConcern
 from pymongo.auth_oidc import OIDCCallback, OIDCCallbackContext, OIDCCallbackResult
-from pymongo.collation import Collation
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.database import Database
@@ -24,7 +20,6 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from credentials.identity import NoToken, token
-from stores.refusals import refusal_of
 
 type Document = dict[str, Any]
 type Documents = Collection[Document]
@@ -44,14 +39,8 @@ _RETRY_AFTER = re.compile(r"RetryAfterMs=(\d{1,9})")
 _LONGEST_ASKED_SECONDS = 10.0
 # Longer than asked if little gets through: otherwise most of many documents would be sent again for each accepted one.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
-# A date outside Python's range, or text that is not UTF-8, matters only where the field is used.
-_LENIENT: CodecOptions[Document] = CodecOptions(
-    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="replace"
-)
-_SIMPLE = Collation("simple")
 _PATIENCE_SECONDS = 5.0
 _PATIENCE_OF_A_STEP_SECONDS = 400.0
-_log = logging.getLogger(__name__)
 
 _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
@@ -293,119 +282,3 @@ class _PatientDatabase(Database[Document]):
     @override
     def __getitem__(self, name: str) -> Collection[Document]:
         return _PatientCollection(self, name)
-
-
-class BackendCollection:
-    """A collection of the backend, asked by one ``key``. Its values are compared exactly, whatever collation it has."""
-
-    def __init__(self, database: DocumentDatabase, name: str, key: str = "user_id") -> None:
-        self.documents: Documents = database.get_collection(name, codec_options=_LENIENT)
-        self._key = key
-        self._looking = threading.Lock()
-        self._looked = False
-        self._collation: Collation | None = None
-
-    def of_user(self, user_id: str, fields: Sequence[str], limit: int) -> list[Document]:
-        """Return up to ``limit`` documents of one user."""
-        found = self.documents.find({"user_id": user_id}, _projection(fields), collation=self.collation())
-        # A query by value also matches arrays that contain it.
-        return [document for document in found.limit(limit).to_list() if document["user_id"] == user_id]
-
-    def by_user(self, condition: Document, fields: Sequence[str], most: int) -> Iterator[list[Document]]:
-        """Yield the documents whose ``user_id`` meets the condition, by user, in lots of whole users.
-
-        Of a user with more than ``most`` documents, only some more than that are read.
-        """
-        # Queried lot by lot: one cursor would have to pass all documents of such a user, and would not survive a
-        # restart of the server.
-        size = 2 * (most + 1)
-        while True:
-            lot = self._first(condition, fields, size)
-            if any(isinstance(document["user_id"], list) for document in lot):
-                # Arrays match by their elements. They are excluded only where there are some, since compatible servers
-                # may not use the index then.
-                condition = condition | {"$not": {"$type": "array"}}
-                continue
-            if len(lot) < size:
-                if lot:
-                    yield lot
-                return
-            last, of_last = _last_user(lot)
-            if of_last > most:
-                yield lot
-                condition = condition | {"$gt": last}
-            else:
-                yield lot[:-of_last]
-                condition = condition | {"$gte": last}
-
-    def with_keys(self, values: Sequence[str], fields: Sequence[str]) -> Iterator[Document]:
-        """Yield the documents whose key is one of ``values``, in no order."""
-        projection, collation = {"_id": False, **dict.fromkeys((self._key, *fields), True)}, self.collation()
-        for lot in batched(values, IDS_PER_LOOKUP, strict=False):
-            for document in self.documents.find({self._key: {"$in": list(lot)}}, projection, collation=collation):
-                # A query by value also matches arrays that contain it.
-                if isinstance(document[self._key], str):
-                    yield document
-
-    def count(self, query: Document) -> int:
-        """Return the number of documents that match."""
-        return self.documents.count_documents(query, collation=self.collation())
-
-    def index(self) -> IndexModel:
-        """Return the index behind the queries here."""
-        keys = [(self._key, ASCENDING)]
-        if self.collation() is None:
-            return IndexModel(keys, name=self._key)
-        return IndexModel(keys, name=f"{self._key}_simple", collation=_SIMPLE)
-
-    def default_collation(self) -> Document | None:
-        """Return the collation that the collection compares by unless asked otherwise, ``None`` for exact comparison.
-
-        Raises:
-            OperationFailure: the database user may not read it.
-        """
-        default: Document | None = self.documents.options().get("collation")
-        return None if default is None or default["locale"] == "simple" else default
-
-    def collation(self) -> Collation | None:
-        """Return the collation to ask with: the simple one where the collection has another by default.
-
-        Only there, since it costs nothing on MongoDB, but compatible servers may not use an index with it.
-        """
-        with self._looking:
-            if not self._looked:
-                self._collation = self._look()
-                self._looked = True
-            return self._collation
-
-    def _look(self) -> Collation | None:
-        name = self.documents.name
-        try:
-            default = self.default_collation()
-        except OperationFailure as error:
-            if not (reason := refusal_of(error)):
-                raise
-            _log.warning("The collation of a collection cannot be read (%s): ids are taken to be exact", reason)
-            return None
-        if default is None:
-            return None
-        shown = f"{default['locale']}, strength {default.get('strength', 3)}"
-        text = "A collection has a collation (%s: %s): it needs an index on %s with the simple one"
-        _log.warning(text, name, shown, self._key)
-        return _SIMPLE
-
-    def _first(self, condition: Document, fields: Sequence[str], size: int) -> list[Document]:
-        query, collation = {"user_id": condition}, self.collation()
-        found = self.documents.find(query, _projection(fields), limit=size, batch_size=size, collation=collation)
-        found = found.sort("user_id", ASCENDING)
-        return patiently(lambda: found.clone().to_list())
-
-
-def _last_user(lot: Sequence[Document]) -> tuple[str, int]:
-    """Return the last user of a lot, and the number of that user's documents in it."""
-    user_id = lot[-1]["user_id"]
-    return user_id, sum(1 for _ in takewhile(lambda document: document["user_id"] == user_id, reversed(lot)))
-
-
-def _projection(fields: Sequence[str]) -> Document:
-    return {"_id": False, "user_id": True, **dict.fromkeys(fields, True)}

@@ -17,6 +17,7 @@ from bson import Decimal128
 from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
 from analysis.spellings import spellings
 from stores.mongo import Document
+from stores.places import Obstacle
 
 MOST_HOLDINGS = 5_000
 MOST_WATCHED = 5_000
@@ -37,13 +38,16 @@ _MOST_RULES, _LONGEST_NAME = 100, 64
 FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional")
 _SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
-# A blank only before the class of a share: BRK B.
-_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:-]{0,31}|[A-Z]{1,5} [A-Z]")
+# Blanks only inside, as in BRK B.
+_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:'{}()&+@#!~ -]{0,31}(?<! )")
 
 _log = logging.getLogger(__name__)
 
 type Spelling = Callable[[str], str]
 """Returns the symbol under which the source of prices knows a share."""
+
+type Absent = Callable[[str, str], str]
+"""Returns the sentence about a field that a document of a collection lacks, from the names of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,23 @@ class UserDocuments:
     watchlist: Sequence[Document] = ()
 
 
-def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -> Portfolio | InvalidPortfolio:
+def absent_field(collection: str, field: str) -> str:  # noqa: ARG001 - the name says it for all collections
+    """Return the shortest sentence about a missing field."""
+    return f"no field `{field}`"
+
+
+def read_portfolio(
+    user_id: str, documents: UserDocuments, spelling: Spelling, absent: Absent = absent_field
+) -> Portfolio | InvalidPortfolio:
     """Return the portfolio in a user's documents."""
     try:
         watched = watched_symbols(documents.watchlist, spelling)
-        valid, invalid = _holdings(documents.holdings, spelling)
+        valid, invalid = _holdings(documents.holdings, spelling, absent)
         cash, buying_power = _accounts(documents.accounts)
     except _Unreadable as error:
         return InvalidPortfolio(user_id, error.error_type, str(error))
     own = documents.users[0].get("analysis_thresholds") if documents.users else None
+    notes = () if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,)
     return Portfolio(
         user_id=user_id,
         holdings=tuple(valid),
@@ -82,8 +94,35 @@ def read_portfolio(user_id: str, documents: UserDocuments, spelling: Spelling) -
         buying_power=buying_power,
         invalid_holdings=tuple(invalid),
         thresholds=_thresholds(own),
-        notes=() if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,),
+        notes=notes + _notes_on_missing(documents, len(watched), absent),
     )
+
+
+def lacking(documents: UserDocuments) -> set[str]:
+    """Return the collections with a document of the user that lacks a field it needs."""
+    found = {
+        "holdings": any(name not in holding for holding in documents.holdings for name in ("symbol", "quantity")),
+        "watchlist": any("symbol" not in item for item in documents.watchlist),
+        "accounts": any(map(_has_no_amount, documents.accounts)),
+    }
+    return {collection for collection, lacks in found.items() if lacks}
+
+
+def refusal(collection: str, document: Document, absent: Absent = absent_field) -> str | None:
+    """Return why a document is left out, or its user, in the words that runs have for it; ``None`` if it is read."""
+    if collection == "holdings":
+        _, invalid = _holdings([document], str, absent)
+        return invalid[0].reason if invalid else None
+    if collection == "watchlist":
+        readable = is_symbol(document.get("symbol"))
+        return None if readable else _fault(collection, document, "symbol", "symbol is not one", absent)
+    if collection == "accounts":
+        try:
+            _accounts([document])
+        except _Unreadable as error:
+            return str(error)
+        return absent(collection, "cash") if _has_no_amount(document) else None
+    return None if is_active(document) is not None else "is_active is neither true nor false"
 
 
 def read_instruments(documents: Iterable[Document], symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -107,6 +146,14 @@ def watched_symbols(documents: Sequence[Document], spelling: Spelling) -> frozen
     if len(watched) > MOST_WATCHED:
         raise _Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     return watched
+
+
+def is_active(user: Document) -> bool | None:
+    """Return whether a document says that its user is active, as an absent flag does; ``None`` if it cannot be read."""
+    flag = user.get("is_active")
+    if isinstance(flag, str):
+        flag = {"true": True, "false": False}.get(flag.strip().lower(), flag)
+    return True if flag is None else bool(flag) if flag in (0, 1) else None
 
 
 def is_symbol(value: object) -> TypeIs[str]:
@@ -156,16 +203,42 @@ def _amount(account: Document, name: str, default: float) -> float:
         return default
     amount = number_of(value)
     if amount is None:
-        text = f"The account cannot be read: {name} is not a number up to {LARGEST_NUMBER:g}"
-        raise _Unreadable("invalid_account", text)
+        rule = value.text if isinstance(value, Obstacle) else f"{name} is not a number up to {LARGEST_NUMBER:g}"
+        raise _Unreadable("invalid_account", f"The account cannot be read: {rule}")
     return amount
+
+
+def _has_no_amount(account: Document) -> bool:
+    return "cash" not in account and "buying_power" not in account
+
+
+def _notes_on_missing(documents: UserDocuments, watched: int, absent: Absent) -> tuple[str, ...]:
+    """Return notes on the accounts and watchlist items that count for nothing because a field is missing."""
+    notes = []
+    if any(map(_has_no_amount, documents.accounts)):
+        notes.append(f"An account counts as empty: {absent('accounts', 'cash')}.")
+    if watched < len(documents.watchlist):
+        faults = (_fault("watchlist", item, "symbol", "", absent) for item in documents.watchlist)
+        if fault := next(filter(None, faults), None):
+            notes.append(f"A watchlist item is left out: {fault}.")
+    return tuple(notes)
+
+
+def _fault(collection: str, document: Document, field: str, rule: str, absent: Absent) -> str:
+    """Return why a field cannot be read: there is none, the way to it is blocked, or its value breaks the rule."""
+    value = document.get(field)
+    if isinstance(value, Obstacle):
+        return value.text
+    return rule if field in document else absent(collection, field)
 
 
 type _Lot = tuple[float, float | None]
 """Quantity, and average price if it is known."""
 
 
-def _holdings(documents: Sequence[Document], spelling: Spelling) -> tuple[list[Holding], list[InvalidHolding]]:
+def _holdings(
+    documents: Sequence[Document], spelling: Spelling, absent: Absent = absent_field
+) -> tuple[list[Holding], list[InvalidHolding]]:
     """Return the holdings, by symbol, one for each share however it is spelled, and the invalid ones.
 
     A quantity of zero is a closed position, no holding.
@@ -179,9 +252,11 @@ def _holdings(documents: Sequence[Document], spelling: Spelling) -> tuple[list[H
         quantity, price = number_of(document.get("quantity")), number_of(document.get("avg_price"))
         if not is_symbol(symbol):
             shown = symbol[:32] if isinstance(symbol, str) else "?"
-            invalid.append(InvalidHolding(shown, "symbol is not one", quantity, price))
+            rule = _fault("holdings", document, "symbol", "symbol is not one", absent)
+            invalid.append(InvalidHolding(shown, rule, quantity, price))
         elif quantity is None:
             rule = f"quantity is not a number up to {LARGEST_NUMBER:g}"
+            rule = _fault("holdings", document, "quantity", rule, absent)
             invalid.append(InvalidHolding(spelling(symbol), rule, None, price))
         else:
             lots[spelling(symbol)].append((quantity, price))

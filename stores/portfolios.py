@@ -7,34 +7,49 @@ analysis becomes an :class:`InvalidPortfolio`.
 import logging
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import override
+from typing import Any, override
 
 from analysis.models import Instrument, Portfolio
 from analysis.spellings import spellings
+from fields import FIELDS_OF, Fields
+from stores.backend import TEXT, BackendCollection, IdType, Names, typed
 from stores.indexes import Indexed, Indexes
-from stores.mongo import IDS_PER_LOOKUP, BackendCollection, Document, DocumentDatabase
+from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase
+from stores.places import documents_in, missing, needed_names, rows_in, unused_entries
 from stores.portfolio_documents import (
     FIELDS_OF_INSTRUMENTS,
     MOST_ACCOUNTS,
     MOST_HOLDINGS,
     MOST_ITEMS,
+    Absent,
     InvalidPortfolio,
     Spelling,
     UserDocuments,
     held_symbols,
+    is_active,
+    lacking,
     read_instruments,
     read_portfolio,
     watched_symbols,
 )
 
-COLLECTIONS = ("users", "holdings", "watchlist", "accounts", "instruments")
+COLLECTIONS = tuple(FIELDS_OF)
 _USERS_PER_QUERY = 1_000
-_FIELDS_OF_HOLDINGS = ("symbol", "quantity", "avg_price")
+_SAMPLE = 100
+_MOST = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
+_OF_PORTFOLIOS = {
+    "users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"),
+    "holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",),
+}  # fmt: skip
+"""The fields of portfolios, by collection, in the order of :class:`UserDocuments`."""
 
 _log = logging.getLogger(__name__)
+
+type _Groups = dict[str, list[Document]]
+"""Documents of one collection by user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,56 +66,80 @@ class OwnSymbols:
 class PortfolioStore(Indexed):
     """Users with their holdings, watchlists and accounts, and the instruments they hold.
 
-    ``spelling`` is that of the source of prices.
+    ``spelling`` is that of the source of prices; ``fields`` has the places of the backend's documents.
     """
 
-    def __init__(self, database: DocumentDatabase, spelling: Spelling = str) -> None:
+    def __init__(self, database: DocumentDatabase, spelling: Spelling = str, fields: Fields | None = None) -> None:
         self._spelling = spelling
-        self.collections = tuple(
-            BackendCollection(database, name, "symbol" if name == "instruments" else "user_id") for name in COLLECTIONS
-        )
-        self._users, self._holdings, self._watchlist, self._accounts, self._instruments = self.collections
+        self.fields = fields or Fields()
+        places = self.fields.places
+        # Documents inside others are read together with these.
+        asked = {
+            (collection, key): BackendCollection(database, collection, key)
+            for collection, key in dict.fromkeys((place.collection, place.key) for place in places.values())
+        }
+        self.collections = {name: asked[place.collection, place.key] for name, place in places.items()}
+        """By the app's names; several of them may be in the same collection of the backend."""
+        self._plain = {name for name, place in places.items() if place.is_plain}
+        self._stored_names = {name: needed_names(places[name], fields) for name, fields in _OF_PORTFOLIOS.items()}
+        self._facts = needed_names(places["instruments"], FIELDS_OF_INSTRUMENTS)
+        self._flag = needed_names(places["users"], ("is_active",))
+        self._users, self._instruments = self.collections["users"], self.collections["instruments"]
 
     @override
     def indexes(self) -> Indexes:
         """Return the index behind every query here; it is the backend's to create, or an operator's with preflight."""
-        return [(collection.documents, [collection.index()]) for collection in self.collections]
+        collections = dict.fromkeys(self.collections.values())
+        wanted = [(collection.documents, collection.index()) for collection in collections]
+        return [(documents, [index]) for documents, index in wanted if index is not None]
+
+    def names(self) -> dict[BackendCollection, set[str]]:
+        """Return the backend's collections, each with the app's names for what is in it."""
+        return {
+            collection: {name for name, own in self.collections.items() if own is collection}
+            for collection in dict.fromkeys(self.collections.values())
+        }
 
     def active_user_ids(self, only: Sequence[str] | None) -> Iterator[list[str]]:
-        """Yield the ids of active users, ascending, in chunks: of all users, or of those in ``only``."""
+        """Yield the ids of active users in chunks, each id once: of all users, or of those in ``only``.
+
+        They are in the order of the database, ascending within each type of ids.
+        """
         if only is None:
-            yield from self._active_user_ids(None)
+            yield from self._all_active()
         else:
             for selection in batched(sorted(set(only)), _USERS_PER_QUERY, strict=False):
-                yield from self._active_user_ids(list(selection))
+                yield sorted(self._active_of(typed(selection)))
 
-    def _active_user_ids(self, selection: list[str] | None) -> Iterator[list[str]]:
-        condition: Document = {"$gt": ""} if selection is None else {"$gt": "", "$in": selection}
-        for lot in self._users.by_user(condition, ("is_active",), MOST_ACCOUNTS):
-            # An absent flag means active. Documents with the same id are one user.
-            yield sorted({d["user_id"] for d in lot if d.get("is_active") in (None, True)})
+    def id_types(self) -> dict[str, list[str]]:
+        """Return the types of users' ids in each collection."""
+        return {name: [kind.name for kind in self.collections[name].types(now=True)] for name in _OF_PORTFOLIOS}
+
+    def entries_without_use(self) -> list[str]:
+        """Return the entries of ``FIELDS`` whose path is in none of the first documents."""
+        unused = []
+        for collection, names in self.names().items():
+            renamed = [self.fields[name] for name in sorted(names) if not self.fields[name].is_plain]
+            stored = collection.documents.find().limit(_SAMPLE).to_list() if renamed else []
+            unused += [entry for place in renamed for entry in unused_entries(place, stored)]
+        return unused
 
     def count_without_user_id(self) -> int:
         """Return the number of user documents without a usable id, which cannot be analyzed."""
-        unusable = [{"user_id": {"$not": {"$type": "string"}}}, {"user_id": {"$type": "array"}}, {"user_id": ""}]
-        return self._users.count({"$or": unusable})
+        return self._users.count_without_key()
 
     def symbols(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, OwnSymbols]:
         """Return the symbols of each user; users with neither holdings nor a watchlist are left out.
 
         ``contiguous`` as in :meth:`load`.
         """
-        held, watched = dict[str, frozenset[str] | None](), dict[str, frozenset[str] | None]()
-        for lot in _of_users(self._holdings, user_ids, _FIELDS_OF_HOLDINGS, MOST_HOLDINGS, contiguous=contiguous):
-            held |= {
-                user_id: _symbols_in(held_symbols, documents, self._spelling)
-                for user_id, documents in _grouped([lot]).items()
-            }
-        for lot in _of_users(self._watchlist, user_ids, ("symbol",), MOST_ITEMS, contiguous=contiguous):
-            watched |= {
-                user_id: _symbols_in(watched_symbols, documents, self._spelling)
-                for user_id, documents in _grouped([lot]).items()
-            }
+        reads = {"holdings": held_symbols, "watchlist": watched_symbols}
+        found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
+        for name, lot in self._lots(reads, user_ids, contiguous=contiguous):
+            for user_id, documents in self._sorted_into(defaultdict(list), name, lot).items():
+                own, others = _symbols_in(reads[name], documents, self._spelling), found[name].get(user_id, frozenset())
+                found[name][user_id] = None if own is None or others is None else own | others
+        held, watched = found["holdings"], found["watchlist"]
         owners = (held | watched).keys() & set(user_ids)
         return {
             user_id: _own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
@@ -108,54 +147,123 @@ class PortfolioStore(Indexed):
         }
 
     def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
-        """Return the portfolios of ``user_ids``, which are ascending, in that order.
+        """Return the portfolios of ``user_ids`` in that order.
 
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
         which is much faster than a lookup of each.
         """
-        wanted = (
-            (self._users, ("analysis_thresholds",), MOST_ACCOUNTS),
-            (self._accounts, ("cash", "buying_power"), MOST_ACCOUNTS),
-            (self._holdings, ("symbol", "quantity", "avg_price"), MOST_HOLDINGS),
-            (self._watchlist, ("symbol",), MOST_ITEMS),
-        )
-        documents = [
-            _grouped(_of_users(collection, user_ids, fields, most, contiguous=contiguous))
-            for collection, fields, most in wanted
-        ]
-        return [
-            _read(user_id, UserDocuments(*[own.get(user_id, ()) for own in documents]), self._spelling)
-            for user_id in user_ids
-        ]
+        found: dict[str, _Groups] = {name: defaultdict(list) for name in _OF_PORTFOLIOS}
+        for name, lot in self._lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
+            self._sorted_into(found[name], name, lot)
+        of_users = [(id_, UserDocuments(*[own.get(id_, ()) for own in found.values()])) for id_ in user_ids]
+        unexplained = self.absent({})
+        portfolios = [_read(user_id, documents, self._spelling, unexplained) for user_id, documents in of_users]
+        for position, absent in self._explained(of_users, portfolios):
+            portfolios[position] = _read(*of_users[position], self._spelling, absent)
+        return portfolios
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of those ``symbols`` that have one, in whatever spelling the backend has it."""
         every_spelling = [spelling for symbol in symbols for spelling in spellings(symbol)]
-        return read_instruments(self._instruments.with_keys(every_spelling, FIELDS_OF_INSTRUMENTS), symbols)
+        stored = self._instruments.with_keys(every_spelling, self._facts)
+        return read_instruments(self.renamed("instruments", stored), symbols)
+
+    def renamed(self, name: str, stored: Iterable[Document]) -> Iterable[Document]:
+        """Return the documents of a collection that are in stored ones, with the app's names."""
+        if name in self._plain:
+            return stored
+        return (document for one in stored for document in documents_in(self.fields[name], one))
+
+    def absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
+        """Return the sentences about missing fields of a user with these stored documents by collection."""
+        return lambda name, field: missing(self.fields[name], field, rows.get(name, ()))
+
+    def _all_active(self) -> Iterator[list[str]]:
+        types = self._users.types(now=True)
+        unreadable = 0
+        for position, kind in enumerate(types):
+            for lot in self._users.by_user(kind, dict(kind.all_of_them), self._flag, MOST_ACCOUNTS):
+                flags = [
+                    (user_id, is_active(user))
+                    for user_id, users in self._sorted_into(defaultdict(list), "users", lot).items()
+                    for user in users
+                ]
+                unreadable += sum(flag is None for _, flag in flags)
+                # Documents with the same id are one user, also if it is stored in several types.
+                found = dict.fromkeys(user_id for user_id, flag in flags if flag)
+                ids = typed(found)
+                seen = self._active_of({earlier: ids[earlier] for earlier in types[:position] if earlier in ids})
+                yield [user_id for user_id in found if user_id not in seen]
+        if unreadable:
+            _log.warning("%d users count as inactive: is_active is neither true nor false", unreadable)
+
+    def _active_of(self, ids: Mapping[IdType, Sequence[Any]]) -> set[str]:
+        """Return the active ones of some users."""
+        lots = self._users.of_users(ids, self._flag, MOST_ACCOUNTS, spans=False) if ids else ()
+        groups = (self._sorted_into(defaultdict(list), "users", lot) for lot in lots)
+        return {user_id for group in groups for user_id, users in group.items() if any(map(is_active, users))}
+
+    def _lots(
+        self, wanted: Iterable[str], user_ids: Sequence[str], *, contiguous: bool
+    ) -> Iterator[tuple[str, list[Document]]]:
+        """Yield the stored documents of users, by collection, in lots of whole users.
+
+        What is in the same collection of the backend is read together.
+        """
+        ids = typed(user_ids)
+        for collection in dict.fromkeys(self.collections[name] for name in wanted):
+            names = [name for name in wanted if self.collections[name] is collection]
+            parts = [self._stored_names[name] for name in names]
+            stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
+            most = max(_MOST[name] for name in names)
+            spans = contiguous and self._are_in_order(ids, collection)
+            for lot in collection.of_users(ids, stored, most, spans=spans):
+                yield from ((name, lot) for name in names)
+
+    def _are_in_order(self, ids: Mapping[IdType, object], collection: BackendCollection) -> bool:
+        """Return whether ids that follow each other in the users' collection do so in another one."""
+        if list(ids) == [TEXT]:
+            return True
+        own = self._users.types()
+        return len(own) == 1 and all(
+            kind is own[0] or (kind.in_order_of_text and own[0].in_order_of_text) for kind in collection.asked(ids)
+        )
+
+    def _sorted_into(self, groups: _Groups, name: str, lot: Iterable[Document]) -> _Groups:
+        """Add the documents of a collection that are in stored ones, with the app's names, to their users' groups."""
+        if name in self._plain:
+            for document in lot:
+                groups[document["user_id"]].append(document)
+        else:
+            for stored in lot:
+                groups[stored["user_id"]] += documents_in(self.fields[name], stored)
+        return groups
+
+    def _explained(
+        self, of_users: Sequence[tuple[str, UserDocuments]], portfolios: Sequence[Portfolio | InvalidPortfolio]
+    ) -> Iterator[tuple[int, Absent]]:
+        """Yield the sentences about missing fields of the first users that lack some, with these users' positions.
+
+        For this alone are their documents read with all their fields.
+        """
+        suspects = [
+            position for position, portfolio in enumerate(portfolios)
+            if isinstance(portfolio, InvalidPortfolio) or portfolio.invalid_holdings or portfolio.notes
+        ]  # fmt: skip
+        lack = {position: lacks for position in suspects if (lacks := lacking(of_users[position][1]))}
+        some = dict(list(lack.items())[:IDS_PER_LOOKUP])
+        ids = typed(of_users[position][0] for position in some)
+        rows: dict[str, dict[str, list[object]]] = defaultdict(lambda: defaultdict(list))
+        for name in sorted(set().union(*some.values())):
+            for lot in self.collections[name].of_users(ids, None, _MOST[name], spans=False):
+                for stored in lot:
+                    rows[stored["user_id"]][name] += [row for _, row in rows_in(self.fields[name], stored)]
+        yield from ((position, self.absent(rows[of_users[position][0]])) for position in some)
 
 
-def _of_users(
-    collection: BackendCollection, user_ids: Sequence[str], fields: Sequence[str], most: int, *, contiguous: bool
-) -> Iterator[list[Document]]:
-    """Yield the documents of users in lots of whole users; others between them are included if ``contiguous``."""
-    if contiguous and user_ids:
-        yield from collection.by_user({"$gte": user_ids[0], "$lte": user_ids[-1]}, fields, most)
-    else:
-        for few in batched(user_ids, IDS_PER_LOOKUP, strict=False):
-            yield from collection.by_user({"$in": list(few)}, fields, most)
-
-
-def _grouped(lots: Iterable[list[Document]]) -> dict[str, list[Document]]:
-    groups: dict[str, list[Document]] = defaultdict(list)
-    for lot in lots:
-        for document in lot:
-            groups[document["user_id"]].append(document)
-    return groups
-
-
-def _read(user_id: str, documents: UserDocuments, spelling: Spelling) -> Portfolio | InvalidPortfolio:
+def _read(user_id: str, documents: UserDocuments, spelling: Spelling, absent: Absent) -> Portfolio | InvalidPortfolio:
     try:
-        return read_portfolio(user_id, documents, spelling)
+        return read_portfolio(user_id, documents, spelling, absent)
     except Exception as error:  # noqa: BLE001 - an unforeseen error costs only this user's report
         where = traceback.extract_tb(error.__traceback__)[-1]
         name = type(error).__name__

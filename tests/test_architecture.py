@@ -10,14 +10,15 @@ ROOT = Path(__file__).parent.parent
 # The imports that each part may have; all of them point one way.
 MAY_IMPORT: dict[str, set[str]] = {
     "correlation": set(),
+    "fields": set(),
     "problems": set(),
     "records": set(),
     "schedules": set(),
-    "settings": {"schedules"},
+    "settings": {"fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
     "market_data": {"analysis", "records", "settings"},
-    "stores": {"analysis", "credentials", "records"},
+    "stores": {"analysis", "credentials", "fields", "records"},
     "runs": {"analysis", "correlation", "market_data", "problems", "records", "schedules", "settings", "stores"},
     "functions": {
         "analysis", "correlation", "credentials", "market_data", "problems", "records", "runs", "schedules", "settings",

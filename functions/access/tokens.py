@@ -201,6 +201,6 @@ def _signed_claims(
 def _name_in(claims: Mapping[str, object], claim: str, form: re.Pattern[str]) -> str:
     """Return a claim that must be a well-formed id: it is used in queries, records and the log."""
     value = claims.get(claim)
-    if not isinstance(value, str) or not form.fullmatch(value):
+    if not isinstance(value, str) or not form.fullmatch(value) or not value.isprintable():
         raise InvalidToken
     return value

@@ -12,7 +12,7 @@ from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import check
 
 _PARTS = (
-    "function_app.py", "correlation.py", "problems.py", "records.py", "schedules.py", "settings.py",
+    "function_app.py", "correlation.py", "fields.py", "problems.py", "records.py", "schedules.py", "settings.py",
     "analysis", "credentials", "functions", "market_data", "runs", "stores",
 )  # fmt: skip
 _NEWER = "99.0"

@@ -173,7 +173,7 @@ class Nights:
         at_once: int | None = None,
     ) -> Night:
         """Return the first night of a user who holds these symbols; ``at_once`` replaces the provider's limit."""
-        database = self.services.portfolios.collections[0].documents.database
+        database = self.services.portfolios.collections["users"].documents.database
         database.users.insert_one({"user_id": "u"})
         database.holdings.insert_many(
             {"user_id": "u", "symbol": symbol(number), "quantity": 1, "avg_price": 1} for number in range(symbols)

@@ -220,7 +220,9 @@ def test_a_collection_that_is_missing_is_named_and_nothing_is_created_in_a_datab
     place.database["portfolio_analysis_runs"].drop_indexes()
     findings = place.check()
     assert lacking(findings) == ["collections"]
-    assert "holdings is empty or not there: is MONGODB_DATABASE the backend's?" in [found.text for found in findings]
+    assert "holdings is empty or not there: is MONGODB_DATABASE the backend's, and FIELDS right?" in [
+        found.text for found in findings
+    ]
     assert "indexes" not in {finding.subject for finding in findings}
     assert "holdings" not in place.database.list_collection_names()
     assert set(place.database["portfolio_analysis_runs"].index_information()) == {"_id_"}
@@ -239,6 +241,22 @@ def test_indexes_that_lack_are_created_those_of_the_backend_too(place: Place) ->
         (True, "all there"),
     ]
     assert about(place.check(), "indexes") == [(True, "all there")]
+
+
+def test_collections_and_indexes_are_looked_for_where_the_fields_are(place: Place) -> None:
+    place.database["holdings"].rename("positions")
+    place.database["positions"].insert_one({"owner": {"id": "u1"}})
+    place.settings["FIELDS"] = "holdings=positions,holdings.user_id=owner.id,accounts=users.wallet,users.is_admin=boss"
+    findings = place.check()
+    assert lacking(findings) == []
+    assert about(findings, "collections") == [
+        (True, "users"),
+        (True, "positions"),
+        (True, "watchlist"),
+        (True, "instruments"),
+        (None, "no user is an administrator (boss): no token of the backend gives access"),
+    ]
+    assert about(findings, "indexes") == [(True, "positions: owner.id; created"), (True, "all there")]
 
 
 def test_an_index_that_may_not_be_created_is_named_with_the_reason(place: Place, mongodb_url: str) -> None:

@@ -92,7 +92,7 @@ def test_users_with_unusable_ids_are_counted_and_no_other_user_loses_a_report(
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
-    for user_id in (["u0"], ["x"], 7, "with space", "a/b", "$gt", "x" * 200):
+    for user_id in (["u0"], ["x"], True, " space", "a/b", "$gt", "x" * 200):
         database.users.insert_one({"user_id": user_id})
         database.holdings.insert_one({"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1})
     analyze_all(services, prepare(services))

@@ -54,11 +54,11 @@ OPERATORS: list[Any] = [
     True,
     "",
     "$gt",
-    '{"$gt": ""}',
+    '{"$gt": "%"}',
     "../zoe-admin",
     "zoe-admin\0",
     "zoe-admin\n",
-    "zoe admin",
+    "zoe-admin ",
     "\ud800",
     "u" * 129,
 ]

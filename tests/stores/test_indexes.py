@@ -126,4 +126,4 @@ def test_the_stores_write_exactly_the_collections_whose_rights_the_health_check_
     with_index = {collection.name for store in own_stores(database) for collection, _ in store.indexes()}
     without = {RunLease(database)._leases.name, NightStore(database)._nights.name}  # noqa: SLF001 - of one document each
     assert with_index | without == set(OWN_COLLECTIONS)
-    assert tuple(collection.documents.name for collection in PortfolioStore(database).collections) == COLLECTIONS
+    assert tuple(collection.documents.name for collection in PortfolioStore(database).names()) == COLLECTIONS

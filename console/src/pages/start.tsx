@@ -12,7 +12,7 @@ import { toast } from "../ui/toasts";
 import { isActive } from "../words/runs";
 
 const MOST_USERS = 1000;
-const USER_ID = /^[\p{L}\p{N}_][\p{L}\p{N}_.@|:+=~-]{0,127}$/u;
+const USER_ID = /^(?![.$])[^\p{C}\p{Z}/\\%<>]{1,128}$/u;
 const ACTIVE_MS = 5_000;
 
 export function Start() {

@@ -74,7 +74,7 @@ def test_a_body_is_read_member_by_member() -> None:
         (b'{"user_ids": ["u1", 2]}', "user_ids[1]"),
         (b'{"user_ids": [{"$gt": ""}]}', "user_ids[0]"),
         (b'{"user_ids": [""]}', "user_ids[0]"),
-        (b'{"user_ids": ["a b"]}', "user_ids[0]"),
+        (b'{"user_ids": [" a"]}', "user_ids[0]"),
         (b'{"user_ids": ["a\\n"]}', "user_ids[0]"),
         (b'{"user_ids": ["../x"]}', "user_ids[0]"),
         (b'{"user_ids": ["$gt"]}', "user_ids[0]"),
@@ -242,7 +242,7 @@ def test_a_cursor_that_is_not_ours_is_refused_by_the_parameter(cursor: str) -> N
 
 def test_the_rule_for_an_id_is_explained() -> None:
     with pytest.raises(InvalidMember, match="contains characters that are not allowed"):
-        read_body(a_request(b'{"user_ids": ["a b"]}'), TriggerRequest)
+        read_body(a_request(b'{"user_ids": ["a "]}'), TriggerRequest)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_check_filter_names_a_rule_and_optionally_a_status(check: str, wanted:
         ("check", "beta:breach:warning"),
         ("check", "beta\n"),
         ("user_id_prefix", "$a"),
-        ("user_id_prefix", "a b"),
+        ("user_id_prefix", "a "),
         ("user_id_prefix", "a" * 129),
     ],
 )
