@@ -14,6 +14,7 @@ from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories, was_asked_in_vain
 from runs.services import Services
+from stores.nobody import why_nobody
 from stores.portfolios import OwnSymbols
 
 _USER_ID = re.compile(USER_ID_PATTERN)
@@ -63,6 +64,7 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
         min_success_rate=parameters.min_success_rate if planner.is_of_all_users else 0.0,
         positions=sum(symbols.values()),
         load_at_once=services.provider.batches_at_once,
+        failure=_nobody(services) if planner.is_of_all_users and not pages else None,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
     services.batches.write_symbols(run.run_id, made.plan_id, batches)
@@ -73,6 +75,12 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
     }
     errors = planner.errors()
     return made, services.runs.record_plan(run.run_id, made, parameters, as_of=as_of, figures=figures, errors=errors)
+
+
+def _nobody(services: Services) -> Failure | None:
+    """Return why there is nobody to analyze although something is stored: a run of nobody would look like success."""
+    why = why_nobody(services.portfolios)
+    return None if why is None else Failure("nobody_to_analyze", why)
 
 
 class _BenchmarkMissing(Exception):

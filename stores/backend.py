@@ -202,6 +202,10 @@ class BackendCollection:
                 if isinstance(self._value_of(document), str):
                     yield document
 
+    def count_of(self, kind: IdType) -> int:
+        """Return the number of documents whose key is an id of this type."""
+        return self.documents.count_documents({self.key: dict(kind.all_of_them)}, collation=self.collation())
+
     def count_without_key(self) -> int:
         """Return the number of documents whose key is no id."""
         ids = [{self.key: dict(kind.all_of_them)} for kind in ID_TYPES]

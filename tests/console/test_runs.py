@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,7 +11,6 @@ from tests.console.site import Site, Visitor
 from tests.devhost.harness import eventually
 from tests.faults.moments import PAGE
 
-NO_PRICES_YET = "1990-01-02"
 LONGEST_WAIT_MS = 60_000  # a page without a response tries again after half a minute at the latest
 # Toasts close by themselves, maybe before a test reads them, so their text is kept.
 KEEP_TOASTS = """
@@ -29,6 +29,16 @@ def no_active_run(site: Site) -> Iterator[None]:
     runs = site.app.client.get("/api/admin/portfolio/analysis-runs", params={"limit": 1}).json()["runs"]
     for run in runs:
         site.app.wait(run["run_id"])
+
+
+@contextmanager
+def nobody_active(site: Site) -> Iterator[None]:
+    """Let every user be inactive for a while."""
+    users, active = site.database.users, {"is_active": True}
+    user_ids = users.distinct("user_id", active)
+    users.update_many(active, {"$set": {"is_active": False}})
+    yield
+    users.update_many({"user_id": {"$in": user_ids}}, {"$set": active})
 
 
 def confirm(page: Page, action: str) -> None:
@@ -200,14 +210,15 @@ def test_failed_users_are_retried_after_their_documents_are_fixed(admin: Visitor
 
 
 def test_a_failed_run_shows_the_reason_and_the_remedy(admin: Visitor, site: Site) -> None:
-    run = site.app.run(as_of=NO_PRICES_YET)
+    with nobody_active(site):
+        run = site.app.run()
     assert run["status"] == "failed"
     admin.headed("Overview")
     admin.go("/runs")
     admin.page.get_by_role("row").filter(has_text="Failed").get_by_role("link").first.click()
     admin.led_to(f"/runs/{run['run_id']}")
     errors = admin.page.get_by_role("region", name="Errors")
-    expect(errors.get_by_role("heading", name="No benchmark prices")).to_be_visible()
+    expect(errors.get_by_role("heading", name="Nobody to analyze")).to_be_visible()
     expect(errors).to_contain_text(run["errors"][0]["error"])
     admin.go("/")
     expect(admin.page.get_by_role("heading", name="Last run failed")).to_be_visible()
