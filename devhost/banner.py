@@ -67,6 +67,6 @@ def data_of(servers: Servers) -> Data:
     from devhost.newest_price import prices_of
 
     settings, url = Settings.from_environment(servers.environment), servers.mongodb.url
-    users = users_in(url, settings.mongodb_database)
+    users = users_in(url, settings.mongodb_database, settings.fields)
     today = datetime.now(UTC).date()
     return Data(f"database {settings.mongodb_database}: {users}", prices_of(settings, url, today))

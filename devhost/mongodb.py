@@ -14,6 +14,7 @@ from devhost.formats import counted
 from devhost.logs import last_line
 from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import COLLECTIONS, seed_sample_users
+from fields import Fields
 from stores.mongo import connect
 
 _PATIENCE_SECONDS = 3.0
@@ -57,14 +58,17 @@ def reason_of(error: PyMongoError) -> str:
     return " ".join(re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0].split())
 
 
-def users_in(url: str, database: str) -> str:
+def users_in(url: str, database: str, fields: Fields) -> str:
     """Return the numbers of users and holdings, as the server keeps count of them, or why they are not known."""
+    places = fields["users"], fields["holdings"]
     try:
         with connect(url) as client:
-            users, holdings = (client[database][name].estimated_document_count() for name in ("users", "holdings"))
+            users, holdings = (client[database][place.collection].estimated_document_count() for place in places)
     except PyMongoError as error:
         return f"its users cannot be counted: {reason_of(error)}"
-    return f"{counted(users, 'user')}, {counted(holdings, 'holding')}"
+    # What is inside other documents is not counted.
+    inside = f"holdings in {places[1].described}" if places[1].inside else counted(holdings, "holding")
+    return f"{counted(users, 'user')}, {inside}"
 
 
 def seed(url: str, database: str, *, only_if_empty: bool) -> None:

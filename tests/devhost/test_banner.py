@@ -10,6 +10,7 @@ from analysis.prices import Bars
 from devhost.mongodb import users_in
 from devhost.newest_price import prices_of
 from devhost.sample_data import SAMPLE_USERS
+from fields import Fields
 from settings import Settings
 from stores.mongo import DocumentDatabase
 from stores.symbols import History, PriceStore
@@ -97,7 +98,16 @@ def test_of_a_server_the_stored_prices_are_told_and_no_request_is_sent(
     assert told(mongodb_url, **settings) == "alpaca, SPY up to 2026-11-25"
 
 
+def test_users_and_holdings_are_counted_where_fields_says_they_are(
+    mongodb_url: str, database: DocumentDatabase
+) -> None:
+    database.people.insert_one({"positions": [{}, {}]})
+    fields = Fields.read("users=people,users.user_id=_id,holdings=people.positions[]")
+    assert users_in(mongodb_url, database.name, fields) == "1 user, holdings in people.positions[]"
+    assert users_in(mongodb_url, database.name, Fields.read("users=people")) == "1 user, 0 holdings"
+
+
 def test_what_the_database_refuses_is_told_and_does_not_end_the_start(mongodb_url: str) -> None:
     name = "x" * 64
     reason = f"Invalid database name: '{name}'. Database names must be at most 63 characters."
-    assert users_in(mongodb_url, name) == f"its users cannot be counted: {reason}"
+    assert users_in(mongodb_url, name, Fields()) == f"its users cannot be counted: {reason}"
