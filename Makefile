@@ -17,10 +17,10 @@ PEERS_READY := $(PEERS)/.ready
 # comes last. With more at a time, the processes under test would compete for the processor.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo start func test check bench console screenshots fuzz soak package format lock setup
+.PHONY: help demo start func check-data test check bench console screenshots fuzz soak package format lock setup
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(RUNS) ## Run the whole analysis once on sample data and print a report
 	@$(PYTHON) -m devhost demo
@@ -44,6 +44,9 @@ check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@if scripts/ensure-node && scripts/build-console; then cd console && npm run --silent check; else [ -z "$${CI:-}" ]; fi
+
+check-data: $(RUNS) ## Check the database and the prices that are configured; writes nothing (JSON=1)
+	@$(PYTHON) -m devhost check-data $(if $(JSON),--json)
 
 bench: $(READY) $(PEERS_READY) ## Run the benchmarks, against peer libraries and lower bounds
 	@$(PYTHON) -m benchmarks

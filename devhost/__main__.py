@@ -22,6 +22,10 @@ def main() -> int:
     command.add_argument("--verbose", action="store_true", help="show tracebacks")
     commands.add_parser("demo", help="run the analysis once on sample data and print a report")
     commands.add_parser("func", help="run the app under Azure Functions Core Tools, with Azurite, until Ctrl-C")
+    check = commands.add_parser(
+        "check-data", help="report whether a run over the database and the prices would be sound"
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
     look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
     look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
@@ -30,6 +34,10 @@ def main() -> int:
         from devhost.preflight import main as preflight
 
         return preflight(arguments.settings, arguments.url)
+    if arguments.command == "check-data":
+        from devhost.check_data import main as check_data
+
+        return check_data(Path(__file__).parent.parent, as_json=arguments.json)
     if arguments.command == "func":
         from devhost.real_host import func
 

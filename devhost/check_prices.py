@@ -1,0 +1,135 @@
+"""The prices as runs would read them: files understood and refused, symbols held without prices, suspicious prices."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched, islice
+from pathlib import Path
+
+from analysis.histories import read_histories, resolve_as_of
+from analysis.price_issues import symbol_issue
+from analysis.prices import Bars, as_date, clean
+from analysis.returns import prepare_prices
+from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
+from devhost.findings import Finding, missing, note, ok
+from devhost.formats import counted
+from market_data.price_files.understanding import understood
+from market_data.provider import KeyRefused, PricesError, Provider, ProviderUnavailable
+from market_data.providers import provider_from
+from records import PriceIssue, SymbolIssue
+from settings import KeyName, Settings
+from stores.rate_limit import Rate, RateLimit
+
+_MOST_SHOWN = 50
+_A_FORTNIGHT = timedelta(days=14)
+
+
+def source(settings: Settings, secrets: Secrets) -> Provider:
+    """Return the source of prices that runs would ask."""
+
+    def key(name: KeyName) -> str:
+        try:
+            return secrets.get(name)
+        except (SecretMissing, SecretsUnavailable):
+            raise KeyRefused(f"{name} cannot be read from the vault") from None
+
+    return provider_from(settings, key, lambda name, rate: RateLimit(None, name, Rate(rate)))
+
+
+def prices(settings: Settings, provider: Provider, holders: Counter[str]) -> Iterator[Finding]:
+    """Yield the findings about the prices of the benchmark and of the symbols that people hold."""
+    if settings.market_data_provider == "csv" and settings.prices_dir is not None:
+        yield from _files(settings.prices_dir)
+    try:
+        yield from _of_symbols(settings, provider, holders)
+    except (ProviderUnavailable, KeyRefused) as error:
+        yield missing("prices", f"{settings.market_data_provider} gives none: {error}", "correct its settings")
+
+
+def _files(folder: Path) -> Iterator[Finding]:
+    try:
+        files = list(understood(folder))
+    except OSError as error:
+        yield missing("files", f"PRICES_DIR cannot be read: {error.strerror}", "correct PRICES_DIR")
+        return
+    accepted = [file for file in files if file.symbols]
+    for file in islice(accepted, _MOST_SHOWN):
+        yield ok("files", f"{file.file}: {file.sentence}, the last {file.newest}")
+    if len(accepted) > _MOST_SHOWN:
+        yield ok("files", f"and {len(accepted) - _MOST_SHOWN:,} more")
+    for file in files:
+        for refusal in file.refusals:
+            yield missing("files", f"{file.file}: {refusal}", f"correct {file.file}, or take it out of the folder")
+        if not file.symbols and not file.refusals:
+            yield note("files", f"{file.file}: {file.sentence}")
+
+
+def _of_symbols(settings: Settings, provider: Provider, holders: Counter[str]) -> Iterator[Finding]:
+    last, remote = provider.last_day(), settings.market_data_server is not None
+    # Each request to a server costs: the newest prices of the most held symbols show whether it knows them.
+    start = last - _A_FORTNIGHT if remote else date.min
+    benchmark = provider.spelling(settings.benchmark_symbol)
+    found = provider.daily_bars([benchmark], start, last)
+    if benchmark not in found.bars or not len(clean(found.bars[benchmark], last).bars.dates):
+        reason = found.errors.get(benchmark, "none of its prices is possible")
+        yield missing("prices", f"the benchmark has none: {reason}", "set BENCHMARK_SYMBOL to a symbol with prices")
+        return
+    held = [symbol for symbol, _ in holders.most_common()]
+    asked = held[: provider.symbols_per_batch] if remote else held
+    if len(asked) < len(held):
+        yield note(
+            "prices", f"only the {len(asked)} most held of {len(held):,} symbols are asked for, to save requests"
+        )
+    errors: dict[str, PricesError] = {}
+    issues: dict[SymbolIssue, None] = {}
+    for symbols in list(batched(sorted(asked), provider.symbols_per_batch, strict=False)) or [()]:
+        fetched = provider.daily_bars(symbols, start, last)
+        errors |= fetched.errors
+        if not remote:
+            issues |= dict.fromkeys(_issues(settings, fetched.bars, found.bars[benchmark], fetched.issues))
+    newest = as_date(found.bars[benchmark].dates[-1])
+    yield ok(
+        "prices", f"{len(asked) - len(errors):,} of {counted(len(asked), 'symbol')} held; {benchmark} up to {newest}"
+    )
+    yield from _missing(settings, errors, {symbol: holders[symbol] for symbol in asked})
+    yield from _suspicious(settings, list(issues))
+
+
+def _missing(settings: Settings, errors: Mapping[str, PricesError], holders: Mapping[str, int]) -> Iterator[Finding]:
+    worst = sorted(errors, key=lambda symbol: (-holders[symbol], symbol))
+    for symbol in worst[:_MOST_SHOWN]:
+        where = f"add its prices to {settings.prices_dir}" if settings.prices_dir else "see what the source calls it"
+        text = f"held by {holders[symbol]:,}: {errors[symbol]}"
+        yield missing("prices", text, f"{where}, or correct the symbol where it is held")
+    if len(worst) > _MOST_SHOWN:
+        yield missing("prices", f"and {len(worst) - _MOST_SHOWN:,} more symbols without prices")
+    positions = sum(holders.values())
+    priced = positions - sum(holders[symbol] for symbol in errors)
+    if positions and priced / positions < settings.min_success_rate:
+        rate = f"{settings.min_success_rate:.0%}"
+        text = f"only {priced:,} of {positions:,} positions have prices, {rate} are needed: a run fails"
+        yield missing("prices", text, "add prices, or lower ANALYSIS_MIN_SUCCESS_RATE")
+
+
+def _issues(
+    settings: Settings, bars: Mapping[str, Bars], benchmark: Bars, of_source: Mapping[str, Sequence[PriceIssue]]
+) -> Iterator[SymbolIssue]:
+    """Yield the price issues that a run of today would tell."""
+    histories = read_histories(bars, benchmark, resolve_as_of(benchmark))
+    told = [symbol_issue(symbol, issue) for symbol, issues in of_source.items() for issue in issues]
+    today = datetime.now(UTC).date()
+    prepared = prepare_prices(
+        histories, settings.lookback_days, told, benchmark_symbol=settings.benchmark_symbol, asked_on=today
+    )
+    yield from prepared.run_issues
+    yield from prepared.issues
+
+
+def _suspicious(settings: Settings, issues: Sequence[SymbolIssue]) -> Iterator[Finding]:
+    for issue in issues[:_MOST_SHOWN]:
+        if issue.kind == "old_prices" and settings.market_data_provider == "sample":
+            yield note("prices", "the sample ends in 2022 on purpose", "set PRICES_DIR or MARKET_DATA_PROVIDER")
+            continue
+        yield note("prices", f"{issue.symbol}: {issue.text}" if issue.symbol else issue.text, "look at these prices")
+    if len(issues) > _MOST_SHOWN:
+        yield note("prices", f"and {len(issues) - _MOST_SHOWN:,} more price issues")

@@ -1,0 +1,243 @@
+"""``check-data``: what it accepts, refuses and suspects over a real database and a real folder, without writing."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bson import ObjectId
+from bson.json_util import loads
+
+from devhost.check_data import check_data
+from devhost.check_documents import _allowed
+from devhost.findings import Finding
+from stores.mongo import DocumentDatabase
+from tests.builders import random_walk, weekdays
+from tests.conftest import free_port
+from tests.devhost.harness import ROOT
+from tests.market_data.made_up import write_csv
+
+EXAMPLE = ROOT / "examples" / "own-data"
+TODAY = datetime.now(UTC).date()
+DAYS = weekdays(300, start=str(TODAY - timedelta(days=425)))
+TEN_SHARES = {"quantity": 10, "avg_price": 100}
+
+type Check = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for seed, symbol in enumerate(("INDEX", "ALFA", "BRAVO")):
+        write_csv(tmp_path, symbol, random_walk(DAYS[np.datetime64(TODAY) >= DAYS], seed))
+    return tmp_path
+
+
+@pytest.fixture
+def check(database: DocumentDatabase, mongodb_url: str, folder: Path) -> Check:
+    def findings(**environment: str) -> list[Finding]:
+        own = {"MONGODB_URL": mongodb_url, "MONGODB_DATABASE": database.name, "MARKET_DATA_PROVIDER": "csv"}
+        return list(check_data(ROOT, own | {"PRICES_DIR": str(folder), "BENCHMARK_SYMBOL": "INDEX"} | environment))
+
+    return findings
+
+
+@pytest.fixture
+def sound(database: DocumentDatabase) -> DocumentDatabase:
+    """Return a database with two sound users."""
+    for user_id, symbol in {"ann": "ALFA", "ben": "BRAVO"}.items():
+        database.users.insert_one({"user_id": user_id})
+        database.holdings.insert_one({"user_id": user_id, "symbol": symbol, **TEN_SHARES})
+    for name in ("users", "holdings"):
+        database[name].create_index("user_id")
+    return database
+
+
+def refused(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.subject, finding.text) for finding in findings if finding.good is False]
+
+
+def suspicious(findings: list[Finding], subject: str) -> list[Finding]:
+    return [finding for finding in findings if finding.good is None and finding.subject == subject]
+
+
+def contents(database: DocumentDatabase) -> dict[str, Any]:
+    names = database.list_collection_names()
+    return {name: (list(database[name].find()), database[name].index_information()) for name in names}
+
+
+def test_sound_data_are_accepted_and_nothing_is_written(check: Check, sound: DocumentDatabase) -> None:
+    before = contents(sound)
+    findings = check()
+    assert refused(findings) == []
+    texts = {f"{finding.subject}: {finding.text}" for finding in findings if finding.good}
+    assert "people: 2 users to analyze, with 2 symbols held" in texts
+    assert any(text.startswith("prices: 2 of 2 symbols held; INDEX up to ") for text in texts)
+    assert any(re.match(r"files: ALFA.csv: \d+ days, ", text) for text in texts)
+    assert "indexes: all there" in texts
+    assert contents(sound) == before
+
+
+def test_owners_without_a_user_are_refused_with_the_setting_to_change(check: Check, sound: DocumentDatabase) -> None:
+    sound.holdings.insert_one({"user_id": ObjectId("65f000000000000000000009"), "symbol": "ALFA", **TEN_SHARES})
+    (finding,) = [found for found in check() if found.good is False]
+    assert finding.text == "1 owner of holdings without a user: 65f000000000000000000009"
+    assert "FIELDS=holdings.user_id=" in finding.change
+
+
+def test_documents_of_other_names_are_refused_with_the_line_that_reads_them(
+    check: Check, sound: DocumentDatabase
+) -> None:
+    sound.holdings.delete_many({})
+    sound.holdings.insert_one({"user_id": "ann", "ticker": "ALFA", "shares": 3})
+    findings = check()
+    assert ("holdings", "1 of 1: no field `symbol`; the document has `ticker`: set FIELDS") in refused(findings)
+    (proposal,) = suspicious(findings, "FIELDS")
+    line = proposal.change.removeprefix("FIELDS=")
+    assert {"holdings.symbol=ticker", "holdings.quantity=shares"} <= set(line.split(","))
+    assert refused(check(FIELDS=line)) == []
+
+
+def test_an_entry_of_fields_that_leads_nowhere_is_refused(check: Check, sound: DocumentDatabase) -> None:
+    assert sound.users.count_documents({}) == 2
+    found = [text for subject, text in refused(check(FIELDS="holdings.quantity=pieces")) if subject == "FIELDS"]
+    assert found == ["holdings.quantity=pieces leads nowhere: no document has it"]
+
+
+def test_nobody_to_analyze_is_refused_in_counts(check: Check, sound: DocumentDatabase) -> None:
+    sound.users.update_many({}, {"$set": {"is_active": False}})
+    (found,) = [text for subject, text in refused(check()) if subject == "people"]
+    assert found.startswith("nobody to analyze: 2 users and 2 holdings exist, but no user is active")
+
+
+def test_a_symbol_held_without_prices_is_refused_with_its_holders(check: Check, sound: DocumentDatabase) -> None:
+    sound.holdings.insert_many([{"user_id": user_id, "symbol": "GONE", **TEN_SHARES} for user_id in ("ann", "ben")])
+    texts = [text for _, text in refused(check())]
+    assert texts == [
+        "held by 2: GONE: no prices",
+        "only 2 of 4 positions have prices, 70% are needed: a run fails",
+    ]
+
+
+def test_a_file_that_is_refused_is_named_with_its_rule(check: Check, sound: DocumentDatabase, folder: Path) -> None:
+    assert sound.users.count_documents({}) == 2
+    (folder / "ODD.csv").write_text("date,close\n2026-01-02,1\n2026-01-02,2\n")
+    (found,) = refused(check())
+    assert found[0] == "files"
+    assert found[1].startswith("ODD.csv: ")
+
+
+def test_a_benchmark_without_prices_is_refused(check: Check, sound: DocumentDatabase) -> None:
+    assert sound.users.count_documents({}) == 2
+    assert refused(check(BENCHMARK_SYMBOL="NONE")) == [("prices", "the benchmark has none: NONE: no prices")]
+
+
+def test_a_suspected_split_is_told_with_its_symbol(check: Check, sound: DocumentDatabase, folder: Path) -> None:
+    assert sound.users.count_documents({}) == 2
+    closes = np.where(np.arange(250) < 200, 100.0, 50.0)
+    rows = [f"{day},{close}" for day, close in zip(DAYS[:250].tolist(), closes, strict=True)]
+    (folder / "ALFA.csv").write_text("\n".join(["date,close", *rows]))
+    (found,) = [finding for finding in suspicious(check(), "prices") if finding.text.startswith("ALFA")]
+    assert "a split of 2:1" in found.text
+
+
+def test_old_prices_are_told(check: Check, sound: DocumentDatabase, folder: Path) -> None:
+    assert sound.users.count_documents({}) == 2
+    for seed, symbol in enumerate(("INDEX", "ALFA", "BRAVO")):
+        write_csv(folder, symbol, random_walk(weekdays(300, start="2019-01-01"), seed))
+    assert any("weekdays older than the request" in finding.text for finding in suspicious(check(), "prices"))
+
+
+def test_of_the_sample_it_is_told_that_it_ends_on_purpose(check: Check, sound: DocumentDatabase) -> None:
+    sound.holdings.update_many({}, {"$set": {"symbol": "AAPL"}})
+    findings = check(MARKET_DATA_PROVIDER="sample", PRICES_DIR="", BENCHMARK_SYMBOL="")
+    assert refused(findings) == []
+    assert "the sample ends in 2022 on purpose" in [finding.text for finding in suspicious(findings, "prices")]
+
+
+def test_other_currencies_and_missing_indexes_are_told(check: Check, sound: DocumentDatabase) -> None:
+    sound.instruments.insert_one({"symbol": "ALFA", "currency": "EUR"})
+    sound.holdings.drop_index("user_id_1")
+    findings = check()
+    assert refused(findings) == []
+    assert [finding.text for finding in suspicious(findings, "currencies")] == [
+        "instruments names EUR: values are added as if in US dollars"
+    ]
+    assert 'db.holdings.createIndex({"user_id": 1})' in [f.change for f in suspicious(findings, "indexes")]
+
+
+def test_a_database_that_does_not_answer_is_refused_and_the_prices_are_checked_all_the_same(check: Check) -> None:
+    findings = check(MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500")
+    assert [subject for subject, _ in refused(findings)] == ["database"]
+    assert any(finding.subject == "files" and finding.good for finding in findings)
+
+
+def test_a_folder_that_is_not_there_is_refused(check: Check, sound: DocumentDatabase, folder: Path) -> None:
+    assert sound.users.count_documents({}) == 2
+    shutil.rmtree(folder)
+    text = "PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv"
+    assert refused(check()) == [("settings", text)]
+
+
+def test_an_ill_formed_setting_is_the_only_finding(check: Check) -> None:
+    (finding,) = check(ANALYSIS_LOOKBACK_DAYS="many")
+    assert finding.good is False
+    assert "ANALYSIS_LOOKBACK_DAYS" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "allowed"),
+    [
+        ({"db": "shop", "collection": "users"}, True),
+        ({"db": "shop", "collection": ""}, True),
+        ({"db": "", "collection": ""}, True),
+        ({"anyResource": True}, True),
+        ({"db": "shop", "collection": "orders"}, False),
+        ({"db": "other", "collection": ""}, False),
+        ({"cluster": True}, False),
+    ],
+)
+def test_a_right_counts_where_its_resource_covers_the_collection(resource: dict[str, Any], allowed: bool) -> None:
+    privileges = [{"resource": resource, "actions": ["find"]}]
+    assert _allowed(privileges, "shop", "users") == ({"find"} if allowed else set())
+
+
+@pytest.fixture
+def example(database: DocumentDatabase, mongodb_url: str) -> dict[str, str]:
+    """Return the environment of the example, whose documents are in the database."""
+    for file in EXAMPLE.glob("*.json"):
+        database[file.stem].insert_many(loads(file.read_text()))
+    lines = (EXAMPLE / "own.env").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines)
+    return {**os.environ, **settings, "MONGODB_URL": f"{mongodb_url}/{database.name}", "COLUMNS": "80", "TERM": "dumb"}
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "devhost", "check-data", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_command_prints_lines_of_eighty_columns_and_exits_with_0_if_nothing_is_refused(
+    example: dict[str, str],
+) -> None:
+    result = run(example)
+    assert (result.returncode, result.stderr) == (0, "")
+    *lines, last = result.stdout.splitlines()
+    assert last == "A run would be sound."
+    assert all(len(line) <= 80 for line in lines if "-> " not in line)
+
+
+def test_the_command_exits_with_1_and_gives_json_with_the_line_to_change(example: dict[str, str]) -> None:
+    result = run({**example, "FIELDS": "users.user_id=_id"}, "--json")
+    found = json.loads(result.stdout)
+    assert (result.returncode, found["sound"]) == (1, False)
+    assert {finding["status"] for finding in found["findings"]} == {"accepted", "refused", "suspicious"}
+    (proposal,) = [own["change"] for own in found["findings"] if own["subject"] == "FIELDS"]
+    assert proposal.startswith("FIELDS=users.user_id=_id,")
