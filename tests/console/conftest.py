@@ -51,6 +51,17 @@ def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator
     client.close()
 
 
+@pytest.fixture(scope="module")
+def runs(site: Site) -> tuple[str, str]:
+    """Return two runs of all users, as of a past day and as of the last."""
+    return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
+
+
+@pytest.fixture
+def run_id(runs: tuple[str, str]) -> str:
+    return runs[1]
+
+
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     """Yield a visitor with a browser context. Errors that the test does not expect fail the test."""

@@ -5,18 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.site import CHECK, Site, Visitor, region
-
-
-@pytest.fixture(scope="module")
-def runs(site: Site) -> tuple[str, str]:
-    """Return a run as of a past day, and one as of the last."""
-    return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
-
-
-@pytest.fixture
-def run_id(runs: tuple[str, str]) -> str:
-    return runs[1]
+from tests.console.site import CHECK, Visitor, region
 
 
 def open_report(admin: Visitor, run_id: str, user_id: str) -> dict[str, Any]:

@@ -28,17 +28,6 @@ SORTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def runs(site: Site) -> tuple[str, str]:
-    """Return two runs of all users, as of different days."""
-    return site.app.run(as_of="2022-06-01")["run_id"], site.app.run()["run_id"]
-
-
-@pytest.fixture
-def run_id(runs: tuple[str, str]) -> str:
-    return runs[1]
-
-
 @pytest.fixture
 def reader(run_id: str, admin: Visitor) -> Visitor:
     assert run_id
