@@ -82,7 +82,7 @@ def priced_rows(dates: Dates, columns: Mapping[Column, Floats]) -> Bars:
     if high is None or low is None or np.isnan(high).all() or np.isnan(low).all():
         high = low = None
     split = columns.get("split")
-    if split is not None and ((split == 1) | ~np.isfinite(split)).all():
+    if split is not None and not (np.isfinite(split) & (split > 0) & (split != 1)).any():
         split = None
     bars = Bars(dates, columns["close"], columns["adj_close"], high, low, split)
     given = ~np.isnan(bars.close)

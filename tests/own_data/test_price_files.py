@@ -25,6 +25,18 @@ def test_a_file_in_another_shape_gives_the_figures_of_the_plain_one(shape: Shape
     assert fetched.issues == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "none"), [("splitFactor", "1.0"), ("split_coefficient", "1.0"), ("Stock Splits", "0.0")]
+)
+def test_a_split_that_a_file_tells_is_told_with_its_day(name: str, none: str, tmp_path: Path) -> None:
+    rows = [
+        f"2026-01-0{day},{close},{close},{split}" for day, close, split in ((5, 8, none), (6, 2, "4.0"), (7, 2, none))
+    ]
+    (tmp_path / "X.csv").write_text("\n".join([f"date,close,adj_close,{name}", *rows]))
+    bars = CsvProvider(tmp_path).daily_bars(["X"], *EVER).bars["X"]
+    assert [bars.told_split(row) for row in range(3)] == [None, 4, None]
+
+
 def assert_same(found: Bars, expected: Bars) -> None:
     for name in ("dates", "close", "adj_close", "high", "low"):
         ours, theirs = getattr(found, name), getattr(expected, name)
