@@ -47,8 +47,8 @@ _NOT_INHERITED = (
 _NEXT = """All services stopped. What next:
   make start
       the app and its admin console with this sample, until Ctrl-C
-  MONGODB_URL=mongodb://... PRICES_DIR=folder make start
-      the same with your own data: docs/own-data.md
+  MONGODB_URL=mongodb://... PRICES_DIR=folder make check-data
+      whether your own data would do, and what to change: docs/own-data.md
   make test
       every test; it first installs what the tests need"""
 # Several pages of users, so that progress is visible; any free port.

@@ -66,7 +66,7 @@ def test_the_demo_reports_on_every_sample_user_and_on_one_portfolio_in_full(tmp_
     assert "…" not in output
     assert output.replace("\n", "").isprintable()
     commands = [line.strip() for line in output.partition("What next:")[2].splitlines()[1::2]]
-    assert commands == ["make start", "MONGODB_URL=mongodb://... PRICES_DIR=folder make start", "make test"]
+    assert commands == ["make start", "MONGODB_URL=mongodb://... PRICES_DIR=folder make check-data", "make test"]
 
 
 def output_in_a_terminal(kind: str, columns: int) -> str:
