@@ -25,7 +25,9 @@ _PRICES: Mapping[Column, Ranks] = {
     "adj_close": (("adjclose", "adjustedclose", "closeadj", "adjcloseprice", "adjustedcloseprice", "adjprice"),),
     "high": (("high",), ("highprice", "hoch", "tageshoch", "plushaut", "haut")),
     "low": (("low",), ("lowprice", "tief", "tagestief", "plusbas", "bas")),
-    "split": (("split", "splitfactor", "splitcoefficient", "splitratio", "stocksplits"),),
+    "split": (
+        ("split", "splitfactor", "splitcoefficient", "splitratio"),
+    ),  # not of yfinance, whose closes are adjusted
 }
 _ADJUSTED = re.compile("adj|ajust|bereinigt")
 _UNUSED_ADJUSTED = re.compile("adj(usted)?(open|high|low|volume)")
