@@ -1,5 +1,6 @@
 """The database as runs would read it: documents accepted and refused, owners without users, rights, indexes."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -11,11 +12,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from devhost.formats import counted
+from devhost.preflight_database import unique_keys
+from records import USER_ID_PATTERN
 from settings import Settings
 from stores.document_checks import CollectionCheck, check_documents
 from stores.indexes import description_of
 from stores.indexes import missing as missing_indexes
-from stores.mongo import OWN_COLLECTIONS, Document, DocumentDatabase, connect
+from stores.mongo import OWN_COLLECTIONS, Document, DocumentDatabase, connect, own_database
 from stores.nobody import why_nobody
 from stores.portfolio_documents import Spelling
 from stores.portfolios import PortfolioStore
@@ -24,7 +27,8 @@ from stores.refusals import refusal_of
 _PATIENCE_SECONDS = 5
 _OWN_ACTIONS = {"find", "insert", "update", "remove"}
 _BASE_CURRENCY = "USD"
-_WITH_CURRENCIES = ("holdings", "accounts", "instruments")
+_NEEDED = ("users", "holdings")
+_USER_ID = re.compile(USER_ID_PATTERN)
 
 
 def documents(
@@ -65,8 +69,8 @@ def _look(
         yield from _collection(check)
     yield from _fields(checks, entries)
     yield from _people(store, holders)
-    yield from _currencies(store)
-    yield from _rights(database, store)
+    yield from _currencies(checks, store)
+    yield from _rights(client, database, store)
     yield from _indexes(store)
 
 
@@ -79,14 +83,24 @@ def _collection(check: CollectionCheck) -> Iterator[Finding]:
     if check.accepted:
         yield ok(name, f"{check.accepted:,} of {counted(check.documents, 'document')} in {check.place} (ids: {types})")
     for rule, count in check.refused.items():
-        change = "set FIELDS as proposed below" if check.proposals and rule.startswith("no field") else ""
-        yield missing(
-            name, f"{count:,} of {check.documents:,}: {rule}", change or f"correct these documents of {check.place}"
-        )
+        yield missing(name, f"{count:,} of {check.documents:,}: {rule}", _change_for(rule, check))
+    if check.unknown_costs:
+        text = f"{check.unknown_costs:,} of {check.documents:,} without a cost that can be read: their gain is unknown"
+        yield note(name, text, "store avg_price as a number, or say with FIELDS where it is")
     if len(check.id_types) > 1:
         yield note(name, f"ids of several types ({types}): they are compared by their text")
     if check.without_match:
         yield _without_match(check)
+
+
+def _change_for(rule: str, check: CollectionCheck) -> str:
+    if check.proposals and rule.startswith("no field"):
+        return "set FIELDS as proposed below"
+    if "is an object, not an array" in rule:
+        return f"FIELDS={check.name}={check.place.removesuffix('[]')}{{}}"
+    if "is an array, not an object" in rule:
+        return f"FIELDS={check.name}={check.place.removesuffix('{}')}[]"
+    return f"correct these documents of {check.place}"
 
 
 def _without_match(check: CollectionCheck) -> Finding:
@@ -94,16 +108,19 @@ def _without_match(check: CollectionCheck) -> Finding:
     if check.name == "users":
         text = f"{counted(check.without_match, 'user')} without holdings or a watchlist, not analyzed: {examples}"
         return note(check.name, text)
-    text = f"{counted(check.without_match, 'owner')} of {check.name} without a user: {examples}"
-    if check.name == "accounts":
-        return note(check.name, text)
-    return missing(check.name, text, f"add the users, correct the ids, or set FIELDS={check.name}.user_id=...")
+    text = f"{counted(check.without_match, 'owner')} of {check.name} without a user, left out: {examples}"
+    change = f"add the users, correct the ids, or set FIELDS={check.name}.user_id=..."
+    # A few of them are what deleted users leave; most of them are ids that do not fit.
+    most = 2 * check.without_match > check.owners and check.name != "accounts"
+    return missing(check.name, text, change) if most else note(check.name, text, change)
 
 
 def _fields(checks: Collection[CollectionCheck], entries: str) -> Iterator[Finding]:
     """Yield the line of ``FIELDS`` that may be meant, with the ``entries`` there are, and those that lead nowhere."""
-    for entry in (entry for check in checks for entry in check.unused):
-        yield missing("FIELDS", f"{entry} leads nowhere: no document has it", "correct this entry, or remove it")
+    for check in checks:
+        for entry in check.unused:
+            told = missing if check.name in _NEEDED else note
+            yield told("FIELDS", f"{entry} leads nowhere: no document has it", "correct this entry, or remove it")
     if proposed := [entry for check in checks for entry in check.proposals]:
         text = "the documents seem to have other names; nothing is guessed in a run"
         yield note("FIELDS", text, f"FIELDS={','.join(filter(None, [entries, *proposed]))}")
@@ -111,8 +128,8 @@ def _fields(checks: Collection[CollectionCheck], entries: str) -> Iterator[Findi
 
 def _people(store: PortfolioStore, holders: Counter[str]) -> Iterator[Finding]:
     people = 0
-    for user_ids in store.active_user_ids(None):
-        symbols = store.symbols(user_ids, contiguous=True)
+    for found in store.active_user_ids(None):
+        symbols = store.symbols([user_id for user_id in found if _USER_ID.search(user_id)], contiguous=True)
         people += len(symbols)
         for own in symbols.values():
             holders.update(own.held)
@@ -123,15 +140,19 @@ def _people(store: PortfolioStore, holders: Counter[str]) -> Iterator[Finding]:
     yield missing("people", f"nobody to analyze: {why}", "correct MONGODB_URL, the documents or FIELDS")
 
 
-def _currencies(store: PortfolioStore) -> Iterator[Finding]:
-    for name in _WITH_CURRENCIES:
-        found = {value for value in store.collections[name].documents.distinct("currency") if isinstance(value, str)}
-        if others := sorted(found - {_BASE_CURRENCY}):
-            text = f"{store.fields[name].described} names {', '.join(others)}: values are added as if in US dollars"
+def _currencies(checks: Collection[CollectionCheck], store: PortfolioStore) -> Iterator[Finding]:
+    of_instruments = store.collections["instruments"].documents.distinct("currency")
+    found = {store.fields[check.name].described: check.currencies for check in checks}
+    found[store.fields["instruments"].described] = frozenset(
+        value.upper() for value in of_instruments if isinstance(value, str)
+    )
+    for place, currencies in found.items():
+        if others := sorted(currencies - {_BASE_CURRENCY}):
+            text = f"{place} names {', '.join(others)}: values are added as if in US dollars"
             yield note("currencies", text, "keep these holdings out, or convert their prices and costs")
 
 
-def _rights(database: DocumentDatabase, store: PortfolioStore) -> Iterator[Finding]:
+def _rights(client: MongoClient[Document], database: DocumentDatabase, store: PortfolioStore) -> Iterator[Finding]:
     """Check what the database user may do, as far as the server tells."""
     try:
         status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
@@ -143,6 +164,9 @@ def _rights(database: DocumentDatabase, store: PortfolioStore) -> Iterator[Findi
         return
     needed = {collection.documents.name: {"find"} for collection in store.collections.values()}
     needed |= dict.fromkeys(OWN_COLLECTIONS, _OWN_ACTIONS)
+    for collection, wanted in unique_keys(own_database(client, database.name)):
+        if missing_indexes(collection, wanted):
+            needed[collection.name] = needed[collection.name] | {"createIndex"}
     lacking = {
         name: absent
         for name, actions in needed.items()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched, islice
 from pathlib import Path
@@ -13,10 +14,10 @@ from analysis.returns import prepare_prices
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from devhost.formats import counted
-from market_data.price_files.understanding import understood
-from market_data.provider import KeyRefused, PricesError, Provider, ProviderUnavailable
+from market_data.price_files.understanding import NO_FILE, understood
+from market_data.provider import FetchedBars, KeyRefused, Provider, ProviderUnavailable
 from market_data.providers import provider_from
-from records import PriceIssue, SymbolIssue
+from records import SymbolIssue
 from settings import KeyName, Settings
 from stores.rate_limit import Rate, RateLimit
 
@@ -58,10 +59,26 @@ def _files(folder: Path) -> Iterator[Finding]:
     if len(accepted) > _MOST_SHOWN:
         yield ok("files", f"and {len(accepted) - _MOST_SHOWN:,} more")
     for file in files:
+        # What is no file at all is never read: nobody's prices are lost with it.
+        told = note if file.refusals == NO_FILE else missing
         for refusal in file.refusals:
-            yield missing("files", f"{file.file}: {refusal}", f"correct {file.file}, or take it out of the folder")
+            yield told("files", f"{file.file}: {refusal}", f"correct {file.file}, or take it out of the folder")
         if not file.symbols and not file.refusals:
             yield note("files", f"{file.file}: {file.sentence}")
+        if file.newest is not None and file.newest > datetime.now(UTC).date():
+            text = f"{file.file}: it has prices of {file.newest}, which is yet to come, and are not used"
+            yield note("files", text, "look at its dates")
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the source has for some symbols: why it has no usable prices of some, the last day of each other one."""
+
+    errors: dict[str, str] = field(default_factory=dict)
+    last_days: dict[str, date] = field(default_factory=dict)
+    issues: dict[SymbolIssue, None] = field(default_factory=dict)
+    has_figures: bool = False
+    """At least one has enough history for figures of risk."""
 
 
 def _of_symbols(settings: Settings, provider: Provider, holders: Counter[str]) -> Iterator[Finding]:
@@ -69,10 +86,11 @@ def _of_symbols(settings: Settings, provider: Provider, holders: Counter[str]) -
     # Each request to a server costs: the newest prices of the most held symbols show whether it knows them.
     start = last - _A_FORTNIGHT if remote else date.min
     benchmark = provider.spelling(settings.benchmark_symbol)
-    found = provider.daily_bars([benchmark], start, last)
-    if benchmark not in found.bars or not len(clean(found.bars[benchmark], last).bars.dates):
-        reason = found.errors.get(benchmark, "none of its prices is possible")
-        yield missing("prices", f"the benchmark has none: {reason}", "set BENCHMARK_SYMBOL to a symbol with prices")
+    fetched = provider.daily_bars([benchmark], start, last)
+    if benchmark not in fetched.bars or not len(clean(fetched.bars[benchmark], last).bars.dates):
+        reason = fetched.errors.get(benchmark, "none of its prices is possible")
+        change = f"correct the prices of {benchmark}, or set BENCHMARK_SYMBOL to a symbol that has some"
+        yield missing("prices", f"the benchmark has none: {reason}", change)
         return
     held = [symbol for symbol, _ in holders.most_common()]
     asked = held[: provider.symbols_per_batch] if remote else held
@@ -80,22 +98,48 @@ def _of_symbols(settings: Settings, provider: Provider, holders: Counter[str]) -
         yield note(
             "prices", f"only the {len(asked)} most held of {len(held):,} symbols are asked for, to save requests"
         )
-    errors: dict[str, PricesError] = {}
-    issues: dict[SymbolIssue, None] = {}
+    found = _Found()
     for symbols in list(batched(sorted(asked), provider.symbols_per_batch, strict=False)) or [()]:
-        fetched = provider.daily_bars(symbols, start, last)
-        errors |= fetched.errors
-        if not remote:
-            issues |= dict.fromkeys(_issues(settings, fetched.bars, found.bars[benchmark], fetched.issues))
-    newest = as_date(found.bars[benchmark].dates[-1])
-    yield ok(
-        "prices", f"{len(asked) - len(errors):,} of {counted(len(asked), 'symbol')} held; {benchmark} up to {newest}"
+        _add(found, settings, provider.daily_bars(symbols, start, last), fetched.bars[benchmark], whole=not remote)
+    newest = as_date(fetched.bars[benchmark].dates[-1])
+    priced = len(asked) - len(found.errors)
+    yield ok("prices", f"{priced:,} of {counted(len(asked), 'symbol')} held; {benchmark} up to {newest}")
+    yield from _missing(settings, found.errors, {symbol: holders[symbol] for symbol in asked})
+    if priced and not remote and not found.has_figures:
+        yield note("prices", "too few days for any figure of risk: 64 are needed", "add older prices")
+    yield from _ended(found.last_days, newest)
+    yield from _suspicious(settings, list(found.issues))
+
+
+def _add(found: _Found, settings: Settings, fetched: FetchedBars, benchmark: Bars, *, whole: bool) -> None:
+    """Add the source's answer for some symbols, judged as a run of today does if it is their ``whole`` history."""
+    found.errors |= {symbol: str(error) for symbol, error in fetched.errors.items()}
+    found.last_days |= {symbol: as_date(bars.dates[-1]) for symbol, bars in fetched.bars.items()}
+    if not whole:
+        return
+    histories = read_histories(fetched.bars, benchmark, resolve_as_of(benchmark))
+    for symbol in fetched.bars.keys() - histories.usable.keys():
+        reason = "too many of its prices are impossible" if symbol in histories.bad else "none of its prices counts"
+        found.errors[symbol] = f"{symbol}: {reason}"
+    told = [symbol_issue(symbol, issue) for symbol, issues in fetched.issues.items() for issue in issues]
+    today = datetime.now(UTC).date()
+    prepared = prepare_prices(
+        histories, settings.lookback_days, told, benchmark_symbol=settings.benchmark_symbol, asked_on=today
     )
-    yield from _missing(settings, errors, {symbol: holders[symbol] for symbol in asked})
-    yield from _suspicious(settings, list(issues))
+    found.has_figures |= bool(prepared.included.any())
+    found.issues |= dict.fromkeys((*prepared.run_issues, *prepared.issues))
 
 
-def _missing(settings: Settings, errors: Mapping[str, PricesError], holders: Mapping[str, int]) -> Iterator[Finding]:
+def _ended(last_days: Mapping[str, date], newest: date) -> Iterator[Finding]:
+    """Yield the symbols whose prices end long before those of the benchmark, the oldest first."""
+    stale = sorted((day, symbol) for symbol, day in last_days.items() if newest - day > _A_FORTNIGHT)
+    for day, symbol in stale[:_MOST_SHOWN]:
+        yield note("prices", f"{symbol}: its prices end on {day}", "correct the symbol, or add newer prices")
+    if len(stale) > _MOST_SHOWN:
+        yield note("prices", f"and {len(stale) - _MOST_SHOWN:,} more symbols whose prices end early")
+
+
+def _missing(settings: Settings, errors: Mapping[str, str], holders: Mapping[str, int]) -> Iterator[Finding]:
     worst = sorted(errors, key=lambda symbol: (-holders[symbol], symbol))
     for symbol in worst[:_MOST_SHOWN]:
         where = f"add its prices to {settings.prices_dir}" if settings.prices_dir else "see what the source calls it"
@@ -109,20 +153,6 @@ def _missing(settings: Settings, errors: Mapping[str, PricesError], holders: Map
         rate = f"{settings.min_success_rate:.0%}"
         text = f"only {priced:,} of {positions:,} positions have prices, {rate} are needed: a run fails"
         yield missing("prices", text, "add prices, or lower ANALYSIS_MIN_SUCCESS_RATE")
-
-
-def _issues(
-    settings: Settings, bars: Mapping[str, Bars], benchmark: Bars, of_source: Mapping[str, Sequence[PriceIssue]]
-) -> Iterator[SymbolIssue]:
-    """Yield the price issues that a run of today would tell."""
-    histories = read_histories(bars, benchmark, resolve_as_of(benchmark))
-    told = [symbol_issue(symbol, issue) for symbol, issues in of_source.items() for issue in issues]
-    today = datetime.now(UTC).date()
-    prepared = prepare_prices(
-        histories, settings.lookback_days, told, benchmark_symbol=settings.benchmark_symbol, asked_on=today
-    )
-    yield from prepared.run_issues
-    yield from prepared.issues
 
 
 def _suspicious(settings: Settings, issues: Sequence[SymbolIssue]) -> Iterator[Finding]:

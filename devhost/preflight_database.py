@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from pymongo import MongoClient
+from pymongo import IndexModel, MongoClient
 from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
@@ -90,6 +90,13 @@ def _collation(collection: BackendCollection) -> Iterator[Finding]:
     if default is not None:
         text = f"{name} compares by {default['locale']}, strength {default.get('strength', 3)}"
         yield note("collections", f"{text}: the app compares ids exactly, for which an index of its own is needed")
+
+
+def unique_keys(own: DocumentDatabase) -> Iterator[tuple[Documents, list[IndexModel]]]:
+    """Yield the app's own collections with their unique indexes, without which no run starts."""
+    for collection, wanted in (pair for store in _OWN for pair in store(own).indexes()):
+        if keys := [index for index in wanted if index.document.get("unique")]:
+            yield collection, keys
 
 
 def _holds(collection: Documents) -> bool:

@@ -77,7 +77,7 @@ _NAMES: Mapping[type, str] = {
 
 def text_of(value: object) -> str:
     """Return the text form of an id; it is empty for what is no id."""
-    if isinstance(value, str):
+    if type(value) is str:  # and not BSON's code, which is one, too
         return value
     if isinstance(value, ObjectId):
         return str(value)
@@ -92,6 +92,8 @@ def type_of(value: object) -> str:
     """Return the name of the type of a stored id, also of one that cannot be used."""
     if isinstance(value, Binary):
         return UUID_TYPE.name if _is_uuid(value) else "binary"
+    if isinstance(value, str) and type(value) is not str:
+        return "code"
     return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "other")
 
 

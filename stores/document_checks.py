@@ -3,14 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fields import Place
 from records import USER_ID_PATTERN
 from stores.backend import ID_TYPES, text_of, type_of
 from stores.mongo import Document
 from stores.places import ABSENT, documents_in, likely_name, likely_place, missing, rows_in, value_at
-from stores.portfolio_documents import refusal
-from stores.portfolios import PortfolioStore
+from stores.portfolio_documents import number_of, refusal
+from stores.portfolios import MOST_OF_USER, PortfolioStore
 
 _CHECKED = ("users", "holdings", "watchlist", "accounts")
 _OF_ID_TYPES = {kind.name for kind in ID_TYPES}
@@ -22,7 +23,7 @@ _MOST_EXAMPLES = 5
 class CollectionCheck:
     """What runs read of a collection, and what they refuse, by the rule.
 
-    ``without_match`` are the ids of owners without a user; of ``users``, the ids that own neither holdings nor a
+    ``without_match`` are the ids of ``owners`` without a user; of ``users``, the ids that own neither holdings nor a
     watchlist. ``proposals`` are entries of ``FIELDS`` that may be meant, with the number of documents that suggest it.
     """
 
@@ -31,17 +32,21 @@ class CollectionCheck:
     documents: int
     refused: Mapping[str, int]
     id_types: Mapping[str, int]
+    owners: int
     without_match: int
     examples: tuple[str, ...]
     """Some ids without a match, in the order of their texts."""
     proposals: Mapping[str, int]
     unused: tuple[str, ...]
-    """The entries of ``FIELDS`` whose path is in none of the first documents."""
+    """The entries of ``FIELDS`` whose path is in none of the documents."""
+    unknown_costs: int
+    """The holdings that are read without their cost."""
+    currencies: frozenset[str]
 
     @property
     def accepted(self) -> int:
         """Return the number of documents that are read."""
-        return self.documents - sum(self.refused.values())
+        return max(self.documents - sum(self.refused.values()), 0)
 
 
 @dataclass(slots=True)
@@ -51,11 +56,16 @@ class _Tally:
     id_types: Counter[str]
     ids: set[str]
     proposals: Counter[str]
+    used: set[str]
+    """The fields that some document has, and the app's name of the collection if there is something at its place."""
+    of_owner: Counter[str]
+    unknown_costs: int = 0
+    currencies: set[str] = field(default_factory=set)
 
 
 def check_documents(store: PortfolioStore) -> list[CollectionCheck]:
     """Return the checks of users, holdings, watchlist and accounts, in this order; nothing is written."""
-    tallies = {name: _Tally(0, Counter(), Counter(), set(), Counter()) for name in _CHECKED}
+    tallies = {name: _Tally(0, Counter(), Counter(), set(), Counter(), set(), Counter()) for name in _CHECKED}
     documents_of_users, places = set[str](), Counter[str]()
     for collection, names in store.names().items():
         for stored in collection.documents.find() if names & tallies.keys() else ():
@@ -69,9 +79,8 @@ def check_documents(store: PortfolioStore) -> list[CollectionCheck]:
         tallies["holdings"].proposals.update({f"holdings=users.{place}": count for place, count in places.items()})
     if owners and not owners & users and owners & documents_of_users:
         tallies["users"].proposals["users.user_id=_id"] = len(owners & documents_of_users)
-    unused = store.entries_without_use()
     return [
-        _check(store, name, tally, unused, users - owners if name == "users" else tally.ids - users)
+        _check(store, name, tally, users - owners if name == "users" else tally.ids - users)
         for name, tally in tallies.items()
     ]
 
@@ -90,12 +99,18 @@ def _add(store: PortfolioStore, name: str, stored: Document, tally: _Tally) -> N
         tally.proposals.update([f"{name}.user_id={key}"] if key else [])
     elif not (fault := _fault_of_id(value)):
         tally.ids.add(text_of(value))
+        tally.of_owner[text_of(value)] += len(rows)
     for (_, row), document in zip(rows, documents_in(place, stored), strict=True):
         reason = fault or refusal(name, document, store.absent({name: [row]}))
         if reason:
             tally.refused[reason] += 1
-        for field in place.paths.keys() - document.keys() - {"user_id"}:
-            tally.proposals.update(_proposed(name, field, row))
+        elif name == "holdings" and number_of(document.get("avg_price")) is None:
+            tally.unknown_costs += 1
+        if isinstance(row, dict) and isinstance(currency := row.get("currency"), str):
+            tally.currencies.add(currency.upper())
+        tally.used.update(document)
+        for name_of_field in place.paths.keys() - document.keys() - {"user_id"}:
+            tally.proposals.update(_proposed(name, name_of_field, row))
 
 
 def _fault_of_id(value: object) -> str:
@@ -113,15 +128,36 @@ def _proposed(name: str, field: str, row: object) -> Iterator[str]:
         yield f"{name}.{field}={likely}"
 
 
-def _check(store: PortfolioStore, name: str, tally: _Tally, unused: list[str], without: set[str]) -> CollectionCheck:
+def _unused(place: Place, tally: _Tally) -> Iterator[str]:
+    """Yield the entries of ``FIELDS`` for a place that no document has."""
+    if not tally.documents:
+        if place.described != place.name:
+            yield f"{place.name}={place.described}"
+        return
+    for name, path in place.paths.items():
+        if path != (name,) and name not in tally.used:
+            yield f"{place.name}.{name}={place.described_field(name)}"
+
+
+def _too_many(name: str, tally: _Tally) -> Iterator[tuple[str, int]]:
+    """Yield the rule that a user with too many documents breaks, and how many documents these are."""
+    most = MOST_OF_USER[name]
+    if crowds := [count for count in tally.of_owner.values() if count > most]:
+        yield f"{len(crowds):,} of their owners have more than {most:,}, and fail for it", sum(crowds)
+
+
+def _check(store: PortfolioStore, name: str, tally: _Tally, without: set[str]) -> CollectionCheck:
     return CollectionCheck(
         name=name,
         place=store.fields[name].described,
         documents=tally.documents,
-        refused=dict(tally.refused),
+        refused={**tally.refused, **dict(_too_many(name, tally))},
         id_types=dict(tally.id_types),
+        owners=len(tally.ids),
         without_match=len(without),
         examples=tuple(sorted(without)[:_MOST_EXAMPLES]),
         proposals=dict(tally.proposals.most_common()),
-        unused=tuple(entry for entry in unused if re.match(rf"{name}[.=]", entry)),
+        unused=tuple(_unused(store.fields[name], tally)),
+        unknown_costs=tally.unknown_costs,
+        currencies=frozenset(tally.currencies),
     )

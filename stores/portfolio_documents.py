@@ -115,7 +115,9 @@ def refusal(collection: str, document: Document, absent: Absent = absent_field) 
         return invalid[0].reason if invalid else None
     if collection == "watchlist":
         readable = is_symbol(document.get("symbol"))
-        return None if readable else _fault(collection, document, "symbol", "symbol is not one", absent)
+        return (
+            None if readable else _fault(collection, document, "symbol", "symbol is not a text that can be one", absent)
+        )
     if collection == "accounts":
         try:
             _accounts([document])
@@ -252,7 +254,7 @@ def _holdings(
         quantity, price = number_of(document.get("quantity")), number_of(document.get("avg_price"))
         if not is_symbol(symbol):
             shown = symbol[:32] if isinstance(symbol, str) else "?"
-            rule = _fault("holdings", document, "symbol", "symbol is not one", absent)
+            rule = _fault("holdings", document, "symbol", "symbol is not a text that can be one", absent)
             invalid.append(InvalidHolding(shown, rule, quantity, price))
         elif quantity is None:
             rule = f"quantity is not a number up to {LARGEST_NUMBER:g}"

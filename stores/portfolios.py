@@ -39,7 +39,7 @@ from stores.portfolio_documents import (
 COLLECTIONS = tuple(FIELDS_OF)
 _USERS_PER_QUERY = 1_000
 _SAMPLE = 100
-_MOST = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
+MOST_OF_USER = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
 _OF_PORTFOLIOS = {
     "users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"),
     "holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",),
@@ -215,7 +215,7 @@ class PortfolioStore(Indexed):
             names = [name for name in wanted if self.collections[name] is collection]
             parts = [self._stored_names[name] for name in names]
             stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
-            most = max(_MOST[name] for name in names)
+            most = max(MOST_OF_USER[name] for name in names)
             spans = contiguous and self._are_in_order(ids, collection)
             for lot in collection.of_users(ids, stored, most, spans=spans):
                 yield from ((name, lot) for name in names)
@@ -255,7 +255,7 @@ class PortfolioStore(Indexed):
         ids = typed(of_users[position][0] for position in some)
         rows: dict[str, dict[str, list[object]]] = defaultdict(lambda: defaultdict(list))
         for name in sorted(set().union(*some.values())):
-            for lot in self.collections[name].of_users(ids, None, _MOST[name], spans=False):
+            for lot in self.collections[name].of_users(ids, None, MOST_OF_USER[name], spans=False):
                 for stored in lot:
                     rows[stored["user_id"]][name] += [row for _, row in rows_in(self.fields[name], stored)]
         yield from ((position, self.absent(rows[of_users[position][0]])) for position in some)

@@ -14,6 +14,7 @@ from market_data.price_files.folder import Place, PriceFolder, stem_of
 from market_data.price_files.index import Index, IndexedFolder
 from market_data.price_files.series import Prices
 
+NO_FILE = ("it is no regular file",)
 _SYMBOLS_SHOWN = 5
 
 
@@ -43,7 +44,7 @@ def understood(path: Path) -> Iterator[UnderstoodFile]:
     for file in folder.files():
         yield _understood(folder, index, file)
     for name in folder.others():
-        refusals = ("it is no regular file",) if stem_of(name) else ()
+        refusals = NO_FILE if stem_of(name) else ()
         yield UnderstoodFile(name, (), 0, None, "not read: no name of a price file", refusals)
 
 

@@ -121,7 +121,7 @@ class TestUnknownSize:
             a_portfolio().holding("S0", 10).holding("GONE", 5, None),
             a_portfolio().holding("S0", 10).holding("GONE", 5, 0.0),
             a_portfolio().holding("S0", 10).invalid_holding("S1", "quantity is text", None, 10.0),
-            a_portfolio().holding("S0", 10).invalid_holding("?", "symbol is not one", 5.0, None),
+            a_portfolio().holding("S0", 10).invalid_holding("?", "symbol is not a text that can be one", 5.0, None),
         ],
         ids=["unknown cost", "gift", "no quantity", "neither symbol nor cost"],
     )
@@ -168,7 +168,9 @@ class TestUnknownSize:
         assert [decision.symbol for decision in report.decisions] == ["S0"]
 
     def test_a_holding_of_known_size_that_cannot_be_read_counts_at_its_estimate(self) -> None:
-        portfolio = a_portfolio().holding("S0", 10).invalid_holding("?", "symbol is not one", 5.0, 50.0)
+        portfolio = (
+            a_portfolio().holding("S0", 10).invalid_holding("?", "symbol is not a text that can be one", 5.0, 50.0)
+        )
 
         report = only(analyze(TABLE, portfolio))
 

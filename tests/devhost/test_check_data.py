@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bson import ObjectId
+from bson import Code, ObjectId
 from bson.json_util import loads
 
 from devhost.check_data import check_data
@@ -68,6 +68,10 @@ def suspicious(findings: list[Finding], subject: str) -> list[Finding]:
     return [finding for finding in findings if finding.good is None and finding.subject == subject]
 
 
+def texts(findings: list[Finding], subject: str) -> list[str]:
+    return [finding.text for finding in suspicious(findings, subject)]
+
+
 def contents(database: DocumentDatabase) -> dict[str, Any]:
     names = database.list_collection_names()
     return {name: (list(database[name].find()), database[name].index_information()) for name in names}
@@ -85,10 +89,15 @@ def test_sound_data_are_accepted_and_nothing_is_written(check: Check, sound: Doc
     assert contents(sound) == before
 
 
-def test_owners_without_a_user_are_refused_with_the_setting_to_change(check: Check, sound: DocumentDatabase) -> None:
-    sound.holdings.insert_one({"user_id": ObjectId("65f000000000000000000009"), "symbol": "ALFA", **TEN_SHARES})
+def test_owners_without_a_user_are_told_and_refused_if_they_are_most(check: Check, sound: DocumentDatabase) -> None:
+    strangers = [{"user_id": ObjectId(f"65f00000000000000000000{n}"), "symbol": "ALFA", **TEN_SHARES} for n in range(3)]
+    sound.holdings.insert_one(strangers[0])
+    findings = check()
+    assert refused(findings) == []
+    assert "1 owner of holdings without a user, left out: 65f000000000000000000000" in texts(findings, "holdings")
+    sound.holdings.insert_many(strangers[1:])
     (finding,) = [found for found in check() if found.good is False]
-    assert finding.text == "1 owner of holdings without a user: 65f000000000000000000009"
+    assert finding.text.startswith("3 owners of holdings without a user, left out: 65f000000000000000000000, ")
     assert "FIELDS=holdings.user_id=" in finding.change
 
 
@@ -126,6 +135,50 @@ def test_a_symbol_held_without_prices_is_refused_with_its_holders(check: Check, 
     ]
 
 
+def test_a_symbol_whose_prices_are_all_impossible_is_refused_as_a_run_does(
+    check: Check, sound: DocumentDatabase, folder: Path
+) -> None:
+    assert sound.users.count_documents({}) == 2
+    rows = [f"{day},{close}" for day, close in zip(DAYS[:250].tolist(), ["12.5 EUR each"] * 250, strict=True)]
+    (folder / "ALFA.csv").write_text("\n".join(["date,close", *rows]))
+    found = [text for subject, text in refused(check()) if subject == "prices"]
+    assert found == [
+        "held by 1: ALFA: too many of its prices are impossible",
+        "only 1 of 2 positions have prices, 70% are needed: a run fails",
+    ]
+
+
+def test_prices_that_end_early_or_in_the_future_are_told(check: Check, sound: DocumentDatabase, folder: Path) -> None:
+    assert sound.users.count_documents({}) == 2
+    (folder / "ALFA.csv").write_text("date,close\n2020-01-02,1\n2020-01-03,1\n")
+    later = TODAY + timedelta(days=400)
+    (folder / "BRAVO.csv").write_text(f"date,close\n2020-01-02,1\n{later},1\n")
+    findings = check()
+    assert "ALFA: its prices end on 2020-01-03" in texts(findings, "prices")
+    told = f"BRAVO.csv: it has prices of {later}, which is yet to come, and are not used"
+    assert told in texts(findings, "files")
+
+
+def test_users_with_too_many_holdings_are_refused(check: Check, sound: DocumentDatabase) -> None:
+    sound.holdings.insert_many([{"user_id": "ann", "symbol": "ALFA", **TEN_SHARES} for _ in range(5_000)])
+    assert refused(check()) == [("holdings", "5,001 of 5,002: 1 of their owners have more than 5,000, and fail for it")]
+
+
+def test_costs_that_cannot_be_read_are_told(check: Check, sound: DocumentDatabase) -> None:
+    sound.holdings.update_one({"user_id": "ann"}, {"$set": {"avg_price": "$3"}})
+    (found,) = texts(check(), "holdings")
+    assert found == "1 of 2 without a cost that can be read: their gain is unknown"
+
+
+def test_an_id_of_a_strange_type_is_refused_and_the_user_not_counted(check: Check, sound: DocumentDatabase) -> None:
+    for user_id in (Code("u"), "u\u202e"):
+        sound.users.insert_one({"user_id": user_id})
+        sound.holdings.insert_one({"user_id": user_id, "symbol": "ALFA", **TEN_SHARES})
+    findings = check()
+    assert {subject for subject, _ in refused(findings)} == {"users", "holdings"}
+    assert any(found.subject == "people" and found.text.startswith("2 users to analyze") for found in findings)
+
+
 def test_a_file_that_is_refused_is_named_with_its_rule(check: Check, sound: DocumentDatabase, folder: Path) -> None:
     assert sound.users.count_documents({}) == 2
     (folder / "ODD.csv").write_text("date,close\n2026-01-02,1\n2026-01-02,2\n")
@@ -144,8 +197,7 @@ def test_a_suspected_split_is_told_with_its_symbol(check: Check, sound: Document
     closes = np.where(np.arange(250) < 200, 100.0, 50.0)
     rows = [f"{day},{close}" for day, close in zip(DAYS[:250].tolist(), closes, strict=True)]
     (folder / "ALFA.csv").write_text("\n".join(["date,close", *rows]))
-    (found,) = [finding for finding in suspicious(check(), "prices") if finding.text.startswith("ALFA")]
-    assert "a split of 2:1" in found.text
+    assert any("ALFA: " in text and "a split of 2:1" in text for text in texts(check(), "prices"))
 
 
 def test_old_prices_are_told(check: Check, sound: DocumentDatabase, folder: Path) -> None:
@@ -160,6 +212,12 @@ def test_of_the_sample_it_is_told_that_it_ends_on_purpose(check: Check, sound: D
     findings = check(MARKET_DATA_PROVIDER="sample", PRICES_DIR="", BENCHMARK_SYMBOL="")
     assert refused(findings) == []
     assert "the sample ends in 2022 on purpose" in [finding.text for finding in suspicious(findings, "prices")]
+
+
+def test_currencies_of_holdings_inside_users_are_told(check: Check, sound: DocumentDatabase) -> None:
+    sound.users.insert_one({"user_id": "eve", "currency": "GBP", "positions": [{"symbol": "ALFA", "currency": "eur"}]})
+    findings = check(FIELDS="holdings=users.positions[]")
+    assert "users.positions[] names EUR: values are added as if in US dollars" in texts(findings, "currencies")
 
 
 def test_other_currencies_and_missing_indexes_are_told(check: Check, sound: DocumentDatabase) -> None:

@@ -46,7 +46,7 @@ def test_documents_are_counted_with_the_rules_that_refuse_them(database: Documen
         "no field `symbol`; the document has `ticker`: set FIELDS": 1,
         f"the id cannot be used: it is of the type array, {types}": 1,
     }
-    assert found["watchlist"].refused == {"symbol is not one": 1}
+    assert found["watchlist"].refused == {"symbol is not a text that can be one": 1}
     assert found["accounts"].refused == {
         "The account cannot be read: cash is not a number up to 1e+12": 1,
         "no field `cash`; the document has `balance`: set FIELDS": 1,

@@ -95,7 +95,10 @@ def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services,
     universe = universe_of(services, prepare(services).plan_id)
     held = (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, None), Holding("NOSUCH", 3, 50.0))
     owner = Portfolio(
-        "u0", held, cash=5_000.0, invalid_holdings=(InvalidHolding("?", "symbol is not one", 1.0, 400.0),)
+        "u0",
+        held,
+        cash=5_000.0,
+        invalid_holdings=(InvalidHolding("?", "symbol is not a text that can be one", 1.0, 400.0),),
     )
     instruments = {"AAPL": Instrument(multiplier=100)}
     saved = analyze_portfolios([owner], universe.table, universe.adviser, instruments, RUN_ID, 0.02)

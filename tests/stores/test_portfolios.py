@@ -339,7 +339,7 @@ def test_a_holding_with_an_invalid_symbol_is_left_out(
     add_holding(database, symbol)
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
-    assert [holding.reason for holding in loaded.invalid_holdings] == ["symbol is not one"]
+    assert [holding.reason for holding in loaded.invalid_holdings] == ["symbol is not a text that can be one"]
 
 
 def test_a_user_whose_every_holding_is_invalid_is_analyzed_with_what_is_known_of_them(
@@ -348,7 +348,7 @@ def test_a_user_whose_every_holding_is_invalid_is_analyzed_with_what_is_known_of
     add_holding(database, "?", quantity=3)
     loaded = load_one(store)
     assert isinstance(loaded, Portfolio)
-    assert loaded.invalid_holdings == (InvalidHolding("?", "symbol is not one", 3.0, 5.0),)
+    assert loaded.invalid_holdings == (InvalidHolding("?", "symbol is not a text that can be one", 3.0, 5.0),)
 
 
 @pytest.mark.parametrize("account", [{"cash": "much"}, {"cash": 1, "buying_power": float("nan")}, {"cash": True}])
