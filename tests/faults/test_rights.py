@@ -74,7 +74,7 @@ def test_the_first_trigger_of_a_new_deployment_has_its_keys_before_any_watchdog_
     assert "status_requested_at" not in site.database.portfolio_analysis_runs.index_information()
     site.fire_watchdog()
     eventually(lambda: "status_requested_at" in site.database.portfolio_analysis_runs.index_information())
-    eventually(lambda: ("listIndexes", "accounts") in watching.seen)
+    eventually(lambda: ("listIndexes", "instruments") in watching.seen)
     seen = len(watching.seen)
     site.fire_watchdog()
     check(site, site.trigger(), states=("completed",))
