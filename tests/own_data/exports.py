@@ -314,7 +314,7 @@ def shapes() -> dict[str, Shape]:
         "an open quote above": Shape(f'"Prices\n{text}'.encode()),
         "blank lines": Shape(("\n\n" + text.replace("\n2020-03-02", "\n\n , ,\n2020-03-02") + "\n \n").encode()),
         "separators at the end": Shape(text.replace("\n", ",\n").encode()),
-        "separators at the end of rows": Shape(text.replace(",100\n", ",100,,\n").encode()),
+        "separators at the end of rows": Shape(text.replace(",100\n", ",100,\n").encode()),
         "compressed": Shape(gzip.compress(text.encode()), file="AAPL.csv.gz"),
         "a name in small letters": Shape(text.encode(), file="aapl.CSV"),
         "a name of Stooq": Shape(found["Stooq in bulk"].content, RAW, "aapl.us.txt"),

@@ -97,6 +97,28 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "decimal commas between commas": (
         TEXT.replace(".", ","), "AAPL.csv line 2: it has 12 cells, the header has 7",
     ),
+    "decimal commas between commas before an empty column": (
+        "Date,Close,Volume\n2026-11-24,101,5,\n2026-11-25,102,25,\n",
+        (
+            "AAPL.csv line 2: it ends with a separator that the header or other rows do not have: "
+            "remove it, or quote the numbers with commas"
+        ),
+    ),
+    "decimal commas after a sign between commas": (
+        "Date,Close,Volume\n2026-11-24,$101,5,\n", "AAPL.csv line 2: it ends with a separator that the header",
+    ),
+    "thousands with commas between commas before an empty column": (
+        "Date,Close,Volume\n2026-11-24,1,234.50,\n2026-11-25,1,240.25,\n",
+        "AAPL.csv line 2: it ends with a separator that the header or other rows do not have",
+    ),
+    "a separator at the end of some rows": (
+        TEXT.replace(",100\n2020-03", ",100,\n2020-03"),
+        "AAPL.csv line 48: it ends with a separator that the header or other rows do not have",
+    ),
+    "a decimal comma between commas below a header with a separator at its end": (
+        "Date,Close,Volume,\n2026-11-24,101,\n2026-11-25,102,25,\n",
+        "AAPL.csv line 3: it ends with a separator that the header or other rows do not have",
+    ),
     "several rows a day": (
         TEXT + TEXT.splitlines()[-1], f"AAPL.csv line {len(days_of()) + 2}: the date repeats that of the line above",
     ),
