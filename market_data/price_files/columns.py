@@ -35,6 +35,11 @@ _UNUSED_ADJUSTED = re.compile("adj(usted)?(open|high|low|volume)")
 _YFINANCE = {"dividends", "stocksplits"}
 _LETTERS = {"t": "date", "o": "open", "h": "high", "l": "low", "c": "close"}
 _NUMBERED = re.compile(r"\s*[0-9]+\.\s+")
+# LOW and OPEN are symbols, too, but not where every column may have such a name.
+_NAMES = frozenset({
+    "open", "volume", "vol", "vwap", "turnover", "trades", "transactions", "change", "chg", "bid", "ask", "mid",
+    "value", "settle", "openint", "per", "currency", "exchange", "isin", "dividend", "dividends", "amount",
+}).union(*_DATE, *_SYMBOL, *(rank for ranks in _PRICES.values() for rank in ranks))  # fmt: skip
 _SYMBOL_IN_HEADER = re.compile(r"[A-Z0-9^][A-Z0-9.^=/ _-]{0,31}")
 
 
@@ -50,6 +55,11 @@ class Layout(NamedTuple):
     names: tuple[str, ...]
     close_is_adjusted: bool
 
+    @property
+    def is_wide(self) -> bool:
+        """Return whether its header has nothing but a date and symbols, as a line of text may have."""
+        return None not in self.prices and len(self.names) == 1
+
 
 def layout_of(header: Sequence[str]) -> Layout | None:
     """Return the layout of a table with this header; ``None`` if it is no header of prices.
@@ -63,7 +73,7 @@ def layout_of(header: Sequence[str]) -> Layout | None:
         return None
     symbol = _first(header, meanings, _SYMBOL)
     columns = _price_columns(header, meanings)
-    if symbol is None and columns.keys() in (set(), {"high"}, {"low"}):  # LOW is a symbol, too
+    if symbol is None and columns.keys() in (set(), {"high"}, {"low"}):
         if wide := _columns_of_symbols(header, date):
             return Layout(date, None, wide, (header[date],), close_is_adjusted=False)
         if not columns:
@@ -142,9 +152,9 @@ def _with_close(columns: dict[Column, int], meanings: AbstractSet[str]) -> tuple
 
 
 def _columns_of_symbols(header: Sequence[str], date: int) -> dict[str | None, Mapping[Column, int]]:
-    """Return the column of each symbol, if all columns beside that of the dates are named after one."""
+    """Return the column of each symbol, if all columns beside that of the dates may be named after one."""
     named = {index: name.strip() for index, name in enumerate(header) if index != date and name.strip()}
-    if not all(map(_SYMBOL_IN_HEADER.fullmatch, named.values())):
+    if not all(map(_SYMBOL_IN_HEADER.fullmatch, named.values())) or _NAMES.issuperset(map(_plain, named.values())):
         return {}
     if repeated := next((name for name, count in Counter(named.values()).items() if count > 1), None):
         raise PriceFileFault(f"the header has the column {repeated} more than once")

@@ -86,17 +86,20 @@ def _header(lines: Sequence[str]) -> _Header:
     given = list(islice((number for number, line in enumerate(lines) if line.strip()), _LINES_ABOVE))
     if not given:
         raise PriceFileFault("the file is empty", 1)
-    rule, line = "the header has no column date", given[0]
+    rule, line, wide = "the header has no column date", given[0], None
     for number in given:
         for separator in sorted(_SEPARATORS, key=lines[number].count, reverse=True):
             try:
                 header, dated = _header_at(lines, number, separator)
             except PriceFileFault as fault:
                 raise PriceFileFault(fault.rule, number + 1) from None
-            if header is not None:
+            if header is not None and not header.layout.is_wide:
                 return header
+            wide = wide or header
             if dated:
                 rule, line = "the header has no column close", number
+    if wide is not None:  # and no line of text above another header, such as Date,TODAY
+        return wide
     raise PriceFileFault(rule, line + 1)
 
 
@@ -108,8 +111,9 @@ def _header_at(lines: Sequence[str], number: int, separator: str) -> tuple[_Head
     if len(below) == _LEVELS - 1 and all([cells, *below]) and (layout := layout_of_levels([cells, *below])):
         return _Header(layout, separator, cells, length, number + _LEVELS), True
     layout = layout_of(cells)
-    header = None if layout is None else _Header(layout, separator, cells, length, number + 1)
-    return header, len(cells) > 1 and has_dates(cells)
+    if layout is not None:
+        return _Header(layout, separator, cells, length, number + 1), True
+    return None, len(cells) > 1 and has_dates(cells)
 
 
 def _header_cells(line: str, separator: str) -> Row:

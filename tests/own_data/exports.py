@@ -146,6 +146,8 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
         ),
         ALL,
     ),
+    "a zone above": (Export(PLAIN.header, plain, above="TIME,UTC\n"), ALL),
+    "a day above": (Export(PLAIN.header, plain, above="Date,TODAY\n\n"), ALL),
     "only a close": (Export("date,close", lambda day: [day.date, day.close]), ("close",)),
     "Yahoo": (
         Export(

@@ -157,6 +157,15 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "AAPL.csv line 1: the column bereinigt is adjusted in a way that is not known",
     ),
     "no close": ("Date,Open,High,Low\n2020-01-02,1,2,1\n", "AAPL.csv line 1: the header has no column close"),
+    "no close in capitals": ("DATE,OPEN,VOLUME\n2020-01-02,1,2\n", "AAPL.csv line 1: the header has no column close"),
+    "an average in capitals and no close": (
+        "DATE,OPEN,VWAP\n2020-01-02,1,2\n", "AAPL.csv line 1: the header has no column close",
+    ),
+    "a low in capitals and no close": ("DATE,LOW\n2020-01-02,1\n", "AAPL.csv line 1: the header has no column close"),
+    "a line of text above a header with two closes": (
+        "TIME,UTC\nDate,Close,CLOSE\n2020-01-02,1,2\n",
+        "AAPL.csv line 2: the columns Close and CLOSE mean the same: rename or remove one",
+    ),
     "no known column": ("\nDate,value\n2020-01-02,1\n", "AAPL.csv line 2: the header has no column close"),
     "no date": ("day,close\n2020-01-02,1\n", "AAPL.csv line 1: the header has no column date"),
     "no header": ("2020-01-02,1\n2020-01-03,1\n", "AAPL.csv line 1: the header has no column date"),
