@@ -67,15 +67,16 @@ def test_a_symbol_with_the_name_of_a_device_is_looked_for_among_the_files_and_ne
         ({"BRK-B.csv": GOOD, "BRK.B.csv": GOOD}, "BRK.B", "BRK-B.csv and BRK.B.csv"),
         ({"KO.csv": GOOD, "prices.csv": SEVERAL}, "KO", "KO.csv and prices.csv (KO)"),
         ({"a.csv": SEVERAL, "b.csv": "Date,KO,PEP\n2026-01-05,1,2\n"}, "KO", "a.csv (KO) and b.csv (KO)"),
+        ({f"day-{day}.csv": SEVERAL for day in range(500)}, "KO", "day-0.csv (KO) and day-1.csv (KO) and 498 more"),
         ({"a.csv": SEVERAL + "BRK.B,2026-01-05,8\n"}, "BRK.B", "a.csv (BRK-B) and a.csv (BRK.B)"),
     ],
 )
-def test_two_places_of_a_symbol_are_an_error_that_names_both(
+def test_several_places_of_a_symbol_are_an_error_that_names_two(
     tmp_path: Path, files: dict[str, str], symbol: str, places: str
 ) -> None:
     for file, content in files.items():
         (tmp_path / file).write_text(content)
-    rule = "have the prices of one symbol: remove all but one"
+    rule = "have the prices of one symbol: remove all but one, or join them"
     assert refusal(tmp_path, symbol) == f"{symbol}: PRICES_DIR: {places} {rule}"
 
 
