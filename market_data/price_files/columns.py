@@ -19,7 +19,7 @@ _PRICES: Mapping[Column, Ranks] = {
     "close": (
         ("close",),
         ("closelast", "closeprice", "closingprice", "schlusskurs", "schluss", "cloture", "clot"),
-        ("last", "lastprice", "zuletzt", "letzter", "dernier"),
+        ("last", "latest", "lastprice", "zuletzt", "letzter", "dernier"),
         ("price", "kurs", "cours"),
     ),
     "adj_close": (("adjclose", "adjustedclose", "closeadj", "adjcloseprice", "adjustedcloseprice", "adjprice"),),
@@ -31,8 +31,9 @@ _PRICES: Mapping[Column, Ranks] = {
 }
 _ADJUSTED = re.compile("adj|ajust|bereinigt")
 _UNUSED_ADJUSTED = re.compile("adj(usted)?(open|high|low|volume)")
-# Adjusted closes are all that yfinance writes, beside these columns, unless it is asked for raw ones.
+# Adjusted closes are all that yfinance writes, beside these columns or in this order, unless it is asked for raw ones.
 _YFINANCE = {"dividends", "stocksplits"}
+_YFINANCE_OF_ONE_LEVEL = ("Date", "Close", "High", "Low", "Open", "Volume")
 _LETTERS = {"t": "date", "o": "open", "h": "high", "l": "low", "c": "close"}
 _NUMBERED = re.compile(r"\s*[0-9]+\.\s+")
 # LOW and OPEN are symbols, too, but not where every column may have such a name.
@@ -79,6 +80,7 @@ def layout_of(header: Sequence[str]) -> Layout | None:
         if not columns:
             return None
     columns, adjusted = _with_close(columns, set(meanings))
+    adjusted = adjusted or tuple(header) == _YFINANCE_OF_ONE_LEVEL
     used = (date, *(() if symbol is None else (symbol,)), *columns.values())
     return Layout(date, symbol, {None: columns}, tuple(dict.fromkeys(header[index] for index in used)), adjusted)
 
@@ -103,7 +105,8 @@ def layout_of_levels(levels: Sequence[Sequence[str]]) -> Layout | None:
     adjusted = False
     for symbol in dict.fromkeys(filter(None, symbols[1:])):
         own = [field if of == symbol else "" for field, of in zip(fields, symbols, strict=True)]
-        prices[symbol], adjusted = _with_close(_price_columns(own, _meanings(own)), _YFINANCE)
+        prices[symbol], of_symbol = _with_close(_price_columns(own, _meanings(own)), _YFINANCE)
+        adjusted = adjusted or of_symbol
     return Layout(0, None, prices, (date, *dict.fromkeys(fields[1:])), adjusted) if prices else None
 
 

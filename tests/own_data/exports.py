@@ -255,6 +255,10 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
         ),
         RAW,
     ),
+    "Barchart's latest prices": (
+        Export("Time,Open,High,Low,Latest,Change", lambda day: [us(day), *raw(day)[1:-1], "-1.2"], newest_first=True),
+        RAW,
+    ),
     "a German bank": (
         Export(
             "Datum;Erster;Hoch;Tief;Schlusskurs;Stücke;Volumen",
@@ -369,9 +373,20 @@ def adjusted_only() -> dict[str, Shape]:
         "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits",
         lambda day: [f"{day.date} 00:00:00-05:00", *raw(day)[1:], 0, 0],
     )
+    one_level = Export(
+        "Date,Close,High,Low,Open,Volume", lambda day: [day.date, day.close, day.high, day.low, 1.0, 100]
+    )
+    some_raw = Export(
+        "Price,Close,Close,Adj Close,High,Low\nTicker,AAPL,KO,KO,AAPL,AAPL\nDate,,,,,",
+        lambda day: [day.date, day.close, 1.0, 1.0, day.high, day.low],
+    )
     alone = Export("Date,Adj Close", lambda day: [day.date, day.close])
     return {
         "yfinance": Shape(yfinance.text(days).encode(), RAW, adjusted_only=True),
         "the history of yfinance": Shape(history.text(days).encode(), RAW, adjusted_only=True),
+        "yfinance of one level": Shape(one_level.text(days).encode(), RAW, adjusted_only=True),
+        "yfinance with raw closes of the last symbol": Shape(
+            some_raw.text(days).encode(), RAW, "download.csv", adjusted_only=True
+        ),
         "adjusted closes alone": Shape(alone.text(days).encode(), ("close",), adjusted_only=True),
     }

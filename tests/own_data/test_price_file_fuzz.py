@@ -35,7 +35,7 @@ HEADERS = (
     ("Date", "Close", "Adj Close"), ("date", "close", "adjusted_close"), ("Datum", "Schlusskurs", "adj_close"),
     ("timestamp", "Last", "adjClose"),
 )  # fmt: skip
-NULLS = ("", "null", "N/A", "-")
+NULLS = ("", "null", "N/A", "-", "NaN", ".", "#N/A")
 
 
 @dataclass(frozen=True)
