@@ -64,6 +64,14 @@ class Index:
                 raise PriceFileFault(f"{file} has prices of other symbols, and not of that in its name")
         return None
 
+    def reason_for_none(self, symbol: str) -> str:
+        """Return why a symbol has no place, if the folder tells; otherwise nothing."""
+        if others := self.of(symbol.upper()):
+            return f"{others[0]} is another spelling: a symbol with small letters needs exactly that name"
+        if self.places and not self.entries:
+            return f"in a folder of more than {MOST_FILES_OPENED:,} files those of several symbols are not looked into"
+        return ""
+
 
 class IndexedFolder:
     """The index of a folder, made again when something changed. A folder that cannot be read raises ``OSError``."""
