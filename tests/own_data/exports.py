@@ -31,6 +31,11 @@ class Day:
         """Return the seconds since 1970 at half past one in the afternoon, UTC."""
         return int(datetime.combine(self.date, time(13, 30), UTC).timestamp())
 
+    @property
+    def midnight(self) -> int:
+        """Return the seconds since 1970 at midnight UTC."""
+        return int(datetime.combine(self.date, time(), UTC).timestamp())
+
 
 @functools.cache
 def days_of(symbol: str = "AAPL") -> tuple[Day, ...]:
@@ -291,6 +296,7 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
     "dates with times": (dated(lambda day: f"{day.date:%m/%d/%Y} 16:00:00"), ALL),
     "dates with a zone": (dated(lambda day: f"{day.date} 00:00:00-05:00"), ALL),
     "seconds since 1970": (dated(lambda day: day.epoch), ALL),
+    "seconds since 1970 at midnight UTC": (dated(lambda day: day.midnight), ALL),
     "milliseconds since 1970": (dated(lambda day: 1000 * day.epoch), ALL),
     "nanoseconds since 1970": (dated(lambda day: 10**9 * day.epoch), ALL),
     "dollars": (numbered(dollars), ALL),

@@ -1,10 +1,11 @@
 """Price files of random forms: each gives the known figures or is refused, and never gives others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -168,6 +169,16 @@ def outcome_of(content: bytes) -> Bars | PriceFileFault:
 
 def test_ten_digits_are_seconds_even_where_eight_of_them_look_like_a_date() -> None:
     assert prices_of_text("time,close\n1593091800,5\n").bars_of(None).dates.tolist() == [date(2020, 6, 25)]
+
+
+@pytest.mark.parametrize(
+    ("weekdays", "time_of_day"), [(range(7), 79_200), ((0, 1, 2, 3, 6), 0)], ids=["crypto", "Sunday to Thursday"]
+)
+def test_times_since_1970_may_fall_on_sundays(weekdays: Sequence[int], time_of_day: int) -> None:
+    days = [day for day in map(date.fromordinal, range(737_700, 737_730)) if day.weekday() in weekdays]
+    start = date(1970, 1, 1)
+    rows = [f"{(day - start).days * 86_400 + time_of_day},5" for day in days]
+    assert prices_of_text("\n".join(["time,close", *rows])).bars_of(None).dates.tolist() == days
 
 
 @examples(600)

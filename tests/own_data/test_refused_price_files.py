@@ -68,6 +68,14 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         dated(alternating(lambda day: day.epoch, lambda day: 1000 * day.epoch)).text(days_of()),
         "AAPL.csv line 3: the date '1577107800' is not a number in the form of the first row",
     ),
+    "midnight east of UTC": (
+        dated(lambda day: day.midnight - 7200).text(days_of()),
+        "AAPL.csv: the times are not midnight UTC, and fall on Sundays and on no Friday: write the dates as 2026-01-31",
+    ),
+    "midnight east of UTC in milliseconds": (
+        dated(lambda day: 1000 * (day.midnight - 32_400)).text(days_of()[:15]),
+        "AAPL.csv: the times are not midnight UTC, and fall on Sundays and on no Friday",
+    ),
     "no day of the calendar": (
         TEXT.replace("2020-02-28", "2020-02-30"),
         "AAPL.csv line 48: the date '2020-02-30' is not a day in the form of the first row: year, month, day",
