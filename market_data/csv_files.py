@@ -73,7 +73,7 @@ class CsvProvider(Provider):
         # They may be in a file whose symbols are unknown.
         for file, unknown in index.faults.items():
             raise _bad(symbol, file, unknown)
-        raise MissingPrices(symbol)
+        raise MissingPrices(symbol, index.reason_for_none(symbol))
 
     def _bars(self, symbol: str, place: Place) -> tuple[Bars, tuple[PriceIssue, ...]]:
         try:

@@ -17,12 +17,12 @@ class PricesError(Exception):
 
 
 class MissingPrices(PricesError):
-    """The symbol is unknown to the source, or has no price in the range."""
+    """The symbol is unknown to the source, or has no price in the range; ``reason`` says why, where that is known."""
 
     error_type = "missing_prices"
 
-    def __init__(self, symbol: str) -> None:
-        super().__init__(f"{symbol}: no prices")
+    def __init__(self, symbol: str, reason: str = "") -> None:
+        super().__init__(f"{symbol}: no prices" + (f": {reason}" if reason else ""))
 
 
 class BadPrices(PricesError):

@@ -19,7 +19,7 @@ _PRICES: Mapping[Column, Ranks] = {
     "close": (
         ("close",),
         ("closelast", "closeprice", "closingprice", "schlusskurs", "schluss", "cloture", "clot"),
-        ("last", "lastprice", "zuletzt", "letzter", "dernier"),
+        ("last", "latest", "lastprice", "zuletzt", "letzter", "dernier"),
         ("price", "kurs", "cours"),
     ),
     "adj_close": (("adjclose", "adjustedclose", "closeadj", "adjcloseprice", "adjustedcloseprice", "adjprice"),),
@@ -31,10 +31,16 @@ _PRICES: Mapping[Column, Ranks] = {
 }
 _ADJUSTED = re.compile("adj|ajust|bereinigt")
 _UNUSED_ADJUSTED = re.compile("adj(usted)?(open|high|low|volume)")
-# Adjusted closes are all that yfinance writes, beside these columns, unless it is asked for raw ones.
+# Adjusted closes are all that yfinance writes, beside these columns or in this order, unless it is asked for raw ones.
 _YFINANCE = {"dividends", "stocksplits"}
+_YFINANCE_OF_ONE_LEVEL = ("Date", "Close", "High", "Low", "Open", "Volume")
 _LETTERS = {"t": "date", "o": "open", "h": "high", "l": "low", "c": "close"}
 _NUMBERED = re.compile(r"\s*[0-9]+\.\s+")
+# LOW and OPEN are symbols, too, but not where every column may have such a name.
+_NAMES = frozenset({
+    "open", "volume", "vol", "vwap", "turnover", "trades", "transactions", "change", "chg", "bid", "ask", "mid",
+    "value", "settle", "openint", "per", "currency", "exchange", "isin", "dividend", "dividends", "amount",
+}).union(*_DATE, *_SYMBOL, *(rank for ranks in _PRICES.values() for rank in ranks))  # fmt: skip
 _SYMBOL_IN_HEADER = re.compile(r"[A-Z0-9^][A-Z0-9.^=/ _-]{0,31}")
 
 
@@ -50,6 +56,11 @@ class Layout(NamedTuple):
     names: tuple[str, ...]
     close_is_adjusted: bool
 
+    @property
+    def is_wide(self) -> bool:
+        """Return whether its header has nothing but a date and symbols, as a line of text may have."""
+        return None not in self.prices and len(self.names) == 1
+
 
 def layout_of(header: Sequence[str]) -> Layout | None:
     """Return the layout of a table with this header; ``None`` if it is no header of prices.
@@ -63,12 +74,13 @@ def layout_of(header: Sequence[str]) -> Layout | None:
         return None
     symbol = _first(header, meanings, _SYMBOL)
     columns = _price_columns(header, meanings)
-    if symbol is None and columns.keys() in (set(), {"high"}, {"low"}):  # LOW is a symbol, too
+    if symbol is None and columns.keys() in (set(), {"high"}, {"low"}):
         if wide := _columns_of_symbols(header, date):
             return Layout(date, None, wide, (header[date],), close_is_adjusted=False)
         if not columns:
             return None
     columns, adjusted = _with_close(columns, set(meanings))
+    adjusted = adjusted or tuple(header) == _YFINANCE_OF_ONE_LEVEL
     used = (date, *(() if symbol is None else (symbol,)), *columns.values())
     return Layout(date, symbol, {None: columns}, tuple(dict.fromkeys(header[index] for index in used)), adjusted)
 
@@ -93,7 +105,8 @@ def layout_of_levels(levels: Sequence[Sequence[str]]) -> Layout | None:
     adjusted = False
     for symbol in dict.fromkeys(filter(None, symbols[1:])):
         own = [field if of == symbol else "" for field, of in zip(fields, symbols, strict=True)]
-        prices[symbol], adjusted = _with_close(_price_columns(own, _meanings(own)), _YFINANCE)
+        prices[symbol], of_symbol = _with_close(_price_columns(own, _meanings(own)), _YFINANCE)
+        adjusted = adjusted or of_symbol
     return Layout(0, None, prices, (date, *dict.fromkeys(fields[1:])), adjusted) if prices else None
 
 
@@ -142,9 +155,9 @@ def _with_close(columns: dict[Column, int], meanings: AbstractSet[str]) -> tuple
 
 
 def _columns_of_symbols(header: Sequence[str], date: int) -> dict[str | None, Mapping[Column, int]]:
-    """Return the column of each symbol, if all columns beside that of the dates are named after one."""
+    """Return the column of each symbol, if all columns beside that of the dates may be named after one."""
     named = {index: name.strip() for index, name in enumerate(header) if index != date and name.strip()}
-    if not all(map(_SYMBOL_IN_HEADER.fullmatch, named.values())):
+    if not all(map(_SYMBOL_IN_HEADER.fullmatch, named.values())) or _NAMES.issuperset(map(_plain, named.values())):
         return {}
     if repeated := next((name for name, count in Counter(named.values()).items() if count > 1), None):
         raise PriceFileFault(f"the header has the column {repeated} more than once")

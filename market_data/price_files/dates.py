@@ -19,7 +19,8 @@ _MONTHS = (
 )  # fmt: skip
 _MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, start=1) for length in (3, 4, len(name))}
 _LAST_YEAR_OF_2000 = 68  # as POSIX reads years of two digits
-_DAYS_APART = 7
+_WEEK = 7
+_SUNDAY, _FRIDAY = 0, 5  # of an ordinal, as its remainder of weeks
 _TIME = (
     r"(?:[T ,]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp][Mm])?"
     r"(?: ?(?:[A-Z]{1,4}|[+-][0-9]{2}:?[0-9]{2}))?)?"
@@ -108,7 +109,14 @@ def _days_since_1970(cells: Sequence[str], number: re.Pattern[str], per_day: int
     for cell in cells:
         if number.fullmatch(cell.strip()) is None:
             raise _NoDate(cell, "a number in the form of the first row")
-    return [_EPOCH + int(cell) // per_day for cell in cells]
+    days = [_EPOCH + int(cell) // per_day for cell in cells]
+    weekdays = {day % _WEEK for day in days}
+    long = max(days) - min(days) >= 2 * _WEEK
+    if long and _SUNDAY in weekdays and _FRIDAY not in weekdays and any(int(cell) % per_day for cell in cells):
+        raise PriceFileFault(
+            "the times are not midnight UTC, and fall on Sundays and on no Friday: write the dates as 2026-01-31"
+        )
+    return days
 
 
 def _calendar_days(cells: Sequence[str], form: _Form) -> list[int]:
@@ -171,4 +179,4 @@ def _are_daily(days: Sequence[int]) -> bool:
     """Return whether days are in order and, on average, at most a week apart."""
     steps = np.diff(days)
     in_order = bool((steps > 0).all() or (steps < 0).all())
-    return in_order and steps.size > 0 and abs(days[-1] - days[0]) <= _DAYS_APART * steps.size
+    return in_order and steps.size > 0 and abs(days[-1] - days[0]) <= _WEEK * steps.size

@@ -14,6 +14,7 @@ from market_data.price_files.folder import Place, PriceFolder, Symbols
 MOST_FILES_OPENED = 1_000
 """In a larger folder each file has one symbol, that of its name: opening all of them would take minutes on a share."""
 
+_PLACES_SHOWN = 2
 _SETTLED_NS = 2_000_000_000
 _OF_ITS_NAME: Symbols = (None,)
 
@@ -53,13 +54,23 @@ class Index:
         """
         places = self.of(symbol)
         if len(places) > 1:
-            raise PriceFileFault(f"{' and '.join(map(str, places))} have the prices of one symbol: remove all but one")
+            named = " and ".join(map(str, places[:_PLACES_SHOWN]))
+            more = f" and {len(places) - _PLACES_SHOWN:,} more" if len(places) > _PLACES_SHOWN else ""
+            raise PriceFileFault(f"{named}{more} have the prices of one symbol: remove all but one, or join them")
         if places:
             return places[0]
         for file in self.shared:
             if symbol in Place(file, None).spellings and file not in self.faults:
                 raise PriceFileFault(f"{file} has prices of other symbols, and not of that in its name")
         return None
+
+    def reason_for_none(self, symbol: str) -> str:
+        """Return why a symbol has no place, if the folder tells; otherwise nothing."""
+        if others := self.of(symbol.upper()):
+            return f"{others[0]} is another spelling: a symbol with small letters needs exactly that name"
+        if self.places and not self.entries:
+            return f"in a folder of more than {MOST_FILES_OPENED:,} files those of several symbols are not looked into"
+        return ""
 
 
 class IndexedFolder:

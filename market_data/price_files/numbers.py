@@ -26,6 +26,8 @@ _SEPARATORS = {decimal: re.compile(f"[{re.escape('.,'.replace(decimal, '') + _SP
 _EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}(?:[eE][+-]?[0-9]+)?")
 """A number that could have a separator of thousands as well as a decimal one."""
 
+_AROUND = re.compile(r"^[^0-9.,]+|[^0-9.,]+$")
+
 
 def prices_in(cells: Sequence[str], column: str, *, plain: bool) -> Floats:
     """Return the prices in the cells of the named column: none where there is none, infinite where it is no number.
@@ -42,6 +44,12 @@ def prices_in(cells: Sequence[str], column: str, *, plain: bool) -> Floats:
     given = [text for text in texts if text.lower() not in NO_PRICE_TEXTS]
     decimal = _decimal_sign(given, column, plain=plain)
     return np.array([_price_of(text, decimal) for text in texts], dtype=np.float64)
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number in any form, also with words or signs around it."""
+    bare = _AROUND.sub("", text)
+    return any(number.fullmatch(bare) for number in _NUMBERS.values())
 
 
 def _points_are_decimal(cells: Sequence[str]) -> bool:

@@ -2,12 +2,13 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from market_data.price_files.columns import Layout, has_dates, layout_of, layout_of_levels
 from market_data.price_files.faults import PriceFileFault
+from market_data.price_files.numbers import is_number
 
 _SEPARATORS = ",;\t|"
 _LINES_ABOVE = 30
@@ -34,6 +35,8 @@ class _Header(NamedTuple):
     layout: Layout
     separator: str
     cells: Row
+    length: int
+    """The number of its cells with the blank ones at its end."""
     end: int
     """The number of lines up to its last."""
 
@@ -54,7 +57,7 @@ def table_of(text: str) -> Table:
     rows = _cells(lines[header.end :], header.separator, header.end + 1)
     numbers: Sequence[int] = range(header.end + 1, len(lines) + 1)
     if not (set(map(len, rows)) <= {header.width} and all(map(any, rows))):
-        fitted = dict(_fitted(rows, header.width, header.end + 1))
+        fitted = _fitted(rows, header)
         rows, numbers = list(fitted.values()), list(fitted)
     has_commas = '"' in text and any("," in cell for row in rows for cell in row)
     plain = header.separator == "," and _PLAIN_HEADER.issuperset(header.cells) and not has_commas
@@ -83,34 +86,40 @@ def _header(lines: Sequence[str]) -> _Header:
     given = list(islice((number for number, line in enumerate(lines) if line.strip()), _LINES_ABOVE))
     if not given:
         raise PriceFileFault("the file is empty", 1)
-    rule, line = "the header has no column date", given[0]
+    rule, line, wide = "the header has no column date", given[0], None
     for number in given:
         for separator in sorted(_SEPARATORS, key=lines[number].count, reverse=True):
             try:
                 header, dated = _header_at(lines, number, separator)
             except PriceFileFault as fault:
                 raise PriceFileFault(fault.rule, number + 1) from None
-            if header is not None:
+            if header is not None and not header.layout.is_wide:
                 return header
+            wide = wide or header
             if dated:
                 rule, line = "the header has no column close", number
+    if wide is not None:  # and no line of text above another header, such as Date,TODAY
+        return wide
     raise PriceFileFault(rule, line + 1)
 
 
 def _header_at(lines: Sequence[str], number: int, separator: str) -> tuple[_Header | None, bool]:
     """Return the header that begins with this line, if one does, and whether the line has a column of dates."""
-    cells, *below = (_header_cells(line, separator) for line in lines[number : number + _LEVELS])
+    given, *below = (_header_cells(line, separator) for line in lines[number : number + _LEVELS])
+    cells, length = _trimmed(given), len(given)
+    below = list(map(_trimmed, below))
     if len(below) == _LEVELS - 1 and all([cells, *below]) and (layout := layout_of_levels([cells, *below])):
-        return _Header(layout, separator, cells, number + _LEVELS), True
+        return _Header(layout, separator, cells, length, number + _LEVELS), True
     layout = layout_of(cells)
-    header = None if layout is None else _Header(layout, separator, cells, number + 1)
-    return header, len(cells) > 1 and has_dates(cells)
+    if layout is not None:
+        return _Header(layout, separator, cells, length, number + 1), True
+    return None, len(cells) > 1 and has_dates(cells)
 
 
 def _header_cells(line: str, separator: str) -> Row:
     """Return the cells of a line that may be a header; none if it is not CSV."""
     try:
-        return _trimmed(_row(line, separator, 0))
+        return _row(line, separator, 0)
     except PriceFileFault:
         return []
 
@@ -144,18 +153,37 @@ def _row(line: str, separator: str, number: int) -> Row:
         raise PriceFileFault(f"it is not CSV: {error}", number) from None
 
 
-def _fitted(rows: Sequence[Row], width: int, first: int) -> Iterator[tuple[int, Row]]:
-    """Yield the rows that are not blank, with the numbers of their lines, up to the lines of text at the end."""
-    end = len(rows)
+def _fitted(rows: Sequence[Row], header: _Header) -> dict[int, Row]:
+    """Return the rows that are not blank, by the numbers of their lines, up to the lines of text at the end."""
+    end, width = len(rows), header.width
     while end and _is_text(rows[end - 1], width):
         end -= 1
-    for number, row in enumerate(rows[:end], start=first):
+    fitted = {number: row for number, row in enumerate(rows[:end], start=header.end + 1) if _trimmed(row)}
+    for number, row in fitted.items():
         given = len(_trimmed(row))
-        if not given:
-            continue
         if len(row) < width or given > width:
             raise PriceFileFault(f"it has {max(given, min(len(row), width))} cells, the header has {width}", number)
-        yield number, row
+    longer = [number for number, row in fitted.items() if len(row) > width]
+    if longer and not _end_with_separators(fitted.values(), header):
+        raise PriceFileFault(
+            "it ends with a separator that the header or other rows do not have: "
+            "remove it, or quote the numbers with commas",
+            longer[0],
+        )
+    return fitted
+
+
+def _end_with_separators(rows: Collection[Row], header: _Header) -> bool:
+    """Return whether it is proved that separators end the rows: an empty last cell may also follow a divided number."""
+    lengths = set(map(len, rows))
+    if lengths == {header.width + 1}:
+        return header.length in lengths or any(not _may_be_divided(row, header.separator) for row in rows)
+    return lengths == {header.length}
+
+
+def _may_be_divided(row: Row, separator: str) -> bool:
+    """Return whether two cells side by side would be one number, as with a decimal comma between commas."""
+    return any(left and right and is_number(f"{left}{separator}{right}") for left, right in pairwise(row))
 
 
 def _is_text(row: Row, width: int) -> bool:

@@ -53,6 +53,30 @@ def test_a_file_of_another_name_is_not_that_of_the_symbol(tmp_path: Path, file: 
     assert isinstance(fetch(tmp_path, symbol).errors[symbol], MissingPrices)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "symbol", "place"),
+    [
+        ("AAPL.csv", GOOD, "aapl", "AAPL.csv"),
+        ("AAPL.csv", GOOD, "Aapl", "AAPL.csv"),
+        ("My_Fund.csv", GOOD, "my_fund", "My_Fund.csv"),
+        ("prices.csv", SEVERAL, "brk.b", "prices.csv (BRK-B)"),
+    ],
+)
+def test_a_symbol_with_small_letters_is_told_of_another_spelling(
+    tmp_path: Path, file: str, content: str, symbol: str, place: str
+) -> None:
+    (tmp_path / file).write_text(content)
+    error = fetch(tmp_path, symbol).errors[symbol]
+    assert isinstance(error, MissingPrices)
+    rule = "is another spelling: a symbol with small letters needs exactly that name"
+    assert str(error) == f"{symbol}: no prices: {place} {rule}"
+
+
+def test_a_symbol_found_in_no_spelling_has_no_reason(tmp_path: Path) -> None:
+    (tmp_path / "AAPL.csv").write_text(GOOD)
+    assert str(fetch(tmp_path, "ko").errors["ko"]) == "ko: no prices"
+
+
 def test_a_symbol_with_the_name_of_a_device_is_looked_for_among_the_files_and_never_opened(tmp_path: Path) -> None:
     (tmp_path / "AAPL.csv").write_text(GOOD)
     errors = fetch(tmp_path, "CON", "NUL", "/dev/stdin", "COM1").errors
@@ -67,15 +91,16 @@ def test_a_symbol_with_the_name_of_a_device_is_looked_for_among_the_files_and_ne
         ({"BRK-B.csv": GOOD, "BRK.B.csv": GOOD}, "BRK.B", "BRK-B.csv and BRK.B.csv"),
         ({"KO.csv": GOOD, "prices.csv": SEVERAL}, "KO", "KO.csv and prices.csv (KO)"),
         ({"a.csv": SEVERAL, "b.csv": "Date,KO,PEP\n2026-01-05,1,2\n"}, "KO", "a.csv (KO) and b.csv (KO)"),
+        ({f"day-{day}.csv": SEVERAL for day in range(500)}, "KO", "day-0.csv (KO) and day-1.csv (KO) and 498 more"),
         ({"a.csv": SEVERAL + "BRK.B,2026-01-05,8\n"}, "BRK.B", "a.csv (BRK-B) and a.csv (BRK.B)"),
     ],
 )
-def test_two_places_of_a_symbol_are_an_error_that_names_both(
+def test_several_places_of_a_symbol_are_an_error_that_names_two(
     tmp_path: Path, files: dict[str, str], symbol: str, places: str
 ) -> None:
     for file, content in files.items():
         (tmp_path / file).write_text(content)
-    rule = "have the prices of one symbol: remove all but one"
+    rule = "have the prices of one symbol: remove all but one, or join them"
     assert refusal(tmp_path, symbol) == f"{symbol}: PRICES_DIR: {places} {rule}"
 
 
@@ -214,7 +239,11 @@ def test_in_a_folder_of_too_many_files_each_has_the_symbol_of_its_name_alone(tmp
         (tmp_path / f"S{number}.csv").touch()
     assert set(fetch(tmp_path, "KO").bars) == {"KO"}
     (tmp_path / "one_more.csv").touch()
-    assert isinstance(fetch(tmp_path, "KO").errors["KO"], MissingPrices)
+    error = fetch(tmp_path, "KO").errors["KO"]
+    assert isinstance(error, MissingPrices)
+    assert str(error) == (
+        "KO: no prices: in a folder of more than 1,000 files those of several symbols are not looked into"
+    )
 
 
 class TestVersions:

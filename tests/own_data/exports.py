@@ -31,6 +31,11 @@ class Day:
         """Return the seconds since 1970 at half past one in the afternoon, UTC."""
         return int(datetime.combine(self.date, time(13, 30), UTC).timestamp())
 
+    @property
+    def midnight(self) -> int:
+        """Return the seconds since 1970 at midnight UTC."""
+        return int(datetime.combine(self.date, time(), UTC).timestamp())
+
 
 @functools.cache
 def days_of(symbol: str = "AAPL") -> tuple[Day, ...]:
@@ -146,6 +151,8 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
         ),
         ALL,
     ),
+    "a zone above": (Export(PLAIN.header, plain, above="TIME,UTC\n"), ALL),
+    "a day above": (Export(PLAIN.header, plain, above="Date,TODAY\n\n"), ALL),
     "only a close": (Export("date,close", lambda day: [day.date, day.close]), ("close",)),
     "Yahoo": (
         Export(
@@ -253,6 +260,10 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
         ),
         RAW,
     ),
+    "Barchart's latest prices": (
+        Export("Time,Open,High,Low,Latest,Change", lambda day: [us(day), *raw(day)[1:-1], "-1.2"], newest_first=True),
+        RAW,
+    ),
     "a German bank": (
         Export(
             "Datum;Erster;Hoch;Tief;Schlusskurs;Stücke;Volumen",
@@ -285,6 +296,7 @@ EXPORTS: dict[str, tuple[Export, tuple[str, ...]]] = {
     "dates with times": (dated(lambda day: f"{day.date:%m/%d/%Y} 16:00:00"), ALL),
     "dates with a zone": (dated(lambda day: f"{day.date} 00:00:00-05:00"), ALL),
     "seconds since 1970": (dated(lambda day: day.epoch), ALL),
+    "seconds since 1970 at midnight UTC": (dated(lambda day: day.midnight), ALL),
     "milliseconds since 1970": (dated(lambda day: 1000 * day.epoch), ALL),
     "nanoseconds since 1970": (dated(lambda day: 10**9 * day.epoch), ALL),
     "dollars": (numbered(dollars), ALL),
@@ -314,7 +326,7 @@ def shapes() -> dict[str, Shape]:
         "an open quote above": Shape(f'"Prices\n{text}'.encode()),
         "blank lines": Shape(("\n\n" + text.replace("\n2020-03-02", "\n\n , ,\n2020-03-02") + "\n \n").encode()),
         "separators at the end": Shape(text.replace("\n", ",\n").encode()),
-        "separators at the end of rows": Shape(text.replace(",100\n", ",100,,\n").encode()),
+        "separators at the end of rows": Shape(text.replace(",100\n", ",100,\n").encode()),
         "compressed": Shape(gzip.compress(text.encode()), file="AAPL.csv.gz"),
         "a name in small letters": Shape(text.encode(), file="aapl.CSV"),
         "a name of Stooq": Shape(found["Stooq in bulk"].content, RAW, "aapl.us.txt"),
@@ -367,9 +379,20 @@ def adjusted_only() -> dict[str, Shape]:
         "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits",
         lambda day: [f"{day.date} 00:00:00-05:00", *raw(day)[1:], 0, 0],
     )
+    one_level = Export(
+        "Date,Close,High,Low,Open,Volume", lambda day: [day.date, day.close, day.high, day.low, 1.0, 100]
+    )
+    some_raw = Export(
+        "Price,Close,Close,Adj Close,High,Low\nTicker,AAPL,KO,KO,AAPL,AAPL\nDate,,,,,",
+        lambda day: [day.date, day.close, 1.0, 1.0, day.high, day.low],
+    )
     alone = Export("Date,Adj Close", lambda day: [day.date, day.close])
     return {
         "yfinance": Shape(yfinance.text(days).encode(), RAW, adjusted_only=True),
         "the history of yfinance": Shape(history.text(days).encode(), RAW, adjusted_only=True),
+        "yfinance of one level": Shape(one_level.text(days).encode(), RAW, adjusted_only=True),
+        "yfinance with raw closes of the last symbol": Shape(
+            some_raw.text(days).encode(), RAW, "download.csv", adjusted_only=True
+        ),
         "adjusted closes alone": Shape(alone.text(days).encode(), ("close",), adjusted_only=True),
     }

@@ -1,9 +1,11 @@
 """Price files of random forms: each gives the known figures or is refused, and never gives others."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -34,7 +36,7 @@ HEADERS = (
     ("Date", "Close", "Adj Close"), ("date", "close", "adjusted_close"), ("Datum", "Schlusskurs", "adj_close"),
     ("timestamp", "Last", "adjClose"),
 )  # fmt: skip
-NULLS = ("", "null", "N/A", "-")
+NULLS = ("", "null", "N/A", "-", "NaN", ".", "#N/A")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ NUMBERS = st.builds(
 ).filter(lambda numbers: numbers.decimal != numbers.thousands)  # fmt: skip
 LINES_ABOVE = st.sampled_from(["", "\n", "Prices of a share\n", "Apple, Inc.; daily\n\n", "sep={separator}\n"])
 LINES_BELOW = st.sampled_from(["", "\n\n", "Downloaded from a server\n", "\nSource of data: a server\n \n"])
+UNQUOTED: tuple[Callable[[float], str], ...] = (
+    str, "{:g}".format, "{:.2f}".format, "{:,.2f}".format, "${:,.2f}".format,
+    lambda value: f"{value:.2f}".replace(".", ","), lambda value: f"{value}".replace(".", ",").removesuffix(",0"),
+)  # fmt: skip
 SHUFFLED = 10
 """Rows are shuffled if they are fewer: the last three or four of a month may be in order in another reading."""
 SCALES = (0.001, 0.1, 1.0, 30.0, 5000.0)
@@ -100,6 +106,23 @@ def files(draw: st.DrawFn) -> Written:
     )
     expected = Bars(np.array([day.date for day in given], dtype="datetime64[D]"), *map(np.array, columns))
     return Written(content, expected, form in CERTAIN_DATES and numbers.are_certain)
+
+
+@st.composite
+def unquoted(draw: st.DrawFn) -> Written:
+    """Return a file with commas between its cells, and perhaps in its numbers, of which none is quoted."""
+    names = draw(st.sampled_from([("Close",), ("Open", "Close"), ("Close", "Adj Close"), ("Volume", "Close")]))
+    cents = st.lists(st.integers(1, 300_000), min_size=len(names), max_size=len(names))
+    prices = draw(st.lists(cents.map(lambda row: [cent / 100 for cent in row]), min_size=1, max_size=4))
+    days = [day.date for day in days_of()[: len(prices)]]
+    form, more = draw(st.sampled_from(UNQUOTED)), draw(st.sampled_from([(), ("",), ("7",), ("", ""), ("7.5", "")]))
+    header_end, row_end = draw(st.sampled_from([("", ""), ("", ","), (",", ",")]))
+    header = ["Date", *names, *("Trades", "Turnover")[: len(more)]]
+    rows = [[str(day), *map(form, row), *more] for day, row in zip(days, prices, strict=True)]
+    lines = [",".join(header) + header_end, *(",".join(row) + row_end for row in rows)]
+    columns = dict(zip(names, np.array(prices).T, strict=True))
+    expected = Bars(np.array(days, dtype="datetime64[D]"), columns["Close"], columns.get("Adj Close", columns["Close"]))
+    return Written("\n".join(lines).encode(), expected, is_certain=False)
 
 
 @st.composite
@@ -148,9 +171,29 @@ def test_ten_digits_are_seconds_even_where_eight_of_them_look_like_a_date() -> N
     assert prices_of_text("time,close\n1593091800,5\n").bars_of(None).dates.tolist() == [date(2020, 6, 25)]
 
 
+@pytest.mark.parametrize(
+    ("weekdays", "time_of_day"), [(range(7), 79_200), ((0, 1, 2, 3, 6), 0)], ids=["crypto", "Sunday to Thursday"]
+)
+def test_times_since_1970_may_fall_on_sundays(weekdays: Sequence[int], time_of_day: int) -> None:
+    days = [day for day in map(date.fromordinal, range(737_700, 737_730)) if day.weekday() in weekdays]
+    start = date(1970, 1, 1)
+    rows = [f"{(day - start).days * 86_400 + time_of_day},5" for day in days]
+    assert prices_of_text("\n".join(["time,close", *rows])).bars_of(None).dates.tolist() == days
+
+
 @examples(600)
 @given(files())
 def test_a_file_of_any_form_gives_the_known_figures_or_is_refused(written: Written) -> None:
+    assert_known_or_refused(written)
+
+
+@examples(600)
+@given(unquoted())
+def test_commas_in_numbers_and_between_them_give_the_known_figures_or_are_refused(written: Written) -> None:
+    assert_known_or_refused(written)
+
+
+def assert_known_or_refused(written: Written) -> None:
     outcome = outcome_of(written.content)
     if isinstance(outcome, PriceFileFault):
         event(outcome.rule[:20])

@@ -68,6 +68,14 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         dated(alternating(lambda day: day.epoch, lambda day: 1000 * day.epoch)).text(days_of()),
         "AAPL.csv line 3: the date '1577107800' is not a number in the form of the first row",
     ),
+    "midnight east of UTC": (
+        dated(lambda day: day.midnight - 7200).text(days_of()),
+        "AAPL.csv: the times are not midnight UTC, and fall on Sundays and on no Friday: write the dates as 2026-01-31",
+    ),
+    "midnight east of UTC in milliseconds": (
+        dated(lambda day: 1000 * (day.midnight - 32_400)).text(days_of()[:15]),
+        "AAPL.csv: the times are not midnight UTC, and fall on Sundays and on no Friday",
+    ),
     "no day of the calendar": (
         TEXT.replace("2020-02-28", "2020-02-30"),
         "AAPL.csv line 48: the date '2020-02-30' is not a day in the form of the first row: year, month, day",
@@ -96,6 +104,28 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "decimal commas between commas": (
         TEXT.replace(".", ","), "AAPL.csv line 2: it has 12 cells, the header has 7",
+    ),
+    "decimal commas between commas before an empty column": (
+        "Date,Close,Volume\n2026-11-24,101,5,\n2026-11-25,102,25,\n",
+        (
+            "AAPL.csv line 2: it ends with a separator that the header or other rows do not have: "
+            "remove it, or quote the numbers with commas"
+        ),
+    ),
+    "decimal commas after a sign between commas": (
+        "Date,Close,Volume\n2026-11-24,$101,5,\n", "AAPL.csv line 2: it ends with a separator that the header",
+    ),
+    "thousands with commas between commas before an empty column": (
+        "Date,Close,Volume\n2026-11-24,1,234.50,\n2026-11-25,1,240.25,\n",
+        "AAPL.csv line 2: it ends with a separator that the header or other rows do not have",
+    ),
+    "a separator at the end of some rows": (
+        TEXT.replace(",100\n2020-03", ",100,\n2020-03"),
+        "AAPL.csv line 48: it ends with a separator that the header or other rows do not have",
+    ),
+    "a decimal comma between commas below a header with a separator at its end": (
+        "Date,Close,Volume,\n2026-11-24,101,\n2026-11-25,102,25,\n",
+        "AAPL.csv line 3: it ends with a separator that the header or other rows do not have",
     ),
     "several rows a day": (
         TEXT + TEXT.splitlines()[-1], f"AAPL.csv line {len(days_of()) + 2}: the date repeats that of the line above",
@@ -135,6 +165,15 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "AAPL.csv line 1: the column bereinigt is adjusted in a way that is not known",
     ),
     "no close": ("Date,Open,High,Low\n2020-01-02,1,2,1\n", "AAPL.csv line 1: the header has no column close"),
+    "no close in capitals": ("DATE,OPEN,VOLUME\n2020-01-02,1,2\n", "AAPL.csv line 1: the header has no column close"),
+    "an average in capitals and no close": (
+        "DATE,OPEN,VWAP\n2020-01-02,1,2\n", "AAPL.csv line 1: the header has no column close",
+    ),
+    "a low in capitals and no close": ("DATE,LOW\n2020-01-02,1\n", "AAPL.csv line 1: the header has no column close"),
+    "a line of text above a header with two closes": (
+        "TIME,UTC\nDate,Close,CLOSE\n2020-01-02,1,2\n",
+        "AAPL.csv line 2: the columns Close and CLOSE mean the same: rename or remove one",
+    ),
     "no known column": ("\nDate,value\n2020-01-02,1\n", "AAPL.csv line 2: the header has no column close"),
     "no date": ("day,close\n2020-01-02,1\n", "AAPL.csv line 1: the header has no column date"),
     "no header": ("2020-01-02,1\n2020-01-03,1\n", "AAPL.csv line 1: the header has no column date"),

@@ -50,7 +50,7 @@ def test_what_is_refused_is_told_with_its_sentence(tmp_path: Path) -> None:
     (tmp_path / "AAPL.xlsx").write_text("")
     (tmp_path / "FOLDER.csv").mkdir()
     os.mkfifo(tmp_path / "PIPE.csv")
-    two_files = "MSFT.csv and msft.txt have the prices of one symbol: remove all but one"
+    two_files = "MSFT.csv and msft.txt have the prices of one symbol: remove all but one, or join them"
     assert {file: (found.symbols, found.refusals) for file, found in by_file(tmp_path).items()} == {
         "BAD.csv": ((), ("line 2: it has 1 cells, the header has 2",)),
         "broken.csv": ((), ("line 3: it has no symbol",)),
