@@ -18,7 +18,7 @@ type Column = Literal["close", "adj_close", "high", "low", "split"]
 
 NO_PRICE, UNREADABLE = np.nan, np.inf
 
-NO_PRICE_TEXTS = {"", "null", "n/a", "#n/a", "na", "nan", "-", "."}
+NO_PRICE_TEXTS = {"", "null", "n/a", "#n/a", "na", "-", "."}
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COLUMN = msgspec.json.Decoder(list[float])
 

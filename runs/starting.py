@@ -13,7 +13,6 @@ from problems import A_RUN, InvalidMember, Problem
 from records import KeyTaken, RequestKey, Run, RunExists, Trigger
 from runs.ending import START_GRACE, close_if_lost
 from runs.engine import VERSION, Engine, EngineUnavailable
-from runs.prices import first_price_after
 from runs.services import Services
 
 _KEY_LIFETIME = timedelta(hours=24)
@@ -105,8 +104,11 @@ def start_run(  # noqa: PLR0913 - each by its name
         now = datetime.now(UTC)
         if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
             raise InvalidAsOf(now.date())
-        if as_of is not None and (begin := first_price_after(services, as_of)) is not None:
-            raise InvalidAsOf(now.date(), begin)
+        if as_of is not None:
+            from runs.prices import first_price_after
+
+            if (begin := first_price_after(services, as_of)) is not None:
+                raise InvalidAsOf(now.date(), begin)
         services.ensure_keys()
         wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
         run = _record(services, engine, wanted, user_ids, request)

@@ -272,7 +272,7 @@ def example(database: DocumentDatabase, mongodb_url: str) -> dict[str, str]:
     """Return the environment of the example, whose documents are in the database."""
     for file in EXAMPLE.glob("*.json"):
         database[file.stem].insert_many(loads(file.read_text()))
-    lines = (EXAMPLE / "own.env").read_text().splitlines()
+    lines = (EXAMPLE / "settings.txt").read_text().splitlines()
     settings = dict(line.split("=", 1) for line in lines)
     return {**os.environ, **settings, "MONGODB_URL": f"{mongodb_url}/{database.name}", "COLUMNS": "80", "TERM": "dumb"}
 

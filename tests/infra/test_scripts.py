@@ -42,15 +42,15 @@ def test_an_app_that_works_passes_the_smoke_test(app: App) -> None:
     assert f"{analyzed} of {app.status(run_id)['users_to_analyze']} users analyzed" in done.stdout
 
 
-def test_an_app_without_users_passes_the_smoke_test(app: App, app_database: DocumentDatabase) -> None:
+def test_an_app_whose_users_are_all_inactive_fails_the_smoke_test(app: App, app_database: DocumentDatabase) -> None:
     active = {"user_id": {"$in": [user["user_id"] for user in app_database["users"].find({"is_active": True})]}}
     app_database["users"].update_many(active, {"$set": {"is_active": False}})
     try:
         done = run("smoke-test", url_of(app), "dry-run", ADMIN_SECRET=SECRET)
     finally:
         app_database["users"].update_many(active, {"$set": {"is_active": True}})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("completed: 0 of 0 users analyzed\n")
+    assert done.returncode == 1
+    assert "nobody_to_analyze" in done.stdout + done.stderr
 
 
 def test_health_alone_needs_no_secret(app: App) -> None:

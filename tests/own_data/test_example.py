@@ -27,7 +27,7 @@ def load(url: str) -> subprocess.CompletedProcess[str]:
 def app(tmp_path: Path, database: DocumentDatabase, mongodb_url: str) -> Iterator[App]:
     url = f"{mongodb_url}/{database.name}"
     assert load(url).returncode == 0
-    lines = (EXAMPLE / "own.env").read_text().splitlines()
+    lines = (EXAMPLE / "settings.txt").read_text().splitlines()
     environment = dict(line.split("=", 1) for line in lines)
     folder = {"PRICES_DIR": str(ROOT / environment["PRICES_DIR"])}
     with running_app(tmp_path, **environment | folder | {"MONGODB_URL": url}) as running:
@@ -55,7 +55,7 @@ def test_its_documents_are_loaded_into_an_empty_database_only(database: Document
 
 
 def test_the_page_shows_the_settings_and_a_document_of_the_example() -> None:
-    assert (EXAMPLE / "own.env").read_text() in PAGE
+    assert (EXAMPLE / "settings.txt").read_text() in PAGE
     ann = loads((EXAMPLE / "users.json").read_text())[0]
     shown = [loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
     assert ann in shown

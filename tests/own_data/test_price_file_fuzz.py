@@ -36,7 +36,7 @@ HEADERS = (
     ("Date", "Close", "Adj Close"), ("date", "close", "adjusted_close"), ("Datum", "Schlusskurs", "adj_close"),
     ("timestamp", "Last", "adjClose"),
 )  # fmt: skip
-NULLS = ("", "null", "N/A", "-", "NaN", ".", "#N/A")
+NULLS = ("", "null", "N/A", "-", ".", "#N/A")
 
 
 @dataclass(frozen=True)
