@@ -119,7 +119,7 @@ def test_a_bad_row_is_named_by_its_line_and_rule(row: str, rule: str) -> None:
     assert found.startswith(rule)
 
 
-@pytest.mark.parametrize("cell", ["", "null", "N/A", "#N/A", "NA", "nan", "NaN", "-", ".", " "])
+@pytest.mark.parametrize("cell", ["", "null", "N/A", "#N/A", "NA", "-", ".", " "])
 def test_a_row_without_a_close_is_no_row(cell: str) -> None:
     bars = parse_bars(closes(*ROWS[:2], f"2026-01-07,{cell}", ROWS[3]))
     assert bars.dates.astype(str).tolist() == ["2026-01-05", "2026-01-06", "2026-01-08"]
@@ -127,7 +127,7 @@ def test_a_row_without_a_close_is_no_row(cell: str) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "close"),
-    [("0", 0), ("-9", -9), ("1e-400", 0), ("1000000000001", 1e12 + 1), ("1e999", math.inf), ("cheap", math.inf),
+    [("0", 0), ("-9", -9), ("1e-400", 0), ("1000000000001", 1e12 + 1), ("1e999", math.inf), ("cheap", math.inf), ("NaN", math.inf),
      ("inf", math.inf), ("1_0", math.inf), ("٣", math.inf), ("9 5", math.inf), ("$9", 9), ("9$5", math.inf),
      ("$", math.inf), ("$9$", math.inf), ("-$-9", math.inf), ('"9,000.5,0"', math.inf)],
 )  # fmt: skip
