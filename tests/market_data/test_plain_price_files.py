@@ -128,8 +128,8 @@ def test_a_row_without_a_close_is_no_row(cell: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "close"),
     [("0", 0), ("-9", -9), ("1e-400", 0), ("1000000000001", 1e12 + 1), ("1e999", math.inf), ("cheap", math.inf),
-     ("NaN", math.inf), ("inf", math.inf), ("1_0", math.inf), ("٣", math.inf), ("9 5", math.inf), ("$9", 9), ("9$5", math.inf),
-     ("$", math.inf), ("$9$", math.inf), ("-$-9", math.inf), ('"9,000.5,0"', math.inf)],
+     ("NaN", math.inf), ("inf", math.inf), ("1_0", math.inf), ("٣", math.inf), ("9 5", math.inf), ("$9", 9),
+     ("9$5", math.inf), ("$", math.inf), ("$9$", math.inf), ("-$-9", math.inf), ('"9,000.5,0"', math.inf)],
 )  # fmt: skip
 def test_row_13_an_impossible_or_unreadable_close_keeps_its_row(cell: str, close: float) -> None:
     assert parse_bars(closes(*ROWS[:2], f"2026-01-07,{cell}", ROWS[3])).close.tolist() == [2, 3, close, 5]
