@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,11 +52,21 @@ def run_two_weeks(site: Site) -> str:
     for ago in range(_NIGHTS - 1, -1, -1):
         _fix_sample_users(site, all_users=ago not in _BAD_NIGHTS)
         as_of = (datetime(2022, 12, 28, tzinfo=UTC) - timedelta(days=ago)).date().isoformat()
-        run = site.app.run(as_of="1990-01-02" if ago == _FAILED_NIGHT else as_of)
+        with _nobody_active(site) if ago == _FAILED_NIGHT else nullcontext():
+            run = site.app.run(as_of=as_of)
         _move(
             site, run["run_id"], tonight - timedelta(days=ago), 9 if ago == _FAILED_NIGHT else _SECONDS_OF_A_NIGHT[ago]
         )
     return str(run["run_id"])
+
+
+@contextmanager
+def _nobody_active(site: Site) -> Iterator[None]:
+    """Leave a run without anybody to analyze, so that it fails."""
+    inactive = [user["user_id"] for user in site.database.users.find({"is_active": False})]
+    site.database.users.update_many({}, {"$set": {"is_active": False}})
+    yield
+    site.database.users.update_many({"user_id": {"$nin": inactive}}, {"$unset": {"is_active": ""}})
 
 
 def _fix_sample_users(site: Site, *, all_users: bool) -> None:
