@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.measures import TRADING_DAYS
 from analysis.models import Booleans, Floats, Integers
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from analysis.valuation import Positions, Totals, sum_by
 
 MIN_COVERAGE = 0.5

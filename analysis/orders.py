@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Literal
 
 from analysis.models import Decision, Instrument, Order, OrderPlan, Portfolio, Research, Side, record
-from analysis.returns import SymbolFigures
+from analysis.price_table import SymbolFigures
 
 type SkipReason = Literal[
     "stale_price", "no_price", "no_cash", "no_buying_power", "lower_score", "less_than_one_lot", "too_many_shares"

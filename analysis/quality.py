@@ -30,7 +30,7 @@ from analysis.models import (
     Stress,
     Valuation,
 )
-from analysis.returns import PriceTable, SymbolFigures
+from analysis.price_table import PriceTable, SymbolFigures
 from analysis.valuation import Positions, Totals
 from records import SymbolIssue
 

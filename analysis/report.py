@@ -27,8 +27,8 @@ from analysis.models import (
     record,
 )
 from analysis.orders import plan_orders
+from analysis.price_table import PriceTable
 from analysis.quality import Explainer, data_qualities
-from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page

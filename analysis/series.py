@@ -10,7 +10,7 @@ import numpy as np
 from analysis import measures
 from analysis.exposure import expose
 from analysis.models import Correlations, Dates, Floats, Instrument, Integers, Portfolio, Series
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from analysis.valuation import value_positions
 
 MOST_CORRELATED = 25

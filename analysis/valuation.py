@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.measures import CANCELED
 from analysis.models import Booleans, Floats, Holding, Instrument, Integers, InvalidHolding, Portfolio
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 
 _ANY_INSTRUMENT = Instrument()
 _FUND_KINDS = ("fund", "etf")

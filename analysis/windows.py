@@ -9,7 +9,7 @@ import numpy as np
 from analysis import diversification, measures
 from analysis.exposure import TOLERANCE, WINDOW_COVERAGE, Exposure, stand_for_all
 from analysis.models import Booleans, Floats, Integers, Performance, Risk
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from analysis.stress import OF_THE_WINDOW, SCENARIOS, stress_returns
 from analysis.valuation import Positions, Totals, sum_by
 

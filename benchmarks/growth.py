@@ -3,8 +3,8 @@
 import time
 
 from analysis.decisions import Adviser
+from analysis.price_table import PriceTable
 from analysis.report import analyze_portfolios
-from analysis.returns import PriceTable
 from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 

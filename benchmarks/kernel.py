@@ -19,7 +19,7 @@ import numpy as np
 
 from analysis.exposure import Exposure, expose
 from analysis.models import Booleans, Portfolio
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from analysis.valuation import Positions, Totals, value_positions
 from analysis.windows import PageFigures, measure_page
 from benchmarks.peers import PEERS, Figures, Peer, Task

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Portfolio
+from analysis.price_table import prepare_prices
 from analysis.research import research_symbols
-from analysis.returns import prepare_prices
 from benchmarks.mongodb import database, fill
 from benchmarks.tables import Group, Row
 from benchmarks.workload import DAYS, portfolios, symbols, walks
@@ -72,8 +72,8 @@ def prepare(mongodb: DocumentDatabase) -> None:
 def peaks(url: str) -> dict[str, float]:
     """Do the work of a worker's first page; return the peak memory in MB after each step."""
     from analysis.decisions import Adviser
+    from analysis.price_table import join_prices
     from analysis.report import analyze_portfolios
-    from analysis.returns import join_prices
     from stores.portfolios import PortfolioStore
     from stores.reports import ReportStore, Shared
 

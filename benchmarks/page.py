@@ -16,9 +16,9 @@ from pymongo import ReplaceOne
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Portfolio, Research
+from analysis.price_table import PriceTable
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from analysis.returns import PriceTable
 from benchmarks.kernel import measured, page_of, task_of
 from benchmarks.mongodb import database, fill
 from benchmarks.peers import Task

@@ -6,8 +6,8 @@ import numpy as np
 
 from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Holding, Portfolio
+from analysis.price_table import PriceTable, join_prices, prepare_prices
 from analysis.prices import Bars
-from analysis.returns import PriceTable, join_prices, prepare_prices
 
 DAYS = 1_261
 HOLDINGS = 20

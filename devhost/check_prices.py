@@ -9,8 +9,8 @@ from pathlib import Path
 
 from analysis.histories import read_histories, resolve_as_of
 from analysis.price_issues import symbol_issue
+from analysis.price_table import prepare_prices
 from analysis.prices import Bars, as_date, clean
-from analysis.returns import prepare_prices
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from devhost.formats import counted

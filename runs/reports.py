@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from analysis.decisions import Adviser
 from analysis.models import SECTIONS, Instrument, Portfolio, Report
+from analysis.price_table import PriceTable, join_prices
 from analysis.report import analyze_portfolios
-from analysis.returns import PriceTable, join_prices
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services

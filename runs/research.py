@@ -7,9 +7,9 @@ import numpy as np
 
 from analysis.histories import read_histories
 from analysis.price_issues import symbol_issue
+from analysis.price_table import prepare_prices
 from analysis.prices import Bars, clean
 from analysis.research import research_symbols
-from analysis.returns import prepare_prices
 from records import Batch, BatchResult, PriceIssue, SymbolIssue
 from runs.prices import history_start
 from runs.services import Services

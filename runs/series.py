@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.histories import read_histories
 from analysis.models import Holding, Instrument, InvalidHolding, Portfolio, Series
-from analysis.returns import join_prices, prepare_prices
+from analysis.price_table import join_prices, prepare_prices
 from analysis.series import portfolio_series
 from records import Parameters
 from runs.services import Services

@@ -16,7 +16,7 @@ import numpy as np
 from pymongo import ASCENDING, IndexModel, InsertOne
 
 from analysis.models import Floats, Instrument, Research
-from analysis.returns import PreparedPrices, SymbolFigures
+from analysis.price_table import PreparedPrices, SymbolFigures
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes

@@ -9,10 +9,10 @@ import numpy as np
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Dates, Floats, Holding, Instrument, InvalidHolding, Portfolio, Report, Research
+from analysis.price_table import PriceTable, join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from analysis.returns import PriceTable, join_prices, prepare_prices
 
 
 @dataclass(frozen=True)

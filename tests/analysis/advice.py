@@ -7,7 +7,7 @@ from analysis.checks import Limits
 from analysis.decisions import Adviser, Situation
 from analysis.models import Action, Decision, HoldingReport, Instrument, OrderPlan, Research
 from analysis.orders import plan_orders
-from analysis.returns import History, SymbolFigures
+from analysis.price_table import History, SymbolFigures
 from tests.builders import PortfolioBuilder, a_portfolio, a_research
 
 DAY = date(2026, 1, 2)

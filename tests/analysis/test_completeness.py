@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Holding, Instrument, Portfolio, Report
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from tests.analysis.judged import check, orders_refused, performance, quality, risk, valuation
 from tests.analysis.market import BENCHMARK, DAYS, ending_at_100, only
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars, random_walk

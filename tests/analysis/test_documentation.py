@@ -31,8 +31,8 @@ from analysis.models import (
     Valuation,
 )
 from analysis.orders import SkipReason
+from analysis.price_table import PriceTable
 from analysis.prices import Bars
-from analysis.returns import PriceTable
 from analysis.stress import SCENARIOS
 from analysis.valuation import value_positions
 from records import PriceIssueKind

@@ -9,8 +9,8 @@ import pytest
 
 from analysis.histories import read_histories, resolve_as_of
 from analysis.price_issues import describe, symbol_issue
+from analysis.price_table import PreparedPrices, join_prices, prepare_prices
 from analysis.prices import Bars
-from analysis.returns import PreparedPrices, join_prices, prepare_prices
 from records import PriceIssue, PriceIssueKind, SymbolIssue
 from tests.builders import bars, random_walk, weekdays, without
 

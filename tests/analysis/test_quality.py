@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from analysis.models import Portfolio, Report, Research
+from analysis.price_table import PriceTable
 from analysis.report import analyze_portfolios
-from analysis.returns import PriceTable
 from stores.mongo import Document
 from stores.reports import Shared, report_document
 from tests.analysis import test_invariants as invariants

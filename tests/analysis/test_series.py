@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.models import Series
-from analysis.returns import PriceTable
+from analysis.price_table import PriceTable
 from analysis.series import MOST_CORRELATED, portfolio_series
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, random_walk, weekdays
 

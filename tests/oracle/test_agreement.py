@@ -13,10 +13,10 @@ import pytest
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
 from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
+from analysis.price_table import join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from analysis.returns import join_prices, prepare_prices
 from stores.portfolio_documents import UserDocuments, read_portfolio
 from stores.reports import Shared, report_document
 from tests.oracle import cases, inputs

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.histories import read_histories
 from analysis.models import Instrument
-from analysis.returns import PreparedPrices, PriceTable, join_prices, prepare_prices
+from analysis.price_table import PreparedPrices, PriceTable, join_prices, prepare_prices
 from records import Outcome, RunError
 from stores.batches import BatchStore, PageErrors
 from stores.mongo import DocumentDatabase

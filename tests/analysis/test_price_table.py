@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.histories import NoBenchmarkDateError, read_histories, resolve_as_of
+from analysis.price_table import PriceTable, SymbolFigures
 from analysis.prices import Bars
-from analysis.returns import PriceTable, SymbolFigures
 from tests.builders import a_table, bars, random_walk, weekdays, without
 
 DAYS = weekdays(200)
