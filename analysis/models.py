@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, dataclass_transform
 
-from records import CheckStatus, Status, SymbolIssue
+from records import CheckStatus, Date, Status, SymbolIssue
 
 if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on access
     import numpy as np
@@ -24,8 +24,15 @@ type Booleans = NDArray[np.bool_]
 type Dates = NDArray[np.datetime64]
 type Objects = NDArray[np.object_]
 type Action = Literal["BUY", "SELL", "HOLD"]
-type UnpricedReason = Literal["missing_price", "invalid"]
+type UnpricedReason = Literal["missing_price", "missing_fx_rate", "invalid"]
 type Side = Literal["BUY", "SELL"]
+type LotMethod = Literal["fifo", "lifo", "hifo", "average", "specific"]
+type PeriodName = Literal["1m", "3m", "ytd", "1y", "3y", "5y", "since"]
+type ReturnsIssueKind = Literal[
+    "amount_mismatch", "duplicate_id", "future_transaction", "negative_position", "unexplained_cash",
+    "opening_position", "missing_price", "missing_fx_rate", "unknown_type", "unreadable", "lot_not_found",
+    "prices_already_adjusted", "corporate_action_pending",
+]  # fmt: skip
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -63,10 +70,21 @@ class InvalidHolding:
 
 
 @record
+class Account:
+    """An account of a person, its amounts in its ``currency``."""
+
+    account_id: str
+    cash: float
+    buying_power: float
+    currency: str
+
+
+@record
 class Instrument:
     """The facts about a symbol that the backend knows; ``None`` if it does not.
 
-    A value is price x quantity x ``multiplier``. Orders are for whole multiples of ``lot_size``.
+    A value is price x quantity x ``multiplier``. Orders are for whole multiples of ``lot_size``. ``currency`` is the
+    price's; it may be a minor unit.
     """
 
     kind: str | None = None
@@ -74,6 +92,7 @@ class Instrument:
     multiplier: float = 1.0
     lot_size: float | None = None
     fractional: bool | None = None
+    currency: str | None = None
 
 
 @record
@@ -315,6 +334,111 @@ class OrderPlan:
     orders_skipped: int
     reason: str | None
     notes: tuple[str, ...]
+
+
+@record
+class ReturnsIssue:
+    """What is wrong or notable in a person's ledger; ``date`` is ``None`` where it is of no day."""
+
+    date: Date | None
+    kind: ReturnsIssueKind
+    text: str
+
+
+@record
+class ReturnPeriod:
+    """What a person really earned from the close of ``start`` to that of ``end``; ``reason`` says why nothing is known.
+
+    ``end_value`` = ``start_value`` + ``net_flows`` + ``price_gain`` + ``income`` + ``fx_gain`` - ``fees`` - ``taxes`` +
+    ``residual``. Of less than a year, ``mwr`` is the return of the period, else a year's. ``benchmark_same_flows`` is
+    the end value if everything had been in the benchmark.
+    """
+
+    period: PeriodName
+    start: date | None
+    end: date
+    twr: float | None = None
+    twr_annualized: float | None = None
+    mwr: float | None = None
+    dietz: float | None = None
+    start_value: float | None = None
+    end_value: float | None = None
+    net_flows: float | None = None
+    price_gain: float | None = None
+    income: float | None = None
+    fees: float | None = None
+    taxes: float | None = None
+    fx_gain: float | None = None
+    residual: float | None = None
+    benchmark_same_flows: float | None = None
+    max_drawdown: float | None = None
+    annual_volatility: float | None = None
+    reason: str | None = None
+
+
+@record
+class Contribution:
+    """The part of a period's gain that a symbol ever held brought, or cash, whose ``symbol`` is ``None``.
+
+    ``share`` is of the total gain, ``contribution`` of the capital of the modified Dietz return.
+    """
+
+    period: PeriodName
+    symbol: str | None
+    gain: float
+    share: float | None
+    contribution: float | None
+
+
+@record
+class Returns:
+    """What a person really earned, by the transactions; amounts are in the base currency.
+
+    ``basis`` says whether cash is part of it. ``since`` is the day of the first transaction of the sound period,
+    ``None`` if there is none. ``current_drawdown`` is that of the time-weighted index since then.
+    """
+
+    basis: Literal["account", "securities"]
+    since: date | None
+    current_drawdown: float | None
+    periods: tuple[ReturnPeriod, ...]
+    contributions: tuple[Contribution, ...]
+    issues: tuple[ReturnsIssue, ...]
+    notes: tuple[str, ...] = ()
+
+
+@record
+class MonthlyIncome:
+    """The income of a month, ``2026-11``, gross."""
+
+    month: str
+    amount: float
+
+
+@record
+class SymbolIncome:
+    """The income from a symbol in the last twelve months, gross; its yields are on today's value and cost."""
+
+    symbol: str | None
+    amount: float
+    yield_on_value: float | None
+    yield_on_cost: float | None
+
+
+@record
+class Income:
+    """The income of the last twelve months, gross, in the base currency.
+
+    ``next_12m`` is that of a share times today's quantity, without what was a distribution.
+    """
+
+    basis: Literal["transactions", "implied"]
+    trailing_12m: float
+    by_month: tuple[MonthlyIncome, ...]
+    by_symbol: tuple[SymbolIncome, ...]
+    yield_on_value: float | None
+    yield_on_cost: float | None
+    next_12m: float
 
 
 @record

@@ -1,0 +1,63 @@
+"""Currencies: their minor units, and the rates of each day against the euro, as the European Central Bank has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.models import Dates, Floats
+
+MOST_DAYS_OLD = 10
+"""Calendar days for which the last rate counts on days without one."""
+
+_EURO = "EUR"
+_MINOR_UNITS = {"GBX": "GBP", "GBp": "GBP", "ZAc": "ZAR", "ILA": "ILS"}
+_OF_MAJOR = 0.01
+
+
+def major(currency: str) -> str:
+    """Return the currency that a code stands for: pence are pounds."""
+    return _MINOR_UNITS.get(currency, currency)
+
+
+def unit(currency: str) -> float:
+    """Return the value of one unit in its major currency: 0.01 of a penny, else 1."""
+    return _OF_MAJOR if currency in _MINOR_UNITS else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The rates of major currencies: units for one euro, by day, ascending; ``per_euro[currency]`` is (dates, rates).
+
+    A currency without rates is in none of them; the euro needs none.
+    """
+
+    per_euro: Mapping[str, tuple[Dates, Floats]]
+
+    def between(self, currency: str, base: str, days: Dates) -> Floats:
+        """Return the units of ``base`` for one of ``currency`` on each of some days; NaN without a rate.
+
+        A day without a rate takes the last one, at most ten calendar days old. Crosses go through the euro. Minor units
+        need no rate to their own major currency.
+        """
+        factor = unit(currency) / unit(base)
+        own, other = major(currency), major(base)
+        if own == other:
+            return np.full(len(days), factor)
+        rates: Floats = factor * self._on(other, days) / self._on(own, days)
+        return rates
+
+    def _on(self, currency: str, days: Dates) -> Floats:
+        if currency == _EURO:
+            return np.ones(len(days))
+        known = self.per_euro.get(currency)
+        if known is None or not len(known[0]):
+            return np.full(len(days), np.nan)
+        dates, rates = known
+        rows = dates.searchsorted(days, "right") - 1
+        fresh = (rows >= 0) & (days - dates[rows] <= np.timedelta64(MOST_DAYS_OLD, "D"))
+        return np.where(fresh, rates[rows], np.nan)
+
+
+NO_RATES = Rates({})
+"""No rate at all: everything is in one currency."""

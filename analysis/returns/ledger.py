@@ -1,0 +1,176 @@
+"""The transactions of a page as they were read, and the prices to value what they tell. A leaf of this folder."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from analysis.currencies import Rates
+from analysis.measures import optional
+from analysis.models import Booleans, Dates, Floats, Integers, Objects, ReturnsIssue, record
+
+type TransactionType = Literal[
+    "split", "stock_dividend", "symbol_change", "merger", "spin_off", "return_of_capital", "transfer_in", "deposit",
+    "buy", "dividend", "interest", "fee", "tax", "exchange", "sell", "transfer_out", "withdrawal",
+]  # fmt: skip
+
+TYPES: tuple[TransactionType, ...] = get_args(TransactionType.__value__)
+"""The types of transactions, in the order in which those of one day are booked."""
+
+TURNS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 3, 4, 5, 5)
+"""The turn of each type within a day; those of one turn follow each other by time, then by id."""
+
+
+@record
+class Transaction:
+    """One readable transaction, as the backend has it: numbers are ``None`` and texts empty where it says nothing.
+
+    ``quantity`` is absolute. ``fee`` and ``tax`` are positive costs, 0 if absent.
+    """
+
+    type: TransactionType
+    date: date
+    time: float
+    transaction_id: str
+    account_id: str
+    symbol: str
+    quantity: float | None
+    price: float | None
+    amount: float | None
+    currency: str
+    fee: float
+    tax: float
+    fx_rate: float | None
+    lot_id: str
+    to_symbol: str
+    ratio: float | None
+    to_amount: float | None
+    to_currency: str
+    to_account_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transactions:
+    """The transactions of the portfolios of a page, in the order in which they are booked; ``(transactions,)``.
+
+    Attributes:
+        owner: number of the portfolio in the page, ascending.
+        type: number in :data:`TYPES`.
+        time: seconds since midnight, UTC.
+        quantity, price, amount, fx_rate, ratio, to_amount: NaN where absent; the quantity is absolute.
+        fee, tax: 0 where absent.
+        transaction_id, account_id, symbol, currency, lot_id, to_symbol, to_currency, to_account_id: texts, empty where
+            absent; symbols in the spelling of the source of prices, currencies as written.
+    """
+
+    owner: Integers
+    type: Integers
+    date: Dates
+    time: Floats
+    transaction_id: Objects
+    account_id: Objects
+    symbol: Objects
+    quantity: Floats
+    price: Floats
+    amount: Floats
+    currency: Objects
+    fee: Floats
+    tax: Floats
+    fx_rate: Floats
+    lot_id: Objects
+    to_symbol: Objects
+    ratio: Floats
+    to_amount: Floats
+    to_currency: Objects
+    to_account_id: Objects
+
+    def at(self, rows: slice | Integers | Booleans) -> "Transactions":
+        """Return some of the transactions."""
+        return Transactions(*(getattr(self, member.name)[rows] for member in fields(self)))
+
+    def of(self, owner: int) -> Iterator[Transaction]:
+        """Yield the transactions of one portfolio, one by one."""
+        start, end = self.owner.searchsorted([owner, owner + 1]).tolist()
+        own = self.at(slice(start, end))
+        columns = {name: _values(getattr(own, name)) for name in Transaction.__dataclass_fields__}
+        columns["type"] = [TYPES[number] for number in columns["type"]]
+        yield from map(Transaction, *columns.values())
+
+
+def _values(column: Any) -> list[Any]:  # noqa: ANN401 - a column of any kind
+    """Return the values of a column, ``None`` for NaN."""
+    return optional(column) if column.dtype == np.float64 else column.tolist()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledgers:
+    """What was read of the transactions of a page.
+
+    Attributes:
+        issues: what reading them has found, for each portfolio.
+        unsound: the last day of each portfolio whose transactions cannot all be read, NaT if all can; the sound period
+            begins after it. ``datetime64[D]`` of ``(portfolios,)``.
+    """
+
+    transactions: Transactions
+    issues: Sequence[tuple[ReturnsIssue, ...]]
+    unsound: Dates
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LedgerPrices:
+    """The prices of the symbols that ledgers name, on the calendar of the whole stored history up to ``as_of``.
+
+    Attributes:
+        dates: the calendar, ``(days,)``.
+        columns: the row in ``close`` of each symbol with a price.
+        close: the last raw close on each day, NaN if none is at most ten trading days old, ``(symbols, days)``.
+        splits: by symbol, the splits that the source tells, with the day and the new shares for an old one; also those
+            after ``as_of``.
+        adjusted: the symbols whose adjusted closes equal their closes throughout.
+        payments: by symbol, the payments of a share that its prices imply, ``(dates, amounts)`` in its currency and in
+            today's shares; only of the last twelve months.
+        distributions: by symbol, the days with a distribution (ANALYSIS) of the last twelve months.
+        benchmark_returns: of the benchmark in its currency, on each day, 0 on the first, ``(days,)``.
+    """
+
+    dates: Dates
+    columns: Mapping[str, int]
+    close: Floats
+    splits: Mapping[str, Sequence[tuple[date, float]]]
+    adjusted: frozenset[str]
+    payments: Mapping[str, tuple[Dates, Floats]]
+    distributions: Mapping[str, frozenset[date]]
+    benchmark_returns: Floats
+
+    @property
+    def as_of(self) -> np.datetime64:
+        """Return the last day of the calendar."""
+        day: np.datetime64 = self.dates[-1]
+        return day
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Market:
+    """Everything that values a ledger, the same for all portfolios of a run.
+
+    ``currencies`` and ``multipliers`` are those of symbols that the backend has instruments of; others are in
+    ``default_currency`` and have a multiplier of 1.
+    """
+
+    prices: LedgerPrices
+    rates: Rates
+    currencies: Mapping[str, str]
+    multipliers: Mapping[str, float]
+    benchmark_currency: str
+    default_currency: str
+
+    def currency(self, symbol: str) -> str:
+        """Return the currency of a symbol's prices."""
+        return self.currencies.get(symbol, self.default_currency)
+
+    def multiplier(self, symbol: str) -> float:
+        """Return the multiplier of a symbol's prices."""
+        return self.multipliers.get(symbol, 1.0)
