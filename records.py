@@ -16,7 +16,8 @@ type CheckStatus = Literal["ok", "warning", "breach", "unknown"]
 type PriceIssueKind = Literal[
     "split", "distribution", "suspected_split", "jump", "bad_bars", "bad_prices", "unconfirmed_price", "long_gap",
     "history_cut", "thin_prices", "asynchronous_prices", "close_is_adjusted", "benchmark_without_dividends",
-    "old_prices", "duplicate_days", "unordered_days", "behind_market", "renamed", "delisted",
+    "old_prices", "duplicate_days", "unordered_days", "behind_market", "renamed", "delisted", "assumed_currency",
+    "suspected_minor_unit",
 ]  # fmt: skip
 type EarlierIssueKind = Literal["missing_days", "no_volume"]
 """Kinds of price issues that only stored runs and reports of earlier versions have."""

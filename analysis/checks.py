@@ -146,6 +146,14 @@ RULES = (
     ),
     Rule("cash_share", "the share of cash", 0.3, 0.6, _OUT_OF_RANGE, with_estimates=True),
     _PRICE_COVERAGE,
+    Rule(
+        "currency_exposure",
+        "the largest share of a currency other than the base currency",
+        0.5,
+        0.8,
+        "nothing that is owned has a value",
+        with_estimates=True,
+    ),
 )
 _RULES = {rule.name: rule for rule in RULES}
 _MEMBERS = {"warning", "breach"}
@@ -187,9 +195,13 @@ def limits_of(thresholds: Mapping[str, Mapping[str, float]]) -> tuple[Mapping[st
 
 
 def check_portfolio(judged: Judged, limits: Mapping[str, Limits]) -> tuple[Check, ...]:
-    """Return the checks of one portfolio by its person's ``limits``, in the order of :data:`RULES`."""
+    """Return the checks of one portfolio by its person's ``limits``, in the order of :data:`RULES`.
+
+    A rule without a value in ``judged``, not even ``None``, does not apply.
+    """
     values = judged.values if judged.complete else _known(judged)
-    return tuple([_scale(rule, limits[rule.name]).check(values[rule.name], judged) for rule in RULES])
+    rules = [rule for rule in RULES if rule.name in judged.values]
+    return tuple([_scale(rule, limits[rule.name]).check(values[rule.name], judged) for rule in rules])
 
 
 def _known(judged: Judged) -> Mapping[str, float | None]:

@@ -1,7 +1,8 @@
 """Currencies: their minor units, and the rates of each day against the euro, as the European Central Bank has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -61,3 +62,47 @@ class Rates:
 
 NO_RATES = Rates({})
 """No rate at all: everything is in one currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Currencies:
+    """The currencies of a run: ``of_symbol`` as instruments say, ``default`` of all other symbols."""
+
+    default: str
+    benchmark: str
+    of_symbol: Mapping[str, str]
+    rates: Rates
+
+    def of(self, symbol: str) -> str:
+        """Return the currency in which a symbol is quoted."""
+        return self.of_symbol.get(symbol, self.default)
+
+    def assumed(self, symbols: Iterable[str]) -> list[str]:
+        """Return those of the symbols whose currency nobody says."""
+        return [symbol for symbol in symbols if symbol not in self.of_symbol]
+
+
+class BaseCurrency:
+    """The currency of a table, with what one unit of others is worth in it on the table's date."""
+
+    def __init__(self, code: str, currencies: Currencies, as_of: date) -> None:
+        self.code = code
+        self.of_everything = currencies.default == code and set(currencies.of_symbol.values()) <= {code}
+        """Whether everything is quoted in this currency."""
+        self.currencies = currencies
+        self._day = np.array([as_of], dtype="datetime64[D]")
+        self._rates: dict[str, float] = {code: 1.0}
+
+    def of(self, symbol: str) -> str:
+        """Return the currency in which a symbol is quoted."""
+        return self.currencies.of(symbol)
+
+    def rate(self, currency: str) -> float:
+        """Return what one unit of a currency is worth, NaN without a rate."""
+        if currency not in self._rates:
+            self._rates[currency] = float(self.currencies.rates.between(currency, self.code, self._day)[0])
+        return self._rates[currency]
+
+
+AS_QUOTED = BaseCurrency("USD", Currencies("USD", "USD", {}, NO_RATES), date.min)
+"""The base currency of a table before its prices are in one."""

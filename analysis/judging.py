@@ -1,5 +1,6 @@
 """The judgment of each portfolio of a page: why figures or orders are missing, and the values of its checks."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +82,17 @@ def judge(positions: Positions, totals: Totals, exposure: Exposure, *, newest: b
 
 
 def judged_values(
-    positions: Positions, totals: Totals, exposure: Exposure, figures: PageFigures, judgment: Judgment
+    positions: Positions,
+    totals: Totals,
+    exposure: Exposure,
+    figures: PageFigures,
+    judgment: Judgment,
+    foreign_shares: Sequence[Mapping[str, float | None]],
 ) -> list[Judged]:
-    """Return the values of the checks, the unpriced positions included at their estimates."""
+    """Return the values of the checks, the unpriced positions included at their estimates.
+
+    ``foreign_shares`` are those of :func:`analysis.currency_exposure.foreign_shares`.
+    """
     size, complete, sized = len(totals.cash), totals.unpriced == 0, totals.unsized == 0
     empty = totals.held == 0
     whole = np.where(totals.total_estimate > 0, totals.total_estimate, np.nan)
@@ -110,18 +119,19 @@ def judged_values(
         sized.tolist(),
         held_funds.tolist(),
         figures.performance,
+        foreign_shares,
         strict=True,
     )
     return [
         Judged(
-            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk),
+            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk) | foreign_share,
             reason=verdict.reason,
             complete=of_everything,
             sized=of_known_size,
             diversified_funds=with_funds,
             observations=performance.observations if performance else None,
         )
-        for values, risk, verdict, of_everything, of_known_size, with_funds, performance in rows
+        for values, risk, verdict, of_everything, of_known_size, with_funds, performance, foreign_share in rows
     ]
 
 

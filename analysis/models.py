@@ -60,13 +60,15 @@ class Holding:
 class InvalidHolding:
     """A holding whose symbol or quantity cannot be read; ``reason`` names the rule its document breaks.
 
-    ``quantity`` and ``avg_price`` are ``None`` if they cannot be read, or are absent.
+    ``quantity`` and ``avg_price`` are ``None`` if they cannot be read, or are absent. Cash in a ``currency`` without a
+    rate is one, too: ``quantity`` is then the amount.
     """
 
     symbol: str
     reason: str
     quantity: float | None = None
     avg_price: float | None = None
+    currency: str | None = None
 
 
 @record
@@ -100,7 +102,8 @@ class Portfolio:
     """One user's holdings and watchlist. Holdings are unique by symbol, and none is of zero shares.
 
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number.
-    ``notes`` are sentences about the documents, for the user.
+    ``notes`` are sentences about the documents, for the user. ``cash`` and ``buying_power`` are the sums of the
+    ``accounts``, if there are some. ``base_currency`` is ``None`` where the user names none.
     """
 
     user_id: str
@@ -111,6 +114,9 @@ class Portfolio:
     invalid_holdings: tuple[InvalidHolding, ...] = ()
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    base_currency: str | None = None
+    lot_method: LotMethod = "fifo"
 
 
 @record
@@ -172,16 +178,20 @@ class Valuation:
 class HoldingReport:
     """One holding, valued. ``weight`` is its share of the market values that are known plus cash.
 
-    ``reason`` says why it has no price. Documents add the ``research`` of its symbol, which is the same for all users.
+    ``price``, ``avg_price`` and ``market_value_local`` are in its ``currency``, one unit of which is worth ``fx_rate``;
+    all other amounts are in the report's. ``reason`` says why it has no price. Documents add the ``research`` of its
+    symbol, which is the same for all users.
     """
 
     symbol: str
     quantity: float | None
     avg_price: float | None
     currency: str
+    fx_rate: float | None
     price: float | None
     price_date: date | None
     market_value: float | None
+    market_value_local: float | None
     cost_basis: float | None
     weight: float | None
     unrealized_pl: float | None
@@ -193,6 +203,14 @@ class HoldingReport:
     beta: float | None
     risk_contribution: float | None
     reason: UnpricedReason | None
+
+
+@record
+class CurrencyExposure:
+    """The ``share`` of a currency in the sum of the absolute values of holdings and cash; pence are pounds."""
+
+    currency: str
+    share: float
 
 
 @record
@@ -462,7 +480,10 @@ class DataQuality:
     notes: tuple[str, ...] = ()
 
 
-SECTIONS = ("valuation", "performance", "risk", "diversification", "stress", "order_plan", "data_quality")
+SECTIONS = (
+    *("valuation", "performance", "risk", "diversification", "stress", "returns", "income"),
+    *("order_plan", "data_quality"),
+)
 """The sections of a report that may be ``None``."""
 
 
@@ -483,10 +504,13 @@ class Report:
     reasons: Mapping[str, str] = field(default_factory=dict)
     valuation: Valuation | None = None
     holdings: tuple[HoldingReport, ...] = ()
+    currency_exposure: tuple[CurrencyExposure, ...] = ()
     performance: Performance | None = None
     risk: Risk | None = None
     diversification: Diversification | None = None
     stress: tuple[Stress, ...] | None = None
+    returns: Returns | None = None
+    income: Income | None = None
     checks: tuple[Check, ...] = ()
     decisions: tuple[Decision, ...] = ()
     order_plan: OrderPlan | None = None

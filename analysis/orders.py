@@ -97,7 +97,10 @@ def _no_orders(portfolio: Portfolio, reason: str) -> OrderPlan:
 
 @record
 class _Terms:
-    """The terms of an order: the last close, what a share costs, the lot, and what prevents an order of any size."""
+    """The terms of an order: the last close, what a share costs, the lot, and what prevents an order of any size.
+
+    The close is as quoted, what a share costs in the person's currency.
+    """
 
     price: float | None
     price_of_share: float
@@ -118,7 +121,7 @@ class _Terms:
 def _terms(quote: SymbolFigures | None, instrument: Instrument) -> _Terms:
     if quote is None:
         return _Terms(None, 0.0, 1.0, "no_price")
-    price_of_share = quote.price * instrument.multiplier
+    price_of_share = quote.price * instrument.multiplier * quote.fx_rate
     obstacle: SkipReason | None = "stale_price" if quote.history == "stale" else None
     return _Terms(quote.price, price_of_share, _lot(instrument), obstacle if price_of_share > 0 else "no_price")
 

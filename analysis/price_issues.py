@@ -17,6 +17,7 @@ RECENT_DAYS = 10
 _MOST_ZERO_RETURNS = 0.1
 _MOST_OTHER_DAYS = 0.02
 _DIVIDEND_DAYS = 252
+_MOST_NAMED = 5
 OLD_WEEKDAYS = 5
 """Prices that are older are told: no market is closed for so long."""
 
@@ -44,6 +45,8 @@ _SENTENCES: dict[PriceIssueKind, str] = {
     "behind_market": "There is no price yet for {count}: the last known price counts.",
     "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
     "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
+    "suspected_minor_unit": "The purchase price is about a hundred times the price, or a hundredth of it: check whether one "
+    "of them is in pence or another minor unit.",
 }
 
 
@@ -72,6 +75,15 @@ def describe(issue: PriceIssue) -> str:
         new_symbol=issue.new_symbol,
         since=f" since {issue.date}" if issue.date else "",
     )
+
+
+def assumed_currency(default: str, symbols: Sequence[str] = ()) -> SymbolIssue:
+    """Return the issue of symbols without an instrument that says their currency, of a whole run if none is named."""
+    which = "Symbols" if not symbols else ", ".join(symbols[:_MOST_NAMED])
+    more = len(symbols) - _MOST_NAMED
+    which += f" and {more} more" if more > 0 else ""
+    text = f"{which} without a currency in instruments: taken to be in {default}."
+    return SymbolIssue(None, "assumed_currency", None, text, count=len(symbols) or None)
 
 
 def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:

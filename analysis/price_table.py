@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from analysis import measures
+from analysis.currencies import AS_QUOTED, BaseCurrency
 from analysis.histories import Calendar, PriceHistories, PriceHistory
 from analysis.models import Booleans, Dates, Floats, Integers, Objects
 from analysis.price_issues import history_issues, return_issues, row_issues, run_issues, symbol_issue
@@ -25,6 +26,9 @@ RETURN_HORIZONS = (1, 21, 252)
 # Symbols measured together: few enough for copies of their returns to be small relative to all prices.
 _TOGETHER = 128
 
+_NO_DAY = np.datetime64("NaT", "D")
+_REPORTED = (*(f"return_{days}d" for days in RETURN_HORIZONS), "annual_volatility", "beta")
+
 type History = Literal["enough", "short", "stale"]
 
 
@@ -32,7 +36,8 @@ type History = Literal["enough", "short", "stale"]
 class SymbolFigures:
     """The table's figures of one symbol; ``price`` is the close to value at, however old, and ``price_date`` its date.
 
-    Volatility (annual) and beta are over the symbol's own usable history, and need 63 returns of it.
+    The price is as quoted, one unit of its currency is worth ``fx_rate`` of the table's. Volatility (annual) and beta
+    are over the symbol's own usable history, and need 63 returns of it.
     """
 
     price: float
@@ -43,11 +48,14 @@ class SymbolFigures:
     return_252d: float | None
     annual_volatility: float | None
     beta: float | None
+    fx_rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPrices:
     """The prices of some symbols of a run, aligned to the benchmark's trading days: a part of a :class:`PriceTable`.
+
+    Everything is as quoted, whatever the currency.
 
     Members are those of the table, for these symbols only; ``returns`` are ``(symbols, observations)``.
     """
@@ -62,6 +70,7 @@ class PreparedPrices:
     included: Booleans
     close: Floats
     day_return: Floats
+    day_before: Dates
     volatility: Floats
     episode_returns: Floats
     later_splits: Mapping[str, float]
@@ -75,11 +84,12 @@ class PriceTable:
     """The prices of a run, aligned to the benchmark's trading days.
 
     ``dates`` has one day more than there are observations: return ``i`` leads from day ``i`` to day ``i + 1``.
-    Column ``columns[symbol]`` belongs to a symbol in every array; symbols without any price up to ``as_of`` have no
-    column and no ``figures``.
+    Column ``columns[symbol]`` belongs to a symbol in every array; symbols without any price up to ``as_of``, or without
+    a rate of their currency, have no column and no ``figures``. All returns and figures are in the base currency.
 
     Attributes:
         newest: whether the benchmark has no later date.
+        base: the currency of the table.
         dates: the calendar, ``(observations + 1,)``, ending at ``as_of``.
         benchmark_returns: ``(observations,)``.
         returns: ``(observations, symbols)`` from adjusted closes; all finite, 0 before the usable history.
@@ -87,8 +97,10 @@ class PriceTable:
         included: whether the symbol takes part in return-based figures: not stale, and at least 63 returns;
             ``(symbols,)``.
         close: the price to value today's quantities at: the last raw close over all later splits, ``(symbols,)``.
+        quoted_close: the same as quoted, in the currency of the symbol.
         day_return: 1 - adjusted close before / last one, over the last two days with a new price, ``(symbols,)``; 0 if
             the last is more than a day old, NaN if the two cannot be compared.
+        day_before: the first of these two days, NaT if ``day_return`` is not of two, ``(symbols,)``.
         volatility: annual, over the usable history of included symbols, else NaN, ``(symbols,)``.
         episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol is not
             included or its usable history does not reach back that far, ``(episodes, symbols)``.
@@ -102,6 +114,7 @@ class PriceTable:
 
     as_of: date
     newest: bool
+    base: BaseCurrency
     dates: Dates
     benchmark_returns: Floats
     columns: Mapping[str, int]
@@ -109,7 +122,9 @@ class PriceTable:
     first_day: Integers
     included: Booleans
     close: Floats
+    quoted_close: Floats
     day_return: Floats
+    day_before: Dates
     volatility: Floats
     episode_returns: Floats
     later_splits: Mapping[str, float]
@@ -140,8 +155,9 @@ def prepare_prices(
     first_day = np.array([_first_day(own, calendar, len(dates)) for own in usable], dtype=np.int64)
     returns = _usable_returns(prices, first_day)
     included = len(dates) - 1 - first_day >= MIN_OBSERVATIONS
-    volatility, beta = _own_risk(returns, benchmark_returns, first_day, included)
+    volatility, beta = own_risk(returns, benchmark_returns, first_day, included)
     close = np.array([own.bars.close[-1] / float(own.later_splits) for own in usable])
+    last_moves = [_last_move(own, calendar) for own in usable]
     issues = (
         *source_issues,
         *_issues(histories, dates[0], returns, first_day, included),
@@ -156,7 +172,8 @@ def prepare_prices(
         first_day=first_day,
         included=included,
         close=close,
-        day_return=np.array([_day_return(own, calendar) for own in usable], dtype=np.float64),
+        day_return=np.array([change for change, _ in last_moves], dtype=np.float64),
+        day_before=np.array([day for _, day in last_moves], dtype="datetime64[D]"),
         volatility=volatility,
         episode_returns=np.where(included, episode_returns(usable, calendar.dates), np.nan),
         later_splits={
@@ -179,22 +196,26 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
     for issue in dict.fromkeys(issue for part in parts for issue in part.issues):
         if issue.symbol is not None and (issue.symbol, issue.kind) not in told:
             issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
+    close = np.concatenate([part.close for part in parts])
     return PriceTable(
         as_of=parts[0].as_of,
         newest=all(part.newest for part in parts),
+        base=AS_QUOTED,
         dates=parts[0].dates,
         benchmark_returns=parts[0].benchmark_returns,
         columns={symbol: column for column, symbol in enumerate(symbols)},
         returns=np.concatenate([part.returns for part in parts]).T,
         first_day=np.concatenate([part.first_day for part in parts]),
         included=np.concatenate([part.included for part in parts]),
-        close=np.concatenate([part.close for part in parts]),
+        close=close,
+        quoted_close=close,
         day_return=np.concatenate([part.day_return for part in parts]),
+        day_before=np.concatenate([part.day_before for part in parts]),
         volatility=np.concatenate([part.volatility for part in parts]),
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
         later_splits={symbol: factor for part in parts for symbol, factor in part.later_splits.items()},
         figures=dict(zip(symbols, figures, strict=True)),
-        reported=np.array([_reported(own) for own in figures] + [(None,) * 7], dtype=np.object_).T,
+        reported=reported(figures),
         issues=issues,
         run_issues=of_run,
     )
@@ -226,19 +247,18 @@ def _usable_returns(prices: Floats, first_day: Integers) -> Floats:
     return returns.T
 
 
-def _day_return(own: PriceHistory, calendar: Calendar) -> float:
+def _last_move(own: PriceHistory, calendar: Calendar) -> tuple[float, np.datetime64]:
+    """Return the return of the last day with a new price, and the day before it with one."""
     if len(calendar.dates) - 1 - own.day > 1:
-        return 0.0
+        return 0.0, _NO_DAY
     last = len(own.bars.dates) - 1
     before = own.last_row_before(own.day, calendar)
-    if before < 0 or any(row > before for row in own.suspected):
-        return np.nan
-    if any(gap.row > before for gap in own.gaps):
-        return np.nan
-    return float(1 - own.bars.adj_close[before] / own.bars.adj_close[last])
+    if before < 0 or any(row > before for row in own.suspected) or any(gap.row > before for gap in own.gaps):
+        return np.nan, _NO_DAY
+    return float(1 - own.bars.adj_close[before] / own.bars.adj_close[last]), own.bars.dates[before]
 
 
-def _own_risk(
+def own_risk(
     returns: Floats, benchmark_returns: Floats, first_day: Integers, included: Booleans
 ) -> tuple[Floats, Floats]:
     """Return the annual volatility and beta of each included symbol over its own usable history."""
@@ -293,9 +313,10 @@ def _issues(
         yield from (symbol_issue(symbol, issue) for issue in row_issues(rows, since))
 
 
-def _reported(own: SymbolFigures) -> tuple[object, ...]:
-    recent = (own.return_1d, own.return_21d, own.return_252d)
-    return own.price, own.price_date, *recent, own.annual_volatility, own.beta
+def reported(figures: Sequence[SymbolFigures]) -> Objects:
+    """Return the figures as a :class:`PriceTable` has them for reports."""
+    rows = [(own.price, own.price_date, *(getattr(own, name) for name in _REPORTED)) for own in figures]
+    return np.array([*rows, (None,) * (2 + len(_REPORTED))], dtype=np.object_).T
 
 
 def _recent_return(prices: Floats, observations: Integers, days: int) -> Floats:

@@ -15,6 +15,7 @@ from typing import get_args
 
 import numpy as np
 
+from analysis.currencies import AS_QUOTED
 from analysis.exposure import SMALL_SIDE, Exposure
 from analysis.judging import Judgment, reported_coverage
 from analysis.measures import HALF_YEAR, TRADING_DAYS, optional
@@ -30,15 +31,17 @@ from analysis.models import (
     Stress,
     Valuation,
 )
+from analysis.price_issues import assumed_currency, symbol_issue
 from analysis.price_table import PriceTable, SymbolFigures
-from analysis.valuation import Positions, Totals
-from records import SymbolIssue
+from analysis.valuation import Positions, Totals, of_symbol
+from records import PriceIssue, SymbolIssue
 
 _FEW_RETURNS = "there are not as many returns"
 _RUIN = "nothing compounds once a day lost more than everything, or gained beyond what a number can hold"
 _FLAT_BENCHMARK = "the benchmark does not vary"
 _NO_DAY_BEFORE = "no holding has a change of its last day"
 _NO_COST = "the cost of no holding with a price is known"
+_MINOR_UNITS, _SAME_UNIT = 100, 0.05
 _YEAR, _HALF_YEAR = (f"there are fewer than {least} returns" for least in (TRADING_DAYS, HALF_YEAR))
 _FEW_CLOSES = "there are not as many closes, or they do not vary"
 
@@ -109,7 +112,7 @@ def data_qualities(
     notes: Sequence[tuple[str, ...]],
 ) -> list[DataQuality]:
     """Return the quality of the data of each portfolio; to its ``notes`` one about a small side is added."""
-    flagged = _flagged(positions, exposure, table)
+    flagged, suspected = _flagged(positions, exposure, table), _suspected_minor_units(positions, table)
     coverages = optional(reported_coverage(totals, exposure))
     rows = zip(portfolios, coverages, judgment.measurable.tolist(), notes, strict=True)
     return [
@@ -121,25 +124,46 @@ def data_qualities(
             young_symbols=flagged.get((owner, "young"), ()),
             unknown_cost_symbols=flagged.get((owner, "unknown_cost"), ()),
             invalid_holdings=portfolio.invalid_holdings,
-            price_issues=_issues(portfolio, table),
-            notes=_with_small_side(own_notes, flagged[owner, "cash"])
-            if measured and (owner, "cash") in flagged
-            else own_notes,
+            price_issues=_issues(portfolio, table, suspected.get(owner, ())),
+            notes=(*own_notes, *_left_out(flagged, owner, table.base.code, measured=measured)),
         )
         for owner, (portfolio, coverage, measured, own_notes) in enumerate(rows)
     ]
 
 
-def _issues(portfolio: Portfolio, table: PriceTable) -> tuple[SymbolIssue, ...]:
-    if not table.issues:
-        return table.run_issues
-    symbols = dict.fromkeys([*(holding.symbol for holding in portfolio.holdings), *portfolio.watchlist])
-    return (*table.run_issues, *(issue for symbol in symbols for issue in table.issues.get(symbol, ())))
+def _issues(portfolio: Portfolio, table: PriceTable, suspected: Sequence[SymbolIssue]) -> tuple[SymbolIssue, ...]:
+    held = [holding.symbol for holding in portfolio.holdings]
+    found = list(table.run_issues)
+    if table.base is not AS_QUOTED and (assumed := table.base.currencies.assumed(held)):
+        found.append(assumed_currency(table.base.currencies.default, assumed))
+    if table.issues:
+        symbols = dict.fromkeys([*held, *portfolio.watchlist])
+        found += [issue for symbol in symbols for issue in table.issues.get(symbol, ())]
+    return (*found, *suspected)
 
 
-def _with_small_side(notes: tuple[str, ...], symbols: Sequence[str]) -> tuple[str, ...]:
-    why = f"their side is at most {SMALL_SIDE:.0%} of the gross value, too little of it has enough history"
-    return (*notes, f"No holdings.risk_contribution of {', '.join(symbols)}: {why}, and it counts as cash.")
+def _suspected_minor_units(positions: Positions, table: PriceTable) -> dict[int, list[SymbolIssue]]:
+    """Return the issues of holdings whose purchase price seems to be in another unit than the price, by portfolio."""
+    avg_price = np.array([holding.avg_price for holding in positions.holdings], dtype=np.float64)
+    ratio = avg_price / of_symbol(table.quoted_close, positions.column)
+    off = np.minimum(np.abs(ratio / _MINOR_UNITS - 1), np.abs(ratio * _MINOR_UNITS - 1)) <= _SAME_UNIT
+    issues: dict[int, list[SymbolIssue]] = {}
+    for row in np.flatnonzero(off).tolist():
+        symbol = positions.holdings[row].symbol
+        issue = PriceIssue("suspected_minor_unit", table.figures[symbol].price_date)
+        issues.setdefault(int(positions.owner[row]), []).append(symbol_issue(symbol, issue))
+    return issues
+
+
+def _left_out(
+    flagged: Mapping[tuple[int, str], tuple[str, ...]], owner: int, base: str, *, measured: bool
+) -> Iterator[str]:
+    """Yield the sentences about holdings without a rate, and about those of a side that counts as cash."""
+    if symbols := flagged.get((owner, "rate")):
+        yield f"Not valued: {', '.join(symbols)}, whose currency has no rate in {base}."
+    if measured and (symbols := flagged.get((owner, "cash"))):
+        why = f"their side is at most {SMALL_SIDE:.0%} of the gross value, too little of it has enough history"
+        yield f"No holdings.risk_contribution of {', '.join(symbols)}: {why}, and it counts as cash."
 
 
 def _flagged(positions: Positions, exposure: Exposure, table: PriceTable) -> dict[tuple[int, str], tuple[str, ...]]:
@@ -151,7 +175,7 @@ def _flagged(positions: Positions, exposure: Exposure, table: PriceTable) -> dic
         if isinstance(holding, InvalidHolding):
             continue
         figures = table.figures.get(holding.symbol) if positions.column[row] >= 0 else None
-        flags: list[str] = [figures.history if figures else "missing"]
+        flags: list[str] = [figures.history if figures else "rate" if np.isnan(positions.fx_rate[row]) else "missing"]
         if exposure.eligible[row]:
             flags = ["young"] if not exposure.included[row] else ["cash"] if exposure.standing.weight[row] == 0 else []
         if np.isnan(positions.cost[row]):

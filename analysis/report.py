@@ -5,13 +5,16 @@ from itertools import islice
 
 import numpy as np
 
+from analysis.base_currency import with_cash_in
 from analysis.checks import Judged, Limits, check_portfolio, limits_of
+from analysis.currency_exposure import expose_currencies, foreign_shares
 from analysis.decisions import Adviser, Situation
 from analysis.exposure import expose
 from analysis.judging import Judgment, Verdict, judge, judged_values
-from analysis.measures import optional_rows
+from analysis.measures import optional, optional_rows
 from analysis.models import (
     SECTIONS,
+    CurrencyExposure,
     DataQuality,
     Diversification,
     HoldingReport,
@@ -33,7 +36,6 @@ from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
 
-_CURRENCY = "USD"
 _MEASURED = ("performance", "risk", "diversification", "stress")
 
 
@@ -47,19 +49,22 @@ def analyze_portfolios(
     run_id: str,
     risk_free_rate: float,
 ) -> list[Report]:
-    """Return one report for each of ``portfolios`` as of the table's date, in the same order.
+    """Return one report for each of ``portfolios`` as of the table's date and in its currency, in the same order.
 
     ``adviser`` and ``instruments`` may lack some symbols; ``risk_free_rate`` is annual. An error in one portfolio
     changes nothing in the report of another.
     """
+    portfolios = [with_cash_in(portfolio, table.base, table.as_of) for portfolio in portfolios]
     funds = diversified_funds(portfolios, table, instruments)
     positions, totals = value_positions(portfolios, table, instruments, funds)
     exposure = expose(positions, totals, table)
     judgment = judge(positions, totals, exposure, newest=table.newest)
+    currency_exposures = expose_currencies(portfolios, positions, table.base)
     figures = measure_page(positions, totals, exposure, judgment.measurable, table, risk_free_rate)
     columns = zip(
         _valuations(totals),
         _holdings(positions, totals, figures, judgment, table),
+        currency_exposures,
         figures.performance,
         figures.risk,
         _diversifications(totals, figures, judgment),
@@ -77,7 +82,9 @@ def analyze_portfolios(
         portfolios,
         judgment.verdicts,
         [own for own, _ in limits],
-        judged_values(positions, totals, exposure, figures, judgment),
+        judged_values(
+            positions, totals, exposure, figures, judgment, foreign_shares(portfolios, currency_exposures, table.base)
+        ),
         totals.total_value.tolist(),
         measured,
         data_qualities(portfolios, positions, totals, exposure, judgment, table, notes),
@@ -98,6 +105,7 @@ class _Figures:
 
     valuation: Valuation
     holdings: tuple[HoldingReport, ...]
+    currency_exposure: tuple[CurrencyExposure, ...]
     performance: Performance | None
     risk: Risk | None
     diversification: Diversification | None
@@ -128,7 +136,7 @@ class _Writer:
         """Return the report of a portfolio that is not analyzed."""
         absent = dict.fromkeys(SECTIONS, verdict.reason or "")
         del absent["data_quality"]
-        common = (self._run_id, portfolio.user_id, self._table.as_of, _CURRENCY)
+        common = (self._run_id, portfolio.user_id, self._table.as_of, self._table.base.code)
         return Report(*common, "skipped", verdict.reason, absent, data_quality=quality)
 
     def analyzed(
@@ -156,13 +164,16 @@ class _Writer:
             self._run_id,
             portfolio.user_id,
             self._table.as_of,
-            _CURRENCY,
+            self._table.base.code,
             "analyzed",
             verdict.reason,
             _absent(verdict, measured),
             figures.valuation,
             figures.holdings,
+            figures.currency_exposure,
             *measured,
+            None,
+            None,
             check_portfolio(judged, limits),
             decisions,
             plan,
@@ -202,9 +213,10 @@ def _holdings(
 ) -> list[tuple[HoldingReport, ...]]:
     owned = positions.holdings
     whole = np.where(judgment.valuation_only, np.nan, totals.total_value)
-    market_value, cost, weight, profit, profit_pct, risk_contribution = optional_rows(
+    market_value, quoted_value, cost, weight, profit, profit_pct, risk_contribution = optional_rows(
         [
             positions.market_value,
+            positions.quoted_value,
             positions.cost,
             positions.market_value / whole[positions.owner],
             positions.unrealized_pl,
@@ -214,27 +226,36 @@ def _holdings(
     )
     # Column -1, a symbol without any price, gets the None at the end.
     price, price_date, *of_symbol = table.reported[:, positions.column].tolist()
-    unpriced: list[UnpricedReason | None] = [None] * len(owned)
-    for row in np.flatnonzero(positions.column < 0).tolist():
-        unpriced[row] = "invalid" if isinstance(owned[row], InvalidHolding) else "missing_price"
     rows = map(
         HoldingReport,
         [holding.symbol for holding in owned],
         [holding.quantity for holding in owned],
         [holding.avg_price for holding in owned],
-        [_CURRENCY] * len(owned),
+        positions.currency,
+        optional(positions.fx_rate),
         price,
         price_date,
         market_value,
+        quoted_value,
         cost,
         weight,
         profit,
         profit_pct,
         *of_symbol,
         risk_contribution,
-        unpriced,
+        _unpriced_reasons(positions),
     )
     return [tuple(islice(rows, held)) for held in totals.held.tolist()]
+
+
+def _unpriced_reasons(positions: Positions) -> list[UnpricedReason | None]:
+    reasons: list[UnpricedReason | None] = [None] * len(positions.holdings)
+    for row in np.flatnonzero(positions.column < 0).tolist():
+        if np.isnan(positions.fx_rate[row]):
+            reasons[row] = "missing_fx_rate"
+        else:
+            reasons[row] = "invalid" if isinstance(positions.holdings[row], InvalidHolding) else "missing_price"
+    return reasons
 
 
 def _diversifications(totals: Totals, figures: PageFigures, judgment: Judgment) -> list[Diversification | None]:

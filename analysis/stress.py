@@ -30,7 +30,7 @@ SCENARIOS = (*OF_THE_WINDOW, *(episode.name for episode in EPISODES))
 _SHOCKS = (-0.10, -0.20, -0.30)
 
 # Two rows, the starts and the ends.
-_EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]], dtype="datetime64[D]")
+EPISODE_DAYS = np.array([[e.start for e in EPISODES], [e.end for e in EPISODES]], dtype="datetime64[D]")
 
 
 def stress_returns(returns: Floats, values: Floats, betas: Floats) -> Floats:
@@ -60,8 +60,8 @@ def episode_returns(histories: Iterable[PriceHistory], trading_days: Dates) -> F
 
 
 def _episode_returns(own: PriceHistory, trading_days: Dates) -> Floats:
-    last = own.bars.dates.searchsorted(_EPISODE_DAYS, "right") - 1
-    spanned = (trading_days[0] <= _EPISODE_DAYS) & (trading_days[-1] >= _EPISODE_DAYS)
+    last = own.bars.dates.searchsorted(EPISODE_DAYS, "right") - 1
+    spanned = (trading_days[0] <= EPISODE_DAYS) & (trading_days[-1] >= EPISODE_DAYS)
     known = ((last >= own.start) & spanned).all(axis=0)
     start, end = own.bars.adj_close[last]
     return np.where(known, end / start - 1, np.nan)

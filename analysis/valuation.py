@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.currencies import BaseCurrency
 from analysis.measures import CANCELED
 from analysis.models import Booleans, Floats, Holding, Instrument, Integers, InvalidHolding, Portfolio
 from analysis.price_table import PriceTable
@@ -26,8 +27,11 @@ class Positions:
         holdings: the holding of each row.
         owner: number of the portfolio in the page.
         column: column of the symbol in the price table, -1 without a price.
+        currency: in which the symbol is quoted.
+        fx_rate: what one unit of that is worth, NaN without a rate.
         quantity: of shares, negative when short.
         market_value: at the last close, NaN without a price.
+        quoted_value: the same in the currency of the quote.
         size: signed market value; without a price the estimate by a positive purchase price, NaN without that.
         cost: signed.
         unrealized_pl_pct: of the absolute cost, NaN unless the purchase price is positive.
@@ -38,8 +42,11 @@ class Positions:
     holdings: Sequence[Holding | InvalidHolding]
     owner: Integers
     column: Integers
+    currency: Sequence[str]
+    fx_rate: Floats
     quantity: Floats
     market_value: Floats
+    quoted_value: Floats
     size: Floats
     cost: Floats
     unrealized_pl_pct: Floats
@@ -107,7 +114,7 @@ def owned_by(portfolio: Portfolio) -> tuple[Holding | InvalidHolding, ...]:
 def value_positions(
     portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument], funds: frozenset[str]
 ) -> tuple[Positions, Totals]:
-    """Return every holding valued at the last close; ``funds`` are the symbols of diversified funds."""
+    """Return every holding valued at the last close in the table's currency; ``funds`` are diversified funds."""
     owned = [owned_by(portfolio) for portfolio in portfolios]
     counts = np.array([len(own) for own in owned], dtype=np.int64)
     owner = np.repeat(np.arange(len(portfolios)), counts)
@@ -116,19 +123,25 @@ def value_positions(
     for number in [n for n, portfolio in enumerate(portfolios) if portfolio.invalid_holdings]:
         last = int(counts[: number + 1].sum())
         column[last - len(portfolios[number].invalid_holdings) : last] = -1
+    currency, fx_rate = _currencies(holdings, table.base)
     quantity = np.array([holding.quantity for holding in holdings], dtype=np.float64)
     multipliers = _multipliers(holdings, instruments)
     column[np.isnan(multipliers)] = -1  # one that cannot be read: a price says nothing of the value
     shares = quantity * multipliers
     avg_price = np.array([holding.avg_price for holding in holdings], dtype=np.float64)
-    cost, paid = shares * avg_price + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
+    cost, paid = shares * avg_price * fx_rate + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
     value = shares * of_symbol(table.close, column)
+    # The same array where everything is quoted in one currency.
+    quoted_value = value if table.close is table.quoted_close else shares * of_symbol(table.quoted_close, column)
     positions = Positions(
         holdings=holdings,
         owner=owner,
         column=column,
+        currency=currency,
+        fx_rate=fx_rate,
         quantity=quantity,
         market_value=value,
+        quoted_value=quoted_value,
         size=np.where(column >= 0, value, np.where(paid, cost, np.nan)),
         cost=cost,
         unrealized_pl_pct=np.where(paid, 100 * (value - cost) / np.abs(cost), np.nan),
@@ -184,6 +197,15 @@ def _is_diversified(instrument: Instrument, volatility: float) -> bool:
     if instrument.diversified is not None:
         return instrument.diversified and not volatility > _CALMEST_NO_FUND
     return instrument.kind in _FUND_KINDS and volatility <= _CALMEST_NO_FUND
+
+
+def _currencies(holdings: Sequence[Holding | InvalidHolding], base: BaseCurrency) -> tuple[Sequence[str], Floats]:
+    if base.of_everything:
+        return [base.code] * len(holdings), np.ones(len(holdings))
+    currencies = [
+        (isinstance(holding, InvalidHolding) and holding.currency) or base.of(holding.symbol) for holding in holdings
+    ]
+    return currencies, np.array([base.rate(currency) for currency in currencies], dtype=np.float64)
 
 
 def _multipliers(holdings: Sequence[Holding | InvalidHolding], instruments: Mapping[str, Instrument]) -> Floats | float:

@@ -28,7 +28,7 @@ type BatchKind = Literal["symbols", "users"]
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
-_FORM = 2
+_FORM = 3
 """The form of prepared prices, raised with every change of it."""
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
@@ -223,7 +223,7 @@ class BatchStore(Indexed):
 
 
 def _prepared_to_document(prices: PreparedPrices) -> Document:
-    """Return the arrays as blocks of little-endian numbers, days as int32 since 1970-01-01, the others as float64.
+    """Return the arrays as blocks of little-endian numbers, days as integers since 1970-01-01, the others as float64.
 
     A batch of 100 symbols over 1,260 days is 1 MB; the limit of a MongoDB document is 16 MB.
     """
@@ -234,6 +234,7 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
         "symbols": list(prices.symbols),
         "dates": prices.dates.astype(_DAYS).tobytes(),
         "first_day": prices.first_day.astype(_DAYS).tobytes(),
+        "day_before": prices.day_before.astype(np.int64).tobytes(),
         "included": prices.included.tobytes(),
         **{name: getattr(prices, name).astype(_NUMBERS).tobytes() for name in _NUMBER_ARRAYS},
         "figures": msgspec.msgpack.encode(prices.figures),
@@ -257,6 +258,7 @@ def _prepared_from_document(document: Document) -> PreparedPrices:
         dates=np.frombuffer(document["dates"], _DAYS).astype("datetime64[D]"),
         symbols=symbols,
         first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),
+        day_before=np.frombuffer(document["day_before"], np.int64).astype("datetime64[D]"),
         included=np.frombuffer(document["included"], np.bool_),
         figures=_FIGURES.decode(document["figures"]),
         later_splits=msgspec.msgpack.decode(document["later_splits"], type=dict[str, float]),
