@@ -45,8 +45,8 @@ _SENTENCES: dict[PriceIssueKind, str] = {
     "behind_market": "There is no price yet for {count}: the last known price counts.",
     "renamed": "It is called {new_symbol}{since}: change the symbol where it is held or watched.",
     "delisted": "It is no longer traded{since}: the last price known counts as long as there is one.",
-    "suspected_minor_unit": "The purchase price is about a hundred times the price, or a hundredth of it: check whether one "
-    "of them is in pence or another minor unit.",
+    "suspected_minor_unit": "The purchase price is about a hundred times the price, or a hundredth of it: "
+    "check whether one of them is in pence or another minor unit.",
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
-from analysis.models import Dates, Floats, Holding, Instrument, InvalidHolding, Portfolio, Report, Research
+from analysis.models import Account, Dates, Floats, Holding, Instrument, InvalidHolding, Portfolio, Report, Research
 from analysis.price_table import PriceTable, join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
@@ -44,6 +44,17 @@ class PortfolioBuilder:
     def buying_power(self, amount: float) -> "PortfolioBuilder":
         """Set the buying power."""
         return PortfolioBuilder(replace(self.portfolio, buying_power=amount))
+
+    def account(self, cash: float, currency: str, buying_power: float | None = None) -> "PortfolioBuilder":
+        """Add an account in a currency; as when documents are read, the portfolio has the plain sums."""
+        own, power = self.portfolio, cash if buying_power is None else buying_power
+        accounts = (*own.accounts, Account(currency, cash, power, currency))
+        sums = {"cash": own.cash + cash, "buying_power": own.buying_power + power}
+        return PortfolioBuilder(replace(own, accounts=accounts, **sums))
+
+    def in_currency(self, code: str) -> "PortfolioBuilder":
+        """Name the base currency."""
+        return PortfolioBuilder(replace(self.portfolio, base_currency=code))
 
     def thresholds(self, thresholds: Mapping[str, Mapping[str, float]]) -> "PortfolioBuilder":
         """Set the user's own thresholds."""

@@ -17,9 +17,7 @@ print(*{Path(path).parent.name if Path(path).stem == "__init__" else Path(path).
 
 
 def test_the_kernel_imports_only_what_the_peers_have_installed() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", THIRD_PARTY], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", THIRD_PARTY], cwd=ROOT, capture_output=True, text=True, check=True)
     installed = re.findall(r"^([a-z0-9_-]+)==", (ROOT / "benchmarks/requirements-peers.txt").read_text(), re.MULTILINE)
     imported = set(ran.stdout.replace("_", "-").split())
     assert {"numpy", "msgspec"} <= imported <= set(installed)

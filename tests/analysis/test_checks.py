@@ -18,6 +18,7 @@ FINE: dict[str, float | None] = {
     "correlation": 0.3,
     "cash_share": 0.1,
     "price_coverage": 0.0,
+    "currency_exposure": 0.2,
 }
 JUDGED = Judged(FINE, reason=None, complete=True, sized=True, diversified_funds=False, observations=1260)
 THRESHOLDS = [
@@ -32,10 +33,11 @@ THRESHOLDS = [
     ("correlation", 0.6, 0.8),
     ("cash_share", 0.3, 0.6),
     ("price_coverage", 0.01, 0.1),
+    ("currency_exposure", 0.5, 0.8),
 ]
 NAMES = [name for name, _, _ in THRESHOLDS]
 OF_THE_BACKTEST = ("risk_concentration", "volatility", "drawdown", "value_at_risk", "beta", "correlation")
-WITH_ESTIMATES = ("largest_position", "effective_holdings", "gross_exposure", "cash_share")
+WITH_ESTIMATES = ("largest_position", "effective_holdings", "gross_exposure", "cash_share", "currency_exposure")
 
 
 def checks(judged: Judged, thresholds: dict[str, dict[str, float]] | None = None) -> dict[str, Check]:

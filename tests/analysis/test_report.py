@@ -5,7 +5,7 @@ import empyrical
 import numpy as np
 import pytest
 
-from analysis.models import Report
+from analysis.models import SECTIONS, Report
 from records import SymbolIssue
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
 from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
@@ -16,7 +16,14 @@ class TestExclusions:
         report = only(analyze(TABLE, a_portfolio().holding("A", 10).holding("NONE", 5, 20.0)))
 
         missing = report.holdings[1]
-        known = {"symbol": "NONE", "quantity": 5, "avg_price": 20.0, "cost_basis": 100, "currency": "USD"}
+        known = {
+            "symbol": "NONE",
+            "quantity": 5,
+            "avg_price": 20.0,
+            "cost_basis": 100,
+            "currency": "USD",
+            "fx_rate": 1.0,
+        }
         assert {f.name: getattr(missing, f.name) for f in fields(missing)} == {
             **dict.fromkeys((f.name for f in fields(missing)), None),
             **known,
@@ -125,7 +132,7 @@ class TestSkippedPortfolios:
         assert report.data_quality is not None
         assert report.data_quality.missing_symbols == missing
         assert (report.valuation, report.holdings, report.performance, report.risk) == (None, (), None, None)
-        sections = ("valuation", "performance", "risk", "diversification", "stress", "order_plan")
+        sections = {*SECTIONS} - {"data_quality"}
         assert report.reasons == dict.fromkeys(sections, reason)
         assert (report.diversification, report.checks) == (None, ())
 
