@@ -276,13 +276,14 @@ class Plan(Struct, frozen=True):
 
 
 class PlannedRun(Struct, frozen=True):
-    """A run as its steps see it; ``asked_on`` is the day of the request, in UTC."""
+    """A run as its steps see it; ``asked_on`` is the day of the request, in UTC, ``currencies`` are the plan's."""
 
     as_of: date
     dry_run: bool
     of_all_users: bool
     parameters: Parameters
     asked_on: date
+    currencies: tuple[str, ...] = ()
 
 
 class Batch(Struct, frozen=True):

@@ -42,9 +42,8 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     found = research_symbols(read)
     issues = _source_issues(histories, benchmark, as_of)
     prices = prepare_prices(read, lookback_days, issues, benchmark_symbol=benchmark, asked_on=run.asked_on)
-    services.batches.record_research(
-        batch.plan_id, batch.number, found, prices, services.portfolios.instruments(members)
-    )
+    instruments = services.portfolios.instruments([*members, benchmark])
+    services.batches.record_research(batch.plan_id, batch.number, found, prices, instruments)
     if not run.dry_run:
         services.research.save(found)
     return BatchResult()

@@ -3,11 +3,14 @@
 from datetime import date
 from typing import Any
 
+from analysis.base_currency import in_base_currency
+from analysis.currencies import Currencies, major
 from analysis.histories import read_histories
 from analysis.models import Holding, Instrument, InvalidHolding, Portfolio, Series
 from analysis.price_table import join_prices, prepare_prices
 from analysis.series import portfolio_series
 from records import Parameters
+from runs.rates import currency_of_benchmark, load_rates
 from runs.services import Services
 
 _MOST_HOLDINGS = 500  # each with some 200 KB of prices
@@ -40,7 +43,8 @@ def series_of(services: Services, report: dict[str, Any]) -> Series:
         raise NoSeries("the stored prices do not cover its date.")
     held = {symbol: bars[symbol] for symbol in symbols if symbol in bars}
     prices = prepare_prices(read_histories(held, bars[benchmark], as_of), parameters.lookback_days)
-    series = portfolio_series(portfolio, join_prices([prices]), _instruments(report), parameters.risk_free_rate)
+    table = in_base_currency(join_prices([prices]), report["currency"], _currencies(services, report, parameters))
+    series = portfolio_series(portfolio, table, _instruments(report), parameters.risk_free_rate)
     if series is None:
         raise NoSeries("the prices of its holdings are no longer stored.")
     return series
@@ -64,7 +68,19 @@ def _instruments(report: dict[str, Any]) -> dict[str, Instrument]:
     """Return the multipliers behind the values in a report, whatever is known of the instruments by now."""
     found = {}
     for of in report["holdings"]:
-        value, price = (of["cost_basis"], of["avg_price"]) if of["price"] is None else (of["market_value"], of["price"])
+        if of["price"] is None:
+            value, price = of["cost_basis"] and of["cost_basis"] / of["fx_rate"], of["avg_price"]
+        else:
+            value, price = of["market_value_local"], of["price"]
         if value and price:
             found[of["symbol"]] = Instrument(multiplier=value / (of["quantity"] * price))
     return found
+
+
+def _currencies(services: Services, report: dict[str, Any], parameters: Parameters) -> Currencies:
+    """Return the currencies of the holdings in a report, with the rates that are stored."""
+    of_symbol = {of["symbol"]: of["currency"] for of in report["holdings"]}
+    benchmark = currency_of_benchmark(services, parameters)
+    wanted = {major(currency) for currency in (*of_symbol.values(), benchmark, report["currency"])}
+    rates = load_rates(services, wanted if len(wanted) > 1 else ())
+    return Currencies(parameters.base_currency, benchmark, of_symbol, rates)

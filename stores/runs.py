@@ -238,7 +238,8 @@ class RunStore(Indexed):
         recorded = msgspec.convert(document.get("parameters"), Parameters | None)
         of_all_users = run.retry_of is None and document["user_ids"] is None
         parameters = recorded or Parameters.of(settings)
-        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters, run.requested_at.astimezone(UTC).date())
+        asked_on, currencies = run.requested_at.astimezone(UTC).date(), tuple(document["plan"].get("currencies", ()))
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters, asked_on, currencies)
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""

@@ -15,19 +15,21 @@ _NEW_KINDS = {"jumps": "jump"}
 def report_of_today(report: Document) -> Document:
     """Return a stored report with every member of today; one of today is returned as it is.
 
+    Before returns and income there was one currency, and no other was told from it.
+
     Version 1 had no ``schema_version``. It left out holdings that could not be read, and required a positive purchase
     price of all others. An episode's return rested on the same holdings as the rest.
     """
     if "schema_version" in report:
-        return report
+        return report if "returns" in report else _in_one_currency(report)
     reason = report["reason"]
-    absent = {name: reason for name in SECTIONS if report[name] is None} if reason else {}
+    absent = {name: reason for name in SECTIONS if name in report and report[name] is None} if reason else {}
     quality = _quality(report["data_quality"])
     holdings = [
         *[_holding(holding, report["currency"]) for holding in report["holdings"] or ()],
         *[_unreadable(holding, report) for holding in (quality["invalid_holdings"] if quality else ())],
     ]
-    return report | {
+    upgraded = report | {
         "schema_version": 1,
         "reasons": absent,
         "valuation": _valuation(report["valuation"], holdings),
@@ -41,6 +43,24 @@ def report_of_today(report: Document) -> Document:
         ],
         "order_plan": report["order_plan"] and {**report["order_plan"], "reason": None},
         "data_quality": quality,
+    }
+    return _in_one_currency(upgraded)
+
+
+def _in_one_currency(report: Document) -> Document:
+    """Return a report of before the base currencies of users, with the members that came with them."""
+    holdings, quality = report["holdings"] or (), report["data_quality"]
+    invalid = [{**holding, "currency": None} for holding in quality["invalid_holdings"]] if quality else []
+    why = "earlier_version" if report["status"] == "analyzed" else report["reason"]
+    return report | {
+        "reasons": report["reasons"] | dict.fromkeys(("returns", "income"), why),
+        "holdings": [
+            {**holding, "fx_rate": 1.0, "market_value_local": holding["market_value"]} for holding in holdings
+        ],
+        "data_quality": quality and quality | {"invalid_holdings": invalid},
+        "currency_exposure": [{"currency": report["currency"], "share": 1.0}] if report["valuation"] else [],
+        "returns": None,
+        "income": None,
     }
 
 

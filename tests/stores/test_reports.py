@@ -67,7 +67,7 @@ def test_a_report_saved_twice_is_stored_once(reports: ReportStore) -> None:
 
 def test_each_holding_is_kept_with_the_research_of_its_symbol(reports: ReportStore) -> None:
     research = a_research("A", 0.2)
-    holdings = tuple(HoldingReport(symbol, 1.0, 2.0, "USD", *[None] * 14) for symbol in ("A", "B"))
+    holdings = tuple(HoldingReport(symbol, 1.0, 2.0, "USD", *[None] * 16) for symbol in ("A", "B"))
     reports.save([replace(a_report("u1"), holdings=holdings)], Shared([research]))
     report = reports.get("run", "u1")
     assert report is not None

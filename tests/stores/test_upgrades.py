@@ -47,6 +47,23 @@ def test_a_stored_report_has_every_member_of_today() -> None:
     assert shape(mine) == shape(today)
 
 
+def test_a_report_of_before_base_currencies_is_in_one_currency_and_says_what_it_lacks() -> None:
+    today = json.loads(json.dumps(of_today(), default=dict))
+    today["reasons"] = {}
+    earlier = {name: value for name, value in today.items() if name not in ("returns", "income", "currency_exposure")}
+    for holding in earlier["holdings"]:
+        del holding["fx_rate"], holding["market_value_local"]
+    for holding in earlier["data_quality"]["invalid_holdings"]:
+        del holding["currency"]
+
+    mine = report_of_today(deepcopy(earlier))
+
+    assert shape(mine) == shape(today | {"reasons": {"returns": None, "income": None}})
+    assert mine["currency_exposure"] == [{"currency": "USD", "share": 1.0}]
+    assert mine["reasons"] == {"returns": "earlier_version", "income": "earlier_version"}
+    assert {holding["fx_rate"] for holding in mine["holdings"]} == {1.0}
+
+
 def test_its_figures_stay_what_they_were() -> None:
     mine = report_of_today(deepcopy(REPORT))
 
