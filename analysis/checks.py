@@ -24,7 +24,8 @@ class Judged:
 
     ``values`` are by rule; while the valuation is not ``complete``, those of rules ``with_estimates`` contain the
     estimates of the unpriced holdings. ``sized`` is false if the size of one is unknown. ``reason`` is the report's,
-    ``diversified_funds`` whether one is held, ``observations`` the number of returns of the backtest.
+    ``diversified_funds`` whether one is held, ``observations`` the number of returns of the backtest, ``own_drawdown``
+    whether the drawdown is that of what the person really earned.
     """
 
     values: Mapping[str, float | None]
@@ -33,6 +34,7 @@ class Judged:
     sized: bool
     diversified_funds: bool
     observations: int | None
+    own_drawdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ _PRICE_COVERAGE = Rule(
     _OUT_OF_RANGE,
     with_estimates=True,
 )
+_DRAWDOWN = Rule(
+    "drawdown", "the current drawdown", -0.15, -0.30, "a day lost more than everything", in_backtest=True
+)
 RULES = (
     LARGEST_POSITION,
     Rule(
@@ -125,7 +130,7 @@ RULES = (
     _RISK_CONCENTRATION,
     Rule("gross_exposure", "gross exposure", 1.3, 2.0, _OUT_OF_RANGE, ".2f", with_estimates=True),
     Rule("volatility", "annual volatility", 0.25, 0.40, _OUT_OF_RANGE, in_backtest=True),
-    Rule("drawdown", "the current drawdown", -0.15, -0.30, "a day lost more than everything", in_backtest=True),
+    _DRAWDOWN,
     Rule(
         "value_at_risk",
         "the daily value at risk (95 %)",
@@ -219,6 +224,7 @@ class _Scale:
         side = "at or below" if rule.low_is_bad else "at or above"
         label = f"in the backtest of today's holdings, {rule.label}" if rule.in_backtest else rule.label
         self._is = f"{label[0].upper()}{label[1:]} is "
+        self._own_is = f"By the person's own time-weighted returns, {rule.label} is "
         self._within = f", within the limit of {limits.warning:{shape}}."
         self._at_warning = f", {side} the warning threshold of {limits.warning:{shape}}."
         self._at_breach = f", {side} the breach threshold of {limits.breach:{shape}}."
@@ -228,7 +234,8 @@ class _Scale:
         rule, limits = self._rule, self._limits
         if value is None:
             return self._unknown(judged)
-        shown = f"{self._is}{value:{rule.number_format}}"
+        own = rule is _DRAWDOWN and judged.own_drawdown
+        shown = f"{self._own_is if own else self._is}{value:{rule.number_format}}"
         if judged.diversified_funds:
             shown += rule.of_funds
         if not judged.complete and rule.with_estimates:

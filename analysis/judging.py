@@ -88,10 +88,12 @@ def judged_values(
     figures: PageFigures,
     judgment: Judgment,
     foreign_shares: Sequence[Mapping[str, float | None]],
+    own_drawdowns: Sequence[float | None],
 ) -> list[Judged]:
     """Return the values of the checks, the unpriced positions included at their estimates.
 
-    ``foreign_shares`` are those of :func:`analysis.currency_exposure.foreign_shares`.
+    ``foreign_shares`` are those of :func:`analysis.currency_exposure.foreign_shares`, and ``own_drawdowns`` those of
+    what persons really earned, where that is known.
     """
     size, complete, sized = len(totals.cash), totals.unpriced == 0, totals.unsized == 0
     empty = totals.held == 0
@@ -120,26 +122,29 @@ def judged_values(
         held_funds.tolist(),
         figures.performance,
         foreign_shares,
+        own_drawdowns,
         strict=True,
     )
     return [
         Judged(
-            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk) | foreign_share,
+            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk, drawdown) | foreign_share,
             reason=verdict.reason,
             complete=of_everything,
             sized=of_known_size,
             diversified_funds=with_funds,
             observations=performance.observations if performance else None,
+            own_drawdown=drawdown is not None,
         )
-        for values, risk, verdict, of_everything, of_known_size, with_funds, performance, foreign_share in rows
+        for values, risk, verdict, of_everything, of_known_size, with_funds, performance, foreign_share, drawdown in rows
     ]
 
 
-def _values_of_returns(risk: Risk | None) -> dict[str, float | None]:
+def _values_of_returns(risk: Risk | None, own_drawdown: float | None) -> dict[str, float | None]:
     beta = risk.beta if risk else None
+    of_backtest = risk.current_drawdown if risk else None
     return {
         "volatility": risk.annual_volatility if risk else None,
-        "drawdown": risk.current_drawdown if risk else None,
+        "drawdown": of_backtest if own_drawdown is None else own_drawdown,
         "value_at_risk": risk.value_at_risk_95 if risk else None,
         "beta": None if beta is None else abs(beta),
     }

@@ -9,6 +9,7 @@ from analysis.base_currency import with_cash_in
 from analysis.checks import Judged, Limits, check_portfolio, limits_of
 from analysis.currency_exposure import expose_currencies, foreign_shares
 from analysis.decisions import Adviser, Situation
+from analysis.earnings import Earned
 from analysis.exposure import expose
 from analysis.judging import Judgment, Verdict, judge, judged_values
 from analysis.measures import optional, optional_rows
@@ -36,6 +37,7 @@ from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
 
+_UNKNOWN = Earned()
 _MEASURED = ("performance", "risk", "diversification", "stress")
 
 
@@ -48,15 +50,17 @@ def analyze_portfolios(
     instruments: Mapping[str, Instrument],
     run_id: str,
     risk_free_rate: float,
+    earned: Sequence[Earned] = (),
 ) -> list[Report]:
     """Return one report for each of ``portfolios`` as of the table's date and in its currency, in the same order.
 
-    ``adviser`` and ``instruments`` may lack some symbols; ``risk_free_rate`` is annual. An error in one portfolio
-    changes nothing in the report of another.
+    ``adviser`` and ``instruments`` may lack some symbols; ``risk_free_rate`` is annual. ``earned`` is what the persons
+    really earned, by default nothing that is known. An error in one portfolio changes nothing in the report of another.
     """
     portfolios = [with_cash_in(portfolio, table.base, table.as_of) for portfolio in portfolios]
+    earned = earned or [_UNKNOWN] * len(portfolios)
     funds = diversified_funds(portfolios, table, instruments)
-    positions, totals = value_positions(portfolios, table, instruments, funds)
+    positions, totals = value_positions(portfolios, table, instruments, funds, [own.costs for own in earned])
     exposure = expose(positions, totals, table)
     judgment = judge(positions, totals, exposure, newest=table.newest)
     currency_exposures = expose_currencies(portfolios, positions, table.base)
@@ -75,16 +79,19 @@ def analyze_portfolios(
     limits = [limits_of(portfolio.thresholds) for portfolio in portfolios]
     explainer = Explainer(table, adviser.research)
     notes = [
-        (*portfolio.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
-        for portfolio, (_, doubts), verdict, own in zip(portfolios, limits, judgment.verdicts, measured, strict=True)
+        (*portfolio.notes, *person.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
+        for portfolio, person, (_, doubts), verdict, own in zip(
+            portfolios, earned, limits, judgment.verdicts, measured, strict=True
+        )
     ]
+    foreign = foreign_shares(portfolios, currency_exposures, table.base)
+    drawdowns = [person.returns.current_drawdown if person.returns else None for person in earned]
     rows = zip(
         portfolios,
+        earned,
         judgment.verdicts,
         [own for own, _ in limits],
-        judged_values(
-            positions, totals, exposure, figures, judgment, foreign_shares(portfolios, currency_exposures, table.base)
-        ),
+        judged_values(positions, totals, exposure, figures, judgment, foreign, drawdowns),
         totals.total_value.tolist(),
         measured,
         data_qualities(portfolios, positions, totals, exposure, judgment, table, notes),
@@ -94,8 +101,8 @@ def analyze_portfolios(
     return [
         writer.skipped(portfolio, verdict, quality)
         if verdict.skipped
-        else writer.analyzed(portfolio, verdict, own_limits, judged, own, quality, total_value)
-        for portfolio, verdict, own_limits, judged, total_value, own, quality in rows
+        else writer.analyzed(portfolio, person, verdict, own_limits, judged, own, quality, total_value)
+        for portfolio, person, verdict, own_limits, judged, total_value, own, quality in rows
     ]
 
 
@@ -142,6 +149,7 @@ class _Writer:
     def analyzed(
         self,
         portfolio: Portfolio,
+        earned: Earned,
         verdict: Verdict,
         limits: Mapping[str, Limits],
         judged: Judged,
@@ -167,13 +175,13 @@ class _Writer:
             self._table.base.code,
             "analyzed",
             verdict.reason,
-            _absent(verdict, measured),
+            _absent(verdict, measured) | earned.reasons,
             figures.valuation,
             figures.holdings,
             figures.currency_exposure,
             *measured,
-            None,
-            None,
+            earned.returns,
+            earned.income,
             check_portfolio(judged, limits),
             decisions,
             plan,

@@ -112,9 +112,16 @@ def owned_by(portfolio: Portfolio) -> tuple[Holding | InvalidHolding, ...]:
 
 
 def value_positions(
-    portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument], funds: frozenset[str]
+    portfolios: Sequence[Portfolio],
+    table: PriceTable,
+    instruments: Mapping[str, Instrument],
+    funds: frozenset[str],
+    costs: Sequence[Mapping[str, float]] = (),
 ) -> tuple[Positions, Totals]:
-    """Return every holding valued at the last close in the table's currency; ``funds`` are diversified funds."""
+    """Return every holding valued at the last close in the table's currency; ``funds`` are diversified funds.
+
+    ``costs`` are by symbol, for each portfolio, where they are known better than by the purchase price.
+    """
     owned = [owned_by(portfolio) for portfolio in portfolios]
     counts = np.array([len(own) for own in owned], dtype=np.int64)
     owner = np.repeat(np.arange(len(portfolios)), counts)
@@ -130,6 +137,8 @@ def value_positions(
     shares = quantity * multipliers
     avg_price = np.array([holding.avg_price for holding in holdings], dtype=np.float64)
     cost, paid = shares * avg_price * fx_rate + 0.0, avg_price > 0  # adding 0.0 turns the -0.0 of a short gift into 0.0
+    for row in [row for row, number in enumerate(owner.tolist()) if costs[number]] if any(costs) else ():
+        cost[row] = costs[owner[row]].get(holdings[row].symbol, cost[row])
     value = shares * of_symbol(table.close, column)
     # The same array where everything is quoted in one currency.
     quoted_value = value if table.close is table.quoted_close else shares * of_symbol(table.quoted_close, column)

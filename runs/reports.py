@@ -1,41 +1,35 @@
 """The fourth step of a run, per page of users: portfolios in, reports out."""
 
 import logging
-import threading
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from analysis.decisions import Adviser
-from analysis.models import SECTIONS, Instrument, Portfolio, Report
-from analysis.price_table import PriceTable, join_prices
+import numpy as np
+
+from analysis.earnings import earn, symbols_of
+from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
-from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
+from analysis.returns.ledger import Ledgers
+from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
+from runs.universe import Universe, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
-from stores.reports import Shared
+from stores.transactions import Page
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Universe:
-    """The prices, research and instruments of a run; ``shared`` is the part that reports embed."""
-
-    table: PriceTable
-    adviser: Adviser
-    shared: Shared
-    instruments: Mapping[str, Instrument]
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Common:
     """The parts that the reports of one page have in common."""
 
     run_id: str
+    base_currency: str
     risk_free_rate: float
     universe: Universe
 
@@ -47,15 +41,19 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
     try:
-        universe = universe_of(services, batch.plan_id)
+        universe = universe_of(services, batch.plan_id, run)
     except OtherForm:  # a retry would find the same
         text = "The app was deployed during the run, and cannot read what the other version prepared. Start it again."
         return BatchResult(failure=Failure("other_version", text))
-    portfolios = _portfolios(services, batch, run)
-    page = _Page(batch.run_id, run.parameters.risk_free_rate, universe)
-    reports = _reports(portfolios, page)
+    user_ids = services.batches.members(batch.plan_id, "users", batch.number)
+    parameters = run.parameters
+    page = services.transactions.load(
+        user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
+    )
+    common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
+    reports = _reports(page, common)
     if not run.dry_run:
-        reports = _save(services, reports, page)
+        reports = _save(services, reports, common)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
     if services.batches.record_page(batch.plan_id, batch.number, outcome, _errors(reports, dry_run=run.dry_run)):
@@ -64,74 +62,75 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     return BatchResult(failed=outcome.failed)
 
 
-def _portfolios(services: Services, batch: Batch, run: PlannedRun) -> list[Portfolio | InvalidPortfolio]:
-    user_ids = services.batches.members(batch.plan_id, "users", batch.number)
-    return services.portfolios.load(user_ids, contiguous=run.of_all_users)
-
-
-_building = threading.Lock()
-_kept: dict[str, Universe] = {}
-
-
-def universe_of(services: Services, plan_id: str) -> Universe:
-    """Return the run's universe; the first page of a run in this process builds it, the others wait and share it."""
-    with _building:
-        if plan_id not in _kept:
-            _kept.clear()
-            research, prices, instruments = services.batches.researched(plan_id)
-            adviser = Adviser({found.symbol: found for found in research})
-            shared = Shared(research, adviser.standing())
-            _kept[plan_id] = Universe(join_prices(prices), adviser, shared, instruments)
-        return _kept[plan_id]
-
-
-def _reports(portfolios: Sequence[Portfolio | InvalidPortfolio], page: _Page) -> list[Report]:
-    valid = [portfolio for portfolio in portfolios if isinstance(portfolio, Portfolio)]
-    invalid = [portfolio for portfolio in portfolios if isinstance(portfolio, InvalidPortfolio)]
-    failed = [_failed(page, portfolio.user_id, portfolio.error_type, portfolio.error) for portfolio in invalid]
+def _reports(page: Page, common: _Common) -> list[Report]:
+    failed = [_failed(common, own, common.base_currency) for own in page.invalid]
     try:
-        return _analyze(valid, page) + failed
+        return _analyze(page.portfolios, page.ledgers, common) + failed
     except Exception as error:  # noqa: BLE001 - any error that one user's data may cause
         # The location, but not the message, which may name a user's holdings.
         name, place = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
-        _log.error("A page failed; its users are analyzed one by one (run_id=%s): %s\n%s", page.run_id, name, place)
-        return [_analyze_alone(portfolio, page) for portfolio in valid] + failed
+        _log.error("A page failed; its users are analyzed one by one (run_id=%s): %s\n%s", common.run_id, name, place)
+        alone = [
+            _analyze_alone(portfolio, page.ledgers.of(np.array([number])), common)
+            for number, portfolio in enumerate(page.portfolios)
+        ]
+        return alone + failed
 
 
-def _analyze(portfolios: Sequence[Portfolio], page: _Page) -> list[Report]:
-    universe = page.universe
+def _analyze(portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common) -> list[Report]:
+    """Return the reports, in the order of the portfolios' base currencies."""
+    codes = np.array([own.base_currency or common.base_currency for own in portfolios], dtype=np.object_)
+    reports = []
+    for code in dict.fromkeys(codes.tolist()):
+        numbers = np.flatnonzero(codes == code)
+        some = portfolios if len(numbers) == len(portfolios) else [portfolios[number] for number in numbers.tolist()]
+        reports += _in_currency(code, some, ledgers.of(numbers), common)
+    return reports
+
+
+def _in_currency(code: str, portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common) -> list[Report]:
+    universe = common.universe
+    table = universe.in_currency(code)
+    market = universe.market(symbols_of(portfolios, ledgers))
+    owned, earned = earn(portfolios, ledgers, market, table.base, datetime.now(UTC).date())
     return analyze_portfolios(
-        portfolios, universe.table, universe.adviser, universe.instruments, page.run_id, page.risk_free_rate
+        owned, table, universe.adviser, universe.instruments, common.run_id, common.risk_free_rate, earned
     )
 
 
-def _analyze_alone(portfolio: Portfolio, page: _Page) -> Report:
+def _analyze_alone(portfolio: Portfolio, ledgers: Ledgers, common: _Common) -> Report:
     try:
-        return _analyze([portfolio], page)[0]
+        return _analyze([portfolio], ledgers, common)[0]
     except Exception as error:  # noqa: BLE001 - one user's data never costs another's report
-        return _failed(page, portfolio.user_id, "analysis_error", f"The analysis failed: {type(error).__name__}")
+        text = f"The analysis failed: {type(error).__name__}"
+        invalid = InvalidPortfolio(portfolio.user_id, "analysis_error", text)
+        return _failed(common, invalid, portfolio.base_currency or common.base_currency)
 
 
-def _save(services: Services, reports: Sequence[Report], page: _Page) -> list[Report]:
+def _save(services: Services, reports: Sequence[Report], common: _Common) -> list[Report]:
     """Store and return the reports; one that does not fit in a document becomes a failed one."""
-    refused = services.reports.save(reports, page.universe.shared)
+    refused = services.reports.save(reports, common.universe.shared)
     if not refused:
         return list(reports)
-    failed = [_failed(page, user_id, "unwritable_report", reason) for user_id, reason in refused.items()]
-    services.reports.save(failed, page.universe.shared)
+    failed = [
+        _failed(common, InvalidPortfolio(report.user_id, "unwritable_report", refused[report.user_id]), report.currency)
+        for report in reports
+        if report.user_id in refused
+    ]
+    services.reports.save(failed, common.universe.shared)
     return [report for report in reports if report.user_id not in refused] + failed
 
 
-def _failed(page: _Page, user_id: str, error_type: str, error: str) -> Report:
+def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:
     return Report(
-        run_id=page.run_id,
-        user_id=user_id,
-        as_of=page.universe.table.as_of,
-        currency="USD",
+        run_id=common.run_id,
+        user_id=own.user_id,
+        as_of=common.universe.table.as_of,
+        currency=currency,
         status="failed",
-        reason=error_type,
-        reasons=dict.fromkeys(SECTIONS, error_type),
-        error=error,
+        reason=own.error_type,
+        reasons=dict.fromkeys(SECTIONS, own.error_type),
+        error=own.error,
     )
 
 

@@ -1,7 +1,7 @@
 """The transactions of a page as they were read, and the prices to value what they tell. A leaf of this folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, Literal, get_args
 
@@ -117,6 +117,14 @@ class Ledgers:
     transactions: Transactions
     issues: Sequence[tuple[ReturnsIssue, ...]]
     unsound: Dates
+
+    def of(self, owners: Integers) -> "Ledgers":
+        """Return the ledgers of some of the portfolios, ascending; their owners are numbered from 0."""
+        if len(owners) == len(self.issues):
+            return self
+        transactions = self.transactions.at(np.isin(self.transactions.owner, owners))
+        numbered = replace(transactions, owner=owners.searchsorted(transactions.owner))
+        return Ledgers(numbered, [self.issues[number] for number in owners.tolist()], self.unsound[owners])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
