@@ -1,0 +1,165 @@
+"""What a person's transactions and shares are worth in the base currency, on their own days; NaN is unknown."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from math import isfinite, log, nan
+
+import numpy as np
+
+from analysis.models import Holding
+from analysis.returns.entries import Entry, Person, account_currencies, scales_of
+from analysis.returns.ledger import Transaction
+
+_MOST_DAYS_WAITING = 10
+_CASH_TYPES = {"deposit", "withdrawal", "fee", "tax", "interest", "exchange"}
+
+
+class Amounts:
+    """The amounts of one person's entries in the base currency."""
+
+    def __init__(self, person: Person, entries: Sequence[Entry]) -> None:
+        """Read the splits of the entries, which tell in which shares a close is."""
+        self._market = person.market
+        self._base = person.base
+        self._accounts = account_currencies(person)
+        self._today = person.today
+        self._scales = scales_of(entries)
+        self.rate = lru_cache(maxsize=None)(self._rate)
+
+    def currency(self, own: Transaction, account_id: str) -> str:
+        """Return the currency of a transaction: its own, else its symbol's, of cash its account's."""
+        if own.currency:
+            return own.currency
+        if own.symbol and own.type not in _CASH_TYPES:
+            return self._market.currency(own.symbol)
+        return self._accounts.get(account_id, self._base)
+
+    def factor(self, own: Transaction, account_id: str) -> float:
+        """Return the units of base currency for one of the transaction's: by its own rate, else by that of its day.
+
+        A day without trading counts as the next one.
+        """
+        day = self._counted(own.date)
+        if own.fx_rate is not None:
+            return own.fx_rate * self.rate(self._accounts.get(account_id, self._base), day)
+        return self.rate(self.currency(own, account_id), day)
+
+    def paid(self, own: Transaction, account_id: str) -> float:
+        """Return the cost of a purchase with fee and tax."""
+        costs = own.fee + own.tax
+        amount = self._gross(own) + costs if own.amount is None else abs(own.amount)
+        return amount * self.factor(own, account_id)
+
+    def received(self, own: Transaction, account_id: str) -> float:
+        """Return what a sale brought, net of fee and tax; of a return of capital, what it paid."""
+        amount = self._gross(own) - own.fee - own.tax if own.amount is None else own.amount
+        if own.type in {"sell", "symbol_change", "merger"} and own.amount is not None:
+            amount = abs(amount)
+        return amount * self.factor(own, account_id)
+
+    def income(self, own: Transaction, account_id: str) -> float:
+        """Return a dividend or interest before fee and tax; negative where it was paid to others."""
+        gross = self._gross(own) if own.amount is None else own.amount + own.fee + own.tax
+        return gross * self.factor(own, account_id)
+
+    def transferred(self, own: Transaction, account_id: str) -> float:
+        """Return the cost of shares transferred in: what they bring in ``price``, else their value on the day."""
+        costs = (own.fee + own.tax) * self.factor(own, account_id) if own.fee or own.tax else 0.0
+        if own.price is not None:
+            return self._gross(own) * self.factor(own, account_id) + costs
+        return (own.quantity or 0.0) * self.share(own.symbol, own.date) + costs
+
+    def share(self, symbol: str, day: date, row: int | None = None) -> float:
+        """Return the value of a share of ``day``, at the close of that day or of a ``row`` of the calendar."""
+        counted = self._row(day) if row is None else row
+        column = self._market.prices.columns.get(symbol)
+        if column is None or counted < 0:
+            return nan
+        dates = self._market.prices.dates
+        rate_day = self._counted(day) if row is None else dates[row].item()
+        close = float(self._market.prices.close[column, counted]) * self._shares(symbol, column, counted, day)
+        return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), rate_day)
+
+    def share_before(self, symbol: str, day: date) -> float:
+        """Return the value of a share of ``day`` at the close before that day."""
+        row = self._row(day) - 1
+        return self.share(symbol, day, row) if row >= 0 else nan
+
+    def first_shares(self, symbols: Sequence[str], day: date) -> list[float]:
+        """Return the values of a share of each symbol at the first closes: of the first day on which all have one.
+
+        NaN if there is none within ten days of the calendar.
+        """
+        start = self._row(day)
+        if start >= 0:
+            for row in range(start, min(start + _MOST_DAYS_WAITING + 1, len(self._market.prices.dates))):
+                values = [self.share(symbol, day, row) for symbol in symbols]
+                if all(isfinite(value) for value in values):
+                    return values
+        return [nan] * len(symbols)
+
+    def share_today(self, symbol: str) -> float:
+        """Return the value of a share of today at the last close, and at the last day's rate."""
+        column = self._market.prices.columns.get(symbol)
+        if column is None:
+            return nan
+        row = len(self._market.prices.dates) - 1
+        close = float(self._market.prices.close[column, row]) * self._shares(symbol, column, row, self._today)
+        day: date = self._market.prices.as_of.item()
+        return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), day)
+
+    def cost_today(self, holding: Holding) -> float:
+        """Return what a holding cost by its ``avg_price``, at the last day's rate."""
+        if holding.avg_price is None:
+            return nan
+        day: date = self._market.prices.as_of.item()
+        local = holding.quantity * holding.avg_price * self._market.multiplier(holding.symbol)
+        return local * self.rate(self._market.currency(holding.symbol), day)
+
+    def _gross(self, own: Transaction) -> float:
+        if own.quantity is None or own.price is None:
+            return nan
+        return own.quantity * own.price * self._market.multiplier(own.symbol)
+
+    def _row(self, day: date) -> int:
+        """Return the row of the calendar on which a day counts, -1 before the first; later days have the last."""
+        dates = self._market.prices.dates
+        date64 = np.datetime64(day, "D")
+        return -1 if date64 < dates[0] else min(int(dates.searchsorted(date64)), len(dates) - 1)
+
+    def _counted(self, day: date) -> date:
+        """Return the day of the calendar on which a day counts, itself outside the calendar."""
+        row = self._row(day)
+        counted: date = self._market.prices.dates[row].item()
+        return day if row < 0 else max(counted, day)
+
+    def _rate(self, currency: str, day: date) -> float:
+        days = np.array([day], dtype="datetime64[D]")
+        return float(self._market.rates.between(currency, self._base, days)[0])
+
+    def _shares(self, symbol: str, column: int, row: int, day: date) -> float:
+        """Return how many shares of the close in a row are one share of ``day``."""
+        closed: date = self._market.prices.dates[row].item()
+        shares = 1.0
+        for split, ratio in self._scales.get(symbol, ()):
+            if self._in_new_shares(column, split, ratio):
+                # All closes are in shares after the split.
+                shares *= ratio if split > day else 1.0
+            elif split > day:
+                shares *= ratio if split <= closed else 1.0
+            elif split > closed:
+                shares /= ratio
+        return shares
+
+    def _in_new_shares(self, column: int, split: date, ratio: float) -> bool:
+        """Return whether the closes before a split are in new shares: nothing of it shows in them."""
+        dates, close = self._market.prices.dates, self._market.prices.close[column]
+        row = int(dates.searchsorted(np.datetime64(split, "D")))
+        if not 0 < row < len(dates):
+            return False
+        before, after = float(close[row - 1]), float(close[row])
+        if not (before > 0 and after > 0):
+            return False
+        fall = log(before / after)
+        return abs(fall) < abs(fall - log(ratio))

@@ -1,0 +1,177 @@
+"""The income of a person: what was paid in the last twelve months, by the ledger or by what prices imply."""
+
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from math import isfinite
+
+from analysis.models import Account, Holding, Income, MonthlyIncome, SymbolIncome, record
+from analysis.returns.amounts import Amounts
+from analysis.returns.entries import Entry, Person, entries_of
+from analysis.returns.gains import CapitalIncome
+from analysis.returns.ledger import Market, Transaction
+from analysis.returns.lots import OpenCosts
+from analysis.returns.payments import LARGEST_PAYMENT
+from analysis.returns.quantities import Opening, names_today, opening_of, shares_at
+
+_MONTHS = 12
+_ROUNDING = 1e-12
+
+
+@record
+class _Payment:
+    """What was paid on a day, in the base currency, before fee and tax.
+
+    ``symbol`` is what it is called today, ``None`` for interest on cash. ``again`` is the amount if a share is paid as
+    much again, for today's shares.
+    """
+
+    day: date
+    symbol: str | None
+    amount: float
+    again: float = 0.0
+
+
+def income_of(
+    transactions: Sequence[Transaction],
+    holdings: Sequence[Holding],
+    accounts: Sequence[Account],
+    market: Market,
+    base: str,
+    today: date,
+    costs: OpenCosts,
+) -> tuple[Income | None, str | None]:
+    """Return the income of the last twelve months up to the last day of the prices, or ``None`` and the reason.
+
+    Without any dividend in the ledger it is what the prices imply for today's holdings, with the ledger's interest on
+    cash. The transactions are those of one person in the order in which they are booked. ``costs`` are those of the
+    lots; a holding that has none there costs quantity x avg_price x multiplier at the last day's rate. The yields of
+    everything are those of the holdings whose value, or cost, is known.
+    """
+    person = Person(transactions, holdings, accounts, market, base, today)
+    entries = entries_of(person)
+    opening = opening_of(person, entries)
+    amounts = Amounts(person, entries)
+    has_dividends = any(entry.transaction.type == "dividend" for entry in entries)
+    payments = list(_interest_on_cash(entries, amounts))
+    if has_dividends:
+        payments += [*_booked(entries, opening, amounts, market), *_of_capital(costs.capital_income)]
+    elif holdings and all(holding.symbol in market.prices.adjusted for holding in holdings):
+        return None, "prices_without_dividends"
+    else:
+        payments += _implied(opening, amounts, market)
+
+    as_of: date = market.prices.as_of.item()
+    payments = [payment for payment in payments if payment.day <= as_of and isfinite(payment.amount)]
+    trailing = [payment for payment in payments if payment.day > _year_before(as_of)]
+    amount_of: dict[str | None, float] = {}
+    for payment in trailing:
+        amount_of[payment.symbol] = amount_of.get(payment.symbol, 0.0) + payment.amount
+    values = {symbol: quantity * amounts.share_today(symbol) for symbol, quantity in opening.today.items()}
+    values = _of_the_same_sign(values, opening.today)
+    spent = _of_the_same_sign({holding.symbol: _cost(holding, costs, amounts) for holding in holdings}, opening.today)
+    income = Income(
+        basis="transactions" if has_dividends else "implied",
+        trailing_12m=sum(amount_of.values()),
+        by_month=_by_month(payments, as_of),
+        by_symbol=_by_symbol(amount_of, values, spent),
+        yield_on_value=_yield(amount_of, values),
+        yield_on_cost=_yield(amount_of, spent),
+        next_12m=sum(payment.again for payment in trailing),
+    )
+    return income, None
+
+
+def _booked(entries: Sequence[Entry], opening: Opening, amounts: Amounts, market: Market) -> Iterator[_Payment]:
+    """Yield the dividends and interest of symbols.
+
+    What a share was paid is the amount by the shares held when it is booked; without any, by the entry's own quantity.
+    """
+    names = dict(zip(map(id, entries), names_today(entries), strict=True))
+    for entry, held in shares_at(opening, entries):
+        own = entry.transaction
+        symbol, shares_today = names[id(entry)]
+        amount = amounts.income(own, entry.account_id)
+        shares = held or own.quantity
+        again = 0.0
+        if shares and isfinite(amount) and not _is_distribution(own, amount / shares, amounts, market):
+            again = amount / (shares * shares_today) * opening.today.get(symbol, 0.0)
+        yield _Payment(own.date, symbol, amount, again)
+
+
+def _is_distribution(own: Transaction, of_a_share: float, amounts: Amounts, market: Market) -> bool:
+    """Return whether a payment is of a distribution: of one that day, or as large as one, as it is paid days later."""
+    if own.date in market.prices.distributions.get(own.symbol, ()):
+        return True
+    return of_a_share >= (LARGEST_PAYMENT - _ROUNDING) * amounts.share_before(own.symbol, own.date)
+
+
+def _interest_on_cash(entries: Sequence[Entry], amounts: Amounts) -> Iterator[_Payment]:
+    for entry in entries:
+        own = entry.transaction
+        if own.type == "interest" and not own.symbol:
+            yield _Payment(own.date, None, amounts.income(own, entry.account_id))
+
+
+def _of_capital(parts: Sequence[CapitalIncome]) -> Iterator[_Payment]:
+    for part in parts:
+        yield _Payment(part.date, part.symbol, part.amount)
+
+
+def _implied(opening: Opening, amounts: Amounts, market: Market) -> Iterator[_Payment]:
+    for symbol, quantity in opening.today.items():
+        dates, paid = market.prices.payments.get(symbol, ((), ()))
+        special = market.prices.distributions.get(symbol, frozenset())
+        currency, shares = market.currency(symbol), quantity * market.multiplier(symbol)
+        for day64, of_a_share in zip(dates, paid, strict=True):
+            day: date = day64.item()
+            amount = float(of_a_share) * shares * amounts.rate(currency, day)
+            if day not in special:
+                yield _Payment(day, symbol, amount, amount)
+
+
+def _cost(holding: Holding, costs: OpenCosts, amounts: Amounts) -> float:
+    known = costs.costs.get(holding.symbol)
+    if known is not None:
+        return known
+    return amounts.cost_today(holding)
+
+
+def _of_the_same_sign(figures: Mapping[str, float], quantities: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures that a yield can be on: known, and positive for what is held, negative for what is short."""
+    return {symbol: figure for symbol, figure in figures.items() if figure * quantities[symbol] > 0}
+
+
+def _by_symbol(
+    amount_of: Mapping[str | None, float], values: Mapping[str, float], costs: Mapping[str, float]
+) -> tuple[SymbolIncome, ...]:
+    rows = (
+        SymbolIncome(symbol, amount, *(_share(amount, symbol, sizes) for sizes in (values, costs)))
+        for symbol, amount in amount_of.items()
+    )
+    return tuple(sorted(rows, key=lambda row: (-row.amount, row.symbol or "")))
+
+
+def _share(amount: float, symbol: str | None, sizes: Mapping[str, float]) -> float | None:
+    return None if symbol is None or symbol not in sizes else amount / sizes[symbol]
+
+
+def _yield(amount_of: Mapping[str | None, float], sizes: Mapping[str, float]) -> float | None:
+    size = sum(sizes.values())
+    return sum(amount_of.get(symbol, 0.0) for symbol in sizes) / size if size > 0 else None
+
+
+def _by_month(payments: Iterable[_Payment], as_of: date) -> tuple[MonthlyIncome, ...]:
+    """Return the twelve months that end with that of ``as_of``."""
+    last = as_of.year * _MONTHS + as_of.month - 1
+    months = {f"{number // _MONTHS}-{number % _MONTHS + 1:02}": 0.0 for number in range(last - _MONTHS + 1, last + 1)}
+    for payment in payments:
+        month = f"{payment.day:%Y-%m}"
+        if month in months:
+            months[month] += payment.amount
+    return tuple(MonthlyIncome(month, amount) for month, amount in months.items())
+
+
+def _year_before(day: date) -> date:
+    """Return the day twelve months before, the last of its month where that is shorter."""
+    return day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))

@@ -1,0 +1,106 @@
+"""The payments of a share that its closes and adjusted closes imply."""
+
+from collections.abc import Sequence
+from datetime import date
+from math import log
+
+import numpy as np
+
+from analysis.models import Dates, Floats, Integers
+from analysis.splits import SMALLEST_ACTION
+
+SMALLEST_PAYMENT = 0.0005
+"""The smallest payment, as a share of the close before; smaller steps of the adjusted closes are none."""
+
+LARGEST_PAYMENT = 1 - 1 / SMALLEST_ACTION
+"""The largest payment, as a share of the close before; more is a split or a distribution."""
+
+MOST_PER_YEAR = 13
+
+_ROUNDING = 1e-12
+_MOST_DECIMALS = 10
+_NEIGHBORS = 5
+"""The days on both sides of a step of adjusted closes whose level must differ by it."""
+
+
+def implied_payments(
+    dates: Dates, close: Floats, adj_close: Floats, split_days: Dates, splits: Sequence[tuple[date, float]]
+) -> tuple[Dates, Floats]:
+    """Return the days and amounts of the payments that prices imply, in the prices' currency and in today's shares.
+
+    On day t it is close(t-1) (1 - adj(t-1)/adj(t) close(t)/close(t-1)), where that is at least 0.05 % of close(t-1) and
+    at most 1 - 1/1.2 of it, adj/close steps by more than twice its rounding and stays there, and no split lies on the
+    day. Of more than 13 in a year, counted back from the last day, the largest parts of the price count.
+
+    Args:
+        dates: ascending, ``(days,)``.
+        close: positive, ``(days,)``, raw or in today's shares.
+        adj_close: positive, adjusted for splits and payments, ``(days,)``.
+        split_days: days on which a split is known or suspected, in any order.
+        splits: the known splits, with the new shares for an old one, of any day.
+    """
+    if len(dates) < 2:  # noqa: PLR2004 - a payment is a step between two days
+        return dates[:0], close[:0]
+    ratio = adj_close / close
+    rounding = ratio * (_rounding_of(close) / close + _rounding_of(adj_close) / adj_close)
+    share = 1 - ratio[:-1] / ratio[1:]
+    known = np.concatenate([split_days, np.array([day for day, _ in splits], dtype="datetime64[D]")])
+    # A split of a day without trading shows on the next one.
+    after_splits = np.isin(np.arange(1, len(dates)), dates.searchsorted(known))
+    within = (share >= SMALLEST_PAYMENT - _ROUNDING) & (share <= LARGEST_PAYMENT + _ROUNDING)
+    steps = ratio[1:] - ratio[:-1] > rounding[1:] + rounding[:-1] + _ROUNDING
+    rows = np.flatnonzero(within & steps & ~after_splits) + 1
+    starts = np.concatenate([[0], np.flatnonzero(after_splits) + 1, [len(dates)]])
+    rows = np.array([row for row in rows.tolist() if _stays(ratio, row, starts)], dtype=np.int64)
+    rows = _most_of_each_year(rows, dates, share)
+    return dates[rows], close[rows - 1] * share[rows - 1] / _later_shares(dates, close, rows, splits)
+
+
+def _rounding_of(prices: Floats) -> float:
+    """Return the largest error of rounding of prices with as many decimals as these have."""
+    for decimals in range(_MOST_DECIMALS):
+        scaled = prices * 10.0**decimals
+        if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-9 + 4 * np.finfo(np.float64).eps * scaled):
+            return float(0.5 * 10.0**-decimals)
+    return 0.0  # so many decimals are no rounding
+
+
+def _stays(ratio: Floats, row: int, starts: Integers) -> bool:
+    """Return whether adj/close is on another level after a step than before, not only on one or two days.
+
+    ``starts`` are the days from which on all are in the same shares, and the end; a comparison stays between two.
+    """
+    part = int(starts.searchsorted(row, "right"))
+    first, end = max(int(starts[part - 1]), row - _NEIGHBORS), min(int(starts[part]), row + _NEIGHBORS)
+    rise = float(np.median(ratio[row:end])) - float(np.median(ratio[first:row]))
+    return bool(rise > (ratio[row] - ratio[row - 1]) / 2)
+
+
+def _most_of_each_year(rows: Integers, dates: Dates, share: Floats) -> Integers:
+    """Return the rows without those beyond 13 in a year, the smallest of it."""
+    months = dates.astype("datetime64[M]")
+    # The day of the month makes a month of the last day's begin on the day after it.
+    days_in = (dates - months).astype(np.int64) > (dates[-1] - months[-1]).astype(np.int64)
+    years = (months[-1] - months).astype(np.int64) - days_in
+    years //= 12
+    kept = np.zeros(len(dates), dtype=np.bool_)
+    for year in set(years[rows].tolist()):
+        own = rows[years[rows] == year]
+        kept[own[np.argsort(-share[own - 1], kind="stable")[:MOST_PER_YEAR]]] = True
+    return np.flatnonzero(kept)
+
+
+def _later_shares(dates: Dates, close: Floats, rows: Integers, splits: Sequence[tuple[date, float]]) -> Floats:
+    """Return how many shares of today one of the close before each row is.
+
+    Where nothing of a split shows in the closes, they are in new shares already.
+    """
+    shares = np.ones(len(rows))
+    for day, ratio in splits:
+        row = int(dates.searchsorted(np.datetime64(day, "D")))
+        if 0 < row < len(dates):
+            fall = log(close[row - 1] / close[row])
+            if abs(fall) < abs(fall - log(ratio)):
+                continue
+        shares[rows < row] *= ratio
+    return shares
