@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,8 +9,8 @@ from analysis.returns.ledger import Market, Transaction
 from tests.analysis.returns.ledgers import TODAY, a_market, accounts, booked, buy, costs, day, entry, sell
 
 
-def paid(on: str, amount: float | None, symbol: str = "X", **members: float) -> Transaction:
-    return replace(entry("dividend", on, symbol, amount=amount), **members)
+def paid(on: str, amount: float | None, symbol: str = "X", **members: Any) -> Transaction:  # noqa: ANN401
+    return entry("dividend", on, symbol, amount=amount, **members)
 
 
 def income(
