@@ -1,6 +1,6 @@
 """The booking of a person's entries on lots: what opens, goes on, and is realized."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from math import isfinite, isnan, nan
@@ -46,6 +46,23 @@ class Book:
             if number in self._washed or (_is_loss(row) and any(day - row.closed <= _WASH_DAYS for day in later)):
                 self.realized[number] = replace(row, wash_sale=True)
         self.lots.level()
+
+    def reconcile(self, account_id: str, today: Mapping[str, float]) -> None:
+        """Open lots without a record for shares of today that no entry explains; tell of lots that are not held.
+
+        The former are shares held under an old symbol, the latter those of a sale that is missing.
+        """
+        for symbol in sorted({*today, *(lot.symbol for lot in self.lots)}):
+            quantity, lots = today.get(symbol, 0.0), self.lots.of(symbol)
+            missing = quantity - sum(lot.quantity for lot in lots)
+            noise = ROUNDING * (abs(quantity) + sum(abs(lot.quantity) for lot in lots))
+            if abs(missing) <= noise:
+                continue
+            if missing * quantity > 0:
+                self._open(account_id, symbol, None, missing, nan)
+            else:
+                text = f"The transactions of {symbol} leave other shares than the holding has: some may be missing."
+                self.issues.append(ReturnsIssue(None, "negative_position", text))
 
     def _flag_bought_before(self, day: date) -> None:
         """Flag the losses of a day beside which shares of a recent purchase are held at its end."""

@@ -10,7 +10,7 @@ from analysis.returns.entries import Person, entries_of
 from analysis.returns.gains import CapitalIncome, Gains, UnrealizedLot, known, term_of, totals_of
 from analysis.returns.ledger import Market, Transaction
 from analysis.returns.open_lots import Lot
-from analysis.returns.quantities import ROUNDING, Opening, opening_of
+from analysis.returns.quantities import ROUNDING, Opening, only_account, opening_of
 
 
 @record
@@ -78,6 +78,7 @@ def _booked(person: Person, method: LotMethod) -> tuple[Book, Opening, Amounts]:
     amounts = Amounts(person, entries)
     book = Book(opening, amounts, method)
     book.book_all(entries)
+    book.reconcile(only_account(person), opening.today)
     return book, opening, amounts
 
 

@@ -113,8 +113,7 @@ def opening_of(person: Person, entries: Sequence[Entry]) -> Opening:
     """Return what was there before the entries: what today's holdings have beyond them.
 
     It lies in the accounts whose sales need it, then in that of the symbol's first entry; of a symbol without entries,
-    in the only account, or in none that is known. Fewer shares than the entries tell are only told of, unless the
-    symbol is short today.
+    in the only account, or in none that is known. Fewer than no shares were there only of a symbol that is short today.
     """
     walk = _Walk()
     for entry in entries:
@@ -122,21 +121,16 @@ def opening_of(person: Person, entries: Sequence[Entry]) -> Opening:
     today, pending = _today(person, walk)
     before = _undone(today, entries, walk)
     quantities: dict[Place, float] = {}
-    issues = list(pending)
     for symbol in sorted(before):
         quantity = before[symbol]
         if abs(quantity) <= ROUNDING * max(walk.moved.get(symbol, 0.0), abs(today.get(symbol, 0.0))):
             continue
-        accounts = list(walk.places.get(symbol, ())) or [_only_account(person)]
-        if quantity < 0:
-            if today.get(symbol, 0.0) < 0:
-                quantities[accounts[0], symbol] = quantity
-            else:
-                text = f"The transactions of {symbol} leave more shares than the holding has: a sale may be missing."
-                issues.append(ReturnsIssue(None, "negative_position", text))
-            continue
-        quantities.update(_distributed(quantity, symbol, accounts, walk.lowest))
-    return Opening(quantities, today, tuple(issues))
+        accounts = list(walk.places.get(symbol, ())) or [only_account(person)]
+        if quantity > 0:
+            quantities.update(_distributed(quantity, symbol, accounts, walk.lowest))
+        elif today.get(symbol, 0.0) < 0:
+            quantities[accounts[0], symbol] = quantity
+    return Opening(quantities, today, tuple(pending))
 
 
 def shares_at(opening: Opening, entries: Sequence[Entry]) -> Iterator[tuple[Entry, float]]:
@@ -212,7 +206,8 @@ def _undone(today: Mapping[str, float], entries: Sequence[Entry], walk: _Walk) -
     return at
 
 
-def _only_account(person: Person) -> str:
+def only_account(person: Person) -> str:
+    """Return the person's account; empty if there is not exactly one."""
     return person.accounts[0].account_id if len(person.accounts) == 1 else ""
 
 

@@ -308,6 +308,15 @@ class TestCorporateActions:
         assert rows(result, "symbol", "opened", "quantity") == [("X", None, 4)]
         assert [(lot.opened, lot.quantity) for lot in result.unrealized] == [(None, 12), (day("2024-03-01"), 3)]
 
+    def test_shares_still_held_under_the_old_symbol_have_no_record(self) -> None:
+        result = gains(
+            buy("2024-01-02", 10, 40.0), entry("symbol_change", "2024-02-01", "X", to_symbol="Y"), holding={"X": 10}
+        )
+        assert [(lot.symbol, lot.opened, lot.quantity) for lot in result.unrealized] == [
+            ("X", None, 10), ("Y", day("2024-01-02"), 10),
+        ]  # fmt: skip
+        assert [issue.kind for issue in result.issues] == ["negative_position"]
+
     def test_a_spin_off_splits_the_cost_by_the_first_closes_and_keeps_the_age(self) -> None:
         market = a_market({"X": 30.0, "Y": {"2024-02-02": 40.0}})  # 0.25 x 40 beside 30: a quarter
         result = gains(
