@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import isfinite
+from typing import Literal
 
 from analysis.models import Account, Holding, Income, MonthlyIncome, SymbolIncome, record
 from analysis.returns.amounts import Amounts
@@ -61,25 +62,34 @@ def income_of(
     else:
         payments += _implied(opening, amounts, market)
 
-    as_of: date = market.prices.as_of.item()
+    values = {symbol: quantity * amounts.share_today(symbol) for symbol, quantity in opening.today.items()}
+    spent = {holding.symbol: _cost(holding, costs, amounts) for holding in holdings}
+    sizes = [_of_the_same_sign(figures, opening.today) for figures in (values, spent)]
+    return _summed(payments, "transactions" if has_dividends else "implied", market.prices.as_of.item(), *sizes), None
+
+
+def _summed(
+    payments: Iterable[_Payment],
+    basis: Literal["transactions", "implied"],
+    as_of: date,
+    values: Mapping[str, float],
+    costs: Mapping[str, float],
+) -> Income:
+    """Return the income of payments; one whose amount is unknown is left out."""
     payments = [payment for payment in payments if payment.day <= as_of and isfinite(payment.amount)]
     trailing = [payment for payment in payments if payment.day > _year_before(as_of)]
     amount_of: dict[str | None, float] = {}
     for payment in trailing:
         amount_of[payment.symbol] = amount_of.get(payment.symbol, 0.0) + payment.amount
-    values = {symbol: quantity * amounts.share_today(symbol) for symbol, quantity in opening.today.items()}
-    values = _of_the_same_sign(values, opening.today)
-    spent = _of_the_same_sign({holding.symbol: _cost(holding, costs, amounts) for holding in holdings}, opening.today)
-    income = Income(
-        basis="transactions" if has_dividends else "implied",
+    return Income(
+        basis=basis,
         trailing_12m=sum(amount_of.values()),
         by_month=_by_month(payments, as_of),
-        by_symbol=_by_symbol(amount_of, values, spent),
+        by_symbol=_by_symbol(amount_of, values, costs),
         yield_on_value=_yield(amount_of, values),
-        yield_on_cost=_yield(amount_of, spent),
+        yield_on_cost=_yield(amount_of, costs),
         next_12m=sum(payment.again for payment in trailing),
     )
-    return income, None
 
 
 def _booked(entries: Sequence[Entry], opening: Opening, amounts: Amounts, market: Market) -> Iterator[_Payment]:
