@@ -112,9 +112,7 @@ _PRICE_COVERAGE = Rule(
     _OUT_OF_RANGE,
     with_estimates=True,
 )
-_DRAWDOWN = Rule(
-    "drawdown", "the current drawdown", -0.15, -0.30, "a day lost more than everything", in_backtest=True
-)
+_DRAWDOWN = Rule("drawdown", "the current drawdown", -0.15, -0.30, "a day lost more than everything", in_backtest=True)
 RULES = (
     LARGEST_POSITION,
     Rule(

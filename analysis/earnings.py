@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 
+import numpy as np
+
 from analysis.currencies import BaseCurrency
-from analysis.models import Holding, Income, Portfolio, Returns, record
+from analysis.models import Booleans, Holding, Income, Portfolio, Returns, record
+from analysis.returns.entries import Person
 from analysis.returns.income import income_of
-from analysis.returns.ledger import Ledgers, Market
+from analysis.returns.ledger import TYPES, Ledgers, Market, TransactionType
 from analysis.returns.lots import OpenCosts, open_cost
 from analysis.returns.measuring import measure_returns
 from analysis.returns.stock_splits import pending_splits
 
 _NO_COSTS = OpenCosts({}, ())
+_YEAR = np.timedelta64(366, "D")
 
 
 @record
@@ -36,17 +40,21 @@ def earn(
 
     ``today`` is a day in UTC.
     """
+    has_dividends = _with(ledgers, "dividend", len(portfolios))
     pending = pending_splits(portfolios, ledgers, market)
     owned = [_split(portfolio, number, pending) for number, portfolio in enumerate(portfolios)]
     found = measure_returns(
         owned, [base.code] * len(owned), [own.accounts for own in owned], ledgers, market, today, pending
     )
+    of_the_year = ledgers.transactions.at(ledgers.transactions.date > market.prices.as_of - _YEAR)
     earned = []
     for number, (portfolio, own) in enumerate(zip(owned, found, strict=True)):
-        transactions = list(ledgers.transactions.of(number))
-        known = (transactions, portfolio.holdings, portfolio.accounts, market, base.code)
-        costs = open_cost(*known, portfolio.lot_method, today) if transactions else _NO_COSTS
-        income, no_income = income_of(*known, today, costs)
+        known = (portfolio.holdings, portfolio.accounts, market, base.code, today)
+        costs = _NO_COSTS
+        if _needs_lots(portfolio, ledgers, number, base):
+            costs = open_cost(Person(list(ledgers.transactions.of(number)), *known), portfolio.lot_method)
+        recent = Person(list(of_the_year.of(number)), *known)
+        income, no_income = income_of(recent, costs, has_dividends=bool(has_dividends[number]))
         reasons = {"returns": own.reason, "income": no_income}
         earned.append(
             Earned(
@@ -79,11 +87,24 @@ def _split(portfolio: Portfolio, number: int, pending: Mapping[tuple[int, str], 
     return replace(portfolio, holdings=tuple(holdings))
 
 
+def _with(ledgers: Ledgers, type_: TransactionType, size: int) -> Booleans:
+    """Return which of the portfolios have a transaction of a type."""
+    transactions = ledgers.transactions
+    return np.bincount(transactions.owner[transactions.type == TYPES.index(type_)], minlength=size) > 0
+
+
+def _needs_lots(portfolio: Portfolio, ledgers: Ledgers, number: int, base: BaseCurrency) -> bool:
+    """Return whether lots say more than the holdings: of costs at old rates, or of capital that came back as income."""
+    start, end = ledgers.transactions.owner.searchsorted([number, number + 1]).tolist()
+    if start == end:
+        return False
+    returned = TYPES.index("return_of_capital") in ledgers.transactions.type[start:end]
+    return returned or any(base.of(held.symbol) != base.code for held in portfolio.holdings)
+
+
 def _foreign(costs: Mapping[str, float | None], base: BaseCurrency) -> dict[str, float]:
     """Return the known costs of what is quoted in other currencies: only there do the rates of old days count."""
-    return {
-        symbol: cost for symbol, cost in costs.items() if cost is not None and base.of(symbol) != base.code
-    }
+    return {symbol: cost for symbol, cost in costs.items() if cost is not None and base.of(symbol) != base.code}
 
 
 def _notes(portfolio: Portfolio, number: int, pending: Mapping[tuple[int, str], float]) -> list[str]:

@@ -127,7 +127,7 @@ def judged_values(
     )
     return [
         Judged(
-            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk, drawdown) | foreign_share,
+            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk, drawdown) | foreign,
             reason=verdict.reason,
             complete=of_everything,
             sized=of_known_size,
@@ -135,7 +135,7 @@ def judged_values(
             observations=performance.observations if performance else None,
             own_drawdown=drawdown is not None,
         )
-        for values, risk, verdict, of_everything, of_known_size, with_funds, performance, foreign_share, drawdown in rows
+        for values, risk, verdict, of_everything, of_known_size, with_funds, performance, foreign, drawdown in rows
     ]
 
 

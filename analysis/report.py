@@ -73,22 +73,20 @@ def analyze_portfolios(
         figures.risk,
         _diversifications(totals, figures, judgment),
         _stresses(totals, figures, judgment),
+        earned,
         strict=True,
     )
     measured = [_Figures(*row) for row in columns]
     limits = [limits_of(portfolio.thresholds) for portfolio in portfolios]
     explainer = Explainer(table, adviser.research)
     notes = [
-        (*portfolio.notes, *person.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
-        for portfolio, person, (_, doubts), verdict, own in zip(
-            portfolios, earned, limits, judgment.verdicts, measured, strict=True
-        )
+        (*portfolio.notes, *own.earned.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
+        for portfolio, (_, doubts), verdict, own in zip(portfolios, limits, judgment.verdicts, measured, strict=True)
     ]
     foreign = foreign_shares(portfolios, currency_exposures, table.base)
     drawdowns = [person.returns.current_drawdown if person.returns else None for person in earned]
     rows = zip(
         portfolios,
-        earned,
         judgment.verdicts,
         [own for own, _ in limits],
         judged_values(positions, totals, exposure, figures, judgment, foreign, drawdowns),
@@ -101,8 +99,8 @@ def analyze_portfolios(
     return [
         writer.skipped(portfolio, verdict, quality)
         if verdict.skipped
-        else writer.analyzed(portfolio, person, verdict, own_limits, judged, own, quality, total_value)
-        for portfolio, person, verdict, own_limits, judged, total_value, own, quality in rows
+        else writer.analyzed(portfolio, verdict, own_limits, judged, own, quality, total_value)
+        for portfolio, verdict, own_limits, judged, total_value, own, quality in rows
     ]
 
 
@@ -117,6 +115,7 @@ class _Figures:
     risk: Risk | None
     diversification: Diversification | None
     stress: tuple[Stress, ...] | None
+    earned: Earned
 
     def notes(self, explainer: Explainer) -> tuple[str, ...]:
         """Return the notes about them."""
@@ -149,7 +148,6 @@ class _Writer:
     def analyzed(
         self,
         portfolio: Portfolio,
-        earned: Earned,
         verdict: Verdict,
         limits: Mapping[str, Limits],
         judged: Judged,
@@ -175,13 +173,13 @@ class _Writer:
             self._table.base.code,
             "analyzed",
             verdict.reason,
-            _absent(verdict, measured) | earned.reasons,
+            _absent(verdict, measured) | figures.earned.reasons,
             figures.valuation,
             figures.holdings,
             figures.currency_exposure,
             *measured,
-            earned.returns,
-            earned.income,
+            figures.earned.returns,
+            figures.earned.income,
             check_portfolio(judged, limits),
             decisions,
             plan,

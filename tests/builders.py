@@ -49,8 +49,8 @@ class PortfolioBuilder:
         """Add an account in a currency; as when documents are read, the portfolio has the plain sums."""
         own, power = self.portfolio, cash if buying_power is None else buying_power
         accounts = (*own.accounts, Account(currency, cash, power, currency))
-        sums = {"cash": own.cash + cash, "buying_power": own.buying_power + power}
-        return PortfolioBuilder(replace(own, accounts=accounts, **sums))
+        cash, power = own.cash + cash, own.buying_power + power
+        return PortfolioBuilder(replace(own, accounts=accounts, cash=cash, buying_power=power))
 
     def in_currency(self, code: str) -> "PortfolioBuilder":
         """Name the base currency."""

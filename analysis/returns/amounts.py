@@ -40,10 +40,10 @@ class Amounts:
 
         A day without trading counts as the next one.
         """
-        day = self._counted(own.date)
+        currency, rate = self.currency(own, account_id), 1.0
         if own.fx_rate is not None:
-            return own.fx_rate * self.rate(self._accounts.get(account_id, self._base), day)
-        return self.rate(self.currency(own, account_id), day)
+            currency, rate = self._accounts.get(account_id, self._base), own.fx_rate
+        return rate if currency == self._base else rate * self.rate(currency, self._counted(own.date))
 
     def paid(self, own: Transaction, account_id: str) -> float:
         """Return the cost of a purchase with fee and tax."""

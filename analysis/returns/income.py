@@ -6,7 +6,7 @@ from datetime import date
 from math import isfinite
 from typing import Literal
 
-from analysis.models import Account, Holding, Income, MonthlyIncome, SymbolIncome, record
+from analysis.models import Holding, Income, MonthlyIncome, SymbolIncome, record
 from analysis.returns.amounts import Amounts
 from analysis.returns.entries import Entry, Person, entries_of
 from analysis.returns.gains import CapitalIncome
@@ -33,27 +33,18 @@ class _Payment:
     again: float = 0.0
 
 
-def income_of(
-    transactions: Sequence[Transaction],
-    holdings: Sequence[Holding],
-    accounts: Sequence[Account],
-    market: Market,
-    base: str,
-    today: date,
-    costs: OpenCosts,
-) -> tuple[Income | None, str | None]:
+def income_of(person: Person, costs: OpenCosts, *, has_dividends: bool) -> tuple[Income | None, str | None]:
     """Return the income of the last twelve months up to the last day of the prices, or ``None`` and the reason.
 
-    Without any dividend in the ledger it is what the prices imply for today's holdings, with the ledger's interest on
-    cash. The transactions are those of one person in the order in which they are booked. ``costs`` are those of the
-    lots; a holding that has none there costs quantity x avg_price x multiplier at the last day's rate. The yields of
-    everything are those of the holdings whose value, or cost, is known.
+    The transactions of the person are those since then, at least; ``has_dividends`` says whether the whole ledger has a
+    dividend. Without any, the income is what the prices imply for today's holdings, with the ledger's interest on cash.
+    ``costs`` are those of the lots; a holding that has none there costs quantity x avg_price x multiplier at the last
+    day's rate. The yields of everything are those of the holdings whose value, or cost, is known.
     """
-    person = Person(transactions, holdings, accounts, market, base, today)
+    market, holdings = person.market, person.holdings
     entries = entries_of(person)
     opening = opening_of(person, entries)
     amounts = Amounts(person, entries)
-    has_dividends = any(entry.transaction.type == "dividend" for entry in entries)
     payments = list(_interest_on_cash(entries, amounts))
     if has_dividends:
         payments += [*_booked(entries, opening, amounts, market), *_of_capital(costs.capital_income)]

@@ -1,14 +1,13 @@
 """Lots per account and symbol: what a person realized by selling them, and what those held today cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
-from analysis.models import Account, Holding, LotMethod, record
+from analysis.models import LotMethod, record
 from analysis.returns.amounts import Amounts
 from analysis.returns.booking import Book
 from analysis.returns.entries import Person, entries_of
 from analysis.returns.gains import CapitalIncome, Gains, UnrealizedLot, known, term_of, totals_of
-from analysis.returns.ledger import Market, Transaction
 from analysis.returns.open_lots import Lot
 from analysis.returns.quantities import ROUNDING, Opening, only_account, opening_of
 
@@ -25,46 +24,27 @@ class OpenCosts:
     capital_income: tuple[CapitalIncome, ...]
 
 
-def gains_of(
-    transactions: Sequence[Transaction],
-    holdings: Sequence[Holding],
-    accounts: Sequence[Account],
-    market: Market,
-    base: str,
-    method: LotMethod,
-    today: date,
-) -> Gains:
+def gains_of(person: Person, method: LotMethod) -> Gains:
     """Return all gains that a person realized up to ``today``, and the lots held then, in the base currency.
 
-    The transactions are those of one person in the order in which they are booked; the holdings and accounts those of
-    today. Cost and proceeds are at their own day's rate, values at the last close and its day's rate.
+    Cost and proceeds are at their own day's rate, values at the last close and its day's rate.
     """
-    person = Person(transactions, holdings, accounts, market, base, today)
     book, opening, amounts = _booked(person, method)
     realized = tuple(book.realized)
     return Gains(
         realized=realized,
         totals=totals_of(realized),
-        unrealized=tuple(_unrealized(lot, amounts, today) for lot in book.lots),
+        unrealized=tuple(_unrealized(lot, amounts, person.today) for lot in book.lots),
         capital_income=tuple(book.capital_income),
         issues=(*opening.issues, *book.issues),
     )
 
 
-def open_cost(
-    transactions: Sequence[Transaction],
-    holdings: Sequence[Holding],
-    accounts: Sequence[Account],
-    market: Market,
-    base: str,
-    method: LotMethod,
-    today: date,
-) -> OpenCosts:
+def open_cost(person: Person, method: LotMethod) -> OpenCosts:
     """Return what today's positions cost by their lots, of every holding."""
-    person = Person(transactions, holdings, accounts, market, base, today)
     book, opening, _ = _booked(person, method)
     costs: dict[str, float | None] = {}
-    for holding in holdings:
+    for holding in person.holdings:
         lots = book.lots.of(holding.symbol)
         quantity = opening.today[holding.symbol]
         complete = abs(sum(lot.quantity for lot in lots) - quantity) <= ROUNDING * abs(quantity)

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.currencies import Rates
 from analysis.models import Account, Dates, Holding, LotMethod
+from analysis.returns.entries import Person
 from analysis.returns.gains import Gains
 from analysis.returns.ledger import TURNS, TYPES, LedgerPrices, Market, Transaction, TransactionType
 from analysis.returns.lots import OpenCosts, gains_of, open_cost
@@ -115,15 +116,15 @@ def gains(
     base: str = "USD",
     today: date = TODAY,
 ) -> Gains:
-    return gains_of(
+    person = Person(
         booked(transactions),
         held(**(holding or {})),
         accounts() if own_accounts is None else own_accounts,
         market or a_market(),
         base,
-        method,
         today,
     )
+    return gains_of(person, method)
 
 
 def costs(
@@ -134,12 +135,12 @@ def costs(
     own_accounts: Sequence[Account] | None = None,
     base: str = "USD",
 ) -> OpenCosts:
-    return open_cost(
+    person = Person(
         booked(transactions),
         held(**(holding or {})),
         accounts() if own_accounts is None else own_accounts,
         market or a_market(),
         base,
-        method,
         TODAY,
     )
+    return open_cost(person, method)

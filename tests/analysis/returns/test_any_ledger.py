@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Holding, LotMethod
+from analysis.returns.entries import Person
 from analysis.returns.income import income_of
 from analysis.returns.ledger import TYPES, Transaction
 from analysis.returns.lots import gains_of, open_cost
@@ -63,9 +64,11 @@ def test_figures_are_finite_and_lots_are_the_holdings_or_it_is_told(
     transactions: list[Transaction], holdings: list[Holding], names: list[str], method: LotMethod
 ) -> None:
     own_accounts = accounts(*names) if names else []
-    gains = gains_of(transactions, holdings, own_accounts, MARKET, "USD", method, TODAY)
-    costs = open_cost(transactions, holdings, own_accounts, MARKET, "USD", method, TODAY)
-    income, _ = income_of(transactions, holdings, own_accounts, MARKET, "USD", TODAY, costs)
+    person = Person(transactions, holdings, own_accounts, MARKET, "USD", TODAY)
+    gains = gains_of(person, method)
+    costs = open_cost(person, method)
+    paid = any(own.type == "dividend" for own in transactions)
+    income, _ = income_of(person, costs, has_dividends=paid)
     assert all(isfinite(number) for number in numbers([asdict(gains), asdict(costs), income and asdict(income)]))
     if {issue.kind for issue in gains.issues} & {"negative_position", "corporate_action_pending"}:
         return

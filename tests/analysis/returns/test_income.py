@@ -1,9 +1,11 @@
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from analysis.models import Account, Holding, Income
+from analysis.returns.entries import Person
 from analysis.returns.income import income_of
 from analysis.returns.ledger import Market, Transaction
 from tests.analysis.returns.ledgers import TODAY, a_market, accounts, booked, buy, costs, day, entry, sell
@@ -25,7 +27,14 @@ def income(
     own_accounts = own_accounts or accounts()
     holdings = [Holding(symbol, quantity, avg_price) for symbol, quantity in (holding or {}).items()]
     open_costs = costs(*transactions, holding=holding, market=market, own_accounts=own_accounts, base=base)
-    return income_of(booked(transactions), holdings, own_accounts, market, base, TODAY, open_costs)
+    paid = any(own.type == "dividend" for own in transactions)
+    known = (holdings, own_accounts, market, base, TODAY)
+    whole = income_of(Person(booked(transactions), *known), open_costs, has_dividends=paid)
+    # Nothing before the last twelve months matters but whether there ever was a dividend.
+    recent = [own for own in transactions if own.date > TODAY - timedelta(days=370)]
+    if not any(own.type in {"split", "stock_dividend", "symbol_change", "merger", "spin_off"} for own in transactions):
+        assert income_of(Person(booked(recent), *known), open_costs, has_dividends=paid) == whole
+    return whole
 
 
 def known(result: tuple[Income | None, str | None]) -> Income:
