@@ -17,6 +17,7 @@ from analysis.price_table import (
     own_risk,
     reported,
 )
+from analysis.returns.payments import Payments
 from analysis.stress import EPISODE_DAYS
 
 
@@ -60,6 +61,7 @@ def in_base_currency(table: PriceTable, code: str, currencies: Currencies) -> Pr
         day_before=table.day_before[kept],
         volatility=volatility,
         episode_returns=np.where(included, _compounded(table.episode_returns[:, kept], end / start - 1), np.nan),
+        payments=_paid(table.payments.of(kept), rates),
         figures=dict(zip(priced, in_base, strict=True)),
         reported=reported(in_base),
     )
@@ -103,11 +105,11 @@ class _Rates:
         rates: Floats = np.array(every, dtype=np.float64).reshape(len(every), len(days))[self._number].T
         return rates
 
-    def each_on(self, days: Dates) -> Floats:
-        """Return the rate of each symbol's currency on a day of its own, ``(symbols,)``."""
-        rates = np.full(len(days), np.nan)
+    def of_columns(self, columns: Integers, days: Dates) -> Floats:
+        """Return the rates of the currencies of some symbols, each on a day of its own, ``(columns,)``."""
+        rates, numbers = np.full(len(days), np.nan), self._number[columns]
         for place, currency in enumerate(self._distinct):
-            own = self._number == place
+            own = numbers == place
             rates[own] = self._rates.between(currency, self._code, days[own])
         return rates
 
@@ -116,6 +118,13 @@ class _Rates:
         rates = self._rates.between(currency, self._code, days)
         moves: Floats = rates[1:] / rates[:-1] - 1
         return moves
+
+
+def _paid(payments: Payments, rates: _Rates) -> Payments:
+    """Return the payments at the rates of their days, without those of days without one."""
+    amount = payments.amount * rates.of_columns(payments.column, payments.day)
+    known = ~np.isnan(amount)
+    return Payments(payments.column[known], payments.day[known], amount[known], payments.without)
 
 
 def _compounded(local: Floats, moves: Floats) -> Floats:
@@ -134,7 +143,7 @@ def _days_without(rates: Floats) -> Integers:
 def _day_returns(local: Floats, day_before: Dates, rates: _Rates, now: Floats) -> Floats:
     """Return 1 - value before / value now, each at its day's rate; a price that is not new has no change."""
     dated = ~np.isnat(day_before)
-    before = rates.each_on(np.where(dated, day_before, np.datetime64(0, "D")))
+    before = rates.of_columns(np.arange(len(now)), np.where(dated, day_before, np.datetime64(0, "D")))
     return np.where(dated, 1 - (1 - local) * before / now, local)
 
 

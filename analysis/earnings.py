@@ -8,12 +8,15 @@ import numpy as np
 
 from analysis.currencies import BaseCurrency
 from analysis.models import Booleans, Holding, Income, Portfolio, Returns, record
+from analysis.price_table import PriceTable
 from analysis.returns.entries import Person
+from analysis.returns.implied import implied_incomes
 from analysis.returns.income import income_of
 from analysis.returns.ledger import TYPES, Ledgers, Market, TransactionType
 from analysis.returns.lots import OpenCosts, open_cost
 from analysis.returns.measuring import measure_returns
 from analysis.returns.stock_splits import pending_splits
+from analysis.valuation import Positions
 
 _NO_COSTS = OpenCosts({}, ())
 _YEAR = np.timedelta64(366, "D")
@@ -31,6 +34,22 @@ class Earned:
     costs: Mapping[str, float] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+WITHOUT_LEDGER = Earned(reasons={"returns": "no_transactions"})
+"""What a person without transactions earned."""
+
+
+def with_implied_incomes(earned: Sequence[Earned], positions: Positions, table: PriceTable) -> list[Earned]:
+    """Return what was earned, with the income that prices imply for the persons without a ledger."""
+    wanted = np.array([own is WITHOUT_LEDGER for own in earned], dtype=np.bool_)
+    incomes = implied_incomes(table.payments, table.as_of, positions, table.quoted_close, wanted)
+    return [
+        own
+        if not implied
+        else Earned(income=income, reasons=own.reasons if reason is None else own.reasons | {"income": reason})
+        for own, implied, (income, reason) in zip(earned, wanted.tolist(), incomes, strict=True)
+    ]
 
 
 def earn(

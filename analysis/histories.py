@@ -87,6 +87,13 @@ class PriceHistory:
         """Return the rows that count."""
         return self.rows.bars
 
+    def actions(self, first: int) -> "tuple[Dates, Dates]":
+        """Return the days of splits, told or suspected, and those of distributions, from row ``first`` on."""
+        told = dict(told_splits(self.bars, first))
+        splits = [*(row for row, split in told.items() if split is not None), *self.suspected]
+        distributions = [row for row, split in told.items() if split is None]
+        return self.bars.dates[splits], self.bars.dates[distributions]
+
     def last_row_before(self, day: int, calendar: Calendar) -> int:
         """Return the last row whose price counts before ``day`` of the calendar; -1 if there is none."""
         if day > 0:

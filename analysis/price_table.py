@@ -14,6 +14,7 @@ from analysis.histories import Calendar, PriceHistories, PriceHistory
 from analysis.models import Booleans, Dates, Floats, Integers, Objects
 from analysis.price_issues import history_issues, return_issues, row_issues, run_issues, symbol_issue
 from analysis.prices import as_date
+from analysis.returns.payments import ROWS_OF_A_YEAR, Payments, joined_payments, recent_payments
 from analysis.stress import episode_returns
 from records import PriceIssue, SymbolIssue
 
@@ -74,6 +75,7 @@ class PreparedPrices:
     volatility: Floats
     episode_returns: Floats
     later_splits: Mapping[str, float]
+    payments: Payments
     figures: tuple[SymbolFigures, ...]
     issues: tuple[SymbolIssue, ...]
     run_issues: tuple[SymbolIssue, ...]
@@ -105,6 +107,7 @@ class PriceTable:
         episode_returns: from adjusted closes over each of :data:`analysis.stress.EPISODES`, NaN if the symbol is not
             included or its usable history does not reach back that far, ``(episodes, symbols)``.
         later_splits: what ``close`` is divided by, for symbols that were split after their last price.
+        payments: those of a share that the prices imply.
         reported: the symbol figures in reports, from price and date to beta except the history, as Python objects for
             lookups of many holdings at once; ``(members, symbols + 1)``, with ``None`` at the end, for a symbol
             without a column.
@@ -128,6 +131,7 @@ class PriceTable:
     volatility: Floats
     episode_returns: Floats
     later_splits: Mapping[str, float]
+    payments: Payments
     figures: Mapping[str, SymbolFigures]
     reported: Objects
     issues: Mapping[str, tuple[SymbolIssue, ...]]
@@ -179,6 +183,13 @@ def prepare_prices(
         later_splits={
             symbol: float(own.later_splits) for symbol, own in histories.usable.items() if own.later_splits != 1
         },
+        payments=recent_payments(
+            [
+                (own.bars, own.actions(len(own.bars.dates) - ROWS_OF_A_YEAR)[0], float(own.later_splits))
+                for own in usable
+            ],
+            histories.as_of,
+        ),
         figures=_figures(usable, close, prices, first_day, volatility, beta),
         issues=issues,
         run_issues=tuple(run_issues(histories, benchmark_symbol, len(dates), asked_on, source_issues)),
@@ -214,6 +225,7 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         volatility=np.concatenate([part.volatility for part in parts]),
         episode_returns=np.concatenate([part.episode_returns for part in parts], axis=1),
         later_splits={symbol: factor for part in parts for symbol, factor in part.later_splits.items()},
+        payments=joined_payments([part.payments for part in parts]),
         figures=dict(zip(symbols, figures, strict=True)),
         reported=reported(figures),
         issues=issues,

@@ -45,6 +45,13 @@ class Bars:
         """Return the split that the source tells for the day of a row, new shares for an old one, if it tells one."""
         return None if self.split is None else told_split_of(float(self.split[row]))
 
+    def told_splits(self) -> list[tuple[int, Fraction]]:
+        """Return the rows for which the source tells a split, with it."""
+        if self.split is None:
+            return []
+        rows = np.flatnonzero(~np.isnan(self.split) & (self.split != 1)).tolist()
+        return [(row, split) for row in rows if (split := self.told_split(row)) is not None]
+
     def between(self, start: date, end: date) -> "Bars":
         """Return the bars from ``start`` to ``end``, both included."""
         return self.at(slice(int(self.dates.searchsorted(np.datetime64(start, "D"))), days_until(self, end)))

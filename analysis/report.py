@@ -9,7 +9,7 @@ from analysis.base_currency import with_cash_in
 from analysis.checks import Judged, Limits, check_portfolio, limits_of
 from analysis.currency_exposure import expose_currencies, foreign_shares
 from analysis.decisions import Adviser, Situation
-from analysis.earnings import Earned
+from analysis.earnings import WITHOUT_LEDGER, Earned, with_implied_incomes
 from analysis.exposure import expose
 from analysis.judging import Judgment, Verdict, judge, judged_values
 from analysis.measures import optional, optional_rows
@@ -37,7 +37,6 @@ from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
 
-_UNKNOWN = Earned()
 _MEASURED = ("performance", "risk", "diversification", "stress")
 
 
@@ -58,9 +57,10 @@ def analyze_portfolios(
     really earned, by default nothing that is known. An error in one portfolio changes nothing in the report of another.
     """
     portfolios = [with_cash_in(portfolio, table.base, table.as_of) for portfolio in portfolios]
-    earned = earned or [_UNKNOWN] * len(portfolios)
+    earned = earned or [WITHOUT_LEDGER] * len(portfolios)
     funds = diversified_funds(portfolios, table, instruments)
     positions, totals = value_positions(portfolios, table, instruments, funds, [own.costs for own in earned])
+    earned = with_implied_incomes(earned, positions, table)
     exposure = expose(positions, totals, table)
     judgment = judge(positions, totals, exposure, newest=table.newest)
     currency_exposures = expose_currencies(portfolios, positions, table.base)

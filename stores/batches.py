@@ -17,6 +17,7 @@ from pymongo import ASCENDING, IndexModel, InsertOne
 
 from analysis.models import Floats, Instrument, Research
 from analysis.price_table import PreparedPrices, SymbolFigures
+from analysis.returns.payments import Payments
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes
@@ -237,6 +238,12 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
         "day_before": prices.day_before.astype(np.int64).tobytes(),
         "included": prices.included.tobytes(),
         **{name: getattr(prices, name).astype(_NUMBERS).tobytes() for name in _NUMBER_ARRAYS},
+        "payments": {
+            "column": prices.payments.column.astype(np.int64).tobytes(),
+            "day": prices.payments.day.astype(_DAYS).tobytes(),
+            "amount": prices.payments.amount.astype(_NUMBERS).tobytes(),
+            "without": prices.payments.without.tobytes(),
+        },
         "figures": msgspec.msgpack.encode(prices.figures),
         "later_splits": msgspec.msgpack.encode(prices.later_splits),
         "issues": msgspec.to_builtins(prices.issues),
@@ -260,9 +267,19 @@ def _prepared_from_document(document: Document) -> PreparedPrices:
         first_day=np.frombuffer(document["first_day"], _DAYS).astype(np.int64),
         day_before=np.frombuffer(document["day_before"], np.int64).astype("datetime64[D]"),
         included=np.frombuffer(document["included"], np.bool_),
+        payments=_payments_from_document(document["payments"]),
         figures=_FIGURES.decode(document["figures"]),
         later_splits=msgspec.msgpack.decode(document["later_splits"], type=dict[str, float]),
         issues=msgspec.convert(document["issues"], tuple[SymbolIssue, ...]),
         run_issues=msgspec.convert(document["run_issues"], tuple[SymbolIssue, ...]),
         **arrays,
+    )
+
+
+def _payments_from_document(document: Document) -> Payments:
+    return Payments(
+        column=np.frombuffer(document["column"], np.int64),
+        day=np.frombuffer(document["day"], _DAYS).astype("datetime64[D]"),
+        amount=np.frombuffer(document["amount"], _NUMBERS).astype(np.float64),
+        without=np.frombuffer(document["without"], np.bool_),
     )

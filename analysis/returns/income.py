@@ -1,6 +1,5 @@
 """The income of a person: what was paid in the last twelve months, by the ledger or by what prices imply."""
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import isfinite
@@ -12,7 +11,7 @@ from analysis.returns.entries import Entry, Person, entries_of
 from analysis.returns.gains import CapitalIncome
 from analysis.returns.ledger import Market, Transaction
 from analysis.returns.lots import OpenCosts
-from analysis.returns.payments import LARGEST_PAYMENT
+from analysis.returns.payments import LARGEST_PAYMENT, months_before
 from analysis.returns.quantities import Opening, names_today, opening_of, shares_at
 
 _MONTHS = 12
@@ -68,7 +67,7 @@ def _summed(
 ) -> Income:
     """Return the income of payments; one whose amount is unknown is left out."""
     payments = [payment for payment in payments if payment.day <= as_of and isfinite(payment.amount)]
-    trailing = [payment for payment in payments if payment.day > _year_before(as_of)]
+    trailing = [payment for payment in payments if payment.day > months_before(as_of, _MONTHS)]
     amount_of: dict[str | None, float] = {}
     for payment in trailing:
         amount_of[payment.symbol] = amount_of.get(payment.symbol, 0.0) + payment.amount
@@ -171,8 +170,3 @@ def _by_month(payments: Iterable[_Payment], as_of: date) -> tuple[MonthlyIncome,
         if month in months:
             months[month] += payment.amount
     return tuple(MonthlyIncome(month, amount) for month, amount in months.items())
-
-
-def _year_before(day: date) -> date:
-    """Return the day twelve months before, the last of its month where that is shorter."""
-    return day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))

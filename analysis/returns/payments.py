@@ -1,12 +1,15 @@
 """The payments of a share that its closes and adjusted closes imply."""
 
+from calendar import monthrange
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import log
 
 import numpy as np
 
-from analysis.models import Dates, Floats, Integers
+from analysis.models import Booleans, Dates, Floats, Integers
+from analysis.prices import Bars, as_date
 from analysis.splits import SMALLEST_ACTION
 
 SMALLEST_PAYMENT = 0.0005
@@ -17,10 +20,74 @@ LARGEST_PAYMENT = 1 - 1 / SMALLEST_ACTION
 
 MOST_PER_YEAR = 13
 
+_MONTHS = 12
+ROWS_OF_A_YEAR = 370
+"""Rows that are sure to contain the last twelve months, with the days before them."""
 _ROUNDING = 1e-12
 _MOST_DECIMALS = 10
 _NEIGHBORS = 5
 """The days on both sides of a step of adjusted closes whose level must differ by it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Payments:
+    """The payments of a share of each symbol that prices imply, in the last twelve months up to ``as_of``.
+
+    Attributes:
+        column: of the symbol, ``(payments,)``.
+        day, amount: when and how much, in the currency of the table.
+        without: whether all adjusted closes of a symbol are its closes, so that nothing is known, ``(symbols,)``.
+    """
+
+    column: Integers
+    day: Dates
+    amount: Floats
+    without: Booleans
+
+    def of(self, columns: Integers) -> "Payments":
+        """Return the payments of some of the symbols, which are numbered in this order."""
+        place = np.full(len(self.without), -1)
+        place[columns] = np.arange(len(columns))
+        kept = place[self.column] >= 0
+        return Payments(place[self.column[kept]], self.day[kept], self.amount[kept], self.without[columns])
+
+
+def recent_payments(symbols: Sequence[tuple[Bars, Dates, float]], as_of: date) -> Payments:
+    """Return the payments of the last twelve months of symbols.
+
+    They are given as their bars up to ``as_of``, the days of splits, and the new shares of later splits for an old one.
+    """
+    first = np.datetime64(months_before(as_of, _MONTHS), "D")
+    found: list[tuple[Dates, Floats]] = []
+    for bars, split_days, later in symbols:
+        some = bars.at(slice(-ROWS_OF_A_YEAR, None))
+        told = [(as_date(bars.dates[row]), float(split)) for row, split in bars.told_splits()]
+        days, amounts = implied_payments(some.dates, some.close, some.adj_close, split_days, told)
+        found.append((days[days > first], amounts[days > first] / later))
+    return Payments(
+        column=np.repeat(np.arange(len(found)), [len(days) for days, _ in found]),
+        day=np.concatenate([np.empty(0, "datetime64[D]"), *(days for days, _ in found)]),
+        amount=np.concatenate([np.empty(0), *(amounts for _, amounts in found)]),
+        without=np.array([np.array_equal(bars.close, bars.adj_close) for bars, *_ in symbols], dtype=np.bool_),
+    )
+
+
+def joined_payments(parts: Sequence[Payments]) -> Payments:
+    """Return the payments of all symbols, which are numbered part by part."""
+    starts = np.cumsum([0, *(len(part.without) for part in parts)])
+    return Payments(
+        column=np.concatenate([part.column + start for part, start in zip(parts, starts[:-1], strict=True)]),
+        day=np.concatenate([part.day for part in parts]),
+        amount=np.concatenate([part.amount for part in parts]),
+        without=np.concatenate([part.without for part in parts]),
+    )
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the day so many months before, the last of its month where that is shorter."""
+    number = day.year * _MONTHS + day.month - 1 - months
+    year, month = divmod(number, _MONTHS)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def implied_payments(

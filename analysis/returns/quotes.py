@@ -5,14 +5,11 @@ from datetime import date
 
 import numpy as np
 
-from analysis.histories import MAX_GAP, PriceHistories, PriceHistory, told_splits
+from analysis.histories import MAX_GAP, PriceHistories, PriceHistory
 from analysis.models import Dates, Floats
 from analysis.prices import Bars, as_date, clean
 from analysis.returns.ledger import LedgerPrices
-from analysis.returns.payments import implied_payments
-
-_ROWS_OF_A_YEAR = 370
-"""Rows that are sure to contain the last twelve months, with the day before them."""
+from analysis.returns.payments import ROWS_OF_A_YEAR, implied_payments
 
 
 def ledger_prices(histories: PriceHistories, bars: Mapping[str, Bars]) -> LedgerPrices:
@@ -26,15 +23,12 @@ def ledger_prices(histories: PriceHistories, bars: Mapping[str, Bars]) -> Ledger
     for row, (symbol, own) in enumerate(histories.usable.items()):
         close[row] = _carried(own, histories)
         splits[symbol] = _splits(bars[symbol])
-        actions = dict(told_splits(own.bars, len(own.bars.dates) - _ROWS_OF_A_YEAR))
-        days = {row: as_date(own.bars.dates[row]) for row in actions}
-        distributions[symbol] = frozenset(days[row] for row, split in actions.items() if split is None)
+        split_days, special = own.actions(len(own.bars.dates) - ROWS_OF_A_YEAR)
+        distributions[symbol] = frozenset(map(as_date, special))
         if np.array_equal(own.bars.close, own.bars.adj_close):
             adjusted.add(symbol)
         else:
-            split_rows = [*(row for row, split in actions.items() if split is not None), *own.suspected]
-            recent = own.bars.at(slice(-_ROWS_OF_A_YEAR, None))
-            split_days = own.bars.dates[split_rows]
+            recent = own.bars.at(slice(-ROWS_OF_A_YEAR, None))
             payments[symbol] = implied_payments(
                 recent.dates, recent.close, recent.adj_close, split_days, splits[symbol]
             )
@@ -61,8 +55,5 @@ def _carried(own: PriceHistory, histories: PriceHistories) -> Floats:
 
 def _splits(bars: Bars) -> list[tuple[date, float]]:
     """Return the splits that the source tells, with their days; those after ``as_of``, too."""
-    if bars.split is None:
-        return []
     rows = clean(bars, date.max).bars
-    told = ((day, rows.told_split(number)) for number, day in enumerate(rows.dates))
-    return [(as_date(day), float(split)) for day, split in told if split is not None]
+    return [(as_date(rows.dates[row]), float(split)) for row, split in rows.told_splits()]
