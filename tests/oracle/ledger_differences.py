@@ -1,0 +1,76 @@
+"""The differences between the product's figures and those of the oracle, in words."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+
+from analysis.models import Contribution, ReturnPeriod, Returns
+from tests.oracle.ledger_returns import Result
+
+TOLERANCE = 1e-9
+AMOUNTS = {
+    "start_value", "end_value", "net_flows", "price_gain", "income", "fees", "taxes", "fx_gain", "residual",
+    "benchmark_same_flows", "gain",
+}  # fmt: skip
+
+
+def differences(ours: Returns | None, oracle: Result, *, with_dates_of_issues: bool = True) -> list[str]:
+    """Return what differs, in words; amounts by more than 1e-9 of gross value, ratios by more than 1e-9.
+
+    A share of a small gain may differ by as much as that gain may.
+    """
+    if oracle.incomplete or ours is None:
+        same = oracle.incomplete == (ours is None)
+        return [] if same else [f"returns: {'none' if ours is None else 'some'}, but incomplete: {oracle.incomplete}"]
+    return [*_found(ours, oracle.returns, oracle.gross, with_dates_of_issues)]
+
+
+def _found(ours: Returns, theirs: Returns, gross: float, with_dates: bool) -> Iterator[str]:  # noqa: FBT001
+    yield from differing("basis", ours.basis, theirs.basis)
+    yield from differing("since", ours.since, theirs.since)
+    yield from differing("current_drawdown", ours.current_drawdown, theirs.current_drawdown)
+    yield from differing("periods", [p.period for p in ours.periods], [p.period for p in theirs.periods])
+    for own, other in zip(ours.periods, theirs.periods, strict=False):
+        yield from _period(own, other, gross)
+    yield from _contributions(ours, theirs, gross)
+    kinds = [
+        {(issue.kind, issue.date if with_dates else None) for issue in side.issues if issue.kind != "lot_not_found"}
+        for side in (ours, theirs)
+    ]
+    if kinds[0] != kinds[1]:
+        yield f"issues: only ours {sorted(map(str, kinds[0] - kinds[1]))}, only theirs {sorted(map(str, kinds[1] - kinds[0]))}"
+
+
+def _period(own: ReturnPeriod, other: ReturnPeriod, gross: float) -> Iterator[str]:
+    for member in fields(ReturnPeriod):
+        slack = gross if member.name in AMOUNTS else 1.0
+        yield from differing(
+            f"{own.period}.{member.name}", getattr(own, member.name), getattr(other, member.name), slack
+        )
+
+
+def _contributions(ours: Returns, theirs: Returns, gross: float) -> Iterator[str]:
+    own = {(row.period, row.symbol): row for row in ours.contributions}
+    others = {(row.period, row.symbol): row for row in theirs.contributions}
+    if own.keys() != others.keys():
+        yield (
+            f"contributions: only ours {sorted(map(str, own.keys() - others.keys()))}, "
+            f"only theirs {sorted(map(str, others.keys() - own.keys()))}"
+        )
+    for key in own.keys() & others.keys():
+        total = sum(row.gain for row in theirs.contributions if row.period == key[0])
+        slack = max(1.0, (gross / abs(total)) * (1 + abs(others[key].share or 0))) if total else math.inf
+        for member in fields(Contribution):
+            tolerated = {"gain": gross, "share": slack}.get(member.name, 1.0)
+            name = f"{key[0]}.{key[1]}.{member.name}"
+            yield from differing(name, getattr(own[key], member.name), getattr(others[key], member.name), tolerated)
+
+
+def differing(name: str, ours: object, theirs: object, slack: float = 1.0) -> Iterator[str]:
+    """Yield what differs between two figures, by more than 1e-9 of the slack, or of themselves where they are ratios."""
+    if isinstance(ours, float | int) and isinstance(theirs, float | int):
+        size = max(slack, abs(theirs)) if slack == 1.0 else slack
+        if not abs(ours - theirs) <= TOLERANCE * size:
+            yield f"{name}: ours {ours!r}, theirs {theirs!r}"
+    elif ours != theirs:
+        yield f"{name}: ours {ours!r}, theirs {theirs!r}"

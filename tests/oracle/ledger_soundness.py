@@ -1,0 +1,82 @@
+"""From which day on a ledger is sound.
+
+Readings:
+- A negative opening is told as ``negative_position`` or ``unexplained_cash`` where that applies, else as
+  ``opening_position``; never as both.
+- Dates: of ``negative_position`` and ``unexplained_cash`` the last day that ends below zero (else the first of the
+  calendar), of ``opening_position`` that of the first transaction.
+- The day after one that cannot be valued has no start value: the first transaction is on a later day.
+- An account with opening cash but no transaction is from the person's first transaction on.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from tests.oracle.ledger_days import Days
+from tests.oracle.ledger_inputs import CENT
+
+
+def first_day(days: Days) -> int | None:
+    """Return the place of the first transaction of the sound period, ``None`` if there is none; tell the issues."""
+    book = days.book
+    limits = [book.first_place]
+    limits += _openings(days)
+    for unknown, wait in ((days.unknown_values, 2), (days.unknown_gains, 1)):
+        limits += [place + wait for place, kinds in unknown.items() if kinds]
+    for kind in ("missing_price", "missing_fx_rate"):
+        places = [place for place, kinds in days.unknown_gains.items() if kind in kinds]
+        if places:
+            book.issues.add((kind, days.world.days[max(places)]))
+    if _had_something(days):
+        limits.append(1)
+    return min((booking.place for booking in book.in_calendar if booking.place >= max(limits)), default=None)
+
+
+def _had_something(days: Days) -> bool:
+    accounts = days.book.currencies if days.with_cash else ()
+    return any(days.positions.opening(symbol) for symbol in days.positions.symbols) or any(
+        days.positions.opening_cash(account) for account in accounts
+    )
+
+
+def _openings(days: Days) -> list[int]:
+    """Return the limits of what was there before all transactions."""
+    positions, limits = days.positions, []
+    for symbol in sorted(positions.symbols):
+        opening = positions.opening(symbol)
+        if opening < 0 and positions.holdings[symbol] >= 0:
+            ends = [positions.quantity(symbol, place) for place in range(days.world.after)]
+            limits.append(_after_negative(days, "negative_position", ends, lambda quantity: quantity < 0))
+        elif opening != 0:
+            limits.append(_opening(days, _account_of(days, symbol)))
+    for account in days.book.currencies if days.with_cash else ():
+        cash = positions.opening_cash(account)
+        today = sum(own.cash for own in days.book.person.accounts if own.account_id == account)
+        if cash < 0 and today >= -CENT:
+            ends = [positions.cash(account, place) for place in range(days.world.after)]
+            limits.append(_after_negative(days, "unexplained_cash", ends, lambda cash: cash < -CENT))
+        elif cash != 0:
+            limits.append(_opening(days, account))
+    return limits
+
+
+def _after_negative(days: Days, kind: str, ends: list[Decimal], is_negative: Callable[[Decimal], bool]) -> int:
+    places = [place for place, end in enumerate(ends) if is_negative(end)]
+    days.book.issues.add((kind, days.world.days[max(places, default=0)]))
+    return max(places, default=-1) + 1
+
+
+def _account_of(days: Days, symbol: str) -> str | None:
+    for booking in days.book.bookings:
+        if symbol in (booking.symbol, booking.transaction.to_symbol):
+            return booking.account
+    return None
+
+
+def _opening(days: Days, account: str | None) -> int:
+    """Return the place of the first transaction of an account, or of the person."""
+    bookings = days.book.bookings
+    own = [booking for booking in bookings if account in booking.accounts()] or bookings
+    day = own[0].day if own else None
+    days.book.issues.add(("opening_position", day))
+    return own[0].place if own else days.world.after
