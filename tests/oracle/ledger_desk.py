@@ -33,6 +33,7 @@ class Desk:
         self.chance = chance
         self.days = days
         self.shares = list(shares)
+        self.most_shares = len(self.shares) + 3
         self.is_sound = is_sound
         self.base = chance.choice(CURRENCIES)
         self.accounts = {f"A{number}": chance.choice(CURRENCIES) for number in range(1, chance.choice([2, 2, 3, 4]))}

@@ -25,7 +25,7 @@ def differences(ours: Returns | None, oracle: Result, *, with_dates_of_issues: b
     return [*_found(ours, oracle.returns, oracle.gross, with_dates_of_issues)]
 
 
-def _found(ours: Returns, theirs: Returns, gross: float, with_dates: bool) -> Iterator[str]:  # noqa: FBT001
+def _found(ours: Returns, theirs: Returns, gross: float, with_dates: bool) -> Iterator[str]:
     yield from differing("basis", ours.basis, theirs.basis)
     yield from differing("since", ours.since, theirs.since)
     yield from differing("current_drawdown", ours.current_drawdown, theirs.current_drawdown)
@@ -38,7 +38,8 @@ def _found(ours: Returns, theirs: Returns, gross: float, with_dates: bool) -> It
         for side in (ours, theirs)
     ]
     if kinds[0] != kinds[1]:
-        yield f"issues: only ours {sorted(map(str, kinds[0] - kinds[1]))}, only theirs {sorted(map(str, kinds[1] - kinds[0]))}"
+        only = [sorted(map(str, found)) for found in (kinds[0] - kinds[1], kinds[1] - kinds[0])]
+        yield f"issues: only ours {only[0]}, only theirs {only[1]}"
 
 
 def _period(own: ReturnPeriod, other: ReturnPeriod, gross: float) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _contributions(ours: Returns, theirs: Returns, gross: float) -> Iterator[str
 
 
 def differing(name: str, ours: object, theirs: object, slack: float = 1.0) -> Iterator[str]:
-    """Yield what differs between two figures, by more than 1e-9 of the slack, or of themselves where they are ratios."""
+    """Yield how two figures differ, by more than 1e-9 of the slack, or of themselves where they are ratios."""
     if isinstance(ours, float | int) and isinstance(theirs, float | int):
         size = max(slack, abs(theirs)) if slack == 1.0 else slack
         if not abs(ours - theirs) <= TOLERANCE * size:

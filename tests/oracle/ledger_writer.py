@@ -196,7 +196,7 @@ class Writer(Desk):
     def _succeed(self, place: int, kind: TransactionType) -> None:
         owned = sorted({symbol for _, symbol in self.owned(place)})
         simple = [symbol for symbol in owned if self.share(symbol).split is None]
-        if not simple or place < 2:
+        if not simple or place < 2 or len(self.shares) >= self.most_shares:
             return
         old = self.share(self.chance.choice(simple))
         ratio = self.chance.choice([None, 1.0, 0.5, 2.0])
