@@ -20,13 +20,17 @@ NUMBERS = {"time", "quantity", "price", "amount", "fee", "tax", "fx_rate", "rati
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A person in a market, and the day of today."""
+    """A person in a market, and the day of today.
+
+    ``values`` are by day those of the shares, ``None`` if one has no close, and of the cash, as the writer knows them.
+    """
 
     person: Person
     market: Market
     today: date
     is_sound: bool
     faults: tuple[str, ...]
+    values: dict[date, tuple[float | None, float]]
 
 
 def sound(seed: int) -> Case:
@@ -70,7 +74,7 @@ def _case(chance: random.Random, *, is_sound: bool) -> Case:
                 if changed is not None:
                     faults.append(name)
                     person = changed
-    return Case(person, market, today, is_sound, tuple(faults))
+    return Case(person, market, today, is_sound, tuple(faults), dict(zip(days, writer.values, strict=True)))
 
 
 def _holdings(chance: random.Random, writer: Writer) -> list[Holding]:

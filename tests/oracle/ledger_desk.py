@@ -42,6 +42,8 @@ class Desk:
         self.transactions: list[Transaction] = []
         self.split_last: set[str] = set()
         """Symbols whose split no transaction has followed."""
+        self.values: list[tuple[float | None, float]] = []
+        """On each day the value of the shares, unless one has no close, and that of the cash."""
         self._world = World(Market(NO_PRICES, rates, {}, {}, "USD", "USD"), self.base)
         self.kinds = dict(KINDS)
         if chance.random() < 0.1:
@@ -50,6 +52,18 @@ class Desk:
         self.shorts = chance.random() < 0.3
         self.busy = chance.choice([0.08, 0.2, 0.4])
         self.gone: set[str] = set()
+
+    def value(self, place: int) -> tuple[float | None, float]:
+        """Return what all is worth: the shares, unless one has no close on the day, and the cash."""
+        shares = 0.0
+        is_known = True
+        for (_, symbol), held in self.held.items():
+            share = self.share(symbol)
+            rate = self.rate(share.currency, self.base, place)
+            shares += held * share.prices[place] * share.multiplier * rate
+            is_known = is_known and (share.is_known(place) or abs(held) < 1e-9)
+        cash = sum(own * self.rate(self.accounts[name], self.base, place) for name, own in self.cash.items())
+        return shares if is_known else None, cash
 
     def share(self, symbol: str) -> Share:
         """Return the share of a symbol."""

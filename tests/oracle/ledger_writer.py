@@ -24,6 +24,7 @@ class Writer(Desk):
                     kinds = ["deposit", "buy"]
                 for kind in sorted(kinds, key=lambda kind: TURNS[kind]):
                     _WRITERS[kind](self, place)
+            self.values.append(self.value(place))
 
     def split(self, place: int) -> None:
         for share in self.shares:

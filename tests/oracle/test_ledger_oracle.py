@@ -231,6 +231,18 @@ def test_sound_ledgers_add_up(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_sound_ledgers_are_worth_what_their_writer_knows(seed: int) -> None:
+    case = cases.sound(seed)
+    result = found(case)
+    weeks = [week for week in result.series if case.values.get(week.date, (None, 0))[0] is not None]
+    assert weeks
+    for week in weeks:
+        shares, cash = case.values[week.date]
+        known = (shares or 0) + (cash if result.returns.basis == "account" else 0)
+        assert abs(week.value - known) <= 1e-9 * result.gross
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_wild_ledgers_have_an_answer(seed: int) -> None:
     result = found(cases.wild(seed))
     for period in result.returns.periods:
