@@ -16,12 +16,16 @@ type Form = Literal["documents", "object", "array", "map"]
 """How a collection is stored: as documents, or inside those of another as one object, a list or a map."""
 
 FIELDS_OF: Mapping[str, tuple[str, ...]] = {
-    "users": ("user_id", "is_admin", "is_active", "analysis_thresholds"),
+    "users": ("user_id", "is_admin", "is_active", "analysis_thresholds", "base_currency", "lot_method"),
     "holdings": ("user_id", "symbol", "quantity", "avg_price"),
     "watchlist": ("user_id", "symbol"),
-    "accounts": ("user_id", "cash", "buying_power"),
-    "instruments": ("symbol", "kind", "diversified", "multiplier", "lot_size", "fractional"),
-}
+    "accounts": ("user_id", "account_id", "cash", "buying_power", "currency"),
+    "instruments": ("symbol", "kind", "diversified", "multiplier", "lot_size", "fractional", "currency"),
+    "transactions": (
+        "user_id", "transaction_id", "account_id", "date", "type", "symbol", "quantity", "price", "amount", "currency",
+        "fee", "tax", "fx_rate", "lot_id", "to_symbol", "ratio", "to_amount", "to_currency", "to_account_id",
+    ),
+}  # fmt: skip
 """The fields that the app reads, by collection. The first one is the key, by which documents are asked for."""
 
 _NEVER_INSIDE = ("users", "instruments")

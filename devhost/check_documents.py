@@ -16,11 +16,11 @@ from devhost.preflight_database import unique_keys
 from records import USER_ID_PATTERN
 from settings import Settings
 from stores.document_checks import CollectionCheck, check_documents
+from stores.document_values import Spelling
 from stores.indexes import description_of
 from stores.indexes import missing as missing_indexes
 from stores.mongo import OWN_COLLECTIONS, Document, DocumentDatabase, connect, own_database
 from stores.nobody import why_nobody
-from stores.portfolio_documents import Spelling
 from stores.portfolios import PortfolioStore
 from stores.refusals import refusal_of
 

@@ -155,12 +155,18 @@ class BackendCollection:
         return [document for document in found if document["user_id"] == user_id]
 
     def of_users(
-        self, ids: Mapping[IdType, Sequence[Any]], names: Names, most: int, *, spans: bool
+        self,
+        ids: Mapping[IdType, Sequence[Any]],
+        names: Names,
+        most: int,
+        *,
+        spans: bool,
+        at_once: int | None = None,
     ) -> Iterator[list[Document]]:
         """Yield the documents of users in lots, each with all of a user's documents of one type of id.
 
-        ``spans`` asks for everything from the first to the last of them, others between them included. ``most`` as in
-        :meth:`by_user`.
+        ``spans`` asks for everything from the first to the last of them, others between them included. ``most`` and
+        ``at_once`` as in :meth:`by_user`.
         """
         for kind in self.asked(ids):
             values = ids[kind]
@@ -169,16 +175,21 @@ class BackendCollection:
             else:
                 conditions = [{"$in": list(few)} for few in batched(values, IDS_PER_LOOKUP, strict=False)]
             for condition in conditions:
-                yield from self.by_user(kind, condition, names, most)
+                yield from self.by_user(kind, condition, names, most, at_once)
 
-    def by_user(self, kind: IdType, condition: Document, names: Names, most: int) -> Iterator[list[Document]]:
+    def by_user(
+        self, kind: IdType, condition: Document, names: Names, most: int, at_once: int | None = None
+    ) -> Iterator[list[Document]]:
         """Yield the documents whose key meets the condition, which is on one type, by user, in lots of whole users.
 
-        Of a user with more than ``most`` documents, only some more than that are read.
+        Of a user with more than ``most`` documents, only some more than that are read. A lot has at most ``at_once``
+        documents, unless one user has more.
         """
         # Queried lot by lot: one cursor would have to pass all documents of such a user, and would not survive a
         # restart of the server.
-        size, arrays = 2 * (most + 1), False
+        largest = 2 * (most + 1)
+        usual = largest if at_once is None else min(at_once, largest)
+        size, arrays = usual, False
         in_arrays = list if len(self._path) == 1 else (list, Obstacle)  # one type is checked faster
         while True:
             lot = self._first(condition, names, size, without_arrays=arrays)
@@ -189,6 +200,10 @@ class BackendCollection:
                 continue
             complete = len(lot) < size
             last, of_last = (None, 0) if complete else _last_user(lot)
+            if of_last == size < largest:  # not all documents of this user
+                size = largest
+                continue
+            size = usual
             whole = lot if complete or of_last > most else lot[:-of_last]
             if whole:
                 yield whole if kind is TEXT else _with_text(whole)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from fields import Place
 from records import USER_ID_PATTERN
 from stores.backend import ID_TYPES, text_of, type_of
+from stores.document_values import number_of
 from stores.mongo import Document
 from stores.places import ABSENT, documents_in, likely_name, likely_place, missing, rows_in, value_at
-from stores.portfolio_documents import number_of, refusal
+from stores.portfolio_documents import refusal
 from stores.portfolios import MOST_OF_USER, PortfolioStore
 
 _CHECKED = ("users", "holdings", "watchlist", "accounts")

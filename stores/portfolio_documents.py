@@ -6,16 +6,26 @@ symbol or quantity cannot be read is invalid: it is reported, and counts as a pa
 
 import logging
 import math
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeIs
+from typing import get_args
 
-from bson import Decimal128
-
-from analysis.models import Holding, Instrument, InvalidHolding, Portfolio
+from analysis.models import Holding, Instrument, InvalidHolding, LotMethod, Portfolio
 from analysis.spellings import spellings
+from stores.account_documents import has_no_amount, read_accounts
+from stores.document_values import (
+    NOT_A_NUMBER,
+    Absent,
+    Spelling,
+    Unreadable,
+    absent_field,
+    currency_of,
+    is_blank,
+    is_minor,
+    is_symbol,
+    number_of,
+)
 from stores.mongo import Document
 from stores.places import Obstacle
 
@@ -26,28 +36,20 @@ MOST_WATCHED = 5_000
 MOST_ITEMS = 10_000
 """The most documents of one user in the watchlist, whose symbols may be repeated."""
 
-MOST_ACCOUNTS = 499
-"""The most documents of one user in accounts, and in users; it makes a lot of 1,000."""
+UNKNOWN_CURRENCY = "XXX"
+"""The code of ISO 4217 for no currency, without rates: prices of an unknown unit value nothing."""
 
-LARGEST_NUMBER = 1e12
-_LONGEST_NUMBER = 400
-_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_RULES, _LONGEST_NAME = 100, 64
-FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional")
+FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional", "currency")
 _SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
-# Blanks only inside, as in BRK B.
-_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=/_:'{}()&+@#!~ -]{0,31}(?<! )")
+_NO_BASE = "base_currency is no currency of three letters: the default applies."
+_LOT_METHODS: tuple[LotMethod, ...] = get_args(LotMethod.__value__)
+_NO_METHOD = f"lot_method is none of {', '.join(_LOT_METHODS)}: {_LOT_METHODS[0]} applies."
 
 _log = logging.getLogger(__name__)
-
-type Spelling = Callable[[str], str]
-"""Returns the symbol under which the source of prices knows a share."""
-
-type Absent = Callable[[str, str], str]
-"""Returns the sentence about a field that a document of a collection lacks, from the names of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +71,49 @@ class UserDocuments:
     watchlist: Sequence[Document] = ()
 
 
-def absent_field(collection: str, field: str) -> str:  # noqa: ARG001 - the name says it for all collections
-    """Return the shortest sentence about a missing field."""
-    return f"no field `{field}`"
-
-
 def read_portfolio(
-    user_id: str, documents: UserDocuments, spelling: Spelling, absent: Absent = absent_field
+    user_id: str,
+    documents: UserDocuments,
+    spelling: Spelling,
+    absent: Absent = absent_field,
+    *,
+    default_currency: str = "USD",
 ) -> Portfolio | InvalidPortfolio:
-    """Return the portfolio in a user's documents."""
+    """Return the portfolio in a user's documents; accounts that name no currency are in the base, or the default."""
+    user = documents.users[0] if documents.users else {}
+    base_currency, lot_method, own = _base_currency(user), _lot_method(user), user.get("analysis_thresholds")
     try:
         watched = watched_symbols(documents.watchlist, spelling)
         valid, invalid = _holdings(documents.holdings, spelling, absent)
-        cash, buying_power = _accounts(documents.accounts)
-    except _Unreadable as error:
+        accounts = read_accounts(documents.accounts, base_currency or default_currency)
+    except Unreadable as error:
         return InvalidPortfolio(user_id, error.error_type, str(error))
-    own = documents.users[0].get("analysis_thresholds") if documents.users else None
-    notes = () if own is None or isinstance(own, dict) else (_NOT_AN_OBJECT,)
     return Portfolio(
         user_id=user_id,
         holdings=tuple(valid),
         watchlist=tuple(sorted(watched)),
-        cash=cash,
-        buying_power=buying_power,
+        cash=sum([account.cash for account in accounts], 0.0),
+        buying_power=sum([account.buying_power for account in accounts], 0.0),
+        accounts=accounts,
+        base_currency=base_currency,
+        lot_method=lot_method or _LOT_METHODS[0],
         invalid_holdings=tuple(invalid),
         thresholds=_thresholds(own),
-        notes=notes + _notes_on_missing(documents, len(watched), absent),
+        notes=remarks(user) + _notes_on_missing(documents, len(watched), absent),
     )
+
+
+def remarks(user: Document) -> tuple[str, ...]:
+    """Return sentences about what a user's document says that cannot be used, so that a default applies."""
+    own, base, method = (user.get(name) for name in ("analysis_thresholds", "base_currency", "lot_method"))
+    found = []
+    if own is not None and not isinstance(own, dict):
+        found.append(_NOT_AN_OBJECT)
+    if not is_blank(base) and _base_currency(user) is None:
+        found.append(_NO_BASE)
+    if not is_blank(method) and _lot_method(user) is None:
+        found.append(_NO_METHOD)
+    return tuple(found)
 
 
 def lacking(documents: UserDocuments) -> set[str]:
@@ -103,7 +121,7 @@ def lacking(documents: UserDocuments) -> set[str]:
     found = {
         "holdings": any(name not in holding for holding in documents.holdings for name in ("symbol", "quantity")),
         "watchlist": any("symbol" not in item for item in documents.watchlist),
-        "accounts": any(map(_has_no_amount, documents.accounts)),
+        "accounts": any(map(has_no_amount, documents.accounts)),
     }
     return {collection for collection, lacks in found.items() if lacks}
 
@@ -120,10 +138,10 @@ def refusal(collection: str, document: Document, absent: Absent = absent_field) 
         )
     if collection == "accounts":
         try:
-            _accounts([document])
-        except _Unreadable as error:
+            read_accounts([document], UNKNOWN_CURRENCY)
+        except Unreadable as error:
             return str(error)
-        return absent(collection, "cash") if _has_no_amount(document) else None
+        return absent(collection, "cash") if has_no_amount(document) else None
     return None if is_active(document) is not None else "is_active is neither true nor false"
 
 
@@ -143,10 +161,10 @@ def held_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset
 def watched_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
     """Return the valid ones of the watched symbols; raises if there are too many."""
     if len(documents) > MOST_ITEMS:
-        raise _Unreadable("too_many_watched", f"There are more than {MOST_ITEMS} watchlist items.")
+        raise Unreadable("too_many_watched", f"There are more than {MOST_ITEMS} watchlist items.")
     watched = frozenset(spelling(item["symbol"]) for item in documents if is_symbol(item.get("symbol")))
     if len(watched) > MOST_WATCHED:
-        raise _Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
+        raise Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     return watched
 
 
@@ -158,66 +176,21 @@ def is_active(user: Document) -> bool | None:
     return True if flag is None else bool(flag) if flag in (0, 1) else None
 
 
-def is_symbol(value: object) -> TypeIs[str]:
-    """Return whether the value can be the symbol of a share."""
-    return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
+def _base_currency(user: Document) -> str | None:
+    currency = currency_of(user.get("base_currency"))
+    return None if currency is None or is_minor(currency) else currency
 
 
-def number_of(value: object) -> float | None:
-    """Return the number in a field, ``None`` if it has none that can be read."""
-    number = value if isinstance(value, float) else _converted(value)
-    return number if -LARGEST_NUMBER <= number <= LARGEST_NUMBER else None
-
-
-class _Unreadable(Exception):
-    """The documents break a rule, so the user cannot be analyzed."""
-
-    def __init__(self, error_type: str, text: str) -> None:
-        super().__init__(text)
-        self.error_type = error_type
-
-
-def _converted(value: object) -> float:
-    if isinstance(value, Decimal128):
-        decimal = value.to_decimal()
-        return float(decimal) if decimal.is_finite() else math.nan
-    if isinstance(value, str):
-        text = value.strip() if len(value) <= _LONGEST_NUMBER else ""
-        return float(text) if _PLAIN_NUMBER.fullmatch(text) else math.nan
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else math.nan
-
-
-def _accounts(documents: Sequence[Document]) -> tuple[float, float]:
-    """Return cash and buying power of all accounts; no cash is zero, no buying power the cash."""
-    if len(documents) > MOST_ACCOUNTS:
-        raise _Unreadable("invalid_account", f"There are more than {MOST_ACCOUNTS} accounts.")
-    cash, buying_power = 0.0, 0.0
-    for document in documents:
-        own_cash = _amount(document, "cash", 0.0)
-        cash += own_cash
-        buying_power += _amount(document, "buying_power", own_cash)
-    return cash, buying_power
-
-
-def _amount(account: Document, name: str, default: float) -> float:
-    value = account.get(name)
-    if value is None:
-        return default
-    amount = number_of(value)
-    if amount is None:
-        rule = value.text if isinstance(value, Obstacle) else f"{name} is not a number up to {LARGEST_NUMBER:g}"
-        raise _Unreadable("invalid_account", f"The account cannot be read: {rule}")
-    return amount
-
-
-def _has_no_amount(account: Document) -> bool:
-    return "cash" not in account and "buying_power" not in account
+def _lot_method(user: Document) -> LotMethod | None:
+    method = user.get("lot_method")
+    name = method.strip().lower() if isinstance(method, str) else None
+    return next((own for own in _LOT_METHODS if own == name), None)
 
 
 def _notes_on_missing(documents: UserDocuments, watched: int, absent: Absent) -> tuple[str, ...]:
     """Return notes on the accounts and watchlist items that count for nothing because a field is missing."""
     notes = []
-    if any(map(_has_no_amount, documents.accounts)):
+    if any(map(has_no_amount, documents.accounts)):
         notes.append(f"An account counts as empty: {absent('accounts', 'cash')}.")
     if watched < len(documents.watchlist):
         faults = (_fault("watchlist", item, "symbol", "", absent) for item in documents.watchlist)
@@ -246,7 +219,7 @@ def _holdings(
     A quantity of zero is a closed position, no holding.
     """
     if len(documents) > MOST_HOLDINGS:
-        raise _Unreadable("too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
+        raise Unreadable("too_many_holdings", f"There are more than {MOST_HOLDINGS} holdings.")
     lots: dict[str, list[_Lot]] = defaultdict(list)
     invalid = []
     for document in documents:
@@ -257,7 +230,7 @@ def _holdings(
             rule = _fault("holdings", document, "symbol", "symbol is not a text that can be one", absent)
             invalid.append(InvalidHolding(shown, rule, quantity, price))
         elif quantity is None:
-            rule = f"quantity is not a number up to {LARGEST_NUMBER:g}"
+            rule = f"quantity is {NOT_A_NUMBER}"
             rule = _fault("holdings", document, "quantity", rule, absent)
             invalid.append(InvalidHolding(spelling(symbol), rule, None, price))
         else:
@@ -309,7 +282,19 @@ def _instrument(document: Document) -> Instrument:
         multiplier=1.0 if multiplier is None else multiplier,
         lot_size=None if lot_size is None or math.isnan(lot_size) else lot_size,
         fractional=fractional if isinstance(fractional, bool) else None,
+        currency=_currency(document),
     )
+
+
+def _currency(document: Document) -> str | None:
+    """Return the currency of an instrument's price; one that cannot be read is unknown, not the default."""
+    value = document.get("currency")
+    if is_blank(value):
+        return None
+    currency = currency_of(value)
+    if currency is None:
+        _log.warning("instruments.currency of %s is no code of three letters", document["symbol"])
+    return currency or UNKNOWN_CURRENCY
 
 
 def _size(document: Document, name: str) -> float | None:

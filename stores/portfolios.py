@@ -15,18 +15,17 @@ from typing import Any, override
 from analysis.models import Instrument, Portfolio
 from analysis.spellings import spellings
 from fields import FIELDS_OF, Fields
+from stores.account_documents import MOST_ACCOUNTS
 from stores.backend import TEXT, BackendCollection, IdType, Names, typed
+from stores.document_values import Absent, Spelling
 from stores.indexes import Indexed, Indexes
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase
 from stores.places import documents_in, missing, needed_names, rows_in, unused_entries
 from stores.portfolio_documents import (
     FIELDS_OF_INSTRUMENTS,
-    MOST_ACCOUNTS,
     MOST_HOLDINGS,
     MOST_ITEMS,
-    Absent,
     InvalidPortfolio,
-    Spelling,
     UserDocuments,
     held_symbols,
     is_active,
@@ -35,13 +34,20 @@ from stores.portfolio_documents import (
     read_portfolio,
     watched_symbols,
 )
+from stores.transaction_documents import MOST_TRANSACTIONS
 
 COLLECTIONS = tuple(FIELDS_OF)
 _USERS_PER_QUERY = 1_000
 _SAMPLE = 100
-MOST_OF_USER = {"users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS}
+# Many, since each query costs, but not all transactions of a page; few documents if they have the transactions inside.
+_AT_ONCE, _LARGE_AT_ONCE = 10_000, 50
+MOST_OF_USER = {
+    "users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS,
+    "transactions": MOST_TRANSACTIONS,
+}  # fmt: skip
 _OF_PORTFOLIOS = {
-    "users": ("analysis_thresholds",), "accounts": ("cash", "buying_power"),
+    "users": ("analysis_thresholds", "base_currency", "lot_method"),
+    "accounts": ("account_id", "cash", "buying_power", "currency"),
     "holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",),
 }  # fmt: skip
 """The fields of portfolios, by collection, in the order of :class:`UserDocuments`."""
@@ -70,7 +76,7 @@ class PortfolioStore(Indexed):
     """
 
     def __init__(self, database: DocumentDatabase, spelling: Spelling = str, fields: Fields | None = None) -> None:
-        self._spelling = spelling
+        self.spelling = spelling
         self.fields = fields or Fields()
         places = self.fields.places
         # Documents inside others are read together with these.
@@ -81,7 +87,6 @@ class PortfolioStore(Indexed):
         self.collections = {name: asked[place.collection, place.key] for name, place in places.items()}
         """By the app's names; several of them may be in the same collection of the backend."""
         self._plain = {name for name, place in places.items() if place.is_plain}
-        self._stored_names = {name: needed_names(places[name], fields) for name, fields in _OF_PORTFOLIOS.items()}
         self._facts = needed_names(places["instruments"], FIELDS_OF_INSTRUMENTS)
         self._flag = needed_names(places["users"], ("is_active",))
         self._users, self._instruments = self.collections["users"], self.collections["instruments"]
@@ -135,9 +140,10 @@ class PortfolioStore(Indexed):
         """
         reads = {"holdings": held_symbols, "watchlist": watched_symbols}
         found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
-        for name, lot in self._lots(reads, user_ids, contiguous=contiguous):
-            for user_id, documents in self._sorted_into(defaultdict(list), name, lot).items():
-                own, others = _symbols_in(reads[name], documents, self._spelling), found[name].get(user_id, frozenset())
+        wanted = {name: _OF_PORTFOLIOS[name] for name in reads}
+        for name, lot in self.lots(wanted, user_ids, contiguous=contiguous):
+            for user_id, documents in self.by_user(name, lot).items():
+                own, others = _symbols_in(reads[name], documents, self.spelling), found[name].get(user_id, frozenset())
                 found[name][user_id] = None if own is None or others is None else own | others
         held, watched = found["holdings"], found["watchlist"]
         owners = (held | watched).keys() & set(user_ids)
@@ -146,20 +152,22 @@ class PortfolioStore(Indexed):
             for user_id in owners
         }
 
-    def load(self, user_ids: Sequence[str], *, contiguous: bool) -> list[Portfolio | InvalidPortfolio]:
+    def load(
+        self, user_ids: Sequence[str], *, contiguous: bool, base_currency: str = "USD"
+    ) -> list[Portfolio | InvalidPortfolio]:
         """Return the portfolios of ``user_ids`` in that order.
 
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
-        which is much faster than a lookup of each.
+        which is much faster than a lookup of each. ``base_currency`` is that of users who name none.
         """
         found: dict[str, _Groups] = {name: defaultdict(list) for name in _OF_PORTFOLIOS}
-        for name, lot in self._lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
+        for name, lot in self.lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
             self._sorted_into(found[name], name, lot)
         of_users = [(id_, UserDocuments(*[own.get(id_, ()) for own in found.values()])) for id_ in user_ids]
         unexplained = self.absent({})
-        portfolios = [_read(user_id, documents, self._spelling, unexplained) for user_id, documents in of_users]
+        portfolios = [self._read(*of_user, unexplained, base_currency) for of_user in of_users]
         for position, absent in self._explained(of_users, portfolios):
-            portfolios[position] = _read(*of_users[position], self._spelling, absent)
+            portfolios[position] = self._read(*of_users[position], absent, base_currency)
         return portfolios
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -174,6 +182,29 @@ class PortfolioStore(Indexed):
             return stored
         return (document for one in stored for document in documents_in(self.fields[name], one))
 
+    def lots(
+        self, wanted: Mapping[str, tuple[str, ...]], user_ids: Sequence[str], *, contiguous: bool
+    ) -> Iterator[tuple[str, list[Document]]]:
+        """Yield the stored documents of users with the ``wanted`` fields, by collection, in lots of whole users.
+
+        What is in the same collection of the backend is read together. ``contiguous`` as in :meth:`load`.
+        """
+        ids = typed(user_ids)
+        for collection in dict.fromkeys(self.collections[name] for name in wanted):
+            names = [name for name in wanted if self.collections[name] is collection]
+            parts = [needed_names(self.fields[name], wanted[name]) for name in names]
+            stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
+            most = max(MOST_OF_USER[name] for name in names)
+            inside = any(self.fields[name].inside for name in names)
+            at_once = (_LARGE_AT_ONCE if inside else _AT_ONCE) if "transactions" in names else None
+            spans = contiguous and self._are_in_order(ids, collection)
+            for lot in collection.of_users(ids, stored, most, spans=spans, at_once=at_once):
+                yield from ((name, lot) for name in names)
+
+    def by_user(self, name: str, lot: Iterable[Document]) -> dict[str, list[Document]]:
+        """Return the documents of a collection that are in a lot, with the app's names, by user."""
+        return self._sorted_into(defaultdict(list), name, lot)
+
     def absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
         """Return the sentences about missing fields of a user with these stored documents by collection."""
         return lambda name, field: missing(self.fields[name], field, rows.get(name, ()))
@@ -185,7 +216,7 @@ class PortfolioStore(Indexed):
             for lot in self._users.by_user(kind, dict(kind.all_of_them), self._flag, MOST_ACCOUNTS):
                 flags = [
                     (user_id, is_active(user))
-                    for user_id, users in self._sorted_into(defaultdict(list), "users", lot).items()
+                    for user_id, users in self.by_user("users", lot).items()
                     for user in users
                 ]
                 unreadable += sum(flag is None for _, flag in flags)
@@ -200,25 +231,8 @@ class PortfolioStore(Indexed):
     def _active_of(self, ids: Mapping[IdType, Sequence[Any]]) -> set[str]:
         """Return the active ones of some users."""
         lots = self._users.of_users(ids, self._flag, MOST_ACCOUNTS, spans=False) if ids else ()
-        groups = (self._sorted_into(defaultdict(list), "users", lot) for lot in lots)
+        groups = (self.by_user("users", lot) for lot in lots)
         return {user_id for group in groups for user_id, users in group.items() if any(map(is_active, users))}
-
-    def _lots(
-        self, wanted: Iterable[str], user_ids: Sequence[str], *, contiguous: bool
-    ) -> Iterator[tuple[str, list[Document]]]:
-        """Yield the stored documents of users, by collection, in lots of whole users.
-
-        What is in the same collection of the backend is read together.
-        """
-        ids = typed(user_ids)
-        for collection in dict.fromkeys(self.collections[name] for name in wanted):
-            names = [name for name in wanted if self.collections[name] is collection]
-            parts = [self._stored_names[name] for name in names]
-            stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
-            most = max(MOST_OF_USER[name] for name in names)
-            spans = contiguous and self._are_in_order(ids, collection)
-            for lot in collection.of_users(ids, stored, most, spans=spans):
-                yield from ((name, lot) for name in names)
 
     def _are_in_order(self, ids: Mapping[IdType, object], collection: BackendCollection) -> bool:
         """Return whether ids that follow each other in the users' collection do so in another one."""
@@ -260,16 +274,17 @@ class PortfolioStore(Indexed):
                     rows[stored["user_id"]][name] += [row for _, row in rows_in(self.fields[name], stored)]
         yield from ((position, self.absent(rows[of_users[position][0]])) for position in some)
 
-
-def _read(user_id: str, documents: UserDocuments, spelling: Spelling, absent: Absent) -> Portfolio | InvalidPortfolio:
-    try:
-        return read_portfolio(user_id, documents, spelling, absent)
-    except Exception as error:  # noqa: BLE001 - an unforeseen error costs only this user's report
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        name = type(error).__name__
-        # Without its message, which may contain the user's data.
-        _log.error("The documents of %s cannot be read: %s in %s:%s", user_id, name, where.name, where.lineno)
-        return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
+    def _read(
+        self, user_id: str, documents: UserDocuments, absent: Absent, base_currency: str
+    ) -> Portfolio | InvalidPortfolio:
+        try:
+            return read_portfolio(user_id, documents, self.spelling, absent, default_currency=base_currency)
+        except Exception as error:  # noqa: BLE001 - an unforeseen error costs only this user's report
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            name = type(error).__name__
+            # Without its message, which may contain the user's data.
+            _log.error("The documents of %s cannot be read: %s in %s:%s", user_id, name, where.name, where.lineno)
+            return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
 
 
 def _symbols_in(

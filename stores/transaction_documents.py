@@ -1,0 +1,214 @@
+"""How the backend's documents of transactions are read: by columns, all rules about them are here.
+
+A field counts only where the type of the transaction uses it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.models import Booleans, Integers, Objects, ReturnsIssueKind
+from analysis.returns.ledger import TYPES, Transactions, TransactionType
+from stores.document_columns import dates, ids, nothing, numbers, texts
+from stores.document_values import NOT_A_NUMBER, Absent, Spelling, currency_of, is_symbol
+from stores.mongo import Document
+from stores.places import Obstacle
+
+MOST_TRANSACTIONS = 20_000
+"""The most transactions of one user; of a user with more none are read."""
+
+_NUMBERS = ("quantity", "price", "amount", "fee", "tax", "fx_rate", "ratio", "to_amount")
+_IDS = ("transaction_id", "account_id", "lot_id", "to_account_id")
+_SYMBOLS = ("symbol", "to_symbol")
+_CURRENCIES = ("currency", "to_currency")
+_NO_TYPE = -1
+_NUMBER_OF_TYPE: Mapping[str, int] = {name: number for number, name in enumerate(TYPES)}
+
+type _Rule = str | None
+"""The rule that a field breaks, ``None`` if there is no such field."""
+
+
+def _types(*names: TransactionType) -> Booleans:
+    """Return for each type, and for no type, whether it is one of these."""
+    return np.array([name in names for name in TYPES] + [False])
+
+
+_ANY = ~_types()
+_CASH_ONLY = _types("deposit", "withdrawal", "exchange")
+_WITH_CASH = ~_types("split", "stock_dividend")
+_IN_KIND = _types("transfer_in", "transfer_out")
+_SHARES = _types("buy", "sell", "split", "stock_dividend")
+_NEEDS_SYMBOL = _types(
+    "split", "stock_dividend", "symbol_change", "merger", "spin_off", "return_of_capital", "buy", "sell", "dividend"
+)
+_NEEDS_TO_SYMBOL = _types("symbol_change", "merger", "spin_off")
+_NEEDS_AMOUNT = _types("interest", "deposit", "withdrawal", "return_of_capital", "exchange")
+
+_USED: Mapping[str, Booleans] = {
+    "account_id": _ANY,
+    "symbol": ~_CASH_ONLY,
+    "quantity": _SHARES | _IN_KIND | _types("dividend"),
+    "price": _types("buy", "sell", "dividend") | _IN_KIND,
+    "amount": _WITH_CASH & ~_types("spin_off"),
+    "currency": _WITH_CASH,
+    "fee": _WITH_CASH,
+    "tax": _WITH_CASH,
+    "fx_rate": _WITH_CASH,
+    "lot_id": _types("sell"),
+    "to_symbol": _NEEDS_TO_SYMBOL,
+    "ratio": _NEEDS_TO_SYMBOL,
+    "to_amount": _types("exchange"),
+    "to_currency": _types("exchange"),
+    "to_account_id": _types("exchange"),
+}
+"""The types that use each field. An id of a transaction that is none counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The reason why a document is not read: a field and the rule it breaks, ``None`` if it is not there."""
+
+    kind: ReturnsIssueKind
+    field: str
+    rule: str | None
+
+    def sentence(self, absent: Absent) -> str:
+        """Return the rule, or that the field is missing."""
+        return absent("transactions", self.field) if self.rule is None else self.rule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lot:
+    """Some transactions as they were read, in the order of their documents.
+
+    In rows with a fault, by their number in ``faults``, some values are absent and the date may be NaT.
+    """
+
+    rows: Transactions
+    faults: Mapping[int, Fault]
+
+
+def read_lot(owners: Sequence[int], documents: Sequence[Document], spelling: Spelling) -> Lot:
+    """Return the documents as columns, with the faults."""
+    faults: dict[int, Fault] = {}
+    columns: dict[str, Any] = {"owner": np.array(owners, np.int64)}
+    values = {name: [document.get(name) for document in documents] for name in ("type", "date")}
+    columns["date"], columns["time"], unreadable = dates(values["date"])
+    _tell(faults, "date", values["date"], unreadable, "date is none of the form 2026-01-31")
+    columns["type"] = kinds = _kinds(values["type"], faults)
+
+    there = set[str]().union(*documents)
+    no_numbers, no_texts = np.full(len(documents), np.nan), nothing(len(documents))
+
+    def column(name: str, read: Callable[[list[Any]], tuple[Any, list[int]]], rule: str) -> None:
+        if name not in there:
+            columns[name] = no_numbers if read is numbers else no_texts
+            return
+        found = [document.get(name) for document in documents]
+        columns[name], unreadable = read(found)
+        if unreadable and name in _USED:
+            used = _USED[name][kinds]
+            _tell(faults, name, found, [row for row in unreadable if used[row]], f"{name} is {rule}")
+
+    def symbols(found: list[Any]) -> tuple[Objects, list[int]]:
+        return texts(found, lambda value: spelling(value) if is_symbol(value) else None)
+
+    for name in _NUMBERS:
+        column(name, numbers, NOT_A_NUMBER)
+    for name in _IDS:
+        column(name, ids, "no id")
+    for name in _SYMBOLS:
+        column(name, symbols, "not a text that can be one")
+    for name in _CURRENCIES:
+        column(name, lambda found: texts(found, currency_of), "no code of three letters")
+    for row, field, rule in _lacking(columns):
+        faults.setdefault(row, Fault("unreadable", field, rule))
+    columns["quantity"] = np.abs(columns["quantity"])
+    for name in ("fee", "tax"):
+        columns[name] = np.where(np.isnan(columns[name]), 0.0, columns[name])
+    return Lot(Transactions(**columns), faults)
+
+
+def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
+    """Yield the rows without what their type needs, with the field and the rule."""
+    kinds = columns["type"]
+    is_there = {name: ~np.isnan(columns[name]) for name in _NUMBERS}
+    symbol, amount, price = columns["symbol"] != "", is_there["amount"], is_there["price"]
+    quantity = np.abs(columns["quantity"]) > 0  # false for NaN
+    in_kind = _IN_KIND[kinds] & symbol
+    needs_shares = _SHARES[kinds] | in_kind
+    to_symbol = _NEEDS_TO_SYMBOL[kinds]
+    exchange = _types("exchange")[kinds]
+    dividend = _types("dividend")[kinds]
+    trades = _types("buy", "sell")[kinds]
+    fee, tax = _types("fee")[kinds] & ~is_there["fee"], _types("tax")[kinds] & ~is_there["tax"]
+    no_amount = (_NEEDS_AMOUNT[kinds] | (_IN_KIND[kinds] & ~symbol)) & ~amount
+    yield from _rows(_NEEDS_SYMBOL[kinds] & ~symbol, "symbol")
+    yield from _rows(needs_shares & ~is_there["quantity"], "quantity")
+    yield from _rows(needs_shares & ~quantity, "quantity", "quantity is 0")
+    yield from _rows(trades & ~price & ~amount, "price", "it has neither price nor amount")
+    yield from _rows(
+        dividend & ~amount & ~(price & is_there["quantity"]), "amount", "it has neither amount nor price and quantity"
+    )
+    yield from _rows(no_amount | ((fee | tax) & ~amount), "amount")
+    yield from _rows(exchange & ~is_there["to_amount"], "to_amount")
+    if exchange.any():
+        nowhere = (columns["to_currency"] == "") & (columns["to_account_id"] == "")
+        yield from _rows(exchange & nowhere, "to_currency", "it has neither to_currency nor to_account_id")
+    if to_symbol.any():
+        yield from _rows(to_symbol & (columns["to_symbol"] == ""), "to_symbol")
+        yield from _rows(to_symbol & (columns["ratio"] <= 0), "ratio", "ratio is not positive")
+        yield from _rows(_types("spin_off")[kinds] & ~is_there["ratio"], "ratio")
+    yield from _rows(_WITH_CASH[kinds] & (columns["fx_rate"] <= 0), "fx_rate", "fx_rate is not positive")
+    for name in ("fee", "tax"):
+        yield from _rows(_WITH_CASH[kinds] & (columns[name] < 0), name, f"{name} is negative")
+
+
+def _rows(mask: Booleans, field: str, rule: _Rule = None) -> Iterator[tuple[int, str, _Rule]]:
+    yield from ((row, field, rule) for row in np.flatnonzero(mask).tolist())
+
+
+def _tell(faults: dict[int, Fault], field: str, values: Sequence[object], rows: Sequence[int], rule: str) -> None:
+    """Add the fault of some rows whose value cannot be read."""
+    for row in rows:
+        value = values[row]
+        own = None if value is None else value.text if isinstance(value, Obstacle) else rule
+        faults.setdefault(row, Fault("unreadable", field, own))
+
+
+def _kinds(values: list[Any], faults: dict[int, Fault]) -> Integers:
+    """Return the number of each type, and tell those that are none."""
+    known: dict[Any, int] = {}
+    if set(map(type, values)) <= {str}:
+        known = {value: _NUMBER_OF_TYPE.get(value.strip().lower(), _NO_TYPE) for value in set(values)}
+        kinds = [known[value] for value in values]
+    else:
+        kinds = [
+            _NUMBER_OF_TYPE.get(value.strip().lower(), _NO_TYPE) if isinstance(value, str) else _NO_TYPE
+            for value in values
+        ]
+    if _NO_TYPE in kinds:
+        unknown = [row for row, kind in enumerate(kinds) if kind == _NO_TYPE]
+        _tell(faults, "type", values, [row for row in unknown if not isinstance(values[row], str)], "type is no text")
+        for row in unknown:
+            faults.setdefault(row, Fault("unknown_type", "type", "type is none that is known"))
+    return np.array(kinds, np.int64)
+
+
+def faults_of(documents: Sequence[Document]) -> Mapping[int, Fault]:
+    """Return the faults of documents by their position."""
+    return read_lot([0] * len(documents), documents, str).faults if documents else {}
+
+
+def symbols_of(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
+    """Return the symbols in documents, as far as they can be read."""
+    found = {value for name in _SYMBOLS for document in documents if is_symbol(value := document.get(name))}
+    return frozenset(map(spelling, found))
+
+
+def currencies_of(documents: Sequence[Document], names: Sequence[str] = _CURRENCIES) -> frozenset[str]:
+    """Return the currencies in documents, as far as they can be read."""
+    values = {value for name in names for document in documents if isinstance(value := document.get(name), str)}
+    return frozenset(filter(None, map(currency_of, values)))
