@@ -28,6 +28,11 @@ FIELDS_OF: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The fields that the app reads, by collection. The first one is the key, by which documents are asked for."""
 
+KEY_IN_MAP: Mapping[str, str] = {
+    "holdings": "symbol", "watchlist": "symbol", "accounts": "account_id", "transactions": "transaction_id",
+}  # fmt: skip
+"""The field that the key in a map is, unless that field has a path."""
+
 _NEVER_INSIDE = ("users", "instruments")
 _SIGN_OF: Mapping[Form, str] = {"documents": "", "object": "", "array": "[]", "map": "{}"}
 _FORM_OF: Mapping[str, Form] = {"[]": "array", "{}": "map"}
@@ -47,7 +52,7 @@ class Place:
     """Where the documents of the collection ``name`` are: in ``collection``, asked for by the field at ``key``.
 
     If they are stored inside other documents, ``inside`` is the path to them. ``paths`` has the path of each field;
-    without one for the symbol, the symbol is the key in a map.
+    the field without one is the key in a map.
     """
 
     name: str
@@ -181,8 +186,8 @@ def _inside(name: str, own: _Entry, paths: Mapping[str, Path], entries: Mapping[
     if around in (*FIELDS_OF, name) and (name, key) in entries:
         raise entries[name, key].error(f"{name} are inside {around}: only {around}.{key} can be given")
     fields = {of: path for of, path in paths.items() if of != key}
-    if own.form == "map" and (name, "symbol") not in entries:
-        fields.pop("symbol", None)
+    if own.form == "map" and (name, KEY_IN_MAP[name]) not in entries:
+        del fields[KEY_IN_MAP[name]]
     form = own.form or "object"
     if around not in FIELDS_OF:
         return Place(name, around, paths[key], fields, tuple(inside), form)

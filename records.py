@@ -251,6 +251,7 @@ class Parameters(Struct, frozen=True):
     min_success_rate: float
     market_data_provider: str = ""
     """Empty in plans of earlier versions."""
+    base_currency: str = "USD"
 
     @classmethod
     def of(cls, settings: object) -> "Parameters":
@@ -263,6 +264,7 @@ class Plan(Struct, frozen=True):
 
     ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
     prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.
+    ``currencies`` are those whose rates figures may need, without minor units.
     """
 
     plan_id: str = ""
@@ -272,6 +274,7 @@ class Plan(Struct, frozen=True):
     min_success_rate: float = 0.0
     positions: int = 0
     load_at_once: int = 0
+    currencies: tuple[str, ...] = ()
     failure: Failure | None = None
 
 

@@ -77,6 +77,8 @@ class Settings:
     market_data_server: MarketDataServer | None
     benchmark_symbol: str
     risk_free_rate: float
+    base_currency: str
+    """Of everybody whose document names none, and of the prices of symbols without an instrument."""
     page_size: int
     min_success_rate: float
     lookback_days: int
@@ -126,6 +128,7 @@ class Settings:
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
             ),
             risk_free_rate=_number(values, "RISK_FREE_RATE", default=0.0, low=-0.5, high=1.0),
+            base_currency=_matching(values, "BASE_CURRENCY", default="USD", pattern="[A-Z]{3}"),
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=12_600),

@@ -9,6 +9,7 @@ import pymongo
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from analysis.currencies import major
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
 from devhost.findings import Finding, missing, note, ok
 from devhost.formats import counted
@@ -16,7 +17,7 @@ from devhost.preflight_database import unique_keys
 from records import USER_ID_PATTERN
 from settings import Settings
 from stores.document_checks import CollectionCheck, check_documents
-from stores.document_values import Spelling
+from stores.document_values import Spelling, currency_of
 from stores.indexes import description_of
 from stores.indexes import missing as missing_indexes
 from stores.mongo import OWN_COLLECTIONS, Document, DocumentDatabase, connect, own_database
@@ -26,8 +27,8 @@ from stores.refusals import refusal_of
 
 _PATIENCE_SECONDS = 5
 _OWN_ACTIONS = {"find", "insert", "update", "remove"}
-_BASE_CURRENCY = "USD"
 _NEEDED = ("users", "holdings")
+_UNITLESS = ("holdings", "watchlist")
 _USER_ID = re.compile(USER_ID_PATTERN)
 
 
@@ -69,7 +70,7 @@ def _look(
         yield from _collection(check)
     yield from _fields(checks, entries)
     yield from _people(store, holders)
-    yield from _currencies(checks, store)
+    yield from _currencies(checks, store, settings.base_currency)
     yield from _rights(client, database, store)
     yield from _indexes(store)
 
@@ -87,6 +88,8 @@ def _collection(check: CollectionCheck) -> Iterator[Finding]:
     if check.unknown_costs:
         text = f"{check.unknown_costs:,} of {check.documents:,} without a cost that can be read: their gain is unknown"
         yield note(name, text, "store avg_price as a number, or say with FIELDS where it is")
+    for remark, count in check.remarks.items():
+        yield note(name, f"{count:,} of {check.documents:,}: {remark}", f"correct these documents of {check.place}")
     if len(check.id_types) > 1:
         yield note(name, f"ids of several types ({types}): they are compared by their text")
     if check.without_match:
@@ -140,16 +143,21 @@ def _people(store: PortfolioStore, holders: Counter[str]) -> Iterator[Finding]:
     yield missing("people", f"nobody to analyze: {why}", "correct MONGODB_URL, the documents or FIELDS")
 
 
-def _currencies(checks: Collection[CollectionCheck], store: PortfolioStore) -> Iterator[Finding]:
-    of_instruments = store.collections["instruments"].documents.distinct("currency")
-    found = {store.fields[check.name].described: check.currencies for check in checks}
-    found[store.fields["instruments"].described] = frozenset(
-        value.upper() for value in of_instruments if isinstance(value, str)
-    )
+def _currencies(checks: Collection[CollectionCheck], store: PortfolioStore, base_currency: str) -> Iterator[Finding]:
+    instruments = store.fields["instruments"]
+    of_instruments = store.collections["instruments"].documents.distinct(".".join(instruments.paths["currency"]))
+    found = {store.fields[check.name].described: check.currencies for check in checks if check.name not in _UNITLESS}
+    found[instruments.described] = frozenset(map(major, filter(None, map(currency_of, of_instruments))))
     for place, currencies in found.items():
-        if others := sorted(currencies - {_BASE_CURRENCY}):
-            text = f"{place} names {', '.join(others)}: values are added as if in US dollars"
-            yield note("currencies", text, "keep these holdings out, or convert their prices and costs")
+        if others := sorted(currencies - {base_currency}):
+            yield note("currencies", f"{place} names {', '.join(others)}: figures need the rates to {base_currency}")
+    for check in checks:
+        if check.name in _UNITLESS and (others := sorted(check.currencies - {base_currency})):
+            text = (
+                f"{store.fields[check.name].described} names {', '.join(others)}, which is not read: a holding is in "
+            )
+            change = "set currency in instruments"
+            yield note("currencies", f"{text}the currency of its instrument, or in {base_currency}", change)
 
 
 def _rights(client: MongoClient[Document], database: DocumentDatabase, store: PortfolioStore) -> Iterator[Finding]:

@@ -86,9 +86,11 @@ class Worker:
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
         from stores.symbols import PriceStore, ResearchStore
+        from stores.transactions import TransactionStore
 
         mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
         own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
+        portfolios = PortfolioStore(backend, provider.spelling, self.settings.fields)
         return Services(
             settings=self.settings,
             mongodb=mongodb,
@@ -97,7 +99,8 @@ class Worker:
             nights=NightStore(own),
             batches=BatchStore(own),
             administrators=AdministratorStore(backend, fields=self.settings.fields),
-            portfolios=PortfolioStore(backend, provider.spelling, self.settings.fields),
+            portfolios=portfolios,
+            transactions=TransactionStore(portfolios),
             prices=PriceStore(own),
             research=ResearchStore(own),
             reports=ReportStore(own),

@@ -5,17 +5,25 @@ import re
 import secrets
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import batched
 
+from analysis.currencies import major
 from analysis.histories import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories, was_asked_in_vain
 from runs.services import Services
 from stores.nobody import why_nobody
+from stores.portfolio_documents import UNKNOWN_CURRENCY
 from stores.portfolios import OwnSymbols
+
+MOST_CURRENCIES = 60
+"""The most currencies of one run, more than the European Central Bank has ever had at a time."""
+
+_MOST_UNKNOWN_TRADED = 200
+"""The symbols without stored prices that a run asks for because of one user's transactions."""
 
 _USER_ID = re.compile(USER_ID_PATTERN)
 
@@ -64,6 +72,7 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
         min_success_rate=parameters.min_success_rate if planner.is_of_all_users else 0.0,
         positions=sum(symbols.values()),
         load_at_once=services.provider.batches_at_once,
+        currencies=planner.currencies(symbols),
         failure=_nobody(services) if planner.is_of_all_users and not pages else None,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
@@ -105,6 +114,8 @@ class _Planner:
 
     def __init__(self, services: Services, run: Run, as_of: date) -> None:
         self._portfolios = services.portfolios
+        self._transactions = services.transactions
+        self._base_currency = services.settings.base_currency
         self._requested = (
             list(services.reports.failed_user_ids(run.retry_of))
             if run.retry_of
@@ -114,7 +125,10 @@ class _Planner:
         self._planned: set[str] = set()
         self._strange = 0
         self._holders: Counter[str] = Counter()
-        self._watchlists = _Watchlists(services, as_of, of_all_users=self.is_of_all_users)
+        self._currencies: Counter[str] = Counter()
+        limit, of_all_users = services.settings.watchlist_unknown_limit, self.is_of_all_users
+        self._watched = _Others(services, as_of, "watchlists", limit, of_all_users=of_all_users)
+        self._traded = _Others(services, as_of, "transactions", _MOST_UNKNOWN_TRADED, of_all_users=of_all_users)
 
     @property
     def is_of_all_users(self) -> bool:
@@ -128,8 +142,21 @@ class _Planner:
 
     def symbols(self) -> dict[str, int]:
         """Return the symbols of the users of all pages, ascending, with the number of their holders."""
-        watched = self._watchlists.chosen(self._holders.keys())
-        return {symbol: self._holders[symbol] for symbol in sorted(self._holders.keys() | watched)}
+        watched = self._watched.chosen(self._holders.keys())
+        others = watched | self._traded.chosen(self._holders.keys() | watched)
+        return {symbol: self._holders[symbol] for symbol in sorted(self._holders.keys() | others)}
+
+    def currencies(self, symbols: Mapping[str, int]) -> tuple[str, ...]:
+        """Return the currencies of the users of all pages and of these symbols: those of most of them, in order."""
+        counts = self._currencies.copy()
+        for symbol, instrument in self._portfolios.instruments(list(symbols)).items():
+            if instrument.currency not in (None, UNKNOWN_CURRENCY):
+                counts[major(instrument.currency)] += max(symbols[symbol], 1)
+        del counts[self._base_currency]
+        in_turn = sorted(counts, key=lambda currency: (-counts[currency], currency))
+        if left_out := len(in_turn[MOST_CURRENCIES - 1 :]):
+            _log.warning("%d currencies are left out: a run has rates of at most %d", left_out, MOST_CURRENCIES)
+        return tuple(sorted([self._base_currency, *in_turn[: MOST_CURRENCIES - 1]]))
 
     def errors(self) -> list[RunError]:
         """Return an error for everything requested or stored that cannot be analyzed."""
@@ -166,23 +193,36 @@ class _Planner:
             symbols = self._portfolios.symbols(user_ids, contiguous=self.is_of_all_users)
             for own in symbols.values():
                 self._holders.update(own.held)
-            self._watchlists.add(symbols.values())
+            self._watched.add([own.watched for own in symbols.values()])
+            self._add_traded(symbols)
             if self._requested is not None:
                 self._active.update(user_ids)
                 self._planned.update(symbols)
             yield from (user_id for user_id in user_ids if user_id in symbols)
 
+    def _add_traded(self, symbols: Mapping[str, OwnSymbols]) -> None:
+        """Add what the transactions of some users name, and their currencies."""
+        user_ids = [user_id for user_id in symbols if _USER_ID.search(user_id)]
+        traded = self._transactions.traded(sorted(user_ids), contiguous=self.is_of_all_users)
+        self._traded.add(
+            [own.symbols - symbols[user_id].held - symbols[user_id].watched for user_id, own in traded.items()]
+        )
+        for own in traded.values():
+            self._currencies.update({major(currency) for currency in own.currencies} - {UNKNOWN_CURRENCY})
 
-class _Watchlists:
-    """Chooses the symbols of watchlists to load: all that have stored prices, and a few others of each user.
 
-    Users may watch anything, and each unknown symbol costs a request, so the others wait for a later run.
+class _Others:
+    """Chooses which symbols to load that users only watch or trade: those with stored prices, and some of each user.
+
+    Users may name anything, and each unknown symbol costs a request, so the others wait for a later run. ``origin``
+    says where the symbols are from.
     """
 
-    def __init__(self, services: Services, as_of: date, *, of_all_users: bool) -> None:
+    def __init__(self, services: Services, as_of: date, origin: str, limit: int, *, of_all_users: bool) -> None:
+        self._origin = origin
         self._prices = services.prices
         self._provider = services.provider
-        self._limit = services.settings.watchlist_unknown_limit
+        self._limit = limit
         self._as_of = as_of
         self._of_all_users = of_all_users
         self._seen: set[str] = set()
@@ -194,26 +234,26 @@ class _Watchlists:
         self._crowds: list[frozenset[str]] = []
         """The unknown symbols of users who have more of them than the limit."""
 
-    def add(self, symbols: Collection[OwnSymbols]) -> None:
-        """Add the watchlists of some users."""
-        self._look_up(set().union(*(own.watched for own in symbols)) - self._seen)
+    def add(self, symbols: Collection[frozenset[str]]) -> None:
+        """Add the symbols of each of some users."""
+        self._look_up(set[str]().union(*symbols) - self._seen)
         for own in symbols:
-            unknown = own.watched & self._unknown.keys()
-            self._chosen |= own.watched - unknown - self._vain
+            unknown = own & self._unknown.keys()
+            self._chosen |= own - unknown - self._vain
             if len(unknown) <= self._limit:
                 self._chosen |= unknown
             else:
                 self._crowds.append(unknown)
 
     def chosen(self, held: Iterable[str]) -> set[str]:
-        """Return the symbols to load besides the ``held`` ones of all users, after all watchlists were added."""
+        """Return the symbols to load besides the ``held`` ones of all users, after those of all were added."""
         known, waiting = frozenset(held), set[str]()
         for crowd in self._crowds:
             own = sorted(crowd.difference(self._chosen, known), key=self._turn)
             self._chosen.update(own[: self._limit])
             waiting.update(own[self._limit :])
         if waiting := waiting - self._chosen:
-            _log.info("%d unknown symbols of watchlists wait for a later run", len(waiting))
+            _log.info("%d unknown symbols of %s wait for a later run", len(waiting), self._origin)
         return self._chosen
 
     def _look_up(self, symbols: set[str]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
     from stores.symbols import PriceStore, ResearchStore
+    from stores.transactions import TransactionStore
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,6 +41,7 @@ class Services:
     batches: "BatchStore"
     administrators: "AdministratorStore"
     portfolios: "PortfolioStore"
+    transactions: "TransactionStore"
     prices: "PriceStore"
     research: "ResearchStore"
     reports: "ReportStore"

@@ -5,16 +5,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fields import Place
+from analysis.currencies import major
+from fields import FIELDS_OF, Place
 from records import USER_ID_PATTERN
 from stores.backend import ID_TYPES, text_of, type_of
-from stores.document_values import number_of
+from stores.document_values import currency_of, number_of
 from stores.mongo import Document
 from stores.places import ABSENT, documents_in, likely_name, likely_place, missing, rows_in, value_at
-from stores.portfolio_documents import refusal
+from stores.portfolio_documents import refusal, remarks
 from stores.portfolios import MOST_OF_USER, PortfolioStore
+from stores.transaction_documents import faults_of
 
-_CHECKED = ("users", "holdings", "watchlist", "accounts")
+_CHECKED = ("users", "holdings", "watchlist", "accounts", "transactions")
+_CURRENCIES = {
+    "users": ("base_currency",), "accounts": ("currency",), "transactions": ("currency", "to_currency"),
+}  # fmt: skip
+_AT_ONCE = 1_000
 _OF_ID_TYPES = {kind.name for kind in ID_TYPES}
 _USER_ID = re.compile(USER_ID_PATTERN)
 _MOST_EXAMPLES = 5
@@ -43,6 +49,8 @@ class CollectionCheck:
     unknown_costs: int
     """The holdings that are read without their cost."""
     currencies: frozenset[str]
+    remarks: Mapping[str, int]
+    """What documents that are read say in vain, with their number."""
 
     @property
     def accepted(self) -> int:
@@ -62,10 +70,13 @@ class _Tally:
     of_owner: Counter[str]
     unknown_costs: int = 0
     currencies: set[str] = field(default_factory=set)
+    remarks: Counter[str] = field(default_factory=Counter)
+    pending: list[tuple[object, Document]] = field(default_factory=list)
+    """Transactions that are still to be judged: as they are stored, and with the app's names."""
 
 
 def check_documents(store: PortfolioStore) -> list[CollectionCheck]:
-    """Return the checks of users, holdings, watchlist and accounts, in this order; nothing is written."""
+    """Return the checks of all collections of users, in the order of this module; nothing is written."""
     tallies = {name: _Tally(0, Counter(), Counter(), set(), Counter(), set(), Counter()) for name in _CHECKED}
     documents_of_users, places = set[str](), Counter[str]()
     for collection, names in store.names().items():
@@ -75,6 +86,9 @@ def check_documents(store: PortfolioStore) -> list[CollectionCheck]:
             if "users" in names:
                 documents_of_users.add(text_of(stored["_id"]))
                 places.update(filter(None, [likely_place(stored)]))
+            if len(tallies["transactions"].pending) >= _AT_ONCE:
+                _judge(store, tallies["transactions"])
+    _judge(store, tallies["transactions"])
     users, owners = tallies["users"].ids, tallies["holdings"].ids | tallies["watchlist"].ids
     if not tallies["holdings"].documents:
         tallies["holdings"].proposals.update({f"holdings=users.{place}": count for place, count in places.items()})
@@ -102,16 +116,47 @@ def _add(store: PortfolioStore, name: str, stored: Document, tally: _Tally) -> N
         tally.ids.add(text_of(value))
         tally.of_owner[text_of(value)] += len(rows)
     for (_, row), document in zip(rows, documents_in(place, stored), strict=True):
-        reason = fault or refusal(name, document, store.absent({name: [row]}))
-        if reason:
-            tally.refused[reason] += 1
-        elif name == "holdings" and number_of(document.get("avg_price")) is None:
-            tally.unknown_costs += 1
-        if isinstance(row, dict) and isinstance(currency := row.get("currency"), str):
-            tally.currencies.add(currency.upper())
+        tally.currencies.update(_currencies(name, row, document))
         tally.used.update(document)
-        for name_of_field in place.paths.keys() - document.keys() - {"user_id"}:
+        if name == "transactions" and not fault:
+            tally.pending.append((row, document))
+        else:
+            _add_row(store, name, row, document, fault or refusal(name, document, store.absent({name: [row]})), tally)
+
+
+def _add_row(
+    store: PortfolioStore, name: str, row: object, document: Document, reason: str | None, tally: _Tally
+) -> None:
+    """Add one document of a place, which is refused if there is a reason."""
+    if reason:
+        tally.refused[reason] += 1
+    elif name == "holdings" and number_of(document.get("avg_price")) is None:
+        tally.unknown_costs += 1
+    elif name == "users":
+        tally.remarks.update(remarks(document))
+    if name != "transactions":
+        for name_of_field in store.fields[name].paths.keys() - document.keys() - {"user_id"}:
             tally.proposals.update(_proposed(name, name_of_field, row))
+
+
+def _judge(store: PortfolioStore, tally: _Tally) -> None:
+    """Judge the transactions that wait for it; together, since they are read by columns."""
+    for position, fault in faults_of([document for _, document in tally.pending]).items():
+        row = tally.pending[position][0]
+        tally.refused[fault.sentence(store.absent({"transactions": [row]}))] += 1
+        if fault.rule is None:
+            # A transaction of another type may rightly have no such field, and a name of the app's own is another one.
+            own = {f"transactions.{fault.field}={name}" for name in FIELDS_OF["transactions"]}
+            tally.proposals.update(set(_proposed("transactions", fault.field, row)) - own)
+    tally.pending.clear()
+
+
+def _currencies(name: str, row: object, document: Document) -> Iterator[str]:
+    """Yield the currencies that a document names."""
+    own = [document.get(field) for field in _CURRENCIES.get(name, ())]
+    if name in ("holdings", "watchlist") and isinstance(row, dict):
+        own = [row.get("currency")]
+    yield from (major(currency) for currency in map(currency_of, own) if currency)
 
 
 def _fault_of_id(value: object) -> str:
@@ -144,7 +189,8 @@ def _too_many(name: str, tally: _Tally) -> Iterator[tuple[str, int]]:
     """Yield the rule that a user with too many documents breaks, and how many documents these are."""
     most = MOST_OF_USER[name]
     if crowds := [count for count in tally.of_owner.values() if count > most]:
-        yield f"{len(crowds):,} of their owners have more than {most:,}, and fail for it", sum(crowds)
+        effect = "none of theirs is read" if name == "transactions" else "fail for it"
+        yield f"{len(crowds):,} of their owners have more than {most:,}, and {effect}", sum(crowds)
 
 
 def _check(store: PortfolioStore, name: str, tally: _Tally, without: set[str]) -> CollectionCheck:
@@ -161,4 +207,5 @@ def _check(store: PortfolioStore, name: str, tally: _Tally, without: set[str]) -
         unused=tuple(_unused(store.fields[name], tally)),
         unknown_costs=tally.unknown_costs,
         currencies=frozenset(tally.currencies),
+        remarks=dict(tally.remarks),
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fields import FIELDS_OF, Path, Place, shown
+from fields import FIELDS_OF, KEY_IN_MAP, Path, Place, shown
 from stores.mongo import Document
 
 ABSENT = object()
@@ -18,6 +18,11 @@ _LIKELY = {
     "avg_price": ("avgprice", "averageprice", "averagecost", "avgcost", "purchaseprice", "buyprice", "entryprice"),
     "cash": ("cash", "cashbalance", "availablecash", "balance"),
     "buying_power": ("buyingpower", "availablefunds"),
+    "date": ("date", "tradedate", "executedat", "executed", "bookedat", "bookingdate", "timestamp", "time"),
+    "type": ("type", "transactiontype", "kind", "side", "action"),
+    "price": ("price", "pricepershare", "unitprice", "rate"),
+    "amount": ("amount", "total", "netamount", "value"),
+    "to_symbol": ("tosymbol", "newsymbol"),
 }  # fmt: skip
 _MOST_NAMES = 5
 
@@ -128,8 +133,8 @@ def _renamed(place: Place, key: str, row: object) -> Document:
             document[field] = Obstacle(f"an element of {place.described} is {_kind(row)}, not an object")
         elif (value := value_at(row, path)) is not ABSENT:
             document[field] = value
-    if place.form == "map" and "symbol" not in place.paths:
-        document["symbol"] = key
+    if place.form == "map" and (field := KEY_IN_MAP[place.name]) not in place.paths:
+        document[field] = key
     return document
 
 

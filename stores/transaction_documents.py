@@ -5,6 +5,7 @@ A field counts only where the type of the transaction uses it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,28 @@ from stores.places import Obstacle
 MOST_TRANSACTIONS = 20_000
 """The most transactions of one user; of a user with more none are read."""
 
-_NUMBERS = ("quantity", "price", "amount", "fee", "tax", "fx_rate", "ratio", "to_amount")
-_IDS = ("transaction_id", "account_id", "lot_id", "to_account_id")
 _SYMBOLS = ("symbol", "to_symbol")
 _CURRENCIES = ("currency", "to_currency")
+_NO_SYMBOL = "not a text that can be one"
 _NO_TYPE = -1
 _NUMBER_OF_TYPE: Mapping[str, int] = {name: number for number, name in enumerate(TYPES)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Reads a column, and says what a value that cannot be read is."""
+
+    column: Callable[[list[Any]], tuple[Any, list[int]]]
+    rule: str
+
+
+_NUMBERS: Mapping[str, _Read] = dict.fromkeys(
+    ("quantity", "price", "amount", "fee", "tax", "fx_rate", "ratio", "to_amount"), _Read(numbers, NOT_A_NUMBER)
+)
+_TEXTS: Mapping[str, _Read] = {
+    **dict.fromkeys(("transaction_id", "account_id", "lot_id", "to_account_id"), _Read(ids, "no id")),
+    **dict.fromkeys(_CURRENCIES, _Read(lambda values: texts(values, currency_of), "no code of three letters")),
+}
 
 type _Rule = str | None
 """The rule that a field breaks, ``None`` if there is no such field."""
@@ -44,14 +61,21 @@ _NEEDS_SYMBOL = _types(
     "split", "stock_dividend", "symbol_change", "merger", "spin_off", "return_of_capital", "buy", "sell", "dividend"
 )
 _NEEDS_TO_SYMBOL = _types("symbol_change", "merger", "spin_off")
+_TRADES, _DIVIDEND, _EXCHANGE, _SPIN_OFF = (
+    _types("buy", "sell"),
+    _types("dividend"),
+    _types("exchange"),
+    _types("spin_off"),
+)
+_FEE, _TAX = _types("fee"), _types("tax")
 _NEEDS_AMOUNT = _types("interest", "deposit", "withdrawal", "return_of_capital", "exchange")
 
 _USED: Mapping[str, Booleans] = {
     "account_id": _ANY,
     "symbol": ~_CASH_ONLY,
-    "quantity": _SHARES | _IN_KIND | _types("dividend"),
-    "price": _types("buy", "sell", "dividend") | _IN_KIND,
-    "amount": _WITH_CASH & ~_types("spin_off"),
+    "quantity": _SHARES | _IN_KIND | _DIVIDEND,
+    "price": _TRADES | _DIVIDEND | _IN_KIND,
+    "amount": _WITH_CASH & ~_SPIN_OFF,
     "currency": _WITH_CASH,
     "fee": _WITH_CASH,
     "tax": _WITH_CASH,
@@ -59,9 +83,9 @@ _USED: Mapping[str, Booleans] = {
     "lot_id": _types("sell"),
     "to_symbol": _NEEDS_TO_SYMBOL,
     "ratio": _NEEDS_TO_SYMBOL,
-    "to_amount": _types("exchange"),
-    "to_currency": _types("exchange"),
-    "to_account_id": _types("exchange"),
+    "to_amount": _EXCHANGE,
+    "to_currency": _EXCHANGE,
+    "to_account_id": _EXCHANGE,
 }
 """The types that use each field. An id of a transaction that is none counts as absent."""
 
@@ -94,41 +118,41 @@ def read_lot(owners: Sequence[int], documents: Sequence[Document], spelling: Spe
     """Return the documents as columns, with the faults."""
     faults: dict[int, Fault] = {}
     columns: dict[str, Any] = {"owner": np.array(owners, np.int64)}
-    values = {name: [document.get(name) for document in documents] for name in ("type", "date")}
-    columns["date"], columns["time"], unreadable = dates(values["date"])
-    _tell(faults, "date", values["date"], unreadable, "date is none of the form 2026-01-31")
-    columns["type"] = kinds = _kinds(values["type"], faults)
-
-    there = set[str]().union(*documents)
-    no_numbers, no_texts = np.full(len(documents), np.nan), nothing(len(documents))
-
-    def column(name: str, read: Callable[[list[Any]], tuple[Any, list[int]]], rule: str) -> None:
-        if name not in there:
-            columns[name] = no_numbers if read is numbers else no_texts
-            return
-        found = [document.get(name) for document in documents]
-        columns[name], unreadable = read(found)
-        if unreadable and name in _USED:
-            used = _USED[name][kinds]
-            _tell(faults, name, found, [row for row in unreadable if used[row]], f"{name} is {rule}")
-
-    def symbols(found: list[Any]) -> tuple[Objects, list[int]]:
-        return texts(found, lambda value: spelling(value) if is_symbol(value) else None)
-
-    for name in _NUMBERS:
-        column(name, numbers, NOT_A_NUMBER)
-    for name in _IDS:
-        column(name, ids, "no id")
-    for name in _SYMBOLS:
-        column(name, symbols, "not a text that can be one")
-    for name in _CURRENCIES:
-        column(name, lambda found: texts(found, currency_of), "no code of three letters")
+    days = [document.get("date") for document in documents]
+    columns["date"], columns["time"], unreadable = dates(days)
+    _tell(faults, "date", days, unreadable, "date is none of the form 2026-01-31")
+    columns["type"] = _kinds([document.get("type") for document in documents], faults)
+    columns |= _columns_of_fields(documents, spelling, columns["type"], faults)
     for row, field, rule in _lacking(columns):
         faults.setdefault(row, Fault("unreadable", field, rule))
     columns["quantity"] = np.abs(columns["quantity"])
     for name in ("fee", "tax"):
         columns[name] = np.where(np.isnan(columns[name]), 0.0, columns[name])
     return Lot(Transactions(**columns), faults)
+
+
+def _columns_of_fields(
+    documents: Sequence[Document], spelling: Spelling, kinds: Integers, faults: dict[int, Fault]
+) -> dict[str, Any]:
+    """Return the columns of all fields but type and date; tell what cannot be read where a type uses it."""
+    reads = {**_NUMBERS, **_TEXTS} | dict.fromkeys(_SYMBOLS, _Read(partial(_symbols, spelling), _NO_SYMBOL))
+    no_numbers, no_texts = np.full(len(documents), np.nan), nothing(len(documents))
+    there = set[str]().union(*documents)
+    columns: dict[str, Any] = {}
+    for name, read in reads.items():
+        if name not in there:
+            columns[name] = no_numbers if name in _NUMBERS else no_texts
+            continue
+        values = [document.get(name) for document in documents]
+        columns[name], unreadable = read.column(values)
+        if unreadable and name in _USED:
+            used = _USED[name][kinds]
+            _tell(faults, name, values, [row for row in unreadable if used[row]], f"{name} is {read.rule}")
+    return columns
+
+
+def _symbols(spelling: Spelling, values: list[Any]) -> tuple[Objects, list[int]]:
+    return texts(values, lambda value: spelling(value) if is_symbol(value) else None)
 
 
 def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
@@ -140,19 +164,19 @@ def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
     in_kind = _IN_KIND[kinds] & symbol
     needs_shares = _SHARES[kinds] | in_kind
     to_symbol = _NEEDS_TO_SYMBOL[kinds]
-    exchange = _types("exchange")[kinds]
-    dividend = _types("dividend")[kinds]
-    trades = _types("buy", "sell")[kinds]
-    fee, tax = _types("fee")[kinds] & ~is_there["fee"], _types("tax")[kinds] & ~is_there["tax"]
+    exchange = _EXCHANGE[kinds]
+    untold = (_FEE[kinds] & ~is_there["fee"]) | (_TAX[kinds] & ~is_there["tax"])
     no_amount = (_NEEDS_AMOUNT[kinds] | (_IN_KIND[kinds] & ~symbol)) & ~amount
     yield from _rows(_NEEDS_SYMBOL[kinds] & ~symbol, "symbol")
     yield from _rows(needs_shares & ~is_there["quantity"], "quantity")
     yield from _rows(needs_shares & ~quantity, "quantity", "quantity is 0")
-    yield from _rows(trades & ~price & ~amount, "price", "it has neither price nor amount")
+    yield from _rows(_TRADES[kinds] & ~price & ~amount, "price", "it has neither price nor amount")
     yield from _rows(
-        dividend & ~amount & ~(price & is_there["quantity"]), "amount", "it has neither amount nor price and quantity"
+        _DIVIDEND[kinds] & ~amount & ~(price & is_there["quantity"]),
+        "amount",
+        "it has neither amount nor price and quantity",
     )
-    yield from _rows(no_amount | ((fee | tax) & ~amount), "amount")
+    yield from _rows(no_amount | (untold & ~amount), "amount")
     yield from _rows(exchange & ~is_there["to_amount"], "to_amount")
     if exchange.any():
         nowhere = (columns["to_currency"] == "") & (columns["to_account_id"] == "")
@@ -160,7 +184,7 @@ def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
     if to_symbol.any():
         yield from _rows(to_symbol & (columns["to_symbol"] == ""), "to_symbol")
         yield from _rows(to_symbol & (columns["ratio"] <= 0), "ratio", "ratio is not positive")
-        yield from _rows(_types("spin_off")[kinds] & ~is_there["ratio"], "ratio")
+        yield from _rows(_SPIN_OFF[kinds] & ~is_there["ratio"], "ratio")
     yield from _rows(_WITH_CASH[kinds] & (columns["fx_rate"] <= 0), "fx_rate", "fx_rate is not positive")
     for name in ("fee", "tax"):
         yield from _rows(_WITH_CASH[kinds] & (columns[name] < 0), name, f"{name} is negative")

@@ -49,7 +49,7 @@ def test_what_is_inside_renamed_documents_is_found_there() -> None:
     ("text", "rule"),
     [
         ("holdings", "entry holdings: write collection.field=path or collection=place"),
-        ("stocks=x", "entry stocks=x: the collection must be one of users, holdings, watchlist, accounts, instruments"),
+        ("stocks=x", "stocks=x: the collection must be one of users, holdings, watchlist, accounts, instruments, transactions"),
         ("holdings.isin=x", "entry holdings.isin=x: the fields of holdings are user_id, symbol, quantity, avg_price"),
         ("holdings.symbol.x=y", "the fields of holdings are"),
         ("holdings.symbol=a..b", "a name in the path is empty"),
@@ -64,7 +64,7 @@ def test_what_is_inside_renamed_documents_is_found_there() -> None:
         (r"holdings.symbol=a\b", r"\b in 'holdings.symbol=a\\b': a backslash stands before one of \.,={}[]"),
         ("holdings.symbol=a\\", "a backslash stands before one of"),
         ("holdings.symbol=.", "the path . is for elements of a list or map"),
-        ("holdings=a.b", r"accounts, instruments; a dot in a name is written \."),
+        ("holdings=a.b", r"instruments, transactions; a dot in a name is written \."),
         ("users=people.all[]", "users cannot be inside other documents"),
         ("instruments=users.all[]", "instruments cannot be inside other documents"),
         ("holdings=holdings.p[]", "holdings cannot have holdings inside"),

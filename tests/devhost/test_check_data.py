@@ -217,7 +217,8 @@ def test_of_the_sample_it_is_told_that_it_ends_on_purpose(check: Check, sound: D
 def test_currencies_of_holdings_inside_users_are_told(check: Check, sound: DocumentDatabase) -> None:
     sound.users.insert_one({"user_id": "eve", "currency": "GBP", "positions": [{"symbol": "ALFA", "currency": "eur"}]})
     findings = check(FIELDS="holdings=users.positions[]")
-    assert "users.positions[] names EUR: values are added as if in US dollars" in texts(findings, "currencies")
+    (text,) = texts(findings, "currencies")
+    assert text.startswith("users.positions[] names EUR, which is not read: a holding is in the currency of its")
 
 
 def test_other_currencies_and_missing_indexes_are_told(check: Check, sound: DocumentDatabase) -> None:
@@ -226,7 +227,7 @@ def test_other_currencies_and_missing_indexes_are_told(check: Check, sound: Docu
     findings = check()
     assert refused(findings) == []
     assert [finding.text for finding in suspicious(findings, "currencies")] == [
-        "instruments names EUR: values are added as if in US dollars"
+        "instruments names EUR: figures need the rates to USD"
     ]
     assert 'db.holdings.createIndex({"user_id": 1})' in [f.change for f in suspicious(findings, "indexes")]
 

@@ -33,7 +33,7 @@ def test_documents_are_counted_with_the_rules_that_refuse_them(database: Documen
         accounts=[{"user_id": "u", "cash": "much"}, {"user_id": "u", "balance": 1}],
     )
     assert {name: (own.documents, own.accepted) for name, own in found.items()} == {
-        "users": (4, 1), "holdings": (4, 1), "watchlist": (1, 0), "accounts": (2, 0),
+        "users": (4, 1), "holdings": (4, 1), "watchlist": (1, 0), "accounts": (2, 0), "transactions": (0, 0),
     }  # fmt: skip
     types = "not one of ObjectId, UUID, number, text"
     assert found["users"].refused == {
@@ -112,4 +112,5 @@ def test_entries_that_lead_nowhere_are_told(database: DocumentDatabase) -> None:
         "holdings": ("holdings.avg_price=costs",),
         "watchlist": (),
         "accounts": ("accounts=users.w",),
+        "transactions": (),
     }

@@ -125,11 +125,12 @@ def test_everything_in_the_users_documents_is_one_query_a_page(database: Documen
         store = PortfolioStore(seen, fields=fields)
         store.load(["u1", "u5"], contiguous=False)
         assert [(sent["find"], sent["projection"].keys()) for sent in commands.sent if "find" in sent] == [
-            ("users", {"_id", "user_id", "analysis_thresholds", "p", "w", "l"})
+            ("users", {"_id", "user_id", "analysis_thresholds", "base_currency", "lot_method", "p", "w", "l"})
         ]
         assert [(documents.name, [i.document["name"] for i in own]) for documents, own in store.indexes()] == [
             ("users", ["user_id"]),
             ("instruments", ["symbol"]),
+            ("transactions", ["user_id"]),
         ]
 
 
@@ -141,6 +142,7 @@ def test_indexes_are_asked_for_where_the_keys_are(database: DocumentDatabase) ->
         ("watchlist", "user_id"),
         ("accounts", "user_id"),
         ("instruments", "code"),
+        ("transactions", "user_id"),
     }
 
 

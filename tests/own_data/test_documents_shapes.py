@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId
 
-from analysis.models import Holding, Portfolio
+from analysis.models import Account, Holding, Portfolio
 from fields import Fields
 from stores.mongo import Document, DocumentDatabase
 from stores.portfolios import PortfolioStore
@@ -88,6 +88,7 @@ def plain(ids: Sequence[str]) -> list[Portfolio]:
             watchlist=("XOM",),
             cash=float(CASH[number]),
             buying_power=float(POWER[number]),
+            accounts=(Account("", float(CASH[number]), float(POWER[number]), "USD"),),
         )
         for number, user_id in enumerate(ids)
     ]
@@ -99,6 +100,12 @@ class Shape:
     fields: str = ""
     ids: Sequence[str] = TEXTS
     expected: Callable[[Portfolio], Portfolio] = field(default=lambda portfolio: portfolio)
+
+
+def accounts_of(own: Portfolio, first: tuple[str, float, float]) -> tuple[Account, ...]:
+    """Return two accounts with the amounts of the portfolio's one."""
+    account_id, cash, power = first
+    return Account(account_id, cash, power, "USD"), Account("", own.cash - cash, own.buying_power - power, "USD")
 
 
 ODD = ("it's {u} & co #1", "ÅSA+x@y.z (2)")
@@ -172,10 +179,14 @@ SHAPES = {
             },
         ),
         "accounts=users.wallets[]",
+        expected=lambda own: replace(own, accounts=accounts_of(own, ("", 1.0, 0.5))),
     ),
     "wallets by name in a map": Shape(
         without("accounts", lambda number: {"wallets": {"main": accounts()[number], "new": {"cash": 0}}}),
         "accounts=users.wallets{}",
+        expected=lambda own: replace(
+            own, accounts=(replace(own.accounts[0], account_id="main"), Account("new", 0.0, 0.0, "USD"))
+        ),
     ),
     "symbols watched as a list of texts": Shape(
         without("watchlist", lambda _: {"watched": ["XOM"]}), "watchlist=users.watched[],watchlist.symbol=."

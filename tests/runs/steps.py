@@ -25,6 +25,7 @@ from stores.portfolios import PortfolioStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
+from stores.transactions import TransactionStore
 
 RUN_ID = "run_20260102_030405_abcd"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -46,6 +47,7 @@ def all_services(
         client = connect(mongodb_url)
         reports = ReportStore(database)
         reports.ensure_indexes()
+        portfolios = PortfolioStore(database)
         yield Services(
             settings=settings,
             mongodb=client,
@@ -54,7 +56,8 @@ def all_services(
             nights=NightStore(database),
             batches=BatchStore(database),
             administrators=AdministratorStore(database),
-            portfolios=PortfolioStore(database),
+            portfolios=portfolios,
+            transactions=TransactionStore(portfolios),
             prices=PriceStore(database),
             research=ResearchStore(database),
             reports=reports,

@@ -80,7 +80,7 @@ def test_a_collation_is_told_once_and_its_collection_wants_an_index_with_the_sim
     ]
     store.ensure_indexes()
     assert filled.users.index_information()["user_id_simple"]["collation"]["locale"] == "simple"
-    assert [len(filled[name].index_information()) for name in COLLECTIONS] == [3, 2, 2, 2, 2]
+    assert [len(filled[name].index_information()) for name in COLLECTIONS] == [3, 2, 2, 2, 2, 2]
 
 
 def test_without_a_collation_none_is_asked_with(database: DocumentDatabase) -> None:

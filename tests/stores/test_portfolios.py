@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64
 
-from analysis.models import Holding, InvalidHolding, Portfolio
+from analysis.models import Account, Holding, InvalidHolding, Portfolio
 from stores.mongo import DocumentDatabase
 from stores.portfolio_documents import InvalidPortfolio
 from stores.portfolios import OwnSymbols, PortfolioStore
@@ -133,6 +133,7 @@ def test_a_portfolio_is_read_whatever_else_its_documents_contain(
         watchlist=("XOM",),
         cash=100.0,
         buying_power=250.5,
+        accounts=(Account("", 100.0, 250.5, "USD"),),
         thresholds={"volatility": {"warning": 0.1, "breach": 0.2}},
     )
 
