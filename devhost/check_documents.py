@@ -153,11 +153,9 @@ def _currencies(checks: Collection[CollectionCheck], store: PortfolioStore, base
             yield note("currencies", f"{place} names {', '.join(others)}: figures need the rates to {base_currency}")
     for check in checks:
         if check.name in _UNITLESS and (others := sorted(check.currencies - {base_currency})):
-            text = (
-                f"{store.fields[check.name].described} names {', '.join(others)}, which is not read: a holding is in "
-            )
-            change = "set currency in instruments"
-            yield note("currencies", f"{text}the currency of its instrument, or in {base_currency}", change)
+            own = f"{store.fields[check.name].described} names {', '.join(others)}, which is not read"
+            text = f"{own}: a holding is in the currency of its instrument, or in {base_currency}"
+            yield note("currencies", text, "set currency in instruments")
 
 
 def _rights(client: MongoClient[Document], database: DocumentDatabase, store: PortfolioStore) -> Iterator[Finding]:

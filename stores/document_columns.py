@@ -95,7 +95,7 @@ def dates(values: list[Any]) -> tuple[Dates, Floats, list[int]]:
             return np.array([known[text] for text in values], "datetime64[D]"), np.zeros(len(values)), []
     moments = [_moment(value) for value in values]
     unreadable = [row for row, (day, _) in enumerate(moments) if day is None]
-    days = np.array([np.datetime64("NaT") if day is None else day for day, _ in moments], "datetime64[D]")
+    days = np.array([np.datetime64("NaT", "D") if day is None else day for day, _ in moments], "datetime64[D]")
     return days, np.array([time for _, time in moments]), unreadable
 
 

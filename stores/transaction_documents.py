@@ -120,7 +120,7 @@ def read_lot(owners: Sequence[int], documents: Sequence[Document], spelling: Spe
     columns: dict[str, Any] = {"owner": np.array(owners, np.int64)}
     days = [document.get("date") for document in documents]
     columns["date"], columns["time"], unreadable = dates(days)
-    _tell(faults, "date", days, unreadable, "date is none of the form 2026-01-31")
+    _tell(faults, "date", days, unreadable, "date is neither a date nor text like 2026-01-31")
     columns["type"] = _kinds([document.get("type") for document in documents], faults)
     columns |= _columns_of_fields(documents, spelling, columns["type"], faults)
     for row, field, rule in _lacking(columns):

@@ -49,7 +49,7 @@ def test_what_is_inside_renamed_documents_is_found_there() -> None:
     ("text", "rule"),
     [
         ("holdings", "entry holdings: write collection.field=path or collection=place"),
-        ("stocks=x", "stocks=x: the collection must be one of users, holdings, watchlist, accounts, instruments, transactions"),
+        ("stocks=x", "must be one of users, holdings, watchlist, accounts, instruments, transactions"),
         ("holdings.isin=x", "entry holdings.isin=x: the fields of holdings are user_id, symbol, quantity, avg_price"),
         ("holdings.symbol.x=y", "the fields of holdings are"),
         ("holdings.symbol=a..b", "a name in the path is empty"),
