@@ -4,8 +4,9 @@ Each function returns its column and the rows whose value is there and cannot be
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from itertools import batched
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from bson.tz_util import utc
 from analysis.models import Dates, Floats, Objects
 from stores.backend import text_of
 from stores.document_values import LARGEST_NUMBER, is_blank, number_of
+from stores.mongo import Document
 
 _OF_NUMBERS = frozenset({float, int, Int64, type(None)})
 _NOTHING = {type(None)}
@@ -24,6 +26,18 @@ _LENGTH_OF_DATE = 10
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?")
 _LONGEST_ID = 200
+# So few that they stay in the processor's cache while all their fields are taken, which takes half the time.
+_AT_ONCE = 200
+
+
+def values_of(documents: Sequence[Document], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of each field, ``None`` where it is absent."""
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for part in batched(documents, _AT_ONCE, strict=False):
+        there = set[str]().union(*part)
+        for name, column in columns.items():
+            column.extend([document.get(name) for document in part] if name in there else [None] * len(part))
+    return columns
 
 
 def numbers(values: list[Any]) -> tuple[Floats, list[int]]:
@@ -54,11 +68,6 @@ def texts(values: list[Any], read: Callable[[Any], str | None]) -> tuple[Objects
     else:
         found = ["" if is_blank(value) else read(value) for value in values]
     return _objects([text or "" for text in found]), [row for row, text in enumerate(found) if text is None]
-
-
-def nothing(count: int) -> Objects:
-    """Return a column of absent texts."""
-    return _objects([""] * count)
 
 
 def ids(values: list[Any]) -> tuple[Objects, list[int]]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from analysis.models import Booleans, Integers, Objects, ReturnsIssueKind
 from analysis.returns.ledger import TYPES, Transactions, TransactionType
-from stores.document_columns import dates, ids, nothing, numbers, texts
+from fields import FIELDS_OF
+from stores.document_columns import dates, ids, numbers, texts, values_of
 from stores.document_values import NOT_A_NUMBER, Absent, Spelling, currency_of, is_symbol
 from stores.mongo import Document
 from stores.places import Obstacle
@@ -118,11 +119,11 @@ def read_lot(owners: Sequence[int], documents: Sequence[Document], spelling: Spe
     """Return the documents as columns, with the faults."""
     faults: dict[int, Fault] = {}
     columns: dict[str, Any] = {"owner": np.array(owners, np.int64)}
-    days = [document.get("date") for document in documents]
-    columns["date"], columns["time"], unreadable = dates(days)
-    _tell(faults, "date", days, unreadable, "date is neither a date nor text like 2026-01-31")
-    columns["type"] = _kinds([document.get("type") for document in documents], faults)
-    columns |= _columns_of_fields(documents, spelling, columns["type"], faults)
+    values = values_of(documents, FIELDS_OF["transactions"][1:])
+    columns["date"], columns["time"], unreadable = dates(values["date"])
+    _tell(faults, "date", values["date"], unreadable, "date is neither a date nor text like 2026-01-31")
+    columns["type"] = _kinds(values["type"], faults)
+    columns |= _columns_of_fields(values, spelling, columns["type"], faults)
     for row, field, rule in _lacking(columns):
         faults.setdefault(row, Fault("unreadable", field, rule))
     columns["quantity"] = np.abs(columns["quantity"])
@@ -132,22 +133,16 @@ def read_lot(owners: Sequence[int], documents: Sequence[Document], spelling: Spe
 
 
 def _columns_of_fields(
-    documents: Sequence[Document], spelling: Spelling, kinds: Integers, faults: dict[int, Fault]
+    values: Mapping[str, list[Any]], spelling: Spelling, kinds: Integers, faults: dict[int, Fault]
 ) -> dict[str, Any]:
     """Return the columns of all fields but type and date; tell what cannot be read where a type uses it."""
     reads = {**_NUMBERS, **_TEXTS} | dict.fromkeys(_SYMBOLS, _Read(partial(_symbols, spelling), _NO_SYMBOL))
-    no_numbers, no_texts = np.full(len(documents), np.nan), nothing(len(documents))
-    there = set[str]().union(*documents)
     columns: dict[str, Any] = {}
     for name, read in reads.items():
-        if name not in there:
-            columns[name] = no_numbers if name in _NUMBERS else no_texts
-            continue
-        values = [document.get(name) for document in documents]
-        columns[name], unreadable = read.column(values)
+        columns[name], unreadable = read.column(values[name])
         if unreadable and name in _USED:
             used = _USED[name][kinds]
-            _tell(faults, name, values, [row for row in unreadable if used[row]], f"{name} is {read.rule}")
+            _tell(faults, name, values[name], [row for row in unreadable if used[row]], f"{name} is {read.rule}")
     return columns
 
 

@@ -221,6 +221,53 @@ def test_currencies_of_holdings_inside_users_are_told(check: Check, sound: Docum
     assert text.startswith("users.positions[] names EUR, which is not read: a holding is in the currency of its")
 
 
+def test_transactions_are_told_as_holdings_are(check: Check, sound: DocumentDatabase) -> None:
+    buy = {"type": "buy", "date": "2026-01-05", "symbol": "ALFA", "quantity": 1, "price": 5, "currency": "EUR"}
+    deposit = {"type": "deposit", "date": "2026-01-05", "amount": 5}
+    unit = {name: value for name, value in buy.items() if name != "quantity"} | {"shares": 1}
+    sound.transactions.insert_many(
+        [
+            {"user_id": user_id, **own}
+            for user_id, own in (
+                ("ann", buy),
+                ("ann", deposit),
+                ("ben", unit),
+                ("ben", buy | {"type": "?"}),
+                ("eve", buy),
+            )
+        ]
+    )
+    findings = check()
+    assert {text for subject, text in refused(findings) if subject == "transactions"} == {
+        "1 of 5: no field `quantity`; the document has `shares`: set FIELDS",
+        "1 of 5: type is none that is known",
+    }
+    assert "3 of 5 documents in transactions (ids: 5 text)" in [found.text for found in findings if found.good]
+    assert texts(findings, "transactions") == ["1 owner of transactions without a user, left out: eve"]
+    assert texts(findings, "currencies") == ["transactions names EUR: figures need the rates to USD"]
+    assert 'db.transactions.createIndex({"user_id": 1})' in [own.change for own in suspicious(findings, "indexes")]
+    (proposal,) = suspicious(findings, "FIELDS")
+    assert proposal.change == "FIELDS=transactions.quantity=shares"
+
+
+def test_base_currencies_and_those_of_accounts_are_told(check: Check, sound: DocumentDatabase) -> None:
+    sound.users.update_one({"user_id": "ann"}, {"$set": {"base_currency": "Euro", "lot_method": "oldest"}})
+    sound.users.update_one({"user_id": "ben"}, {"$set": {"base_currency": "CHF"}})
+    sound.accounts.insert_many(
+        [
+            {"user_id": "ann", "cash": 1, "currency": "GBp"},
+            {"user_id": "ben", "cash": 1, "currency": "Dollar"},
+        ]
+    )
+    findings = check(BASE_CURRENCY="CHF")
+    assert ("accounts", "1 of 2: The account cannot be read: currency is no code of three letters") in refused(findings)
+    assert [text for text in texts(findings, "users") if text.startswith("1 of 2")] == [
+        "1 of 2: base_currency is no currency of three letters: the default applies.",
+        "1 of 2: lot_method is none of fifo, lifo, hifo, average, specific: fifo applies.",
+    ]
+    assert texts(findings, "currencies") == ["accounts names GBP: figures need the rates to CHF"]
+
+
 def test_other_currencies_and_missing_indexes_are_told(check: Check, sound: DocumentDatabase) -> None:
     sound.instruments.insert_one({"symbol": "ALFA", "currency": "EUR"})
     sound.holdings.drop_index("user_id_1")
