@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeIs
 
 from bson import Decimal128
@@ -57,6 +57,12 @@ def currency_of(value: object) -> str | None:
     if not _CURRENCY.fullmatch(text):
         return None
     return text if is_minor(text) else text.upper()
+
+
+def currencies_of(documents: Sequence[Mapping[str, object]], names: Sequence[str]) -> frozenset[str]:
+    """Return the currencies in documents, as far as they can be read."""
+    values = {value for name in names for document in documents if isinstance(value := document.get(name), str)}
+    return frozenset(filter(None, map(currency_of, values)))
 
 
 def is_minor(currency: str) -> bool:

@@ -192,14 +192,17 @@ class PortfolioStore(Indexed):
         ids = typed(user_ids)
         for collection in dict.fromkeys(self.collections[name] for name in wanted):
             names = [name for name in wanted if self.collections[name] is collection]
-            parts = [needed_names(self.fields[name], wanted[name]) for name in names]
+            parts = [self._needed(name, wanted[name]) for name in names]
             stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
             most = max(MOST_OF_USER[name] for name in names)
-            inside = any(self.fields[name].inside for name in names)
+            inside = any(name not in self._plain and self.fields[name].inside for name in names)
             at_once = (_LARGE_AT_ONCE if inside else _AT_ONCE) if "transactions" in names else None
             spans = contiguous and self._are_in_order(ids, collection)
             for lot in collection.of_users(ids, stored, most, spans=spans, at_once=at_once):
                 yield from ((name, lot) for name in names)
+
+    def _needed(self, name: str, fields: tuple[str, ...]) -> frozenset[str] | None:
+        return frozenset(fields) if name in self._plain else needed_names(self.fields[name], fields)
 
     def by_user(self, name: str, lot: Iterable[Document]) -> dict[str, list[Document]]:
         """Return the documents of a collection that are in a lot, with the app's names, by user."""

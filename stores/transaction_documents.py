@@ -225,9 +225,3 @@ def symbols_of(documents: Sequence[Document], spelling: Spelling) -> frozenset[s
     """Return the symbols in documents, as far as they can be read."""
     found = {value for name in _SYMBOLS for document in documents if is_symbol(value := document.get(name))}
     return frozenset(map(spelling, found))
-
-
-def currencies_of(documents: Sequence[Document], names: Sequence[str] = _CURRENCIES) -> frozenset[str]:
-    """Return the currencies in documents, as far as they can be read."""
-    values = {value for name in names for document in documents if isinstance(value := document.get(name), str)}
-    return frozenset(filter(None, map(currency_of, values)))

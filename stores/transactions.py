@@ -11,10 +11,11 @@ from datetime import date
 from analysis.models import Portfolio
 from analysis.returns.ledger import Ledgers
 from fields import FIELDS_OF
+from stores.document_values import currencies_of
 from stores.ledger_reader import LedgerReader
 from stores.portfolio_documents import InvalidPortfolio
 from stores.portfolios import PortfolioStore
-from stores.transaction_documents import MOST_TRANSACTIONS, currencies_of, symbols_of
+from stores.transaction_documents import MOST_TRANSACTIONS, symbols_of
 
 _ATTEMPTS = 3
 _CURRENCIES = {
