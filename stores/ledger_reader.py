@@ -7,13 +7,13 @@ import logging
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import pairwise
 
 import numpy as np
 
-from analysis.models import Booleans, Dates, ReturnsIssue
+from analysis.models import Booleans, Dates, ReturnsIssue, ReturnsIssueKind
 from analysis.returns.ledger import TURNS, Ledgers, Transactions
 from stores.document_values import Absent, Spelling, absent_field
 from stores.mongo import Document
@@ -26,7 +26,39 @@ FAR_FUTURE = np.datetime64("9999-12-31", "D")
 _TURN = np.array([*TURNS, 0])  # the last one is that of no type
 _LONGEST_SHOWN = 40
 
+_UNSETTLED = "The holdings, accounts or transactions changed while they were read: the next run reads them again."
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Findings:
+    """The issues of each user, and the last day on which nothing is sound, NaT if there is none."""
+
+    issues: list[list[ReturnsIssue]]
+    unsound: Dates
+
+    @classmethod
+    def of(cls, users: int) -> "_Findings":
+        """Return no findings about some users."""
+        return cls([[] for _ in range(users)], np.full(users, np.datetime64("NaT", "D")))
+
+    def tell(self, rows: Transactions, row: int, kind: ReturnsIssueKind, text: str) -> None:
+        """Add an issue of a transaction."""
+        issue = ReturnsIssue(_day(rows, row), kind, f"{_named(rows, row)} {text}.")
+        self.issues[rows.owner[row]].append(issue)
+
+    def extend(self, rows: Transactions, row: int) -> None:
+        """Let nothing be sound up to the day of a transaction, and nothing at all if it has none."""
+        owner, day = rows.owner[row], rows.date[row]
+        last = FAR_FUTURE if np.isnat(day) else day
+        if np.isnat(self.unsound[owner]) or self.unsound[owner] < last:
+            self.unsound[owner] = last
+
+    def condemn(self, owner: int, text: str) -> None:
+        """Let nothing of a user be sound."""
+        self.issues[owner].append(ReturnsIssue(None, "unreadable", text))
+        self.unsound[owner] = FAR_FUTURE
 
 
 class LedgerReader:
@@ -69,41 +101,35 @@ class LedgerReader:
 
         Those of ``unsettled`` users changed while they were read: nothing in them is sound.
         """
-        issues: list[list[ReturnsIssue]] = [[] for _ in range(self._users)]
-        unsound = np.full(self._users, np.datetime64("NaT", "D"))
+        found = _Findings.of(self._users)
         rows, faults = _joined(self._lots)
         drop = np.zeros(len(rows.owner), bool)
         for owner in self._refused(rows, drop):
-            issues[owner].append(ReturnsIssue(None, "unreadable", self._reason(owner)))
-            unsound[owner] = FAR_FUTURE
+            found.condemn(owner, self._reason(owner))
         future = (rows.date > self._today) & ~drop  # false for NaT
         for row in np.flatnonzero(future).tolist():
-            text = f"{_named(rows, row)} is later than today, and left out."
-            issues[rows.owner[row]].append(ReturnsIssue(_day(rows, row), "future_transaction", text))
+            found.tell(rows, row, "future_transaction", "is later than today, and left out")
         drop |= future
         for row, fault in faults.items():
             if not drop[row]:
-                text = f"{_named(rows, row)} cannot be read: {fault.sentence(self._absent)}."
-                issues[rows.owner[row]].append(ReturnsIssue(_day(rows, row), fault.kind, text))
-                _extend(unsound, rows.owner[row], rows.date[row])
+                found.tell(rows, row, fault.kind, f"cannot be read: {fault.sentence(self._absent)}")
+                found.extend(rows, row)
         for row, other in _repeated(rows, drop):
-            same = row not in faults and other not in faults and _content(rows, row) == _content(rows, other)
-            issues[rows.owner[row]].append(_duplicate(rows, row, same=same))
-            if same:
+            if row not in faults and other not in faults and _content(rows, row) == _content(rows, other):
+                found.tell(rows, row, "duplicate_id", "is stored twice: it counts once")
                 drop[row] = True
             else:
-                for one in (row, other):
-                    _extend(unsound, rows.owner[row], rows.date[one])
+                found.tell(rows, row, "duplicate_id", "is not the only one with this id, and they differ")
+                found.extend(rows, row)
+                found.extend(rows, other)
         drop[list(faults)] = True
         for owner in unsettled:
-            text = "The holdings, accounts or transactions changed while they were read: the next run reads them again."
-            issues[owner].append(ReturnsIssue(None, "unreadable", text))
-            unsound[owner] = FAR_FUTURE
+            found.condemn(owner, _UNSETTLED)
         place = np.full(self._users, -1)
         place[list(of)] = np.arange(len(of))
         kept = rows.at(~drop & (place[rows.owner] >= 0))
         kept = replace(kept, owner=place[kept.owner])
-        return Ledgers(_in_order(kept), [_some(issues[owner]) for owner in of], unsound[list(of)])
+        return Ledgers(_in_order(kept), [_some(found.issues[owner]) for owner in of], found.unsound[list(of)])
 
     def _add_alone(self, owner: int, documents: Sequence[Document]) -> None:
         try:
@@ -172,11 +198,6 @@ def _content(rows: Transactions, row: int) -> tuple[object, ...]:
     return tuple(None if value != value else value for value in values)  # noqa: PLR0124 - NaN
 
 
-def _duplicate(rows: Transactions, row: int, *, same: bool) -> ReturnsIssue:
-    text = "is stored twice: it counts once" if same else "is not the only one with this id, and they differ"
-    return ReturnsIssue(_day(rows, row), "duplicate_id", f"{_named(rows, row)} {text}.")
-
-
 def _in_order(rows: Transactions) -> Transactions:
     """Return the rows in the order in which they are booked."""
     keys = (rows.time, _TURN[rows.type], rows.date, rows.owner)
@@ -192,13 +213,6 @@ def _in_order(rows: Transactions) -> Transactions:
     places = np.arange(len(rows.owner))
     places[tied] = tied[order]
     return rows.at(places)
-
-
-def _extend(unsound: Dates, owner: int, day: np.datetime64) -> None:
-    """Let nothing of a user be sound up to this day; NaT is the far future."""
-    last = FAR_FUTURE if np.isnat(day) else day
-    if np.isnat(unsound[owner]) or unsound[owner] < last:
-        unsound[owner] = last
 
 
 def _named(rows: Transactions, row: int) -> str:

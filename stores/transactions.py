@@ -68,11 +68,11 @@ class TransactionStore:
             }
             for number, portfolio in moved.items():
                 portfolios[number] = portfolio
-            reader.forget(moved)
-            self._add(reader, user_ids, moved, contiguous=False)
             moving = list(moved)
             if not moving:
                 break
+            reader.forget(moving)
+            self._add(reader, user_ids, moving, contiguous=False)
         valid = [number for number, own in enumerate(portfolios) if isinstance(own, Portfolio)]
         return Page(
             [own for own in portfolios if isinstance(own, Portfolio)],

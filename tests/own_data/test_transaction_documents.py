@@ -270,3 +270,23 @@ def test_one_odd_value_changes_nothing_for_the_others() -> None:
     odd = {**BUY, "quantity": Decimal128("10"), "date": datetime(2026, 1, 5, tzinfo=utc), "account_id": ObjectId()}
     ledgers = read([BUY, odd, BUY])
     assert [(own.quantity, own.date) for own in ledgers.transactions.of(0)] == [(10.0, date(2026, 1, 5))] * 3
+
+
+def test_without_users_or_documents_there_are_empty_ledgers() -> None:
+    several: list[list[dict[str, Any]]] = [[], [{}], [dict(BUY)]]
+    for documents in several:
+        reader = LedgerReader(1, TODAY, str)
+        reader.add([0] * len(documents), documents)
+        assert len(reader.ledgers([]).transactions.owner) == 0
+        assert len(reader.ledgers([0]).issues) == 1
+
+
+def test_a_ledger_that_changed_is_read_again_without_what_was_read_before() -> None:
+    reader = LedgerReader(2, TODAY, str)
+    reader.add([0, 0, 1], [dict(BUY), {}, {**BUY, "quantity": "?"}])
+    reader.forget([0])
+    reader.add([0], [{**BUY, "symbol": "MSFT"}])
+    ledgers = reader.ledgers([0, 1], [1])
+    assert [own.symbol for own in ledgers.transactions.of(0)] == ["MSFT"]
+    assert [len(issues) for issues in ledgers.issues] == [0, 2]
+    assert [last_unsound(ledgers, owner) for owner in (0, 1)] == [None, FOR_EVER]
