@@ -21,7 +21,19 @@ PROVIDERS: tuple[str, ...] = get_args(ProviderName.__value__)
 MONGODB_SCHEMES = ("mongodb", "mongodb+srv")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 DEFAULT_BENCHMARKS = {"sample": "SP500", "csv": "SPY", "alpaca": "SPY", "alphavantage": "SPY"}
+_PROVIDERS_WITH_RATES = ("sample", "alphavantage")
 ALPACA_FEEDS = ("iex", "sip", "otc")
+_CODES = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
+COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS
+INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP
+MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR
+SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV
+WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+CURRENCIES = frozenset(_CODES.split())
+"""The currencies of ISO 4217, without metals, funds and codes for tests; minor units such as GBX are none."""
+
 NIGHTLY_TIMER = "nightly_analysis"
 """The function that the host fires by ``ANALYSIS_SCHEDULE``."""
 
@@ -71,6 +83,10 @@ class Settings:
     redis_url: str | None = field(repr=False)
     market_data_provider: ProviderName
     prices_dir: Path | None
+    rates_dir: Path | None
+    """The folder of exchange rates; without one, the provider has its own or none."""
+    base_currency: str
+    """The currency of reports, unless a user's document names another one."""
     schedule: Schedule
     timer_disabled: bool
     """The host never starts the nightly run; it must be started by other means."""
@@ -121,6 +137,8 @@ class Settings:
             redis_url=_url(values, "REDIS_URL", schemes=REDIS_SCHEMES),
             market_data_provider=provider,
             prices_dir=prices_dir,
+            rates_dir=_rates_dir(values, provider),
+            base_currency=_currency(values, "BASE_CURRENCY", default="USD"),
             schedule=_schedule(values, environment),
             timer_disabled=_is_timer_disabled(environment),
             market_data_server=_market_data_server(values, provider),
@@ -272,6 +290,27 @@ def _market_data(values: Mapping[str, str]) -> tuple[ProviderName, Path | None]:
     if name == "csv" and (prices_dir is None or not prices_dir.is_dir()):
         raise SettingsError("PRICES_DIR must name an existing folder when MARKET_DATA_PROVIDER is csv")
     return cast("ProviderName", name), prices_dir
+
+
+def _rates_dir(values: Mapping[str, str], provider: ProviderName) -> Path | None:
+    setting = "RATES_DIR"
+    if setting not in values and provider not in _PROVIDERS_WITH_RATES:
+        setting = "PRICES_DIR"
+    if setting not in values:
+        return None
+    folder = Path(values[setting])
+    if not folder.is_dir():
+        raise SettingsError(f"{setting} must name an existing folder: exchange rates are read from it")
+    return folder
+
+
+def _currency(values: Mapping[str, str], name: str, *, default: str) -> str:
+    value = values.get(name, default)
+    if value not in CURRENCIES:
+        raise SettingsError(
+            f"{name} must be a currency of ISO 4217 in three capital letters such as USD, no minor unit, not {value}"
+        )
+    return value
 
 
 def _fields(values: Mapping[str, str]) -> Fields:

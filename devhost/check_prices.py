@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import batched, islice
 from pathlib import Path
 
+from analysis.currencies import MOST_DAYS_OLD
 from analysis.histories import read_histories, resolve_as_of
 from analysis.price_issues import symbol_issue
 from analysis.price_table import prepare_prices
@@ -17,6 +18,7 @@ from devhost.formats import counted
 from market_data.price_files.understanding import NO_FILE, understood
 from market_data.provider import FetchedBars, KeyRefused, Provider, ProviderUnavailable
 from market_data.providers import provider_from
+from market_data.rate_files.understanding import understood_rates
 from records import SymbolIssue
 from settings import KeyName, Settings
 from stores.rate_limit import Rate, RateLimit
@@ -41,6 +43,8 @@ def prices(settings: Settings, provider: Provider, holders: Counter[str]) -> Ite
     """Yield the findings about the prices of the benchmark and of the symbols that people hold."""
     if settings.market_data_provider == "csv" and settings.prices_dir is not None:
         yield from _files(settings.prices_dir)
+    if settings.rates_dir is not None:
+        yield from _rates(settings, settings.rates_dir)
     try:
         yield from _of_symbols(settings, provider, holders)
     except (ProviderUnavailable, KeyRefused) as error:
@@ -68,6 +72,30 @@ def _files(folder: Path) -> Iterator[Finding]:
         if file.newest is not None and file.newest > datetime.now(UTC).date():
             text = f"{file.file}: it has prices of {file.newest}, which is yet to come, and are not used"
             yield note("files", text, "look at its dates")
+
+
+def _rates(settings: Settings, folder: Path) -> Iterator[Finding]:
+    """Yield the findings about the files of exchange rates, which a folder of prices need not have."""
+    try:
+        files = list(understood_rates(folder))
+    except OSError as error:
+        yield missing("rates", f"RATES_DIR cannot be read: {error.strerror}", "correct RATES_DIR")
+        return
+    if not any(file.currencies for file in files) and folder != settings.prices_dir:
+        yield missing("rates", f"{folder} has none: no eurofxref-hist.csv, no EURUSD.csv", "correct RATES_DIR")
+    today = datetime.now(UTC).date()
+    for file in files:
+        told = note if file.refusals == NO_FILE else missing
+        for refusal in file.refusals:
+            yield told("rates", f"{file.file}: {refusal}", f"correct {file.file}, or take it out of the folder")
+        if file.newest is None:
+            if not file.refusals:
+                yield note("rates", f"{file.file}: {file.sentence}")
+            continue
+        yield ok("rates", f"{file.file}: {file.sentence}, the last {file.newest}")
+        if today - file.newest > timedelta(days=MOST_DAYS_OLD):
+            text = f"{file.file}: its last rate is more than {MOST_DAYS_OLD} days old: today it counts for nothing"
+            yield note("rates", text, "replace it by a current one")
 
 
 @dataclass(slots=True)

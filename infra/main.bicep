@@ -145,6 +145,15 @@ param marketDataProvider string
 @maxLength(200)
 param pricesDir string = ''
 
+@description('Folder of exchange rates; empty for pricesDir, or the provider\'s own rates.')
+@maxLength(200)
+param ratesDir string = ''
+
+@description('Currency of reports, unless a user has another one: a code of ISO 4217.')
+@minLength(3)
+@maxLength(3)
+param baseCurrency string = 'USD'
+
 @description('Alpaca feed, as included in the subscription.')
 @allowed(['iex', 'sip', 'otc'])
 param alpacaFeed string = 'iex'
@@ -401,6 +410,8 @@ var analysisSettings = {
   REDIS_URL: (redis == 'managed') ? cache!.outputs.url : ''
   MARKET_DATA_PROVIDER: marketDataProvider
   PRICES_DIR: pricesDir
+  RATES_DIR: ratesDir
+  BASE_CURRENCY: baseCurrency
   ALPACA_FEED: alpacaFeed
   MARKET_DATA_REQUESTS_PER_MINUTE: (marketDataRequestsPerMinute > 0) ? string(marketDataRequestsPerMinute) : ''
   MARKET_DATA_CONCURRENCY: string(marketDataConcurrency)

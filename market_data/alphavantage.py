@@ -19,6 +19,7 @@ from analysis.prices import Bars
 from market_data.http_source import Answer, HttpSource, KeyPlaces, TryAgain
 from market_data.patience import end_of_patience
 from market_data.provider import BadPrices, Listing, ProviderUnavailable
+from market_data.rates import RateSource, currency_of, is_rate
 from market_data.rows import Column, bars_from_rows, prices_of
 from market_data.us_market import UsProvider
 from records import PriceIssue
@@ -36,6 +37,9 @@ type _Rows = tuple[Dates, dict[Column, Floats]]
 type _Found = _Rows | str
 """The rows of a symbol, none if it is unknown, or the rule that the answer breaks."""
 
+_COLUMNS: tuple[Column, ...] = ("close", "adj_close", "high", "low", "split")
+_RATE_COLUMNS: tuple[Column, ...] = ("close",)
+_EURO = "EUR"
 _NO_ROWS: _Rows = (np.array([], dtype="datetime64[D]"), {})
 
 
@@ -47,9 +51,14 @@ class _Day(msgspec.Struct, gc=False):
     split: Any = msgspec.field(name="8. split coefficient", default=None)
 
 
+class _Rate(msgspec.Struct, gc=False):
+    close: Any = msgspec.field(name="4. close")
+
+
 class _Content(msgspec.Struct):
     about: dict[str, str] = msgspec.field(name="Meta Data", default_factory=dict)
     days: msgspec.Raw = msgspec.field(name="Time Series (Daily)", default=msgspec.Raw(b"{}"))
+    rates: msgspec.Raw = msgspec.field(name="Time Series FX (Daily)", default=msgspec.Raw(b"{}"))
     note: str = msgspec.field(name="Note", default="")
     information: str = msgspec.field(name="Information", default="")
     error: str = msgspec.field(name="Error Message", default="")
@@ -59,18 +68,20 @@ class AlphaVantageProvider(UsProvider[_Found]):
     """One request per symbol: the last 100 days if these are enough, else the whole history."""
 
     keys = KeyPlaces(params={"apikey": "alphavantage-api-key"})
-    _symbol = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?")
+    _symbol = re.compile(r"[A-Z0-9]{1,16}([.-][A-Z0-9]{1,8})?|\$[A-Z]{3}")
     _separator = "-"
+    _version = "alphavantage"
 
-    def __init__(self, source: HttpSource, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        super().__init__(source, now)
+    def __init__(
+        self,
+        source: HttpSource,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rates: RateSource | None = None,
+    ) -> None:
+        super().__init__(source, now, rates)
         # One minute's requests, so that several batches at once end in time.
         self.symbols_per_batch = min(_MOST_SYMBOLS, source.server.requests_per_minute)
         self.batches_at_once = source.batches_at_once(self.symbols_per_batch + _REQUESTS_FOR_LISTINGS)
-
-    def version(self, symbol: str) -> str:  # noqa: ARG002 - the same for all
-        """As :meth:`Provider.version`."""
-        return "alphavantage"
 
     def listings(self, symbols: Sequence[str], since: date) -> dict[str, Listing]:
         """As :meth:`Provider.listings`, from the list of all delisted symbols; new names are not known."""
@@ -88,10 +99,9 @@ class AlphaVantageProvider(UsProvider[_Found]):
         size = "compact" if recent else "full"
 
         def fetch(name: str) -> None:
-            params = {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name, "outputsize": size, "datatype": "json"}
-            found[name] = self._source.get(
-                "/query", params, lambda answer: self._read(answer, name, start, end), deadline
-            )
+            read = self._read_rates if is_rate(name) else self._read
+            params = {**_question(name), "outputsize": size, "datatype": "json"}
+            found[name] = self._source.get("/query", params, lambda answer: read(answer, name, start, end), deadline)
 
         # The first one alone: if the key is refused or used up, only one request is spent.
         for name in names[:1]:
@@ -110,7 +120,22 @@ class AlphaVantageProvider(UsProvider[_Found]):
             return _NO_ROWS  # "invalid API call": the symbol is unknown
         if content.about.get("2. Symbol", name).upper() != name:
             return "it is about another symbol"
-        return _rows(content.days, start, end)
+        return _rows(content.days, start, end, _Day, _COLUMNS)
+
+    def _read_rates(self, answer: Answer, name: str, start: date, end: date) -> _Found:
+        content = self._content(answer)
+        if content.error:
+            return _NO_ROWS
+        pair = content.about.get("2. From Symbol", _EURO), content.about.get("3. To Symbol", currency_of(name))
+        if pair != (_EURO, currency_of(name)):
+            return "it is about other currencies"
+        # A day of currencies ends at midnight UTC, hours after the last session of shares.
+        over = self._now().astimezone(UTC).date() - timedelta(days=1)
+        rows = _rows(content.rates, start, min(end, over), _Rate, _RATE_COLUMNS)
+        if isinstance(rows, str):
+            return rows
+        dates, columns = rows
+        return dates, {**columns, "adj_close": columns["close"]}
 
     def _read_delisted(self, answer: Answer) -> dict[str, date]:
         """Return the last day on which each symbol was delisted, from a CSV file, or from JSON if there is none."""
@@ -147,13 +172,19 @@ class AlphaVantageProvider(UsProvider[_Found]):
         return TryAgain("it answers with a note instead of prices")
 
 
-def _rows(days: msgspec.Raw, start: date, end: date) -> _Found:
+def _question(name: str) -> dict[str, str]:
+    """Return the parameters that ask for the days of a symbol."""
+    if is_rate(name):
+        return {"function": "FX_DAILY", "from_symbol": _EURO, "to_symbol": currency_of(name)}
+    return {"function": "TIME_SERIES_DAILY_ADJUSTED", "symbol": name}
+
+
+def _rows(days: msgspec.Raw, start: date, end: date, kind: type[_Day | _Rate], names: tuple[Column, ...]) -> _Found:
     try:
-        rows = msgspec.json.decode(days, type=dict[str, _Day])
+        rows = msgspec.json.decode(days, type=dict[str, kind])  # type: ignore[valid-type]
         dates = np.array([date.fromisoformat(day).toordinal() for day in reversed(rows)], dtype=np.int64)
     except (msgspec.MsgspecError, ValueError):
         return "it is not of the shape that the documentation describes"
-    names: tuple[Column, ...] = ("close", "adj_close", "high", "low", "split")
     oldest_first = list(reversed(rows.values()))
     columns = {name: prices_of([getattr(row, name) for row in oldest_first]) for name in names}
     inside = (dates >= start.toordinal()) & (dates <= end.toordinal())

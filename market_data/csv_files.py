@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import date
+from itertools import filterfalse
 from pathlib import Path
 
 from analysis.prices import Bars
@@ -11,6 +12,7 @@ from market_data.price_files.content import State
 from market_data.price_files.faults import PriceFileFault
 from market_data.price_files.folder import Place, PriceFolder
 from market_data.price_files.index import Index, IndexedFolder
+from market_data.price_files.names import currency_of_pair
 from market_data.price_files.understanding import sentence_of
 from market_data.provider import (
     BadPrices,
@@ -20,6 +22,8 @@ from market_data.provider import (
     ProviderUnavailable,
     fetched_bars,
 )
+from market_data.rate_files.folder import RateFolder
+from market_data.rates import RateSource, fetched_rates, is_rate
 from records import PriceIssue
 
 _log = logging.getLogger(__name__)
@@ -28,7 +32,8 @@ _log = logging.getLogger(__name__)
 class CsvProvider(Provider):
     """The prices in a folder of files, which may change at any time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rates: RateSource | None = None) -> None:
+        self._rates = rates or RateFolder(folder)
         self._folder = PriceFolder(folder)
         self._indexed = IndexedFolder(self._folder)
         self._told = dict[str, State]()
@@ -40,11 +45,15 @@ class CsvProvider(Provider):
         except OSError as error:
             raise ProviderUnavailable(f"The folder that PRICES_DIR names cannot be read: {error.strerror}.") from error
         # In the order of the files, so that one of several symbols is read once.
-        in_order = sorted(symbols, key=lambda symbol: [place.file for place in index.of(symbol)])
-        return fetched_bars(in_order, lambda symbol: self._read(index, symbol), start, end)
+        prices = filterfalse(is_rate, symbols)
+        in_order = sorted(prices, key=lambda symbol: [place.file for place in index.of(symbol)])
+        rates = fetched_rates(self._rates, symbols, start, end)
+        return fetched_bars(in_order, lambda symbol: self._read(index, symbol), start, end).with_those_of(rates)
 
     def version(self, symbol: str) -> str:
         """As :meth:`Provider.version`: the name, modification time and size of the file."""
+        if is_rate(symbol):
+            return self._rates.version(symbol)
         try:
             states = {place.file: self._folder.state(place.file) for place in self._indexed.index().of(symbol)}
         except OSError:
@@ -73,6 +82,8 @@ class CsvProvider(Provider):
         # They may be in a file whose symbols are unknown.
         for file, unknown in index.faults.items():
             raise _bad(symbol, file, unknown)
+        if currency_of_pair(symbol) is not None:
+            raise MissingPrices(symbol, "a file of that name holds exchange rates, which are no prices")
         raise MissingPrices(symbol, index.reason_for_none(symbol))
 
     def _bars(self, symbol: str, place: Place) -> tuple[Bars, tuple[PriceIssue, ...]]:

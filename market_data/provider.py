@@ -63,6 +63,10 @@ class FetchedBars:
     errors: dict[str, PricesError]
     issues: dict[str, tuple[PriceIssue, ...]] = field(default_factory=dict)
 
+    def with_those_of(self, other: "FetchedBars") -> "FetchedBars":
+        """Return the answer for the symbols of both."""
+        return FetchedBars(self.bars | other.bars, self.errors | other.errors, self.issues | other.issues)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

@@ -11,6 +11,7 @@ from analysis.prices import Bars
 from analysis.spellings import respelled
 from market_data.http_source import HttpSource, KeyPlaces
 from market_data.provider import FetchedBars, MissingPrices, Provider, ProviderUnavailable, fetched_bars
+from market_data.rates import RateSource, fetched_rates, is_rate
 from records import PriceIssue
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -26,15 +27,25 @@ class UsProvider[Rows](Provider):
     """The form of the symbols that the provider may have, in its spelling."""
     _separator: ClassVar[str]
     """The character before the class of a share, in its spelling."""
+    _version: str
+    """The version of all its prices."""
 
-    def __init__(self, source: HttpSource, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        source: HttpSource,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rates: RateSource | None = None,
+    ) -> None:
         self._source = source
         self._now = now
+        self._rates = rates
 
     def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> FetchedBars:
         """As :meth:`Provider.daily_bars`; a day that is not over has no bar yet."""
         end = min(end, self.last_day())
-        names = self._names(symbols)
+        # Read before any request: a failure costs none.
+        rates = FetchedBars({}, {}) if self._rates is None else fetched_rates(self._rates, symbols, start, end)
+        names = self._names(symbol for symbol in symbols if self._rates is None or not is_rate(symbol))
         requested = sorted(set(filter(self._symbol.fullmatch, names.values()))) if start <= end else []
         found: dict[str, Rows] = {}
 
@@ -47,9 +58,15 @@ class UsProvider[Rows](Provider):
             self._fetch(requested, start, end, found)
         except ProviderUnavailable as error:
             answered = [symbol for symbol, name in names.items() if name in found]
-            error.fetched = fetched_bars(answered, bars_of, start, end)
+            error.fetched = fetched_bars(answered, bars_of, start, end).with_those_of(rates)
             raise
-        return fetched_bars(names, bars_of, start, end)
+        return fetched_bars(names, bars_of, start, end).with_those_of(rates)
+
+    def version(self, symbol: str) -> str:
+        """As :meth:`Provider.version`."""
+        if self._rates is not None and is_rate(symbol):
+            return self._rates.version(symbol)
+        return self._version
 
     def last_day(self) -> date:
         """As :meth:`Provider.last_day`: a bar is final two hours after the close."""

@@ -26,6 +26,7 @@ from market_data.provider import (
     Provider,
     ProviderUnavailable,
 )
+from market_data.rates import is_rate
 from records import Batch, BatchResult, Failure, Parameters, PriceIssue, RunError
 from runs.services import Services
 from stores.symbols import History
@@ -240,7 +241,11 @@ def _add_listings(update: Update, provider: Provider, kept: Mapping[str, History
     After a failure of the source nothing is fetched, and histories without a known one are removed.
     """
     new = update.new(kept)
-    stopped = {symbol for symbol, own in new.items() if not _has_days_since(own.bars, end - OVERLAP)}
+    stopped = {
+        symbol
+        for symbol, own in new.items()
+        if not is_rate(symbol) and not _has_days_since(own.bars, end - OVERLAP)  # no currency is delisted
+    }
     known = {
         symbol: [issue for issue in kept[symbol].issues if issue.kind in _LISTINGS] for symbol in stopped & set(kept)
     }

@@ -3,6 +3,8 @@
 import codecs
 import gzip
 import os
+import struct
+import zipfile
 import zlib
 from io import BufferedReader
 from pathlib import Path
@@ -67,6 +69,8 @@ def _too_large(subject: str) -> PriceFileFault:
 
 
 def _read(file: BufferedReader, path: Path, most: int) -> bytes:
+    if path.suffix.lower() == ".zip":
+        return _read_zipped(file, most)
     if path.suffix.lower() != ".gz":
         return file.read(most)
     try:
@@ -74,6 +78,20 @@ def _read(file: BufferedReader, path: Path, most: int) -> bytes:
             return decompressed.read(most)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise PriceFileFault(f"it is not a complete gzip file: {error}") from None
+
+
+def _read_zipped(file: BufferedReader, most: int) -> bytes:
+    """Return the content of the only file in a zip file, up to ``most`` bytes, as much as it claims to have."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            if len(names) != 1 or not names[0].lower().endswith(".csv"):
+                raise PriceFileFault(f"it has {len(names)} files, and should have one CSV file and nothing else")
+            with archive.open(names[0]) as member:
+                return member.read(most)
+    # Its reader raises all of these for damaged and encrypted files.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error) as error:
+        raise PriceFileFault(f"it is not a complete zip file: {error}") from None
 
 
 def text_of(content: bytes, *, whole: bool = True) -> str:

@@ -10,22 +10,16 @@ from analysis.prices import Bars
 from analysis.spellings import respelled
 from market_data.price_files.content import State, head_of_file, text_of_file
 from market_data.price_files.faults import PriceFileFault
+from market_data.price_files.names import is_rate_file, stem_of
 from market_data.price_files.series import Prices, prices_of_text
 from market_data.price_files.table import beginning_of
 
-_ENDINGS = (".csv.gz", ".csv", ".txt")
 _EXCHANGE = ".US"
 _FILES_KEPT = 4
 _SYMBOLS_SHOWN = 3
 
 type Symbols = Sequence[str | None]
 """The symbols in a file, as it spells them; ``None`` is that of its name."""
-
-
-def stem_of(file: str) -> str | None:
-    """Return the name of a price file without its ending; ``None`` if this is no name of a price file."""
-    ending = next((ending for ending in _ENDINGS if file.lower().endswith(ending)), None)
-    return None if ending is None or file.startswith(".") or not file.isprintable() else file[: -len(ending)]
 
 
 class Place(NamedTuple):
@@ -71,11 +65,12 @@ class PriceFolder:
     def files(self) -> list[str]:
         """Return the names of the price files, in order."""
         with os.scandir(self.path) as entries:
-            return sorted(entry.name for entry in entries if stem_of(entry.name) and entry.is_file())
+            return sorted(entry.name for entry in entries if _is_price_file(entry.name) and entry.is_file())
 
     def others(self) -> list[str]:
-        """Return the names of everything else that is not hidden, in order."""
-        return sorted({path.name for path in self.path.glob("[!.]*")} - set(self.files()))
+        """Return the names of everything else that is not hidden and holds no exchange rates, in order."""
+        names = {path.name for path in self.path.glob("[!.]*")}
+        return sorted(name for name in names - set(self.files()) if not is_rate_file(name))
 
     def state(self, file: str) -> State:
         """Return the state of a file."""
@@ -90,7 +85,7 @@ class PriceFolder:
             PriceFileFault: the symbols are in its rows, and these break a rule.
         """
         try:
-            layout, row = beginning_of(head_of_file(self._inside(file)))
+            layout, row = beginning_of(head_of_file(inside(self.path, file)))
         except PriceFileFault:
             return (None,)  # the fault is told where the prices of the symbol in its name are asked for
         if layout.symbol is None:
@@ -112,14 +107,24 @@ class PriceFolder:
 
     def _prices(self, file: str, *, keep: bool) -> Prices:
         """Return the prices in a file; those of the last few files of several symbols are kept."""
-        path = self._inside(file)
+        path = inside(self.path, file)
         return (_kept_prices if keep else _prices)(path, State.of(path))
 
-    def _inside(self, file: str) -> Path:
-        path = self.path / file
-        if path.is_symlink() and not path.resolve().is_relative_to(self.path.resolve()):
-            raise PriceFileFault("it is a link to a file outside of the folder")
-        return path
+
+def inside(folder: Path, file: str) -> Path:
+    """Return the path of a file in a folder.
+
+    Raises:
+        PriceFileFault: it is a link that leads out of the folder.
+    """
+    path = folder / file
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise PriceFileFault("it is a link to a file outside of the folder")
+    return path
+
+
+def _is_price_file(file: str) -> bool:
+    return bool(stem_of(file)) and not is_rate_file(file)
 
 
 def _only_symbol(file: str, prices: Prices) -> str | None:

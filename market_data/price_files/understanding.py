@@ -10,8 +10,9 @@ import numpy as np
 from analysis.models import Dates
 from analysis.prices import as_date
 from market_data.price_files.faults import PriceFileFault
-from market_data.price_files.folder import Place, PriceFolder, stem_of
+from market_data.price_files.folder import Place, PriceFolder
 from market_data.price_files.index import Index, IndexedFolder
+from market_data.price_files.names import stem_of
 from market_data.price_files.series import Prices
 
 NO_FILE = ("it is no regular file",)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -78,13 +79,33 @@ def _corporate_actions(server: ProviderServer, question: Question, symbols: list
         for symbol, day in server.delisted.items()
         if symbol in asked and first <= day <= last
     ]
+    splits = [
+        _split(symbol, *row) for symbol in symbols for row in _splits_of(server, symbol) if first <= row[0] <= last
+    ]
     dividends = [("cash_dividends", {"symbol": symbol, "rate": 0.1, "ex_date": first}) for symbol in symbols]
     wanted = set(params["types"].split(","))
-    actions = [action for action in [*dividends, *changes, *mergers] if action[0].removesuffix("s") in wanted]
+    actions = [action for action in [*dividends, *changes, *mergers, *splits] if action[0].removesuffix("s") in wanted]
     number = int(params.get("page_token", "0"))
     group, action = actions[number] if actions else ("", {})
     token = str(number + 1) if number + 1 < len(actions) else None
     return 200, {"corporate_actions": {group: [action]} if group else {}, "next_page_token": token}, {}
+
+
+def _splits_of(server: ProviderServer, symbol: str) -> list[tuple[str, float]]:
+    """Return the days and ratios of the splits of a symbol."""
+    bars = server.market.get(symbol)
+    if bars is None or bars.split is None:
+        return []
+    return [(str(bars.dates[row]), float(bars.split[row])) for row in np.flatnonzero(bars.split != 1)]
+
+
+def _split(symbol: str, day: str, ratio: float) -> tuple[str, Row]:
+    about = {"symbol": symbol, "cusip": "0", "ex_date": day, "process_date": day, "record_date": day}
+    if 1 < ratio < 1.2:
+        return "stock_dividends", about | {"rate": ratio - 1}
+    group = "forward_splits" if ratio > 1 else "reverse_splits"
+    new, old = Fraction(ratio).limit_denominator(1000).as_integer_ratio()
+    return group, about | {"new_rate": new, "old_rate": old}
 
 
 _ROWS: dict[tuple[int, str], tuple[Bars, list[tuple[datetime, Row]]]] = {}
@@ -165,6 +186,8 @@ def alphavantage(server: ProviderServer, question: Question) -> Reply:
         ]
         text = "\r\n".join(["symbol,name,exchange,assetType,ipoDate,delistingDate,status", *rows, ""])
         return 200, text.encode(), {"Content-Type": "application/x-download"}
+    if params["function"] == "FX_DAILY":
+        return _fx_daily(server, question)
     assert params["function"] == "TIME_SERIES_DAILY_ADJUSTED"
     symbol = params["symbol"].replace("-", ".")
     if symbol not in server.market:
@@ -177,6 +200,26 @@ def alphavantage(server: ProviderServer, question: Question) -> Reply:
     }
     latest = days if params["outputsize"] == "full" else dict(list(days.items())[:100])
     return 200, {"Meta Data": about, "Time Series (Daily)": _spoiled_january(latest, question.failure)}, {}
+
+
+def _fx_daily(server: ProviderServer, question: Question) -> Reply:
+    """Return an answer as described by https://www.alphavantage.co/documentation/#fx-daily."""
+    params = question.params
+    bars = server.market.get(f"${params['to_symbol']}")
+    if params["from_symbol"] != "EUR" or bars is None:
+        return 200, SENTENCES["the error of an unknown symbol"], {}
+    about = {
+        "1. Information": "Forex Daily Prices (open, high, low, close)",
+        "2. From Symbol": "EUR",
+        "3. To Symbol": "OTHER" if question.failure == "another symbol" else params["to_symbol"],
+        "4. Output Size": "Full size" if params["outputsize"] == "full" else "Compact",
+        "6. Time Zone": "UTC",
+    }
+    names = ("1. open", "2. high", "3. low", "4. close")
+    rows = list(zip(map(str, bars.dates.tolist()), bars.close.tolist(), strict=True))[::-1]
+    days = {day: dict.fromkeys(names, f"{rate:.5f}") for day, rate in rows}
+    latest = days if params["outputsize"] == "full" else dict(list(days.items())[:100])
+    return 200, {"Meta Data": about, "Time Series FX (Daily)": _spoiled_january(latest, question.failure)}, {}
 
 
 _DAYS: dict[int, tuple[Bars, dict[str, Row]]] = {}

@@ -1,12 +1,14 @@
-"""The specifics of Alpaca: pages, the two adjustments, timestamps of days, symbols that invalidate a request."""
+"""The specifics of Alpaca: pages, adjustments, splits, timestamps of days, symbols that invalidate a request."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.prices import Bars
 from market_data.provider import KeyRefused, Provider, ProviderUnavailable
 from records import PriceIssue
 from tests.clock import Clock
@@ -34,12 +36,13 @@ def provider(remote: tuple[Provider, ProviderServer], server: ProviderServer) ->
     return remote[0]
 
 
-def test_a_batch_that_fits_a_page_takes_two_requests_whatever_its_size(
+def test_a_batch_that_fits_a_page_takes_three_requests_whatever_its_size(
     provider: Provider, server: ProviderServer
 ) -> None:
     assert set(provider.daily_bars(SYMBOLS, START, END).bars) == set(SYMBOLS)
-    assert server.params("adjustment") == ["raw", "all"]
-    assert server.params("symbols") == [",".join(SYMBOLS)] * 2
+    assert server.params("adjustment") == ["raw", "all", ""]
+    assert server.params("types") == ["", "", "forward_split,reverse_split,stock_dividend"]
+    assert server.params("symbols") == [",".join(SYMBOLS)] * 3
 
 
 def test_pages_are_read_to_the_end_and_each_only_once(provider: Provider, server: ProviderServer) -> None:
@@ -48,8 +51,8 @@ def test_pages_are_read_to_the_end_and_each_only_once(provider: Provider, server
     server.page_rows = 17  # fewer than requested, and not a multiple of the days of a symbol
     paged = provider.daily_bars(SYMBOLS, START, END)
     rows = sum(bars.dates.size for bars in whole.bars.values())
-    assert len(server.asked) == 2 * -(-rows // 17)
-    assert len({(asked.params["adjustment"], asked.params.get("page_token")) for asked in server.asked}) == len(
+    assert len(server.asked) == 2 * -(-rows // 17) + 1
+    assert len({(asked.params.get("adjustment"), asked.params.get("page_token")) for asked in server.asked}) == len(
         server.asked
     )
     for symbol in SYMBOLS:
@@ -66,7 +69,7 @@ def test_long_histories_are_requested_in_parts_of_a_few_full_pages(provider: Pro
     parts = dict.fromkeys(len(symbols.split(",")) for symbols in server.params("symbols"))
     assert list(parts) == [11, 2]
     rows = server.market["KO"].dates.size
-    assert len(server.asked) == 2 * (2 * -(-11 * rows // 10_000) + -(-2 * rows // 10_000))
+    assert len(server.asked) == 2 * (2 * -(-11 * rows // 10_000) + -(-2 * rows // 10_000)) + 3
 
 
 @pytest.mark.parametrize("failure", ["the same page again and again", "pages without end"])
@@ -104,7 +107,8 @@ def test_a_day_whose_session_has_not_ended_is_never_requested(now: datetime, com
     with a_remote_provider("alpaca", now=lambda: now) as (provider, server):
         bars = provider.daily_bars(["AAPL"], date(2022, 1, 3), date(2100, 1, 1)).bars["AAPL"]
         assert bars.dates[-1].item() == last
-        assert all(datetime.fromisoformat(end) < now for end in server.params("end"))
+        ends = [asked.params["end"] for asked in server.asked if "timeframe" in asked.params]
+        assert all(datetime.fromisoformat(end) < now for end in ends)
         before = len(server.asked)
         assert set(provider.daily_bars(["AAPL"], date(2022, 7, 19), date(2100, 1, 1)).errors) == {"AAPL"}
         assert len(server.asked) == before
@@ -141,7 +145,7 @@ def test_a_symbol_that_invalidates_a_request_is_left_out_of_the_next(
         "CSP1": "missing_prices",
         "X9": "missing_prices",
     }
-    assert server.params("symbols") == ["CSP1,KO,X9", "KO,X9", "KO", "KO"]
+    assert server.params("symbols") == ["CSP1,KO,X9", "KO,X9", "KO", "KO", "KO"]
 
 
 def test_a_refusal_of_a_symbol_that_was_not_requested_ends_the_requests(
@@ -215,7 +219,123 @@ def test_a_history_that_was_adjusted_overnight_is_returned_in_its_current_state(
 def test_a_feed_outside_of_the_subscription_is_reported_with_its_setting() -> None:
     with a_remote_provider("alpaca", settings=replace(GENEROUS, feed="sip")) as (provider, server):
         assert set(provider.daily_bars(["KO"], START, END).bars) == {"KO"}
-        assert set(server.params("feed")) == {"sip"}
+        assert server.params("feed") == ["sip", "sip", ""]
         server.always = "no subscription"
         with pytest.raises(KeyRefused, match="ALPACA_FEED=sip"):
             provider.daily_bars(["KO"], START, END)
+
+
+def told_splits(bars: Bars) -> dict[date, float]:
+    """Return the splits that bars tell, by day."""
+    assert bars.split is not None
+    return {bars.dates[row].item(): float(bars.split[row]) for row in np.flatnonzero(bars.split != 1)}
+
+
+def test_splits_in_both_directions_are_told_on_their_day_as_by_the_other_provider(provider: Provider) -> None:
+    fetched = provider.daily_bars(["AAPL", "KO", "RRC"], *EVER)
+    assert fetched.bars["KO"].split is None
+    assert told_splits(fetched.bars["AAPL"]) == {date(2020, 8, 31): 4.0}
+    assert told_splits(fetched.bars["RRC"]) == {date(2016, 3, 1): 0.1}
+    with a_remote_provider("alphavantage") as (other, _):
+        theirs = other.daily_bars(["AAPL", "RRC"], *EVER)
+    for symbol in ("AAPL", "RRC"):
+        assert told_splits(theirs.bars[symbol]) == told_splits(fetched.bars[symbol])
+
+
+def split_on(bars: Bars, **ratios: float) -> Bars:
+    """Return the bars with splits on days such as ``d20220118``."""
+    column = np.ones_like(bars.close)
+    for day, ratio in ratios.items():
+        column[bars.dates == np.datetime64(datetime.strptime(day, "d%Y%m%d").date())] = ratio  # noqa: DTZ007 - a day
+    return replace(bars, split=column)
+
+
+def test_a_stock_dividend_is_a_split_of_one_and_its_rate(provider: Provider, server: ProviderServer) -> None:
+    before = server.market["KO"]
+    server.market["KO"] = split_on(before, d20220118=1.05)
+    bars = provider.daily_bars(["KO"], START, END).bars["KO"]
+    server.market["KO"] = before
+    assert told_splits(bars) == {date(2022, 1, 18): pytest.approx(1.05)}
+
+
+ACTION = {"symbol": "KO", "ex_date": "2022-01-18", "process_date": "2022-01-18"}
+SPLIT = ACTION | {"new_rate": 3, "old_rate": 1}
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        ({"forward_splits": [SPLIT]}, {date(2022, 1, 18): 3.0}),
+        ({"forward_splits": [SPLIT | {"new_rate": 1.5}]}, {date(2022, 1, 18): 1.5}),
+        ({"forward_splits": [SPLIT | {"new_rate": "3", "old_rate": "2"}]}, {date(2022, 1, 18): 1.5}),
+        ({"reverse_splits": [SPLIT | {"new_rate": 1, "old_rate": 50}]}, {date(2022, 1, 18): 0.02}),
+        # Of one day: each changes the number of shares.
+        (
+            {"forward_splits": [SPLIT], "stock_dividends": [ACTION | {"rate": 0.5}]},
+            {date(2022, 1, 18): 4.5},
+        ),
+        ({"forward_splits": [SPLIT | {"ex_date": "2022-01-16"}]}, {date(2022, 1, 18): 3.0}),  # a Sunday, then a holiday
+        ({"forward_splits": [SPLIT | {"ex_date": "2022-01-03"}]}, {date(2022, 1, 3): 3.0}),
+        ({"forward_splits": [SPLIT | {"ex_date": "2022-01-02"}]}, {}),
+        ({"forward_splits": [SPLIT | {"ex_date": "2022-02-01"}]}, {}),
+        ({"forward_splits": [SPLIT | {"ex_date": None}]}, {}),
+        ({"forward_splits": [SPLIT | {"symbol": "PEP"}]}, {}),
+        ({"forward_splits": [SPLIT | {"old_rate": 0}]}, {}),
+        ({"forward_splits": [SPLIT | {"new_rate": -3}]}, {}),
+        ({"forward_splits": [SPLIT | {"new_rate": 0}]}, {}),
+        ({"forward_splits": [SPLIT | {"new_rate": "many"}]}, {}),
+        ({"forward_splits": [SPLIT | {"new_rate": None}]}, {}),
+        ({"forward_splits": [ACTION]}, {}),
+        ({"stock_dividends": [ACTION | {"rate": -1}]}, {}),
+        ({"stock_dividends": [ACTION | {"rate": [0.05]}]}, {}),
+        ({"unit_splits": [SPLIT], "cash_dividends": [ACTION | {"rate": 0.4}]}, {}),
+        ({}, {}),
+        (None, {}),
+    ],
+)
+def test_only_actions_with_a_ratio_and_an_ex_date_in_the_range_are_splits(
+    provider: Provider,
+    server: ProviderServer,
+    monkeypatch: pytest.MonkeyPatch,
+    actions: dict[str, Any] | None,
+    expected: dict[date, float],
+) -> None:
+    answer = {"corporate_actions": actions, "next_page_token": None}
+    monkeypatch.setattr("tests.market_data.provider_apis._corporate_actions", lambda *_: (200, answer, {}))
+    bars = provider.daily_bars(["KO"], START, END).bars["KO"]
+    assert (told_splits(bars) if expected else bars.split) == (expected or None)
+    assert server.params("start")[-1] < "2021-12-01"  # processed before the ex-date
+    assert server.params("end")[-1] > "2022-03-01"  # processed weeks after it
+
+
+def test_an_action_of_a_wrong_shape_is_an_outage_and_no_split_is_invented(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"corporate_actions": {"forward_splits": [SPLIT | {"ex_date": "soon"}]}, "next_page_token": None}
+    monkeypatch.setattr("tests.market_data.provider_apis._corporate_actions", lambda *_: (200, answer, {}))
+    with pytest.raises(ProviderUnavailable):
+        provider.daily_bars(["KO"], START, END)
+
+
+@pytest.mark.parametrize("status", ["400", "403", "404"])
+def test_prices_do_not_depend_on_the_splits_if_the_server_does_not_offer_these(
+    status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with a_remote_provider("alpaca", Clock()) as (provider, server):
+        for _ in range(2):
+            server.failures.extend(["none", "none", status])
+            assert provider.daily_bars(["AAPL"], *EVER).bars["AAPL"].split is None
+    assert [record.message for record in caplog.records] == [
+        f"Alpaca tells no splits: its corporate actions answer {status}"
+    ]
+
+
+def test_splits_that_cannot_be_read_now_make_the_batch_fail_so_that_it_is_repeated(
+    provider: Provider, server: ProviderServer
+) -> None:
+    server.failures.extend(["none", "none", *["503"] * 5])
+    with pytest.raises(ProviderUnavailable):
+        provider.daily_bars(["AAPL"], *EVER)
+    server.failures.extend(["none", "none", "401"])
+    with pytest.raises(KeyRefused):
+        provider.daily_bars(["AAPL"], *EVER)

@@ -61,7 +61,7 @@ def test_an_absolute_path_is_not_a_symbol(folder: Path) -> None:
     assert isinstance(fetch(folder, symbol).errors[symbol], MissingPrices)
 
 
-@pytest.mark.parametrize("symbol", ["BRK.B", "^GSPC", "RDS-A", "EURUSD=X", "0700.HK", "my_fund"])
+@pytest.mark.parametrize("symbol", ["BRK.B", "^GSPC", "RDS-A", "GC=F", "0700.HK", "my_fund"])
 def test_symbols_of_other_markets_are_file_names(folder: Path, symbol: str) -> None:
     (folder / f"{symbol}.csv").write_text(GOOD)
     assert set(fetch(folder, symbol).bars) == {symbol}
