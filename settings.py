@@ -85,8 +85,6 @@ class Settings:
     prices_dir: Path | None
     rates_dir: Path | None
     """The folder of exchange rates; without one, the provider has its own or none."""
-    base_currency: str
-    """The currency of reports, unless a user's document names another one."""
     schedule: Schedule
     timer_disabled: bool
     """The host never starts the nightly run; it must be started by other means."""
@@ -146,7 +144,6 @@ class Settings:
                 values, "BENCHMARK_SYMBOL", default=DEFAULT_BENCHMARKS[provider], pattern=r"[\w^][\w.^=-]{0,31}"
             ),
             risk_free_rate=_number(values, "RISK_FREE_RATE", default=0.0, low=-0.5, high=1.0),
-            base_currency=_matching(values, "BASE_CURRENCY", default="USD", pattern="[A-Z]{3}"),
             page_size=_whole(values, "ANALYSIS_PAGE_SIZE", default=200, low=1, high=1000),
             min_success_rate=_number(values, "ANALYSIS_MIN_SUCCESS_RATE", default=0.7, low=0.0, high=1.0),
             lookback_days=_whole(values, "ANALYSIS_LOOKBACK_DAYS", default=1260, low=63, high=12_600),

@@ -14,6 +14,7 @@ from analysis.histories import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import USER_ID_PATTERN, Failure, Parameters, Plan, Run, RunError
 from runs.prices import fetch_histories, was_asked_in_vain
+from runs.rates import fetch_rates
 from runs.services import Services
 from stores.nobody import why_nobody
 from stores.portfolio_documents import UNKNOWN_CURRENCY
@@ -63,6 +64,8 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
     most = services.provider.symbols_per_batch
     # Pages need the prepared prices of at least one batch, even without a symbol: they contain the trading days.
     batches = [dict(batch) for batch in batched(symbols.items(), most, strict=False)] or [{}]
+    currencies = planner.currencies(symbols)
+    fetch_rates(services, currencies, as_of, parameters.lookback_days)
     made = Plan(
         plan_id=f"{run.run_id}-{secrets.token_hex(4)}",
         symbols=len(symbols),
@@ -72,7 +75,7 @@ def _write_plan(services: Services, run: Run, as_of: date, parameters: Parameter
         min_success_rate=parameters.min_success_rate if planner.is_of_all_users else 0.0,
         positions=sum(symbols.values()),
         load_at_once=services.provider.batches_at_once,
-        currencies=planner.currencies(symbols),
+        currencies=currencies,
         failure=_nobody(services) if planner.is_of_all_users and not pages else None,
     )
     services.batches.write(run.run_id, made.plan_id, "users", pages)
@@ -115,7 +118,7 @@ class _Planner:
     def __init__(self, services: Services, run: Run, as_of: date) -> None:
         self._portfolios = services.portfolios
         self._transactions = services.transactions
-        self._base_currency = services.settings.base_currency
+        self._base_currency, self._benchmark = services.settings.base_currency, services.settings.benchmark_symbol
         self._requested = (
             list(services.reports.failed_user_ids(run.retry_of))
             if run.retry_of
@@ -149,9 +152,9 @@ class _Planner:
     def currencies(self, symbols: Mapping[str, int]) -> tuple[str, ...]:
         """Return the currencies of the users of all pages and of these symbols: those of most of them, in order."""
         counts = self._currencies.copy()
-        for symbol, instrument in self._portfolios.instruments(list(symbols)).items():
+        for symbol, instrument in self._portfolios.instruments([*symbols, self._benchmark]).items():
             if instrument.currency not in (None, UNKNOWN_CURRENCY):
-                counts[major(instrument.currency)] += max(symbols[symbol], 1)
+                counts[major(instrument.currency)] += max(symbols.get(symbol, 0), 1)
         del counts[self._base_currency]
         in_turn = sorted(counts, key=lambda currency: (-counts[currency], currency))
         if left_out := len(in_turn[MOST_CURRENCIES - 1 :]):

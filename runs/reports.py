@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from stores.transactions import Page
 
 from analysis.earnings import earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
@@ -20,6 +19,7 @@ from runs.services import Services
 from runs.universe import Universe, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
+from stores.transactions import Page
 
 _log = logging.getLogger(__name__)
 

@@ -82,5 +82,4 @@ def _currencies(services: Services, report: dict[str, Any], parameters: Paramete
     of_symbol = {of["symbol"]: of["currency"] for of in report["holdings"]}
     benchmark = currency_of_benchmark(services, parameters)
     wanted = {major(currency) for currency in (*of_symbol.values(), benchmark, report["currency"])}
-    rates = load_rates(services, wanted if len(wanted) > 1 else ())
-    return Currencies(parameters.base_currency, benchmark, of_symbol, rates)
+    return Currencies(parameters.base_currency, benchmark, of_symbol, load_rates(services, wanted))

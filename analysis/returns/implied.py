@@ -102,4 +102,5 @@ def _without(payments: Payments, positions: Positions, size: int) -> Booleans:
     lacking = of_symbol(payments.without.astype(np.float64), positions.column) == 1
     held = np.bincount(positions.owner, minlength=size)
     unknown = np.bincount(positions.owner[lacking], minlength=size)
-    return (held > 0) & (held == unknown)
+    nothing_known: Booleans = (held > 0) & (held == unknown)
+    return nothing_known

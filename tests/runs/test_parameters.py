@@ -12,10 +12,11 @@ from analysis.report import analyze_portfolios
 from market_data.sample_prices import SampleProvider
 from records import Batch
 from runs.prices import load_batch
-from runs.reports import analyze, universe_of
+from runs.reports import analyze
 from runs.research import research_batch
 from runs.series import series_of
 from runs.services import Services
+from runs.universe import Universe, universe_of
 from stores.mongo import DocumentDatabase
 from stores.reports import Shared
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
@@ -89,10 +90,16 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
     assert series_of(changed(services), report) == series_of(services, report)
 
 
+def planned_universe(services: Services) -> Universe:
+    plan_id, run = prepare(services).plan_id, services.runs.planned_run(RUN_ID, services.settings)
+    assert run is not None
+    return universe_of(services, plan_id, run)
+
+
 def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services, database: DocumentDatabase) -> None:
     """With a multiplier, cash at the risk-free rate, a holding without a price and one that cannot be read."""
     start(services, database)
-    universe = universe_of(services, prepare(services).plan_id)
+    universe = planned_universe(services)
     held = (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, None), Holding("NOSUCH", 3, 50.0))
     owner = Portfolio(
         "u0",
@@ -149,7 +156,7 @@ def test_a_holding_that_a_report_could_not_value_is_in_no_series_though_its_pric
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
-    universe = universe_of(services, prepare(services).plan_id)
+    universe = planned_universe(services)
     owner = Portfolio("u0", (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, 10.0)))
     unpriced = replace(universe.table, columns={"AAPL": universe.table.columns["AAPL"]})
     (report,) = analyze_portfolios([owner], unpriced, universe.adviser, {}, RUN_ID, 0.02)

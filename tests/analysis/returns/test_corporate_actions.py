@@ -1,0 +1,144 @@
+"""Splits, symbols that become others, and what their positions were worth before."""
+
+import pytest
+
+from analysis.returns.stock_splits import pending_splits
+from tests.analysis.returns.arranged import (
+    a_person,
+    a_world,
+    about,
+    contributed,
+    issues,
+    ledgers_of,
+    outcome,
+    portfolios_of,
+    returns,
+    since,
+)  # fmt: skip
+
+DAYS = ("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05")
+
+
+@pytest.mark.parametrize("closes", [(10, 10, 12, 6, 6), (5, 5, 6, 6, 6)], ids=["raw", "adjusted"])
+@pytest.mark.parametrize("source", ["own", "told", "both"])
+def test_split_between_two_buys(closes: tuple[float, ...], source: str) -> None:
+    world = a_world(*DAYS).prices("A", *closes)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10)
+    if source != "told":
+        person.did("split", DAYS[3], symbol="A", quantity=2)
+    if source != "own":
+        world.splitting("A", DAYS[3], 2)
+    person.did("buy", DAYS[3], symbol="A", quantity=2, price=6).holds("A", 4)
+    found = since(person, world)
+    assert issues(returns(person, world)) == []
+    assert (found.end_value, found.price_gain) == (about(24), about(2))
+    assert found.twr == about(0.2)
+
+
+def test_split_that_each_account_has_counts_once() -> None:
+    world = a_world(*DAYS).prices("A", 10, 10, 12, 6, 6)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=2, price=10, account_id="one")
+    for account in ("one", "two"):
+        person.did("split", DAYS[3], symbol="A", quantity=2, account_id=account)
+    found = returns(person.holds("A", 4), world)
+    assert issues(found) == []
+
+
+def test_stock_dividend_is_a_split_of_one_and_its_ratio() -> None:
+    world = a_world(*DAYS).prices("A", 11, 11, 11, 10, 10)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=10, price=11)
+    found = since(person.did("stock_dividend", DAYS[3], symbol="A", quantity=0.1).holds("A", 11), world)
+    assert (found.twr, found.end_value) == (about(0), about(110))
+
+
+def test_split_that_the_holding_does_not_know_yet_is_pending() -> None:
+    world = a_world(*DAYS).prices("A", 10, 10, 12, 4, 4).splitting("A", DAYS[3], 3)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=2, price=10).holds("A", 2)
+    found = returns(person, world)
+    assert issues(found) == ["corporate_action_pending"]
+    assert since(person, world).end_value == about(24)
+    known = a_person().did("buy", DAYS[1], symbol="A", quantity=2, price=10).holds("A", 6)
+    assert issues(returns(known, world)) == []
+
+
+def test_of_two_splits_only_the_one_the_holding_lacks_is_pending() -> None:
+    world = a_world(*DAYS).prices("A", 12).splitting("A", DAYS[2], 2).splitting("A", DAYS[4], 3)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10).holds("A", 2)
+    pending = pending_splits(portfolios_of([person]), ledgers_of([person]), world.market())
+    assert pending == {(0, "A"): 3}
+    neither = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10).holds("A", 1)
+    assert pending_splits(portfolios_of([neither]), ledgers_of([neither]), world.market()) == {(0, "A"): 6}
+
+
+def test_split_before_the_last_transaction_is_never_pending() -> None:
+    world = a_world(*DAYS).prices("A", 12).splitting("A", DAYS[2], 2)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10)
+    person.did("buy", DAYS[3], symbol="A", quantity=1, price=10).holds("A", 2)
+    assert pending_splits(portfolios_of([person]), ledgers_of([person]), world.market()) == {}
+
+
+def test_symbol_change_carries_the_position_on() -> None:
+    world = a_world(*DAYS).prices("OLD", 10, 10, 11).prices("NEW", 5, 5, 5.5, 6, 6)
+    person = a_person().did("buy", DAYS[1], symbol="OLD", quantity=10, price=10)
+    person.did("symbol_change", DAYS[3], symbol="OLD", to_symbol="NEW", ratio=2).holds("NEW", 20)
+    found, own = returns(person, world), since(person, world)
+    assert issues(found) == []
+    assert (own.end_value, own.price_gain, own.net_flows) == (about(120), about(20), 100)
+    gains = contributed(found)
+    assert (gains["OLD"].gain, gains["NEW"].gain) == (about(20), about(0))
+
+
+def test_symbol_that_changed_before_any_record_of_it_is_what_its_successor_is_today() -> None:
+    world = a_world(*DAYS).prices("OLD", 10).prices("NEW", 5)
+    person = a_person().did("symbol_change", DAYS[2], symbol="OLD", to_symbol="NEW", ratio=2)
+    found = returns(person.did("buy", DAYS[3], symbol="NEW", quantity=2, price=5).holds("NEW", 12), world)
+    assert issues(found) == ["opening_position"]
+    assert since(person, world).start_value == about(50)
+
+
+def test_merger_with_cash_sells_that_part() -> None:
+    world = a_world(*DAYS).prices("OLD", 10, 10, 11).prices("NEW", 20)
+    person = a_person().did("deposit", DAYS[1], amount=100).did("buy", DAYS[1], symbol="OLD", quantity=10, price=10)
+    person.did("merger", DAYS[3], symbol="OLD", to_symbol="NEW", ratio=0.5, amount=30).holds("NEW", 5).has(30)
+    found, own = returns(person, world), since(person, world)
+    assert issues(found) == []
+    assert (own.end_value, own.price_gain, own.residual) == (130, about(30), 0)
+    assert contributed(found)["OLD"].gain == about(100 + 30 - 100)
+
+
+def test_spin_off_moves_value_from_the_parent() -> None:
+    world = a_world(*DAYS).prices("OLD", 10, 10, 10, 8).prices("CHILD", 4, 4, 4, 4, 5)
+    person = a_person().did("buy", DAYS[1], symbol="OLD", quantity=10, price=10)
+    person.did("spin_off", DAYS[3], symbol="OLD", to_symbol="CHILD", ratio=0.5).holds("OLD", 10).holds("CHILD", 5)
+    found, own = returns(person, world), since(person, world)
+    assert issues(found) == []
+    assert (own.end_value, own.twr) == (105, about(0.05))
+    assert (contributed(found)["OLD"].gain, contributed(found)["CHILD"].gain) == (about(0), about(5))
+
+
+def test_return_of_capital_is_a_sale_of_no_shares() -> None:
+    world = a_world(*DAYS).prices("A", 10, 10, 10, 9)
+    person = a_person().did("deposit", DAYS[1], amount=100).did("buy", DAYS[1], symbol="A", quantity=10, price=10)
+    person.did("return_of_capital", DAYS[3], symbol="A", amount=10).holds("A", 10).has(10)
+    own = since(person, world)
+    assert (own.income, own.price_gain, own.twr) == (0, about(0), about(0))
+
+
+def test_closes_that_hold_the_dividends_count_them_once() -> None:
+    world = a_world(*DAYS).prices("A", 9, 9, 9, 9)
+    world.adjusted = frozenset({"A"})
+    person = a_person().did("deposit", DAYS[1], amount=100).did("buy", DAYS[1], symbol="A", quantity=10, price=9)
+    found = returns(person.did("dividend", DAYS[3], symbol="A", amount=10).holds("A", 10).has(20), world)
+    assert issues(found) == ["prices_already_adjusted"]
+    assert (since(person, world).income, since(person, world).twr) == (0, about(0))
+
+
+def test_split_after_as_of_leads_back_from_todays_holding() -> None:
+    world = a_world(*DAYS).prices("A", 10).splitting("A", "2024-01-08", 2)
+    person = a_person().did("buy", DAYS[1], symbol="A", quantity=3, price=10)
+    person.did("sell", "2024-01-09", symbol="A", quantity=2, price=5).holds("A", 4)
+    found = outcome(person, world, today="2024-01-10").returns
+    assert found is not None
+    assert issues(found) == []
+    assert found.notes
+    assert since(person, world, today="2024-01-10").end_value == about(30)
