@@ -57,17 +57,18 @@ def earn(
 ) -> tuple[list[Portfolio], list[Earned]]:
     """Return the portfolios after the splits that their holdings do not reflect yet, and what each person earned.
 
-    ``today`` is a day in UTC.
+    ``today`` is a day in UTC. The income of persons without a ledger is left to :func:`with_implied_incomes`.
     """
-    has_dividends = _with(ledgers, "dividend", len(portfolios))
     pending = pending_splits(portfolios, ledgers, market)
     owned = [_split(portfolio, number, pending) for number, portfolio in enumerate(portfolios)]
     found = measure_returns(
         owned, [base.code] * len(owned), [own.accounts for own in owned], ledgers, market, today, pending
     )
     of_the_year = ledgers.transactions.at(ledgers.transactions.date > market.prices.as_of - _YEAR)
-    earned = []
-    for number, (portfolio, own) in enumerate(zip(owned, found, strict=True)):
+    has_dividends = _with(ledgers, "dividend", len(portfolios))
+    earned = [WITHOUT_LEDGER] * len(portfolios)
+    for number in ledgers.owners().tolist():
+        portfolio, own = owned[number], found[number]
         known = (portfolio.holdings, portfolio.accounts, market, base.code, today)
         costs = _NO_COSTS
         if _needs_lots(portfolio, ledgers, number, base):
@@ -75,23 +76,22 @@ def earn(
         recent = Person(list(of_the_year.of(number)), *known)
         income, no_income = income_of(recent, costs, has_dividends=bool(has_dividends[number]))
         reasons = {"returns": own.reason, "income": no_income}
-        earned.append(
-            Earned(
-                own.returns,
-                income,
-                _foreign(costs.costs, base),
-                {section: reason for section, reason in reasons.items() if reason is not None},
-                tuple(_notes(portfolio, number, pending)),
-            )
+        earned[number] = Earned(
+            own.returns,
+            income,
+            _foreign(costs.costs, base),
+            {section: reason for section, reason in reasons.items() if reason is not None},
+            tuple(_notes(portfolio, number, pending)),
         )
     return owned, earned
 
 
 def symbols_of(portfolios: Sequence[Portfolio], ledgers: Ledgers) -> set[str]:
-    """Return the symbols whose prices :func:`earn` needs."""
+    """Return the symbols whose prices :func:`earn` needs: those of persons with a ledger."""
     transactions = ledgers.transactions
     traded = {*transactions.symbol.tolist(), *transactions.to_symbol.tolist()} - {""}
-    return traded.union(held.symbol for portfolio in portfolios for held in portfolio.holdings)
+    owners = [portfolios[number] for number in ledgers.owners().tolist()]
+    return traded.union(held.symbol for portfolio in owners for held in portfolio.holdings)
 
 
 def _split(portfolio: Portfolio, number: int, pending: Mapping[tuple[int, str], float]) -> Portfolio:

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 def fetch_rates(services: Services, currencies: Collection[str], as_of: date, lookback_days: int) -> None:
     """Fetch the missing rates of major currencies up to ``as_of``, and store them.
 
-    One currency alone needs none. A currency without rates is no error: what is in it is not valued, and each report says so.
+    One currency alone needs none. One without rates is no error: what is in it is not valued, and reports say so.
 
     Raises:
         ProviderUnavailable, KeyRefused: the source failed; its answers up to then are stored.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analysis.earnings import earn, symbols_of
+from analysis.earnings import Earned, earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
@@ -91,10 +91,12 @@ def _analyze(portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common)
 def _in_currency(code: str, portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common) -> list[Report]:
     universe = common.universe
     table = universe.in_currency(code)
-    market = universe.market(symbols_of(portfolios, ledgers))
-    owned, earned = earn(portfolios, ledgers, market, table.base, datetime.now(UTC).date())
+    earned: Sequence[Earned] = ()
+    if len(ledgers.owners()):
+        market = universe.market(symbols_of(portfolios, ledgers))
+        portfolios, earned = earn(portfolios, ledgers, market, table.base, datetime.now(UTC).date())
     return analyze_portfolios(
-        owned, table, universe.adviser, universe.instruments, common.run_id, common.risk_free_rate, earned
+        portfolios, table, universe.adviser, universe.instruments, common.run_id, common.risk_free_rate, earned
     )
 
 

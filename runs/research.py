@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 
 from analysis.histories import read_histories
-from analysis.price_issues import symbol_issue
+from analysis.price_issues import assumed_currency, symbol_issue
 from analysis.price_table import prepare_prices
 from analysis.prices import Bars, clean
 from analysis.research import research_symbols
@@ -40,9 +40,11 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     bad = [symbol for symbol in failed if clean(cut(symbol), as_of).too_many]
     read = read_histories({symbol: cut(symbol) for symbol in (*priced, *bad)}, cut(benchmark), as_of)
     found = research_symbols(read)
-    issues = _source_issues(histories, benchmark, as_of)
-    prices = prepare_prices(read, lookback_days, issues, benchmark_symbol=benchmark, asked_on=run.asked_on)
     instruments = services.portfolios.instruments([*members, benchmark])
+    issues = _source_issues(histories, benchmark, as_of)
+    if any(symbol not in instruments or instruments[symbol].currency is None for symbol in priced):
+        issues.append(assumed_currency(run.parameters.base_currency))
+    prices = prepare_prices(read, lookback_days, issues, benchmark_symbol=benchmark, asked_on=run.asked_on)
     services.batches.record_research(batch.plan_id, batch.number, found, prices, instruments)
     if not run.dry_run:
         services.research.save(found)

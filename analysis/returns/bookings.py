@@ -95,6 +95,47 @@ def book(
     kind, row = transactions.type, frame.row
     in_kind = _TRANSFERS[kind] & (row >= 0)
     amounts, unreadable, mismatched = _amounts(frame, transactions, in_kind)
+    converted = _converted(frame, transactions, amounts, unreadable)
+    in_prices = _DIVIDEND[kind] & (row >= 0) & np.append(adjusted, False)[row]
+    outside = (_EXTERNAL | _EXCHANGE)[kind] | (_TRANSFERS[kind] & ~in_kind)
+    parts = _parts(converted, in_prices, outside, of_securities=~in_account[transactions.owner])
+    later = splits.later_than(row, frame.day)
+    shares = np.where(unreadable, 0.0, _SHARES_SIGN[kind] * np.nan_to_num(transactions.quantity) * later)
+    return Bookings(
+        owner=transactions.owner,
+        day=frame.day,
+        row=row,
+        account=frame.account,
+        shares=np.where(row >= 0, shares, 0.0),
+        in_kind=in_kind & ~unreadable,
+        cash=converted.cash,
+        parts=parts,
+        price=_own_price(frame, transactions, converted.to_base, later),
+        receiving=converted.receiving,
+        receiving_owner=frame.accounts.owner[converted.receiving[0]],
+        unreadable=unreadable,
+        mismatched=mismatched,
+        unrated=converted.unrated,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Converted:
+    """Amounts in the base currency, ``(transactions,)``, but ``cash`` in that of the account.
+
+    ``taken`` is the change of cash; ``local`` are the amounts as they were, ``to_base`` the rates of their currency.
+    """
+
+    local: Amounts
+    to_base: Floats
+    cash: Floats
+    fx: Floats
+    taken: Floats
+    receiving: tuple[Integers, Integers, Floats]
+    unrated: Booleans
+
+
+def _converted(frame: Frame, transactions: Transactions, amounts: Amounts, unreadable: Booleans) -> _Converted:
     rates = frame.rates
     to_base = rates.rates[rates.pair(frame.currency, transactions.owner), frame.day]
     account_currency = frame.accounts.currency[frame.account]
@@ -107,67 +148,41 @@ def book(
     to_base = np.where(moves | ~np.isnan(to_base), to_base, 0.0)
     fx = np.where(told & moves, cash * account_to_base - amounts.cash * to_base, 0.0)
     receiving, gained = _received(frame, transactions, amounts, unreadable, to_base)
-    fx += gained
+    taken = np.where(moves, amounts.cash * to_base + fx, 0.0)
+    return _Converted(amounts, to_base, cash, fx + gained, taken, receiving, unrated)
+
+
+def _parts(converted: _Converted, in_prices: Booleans, outside: Booleans, *, of_securities: Booleans) -> Floats:
+    """Return the parts of :class:`Bookings`.
+
+    ``in_prices`` are dividends that the closes hold already, ``outside`` the movements of cash that are none of
+    securities: without the cash, what a transaction takes from it is a flow.
+    """
+    amounts, to_base = converted.local, converted.to_base
     local = (amounts.trade, amounts.flow, amounts.income, amounts.fees, amounts.taxes, amounts.residual)
     trade, flow, income, fees, taxes, residual = (part * to_base for part in local)
-    in_prices = _DIVIDEND[kind] & (row >= 0) & np.append(adjusted, False)[row]
-    flow = flow + np.where(in_prices, income, 0.0)
+    flow = np.where(of_securities, -converted.taken, flow) + np.where(in_prices, income, 0.0)
     income = np.where(in_prices, 0.0, income)
-    outside = _EXTERNAL[kind] | _EXCHANGE[kind] | (_TRANSFERS[kind] & ~in_kind)
-    of_securities = ~in_account[transactions.owner]
-    taken = np.where(moves, amounts.cash * to_base + fx, 0.0)
-    flow = np.where(of_securities, np.where(outside, 0.0, np.where(in_prices, flow, 0.0) - taken), flow)
-    parts = np.stack([trade, flow, income, fees, taxes, fx, residual])
+    parts = np.stack([trade, flow, income, fees, taxes, converted.fx, residual])
     parts[:, of_securities & outside] = 0
-    later = splits.later_than(row, frame.day)
-    shares = np.where(unreadable, 0.0, _SHARES_SIGN[kind] * np.nan_to_num(transactions.quantity) * later)
-    return Bookings(
-        owner=transactions.owner,
-        day=frame.day,
-        row=row,
-        account=frame.account,
-        shares=np.where(row >= 0, shares, 0.0),
-        in_kind=in_kind & ~unreadable,
-        cash=cash,
-        parts=parts,
-        price=_own_price(frame, transactions, to_base, later),
-        receiving=receiving,
-        receiving_owner=frame.accounts.owner[receiving[0]],
-        unreadable=unreadable,
-        mismatched=mismatched,
-        unrated=unrated,
-    )
+    return parts
 
 
 def _amounts(frame: Frame, transactions: Transactions, in_kind: Booleans) -> tuple[Amounts, Booleans, Booleans]:
     """Return the amounts, which transactions cannot be read, and which differ from what is computed."""
     kind = transactions.type
-    size, given = np.abs(transactions.amount), ~np.isnan(transactions.amount)
     costs = transactions.fee + transactions.tax
     value = transactions.quantity * transactions.price * frame.multiplier
-    sign = _CASH_SIGN[kind]
-    computed = sign * value - costs
-    plain = _FEE[kind] | _TAX[kind]
-    computed[plain] = np.where(costs[plain] > 0, -costs[plain], np.nan)
-    still = in_kind | _REORGANIZED[kind]
-    computed[still] = -costs[still]
-    computed[_EXCHANGE[kind]] = np.nan
-    # A short position pays dividends, and an overdrawn account interest.
-    paid = -value - costs
-    nearer = np.abs(transactions.amount - paid) < np.abs(transactions.amount - computed)
-    computed = np.where(_INCOME[kind] & (transactions.amount < 0) & nearer, paid, computed)
-    stated = np.where(_INCOME[kind], transactions.amount, sign * size)
-    # Of a sale whose costs are larger than it, the amount is paid.
-    stated = np.where(_SELL[kind] & (computed < 0), -size, stated)
-    cash = np.where(given & ~in_kind, stated, computed)
+    computed = _computed(transactions, value, in_kind)
+    cash = np.where(~np.isnan(transactions.amount) & ~in_kind, _stated(transactions, computed), computed)
     unreadable = _cannot_be_read(frame, transactions, cash, in_kind)
     difference = np.abs(cash - computed)
-    compared = _TRADES[kind] | _DIVIDEND[kind] | plain
-    mismatched = compared & (difference > _CENT) & (difference > _THOUSANDTH * np.abs(computed)) & ~unreadable
+    compared = (_TRADES | _DIVIDEND | _FEE | _TAX)[kind] & ~unreadable
+    mismatched = compared & (difference > _CENT) & (difference > _THOUSANDTH * np.abs(computed))
     cash = np.where(unreadable, 0.0, cash)
     gross = cash + costs
-    trade = np.where(_TRADES[kind] | _SALES_OF_NOTHING[kind], -gross, 0.0)
-    trade = np.where(_TRADES[kind] & ~np.isnan(value), -sign * value, trade)
+    trade = np.where((_TRADES | _SALES_OF_NOTHING)[kind], -gross, 0.0)
+    trade = np.where(_TRADES[kind] & ~np.isnan(value), -_CASH_SIGN[kind] * value, trade)
     amounts = Amounts(
         cash=cash,
         trade=trade,
@@ -182,6 +197,30 @@ def _amounts(frame: Frame, transactions: Transactions, in_kind: Booleans) -> tup
     if unreadable.any():
         amounts = Amounts(*(np.where(unreadable, 0.0, getattr(amounts, each.name)) for each in fields(Amounts)))
     return amounts, unreadable, mismatched
+
+
+def _computed(transactions: Transactions, value: Floats, in_kind: Booleans) -> Floats:
+    """Return the change of cash by ``value``, price x quantity x multiplier, and costs; NaN if they do not say it."""
+    kind = transactions.type
+    costs = transactions.fee + transactions.tax
+    computed = _CASH_SIGN[kind] * value - costs
+    plain = (_FEE | _TAX)[kind]
+    computed[plain] = np.where(costs[plain] > 0, -costs[plain], np.nan)
+    still = in_kind | _REORGANIZED[kind]
+    computed[still] = -costs[still]
+    computed[_EXCHANGE[kind]] = np.nan
+    # A short position pays dividends, and an overdrawn account interest.
+    paid = -value - costs
+    nearer = np.abs(transactions.amount - paid) < np.abs(transactions.amount - computed)
+    return np.where(_INCOME[kind] & (transactions.amount < 0) & nearer, paid, computed)
+
+
+def _stated(transactions: Transactions, computed: Floats) -> Floats:
+    """Return the change of cash by the amount that a transaction states, NaN without one; its sign is of the type."""
+    kind, size = transactions.type, np.abs(transactions.amount)
+    stated = np.where(_INCOME[kind], transactions.amount, _CASH_SIGN[kind] * size)
+    # Of a sale whose costs are larger than it, the amount is paid.
+    return np.where(_SELL[kind] & (computed < 0), -size, stated)
 
 
 def _cannot_be_read(frame: Frame, transactions: Transactions, cash: Floats, in_kind: Booleans) -> Booleans:

@@ -56,13 +56,13 @@ def implied_incomes(
 
 def _months_before(days: Dates, as_of: date) -> Integers:
     """Return how many months before that of ``as_of`` each day is."""
-    months: Integers = (np.datetime64(as_of, "M") - days.astype("datetime64[M]")).astype(np.int64)
+    months: Integers = np.datetime64(as_of, "M").astype(np.int64) - days.astype("datetime64[M]").astype(np.int64)
     return months
 
 
 def _month_names(as_of: date) -> Sequence[str]:
     last = np.datetime64(as_of, "M")
-    return [str(last - back) for back in range(_MONTHS - 1, -1, -1)]
+    return [str(last - np.timedelta64(back, "M")) for back in range(_MONTHS - 1, -1, -1)]
 
 
 def _yields(owner: Integers, amount: Floats, quantity: Floats, sizes: Floats, size: int) -> tuple[Floats, Floats]:

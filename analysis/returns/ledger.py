@@ -118,6 +118,12 @@ class Ledgers:
     issues: Sequence[tuple[ReturnsIssue, ...]]
     unsound: Dates
 
+    def owners(self) -> Integers:
+        """Return the numbers of the portfolios of which there is anything to say."""
+        known = ~np.isnat(self.unsound) | np.array([bool(issues) for issues in self.issues], dtype=np.bool_)
+        known[self.transactions.owner] = True
+        return np.flatnonzero(known)
+
     def of(self, owners: Integers) -> "Ledgers":
         """Return the ledgers of some of the portfolios, ascending; their owners are numbered from 0."""
         if len(owners) == len(self.issues):

@@ -11,6 +11,8 @@ LARGEST_RATE = 100.0
 _YEAR = 365
 _LARGEST = float(np.log1p(LARGEST_RATE))
 _ROUNDS, _PRECISION = 30, 1e-14
+_LAST_STEP = 1e-9
+"""A step of Newton's method after which the next one would be rounding: each is about the square of the one before."""
 _NONE = 1e-10
 """A balance up to this part of all flows is rounding."""
 _GRID, _BEND = 300, 8.0
@@ -124,27 +126,28 @@ def _newton(flows: CashFlows, start: Floats) -> Floats:
     """Return the root that Newton's method finds from ``start``, NaN where it does not settle."""
     found = np.full(len(start), np.nan)
     numbers, rate, own = np.arange(len(start)), start.copy(), flows
+    sides = _sides(own)
     for _ in range(_ROUNDS):
-        discounted = np.abs(own.amount) * np.exp(-rate[own.problem] * own.years)
-        received = np.where(own.amount > 0, discounted, 0.0)
-        parts = np.stack([received, discounted - received])
+        parts = sides * np.exp(-rate[own.problem] * own.years)
         gains, costs = np.add.reduceat(parts, own.first, axis=1)
         parts *= own.years
         late, early = np.add.reduceat(parts, own.first, axis=1)
         step = np.log(gains / costs) / (late / gains - early / costs)
         rate = rate + step
-        settled = np.abs(step) <= _PRECISION * (1 + np.abs(rate))
+        settled = np.abs(step) <= _LAST_STEP * (1 + np.abs(rate))
         found[numbers[settled]] = rate[settled]
         going = ~settled & np.isfinite(rate)
         if not going.any():
             break
         if np.count_nonzero(going) * 2 < len(going):
             own, numbers, rate = own.of(going), numbers[going], rate[going]
-    else:
-        # Steps of rounding may never settle: such a root is as good, and is checked like the others.
-        close = np.abs(step) <= 1e-12 * (1 + np.abs(rate))
-        found[numbers[close]] = rate[close]
+            sides = _sides(own)
     return found
+
+
+def _sides(flows: CashFlows) -> Floats:
+    """Return what is received and what is paid, ``(2, flows)``."""
+    return np.stack([np.maximum(flows.amount, 0), np.maximum(-flows.amount, 0)])
 
 
 def _only_root(flows: CashFlows, rate: Floats) -> Booleans:

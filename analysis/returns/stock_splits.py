@@ -76,16 +76,20 @@ def pending_splits(
     splitting = {name for name, told in prices.splits.items() if told} | set(transactions.symbol[marked].tolist())
     if not splitting:
         return {}
+    among = np.flatnonzero(np.fromiter(map(splitting.__contains__, transactions.symbol.tolist()), np.bool_))
     rows: dict[tuple[int, str], list[int]] = {}
-    owners = transactions.owner.tolist()
-    for number, symbol in enumerate(transactions.symbol.tolist()):
-        if symbol in splitting:
-            rows.setdefault((owners[number], symbol), []).append(number)
+    for number, *key in zip(
+        among.tolist(), transactions.owner[among].tolist(), transactions.symbol[among], strict=True
+    ):
+        rows.setdefault((key[0], key[1]), []).append(number)
     pending = {}
     for (owner, symbol), numbers in rows.items():
+        told = prices.splits.get(symbol, ())
+        latest = max((np.datetime64(day, "D") for day, _ in told if day <= prices.as_of.item()), default=None)
+        if not marked[numbers[-1]] and (latest is None or latest <= transactions.date[numbers[-1]]):
+            continue  # nothing has split since the last transaction
         held = next((own.quantity for own in portfolios[owner].holdings if own.symbol == symbol), None)
         if held is not None:
-            told = prices.splits.get(symbol, ())
             found = _pending_ratio(held, transactions.at(np.array(numbers)), ratio[numbers], told, prices)
             if found != 1:
                 pending[owner, symbol] = found

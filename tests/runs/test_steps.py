@@ -109,7 +109,7 @@ def test_a_report_that_cannot_be_written_fails_its_user_and_no_other_user_loses_
 ) -> None:
     def with_one_too_large(*arguments: Any) -> list[Report]:  # noqa: ANN401 - passed on
         large, *others = analyze_portfolios(*arguments)
-        return [replace(large, currency="x" * 17 * 2**20), *others]
+        return [replace(large, error="x" * 17 * 2**20), *others]
 
     start(services, database, users=2)
     made = prepare(services)

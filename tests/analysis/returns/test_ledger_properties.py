@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.currencies import Rates
 from analysis.models import Returns
 from analysis.returns.periods import FIGURES
 from tests.analysis.returns.arranged import Person, World, a_person, issues, measured, outcome, weeks
@@ -28,8 +29,7 @@ def a_market(random: np.random.Generator) -> World:
 
 
 def rate(world: World, currency: str, day: int) -> float:
-    market = world.market()
-    return float(market.rates.between(currency, "USD", world.days[day : day + 1])[0])
+    return float(Rates(world.rates).between(currency, "USD", world.days[day : day + 1])[0])
 
 
 class Forward:
