@@ -1,9 +1,10 @@
 """Invented users with invented portfolios, most of them ordinary and some of them awkward.
 
-No person, account or trade is real. The symbols are those of ``market_data/sample``, plus one that no feed has.
+No person, account or trade is real. The symbols are those of ``market_data/sample``, plus one that no feed has. The
+transactions that led to these holdings and this cash are in :mod:`devhost.sample_ledgers`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +17,24 @@ class SampleHolding:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleAccount:
+    """An account, its amounts in its currency; ``cash`` is text for a corrupt document."""
+
+    account_id: str
+    currency: str
+    cash: float | str
+    buying_power: float
+
+
+@dataclass(frozen=True, slots=True)
 class SampleUser:
-    """A user as the existing backend stores one; ``cash`` is text for a corrupt document."""
+    """A user as the existing backend stores one; without a ``base_currency`` that of the app applies."""
 
     user_id: str
-    holdings: tuple[SampleHolding, ...] = ()
-    watchlist: tuple[str, ...] = ()
-    cash: float | str = 0.0
-    buying_power: float = 0.0
+    holdings: tuple[SampleHolding, ...]
+    watchlist: tuple[str, ...]
+    accounts: tuple[SampleAccount, ...]
+    base_currency: str | None = None
     is_admin: bool = False
     is_active: bool = True
 
@@ -36,7 +47,19 @@ def _user(
     buying_power: float = 0.0,
 ) -> SampleUser:
     holdings = tuple(SampleHolding(*position) for position in positions)
-    return SampleUser(user_id, holdings, tuple(watching.split()), cash, buying_power)
+    return SampleUser(user_id, holdings, tuple(watching.split()), (_account(user_id, "USD", cash, buying_power),))
+
+
+def _account(user_id: str, currency: str, cash: float | str, buying_power: float) -> SampleAccount:
+    return SampleAccount(f"{user_id}-{currency.lower()}", currency, cash, buying_power)
+
+
+def _based_in(currency: str, user: SampleUser, *further: tuple[str, float]) -> SampleUser:
+    """Return a user with this base currency and account, and with further accounts, each a currency and its cash."""
+    (own,) = user.accounts
+    accounts = [_account(user.user_id, currency, own.cash, own.buying_power)]
+    accounts += [_account(user.user_id, other, cash, cash) for other, cash in further]
+    return replace(user, base_currency=currency, accounts=tuple(accounts))
 
 
 _ORDINARY = (
@@ -76,10 +99,15 @@ _ORDINARY = (
         "gus-garage", ("GE", 210, 92.6), ("BBY", 140, 88.3), ("WMT", 60, 121.7),
         cash=650.25, buying_power=1_300.5,
     ),
-    _user(
-        "hana-health",
-        ("JNJ", 80, 144.9), ("PFE", 260, 38.8), ("MRK", 120, 72.4), ("LLY", 35, 221.0), ("UNH", 25, 412.6),
-        watching="JNJ", cash=7_800, buying_power=7_800,
+    # Lives in the euro area, and changes euros into dollars for an account of their own.
+    _based_in(
+        "EUR",
+        _user(
+            "hana-health",
+            ("JNJ", 80, 144.9), ("PFE", 260, 38.8), ("MRK", 120, 72.4), ("LLY", 35, 221.0), ("UNH", 25, 412.6),
+            watching="JNJ", cash=5_900, buying_power=5_900,
+        ),
+        ("USD", 1_850.4),
     ),
     _user(
         "ivo-indexer",
@@ -88,9 +116,13 @@ _ORDINARY = (
         ("MRK", 32, 84.2), ("PEP", 20, 162.5), ("KO", 56, 57.9), ("BAC", 100, 36.8), ("WMT", 25, 138.0),
         cash=1_000, buying_power=1_000,
     ),
-    _user(
-        "jo-justbanks", ("JPM", 150, 118.3), ("BAC", 700, 31.5),
-        watching="JPM BAC", cash=3_300, buying_power=3_300,
+    # Lives in Great Britain, and pays for shares in dollars from an account in pounds, at the rates of a bank.
+    _based_in(
+        "GBP",
+        _user(
+            "jo-justbanks", ("JPM", 150, 118.3), ("BAC", 700, 31.5),
+            watching="JPM BAC", cash=3_300, buying_power=3_300,
+        ),
     ),
     _user(
         "kim-keepscash", ("KO", 40, 55.2), ("PG", 12, 141.7), ("JNJ", 10, 163.1),
@@ -109,7 +141,7 @@ _ORDINARY = (
 )  # fmt: skip
 
 _AWKWARD = (
-    # A gift: its cost is known to be 0, so its gain is its value, and has no percentage.
+    # A gift, transferred in kind: its cost is known to be 0, so its gain is its value, and has no percentage.
     _user("gia-gift", ("JPM", 40, 0.0), ("PG", 30, 132.6), cash=3_000, buying_power=3_000),
     # No holdings, but a watchlist: research and decisions, but nothing to value.
     _user("nell-nothing-held", watching="AAPL LLY XOM", cash=25_000, buying_power=25_000),
@@ -129,6 +161,8 @@ _AWKWARD = (
     ),
     # A symbol that no feed has: excluded from the market value, and reported by the run.
     _user("rosa-rare", ("NOSUCH", 100, 12.5), ("WMT", 60, 126.2), ("PG", 40, 133.9), cash=2_000, buying_power=2_000),
+    # A split of 2020 that the holdings do not reflect yet: a fourth of today's shares, at four times their cost.
+    _user("sid-split-missed", ("AAPL", 30, 384.4), ("MSFT", 35, 171.2), cash=2_900, buying_power=2_900),
     # A stale price in a small part: valued, but excluded from return-based figures.
     _user("sam-stale-share", ("RRC", 150, 18.4), ("XOM", 120, 63.8), ("CVX", 60, 112.9), ("AAPL", 50, 109.7), cash=900),
     # A stale price in most of it: too little left for return-based figures.
@@ -145,10 +179,11 @@ _AWKWARD = (
         cash=42.17,
         buying_power=42.17,
     ),
-    # A holding of unknown cost: valued, but without a gain, and in no sum of gains.
+    # A holding of unknown cost: valued, but without a gain, and in no sum of gains. The ledger is incomplete: it begins
+    # after this purchase.
     _user("una-unknown-cost", ("XOM", 70, None), ("CVX", 40, 104.5), ("HD", 9, 281.3), cash=2_600, buying_power=2_600),
     # An inactive user: never planned.
-    SampleUser("vic-vanished", (SampleHolding("AAPL", 10, 120.0),), is_active=False),
+    replace(_user("vic-vanished", ("AAPL", 10, 120.0)), is_active=False),
     # Debt above the value of all holdings: no weights can be computed.
     _user("walt-underwater", ("PFE", 100, 51.8), cash=-12_000),
     # The only holding's quantity is text.
@@ -158,18 +193,44 @@ _AWKWARD = (
 )
 
 # The administrator, who also has a portfolio.
-_ADMINISTRATOR = SampleUser(
-    "zoe-admin",
-    (SampleHolding("MSFT", 12, 199.4), SampleHolding("UNH", 4, 388.1), SampleHolding("JPM", 25, 114.2)),
-    watchlist=("GE",),
-    cash=5_000,
-    buying_power=5_000,
+_ADMINISTRATOR = replace(
+    _user(
+        "zoe-admin",
+        ("MSFT", 12, 199.4),
+        ("UNH", 4, 388.1),
+        ("JPM", 25, 114.2),
+        watching="GE",
+        cash=5_000,
+        buying_power=5_000,
+    ),
     is_admin=True,
 )
 
-SAMPLE_STOCKS = (
-    "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO", "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC",
-    "UNH", "WMT", "XOM",
-)  # fmt: skip
+SAMPLE_STOCKS = {
+    "AAPL": "Apple",
+    "AMD": "Advanced Micro Devices",
+    "BAC": "Bank of America",
+    "BBY": "Best Buy",
+    "CVX": "Chevron",
+    "GE": "General Electric",
+    "HD": "Home Depot",
+    "JNJ": "Johnson & Johnson",
+    "JPM": "JPMorgan Chase",
+    "KO": "Coca-Cola",
+    "LLY": "Eli Lilly",
+    "MRK": "Merck",
+    "MSFT": "Microsoft",
+    "PEP": "PepsiCo",
+    "PFE": "Pfizer",
+    "PG": "Procter & Gamble",
+    "RRC": "Range Resources",
+    "UNH": "UnitedHealth",
+    "WMT": "Walmart",
+    "XOM": "Exxon Mobil",
+}
+"""The names of the companies with prices in the sample, by symbol."""
+
+SAMPLE_INDEX = {"SP500": "S&P 500"}
+"""The name of the index, likewise."""
 
 SAMPLE_USERS = (*_ORDINARY, *_AWKWARD, _ADMINISTRATOR)

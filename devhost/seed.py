@@ -7,36 +7,39 @@ from typing import Any
 from pymongo import MongoClient, UpdateOne
 from pymongo.collection import Collection
 
-from devhost.sample_data import SAMPLE_STOCKS, SAMPLE_USERS, SampleUser
+from devhost.sample_data import SAMPLE_INDEX, SAMPLE_STOCKS, SAMPLE_USERS, SampleAccount, SampleUser
 
 type _Document = dict[str, Any]
 
-COLLECTIONS = ("users", "accounts", "holdings", "watchlist")
+COLLECTIONS = ("users", "accounts", "holdings", "watchlist", "transactions")
 """Those with documents of a user."""
 _CREATED = datetime(2022, 1, 3, 9, 30, tzinfo=UTC)
 
 
 def seed_sample_users(mongodb_url: str, database: str) -> int:
-    """Write the sample users and instruments, and return the number of users.
+    """Write the sample users with all that is theirs, and the instruments; return the number of users.
 
     A repetition changes nothing: every write is on its key.
 
     Raises:
         PyMongoError: the server cannot be reached or refuses.
     """
-    with MongoClient[_Document](mongodb_url) as client:
+    transactions = _transactions()  # before anything is written: a start that finds users writes no more
+    with MongoClient[_Document](mongodb_url, tz_aware=True) as client:
         collections = client[database]
         for name in COLLECTIONS:  # as a backend has them
             collections[name].create_index("user_id", name="user_id")
         collections["instruments"].create_index("symbol", name="symbol")
         _upsert(collections["users"], ("user_id",), [_user(user) for user in SAMPLE_USERS])
-        _upsert(collections["accounts"], ("user_id",), [_account(user) for user in SAMPLE_USERS])
+        _write_accounts(collections["accounts"])
         holdings = [holding for user in SAMPLE_USERS for holding in _holdings(user)]
         _upsert(collections["holdings"], ("user_id", "symbol"), holdings)
         watched = [item for user in SAMPLE_USERS for item in _watchlist(user)]
         _upsert(collections["watchlist"], ("user_id", "symbol"), watched)
+        _write_transactions(collections["transactions"], transactions)
         # What a backend knows of an instrument stays as it is.
-        instruments = [_instrument(symbol) for symbol in SAMPLE_STOCKS]
+        instruments = [_instrument(symbol, name, "stock") for symbol, name in SAMPLE_STOCKS.items()]
+        instruments += [_instrument(symbol, name, "index") for symbol, name in SAMPLE_INDEX.items()]
         _upsert(collections["instruments"], ("symbol",), instruments, operator="$setOnInsert")
     return len(SAMPLE_USERS)
 
@@ -50,6 +53,40 @@ def _upsert(
     collection.bulk_write(writes, ordered=False)
 
 
+def _write_accounts(accounts: Collection[_Document]) -> None:
+    writes = []
+    for user in SAMPLE_USERS:
+        for number, account in enumerate(user.accounts):
+            # An earlier version of the sample wrote one account a user, without an id.
+            known = {"$in": [account.account_id, None]} if number == 0 else account.account_id
+            key = {"user_id": user.user_id, "account_id": known}
+            writes.append(UpdateOne(key, {"$set": _account(user, account)}, upsert=True))
+    accounts.bulk_write(writes, ordered=False)
+
+
+def _write_transactions(collection: Collection[_Document], transactions: Sequence[_Document]) -> None:
+    """Write the transactions that are not there or differ: as many upserts take the embedded server seconds."""
+    of_samples = {"user_id": {"$in": [user.user_id for user in SAMPLE_USERS]}}
+    stored = {document["transaction_id"]: document for document in collection.find(of_samples)}
+    new = [document for document in transactions if document["transaction_id"] not in stored]
+    if new:
+        collection.insert_many(new, ordered=False)
+    changed = [
+        document for document in transactions
+        if (old := stored.get(document["transaction_id"])) is not None and not document.items() <= old.items()
+    ]  # fmt: skip
+    if changed:
+        _upsert(collection, ("user_id", "transaction_id"), changed)
+
+
+def _transactions() -> list[_Document]:
+    # Imported late: the prices that ledgers follow from take some time, and most starts find the users written.
+    from devhost.sample_ledgers import ledger_of
+    from devhost.sample_transactions import documents_of
+
+    return [document for user in SAMPLE_USERS for document in documents_of(user.user_id, ledger_of(user))]
+
+
 # Each document also has fields unknown to this app, like those of the backend.
 def _user(user: SampleUser) -> _Document:
     return {
@@ -60,16 +97,18 @@ def _user(user: SampleUser) -> _Document:
         "is_active": user.is_active,
         "created_at": _CREATED,
         "preferences": {"theme": "dark", "notifications": {"email": True, "push": False}},
+        **({"base_currency": user.base_currency} if user.base_currency else {}),
     }
 
 
-def _account(user: SampleUser) -> _Document:
+def _account(user: SampleUser, account: SampleAccount) -> _Document:
     return {
         "user_id": user.user_id,
-        "cash": user.cash,
-        "buying_power": user.buying_power,
-        "currency": "USD",
-        "broker": {"name": "Sample Brokerage", "account": f"paper-{user.user_id}"},
+        "account_id": account.account_id,
+        "cash": account.cash,
+        "buying_power": account.buying_power,
+        "currency": account.currency,
+        "broker": {"name": "Sample Brokerage", "account": f"paper-{account.account_id}"},
     }
 
 
@@ -93,5 +132,5 @@ def _watchlist(user: SampleUser) -> list[_Document]:
     ]
 
 
-def _instrument(symbol: str) -> _Document:
-    return {"symbol": symbol, "kind": "stock", "currency": "USD", "listed_at": _CREATED}
+def _instrument(symbol: str, name: str, kind: str) -> _Document:
+    return {"symbol": symbol, "name": name, "kind": kind, "currency": "USD", "listed_at": _CREATED}

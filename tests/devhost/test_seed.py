@@ -9,6 +9,7 @@ from market_data.sample_prices import SampleProvider
 from stores.mongo import DocumentDatabase
 from stores.portfolio_documents import InvalidPortfolio
 from stores.portfolios import PortfolioStore
+from tests.market_data.test_sample_prices import COMPANIES, INDEX
 
 
 def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: DocumentDatabase) -> None:
@@ -16,6 +17,28 @@ def test_seeding_twice_creates_no_duplicates(mongodb_url: str, database: Documen
     before = {name: list(database[name].find().sort("_id")) for name in (*COLLECTIONS, "instruments")}
     assert seed_sample_users(mongodb_url, database.name) == first == len(before["users"])
     assert {name: list(database[name].find().sort("_id")) for name in (*COLLECTIONS, "instruments")} == before
+
+
+def test_a_sample_of_an_earlier_version_becomes_that_of_this_one(mongodb_url: str, database: DocumentDatabase) -> None:
+    database.accounts.insert_one({"user_id": "hana-health", "cash": 7_800, "buying_power": 7_800, "currency": "USD"})
+    seed_sample_users(mongodb_url, database.name)
+    of_hana = list(database.accounts.find({"user_id": "hana-health"}))
+    assert [(account["currency"], account["cash"]) for account in of_hana] == [("EUR", 5_900), ("USD", 1_850.4)]
+    changed = {"transaction_id": "hana-health-001"}
+    database.transactions.update_one(changed, {"$set": {"amount": 1.0}})
+    seed_sample_users(mongodb_url, database.name)
+    assert [each["amount"] == 1.0 for each in database.transactions.find(changed)] == [False]
+
+
+def test_every_stock_and_the_index_have_an_instrument_in_dollars_with_a_name(
+    mongodb_url: str, database: DocumentDatabase
+) -> None:
+    seed_sample_users(mongodb_url, database.name)
+    found = {own["symbol"]: own for own in database.instruments.find()}
+    assert found.keys() == {*COMPANIES, INDEX}
+    assert {(own["currency"], own["kind"]) for own in found.values()} == {("USD", "stock"), ("USD", "index")}
+    assert found[INDEX]["kind"] == "index"
+    assert found["KO"]["name"] == "Coca-Cola"
 
 
 def test_seeding_leaves_the_users_and_instruments_of_others_alone(mongodb_url: str, database: DocumentDatabase) -> None:
@@ -34,8 +57,9 @@ def test_documents_have_the_backends_fields_and_some_unknown_to_this_app(
         "users": {"_id", "user_id", "username", "is_admin", "is_active"},
         "holdings": {"_id", "user_id", "symbol", "quantity", "avg_price"},
         "watchlist": {"_id", "user_id", "symbol"},
-        "accounts": {"_id", "user_id", "cash", "buying_power"},
-        "instruments": {"_id", "symbol", "kind"},
+        "accounts": {"_id", "user_id", "account_id", "cash", "buying_power", "currency"},
+        "instruments": {"_id", "symbol", "kind", "currency"},
+        "transactions": {"_id", "user_id", "transaction_id", "account_id", "date", "type"},
     }
     for name, fields in known.items():
         for document in database[name].find():
@@ -91,4 +115,6 @@ def test_purchase_prices_are_plausible(mongodb_url: str, database: DocumentDatab
     )
     for holding in database.holdings.find({"symbol": {"$in": list(bars)}, "avg_price": {"$gt": 0}}):
         closes = bars[holding["symbol"]].close
-        assert closes.min() <= holding["avg_price"] <= closes.max(), holding
+        # The closes are in new shares throughout; one holding is still in those from before a split of 4:1.
+        ratio = 4 if (holding["user_id"], holding["symbol"]) == ("sid-split-missed", "AAPL") else 1
+        assert closes.min() <= holding["avg_price"] / ratio <= closes.max(), holding
