@@ -265,7 +265,6 @@ class Plan(Struct, frozen=True):
     ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
     prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.
     ``currencies`` are those whose rates figures may need, without minor units.
-    ``currencies`` are those whose rates figures may need, without minor units.
     """
 
     plan_id: str = ""
