@@ -32,7 +32,7 @@ export function App() {
 }
 
 function Page({ place: { path, query } }: { place: Place }) {
-  const [area, runId, what, userId] = path;
+  const [area, runId, what, userId, view] = path;
   // The key makes a page of another run a new page.
   switch (`${area ?? ""}/${path.length}`) {
     case "/0":
@@ -49,7 +49,12 @@ function Page({ place: { path, query } }: { place: Place }) {
   }
   if (area === "runs" && runId && what === "portfolios") {
     return userId ? (
-      <PortfolioPage key={`${runId} ${userId}`} runId={runId} userId={userId} />
+      <PortfolioPage
+        key={`${runId} ${userId}`}
+        runId={runId}
+        userId={userId}
+        view={view === "money" ? view : "analysis"}
+      />
     ) : (
       <Portfolios key={runId} runId={runId} query={query} />
     );

@@ -28,6 +28,9 @@ const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "nume
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 // Part of English sentences. Always a number: 40 hours ago is not yesterday in every time zone.
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const rateFormat = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 5 });
+const currencyNames = new Intl.DisplayNames("en", { type: "currency" });
+const month = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 const moneyFormats = new Map<string, Intl.NumberFormat>();
 
 type Figure = number | null | undefined;
@@ -42,25 +45,93 @@ export const count = (value: Figure): string => shown(value, (known) => whole.fo
 export const ratio = (value: Figure): string => shown(value, (known) => decimal.format(known));
 export const quantity = (value: Figure): string => shown(value, (known) => quantityFormat.format(known));
 
-/** Return an amount of money, without cents from 1,000. */
-export function money(value: Figure, currency = "USD", sign: "auto" | "exceptZero" = "auto"): string {
+type Sign = "auto" | "exceptZero";
+
+// The browser would take GBp, a penny, for a pound.
+const MINOR_UNITS: Record<string, string> = { GBX: "GBP", GBp: "GBP", ZAc: "ZAR", ILA: "ILS" };
+
+/** Return an amount of money in a report's currency, without cents from 1,000. */
+export function money(value: Figure, currency: string, sign: Sign = "auto"): string {
   return shown(value, (known) => {
-    const digits = Math.abs(known) >= 1000 ? 0 : 2;
-    const key = `${currency} ${digits} ${sign}`;
-    let format = moneyFormats.get(key);
-    if (!format) {
-      format = new Intl.NumberFormat(undefined, {
-        style: "currency",
-        currency,
-        currencyDisplay: "narrowSymbol",
-        minimumFractionDigits: digits,
-        maximumFractionDigits: digits,
-        signDisplay: sign,
-      });
-      moneyFormats.set(key, format);
+    if (!isMajor(currency)) {
+      return withCode(known, currency, sign);
     }
-    return format.format(known);
+    const digits = digitsOf(known, currency);
+    return kept(`${currency} ${digits} ${sign}`, () => ({
+      ...ofCurrency(currency),
+      ...exactly(digits),
+      signDisplay: sign,
+    })).format(known);
   });
+}
+
+/** Return an amount with the code of its currency, as in "12.30 USD": for what is not in the report's currency. */
+export const moneyWithCode = (value: Figure, currency: string): string =>
+  shown(value, (known) => withCode(known, currency));
+
+/** Return an amount of money with few digits, for the axis of a chart. */
+export function shortMoney(value: Figure, currency: string): string {
+  const options = { notation: "compact", maximumFractionDigits: 1 } as const;
+  return shown(value, (known) =>
+    isMajor(currency)
+      ? kept(`${currency} short`, () => ({ ...ofCurrency(currency), ...options })).format(known)
+      : kept("short", () => options).format(known),
+  );
+}
+
+/** Return an amount of money whose currency is unknown or stated elsewhere. */
+export const amount = (value: Figure): string =>
+  shown(value, (known) => {
+    const digits = Math.abs(known) >= 1000 ? 0 : 2;
+    return kept(`${digits}`, () => exactly(digits)).format(known);
+  });
+
+/** Return an exchange rate, as in "1 USD = 0.9234 EUR". */
+export const exchangeRate = (value: Figure, from: string, to: string): string =>
+  shown(value, (known) => `1 ${from} = ${rateFormat.format(known)} ${to}`);
+
+/** Return the name of a currency: "Euro"; its code where it has none. */
+export function currencyName(code: string): string {
+  try {
+    return currencyNames.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+const isMajor = (currency: string): boolean => /^[A-Z]{3}$/.test(currency) && !(currency in MINOR_UNITS);
+
+// Only the dollar of the United States is shown as "$": others have the sign, too.
+const ofCurrency = (currency: string): Intl.NumberFormatOptions => ({
+  style: "currency",
+  currency,
+  currencyDisplay: currency === "USD" ? "narrowSymbol" : "symbol",
+});
+
+const exactly = (digits: number): Intl.NumberFormatOptions => ({
+  minimumFractionDigits: digits,
+  maximumFractionDigits: digits,
+});
+
+function kept(key: string, options: () => Intl.NumberFormatOptions): Intl.NumberFormat {
+  const format = moneyFormats.get(key) ?? new Intl.NumberFormat(undefined, options());
+  moneyFormats.set(key, format);
+  return format;
+}
+
+function withCode(value: number, currency: string, sign: Sign = "auto"): string {
+  const digits = digitsOf(value, currency);
+  const number = kept(`${digits} ${sign}`, () => ({ ...exactly(digits), signDisplay: sign })).format(value);
+  return `${number}\u00a0${currency}`;
+}
+
+/** Return the digits after the point: those that the currency has, none from 1,000. */
+function digitsOf(value: number, currency: string): number {
+  if (Math.abs(value) >= 1000) {
+    return 0;
+  }
+  const own = isMajor(currency) ? kept(currency, () => ofCurrency(currency)).resolvedOptions() : null;
+  return own?.maximumFractionDigits ?? 2;
 }
 
 export const time = (iso: string): string => moment.format(new Date(iso));
@@ -69,6 +140,9 @@ export const clockTime = (iso: string): string => clock.format(new Date(iso));
 export const clockTimeInUtc = (iso: string): string => `${clockInUtc.format(new Date(iso))} UTC`;
 export const longDay = (iso: string): string => weekday.format(new Date(iso));
 export const date = (iso: string | null): string => (iso === null ? NONE : day.format(new Date(iso)));
+
+/** Return a month, given as "2026-11". */
+export const monthName = (iso: string): string => month.format(new Date(`${iso}-01`));
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],

@@ -69,5 +69,6 @@ export const links = {
   portfolios: (runId: string, query: Record<string, string | null> = {}) =>
     linkTo(["runs", runId, "portfolios"], query),
   portfolio: (runId: string, userId: string) => linkTo(["runs", runId, "portfolios", userId]),
+  money: (runId: string, userId: string) => linkTo(["runs", runId, "portfolios", userId, "money"]),
   audit: (before: string | null = null) => linkTo(["audit"], { before }),
 };

@@ -7,9 +7,11 @@ import type {
   Accepted,
   AuditPage,
   Earlier,
+  Gains,
   Health,
   PortfoliosPage,
   Report,
+  ReturnsSeries,
   Run,
   RunsPage,
   Series,
@@ -46,15 +48,20 @@ async function send(path: string, asked: Asked, credential: Credential | null): 
   }
 }
 
-/** Send a request with the session's credential. A refused credential ends the session, and the sign-in page shows why. */
+/** Return the JSON of a response. */
 async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
+  return (await (await receive(path, asked)).json()) as Answer;
+}
+
+/** Send a request with the session's credential. A refused credential ends the session, and the sign-in page shows why. */
+async function receive(path: string, asked: Asked): Promise<Response> {
   const credential = session.get().credential;
   let answer = await send(path, asked, credential);
   if (answer.status === 401 && credential?.byPlatform) {
     answer = (await askWithFreshToken(path, asked, credential)) ?? answer;
   }
   if (answer.ok) {
-    return (await answer.json()) as Answer;
+    return answer;
   }
   const problem = await problemOf(answer);
   // Unless another user has signed in since.
@@ -100,6 +107,12 @@ export interface RunRequest {
   as_of?: string;
 }
 
+/** Null stands for what the API chooses: this year, and the user's method. */
+export interface GainsQuery {
+  year: number | null;
+  method: string | null;
+}
+
 export const api = {
   runs: (limit: number, before?: string | null) => ask<RunsPage>(withQuery(`${BASE}/analysis-runs`, { limit, before })),
   run: (runId: string) => ask<Run>(`${BASE}/analysis-status/${part(runId)}`),
@@ -111,6 +124,14 @@ export const api = {
   report: (runId: string, userId: string) => ask<Report>(ofUser(runId, userId)),
   series: (runId: string, userId: string) => ask<Series>(`${ofUser(runId, userId)}/series`),
   earlier: (runId: string, userId: string) => ask<Earlier>(`${ofUser(runId, userId)}/earlier`),
+  returns: (runId: string, userId: string) => ask<ReturnsSeries>(`${ofUser(runId, userId)}/returns`),
+  gains: (runId: string, userId: string, query: GainsQuery) =>
+    ask<Gains>(withQuery(`${ofUser(runId, userId)}/gains`, { ...query })),
+  /** Return the same as a file. */
+  async gainsFile(runId: string, userId: string, query: GainsQuery): Promise<Blob> {
+    const path = withQuery(`${ofUser(runId, userId)}/gains`, { ...query });
+    return (await receive(path, { headers: { Accept: "text/csv" } })).blob();
+  },
   schedule: () => ask<Timetable>(`${BASE}/schedule`),
   audit: (limit: number, before?: string | null) => ask<AuditPage>(withQuery(`${BASE}/audit`, { limit, before })),
   /** Needs no credential. The response of an unavailable app has status 503 and the same form. */

@@ -118,9 +118,14 @@ export interface Holding {
   symbol: string;
   quantity: number | null;
   avg_price: number | null;
+  /** Of `price`, `avg_price` and `market_value_local`; may be a minor unit. Absent in a report of an earlier version. */
+  currency?: string;
+  /** What one unit of `currency` is worth in the report's. */
+  fx_rate?: number | null;
   price: number | null;
   price_date: string | null;
   market_value: number | null;
+  market_value_local?: number | null;
   cost_basis: number | null;
   weight: number | null;
   unrealized_pl: number | null;
@@ -231,6 +236,134 @@ export interface DataQuality {
   notes: string[];
 }
 
+export interface CurrencyExposure {
+  currency: string;
+  share: number;
+}
+
+export type PeriodName = "1m" | "3m" | "ytd" | "1y" | "3y" | "5y" | "since";
+
+export interface ReturnPeriod {
+  period: PeriodName;
+  start: string | null;
+  end: string;
+  twr: number | null;
+  twr_annualized: number | null;
+  mwr: number | null;
+  dietz: number | null;
+  start_value: number | null;
+  end_value: number | null;
+  net_flows: number | null;
+  price_gain: number | null;
+  income: number | null;
+  fees: number | null;
+  taxes: number | null;
+  fx_gain: number | null;
+  residual: number | null;
+  benchmark_same_flows: number | null;
+  max_drawdown: number | null;
+  annual_volatility: number | null;
+  reason: string | null;
+}
+
+export interface Contribution {
+  period: PeriodName;
+  symbol: string | null; // null for cash
+  gain: number;
+  share: number | null;
+  contribution: number | null;
+}
+
+export interface LedgerIssue {
+  date: string | null;
+  kind: string;
+  text: string;
+}
+
+export interface Returns {
+  basis: "account" | "securities";
+  since: string | null;
+  current_drawdown: number | null;
+  periods: ReturnPeriod[];
+  contributions: Contribution[];
+  issues: LedgerIssue[];
+  notes: string[];
+}
+
+/** The weekly values of the whole ledger; `series` may be empty. */
+export interface ReturnsSeries {
+  returns: Returns | null;
+  reason: string | null;
+  series: {
+    date: string;
+    value: number | null;
+    invested: number | null;
+    twr_index: number | null;
+    benchmark_index: number | null;
+  }[];
+}
+
+export interface Income {
+  basis: "transactions" | "implied";
+  trailing_12m: number;
+  by_month: { month: string; amount: number }[];
+  by_symbol: {
+    symbol: string | null;
+    amount: number;
+    yield_on_value: number | null;
+    yield_on_cost: number | null;
+  }[];
+  yield_on_value: number | null;
+  yield_on_cost: number | null;
+  next_12m: number;
+}
+
+export type LotMethod = "fifo" | "lifo" | "hifo" | "average" | "specific";
+export type Term = "short" | "long" | "unknown";
+
+export interface RealizedLot {
+  symbol: string;
+  account_id: string | null;
+  opened: string | null;
+  closed: string;
+  quantity: number;
+  proceeds: number;
+  cost: number | null;
+  gain: number | null;
+  days: number | null;
+  term: Term;
+  wash_sale: boolean;
+}
+
+export interface UnrealizedLot {
+  symbol: string;
+  account_id: string | null;
+  opened: string | null;
+  quantity: number;
+  cost: number | null;
+  value: number | null;
+  gain: number | null;
+  days: number | null;
+  term: Term;
+}
+
+export interface GainTotal {
+  proceeds: number;
+  cost: number | null;
+  gain: number | null;
+}
+
+/** The lots of a user, from the transactions as they are now. */
+export interface Gains {
+  year: number;
+  method: LotMethod;
+  currency: string;
+  realized: RealizedLot[];
+  totals: Record<Term, GainTotal>;
+  unrealized: UnrealizedLot[];
+  issues: LedgerIssue[];
+}
+
 export interface Report {
   run_id: string;
   user_id: string;
@@ -238,12 +371,18 @@ export interface Report {
   currency: string;
   status: ReportStatus;
   reason: string | null;
+  /** Why a section is null, by its name. */
+  reasons?: Record<string, string>;
   valuation: Valuation | null;
   holdings: Holding[];
+  // The members that may be absent are so in a report of an earlier version.
+  currency_exposure?: CurrencyExposure[] | null;
   performance: Performance | null;
   risk: Risk | null;
   diversification: Diversification | null;
   stress: Stress[] | null;
+  returns?: Returns | null;
+  income?: Income | null;
   checks: Check[];
   decisions: Decision[];
   order_plan: OrderPlan | null;

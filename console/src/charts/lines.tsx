@@ -15,11 +15,14 @@ export interface Line {
 }
 
 interface LinesProps {
+  title: string;
   /** The description for screen readers. */
   summary: string;
   dates: string[];
   lines: Line[];
   format: (value: number | null) => string;
+  /** The format of the axis, where it differs. */
+  axis?: (value: number | null) => string;
   height: number;
 }
 
@@ -95,7 +98,7 @@ export function Lines(props: LinesProps) {
 }
 
 /** The last value of each quarter as a table. */
-function LinesTable({ dates, lines, format }: LinesProps) {
+function LinesTable({ title, dates, lines, format }: LinesProps) {
   const quarter = (iso: string | undefined) =>
     iso && `${iso.slice(0, 4)} ${Math.floor((Number(iso.slice(5, 7)) - 1) / 3)}`;
   const rows = dates.map((_, row) => row).filter((row) => quarter(dates[row]) !== quarter(dates[row + 1]));
@@ -103,6 +106,7 @@ function LinesTable({ dates, lines, format }: LinesProps) {
     <details>
       <summary>View as table</summary>
       <table class="table compact">
+        <caption class="hidden">{title}, at the end of each quarter</caption>
         <thead>
           <tr>
             <th scope="col">Date</th>
@@ -160,7 +164,7 @@ function optionsOf(props: LinesProps, width: number, onMove: (place: number | nu
         size: 32,
         values: (_, splits, __, ___, increment) => splits.map((at) => labelOf(at, increment)),
       },
-      { ...axis, size: 58, gap: 6, values: (_, splits) => splits.map((value) => props.format(value)) },
+      { ...axis, size: 58, gap: 6, values: (_, splits) => splits.map((value) => (props.axis ?? props.format)(value)) },
     ],
     series: [
       {},

@@ -5,7 +5,7 @@ import type { AuditEntry } from "../api/types";
 import { links } from "../router";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";
-import { ACTIONS, askedFor, CREDENTIALS, OUTCOMES, usersOf } from "../words/audit";
+import { actionOf, askedFor, CREDENTIALS, OUTCOMES, usersOf } from "../words/audit";
 
 const PAGE = 50;
 // Enough to find the entry in the log; the title has the whole ID.
@@ -78,7 +78,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
         <Time iso={entry.at} />
       </th>
       <td>
-        {ACTIONS[entry.action]}
+        {actionOf(entry.action)}
         {entry.run_id && (
           <a class="sub whole" href={linkTo(entry.run_id, entry.user_id)}>
             {entry.user_id ?? entry.run_id}

@@ -1,12 +1,14 @@
 /** Decisions and the order plan. Orders are never sent to a broker. */
 
 import type { Decision, Order, OrderPlan, Report } from "../api/types";
-import { count, date, money, percent, quantity } from "../format";
+import { amount, count, date, money, moneyWithCode, percent, quantity } from "../format";
 import { Badge, Card, Empty, Notice, Scrollable, type Tone } from "../ui/parts";
 import { reasonOf } from "../words/reports";
 
 const ACTION_TONES: Record<Decision["decision"], Tone> = { BUY: "ok", SELL: "bad", HOLD: "neutral" };
 const ACTIONS: Record<Decision["decision"], string> = { BUY: "Buy", SELL: "Sell", HOLD: "Hold" };
+// A price whose product with the shares is the cost is in the currency of the cost.
+const SAME = 1e-6;
 const SKIPPED: Record<string, string> = {
   less_than_one_lot: "Less than one lot",
   less_than_one_share: "Less than one share", // of reports of an earlier version
@@ -32,7 +34,7 @@ export function Advice({ report }: { report: Report }) {
           </details>
         )}
       </Card>
-      {report.order_plan && <Orders plan={report.order_plan} currency={report.currency} />}
+      {report.order_plan && <Orders plan={report.order_plan} report={report} />}
     </>
   );
 }
@@ -57,7 +59,8 @@ function Decisions({ decisions }: { decisions: Decision[] }) {
   );
 }
 
-function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
+function Orders({ plan, report }: { plan: OrderPlan; report: Report }) {
+  const { currency } = report;
   if (plan.reason) {
     return (
       <Card title="Order plan" note="Orders are not sent to a broker.">
@@ -72,7 +75,7 @@ function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
       title="Order plan"
       note={`${money(plan.total_sell_proceeds, currency)} from sales, ${money(plan.total_buy_cost, currency)} of ${money(plan.available_buying_power, currency)} buying power used${plan.scaling_applied ? `, scaled to ${percent(plan.scaling_factor, 0)}` : ""}. Orders are not sent to a broker.`}
     >
-      {plan.orders.length ? <OrdersTable orders={plan.orders} currency={currency} /> : <Empty title="No orders" />}
+      {plan.orders.length ? <OrdersTable orders={plan.orders} report={report} /> : <Empty title="No orders" />}
       {plan.notes.length > 0 && (
         <ul class="plain-list">
           {plan.notes.map((note) => (
@@ -84,10 +87,24 @@ function Orders({ plan, currency }: { plan: OrderPlan; currency: string }) {
   );
 }
 
-function OrdersTable({ orders, currency }: { orders: Order[]; currency: string }) {
+/** Return the price of an order, which is in the currency of its symbol; that of a symbol not held is not reported. */
+function priceOf(order: Order, report: Report): string {
+  const held = report.holdings.find((holding) => holding.symbol === order.symbol);
+  const cost = (order.estimated_price ?? 0) * order.shares;
+  const isOfReport = cost > 0 && Math.abs(order.estimated_cost / cost - 1) < SAME;
+  const currency = held ? (held.currency ?? report.currency) : isOfReport ? report.currency : null;
+  return currency === null
+    ? amount(order.estimated_price)
+    : currency === report.currency
+      ? money(order.estimated_price, currency)
+      : moneyWithCode(order.estimated_price, currency);
+}
+
+function OrdersTable({ orders, report }: { orders: Order[]; report: Report }) {
   return (
     <Scrollable label="Orders">
       <table class="table">
+        <caption class="hidden">Orders, the first to place first</caption>
         <thead>
           <tr>
             <th scope="col" class="number">
@@ -114,8 +131,8 @@ function OrdersTable({ orders, currency }: { orders: Order[]; currency: string }
                 {order.skip_reason && <span class="sub">{SKIPPED[order.skip_reason] ?? order.skip_reason}</span>}
               </th>
               <td class="number">{quantity(order.shares)}</td>
-              <td class="number optional">{money(order.estimated_price, currency)}</td>
-              <td class="number">{money(order.estimated_cost, currency)}</td>
+              <td class="number optional">{priceOf(order, report)}</td>
+              <td class="number">{money(order.estimated_cost, report.currency)}</td>
             </tr>
           ))}
         </tbody>

@@ -1,7 +1,7 @@
 /** The holdings, with the weight and the share of risk of each. */
 
 import type { Holding, Report } from "../api/types";
-import { money, NONE, percent, quantity, ratio, signedPercent } from "../format";
+import { exchangeRate, money, moneyWithCode, NONE, percent, quantity, ratio, signedPercent } from "../format";
 import { Card, Scrollable } from "../ui/parts";
 import { unpricedReason } from "../words/reports";
 
@@ -18,6 +18,7 @@ export function Holdings({ report }: { report: Report }) {
     >
       <Scrollable label="Holdings">
         <table class="table holdings">
+          <caption class="hidden">Holdings, the largest first</caption>
           <thead>
             <tr>
               <th scope="col">Symbol</th>
@@ -69,11 +70,12 @@ function Row({ held, largest, currency }: { held: Holding; largest: number; curr
         {held.symbol}
         <span class="sub">
           {held.reason
-            ? [held.quantity === null ? "" : quantity(held.quantity), unpricedReason(held.reason)]
+            ? [held.quantity === null ? "" : quantity(held.quantity), unpriced(held, currency)]
                 .filter(Boolean)
                 .join(", ")
-            : `${quantity(held.quantity)} at ${money(held.price, currency)}`}
+            : `${quantity(held.quantity)} at ${priceOf(held, currency)}`}
         </span>
+        <Local held={held} currency={currency} />
       </th>
       <td class="number">{money(held.market_value, currency)}</td>
       <td class="number">{percent(held.weight)}</td>
@@ -87,5 +89,33 @@ function Row({ held, largest, currency }: { held: Holding; largest: number; curr
       <td class="number optional">{ratio(held.beta)}</td>
       <td class="number optional">{held.research ? ratio(held.research.score) : NONE}</td>
     </tr>
+  );
+}
+
+const priceOf = (held: Holding, currency: string): string =>
+  held.currency !== undefined && held.currency !== currency
+    ? moneyWithCode(held.price, held.currency)
+    : money(held.price, currency);
+
+function unpriced(held: Holding, currency: string): string {
+  const reason = unpricedReason(held.reason);
+  return held.reason === "missing_fx_rate"
+    ? `${reason} from ${held.currency ?? "its currency"} to ${currency}`
+    : reason;
+}
+
+/** The value of a holding in its own currency, on demand. */
+function Local({ held, currency }: { held: Holding; currency: string }) {
+  if (held.currency === undefined || held.currency === currency || typeof held.fx_rate !== "number") {
+    return null;
+  }
+  return (
+    <details class="local">
+      <summary>In {held.currency}</summary>
+      <span class="sub">
+        Worth {moneyWithCode(held.market_value_local, held.currency)}.{" "}
+        {exchangeRate(held.fx_rate, held.currency, currency)}.
+      </span>
+    </details>
   );
 }

@@ -28,6 +28,7 @@ export function StressCard({ stress, currency }: { stress: Stress[]; currency: s
   return (
     <Card title="Stress tests" note="Hypothetical gain or loss of today's holdings">
       <table class="bars">
+        <caption class="hidden">Stress tests</caption>
         <thead class="hidden">
           <tr>
             <th scope="col">Scenario</th>

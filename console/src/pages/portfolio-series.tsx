@@ -5,6 +5,7 @@ import type { Performance, Report } from "../api/types";
 import { HeatMap } from "../charts/heat-map";
 import { type Line, Lines } from "../charts/lines";
 import { date, percent, ratio } from "../format";
+import { links } from "../router";
 import { Card, Failure, Skeleton } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
 import { hypothetical } from "../words/reports";
@@ -31,9 +32,10 @@ export function SeriesCards({ report, performance }: { report: Report; performan
   const gained = (factor: number | null) => percent(factor === null ? null : factor - 1, 0);
   return (
     <>
-      <Card title="Backtest" note={hypothetical(performance.start)}>
+      <Card title="Backtest" note={<Note report={report} performance={performance} />}>
         {value ? (
           <Lines
+            title="Backtest"
             summary={`Hypothetical growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in total. Use the arrow keys to read values.`}
             dates={value.dates}
             lines={growth}
@@ -50,6 +52,7 @@ export function SeriesCards({ report, performance }: { report: Report; performan
         <Card title="Backtest: drawdown" note="Largest decline from the highest value so far, in each week">
           {value ? (
             <Lines
+              title="Drawdown in the backtest"
               summary={`Hypothetical drawdown, ${percent(report.risk?.max_drawdown)} at its deepest. Use the arrow keys to read values.`}
               dates={value.dates}
               lines={drawdowns}
@@ -68,6 +71,19 @@ export function SeriesCards({ report, performance }: { report: Report; performan
         >
           <HeatMap symbols={value.correlations.symbols} values={value.correlations.values} />
         </Card>
+      )}
+    </>
+  );
+}
+
+function Note({ report, performance }: { report: Report; performance: Performance }) {
+  return (
+    <>
+      {hypothetical(performance.start)}
+      {report.returns && (
+        <>
+          . <a href={links.money(report.run_id, report.user_id)}>See what was really earned</a>
+        </>
       )}
     </>
   );

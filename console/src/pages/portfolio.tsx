@@ -2,21 +2,25 @@
 
 import { api, isMissing } from "../api/client";
 import type { Check, DataQuality, Report, Valuation } from "../api/types";
-import { count, counted, money, percent, signedPercent } from "../format";
+import { count, counted, currencyName, money, percent, signedPercent } from "../format";
 import { links } from "../router";
-import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, type Tone } from "../ui/parts";
+import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, Tabs, type Tone } from "../ui/parts";
 import { AsOf, PriceIssues } from "../ui/price-issues";
 import { once, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
 import { CHECK_STATUS, hypothetical, RULES, reasonOf, unpricedReason } from "../words/reports";
+import { Money } from "./money";
 import { Advice } from "./portfolio-advice";
 import { Changes } from "./portfolio-changes";
+import { Currencies } from "./portfolio-currencies";
 import { Holdings } from "./portfolio-holdings";
 import { RiskCard, StressCard } from "./portfolio-risk";
 import { SeriesCards } from "./portfolio-series";
 import { REPORT_STATUS } from "./portfolios";
 
-export function PortfolioPage({ runId, userId }: { runId: string; userId: string }) {
+export type View = "analysis" | "money";
+
+export function PortfolioPage({ runId, userId, view }: { runId: string; userId: string; view: View }) {
   const { value, error, reload } = useResource(`report ${runId} ${userId}`, () =>
     once(`report ${runId} ${userId}`, () => api.report(runId, userId)),
   );
@@ -27,7 +31,21 @@ export function PortfolioPage({ runId, userId }: { runId: string; userId: string
   ];
   return (
     <>
-      <PageHead title={userId} trail={trail} about={value && <About report={value} />} />
+      <PageHead
+        title={userId}
+        part={view === "money" ? "Your money" : undefined}
+        trail={trail}
+        about={value && <About report={value} />}
+      />
+      {error === null && value?.status !== "failed" && (
+        <Tabs
+          label="Parts of the report"
+          tabs={[
+            { label: "Analysis", link: links.portfolio(runId, userId), isShown: view === "analysis" },
+            { label: "Your money", link: links.money(runId, userId), isShown: view === "money" },
+          ]}
+        />
+      )}
       {!value && error === null && <Skeleton height={900} />}
       {error !== null && isMissing(error) && (
         <Empty title="No report">
@@ -36,7 +54,7 @@ export function PortfolioPage({ runId, userId }: { runId: string; userId: string
         </Empty>
       )}
       {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
-      {value && <Parts report={value} />}
+      {value && (view === "money" && value.status !== "failed" ? <Money report={value} /> : <Parts report={value} />)}
     </>
   );
 }
@@ -50,6 +68,7 @@ function About({ report }: { report: Report }) {
       <span>
         As of <AsOf day={report.as_of} issues={report.data_quality?.price_issues ?? []} />
       </span>
+      <span title={currencyName(report.currency)}>Amounts in {report.currency}</span>
     </>
   );
 }
@@ -79,6 +98,7 @@ function Parts({ report }: { report: Report }) {
           </div>
           {report.performance && <SeriesCards report={report} performance={report.performance} />}
           {report.holdings.length > 0 && <Holdings report={report} />}
+          <Currencies report={report} />
           {(report.risk || report.stress) && (
             <div class="columns">
               {report.risk && <RiskCard report={report} risk={report.risk} />}

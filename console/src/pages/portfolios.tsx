@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
 import type { Summary } from "../api/types";
-import { count, money, percent } from "../format";
+import { amount, count, percent } from "../format";
 import { go, links, replace } from "../router";
 import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, type Tone } from "../ui/parts";
@@ -70,7 +70,10 @@ export function Portfolios({ runId, query }: { runId: string; query: URLSearchPa
       {!page.value && page.error === null && <Skeleton height={640} />}
       {page.value && (
         <div class="card">
-          <p class="note">Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past.</p>
+          <p class="note">
+            Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past. Values are in the
+            currency of each user, which the report names.
+          </p>
           <Lines lines={page.value.portfolios} runId={runId} filters={filters} link={link} />
         </div>
       )}
@@ -233,7 +236,7 @@ function Line({ line, runId }: { line: Summary; runId: string }) {
         {line.reason && <span class="sub">{reasonOf(line.reason)}</span>}
       </th>
       <td class="number" data-label="Value">
-        {money(line.market_value)}
+        {amount(line.market_value)}
         {line.complete === false && <span class="sub warning-text">Incomplete</span>}
       </td>
       <td class="number optional" data-label="Volatility">

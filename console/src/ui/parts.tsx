@@ -52,14 +52,16 @@ export function Card(props: {
 /** The heading of a page, with breadcrumbs and actions. It gets the focus when the page opens. */
 export function PageHead(props: {
   title: string;
+  /** The shown part of the page, for the title of the tab. */
+  part?: string | undefined;
   trail?: [string, string][];
   about?: ComponentChildren;
   actions?: ComponentChildren;
 }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    document.title = `${props.title} · Portfolio analysis`;
-  }, [props.title]);
+    document.title = [props.part, props.title, "Portfolio analysis"].filter(Boolean).join(" · ");
+  }, [props.part, props.title]);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
     <header class="page-head">
@@ -169,6 +171,23 @@ export function Scrollable({ label, children }: { label: string; children: Compo
     <div class="scrollable" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
+  );
+}
+
+/** Links to the parts of a page. */
+export function Tabs({ label, tabs }: { label: string; tabs: { label: string; link: string; isShown: boolean }[] }) {
+  return (
+    <nav class="tabs" aria-label={label}>
+      <ul>
+        {tabs.map((tab) => (
+          <li key={tab.link}>
+            <a href={tab.link} aria-current={tab.isShown ? "page" : undefined}>
+              {tab.label}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
   );
 }
 

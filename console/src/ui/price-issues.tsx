@@ -18,6 +18,9 @@ export function AsOf({ day, issues }: { day: string | null; issues: SymbolIssue[
   );
 }
 
+// What an issue without a symbol is about, where it is not everything.
+const OF_SOME: Record<string, string> = { assumed_currency: "Currency" };
+
 export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIssue[]; all?: number }) {
   if (!issues.length) {
     return null;
@@ -28,7 +31,7 @@ export function PriceIssues({ issues, all = issues.length }: { issues: SymbolIss
       <ul class="members symbols">
         {issues.map((issue) => (
           <li key={`${issue.symbol} ${issue.kind} ${issue.date}`}>
-            <strong>{issue.symbol ?? "All symbols"}</strong>
+            <strong>{issue.symbol ?? OF_SOME[issue.kind] ?? "All symbols"}</strong>
             <span>{issue.text}</span>
           </li>
         ))}

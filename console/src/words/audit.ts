@@ -4,7 +4,7 @@ import type { AuditEntry } from "../api/types";
 import { counted } from "../format";
 import type { Tone } from "../ui/parts";
 
-export const ACTIONS: Record<AuditEntry["action"], string> = {
+const ACTIONS: Record<AuditEntry["action"], string> = {
   trigger: "Start a run",
   retry: "Retry failed users",
   cancel: "Cancel a run",
@@ -14,6 +14,10 @@ export const ACTIONS: Record<AuditEntry["action"], string> = {
   read_series: "Read the charts of a report",
   read_earlier: "Read an earlier report",
 };
+
+/** Return what was done; what the app knows and this page does not has its name. */
+export const actionOf = (action: string): string =>
+  (ACTIONS as Record<string, string>)[action] ?? action.charAt(0).toUpperCase() + action.slice(1).replaceAll("_", " ");
 
 export const CREDENTIALS: Record<AuditEntry["credential"], string> = {
   "admin-secret": "Admin secret",

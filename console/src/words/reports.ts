@@ -27,6 +27,10 @@ export const RULES: Record<string, { label: string; todo: string }> = {
     label: "Price coverage",
     todo: "Find prices for the holdings without a recent one. The figures do not stand for them.",
   },
+  currency_exposure: {
+    label: "Currency exposure",
+    todo: "Hold more in the own currency, or accept that the exchange rate moves much of the value.",
+  },
 };
 
 export const SCENARIOS: Record<string, string> = {
@@ -177,8 +181,8 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
   const whole = (report: Report) => report.valuation?.complete !== false;
   const stated = (report: Report) =>
     money(value(report), report.currency) + (whole(report) ? "" : ", without what has no price");
-  // Values that stand for different parts of what is owned do not tell a gain from a loss.
-  const comparable = whole(earlier) && whole(now);
+  // Values that stand for different parts of what is owned, or are in different currencies, do not tell a gain from a loss.
+  const comparable = whole(earlier) && whole(now) && earlier.currency === now.currency;
   add("Total value", stated(earlier), stated(now), comparable ? grew(value(earlier), value(now)) : null);
   add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
   for (const [label, name] of RISKS_COMPARED) {
