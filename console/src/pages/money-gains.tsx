@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { api, type GainsQuery } from "../api/client";
-import type { Gains, RealizedLot, Report, Term, UnrealizedLot } from "../api/types";
+import type { Gains, GainTotal, RealizedLot, Report, Term, UnrealizedLot } from "../api/types";
 import { count, counted, date, money, quantity } from "../format";
 import { Icon } from "../ui/icons";
 import { LedgerIssues } from "../ui/ledger-issues";
@@ -152,7 +152,7 @@ const gainTone = (gain: number | null): string =>
   gain === null || gain === 0 ? "number" : gain > 0 ? "number ok-text" : "number bad-text";
 
 function Totals({ gains }: { gains: Gains }) {
-  const rows = ALL_TERMS.filter((term) => gains.realized.some((lot) => lot.term === term));
+  const rows = ALL_TERMS.map((term) => ({ term, lots: gains.realized.filter((lot) => lot.term === term) }));
   return (
     <table class="table compact totals">
       <caption class="hidden">Realized gains by holding time</caption>
@@ -171,21 +171,36 @@ function Totals({ gains }: { gains: Gains }) {
         </tr>
       </thead>
       <tbody>
-        {rows.map((term) => (
-          <tr key={term}>
-            <th scope="row">
-              {TERMS[term].label}
-              <span class="sub">{TERMS[term].meaning}</span>
-            </th>
-            <td class="number">{money(gains.totals[term].proceeds, gains.currency)}</td>
-            <td class="number">{money(gains.totals[term].cost, gains.currency)}</td>
-            <td class={gainTone(gains.totals[term].gain)}>
-              {money(gains.totals[term].gain, gains.currency, "exceptZero")}
-            </td>
-          </tr>
-        ))}
+        {rows
+          .filter(({ lots }) => lots.length > 0)
+          .map(({ term, lots }) => (
+            <Total
+              key={term}
+              term={term}
+              // A sum over lots without a known cost is no cost of zero.
+              isKnown={lots.some((lot) => lot.gain !== null)}
+              total={gains.totals[term]}
+              currency={gains.currency}
+            />
+          ))}
       </tbody>
     </table>
+  );
+}
+
+function Total(props: { term: Term; isKnown: boolean; total: GainTotal; currency: string }) {
+  const { term, isKnown, total, currency } = props;
+  const gain = isKnown ? total.gain : null;
+  return (
+    <tr>
+      <th scope="row">
+        {TERMS[term].label}
+        <span class="sub">{TERMS[term].meaning}</span>
+      </th>
+      <td class="number">{money(total.proceeds, currency)}</td>
+      <td class="number">{money(isKnown ? total.cost : null, currency)}</td>
+      <td class={gainTone(gain)}>{money(gain, currency, "exceptZero")}</td>
+    </tr>
   );
 }
 

@@ -27,7 +27,7 @@ export function IncomeCard({ report }: { report: Report }) {
   }
   return (
     <Card title="Income" note={BASIS[income.basis]}>
-      <dl class="risks">
+      <dl class="risks in-columns">
         {figuresOf(income, currency).map(([label, value, meaning]) => (
           <div key={label}>
             <dt>{label}</dt>
@@ -38,7 +38,7 @@ export function IncomeCard({ report }: { report: Report }) {
           </div>
         ))}
       </dl>
-      <div class="columns below">
+      <div class="columns tables below">
         <Months income={income} currency={currency} />
         <Symbols income={income} currency={currency} />
       </div>

@@ -131,7 +131,10 @@ export function PeriodsCard({ report, returns }: { report: Report; returns: Retu
   // On a phone there is room for one period.
   const column = (period: ReturnPeriod) => (period.period === chosen ? "number" : "number optional");
   return (
-    <Card title="By period" note={`All amounts in ${report.currency}, up to ${date(report.as_of)}`}>
+    <Card
+      title="By period"
+      note={`From the day under each period to ${date(report.as_of)}, all amounts in ${report.currency}`}
+    >
       <PeriodField
         class="phone-only"
         label="Period"
@@ -148,7 +151,7 @@ export function PeriodsCard({ report, returns }: { report: Report; returns: Retu
               {periods.map((period) => (
                 <th key={period.period} scope="col" class={column(period)}>
                   {PERIODS[period.period]}
-                  <span class="sub">{period.start === null ? NONE : `from ${date(period.start)}`}</span>
+                  <span class="sub">{period.start === null ? NONE : date(period.start)}</span>
                 </th>
               ))}
             </tr>

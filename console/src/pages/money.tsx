@@ -82,11 +82,11 @@ function Course(props: CourseProps) {
   );
   return (
     <>
+      <MainFigures {...props} />
       <div class="columns">
-        <MainFigures {...props} />
         <ValueChart currency={report.currency} since={since} series={series} />
+        <IndexChart since={since} series={series} />
       </div>
-      <IndexChart since={since} series={series} />
     </>
   );
 }
@@ -94,7 +94,7 @@ function Course(props: CourseProps) {
 function MainFigures({ report, returns, since, day }: CourseProps) {
   return (
     <Card title="What was really earned" note={`Since ${date(day)}, by the transactions. ${BASIS[returns.basis]}`}>
-      <dl class="risks">
+      <dl class="risks in-columns">
         {mainFigures(returns, since, report.currency).map(({ label, value, meaning }) => (
           <div key={label}>
             <dt>{label}</dt>
