@@ -69,15 +69,9 @@ export function money(value: Figure, currency: string, sign: Sign = "auto"): str
 export const moneyWithCode = (value: Figure, currency: string): string =>
   shown(value, (known) => withCode(known, currency));
 
-/** Return an amount of money with few digits, for the axis of a chart. */
-export function shortMoney(value: Figure, currency: string): string {
-  const options = { notation: "compact", maximumFractionDigits: 1 } as const;
-  return shown(value, (known) =>
-    isMajor(currency)
-      ? kept(`${currency} short`, () => ({ ...ofCurrency(currency), ...options })).format(known)
-      : kept("short", () => options).format(known),
-  );
-}
+/** Return an amount with few digits and without its currency, for the axis of a chart. */
+export const shortAmount = (value: Figure): string =>
+  shown(value, (known) => kept("short", () => ({ notation: "compact", maximumSignificantDigits: 4 })).format(known));
 
 /** Return an amount of money whose currency is unknown or stated elsewhere. */
 export const amount = (value: Figure): string =>

@@ -38,7 +38,7 @@ STARTS: dict[PeriodName, date] = {
 
 def a_period(period: PeriodName, start: date, *, share: float) -> ReturnPeriod:
     """Return a period with ``share`` of the whole gain; its parts add up to its end value."""
-    parts: dict[str, float] = {
+    parts: dict[str, Any] = {
         "net_flows": 20_000.0 * share,
         "price_gain": 6_100.0 * share,
         "income": 640.0 * share,
@@ -48,10 +48,12 @@ def a_period(period: PeriodName, start: date, *, share: float) -> ReturnPeriod:
         "residual": 0.0,
     }
     gain = sum(parts.values()) - 2 * (parts["fees"] + parts["taxes"])
-    yearly = (AS_OF - start).days >= 365
+    days = (AS_OF - start).days
+    twr = 0.318 * share
     return ReturnPeriod(
         period, start, AS_OF,
-        twr=0.318 * share, twr_annualized=0.1026 * share if yearly else None, mwr=0.0934 * share, dietz=0.2941 * share,
+        twr=twr, twr_annualized=(1 + twr) ** (365 / days) - 1 if days >= 365 else None,
+        mwr=0.0934 * share, dietz=0.2941 * share,
         start_value=30_000.0 - gain, end_value=30_000.0, **parts, benchmark_same_flows=28_750.0,
         max_drawdown=-0.214 * share, annual_volatility=0.163 if share > 0.1 else None,
     )  # fmt: skip
@@ -73,11 +75,12 @@ ISSUES = (
     ReturnsIssue(date(2021, 5, 17), "amount_mismatch", "Transaction t-117 says 1,204.00, but its parts give 1,240.00."),
     ReturnsIssue(None, "prices_already_adjusted", "The prices of VOD have no dividends of their own: they count once."),
 )
+CONTRIBUTED: dict[PeriodName, float] = {"ytd": 0.35, "since": 1.0}
 RETURNS = Returns(
     "account", SINCE, -0.041, PERIODS,
     contributions=tuple(
         Contribution(period, symbol, gain * share, gain / 6_176.0, gain / 21_000.0 * share)
-        for period, share in (("ytd", 0.35), ("since", 1.0))
+        for period, share in CONTRIBUTED.items()
         for symbol, gain in (("SAP", 1_900.0), ("AAPL", 5_210.0), ("VOD", -1_014.0), (None, 80.0))
     ),
     issues=ISSUES,

@@ -102,9 +102,9 @@ def test_the_main_figures_have_a_sentence_each(reader: Visitor, run_id: str) -> 
         "€23,824",
         "+€6,176",
         "31.8%",
-        "Of each €100.00 invested at the start, €131.80 have become: 10.3% a year",
+        "€100.00 invested at the start became €131.80, 10.3% a year",
         "9.3% a year",
-        "Invested money is worth 4.1% less than at its best time",
+        "Since its best day, invested money has lost 4.1%",
         RETURNS.notes[0],
         "3 issues of the transactions",
     ):
@@ -126,7 +126,7 @@ def test_every_period_has_its_figures_and_the_missing_ones_their_reason(reader: 
                                        "Since the start")]
     )  # fmt: skip
     shown = {
-        "Time-weighted": ["0.6%", "2.5%", "11.1%", "11.4%3.7% a year", NONE, NONE, "31.8%10.3% a year"],
+        "Time-weighted": ["0.6%", "2.5%", "11.1%", "11.4%", NONE, NONE, "31.8%10.3% a year"],
         "Money-weighted": ["0.2%", "0.7%", "3.3%", NONE, NONE, NONE, "9.3%a year"],
         "Modified Dietz": ["0.6%", "2.4%", "10.3%", "10.6%", NONE, NONE, "29.4%"],
         "Value at the start": ["€29,476", "€27,906", "€20,838", "€20,577", NONE, NONE, "€3,824"],
@@ -164,7 +164,7 @@ def test_the_charts_show_value_with_invested_money_and_growth_with_the_benchmark
     growth = region(reader, "Growth and benchmark").get_by_role("slider")
     expect(growth).to_have_attribute(
         "aria-valuetext",
-        f"25 Dec 2022: Benchmark {last['benchmark_index'] - 1:.1%}, Time-weighted return {last['twr_index'] - 1:.1%}",
+        f"25 Dec 2022: Benchmark {last['benchmark_index'] - 1:.1%}, Portfolio {last['twr_index'] - 1:.1%}",
     )
     assert sum("/returns" in url for url in reader.asked) == 1
 
@@ -278,6 +278,7 @@ def test_without_returns_the_page_says_why_and_what_to_do(
     expect(card).to_contain_text(advises)
     for absent in ("By period", "Growth and benchmark", "What brought the gain"):
         expect(region(reader, absent)).to_have_count(0)
+    expect(region(reader, "Income")).to_contain_text("Neither the transactions nor the prices have dividends")
     expect(region(reader, "Lots and gains")).to_have_count(0 if reason == "no_transactions" else 1)
     assert not any("/returns" in url for url in reader.asked)
 

@@ -159,7 +159,7 @@ function Totals({ gains }: { gains: Gains }) {
       <thead>
         <tr>
           <th scope="col">Held</th>
-          <th scope="col" class="number">
+          <th scope="col" class="number optional">
             Proceeds
           </th>
           <th scope="col" class="number">
@@ -195,9 +195,9 @@ function Total(props: { term: Term; isKnown: boolean; total: GainTotal; currency
     <tr>
       <th scope="row">
         {TERMS[term].label}
-        <span class="sub">{TERMS[term].meaning}</span>
+        {TERMS[term].meaning && <span class="sub">{TERMS[term].meaning}</span>}
       </th>
-      <td class="number">{money(total.proceeds, currency)}</td>
+      <td class="number optional">{money(total.proceeds, currency)}</td>
       <td class="number">{money(isKnown ? total.cost : null, currency)}</td>
       <td class={gainTone(gain)}>{money(gain, currency, "exceptZero")}</td>
     </tr>

@@ -38,7 +38,10 @@ function statementOf(returns: Returns, currency: string): [string, Line[]][] {
           hint: "What each invested unit of money grew by. Payments play no part: compare it with a fund or an index.",
           cell: ({ twr, twr_annualized }) => ({
             text: percent(twr),
-            ...(twr_annualized === null ? {} : { sub: `${percent(twr_annualized)} ${A_YEAR}` }),
+            // Of a single year, both are the same.
+            ...(twr_annualized === null || percent(twr_annualized) === percent(twr)
+              ? {}
+              : { sub: `${percent(twr_annualized)} ${A_YEAR}` }),
           }),
         },
         {
@@ -232,7 +235,7 @@ export function Contributions({ report, returns }: { report: Report; returns: Re
   return (
     <Card
       title="What brought the gain"
-      note="Gain or loss of everything held in the period, sold or not: prices, income and currencies, less fees and taxes. Contribution is the gain as a share of all invested money."
+      note="Gain or loss of everything held in the period, sold or not: prices, income and currencies, less fees and taxes. Contribution is the gain as a share of the money that was invested on average."
       action={<PeriodField label="Period" periods={OF_CONTRIBUTIONS} chosen={chosen} onChoose={setChosen} />}
     >
       {rows.length === 0 && <Empty title="Nothing known for this period">The transactions begin later.</Empty>}

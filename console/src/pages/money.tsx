@@ -3,7 +3,7 @@
 import { api } from "../api/client";
 import type { LedgerIssue, Report, ReturnPeriod, Returns, ReturnsSeries } from "../api/types";
 import { type Line, Lines } from "../charts/lines";
-import { counted, date, money, percent, shortMoney } from "../format";
+import { counted, date, money, percent, shortAmount } from "../format";
 import { links } from "../router";
 import { LedgerIssues } from "../ui/ledger-issues";
 import { Card, Empty, Failure, Notice, Skeleton } from "../ui/parts";
@@ -20,12 +20,13 @@ const AROUND_CHART = 66;
 export function Money({ report }: { report: Report }) {
   const { returns } = report;
   const absent = absenceOf(report, "returns");
+  const hasIncome = report.income || returns || (report.reasons?.income ?? null) !== (report.reasons?.returns ?? null);
   const hasLedger = returns || (report.returns === null && report.reasons?.returns !== "no_transactions");
   return (
     <>
       {absent && <Absent title="What was really earned" absence={absent} report={report} />}
       {returns && <Earned report={report} returns={returns} />}
-      {(report.income || returns) && <IncomeCard report={report} />}
+      {hasIncome && <IncomeCard report={report} />}
       {hasLedger && <GainsCard report={report} />}
       {returns && <Issues issues={returns.issues} />}
     </>
@@ -191,7 +192,7 @@ function ValueChart({ currency, since, series }: { currency: string; since: Retu
         { label: "Value", values: value, color: "line-portfolio", fill: true },
       ]}
       format={(value) => money(value, currency)}
-      axis={(value) => shortMoney(value, currency)}
+      axis={shortAmount}
     />
   );
 }
@@ -205,10 +206,9 @@ function IndexChart({ since, series }: { since: ReturnPeriod; series: Resource<C
       summary={`Time-weighted return from ${date(since.start)} to ${date(since.end)}: ${percent(since.twr)} in total.`}
       linesOf={({ grown, benchmark }) => [
         { label: "Benchmark", values: benchmark, color: "line-benchmark" },
-        { label: "Time-weighted return", values: grown, color: "line-portfolio" },
+        { label: "Portfolio", values: grown, color: "line-portfolio" },
       ]}
       format={(value) => percent(value)}
-      axis={(value) => percent(value, 0)}
     />
   );
 }

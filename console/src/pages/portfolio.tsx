@@ -68,7 +68,9 @@ function About({ report }: { report: Report }) {
       <span>
         As of <AsOf day={report.as_of} issues={report.data_quality?.price_issues ?? []} />
       </span>
-      <span title={currencyName(report.currency)}>Amounts in {report.currency}</span>
+      <span class="optional" title={currencyName(report.currency)}>
+        Amounts in {report.currency}
+      </span>
     </>
   );
 }

@@ -108,6 +108,7 @@ export function mainFigures(returns: Returns, since: ReturnPeriod, currency: str
   const invested = since.start_value === null || since.net_flows === null ? null : since.start_value + since.net_flows;
   const isAccount = returns.basis === "account";
   const grown = since.twr === null ? null : 100 * (1 + since.twr);
+  const yearly = since.twr_annualized === null ? "" : `, ${percent(since.twr_annualized)} a year`;
   const below = Math.abs(returns.current_drawdown ?? 0);
   const figures: [string, string, number | null, string][] = [
     [
@@ -132,13 +133,13 @@ export function mainFigures(returns: Returns, since: ReturnPeriod, currency: str
       "Time-weighted return",
       percent(since.twr),
       since.twr,
-      `Of each ${money(100, currency)} invested at the start, ${money(grown, currency)} ${grown !== null && grown < 100 ? "are left" : "have become"}${since.twr_annualized === null ? "" : `: ${percent(since.twr_annualized)} a year`}. When money was paid in or out plays no part.`,
+      `${money(100, currency)} invested at the start became ${money(grown, currency)}${yearly}, whatever was paid in or out later.`,
     ],
     [
       "Money-weighted return",
       `${percent(since.mwr)}${isYearly(since) && since.mwr !== null ? " a year" : ""}`,
       since.mwr,
-      "The interest at which a savings account with the same payments would have come to the same value.",
+      "A savings account with the same payments would have needed this interest to come to the same value.",
     ],
     [
       "Current drawdown",
@@ -146,7 +147,7 @@ export function mainFigures(returns: Returns, since: ReturnPeriod, currency: str
       returns.current_drawdown,
       below === 0
         ? "The time-weighted return is at its highest."
-        : `Invested money is worth ${percent(below)} less than at its best time. A withdrawal is no loss.`,
+        : `Since its best day, invested money has lost ${percent(below)}. A withdrawal is no loss.`,
     ],
   ];
   return figures.map(([label, value, known, meaning]) => ({
@@ -168,8 +169,8 @@ export const METHODS: Record<LotMethod, { label: string; meaning: string }> = {
 };
 
 export const TERMS: Record<Term, { label: string; meaning: string }> = {
-  short: { label: "Up to a year", meaning: "Held for a year or less" },
-  long: { label: "Over a year", meaning: "Held for more than a year" },
+  short: { label: "Up to a year", meaning: "" },
+  long: { label: "Over a year", meaning: "" },
   unknown: { label: "Unknown time", meaning: "Bought before the transactions begin" },
 };
 
