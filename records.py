@@ -314,7 +314,8 @@ class BatchResult(Struct, frozen=True):
 
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
 type AuditedAction = Literal[
-    "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier"
+    "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
+    "read_returns", "read_gains", "read_income",
 ]  # fmt: skip
 
 

@@ -59,8 +59,7 @@ def earn(
 
     ``today`` is a day in UTC. The income of persons without a ledger is left to :func:`with_implied_incomes`.
     """
-    pending = pending_splits(portfolios, ledgers, market)
-    owned = [_split(portfolio, number, pending) for number, portfolio in enumerate(portfolios)]
+    owned, pending = after_splits(portfolios, ledgers, market)
     found = measure_returns(
         owned, [base.code] * len(owned), [own.accounts for own in owned], ledgers, market, today, pending
     )
@@ -84,6 +83,14 @@ def earn(
             tuple(_notes(portfolio, number, pending)),
         )
     return owned, earned
+
+
+def after_splits(
+    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market
+) -> tuple[list[Portfolio], Mapping[tuple[int, str], float]]:
+    """Return the portfolios after the splits that their holdings do not reflect yet, and the ratios of these splits."""
+    pending = pending_splits(portfolios, ledgers, market)
+    return [_split(portfolio, number, pending) for number, portfolio in enumerate(portfolios)], pending
 
 
 def symbols_of(portfolios: Sequence[Portfolio], ledgers: Ledgers) -> set[str]:

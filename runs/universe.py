@@ -4,6 +4,8 @@ import threading
 from collections.abc import Collection, Mapping
 from datetime import date
 
+import numpy as np
+
 from analysis.base_currency import in_base_currency
 from analysis.currencies import Currencies
 from analysis.decisions import Adviser
@@ -52,9 +54,12 @@ class Universe:
                 every = self._quoted.union(symbols)
                 self._quoted = every if len(every) <= _MOST_QUOTED else frozenset(symbols)
                 run = self._run
-                self._market = market_of(
+                market = market_of(
                     self._services, self._quoted, run.as_of, run.parameters, self.instruments, self.currencies
                 )
+                if market is None:
+                    raise LookupError(f"the stored prices do not reach {run.as_of}")
+                self._market = market
             return self._market
 
 
@@ -93,11 +98,13 @@ def market_of(
     parameters: Parameters,
     instruments: Mapping[str, Instrument],
     currencies: Currencies,
-) -> Market:
-    """Return the stored prices of symbols, as they value ledgers up to ``as_of``."""
+) -> Market | None:
+    """Return the stored prices of symbols, as they value ledgers up to ``as_of``; ``None`` if they do not reach it."""
     benchmark, start = parameters.benchmark_symbol, history_start(as_of, parameters.lookback_days)
     stored = services.prices.load([*symbols, benchmark])
-    bars = {symbol: own.bars.since(start) for symbol, own in stored.items()}
+    bars = {symbol: own.bars.since(start) for symbol, own in stored.items() if len(own.bars.dates)}
+    if benchmark not in bars or np.datetime64(as_of) not in bars[benchmark].dates:
+        return None
     histories = read_histories({symbol: bars[symbol] for symbol in symbols if symbol in bars}, bars[benchmark], as_of)
     return Market(
         prices=ledger_prices(histories, bars),

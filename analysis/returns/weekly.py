@@ -1,5 +1,6 @@
 """The days behind what a person earned, by week: the data of a chart."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
@@ -25,6 +26,10 @@ class WeeklyReturns:
     invested: tuple[float | None, ...]
     twr_index: tuple[float | None, ...]
     benchmark_index: tuple[float | None, ...]
+
+    def rows(self) -> Iterator[tuple[date, float | None, float | None, float | None, float | None]]:
+        """Return the weeks one by one."""
+        return zip(self.days, self.value, self.invested, self.twr_index, self.benchmark_index, strict=True)
 
 
 def weekly_returns(daily: DailyReturns, first: date | None = None, last: date | None = None) -> WeeklyReturns:

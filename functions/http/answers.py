@@ -5,9 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from analysis.models import Report
+from analysis.models import Income, LotMethod, Report, Returns, ReturnsIssue
+from analysis.returns.gains import GainTotals, RealizedGain, UnrealizedLot
 from functions.http.requests import RunId
-from records import AuditEntry, Run, Summary, Time
+from records import AuditEntry, Date, Run, Summary, Time
 from schedules import Schedule
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
@@ -47,6 +48,55 @@ class EarlierReport(Struct, frozen=True):
     """The user's latest report of an earlier run, null if there is none."""
 
     report: Report | None
+
+
+class Week(Struct, frozen=True):
+    """The end of a week: value and money invested, and the growth of both indexes since the sound period began."""
+
+    date: Date
+    value: float | None
+    invested: float | None
+    twr_index: float | None
+    benchmark_index: float | None
+
+
+class ReturnsOfReport(Struct, frozen=True):
+    """What a person really earned, by the report, with its weeks by the transactions and prices as they are now."""
+
+    run_id: RunId
+    user_id: str
+    as_of: Date
+    currency: str
+    returns: Returns | None
+    reason: str | None
+    """Why there are no returns."""
+    series: list[Week]
+
+
+class IncomeOfReport(Struct, frozen=True):
+    """The income of the last twelve months, by the report."""
+
+    run_id: RunId
+    user_id: str
+    as_of: Date
+    currency: str
+    income: Income | None
+    reason: str | None
+    """Why there is no income."""
+
+
+class GainsOfYear(Struct, frozen=True):
+    """The gains that were realized in a year, and all lots held, by the transactions as they are now."""
+
+    run_id: RunId
+    user_id: str
+    currency: str
+    year: int
+    method: LotMethod
+    realized: tuple[RealizedGain, ...]
+    totals: GainTotals
+    unrealized: tuple[UnrealizedLot, ...]
+    issues: tuple[ReturnsIssue, ...]
 
 
 class Timetable(Struct, frozen=True):

@@ -61,7 +61,7 @@ class Route:
 
     ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
     changes something (POST) or shows personal figures (GET), and is audited under that name. ``others`` describes
-    further statuses of the answer.
+    further statuses of the answer, and ``formats`` are the kinds of content beside JSON that a caller may accept.
     """
 
     method: Method
@@ -75,6 +75,7 @@ class Route:
     action: AuditedAction | None
     public: bool
     others: Mapping[int, str]
+    formats: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -115,6 +116,7 @@ class Api:
         action: AuditedAction | None = None,
         public: bool = False,
         others: Mapping[int, str] = MappingProxyType({}),
+        formats: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a route, see :class:`Route`; its answer is by default the handler's result.
 
@@ -128,7 +130,7 @@ class Api:
             signature = inspect.signature(handler)
             parameters = {name: parameter.annotation for name, parameter in signature.parameters.items()}
             result = answer or signature.return_annotation
-            route = Route(method, path, handler, parameters, status, result, errors, action, public, others)
+            route = Route(method, path, handler, parameters, status, result, errors, action, public, others, formats)
             if fault := _fault_of(route):
                 raise TypeError(f"{route.name}: {fault}")
             self.routes.append(route)

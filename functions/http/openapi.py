@@ -186,6 +186,7 @@ def _successes(route: Route, schemas: Schemas) -> Json:
     names = ["Location", "Retry-After"] if route.status == HTTPStatus.ACCEPTED else []
     names += ["ETag"] if HTTPStatus.NOT_MODIFIED in route.others else []
     headers, content = _references(names), {_JSON: {"schema": schemas.of(route.answer)}}
+    content |= {kind: {"schema": {"type": "string"}} for kind in route.formats}
     described = {str(route.status.value): {"description": route.status.phrase, "headers": headers, "content": content}}
     for status, description in route.others.items():
         described[str(status)] = {"description": description, "headers": headers}

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from analysis.checks import RULES
+from analysis.models import LotMethod
 from functions.access.administrators import Admin
 from problems import InvalidMember, Problem
 from records import USER_ID_PATTERN, CheckStatus, RequestKey, SortField, Status, Wanted
@@ -103,6 +104,29 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
         """Return the filter of the list."""
         rule, _, status = (self.check or "").partition(":")
         return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
+
+
+class WeeksQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):
+    """The days of a series, both included."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def check(self) -> None:
+        """Check that the days are in order.
+
+        Raises:
+            InvalidMember: they are not.
+        """
+        if self.first and self.last and self.first > self.last:
+            raise InvalidMember("from", "must not be after to")
+
+
+class GainsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The year of gains, by default this one, and the method that chooses lots, by default the person's."""
+
+    year: Annotated[int, Meta(ge=1900, le=2200)] | None = None
+    method: LotMethod | None = None
 
 
 def read_body[T](request: func.HttpRequest, kind: type[T]) -> T:

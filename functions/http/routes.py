@@ -16,15 +16,30 @@ from analysis.models import Report, Series
 from functions.access.administrators import Admin
 from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.engine import DurableEngine
-from functions.http.answers import Accepted, AuditPage, EarlierReport, Health, PortfoliosPage, RunsPage, Timetable
+from functions.http.answers import (
+    Accepted,
+    AuditPage,
+    EarlierReport,
+    GainsOfYear,
+    Health,
+    IncomeOfReport,
+    PortfoliosPage,
+    ReturnsOfReport,
+    RunsPage,
+    Timetable,
+    Week,
+)
+from functions.http.csv_answers import CSV, accepts, csv_response
 from functions.http.endpoint import Api, json_response
 from functions.http.problems import NotFound
 from functions.http.requests import (
+    GainsQuery,
     NewestQuery,
     PortfoliosQuery,
     RunId,
     TriggerRequest,
     UserId,
+    WeeksQuery,
     decode_cursor,
     decode_time_cursor,
     encode_cursor,
@@ -167,6 +182,64 @@ def get_earlier_report(run_id: RunId, user_id: UserId, services: Services) -> di
     return {"report": services.reports.first((other.run_id for other in earlier), user_id)}
 
 
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/returns",
+    answer=ReturnsOfReport,
+    errors=(NotFound,),
+    action="read_returns",
+)
+def get_portfolio_returns(run_id: RunId, user_id: UserId, query: WeeksQuery, services: Services) -> dict[str, Any]:
+    """Return what a user really earned, with the weeks behind it."""
+    from runs.earned import NotComputable, weeks_of
+
+    query.check()
+    report = _report(services, run_id, user_id)
+    try:
+        weeks = None if report["returns"] is None else weeks_of(services, report, query.first, query.last)
+    except NotComputable as error:
+        raise NotFound(f"The returns of user {user_id} in run {run_id} have no series: {error}") from None
+    return _of_report(report, "returns") | {"series": [] if weeks is None else [Week(*week) for week in weeks.rows()]}
+
+
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/income",
+    answer=IncomeOfReport,
+    errors=(NotFound,),
+    action="read_income",
+)
+def get_portfolio_income(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
+    """Return the income of a user in the twelve months before a report."""
+    return _of_report(_report(services, run_id, user_id), "income")
+
+
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/gains",
+    answer=GainsOfYear,
+    errors=(NotFound,),
+    action="read_gains",
+    formats=(CSV,),
+)
+def get_portfolio_gains(
+    request: func.HttpRequest, run_id: RunId, user_id: UserId, query: GainsQuery, services: Services
+) -> GainsOfYear | func.HttpResponse:
+    """Return the gains that a user realized in a year, and the lots held; as JSON or CSV."""
+    from analysis.returns.gains import gains_csv
+    from runs.earned import NotComputable, gains_behind
+
+    try:
+        found = gains_behind(services, _report(services, run_id, user_id), query.year, query.method)
+    except NotComputable as error:
+        raise NotFound(f"There are no gains of user {user_id} in run {run_id}: {error}") from None
+    gains = found.gains
+    if accepts(request, CSV):
+        return csv_response(*gains_csv(gains.realized), name=f"gains-{user_id}-{found.year}")
+    lots = (gains.realized, gains.totals, gains.unrealized, gains.issues)
+    return GainsOfYear(run_id, user_id, found.currency, found.year, found.method, *lots)
+
+
 @api.route("GET", f"{BASE}/schedule")
 def get_schedule(settings: Settings) -> Timetable:
     """Return the previous and the next time of the nightly run, and whether its timer is disabled."""
@@ -202,6 +275,12 @@ def openapi(request: func.HttpRequest) -> func.HttpResponse:
     from functions.http.openapi import document_for
 
     return document_for(request, api.routes)
+
+
+def _of_report(report: dict[str, Any], section: str) -> dict[str, Any]:
+    """Return a section of a report, or why there is none, with what it is of."""
+    whose = {name: report[name] for name in ("run_id", "user_id", "as_of", "currency")}
+    return whose | {section: report[section], "reason": report["reasons"].get(section)}
 
 
 def _started(run_id: str) -> Accepted:
