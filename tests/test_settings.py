@@ -30,6 +30,35 @@ def test_a_folder_of_prices_means_the_csv_provider_and_the_usual_benchmark(tmp_p
     assert (settings.market_data_provider, settings.benchmark_symbol) == ("csv", "SPY")
 
 
+@pytest.mark.parametrize("currency", ["USD", "EUR", "GBP", "ILS", "KES"])
+def test_the_base_currency_is_any_of_iso_4217(currency: str) -> None:
+    assert Settings.from_environment(LOCAL | {"BASE_CURRENCY": f" {currency} "}).base_currency == currency
+    assert Settings.from_environment(LOCAL).base_currency == "USD"
+
+
+ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}
+ALPHA_VANTAGE = {"MARKET_DATA_PROVIDER": "alphavantage", "ALPHAVANTAGE_API_KEY": "x"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "from_prices_dir"),
+    [({"MARKET_DATA_PROVIDER": "csv"}, True), (ALPACA, True), (ALPHA_VANTAGE, False), (IN_AZURE, False)],
+)
+def test_rates_come_from_their_folder_or_that_of_the_prices_where_the_provider_has_none(
+    environment: dict[str, str], from_prices_dir: bool, tmp_path: Path
+) -> None:
+    own, prices = tmp_path / "rates", tmp_path / "prices"
+    own.mkdir()
+    prices.mkdir()
+    values = LOCAL | environment | {"PRICES_DIR": str(prices)}
+    assert Settings.from_environment(values).rates_dir == (prices if from_prices_dir else None)
+    assert Settings.from_environment(values | {"RATES_DIR": str(own)}).rates_dir == own
+    prices.rmdir()
+    if from_prices_dir:
+        with pytest.raises(SettingsError, match=r"^PRICES_DIR must name an existing folder"):
+            Settings.from_environment(values)
+
+
 @pytest.mark.parametrize(
     ("url", "given", "used"),
     [
@@ -101,6 +130,16 @@ def test_no_secret_is_shown() -> None:
         ("REDIS_URL", "unix://"),
         ("MARKET_DATA_PROVIDER", "yahoo"),
         ("PRICES_DIR", "/does/not/exist"),
+        ("RATES_DIR", "/does/not/exist"),
+        ("RATES_DIR", "README.md"),
+        ("BASE_CURRENCY", "usd"),
+        ("BASE_CURRENCY", "US"),
+        ("BASE_CURRENCY", "USDX"),
+        ("BASE_CURRENCY", "XYZ"),
+        ("BASE_CURRENCY", "GBX"),
+        ("BASE_CURRENCY", "GBp"),
+        ("BASE_CURRENCY", "ZAc"),
+        ("BASE_CURRENCY", "ILA"),
         ("RISK_FREE_RATE", "five"),
         ("RISK_FREE_RATE", "nan"),
         ("ANALYSIS_PAGE_SIZE", "0"),

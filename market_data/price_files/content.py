@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import os
 import struct
 import zipfile
@@ -83,7 +84,8 @@ def _read(file: BufferedReader, path: Path, most: int) -> bytes:
 def _read_zipped(file: BufferedReader, most: int) -> bytes:
     """Return the content of the only file in a zip file, up to ``most`` bytes, as much as it claims to have."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        # From memory: seeking to a damaged offset of a file raises the errors of a disk.
+        with zipfile.ZipFile(io.BytesIO(file.read())) as archive:
             names = archive.namelist()
             if len(names) != 1 or not names[0].lower().endswith(".csv"):
                 raise PriceFileFault(f"it has {len(names)} files, and should have one CSV file and nothing else")

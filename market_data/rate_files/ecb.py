@@ -42,11 +42,11 @@ def ecb_rates_of_text(text: str) -> EcbRates:
     Raises:
         PriceFileFault: the file breaks a rule.
     """
+    _check_end(text)
     table = table_of(text)
     columns = {name: prices["close"] for name, prices in table.layout.prices.items() if name is not None}
     if not table.layout.is_wide or not all(map(_CODE.fullmatch, columns)):
         raise PriceFileFault("the header is not that of the ECB: Date and codes of currencies, as in Date,USD,JPY,")
-    _check_end(text)
     dates = dates_of([row[table.layout.date] for row in table.rows], table.lines)
     steps = np.diff(dates).astype(np.int64)
     ascending = dates.size > 1 and bool(dates[-1] > dates[0])
@@ -60,6 +60,6 @@ def ecb_rates_of_text(text: str) -> EcbRates:
 def _check_end(text: str) -> None:
     """Raise a fault if the last line is cut off within its last cell, which then is another number."""
     lines = text.rstrip().splitlines()
-    header = next(line for line in lines if line.strip())
+    header = next((line for line in lines if line.strip()), "")
     if header.endswith(",") and not lines[-1].endswith(","):
         raise PriceFileFault("the line is cut off: it does not end with a comma as the header does", len(lines))

@@ -200,6 +200,40 @@ def test_a_suspected_split_is_told_with_its_symbol(check: Check, sound: Document
     assert any("ALFA: " in text and "a split of 2:1" in text for text in texts(check(), "prices"))
 
 
+def test_the_rates_of_the_folder_are_told_and_are_no_prices(
+    check: Check, sound: DocumentDatabase, folder: Path
+) -> None:
+    assert sound.users.count_documents({}) == 2
+    newest = TODAY - timedelta(days=1)
+    (folder / "eurofxref-hist.csv").write_text(f"Date,USD,JPY,\n{newest},1.0640,142.21,\n2022-12-23,1.0622,140.86,\n")
+    (folder / "EURGBP=X.csv").write_text("date,close\n2022-12-28,0.88058\n")
+    findings = check()
+    assert refused(findings) == []
+    told = [finding.text for finding in findings if finding.subject == "rates"]
+    currencies = "rates of 2 days, 2 currencies, of these 2 up to the last day: USD, JPY"
+    assert told == [
+        f"eurofxref-hist.csv: {currencies}, the last {newest}",
+        "EURGBP=X.csv: rates of 1 days, GBP for one euro, the last 2022-12-28",
+        "EURGBP=X.csv: its last rate is more than 10 days old: today it counts for nothing",
+    ]
+    assert not any(
+        "EUR" in finding.text or "eurofx" in finding.text for finding in findings if finding.subject == "files"
+    )
+
+
+def test_damaged_rates_are_refused_with_their_line_and_a_folder_of_rates_without_any_too(
+    check: Check, sound: DocumentDatabase, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert sound.users.count_documents({}) == 2
+    (folder / "eurofxref-hist.csv").write_text("Date,USD,JPY,\n2022-12-28,1.0640,142.21,\n2022-12-2")
+    rule = "line 3: the line is cut off: it does not end with a comma as the header does"
+    assert refused(check()) == [("rates", f"eurofxref-hist.csv: {rule}")]
+    empty = tmp_path_factory.mktemp("empty")
+    assert refused(check(RATES_DIR=str(empty))) == [
+        ("rates", f"{empty} has none: no eurofxref-hist.csv, no EURUSD.csv")
+    ]
+
+
 def test_old_prices_are_told(check: Check, sound: DocumentDatabase, folder: Path) -> None:
     assert sound.users.count_documents({}) == 2
     for seed, symbol in enumerate(("INDEX", "ALFA", "BRAVO")):
