@@ -66,10 +66,8 @@ def _understood_ecb(folder: RateFolder, file: str) -> UnderstoodRates:
     newest = max(map(_last, found.values()))
     current = [currency for currency, bars in found.items() if _last(bars) == newest]
     shown = ", ".join(current[:_CURRENCIES_SHOWN]) + (", ..." if len(current) > _CURRENCIES_SHOWN else "")
-    sentence = (
-        f"rates of {len(rates.dates):,} days, {len(found)} currencies, of these {len(current)} up to the last day"
-    )
-    return UnderstoodRates(file, tuple(found), newest, f"{sentence}: {shown}")
+    sentence = f"rates of {_days(len(rates.dates))}, {len(found)} currencies, of these {len(current)} up to the last"
+    return UnderstoodRates(file, tuple(found), newest, f"{sentence} day: {shown}")
 
 
 def _understood_pair(folder: RateFolder, file: str, currency: str, files: list[str]) -> UnderstoodRates:
@@ -81,14 +79,17 @@ def _understood_pair(folder: RateFolder, file: str, currency: str, files: list[s
         return _refused(file, error)
     if bars is None:
         return UnderstoodRates(file, (), None, "not read", ("it has no rate",))
-    return UnderstoodRates(
-        file, (currency,), _last(bars), f"rates of {len(bars.dates):,} days, {currency} for one euro"
-    )
+    sentence = f"rates of {_days(len(bars.dates))}, {currency} for one euro"
+    return UnderstoodRates(file, (currency,), _last(bars), sentence)
 
 
 def _refused(file: str, error: PriceFileFault | OSError) -> UnderstoodRates:
     text = str(error) if isinstance(error, PriceFileFault) else f"it cannot be read: {error.strerror}"
     return UnderstoodRates(file, (), None, "not read", (text,))
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"
 
 
 def _last(bars: Bars) -> date:

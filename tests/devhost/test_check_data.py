@@ -213,12 +213,12 @@ def test_the_rates_of_the_folder_are_told_and_are_no_prices(
     currencies = "rates of 2 days, 2 currencies, of these 2 up to the last day: USD, JPY"
     assert told == [
         f"eurofxref-hist.csv: {currencies}, the last {newest}",
-        "EURGBP=X.csv: rates of 1 days, GBP for one euro, the last 2022-12-28",
+        "EURGBP=X.csv: rates of 1 day, GBP for one euro, the last 2022-12-28",
         "EURGBP=X.csv: its last rate is more than 10 days old: today it counts for nothing",
     ]
-    assert not any(
-        "EUR" in finding.text or "eurofx" in finding.text for finding in findings if finding.subject == "files"
-    )
+    files = [finding.text for finding in findings if finding.subject == "files"]
+    assert files
+    assert not any("EUR" in text or "eurofx" in text for text in files)
 
 
 def test_damaged_rates_are_refused_with_their_line_and_a_folder_of_rates_without_any_too(

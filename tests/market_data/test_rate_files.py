@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def lying(size: int) -> bytes:
     return bytes(content)
 
 
-ZIPS = {
+ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "two files": (lambda: zipped({"eurofxref-hist.csv": ECB, "b.csv": ECB}), "it has 2 files, and should have one CSV"),
     "no file": (lambda: zipped({}), "it has 0 files, and should have one CSV"),
     "another file": (lambda: zipped({"readme.txt": ECB}), "it has 1 files, and should have one CSV"),
