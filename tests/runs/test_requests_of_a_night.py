@@ -40,7 +40,7 @@ def whole_histories(server: ProviderServer) -> list[set[str]]:
     return [set(params["symbols"].split(",")) for params in asked]
 
 
-def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is_or_that_were_split() -> None:
+def test_a_night_takes_three_requests_per_batch_and_three_for_those_whose_turn_it_is_or_that_were_split() -> None:
     moment = [evening(DAYS[-3])]
     with a_remote_provider("alpaca", now=lambda: moment[0]) as (provider, server):
         walk = random_walk(DAYS, seed=1)
@@ -58,9 +58,9 @@ def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is
         moment[0] += timedelta(days=1)
         kept = night(provider, kept)
         whole = whole_histories(server)
-        assert len(server.asked) - len(whole) == 2 * batches  # raw and adjusted, one page of each
-        assert len(whole) <= 2 * batches
-        assert sum(map(len, whole)) == pytest.approx(2 * len(SYMBOLS) / TURNS, rel=0.5)
+        assert len(server.asked) - len(whole) == 3 * batches  # raw, adjusted and splits, one page of each
+        assert len(whole) <= 3 * batches
+        assert sum(map(len, whole)) == pytest.approx(3 * len(SYMBOLS) / TURNS, rel=0.5)
         assert not any(SYMBOLS[500] in symbols for symbols in whole)
         assert {history.end for history in kept.values()} == {DAYS[-2].item()}
         server.asked.clear()
@@ -70,9 +70,9 @@ def test_a_night_takes_two_requests_per_batch_and_two_for_those_whose_turn_it_is
         server.market[SYMBOLS[500]] = Bars(split.dates, split.close, split.adj_close / 2, split.high, split.low)
         kept = night(provider, kept)
         whole = whole_histories(server)
-        assert len(server.asked) - len(whole) == 2 * batches
-        assert len(whole) <= 2 * batches
-        assert [SYMBOLS[500] in symbols for symbols in whole].count(True) == 2
+        assert len(server.asked) - len(whole) == 3 * batches
+        assert len(whole) <= 3 * batches
+        assert [SYMBOLS[500] in symbols for symbols in whole].count(True) == 3
         for symbol in (SYMBOLS[0], SYMBOLS[500], SYMBOLS[999]):
             np.testing.assert_array_equal(kept[symbol].bars.adj_close, server.market[symbol].adj_close)
 
