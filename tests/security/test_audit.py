@@ -68,6 +68,9 @@ def test_every_read_of_figures_is_on_record_with_the_users_it_showed(site: Site)
         (f"{portfolios}/u1", "read_report", "u1", None),
         (f"{portfolios}/u1/series", "read_series", "u1", None),
         (f"{portfolios}/u2/earlier", "read_earlier", "u2", None),
+        (f"{portfolios}/u1/returns", "read_returns", "u1", None),
+        (f"{portfolios}/u2/gains?year=2020", "read_gains", "u2", None),
+        (f"{portfolios}/u3/income", "read_income", "u3", None),
     ]
     for path, action, user_id, user_ids in reads:
         answer = site.app.client.get(path)
@@ -95,6 +98,8 @@ def test_a_refused_read_is_on_record_as_refused(site: Site) -> None:
         (f"{UNKNOWN}/portfolios/u1", ("read_report", "not-found", UNKNOWN, "u1")),
         (f"{UNKNOWN}/portfolios/u1/series", ("read_series", "not-found", UNKNOWN, "u1")),
         (f"{UNKNOWN}/portfolios/u1/earlier", ("read_earlier", "not-found", UNKNOWN, "u1")),
+        (f"{UNKNOWN}/portfolios/u1/returns", ("read_returns", "not-found", UNKNOWN, "u1")),
+        (f"{UNKNOWN}/portfolios/u1/gains?year=0", ("read_gains", "invalid-member", UNKNOWN, "u1")),
         ("no-run/portfolios/u1", ("read_report", "malformed-id", None, "u1")),
         (f"{UNKNOWN}/portfolios/$gt", ("read_report", "malformed-id", UNKNOWN, None)),
         (f"{UNKNOWN}/portfolios?limit=0", ("list_portfolios", "invalid-member", UNKNOWN, None)),

@@ -415,7 +415,10 @@ export interface AuditEntry {
     | "list_portfolios"
     | "read_report"
     | "read_series"
-    | "read_earlier";
+    | "read_earlier"
+    | "read_returns"
+    | "read_gains"
+    | "read_income";
   actor: string | null;
   credential: "admin-secret" | "bearer" | "timer" | "none";
   credential_id: string | null;

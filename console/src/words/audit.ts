@@ -13,6 +13,9 @@ const ACTIONS: Record<AuditEntry["action"], string> = {
   read_report: "Read a report",
   read_series: "Read the charts of a report",
   read_earlier: "Read an earlier report",
+  read_returns: "Read returns",
+  read_gains: "Read lots and gains",
+  read_income: "Read income",
 };
 
 /** Return what was done; what the app knows and this page does not has its name. */
