@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from devhost.demo_advice import render_decisions, render_order_plan
+from devhost.demo_money import render_money
 from devhost.demo_report import STATUS_STYLES, Document, age_of
 from devhost.formats import count, money, number, percent, percent_of_hundred, words
 
@@ -127,6 +128,7 @@ def render_portfolio(report: Document) -> RenderableType:
         _banner(report),
         figures,
         _holdings(report["holdings"]),
+        render_money(report),
         _stress(report["stress"]),
         _checks(report["checks"]),
         render_decisions(report["decisions"]),

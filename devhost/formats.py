@@ -10,6 +10,11 @@ def money(value: float | None, *, sign: bool = False) -> Text:
     return _figure(value, "+,.2f" if sign else ",.2f")
 
 
+def whole_money(value: float | None, *, sign: bool = False) -> Text:
+    """Return ``1,235``."""
+    return _figure(value, "+,.0f" if sign else ",.0f")
+
+
 def percent(fraction: float | None, *, sign: bool = False) -> Text:
     """Return ``12.3%`` for 0.123."""
     return _figure(None if fraction is None else 100 * fraction, "+,.1f" if sign else ",.1f", "%")
