@@ -1,8 +1,9 @@
 """Count the files of the app that a trigger and a user's data pass through: ``python -m benchmarks.walks``.
 
-Two walks are traced in this process, on the embedded database and the SDK's engine: a trigger, and the steps of its run
-over one sample user. Each is measured the second time, when everything is imported and connected. Redis, which
-would add one file to a trigger, is left out. A file counts when a function defined in it is executed.
+Three walks are traced in this process, on the embedded database and the SDK's engine: a trigger, the steps of its run
+over a user without transactions, and what a run over a sample user, who has some, needs beyond that. All are measured
+after a first run, when everything is imported and connected. Redis, which would add one file to a trigger, is left out.
+A file counts when a function defined in it is executed.
 """
 
 import asyncio
@@ -30,16 +31,20 @@ from devhost.messages import FunctionInfo
 from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import seed_sample_users
 from devhost.services import embedded_mongodb
+from stores.mongo import connect
 
 # The most files that a reader of the code should have to open to follow a trigger, or a user's data. To add a file,
 # first find one that can be left out. Why a user's data need so many: docs/decisions/0030-the-walk-of-a-report.md.
 TRIGGER_FILES = 14
-USER_FILES = 47
+USER_FILES = 58
+LEDGER_FILES = 22
 
 ROOT = Path(__file__).parent.parent
 _NOT_THE_APP = ("tests", "devhost", "benchmarks", "console", "scripts", "build")
 _TOOL = monitoring.PROFILER_ID
 _RUN_SECONDS = 60
+_OWNER = SAMPLE_USERS[0].user_id
+_WITHOUT_LEDGER = "without-ledger"
 
 type Functions = Mapping[str, Any]  # azure.functions' Function, which has no type hints
 
@@ -47,9 +52,13 @@ type Functions = Mapping[str, Any]  # azure.functions' Function, which has no ty
 def main() -> None:
     """Print the files of each walk in the order of their first calls; fail if a limit is exceeded."""
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])  # level INFO, as in a worker
-    trigger, user = asyncio.run(_walks())
+    trigger, user, ledger = asyncio.run(_walks())
     over = []
-    for name, files, limit in (("one accepted trigger", trigger, TRIGGER_FILES), ("one user's data", user, USER_FILES)):
+    for name, files, limit in (
+        ("one accepted trigger", trigger, TRIGGER_FILES),
+        ("one user's data", user, USER_FILES),
+        ("one user's ledger", ledger, LEDGER_FILES),
+    ):
         print(f"{name}: {len(files)} files", *files, sep="\n  ")
         if len(files) > limit:
             over.append(f"Too many files for {name}: {len(files)}, and the limit is {limit}")
@@ -57,11 +66,12 @@ def main() -> None:
         sys.exit("\n".join(over))
 
 
-async def _walks() -> tuple[list[str], list[str]]:
+async def _walks() -> tuple[list[str], list[str], list[str]]:
     async with embedded_mongodb(None) as mongodb:
         servers = {"MONGODB_URL": mongodb.url, "MONGODB_DATABASE": "portfolio", "REDIS_URL": ""}
         os.environ.update(app_environment(local_settings(ROOT), {}, servers))
         seed_sample_users(mongodb.url, servers["MONGODB_DATABASE"])
+        _add_user_without_ledger(mongodb.url, servers["MONGODB_DATABASE"])
         import function_app
 
         app: Functions = {str(function.get_function_name()): function for function in function_app.app.get_functions()}
@@ -74,14 +84,24 @@ async def _walks() -> tuple[list[str], list[str]]:
 
             infos = [FunctionInfo(name, [function.get_trigger().get_dict_repr()]) for name, function in app.items()]
             async with background(engine.run(infos, invoke)):
-                await _walk(app, engine.client_binding())
-                return await _walk(app, engine.client_binding())
+                await _walk(app, engine.client_binding(), _OWNER)
+                trigger, user = await _walk(app, engine.client_binding(), _WITHOUT_LEDGER)
+                _, whole = await _walk(app, engine.client_binding(), _OWNER)
+                return trigger, user, [file for file in whole if file not in user]
 
 
-async def _walk(app: Functions, client: str) -> tuple[list[str], list[str]]:
+def _add_user_without_ledger(url: str, database: str) -> None:
+    """Add a user who holds the same, and of whom there are no transactions."""
+    with connect(url) as client:
+        for name in ("users", "holdings", "watchlist", "accounts"):
+            own = client[database][name].find({"user_id": _OWNER}, {"_id": False}).to_list()
+            client[database][name].insert_many([document | {"user_id": _WITHOUT_LEDGER} for document in own])
+
+
+async def _walk(app: Functions, client: str, user_id: str) -> tuple[list[str], list[str]]:
     """Trigger a run over one user and let it end; return the files of the trigger and those of the run."""
     headers = {"X-Admin-Secret": os.environ["ADMIN_SECRET"], "X-Forwarded-For": "127.0.0.1"}
-    body = json.dumps({"user_ids": [SAMPLE_USERS[0].user_id]}).encode()
+    body = json.dumps({"user_ids": [user_id]}).encode()
     url = "/api/admin/portfolio/trigger-analysis"
     # No step can run before the answer: the call blocks the loop that would start it.
     with _traced() as trigger:
