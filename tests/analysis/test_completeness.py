@@ -152,7 +152,8 @@ class TestUnknownSize:
 
         assert (report.status, report.reason) == ("analyzed", "incomplete_valuation")
         assert (report.performance, report.risk, report.stress) == (None, None, None)
-        assert report.reasons == dict.fromkeys(("performance", "risk", "stress"), "incomplete_valuation")
+        sections = dict.fromkeys(("performance", "risk", "stress"), "incomplete_valuation")
+        assert report.reasons == sections | {"returns": "no_transactions"}
         assert report.holdings[0].weight is not None
         assert report.diversification is not None
         assert report.diversification.average_correlation is None
@@ -195,7 +196,7 @@ class TestValuationOnly:
 
         assert (report.status, report.reason) == ("analyzed", "incomplete_valuation")
         sections = ("performance", "risk", "diversification", "stress")
-        assert report.reasons == dict.fromkeys(sections, "incomplete_valuation")
+        assert report.reasons == dict.fromkeys(sections, "incomplete_valuation") | {"returns": "no_transactions"}
         assert {getattr(report, section) for section in sections} == {None}
         assert {holding.weight for holding in report.holdings} == {None}
         assert {decision.decision for decision in report.decisions} == {"HOLD"}
