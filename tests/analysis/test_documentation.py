@@ -3,7 +3,6 @@
 from dataclasses import fields
 from datetime import date
 from itertools import takewhile
-from pathlib import Path
 from types import NoneType
 from typing import get_args
 
@@ -36,35 +35,21 @@ from analysis.prices import Bars
 from analysis.stress import SCENARIOS
 from analysis.valuation import value_positions
 from records import PriceIssueKind
+from tests.analysis.pages import DOCS, Page
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "analysis.md").read_text()
-LINES = PAGE.splitlines()
-
-
-def table(*header: str) -> list[list[str]]:
-    """Return the cells of each row of the table whose header starts like this."""
-    start = next(i for i, line in enumerate(LINES) if line.startswith(f"| {' | '.join(header)} |"))
-    rows = takewhile(lambda line: line.startswith("|"), LINES[start + 2 :])
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+PAGE, RETURNS_PAGE = Page("analysis.md"), Page("returns.md")
 
 
 def numbers(rows: list[list[str]], first: int) -> Floats:
     return np.array([[float(cell) for cell in row[first:]] for row in rows])
 
 
-PRICES = table("day", "ALPHA", "BETA")
-HOLDINGS = table("holding", "quantity")
-DAILY = table("day", "return ALPHA")
+PRICES = PAGE.table("day", "ALPHA", "BETA")
+HOLDINGS = PAGE.table("holding", "quantity")
+DAILY = PAGE.table("day", "return ALPHA")
 
-
-def results(by_hand: str) -> dict[str, float]:
-    """Return the results of a table of figures by their names."""
-    return {name.replace("`", ""): float(result) for name, _, result in table("figure", by_hand)}
-
-
-RESULTS = results("by hand")
+RESULTS = PAGE.results("by hand")
 
 DATES: Dates = np.array([date.fromisoformat(row[0]) for row in PRICES], dtype="datetime64[D]")
 CLOSES = numbers(PRICES, 1)
@@ -166,7 +151,7 @@ def test_the_example_of_a_holding_without_a_price_is_what_the_code_computes() ->
     weights = standing.weight[None, :2]
     checks = {check.rule: check.value for check in found.checks}
 
-    assert results("with GAMMA, by hand") == pytest.approx(
+    assert PAGE.results("with GAMMA, by hand") == pytest.approx(
         {
             "unpriced_cost": found.valuation.unpriced_cost,
             "market_value": found.valuation.market_value,
@@ -187,7 +172,7 @@ def test_the_example_of_a_holding_without_a_price_is_what_the_code_computes() ->
 
 
 def test_the_example_of_a_split_is_what_the_code_computes() -> None:
-    rows = table("day", "close", "adjusted close")
+    rows = PAGE.table("day", "close", "adjusted close")
     closes, adjusted = numbers(rows, 1).T
     dates: Dates = np.array([row[0] for row in rows], dtype="datetime64[D]")
     alpha, benchmark = Bars(dates, closes, adjusted), Bars(DATES, CLOSES[:, 2], CLOSES[:, 2])
@@ -198,7 +183,7 @@ def test_the_example_of_a_split_is_what_the_code_computes() -> None:
     assert now.data_quality
     assert before.valuation
 
-    assert results("around the split, by hand") == pytest.approx(
+    assert PAGE.results("around the split, by hand") == pytest.approx(
         {
             "market_value": now.valuation.market_value,
             "day_change": now.valuation.day_change,
@@ -244,15 +229,11 @@ def test_every_kind_of_price_issue_is_explained() -> None:
 
 
 def test_the_thresholds_of_the_checks_are_those_of_the_code() -> None:
-    written = {rule.strip("`"): (warning, breach) for rule, _, warning, breach in table("rule", "figure")}
+    written = {rule.strip("`"): (warning, breach) for rule, _, warning, breach in PAGE.table("rule", "figure")}
     assert written.keys() == {rule.name for rule in RULES}
     for rule in RULES:
         warning, breach = map(float, written[rule.name])
         assert (warning, breach) == (rule.warning, rule.breach)
-
-
-def section(title: str) -> str:
-    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_every_figure_that_may_be_null_is_explained() -> None:
@@ -263,12 +244,14 @@ def test_every_figure_that_may_be_null_is_explained() -> None:
     # Figures defined for every series of returns are null only after an overflow.
     always = {"gaussian_value_at_risk_95", "downside_deviation", "tracking_error"}
 
-    explained = section("When a figure is null")
+    explained = PAGE.section("When a figure is null")
     assert {name for name in nullable if f"`{name}`" not in explained} == always
 
 
 def test_every_reason_to_skip_an_order_is_explained() -> None:
-    assert {reason for reason in get_args(SkipReason.__value__) if f"`{reason}`" not in section("Order plan")} == set()
+    assert {
+        reason for reason in get_args(SkipReason.__value__) if f"`{reason}`" not in PAGE.section("Order plan")
+    } == set()
 
 
 @pytest.mark.parametrize(
@@ -285,7 +268,7 @@ def test_every_reason_to_skip_an_order_is_explained() -> None:
 def test_the_scores_of_the_table_of_decisions_are_those_of_the_code(
     what: str, quantity: float, score: float, decision: str | None
 ) -> None:
-    rows = table("what", "when")
+    rows = PAGE.table("what", "when")
     start = next(i for i, row in enumerate(rows) if row[0] == what)
     own = [rows[start], *takewhile(lambda row: not row[0], rows[start + 1 :])]
     written = {row[1].removesuffix(" and weight < w"): row[2:] for row in own}
