@@ -14,6 +14,7 @@ from analysis.checks import RULES
 from analysis.exposure import stand_for_all
 from analysis.models import (
     Check,
+    CurrencyExposure,
     DataQuality,
     Dates,
     Decision,
@@ -38,7 +39,7 @@ from records import PriceIssueKind
 from tests.analysis.pages import DOCS, Page
 from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze
 
-PAGE, RETURNS_PAGE = Page("analysis.md"), Page("returns.md")
+PAGE = Page("analysis.md")
 
 
 def numbers(rows: list[list[str]], first: int) -> Floats:
@@ -209,15 +210,14 @@ def test_the_days_of_the_worked_example_are_what_the_code_computes() -> None:
 
 
 def test_every_figure_of_a_report_is_explained() -> None:
-    records = (Valuation, HoldingReport, Performance, Risk, Diversification, Research, Stress)
+    records = (Valuation, HoldingReport, CurrencyExposure, Performance, Risk, Diversification, Research, Stress)
     others = (Check, Decision, Order, OrderPlan, DataQuality)
     described = {name.rstrip("_") for record in (*records, *others) for name in record.__dataclass_fields__}
     # What a reader knows without an explanation.
     described -= {"symbol", "side", "shares", "rule", "status", "decision", "scenario", "orders", "as_of"}
-    short = {name: name for name in described}
     # The figures of one row share the beginning of its name: `value_at_risk_95`, `_99`.
-    short |= {name: f"_{name.rsplit('_', 1)[-1]}" for name in described if f"`{name}`" not in PAGE}
-    unexplained = [name for name, written in short.items() if f"`{written}`" not in PAGE and f".{name}`" not in PAGE]
+    endings = {name: f"_{name.rsplit('_', 1)[-1]}" for name in described}
+    unexplained = [name for name in described if not (PAGE.explains(name) or PAGE.explains(endings[name]))]
     assert unexplained == []
 
 
