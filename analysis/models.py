@@ -101,11 +101,9 @@ class Instrument:
 class Portfolio:
     """One user's holdings and watchlist. Holdings are unique by symbol, and none is of zero shares.
 
-    ``cash`` and ``buying_power`` are the plain sums over the ``accounts``. ``base_currency`` is ``None`` if the user's
-    document names none.
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number.
-    ``notes`` are sentences about the documents, for the user. ``cash`` and ``buying_power`` are the sums of the
-    ``accounts``, if there are some. ``base_currency`` is ``None`` where the user names none.
+    ``notes`` are sentences about the documents, for the user. ``cash`` and ``buying_power`` are the plain sums over the
+    ``accounts``, if there are some, whatever their currencies. ``base_currency`` is ``None`` where the user names none.
     """
 
     user_id: str

@@ -180,7 +180,8 @@ def diversified_funds(
 
 def sum_by(owners: Integers, values: Floats, size: int) -> Floats:
     """Return the sum of ``values`` of each of ``size`` owners, numbered from 0; a NaN affects only its owner's sum."""
-    return np.bincount(owners, weights=values, minlength=size)
+    sums: Floats = np.bincount(owners, weights=values, minlength=size)
+    return sums.astype(np.float64, copy=False)  # of nothing they are integers
 
 
 def count_by(owners: Integers, size: int) -> Integers:

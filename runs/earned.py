@@ -3,13 +3,14 @@
 The ledger and the prices are those that are stored now, which may be more, or more correct, than those of the report.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from analysis.currencies import Currencies, major
 from analysis.earnings import after_splits, symbols_of
-from analysis.models import LotMethod, Portfolio
+from analysis.models import Instrument, LotMethod, Portfolio
 from analysis.returns.entries import Person
 from analysis.returns.gains import Gains, gains_of_year
 from analysis.returns.ledger import Ledgers, Market
@@ -20,6 +21,8 @@ from records import Parameters
 from runs.rates import load_rates
 from runs.services import Services
 from runs.universe import market_of
+
+_MOST_SYMBOLS = 1_000  # each with some 200 KB of prices
 
 
 class NotComputable(Exception):
@@ -81,8 +84,10 @@ def _ledger_of(services: Services, report: dict[str, Any]) -> _Ledger:
     if not page.portfolios:
         raise NotComputable("the documents of the user cannot be read.")
     symbols = symbols_of(page.portfolios, page.ledgers)
-    currencies = _currencies(services, page.portfolios[0], page.ledgers, symbols, code, parameters)
-    instruments = services.portfolios.instruments(sorted(symbols))
+    if len(symbols) > _MOST_SYMBOLS:
+        raise NotComputable(f"its ledger names more than {_MOST_SYMBOLS} symbols.")
+    instruments = services.portfolios.instruments([*sorted(symbols), parameters.benchmark_symbol])
+    currencies = _currencies(services, page.portfolios[0], page.ledgers, instruments, code, parameters)
     market = market_of(services, symbols, as_of, parameters, instruments, currencies)
     if market is None:
         raise NotComputable("the stored prices do not cover its date.")
@@ -91,11 +96,14 @@ def _ledger_of(services: Services, report: dict[str, Any]) -> _Ledger:
 
 
 def _currencies(
-    services: Services, portfolio: Portfolio, ledgers: Ledgers, symbols: set[str], code: str, parameters: Parameters
+    services: Services,
+    portfolio: Portfolio,
+    ledgers: Ledgers,
+    instruments: Mapping[str, Instrument],
+    code: str,
+    parameters: Parameters,
 ) -> Currencies:
     """Return the currencies of everything that a ledger names."""
-    benchmark = parameters.benchmark_symbol
-    instruments = services.portfolios.instruments([*sorted(symbols), benchmark])
     of_symbol = {symbol: own.currency for symbol, own in instruments.items() if own.currency is not None}
     transactions = ledgers.transactions
     written = {*transactions.currency.tolist(), *transactions.to_currency.tolist()} - {""}
@@ -107,4 +115,6 @@ def _currencies(
         )
     }  # fmt: skip
     default = parameters.base_currency
-    return Currencies(default, of_symbol.get(benchmark, default), of_symbol, load_rates(services, wanted))
+    return Currencies(
+        default, of_symbol.get(parameters.benchmark_symbol, default), of_symbol, load_rates(services, wanted)
+    )

@@ -61,7 +61,6 @@ def _rebuilt(
 
     ``rounded`` says that an opening amount that is none is exactly 0: shares are, cents of cash stay where they are.
     """
-    size = len(today)
     size, every = len(today), np.arange(len(today))
     opening = today - summed(row, moved, size)
     if rounded:

@@ -54,7 +54,7 @@ export function absenceOf(report: Report, section: "returns" | "income"): Absenc
       ? EARLIER
       : { title: "The report does not say why this is missing.", todo: "" };
   }
-  return ABSENT[reason] ?? { title: reasonOf(reason), todo: "" };
+  return reason === "earlier_version" ? EARLIER : (ABSENT[reason] ?? { title: reasonOf(reason), todo: "" });
 }
 
 export const BASIS: Record<Returns["basis"], string> = {
