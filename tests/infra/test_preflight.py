@@ -60,7 +60,7 @@ def place(
     tmp_path: Path, database: DocumentDatabase, mongodb_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     database["users"].insert_many([{"user_id": "u1"}, {"user_id": "boss", "is_admin": True}])
-    for name in ("holdings", "watchlist", "accounts"):
+    for name in ("holdings", "watchlist", "accounts", "transactions"):
         database[name].insert_one({"user_id": "u1"})
     database["instruments"].insert_one({"symbol": "AAPL", "kind": "stock"})
     for store in STORES:
@@ -254,6 +254,7 @@ def test_collections_and_indexes_are_looked_for_where_the_fields_are(place: Plac
         (True, "positions"),
         (True, "watchlist"),
         (True, "instruments"),
+        (True, "transactions"),
         (None, "no user is an administrator (boss): no token of the backend gives access"),
     ]
     assert about(findings, "indexes") == [(True, "positions: owner.id; created"), (True, "all there")]

@@ -7,6 +7,7 @@ import pytest
 from analysis.histories import read_histories
 from analysis.models import Instrument
 from analysis.price_table import PreparedPrices, PriceTable, join_prices, prepare_prices
+from analysis.returns.payments import Payments
 from records import Outcome, RunError
 from stores.batches import BatchStore, PageErrors
 from stores.mongo import DocumentDatabase
@@ -116,7 +117,9 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     table, expected = join_prices(prices), join_prices([prepared("A", "B", "C")])
     assert expected.later_splits == {"A": 4}
     assert [issue.kind for issue in expected.run_issues] == ["old_prices"]
-    for name in (field.name for field in fields(PriceTable)):
+    for name in (field.name for field in fields(Payments)):
+        np.testing.assert_array_equal(getattr(table.payments, name), getattr(expected.payments, name), err_msg=name)
+    for name in (field.name for field in fields(PriceTable) if field.name != "payments"):
         np.testing.assert_array_equal(getattr(table, name), getattr(expected, name), err_msg=name)
     batches.delete("run")
     with pytest.raises(LookupError):
