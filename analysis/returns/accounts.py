@@ -107,13 +107,13 @@ def _found_in(
     transactions: Transactions, missing: set[tuple[int, str]], currencies: Sequence[str], bases: Integers
 ) -> list[tuple[int, str, str, float]]:
     """Return empty accounts in the currency of their first transaction that says one, else the base."""
-    found = dict.fromkeys(sorted(missing), "")
-    sides = [
-        (transactions.owner, transactions.account_id, transactions.currency),
-        (transactions.owner, transactions.to_account_id, transactions.to_currency),
-    ]
-    for owner, account, currency in sides:
-        for key in zip(owner.tolist(), account.tolist(), currency.tolist(), strict=True):
-            if found.get(key[:2], "known") == "" and key[2]:
-                found[key[:2]] = key[2]
+    found: dict[tuple[int, str], str] = {}
+    sides = (
+        zip(transactions.account_id.tolist(), transactions.currency.tolist(), strict=True),
+        zip(transactions.to_account_id.tolist(), transactions.to_currency.tolist(), strict=True),
+    )
+    for owner, *accounts in zip(transactions.owner.tolist(), *sides, strict=True):
+        for account, currency in accounts:
+            if (owner, account) in missing and not found.get((owner, account)):
+                found[owner, account] = currency
     return [(*key, currency or currencies[bases[key[0]]], 0.0) for key, currency in found.items()]

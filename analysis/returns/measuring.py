@@ -115,8 +115,9 @@ def _measured(
         judge_block(page, block, values, found, first)
         since = _since(page, block, found)
         start = np.maximum(since - 1 - block.first, 0)
-        own = np.where(np.arange(len(PERIODS))[:, None] == SINCE, start, starts[:, None] - block.first)
-        known = (own >= start) & (since >= 0)
+        is_since = np.arange(len(PERIODS))[:, None] == SINCE
+        own = np.where(is_since, start, starts[:, None] - block.first)
+        known = (own >= start) & (since >= 0) & (is_since | (starts + frame.calendar.first >= 0)[:, None])
         own = np.where(known, own, start)
         daily = amounts_by_day(page, block, values.in_kind)
         dates = frame.calendar.dates[block.first : frame.calendar.count]
@@ -189,6 +190,8 @@ def _benchmarks(frame: Frame, base: Sequence[str], market: Market) -> Floats:
     for name, number in dict(zip(base, frame.rates.base.tolist(), strict=True)).items():
         rates = market.rates.between(market.benchmark_currency, name, dates)
         found[number, 1:] = (1 + own[1:]) * rates[1:] / rates[:-1] - 1
+    if frame.calendar.first < 0:
+        found[:, 1] = 0.0  # the benchmark begins on that day
     return growth_to_end(found)
 
 

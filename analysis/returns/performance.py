@@ -67,7 +67,7 @@ def growth_of(value: Floats, flow: Floats, start: Integers) -> Growth:
     """Return 1 + r = (V_t + out_t) / (V_(t-1) + in_t) of the days after ``start``, ``(portfolios,)``, linked.
 
     Inflows come at the start of a day, outflows at its end (RETURNS). A day that begins and ends without money has no
-    return.
+    return, nor has one on which there was none to earn it on.
     """
     days = np.arange(value.shape[1])
     inside = days > start[:, None]
@@ -77,9 +77,10 @@ def growth_of(value: Floats, flow: Floats, start: Integers) -> Growth:
     before[:, 1:] = known[:, :-1]
     before += np.maximum(moved, 0)
     none = NO_MONEY * np.maximum(np.abs(end).max(axis=1), np.abs(before).max(axis=1))[:, None]
-    poor = before <= none
-    negative = inside & poor & ((before < -none) | (np.abs(end) > none))
-    counted = inside & ~poor
+    empty = np.abs(known) <= none
+    empty[:, 1:] &= empty[:, :-1]
+    inside &= ~empty
+    negative, counted = inside & (before < -none), inside & (before > none)
     returns = np.divide(end - before, before, out=np.zeros_like(before), where=counted)
     index = np.cumprod(1 + returns, axis=1)
     return Growth(returns, counted, negative, index)
@@ -183,5 +184,5 @@ def with_same_flows(value: Floats, flow: Floats, later: Floats, spans: Spans) ->
     begin = value[every, starts] * later[every, starts]
     end = begin + following[every, starts]
     none = NO_MONEY * (np.abs(begin) + spans.after(np.abs(final)))
-    negative = (begin < 0) | (end < most[every, starts + 1] - none)
+    negative = (begin < -none) | (end < most[every, starts + 1] - none)
     return np.where(negative, np.nan, end)

@@ -65,8 +65,9 @@ class Book:
         if person.unsound is not None:
             self.first_place = world.place(person.unsound) + 1
         self.currencies = {account.account_id: account.currency for account in person.accounts}
-        readable = [(transaction, found) for transaction in self._known() if (found := self._read(transaction))]
-        for transaction, _ in readable:
+        known = self._known()
+        readable = [(transaction, found) for transaction in known if (found := self._read(transaction))]
+        for transaction in known:
             self._meet(transaction.account_id, transaction.currency)
             self._meet(transaction.to_account_id, transaction.to_currency)
         for name, currency in self.currencies.items():
@@ -169,7 +170,7 @@ class Book:
     ) -> tuple[Decimal, Decimal]:
         """Return the amount in the account's currency and in base, nothing without a rate."""
         own = self.currencies[account]
-        rate = self.world.rate(currency, own, day) if fx_rate is None else exact(fx_rate)
+        rate = self.world.rate(currency, own, day) if fx_rate is None or currency == own else exact(fx_rate)
         to_base = self.world.to_base(own, day)
         if rate is None or amount == 0:
             return ZERO, ZERO

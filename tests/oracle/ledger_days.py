@@ -147,7 +147,10 @@ class Days:
         if booking.missing_currency is not None:
             self.unknown_gains[booking.place].add("missing_fx_rate")
         moved, symbol = booking.moved, booking.symbol or None
-        day.income[symbol] += booking.base(moved.income)
+        if booking.transaction.type == "dividend" and symbol in self.world.market.prices.adjusted:
+            day.flow += booking.base(moved.income)  # the closes hold it already
+        else:
+            day.income[symbol] += booking.base(moved.income)
         day.fees[symbol] += booking.base(moved.fees)
         day.taxes[symbol] += booking.base(moved.taxes)
         day.fx_gain[symbol] += booking.fx_gain

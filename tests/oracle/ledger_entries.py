@@ -174,7 +174,8 @@ def _succession(transaction: Transaction, _: Decimal) -> Moved | None:
 
 
 def _spin_off(transaction: Transaction, _: Decimal) -> Moved | None:
-    return _costs(transaction) if transaction.symbol and transaction.to_symbol else None
+    is_readable = transaction.symbol and transaction.to_symbol and transaction.ratio is not None
+    return _costs(transaction) if is_readable else None
 
 
 def _return_of_capital(transaction: Transaction, _: Decimal) -> Moved | None:

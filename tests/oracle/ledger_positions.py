@@ -179,7 +179,7 @@ class Positions:
                     factor *= split.ratio
                 elif same and split.place < self.world.after:
                     factor = split.ratio
-                    self.book.issues.add(("corporate_action_pending", split.day))
+                    self.book.issues.add(("corporate_action_pending", self.world.days[-1]))
             if factor is not None:
                 found[symbol] = factor
         return found

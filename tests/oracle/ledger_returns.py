@@ -8,7 +8,6 @@ Readings:
 - Contributions have a row for every symbol ever held, and for others only where they brought something.
 - A period without its figures still tells its ``start``; ``since`` does not.
 - The series begins with the start of the sound period only if that is the last day of its ISO week.
-- ``prices_already_adjusted`` is an issue alone: values are at the close, income is the ledger's.
 """
 
 from collections.abc import Sequence

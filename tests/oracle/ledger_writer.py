@@ -200,7 +200,7 @@ class Writer(Desk):
         if not simple or place < 2 or len(self.shares) >= self.most_shares:
             return
         old = self.share(self.chance.choice(simple))
-        ratio = self.chance.choice([None, 1.0, 0.5, 2.0])
+        ratio = self.chance.choice([1.0 if kind == "spin_off" and self.is_sound else None, 1.0, 0.5, 2.0])
         others = [share for share in self.tradable(place) if share is not old and share.split is None]
         if kind == "merger" and others and self.chance.random() < 0.5:
             new = self.chance.choice(others)
