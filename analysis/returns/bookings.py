@@ -97,8 +97,9 @@ def book(
     amounts, unreadable, mismatched = _amounts(frame, transactions, in_kind)
     converted = _converted(frame, transactions, amounts, unreadable)
     in_prices = _DIVIDEND[kind] & (row >= 0) & np.append(adjusted, False)[row]
-    outside = (_EXTERNAL | _EXCHANGE)[kind] | (_TRANSFERS[kind] & ~in_kind)
-    parts = _parts(converted, in_prices, outside, of_securities=~in_account[transactions.owner])
+    of_securities = ~in_account[transactions.owner]
+    outside = of_securities & ((_EXTERNAL | _EXCHANGE)[kind] | (_TRANSFERS[kind] & ~in_kind))
+    parts = _parts(converted, in_prices, outside, of_securities)
     later = splits.later_than(row, frame.day)
     shares = np.where(unreadable, 0.0, _SHARES_SIGN[kind] * np.nan_to_num(transactions.quantity) * later)
     return Bookings(
@@ -110,12 +111,12 @@ def book(
         in_kind=in_kind & ~unreadable,
         cash=converted.cash,
         parts=parts,
-        price=_own_price(frame, transactions, converted.to_base, later),
+        price=_own_price(frame, transactions, amounts, later),
         receiving=converted.receiving,
         receiving_owner=frame.accounts.owner[converted.receiving[0]],
         unreadable=unreadable,
         mismatched=mismatched,
-        unrated=converted.unrated,
+        unrated=converted.unrated & ~outside,
     )
 
 
@@ -140,23 +141,24 @@ def _converted(frame: Frame, transactions: Transactions, amounts: Amounts, unrea
     to_base = rates.rates[rates.pair(frame.currency, transactions.owner), frame.day]
     account_currency = frame.accounts.currency[frame.account]
     account_to_base = rates.rates[rates.pair(account_currency, transactions.owner), frame.day]
-    to_account = _cross(frame, frame.currency, account_currency, to_base / account_to_base)
+    to_account = rates.between(frame.currency, account_currency, frame.day)
     told = np.isfinite(transactions.fx_rate) & (frame.currency != account_currency)
-    cash = amounts.cash * np.where(told, transactions.fx_rate, to_account)
+    cash = np.nan_to_num(amounts.cash * np.where(told, transactions.fx_rate, to_account))
     moves = (amounts.cash != 0) | (amounts.trade != 0)
     unrated = moves & np.isnan(to_base + account_to_base)
     to_base = np.where(moves | ~np.isnan(to_base), to_base, 0.0)
     fx = np.where(told & moves, cash * account_to_base - amounts.cash * to_base, 0.0)
     receiving, gained = _received(frame, transactions, amounts, unreadable, to_base)
+    unrated |= np.isnan(gained)
     taken = np.where(moves, amounts.cash * to_base + fx, 0.0)
     return _Converted(amounts, to_base, cash, fx + gained, taken, receiving, unrated)
 
 
-def _parts(converted: _Converted, in_prices: Booleans, outside: Booleans, *, of_securities: Booleans) -> Floats:
+def _parts(converted: _Converted, in_prices: Booleans, outside: Booleans, of_securities: Booleans) -> Floats:
     """Return the parts of :class:`Bookings`.
 
-    ``in_prices`` are dividends that the closes hold already, ``outside`` the movements of cash that are none of
-    securities: without the cash, what a transaction takes from it is a flow.
+    ``in_prices`` are dividends that the closes hold already, ``outside`` movements of cash that is no part of a
+    portfolio, ``of_securities`` the transactions of such portfolios: what they take from the cash is a flow.
     """
     amounts, to_base = converted.local, converted.to_base
     local = (amounts.trade, amounts.flow, amounts.income, amounts.fees, amounts.taxes, amounts.residual)
@@ -164,7 +166,7 @@ def _parts(converted: _Converted, in_prices: Booleans, outside: Booleans, *, of_
     flow = np.where(of_securities, -converted.taken, flow) + np.where(in_prices, income, 0.0)
     income = np.where(in_prices, 0.0, income)
     parts = np.stack([trade, flow, income, fees, taxes, converted.fx, residual])
-    parts[:, of_securities & outside] = 0
+    parts[:, outside] = 0
     return parts
 
 
@@ -238,13 +240,6 @@ def _cannot_be_read(frame: Frame, transactions: Transactions, cash: Floats, in_k
     return wrong
 
 
-def _cross(frame: Frame, currency: Integers, account_currency: Integers, quotient: Floats) -> Floats:
-    """Return units of the account's currency for one of a transaction's, by the day's rates."""
-    rates = frame.rates
-    same = rates.major[currency] == rates.major[account_currency]
-    return np.where(same, rates.unit[currency] / rates.unit[account_currency], quotient)
-
-
 def _received(
     frame: Frame, transactions: Transactions, amounts: Amounts, unreadable: Booleans, to_base: Floats
 ) -> tuple[tuple[Integers, Integers, Floats], Floats]:
@@ -263,19 +258,19 @@ def _received(
     amount = np.abs(transactions.to_amount[rows])
     amount = np.where(np.isnan(amount), -paid - costs, amount)
     gained[rows] = amount * worth + (paid + costs) * to_base[rows]
-    return (account, day, amount * _cross(frame, currency, account_currency, worth / of_account)), gained
+    arriving = np.nan_to_num(amount * rates.between(currency, account_currency, day))
+    gained[rows[np.isnan(of_account)]] = np.nan
+    return (account, day, arriving), gained
 
 
-def _own_price(frame: Frame, transactions: Transactions, to_base: Floats, later: Floats) -> Floats:
+def _own_price(frame: Frame, transactions: Transactions, amounts: Amounts, later: Floats) -> Floats:
     """Return the price of each trade for one of today's shares, in the currency of its symbol."""
     rows = np.append(frame.rows.currency, 0)[frame.row]
-    price = np.where(_TRADES[transactions.type], transactions.price, np.nan) / later
+    paid = np.abs(amounts.trade) / (transactions.quantity * frame.multiplier)
+    price = np.where(np.isnan(transactions.price), paid, transactions.price)
+    price = np.where(_TRADES[transactions.type] & (transactions.quantity > 0), price, np.nan) / later
     other = (rows != frame.currency) & ~np.isnan(price)
-    if other.any():
-        rates = frame.rates
-        owner, day = transactions.owner[other], frame.day[other]
-        own = rates.rates[rates.pair(rows[other], owner), day]
-        price[other] *= _cross(frame, frame.currency[other], rows[other], to_base[other] / own)
+    price[other] *= frame.rates.between(frame.currency[other], rows[other], frame.day[other])
     return price
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.currencies import Rates, unit
+from analysis.currencies import Rates
 from analysis.models import Account, Booleans, Dates, Floats, Integers, Portfolio
 from analysis.returns.accounts import AccountRows, accounts_of
 from analysis.returns.ledger import TYPES, Market, Transactions
@@ -38,16 +38,13 @@ class RateTable:
 
     Attributes:
         base: currency of each portfolio.
-        major: major currency of each currency.
-        unit: of each currency, in its major one.
-        rates: base for one of a currency by pair and day, NaN without one, ``(pairs, days)``.
+        pairs: places of pairs of currencies in the following.
+        rates: the second currency for one of the first by pair and day, NaN without one, ``(pairs, days)``.
         incomplete: whether a pair lacks a rate on a day.
         same: whether a pair is of one currency, so that its rate never changes.
     """
 
     base: Integers
-    major: Integers
-    unit: Floats
     pairs: Integers
     rates: Floats
     incomplete: Booleans
@@ -55,7 +52,12 @@ class RateTable:
 
     def pair(self, currency: Integers, owner: Integers) -> Integers:
         """Return the pairs of currencies with the bases of their owners."""
-        found: Integers = self.pairs[currency * len(self.major) + self.base[owner]]
+        found: Integers = self.pairs[currency, self.base[owner]]
+        return found
+
+    def between(self, currency: Integers, other: Integers, day: Integers) -> Floats:
+        """Return the units of another currency for one of a currency on days, NaN without a rate."""
+        found: Floats = self.rates[self.pairs[currency, other], day]
         return found
 
 
@@ -124,9 +126,14 @@ def frame_of(
     )
     used = np.concatenate([rows.currency, account_rows.currency, currency, to_currency])
     owners = np.concatenate([rows.owner, account_rows.owner, transactions.owner, transactions.owner])
+    into = [account_rows.currency[account], account_rows.currency[to_account], np.append(rows.currency, 0)[row]]
+    needed = (
+        np.concatenate([used, bases, currency, to_currency, currency]),
+        np.concatenate([bases[owners], bases, *into]),
+    )
     return Frame(
         calendar=calendar,
-        rates=_rate_table(currencies, bases, used, owners, calendar, market.rates),
+        rates=_rate_table(currencies, bases, needed, calendar, market.rates),
         rows=rows,
         accounts=account_rows,
         day=day,
@@ -192,23 +199,20 @@ def _rows(
 
 
 def _rate_table(
-    numbering: Numbering, bases: Integers, used: Integers, owners: Integers, calendar: Calendar, rates: Rates
+    numbering: Numbering, bases: Integers, needed: tuple[Integers, Integers], calendar: Calendar, rates: Rates
 ) -> RateTable:
     majors = majors_of(numbering)
     names = list(numbering)
-    size = len(names)
-    pairs = np.full(size * size, 0)
-    marked = np.zeros(size * size, dtype=np.bool_)
-    marked[used * size + bases[owners]] = marked[bases * size + bases] = True
-    wanted = np.flatnonzero(marked)
-    pairs[wanted] = np.arange(len(wanted))
-    table = np.array([rates.between(names[key // size], names[key % size], calendar.dates) for key in wanted.tolist()])
+    pairs = np.zeros((len(names), len(names)), np.int64)
+    pairs[needed] = 1
+    first, second = np.nonzero(pairs)
+    pairs[first, second] = np.arange(len(first))
+    named = zip(first.tolist(), second.tolist(), strict=True)
+    table = np.array([rates.between(names[own], names[other], calendar.dates) for own, other in named])
     return RateTable(
         base=bases,
-        major=majors,
-        unit=np.array([unit(name) for name in names]),
         pairs=pairs,
         rates=table,
         incomplete=np.isnan(table).any(axis=1),
-        same=majors[wanted // size] == majors[wanted % size],
+        same=majors[first] == majors[second],
     )

@@ -162,15 +162,18 @@ def _first_days(page: Page) -> FirstDays:
     bookings, frame = page.bookings, page.frame
     later = len(frame.calendar.dates)
     of_portfolios = np.full(len(frame.with_accounts), later)
-    of_accounts, account = np.full(len(frame.accounts.owner), later), np.full(len(frame.rows.owner) + 1, -1)
+    of_accounts = np.full(len(frame.accounts.owner), later)
     # In the order of the ledger, backwards: the first one stays.
     of_portfolios[bookings.owner[::-1]] = bookings.day[::-1]
     of_accounts[bookings.account[::-1]] = bookings.day[::-1]
     receiver, day, _ = bookings.receiving
     np.minimum.at(of_accounts, receiver, day)
-    for row in (frame.to_row, frame.row):
-        account[row[::-1]] = bookings.account[::-1]
-    return FirstDays(of_portfolios, np.where(of_accounts < later, of_accounts, -1), account[:-1])
+    count = len(bookings.account)
+    entry = np.full(len(frame.rows.owner) + 1, count)
+    for row in (frame.row, frame.to_row):
+        np.minimum.at(entry, row, np.arange(count))
+    account = np.append(bookings.account, -1)[entry[:-1]]
+    return FirstDays(of_portfolios, np.where(of_accounts < later, of_accounts, -1), account)
 
 
 def _lacking_closes(frame: Frame, market: Market) -> Booleans:
@@ -186,7 +189,7 @@ def _benchmarks(frame: Frame, base: Sequence[str], market: Market) -> Floats:
     dates = frame.calendar.dates[: frame.calendar.count]
     own = market.prices.benchmark_returns[max(frame.calendar.first, 0) :]
     own = np.append(np.zeros(len(dates) - len(own)), own)
-    found = np.zeros((len(frame.rates.major), len(dates)))
+    found = np.zeros((len(frame.rates.pairs), len(dates)))
     for name, number in dict(zip(base, frame.rates.base.tolist(), strict=True)).items():
         rates = market.rates.between(market.benchmark_currency, name, dates)
         found[number, 1:] = (1 + own[1:]) * rates[1:] / rates[:-1] - 1

@@ -17,8 +17,10 @@ class InKind:
 
     Attributes:
         row, owner, day: counted in the block.
-        trade: value of what came, negative of what left.
+        trade: value of what came, negative of what left; NaN without a price or rate.
         flow: the part of it that is a flow.
+        rate: of the day, NaN without one.
+        counterparts: how many of the movements, the last ones, are only what left for others.
     """
 
     row: Integers
@@ -26,6 +28,8 @@ class InKind:
     day: Integers
     trade: Floats
     flow: Floats
+    rate: Floats
+    counterparts: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +43,8 @@ class Values:
         of_rows: value of each row in its own currency, ``(rows, days)``.
         positions, money: of all positions and of all cash, ``(portfolios, days)``.
         fx_of_positions, fx_of_money: what changes of rates gave on each day, ``(portfolios, days)``.
-        unrated: last day on which something is held without a rate, -1 without one, ``(portfolios,)``.
+        unrated: last day at whose end, and last day at whose beginning, something is held without a rate of the day, -1
+            without one, ``(2, portfolios)``.
         in_kind: what moved at its close.
     """
 
@@ -62,7 +67,7 @@ def value_block(page: Page, block: Block, incomplete: Booleans) -> Values:
     in_kind = _in_kind(page, block, prices)
     of_rows = np.multiply(prices.price, shares.daily, out=prices.price)
     row_owner, row_pair = block.row_owner(page), block.row_pair(page)
-    unrated = np.full(block.size, -1)
+    unrated = np.full((2, block.size), -1)
     positions, fx_of_positions = _in_base(page, block, of_rows, row_owner, row_pair, unrated, shares)
     owner = page.frame.accounts.owner[block.accounts]
     counted = page.in_account[owner]
@@ -90,7 +95,7 @@ def _in_base(
 ) -> tuple[Floats, Floats]:
     """Return the sums of ``local`` by portfolio in its base currency, and what changes of rates gave on each day.
 
-    ``amounts`` are those behind the values; ``unrated`` becomes the last day on which one has no rate.
+    ``amounts`` are those behind the values; ``unrated`` becomes the last days on which one has no rate.
     """
     value, fx = np.zeros((block.size, block.days)), np.zeros((block.size, block.days))
     if not len(local):
@@ -111,9 +116,9 @@ def _in_base(
         for place in lacking.tolist():
             lines = slice(starts[group[place]], ends[group[place]])
             held = (np.abs(amounts.daily[lines]) > amounts.none[lines, None]).any(axis=0)
-            last = last_day((held & np.isnan(rate[place]))[None])[0]
+            last = last_day(np.stack([held, np.append(False, held[:-1])]) & np.isnan(rate[place]))
             which = group_owner[group[place]]
-            unrated[which] = max(unrated[which], last)
+            unrated[:, which] = np.maximum(unrated[:, which], last)
         rate = np.nan_to_num(rate) if len(lacking) else rate
         value[group_owner[group]] += sums[group] * rate
         foreign = np.flatnonzero(~table.same[group_pair[group]])
@@ -142,6 +147,8 @@ def _in_kind(page: Page, block: Block, prices: Closes) -> InKind:
         day=np.concatenate([day, day[len(transfers) :]]),
         trade=np.concatenate([worth, -arrived]),
         flow=np.concatenate([worth[: len(transfers)], np.zeros(2 * len(came))]),
+        rate=rate,
+        counterparts=len(came),
     )
 
 

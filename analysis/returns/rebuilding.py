@@ -7,9 +7,9 @@ import numpy as np
 from analysis.models import Floats, Integers
 from analysis.returns.page import Block, Page, summed
 
-SAME_QUANTITY = 1e-9
-"""Shares up to this part of all that ever moved are none."""
-CENT = 0.01
+_ROUNDING = 1e-9
+"""Shares and cash up to this part of all that ever moved are none."""
+_CENT = 0.01
 """Cash up to this amount is none."""
 
 
@@ -38,7 +38,8 @@ def quantities(page: Page, block: Block) -> Amounts:
     row -= block.rows.start
     held = page.frame.rows.held[block.rows]
     gross = summed(row, np.abs(moved), len(held))
-    return _rebuilt(held, row, day - block.first, moved, SAME_QUANTITY * gross, days=block.days, rounded=True)
+    rounding = _ROUNDING * gross
+    return _rebuilt(held, row, day - block.first, moved, rounding, rounding, block.days)
 
 
 def cash(page: Page, block: Block) -> Amounts:
@@ -51,20 +52,20 @@ def cash(page: Page, block: Block) -> Amounts:
     day = np.concatenate([bookings.day[entries], to_day[receiving]]) - block.first
     moved = np.concatenate([bookings.cash[entries], received[receiving]])
     today = page.frame.accounts.cash[block.accounts]
-    return _rebuilt(today, account, day, moved, np.full(len(today), CENT), days=block.days, rounded=False)
+    rounding = _ROUNDING * summed(account, np.abs(moved), len(today))
+    return _rebuilt(today, account, day, moved, np.full(len(today), _CENT), rounding, block.days)
 
 
 def _rebuilt(
-    today: Floats, row: Integers, day: Integers, moved: Floats, none: Floats, *, days: int, rounded: bool
+    today: Floats, row: Integers, day: Integers, moved: Floats, none: Floats, rounding: Floats, days: int
 ) -> Amounts:
     """Return the amounts of each day; those moved later than the last one only lead back to it.
 
-    ``rounded`` says that an opening amount that is none is exactly 0: shares are, cents of cash stay where they are.
+    Amounts up to ``rounding`` are exactly 0 on every day; cents of cash stay where they are.
     """
     size, every = len(today), np.arange(len(today))
     opening = today - summed(row, moved, size)
-    if rounded:
-        opening[np.abs(opening) <= none] = 0.0
+    opening[np.abs(opening) <= rounding] = 0.0
     order = np.argsort(row * (days + 1) + np.minimum(day, days), kind="stable")
     row, day, moved = row[order], np.minimum(day[order], days), moved[order]
     counts = np.bincount(row, minlength=size)
@@ -73,6 +74,7 @@ def _rebuilt(
     levels = np.zeros((size, int(counts.max(initial=0)) + 1))
     levels[:, 0], levels[row, np.arange(len(row)) - first[row] + 1] = opening, moved
     np.cumsum(levels, axis=1, out=levels)
+    levels[np.abs(levels) <= rounding[:, None]] = 0.0
     begin, amount = np.zeros(len(row) + size, np.int64), np.empty(len(row) + size)
     place = np.arange(len(row)) + row + 1
     begin[place], amount[place] = day, levels[row, np.arange(len(row)) - first[row] + 1]

@@ -1,5 +1,6 @@
 """Symbols that become others: changes of symbols, mergers and spin-offs. Rare, therefore one ledger at a time."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,6 @@ from analysis.returns.stock_splits import StockSplits
 
 _SPIN_OFF = TYPES.index("spin_off")
 _EVENTS = [TYPES.index(name) for name in ("symbol_change", "merger", "spin_off")]
-_ROUNDS = 10
-_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,56 +88,40 @@ def _entries(
 
 
 def _solved(entries: Sequence[_Entry], held: dict[int, float]) -> list[tuple[_Entry, float]]:
-    """Return each event with the shares of the old symbol that it found, in today's shares.
+    """Return each event, the last one first, with the shares of the old symbol that it found, in today's shares.
 
-    They are what the ledger's own record gives. A symbol without any record before its event began with what today's
-    holding of its last successor needs; others begin with what their own holding of today needs.
+    They follow from today's by undoing the entries backwards. What the new symbol had by its own entries stays, as far
+    as so much was there; the rest came from the old one.
     """
-    opening = dict.fromkeys(held, 0.0)
-    moved_away = {entry.row for entry in entries if entry.to_row >= 0 and not entry.keeps}
-    for row in _without_record(entries):
-        final, _ = _played(entries, opening)
-        with_one, _ = _played(entries, {**opening, row: opening[row] + 1})
-        weight = {each: with_one[each] - final[each] for each in final}
-        heir = max((each for each in weight if each not in moved_away), key=lambda each: abs(weight[each]), default=row)
-        if abs(weight[heir]) > _NOTHING:
-            opening[row] = (held[heir] - final[heir]) / weight[heir]
-    for _ in range(_ROUNDS):
-        final, moves = _played(entries, opening)
-        missing = {row: held[row] - final[row] for row in held if row not in moved_away}
-        if all(abs(part) <= _NOTHING * (abs(held[row]) + 1) for row, part in missing.items()):
-            break
-        for row, part in missing.items():
-            opening[row] += part
+    before = _before_events(entries)
+    quantity = dict(held)
+    moves = []
+    for entry, own in zip(reversed(entries), reversed(before), strict=True):
+        quantity[entry.row] -= entry.shares
+        if entry.to_row < 0:
+            continue
+        after = quantity[entry.to_row]
+        if entry.keeps:
+            found = quantity[entry.row]
+            quantity[entry.to_row] -= found * entry.factor
+        else:
+            stayed = min(max(own, min(after, 0.0)), max(after, 0.0))
+            found = (after - stayed) / entry.factor
+            quantity[entry.to_row] = stayed
+            quantity[entry.row] += found
+        moves.append((entry, found))
     return moves
 
 
-def _without_record(entries: Sequence[_Entry]) -> list[int]:
-    """Return the rows that change into others before anything else is known of them."""
-    seen: set[int] = set()
-    found = []
+def _before_events(entries: Sequence[_Entry]) -> list[float]:
+    """Return the shares of the new symbol before each event by the entries alone, as if there had been none before."""
+    quantity: defaultdict[int, float] = defaultdict(float)
+    before = []
     for entry in entries:
+        before.append(quantity[entry.to_row])
         if entry.to_row >= 0:
-            if entry.row not in seen and not entry.keeps:
-                found.append(entry.row)
-            seen.add(entry.to_row)
-        if entry.shares or entry.to_row >= 0:
-            seen.add(entry.row)
-    return found
-
-
-def _played(
-    entries: Sequence[_Entry], opening: dict[int, float]
-) -> tuple[dict[int, float], list[tuple[_Entry, float]]]:
-    """Return the quantities after all entries, and what each event found."""
-    quantity = dict(opening)
-    moves = []
-    for entry in entries:
-        if entry.to_row >= 0:
-            found = quantity[entry.row]
-            moves.append((entry, found))
-            quantity[entry.to_row] += found * entry.factor
+            quantity[entry.to_row] += quantity[entry.row] * entry.factor
             if not entry.keeps:
-                quantity[entry.row] -= found
+                quantity[entry.row] = 0.0
         quantity[entry.row] += entry.shares
-    return quantity, moves
+    return before

@@ -87,13 +87,15 @@ def judge_block(page: Page, block: Block, values: Values, found: Soundness, firs
     """Add what the days of a block say."""
     _judge_shares(page, block, values, found, first)
     _judge_cash(page, block, values, found, first)
-    _judge_prices(page, block, values, found)
+    _judge_prices(page, block, values, found, first)
+    if block.first + page.frame.calendar.first < 0:
+        _judge_beginning(page, block, values, found, first)
     rows = page.frame.rows
     held = np.abs(values.shares.daily[:, -1]) > values.shares.none
     rate, column = block.rates(page)[block.row_pair(page), -1], rows.column[block.rows]
     unpriced = np.append(np.isnan(page.prices.close[:, -1]), True)[column] | np.isnan(rate)
     found.incomplete[rows.owner[block.rows][held & unpriced]] = True
-    found.incomplete[block.owners] |= values.unrated == block.days - 1
+    found.incomplete[block.owners] |= values.unrated[0] == block.days - 1
 
 
 def _judge_shares(page: Page, block: Block, values: Values, found: Soundness, first: FirstDays) -> None:
@@ -133,25 +135,45 @@ def _judge_cash(page: Page, block: Block, values: Values, found: Soundness, firs
             continue
         found.limit[owner] = max(found.limit[owner], limit)
         found.tell(owner, "opening_position", limit, f"The account {name} had cash before its first transaction.")
-        if block.first + page.frame.calendar.first < 0 and found.limit[owner] <= 1:
-            found.begin(owner, "missing_price", 2, "There are no prices for what was there before {}.")
 
 
-def _judge_prices(page: Page, block: Block, values: Values, found: Soundness) -> None:
+def _judge_beginning(page: Page, block: Block, values: Values, found: Soundness, first: FirstDays) -> None:
+    """Add what was there before the first day of the prices, if that is the first transaction's."""
+    rows, accounts = page.frame.rows.owner[block.rows], page.frame.accounts.owner[block.accounts]
+    had = np.concatenate(
+        [rows[values.shares.opening != 0], accounts[(values.cash.opening != 0) & page.in_account[accounts]]]
+    )
+    for owner in np.unique(had[first.of_portfolios[had] <= 1]).tolist():
+        found.begin(owner, "missing_price", 2, "There are no prices for what was there before {}.")
+
+
+def _judge_prices(page: Page, block: Block, values: Values, found: Soundness, first: FirstDays) -> None:
     """Add positions without a price or rate: the start value, of the day before the first one, needs them, too."""
     rows = page.frame.rows
+    begin = first.of_portfolios - 1
+    if page.frame.calendar.first < 0:
+        begin = np.maximum(begin, 1)
     for row in np.flatnonzero(values.closes.unpriced >= 0).tolist():
         number = block.rows.start + row
         day = block.first + int(values.closes.unpriced[row])
         owner = int(rows.owner[number])
+        if day < begin[owner]:
+            continue
         found.limit[owner] = max(found.limit[owner], day + 2)
         found.tell(owner, "missing_price", day, f"There is no price of {rows.names[rows.symbol[number]]} on {{}}.")
-    for place in np.flatnonzero(values.unrated >= 0).tolist():
-        owner, day = block.owners.start + place, block.first + int(values.unrated[place])
-        found.limit[owner] = max(found.limit[owner], day + 2)
-        found.tell(owner, "missing_fx_rate", day, "There is no exchange rate on {} for what was held.")
+    for place in np.flatnonzero(values.unrated.max(axis=0) >= 0).tolist():
+        owner, (end, beginning) = block.owners.start + place, (block.first + values.unrated[:, place]).tolist()
+        if max(end, beginning) < begin[owner]:
+            continue
+        found.limit[owner] = max(found.limit[owner], end + 2, beginning + 1)
+        text = "There is no exchange rate on {} for what was held."
+        found.tell(owner, "missing_fx_rate", max(end, beginning), text)
     moved = values.in_kind
-    for number in np.flatnonzero(np.isnan(moved.trade)).tolist():
+    for number in np.flatnonzero(np.isnan(moved.trade[: len(moved.rate)])).tolist():
         owner, row = block.owners.start + int(moved.owner[number]), block.rows.start + int(moved.row[number])
-        text = f"There is no price of {rows.names[rows.symbol[row]]} for its transfer on {{}}."
-        found.begin(owner, "missing_price", block.first + int(moved.day[number]) + 1, text)
+        limit, name = block.first + int(moved.day[number]) + 1, rows.names[rows.symbol[row]]
+        at = moved.row[number], moved.day[number]
+        if np.isnan(values.closes.at(*(np.array([each]) for each in at)))[0]:
+            found.begin(owner, "missing_price", limit, f"There is no price of {name} for its transfer on {{}}.")
+        if np.isnan(moved.rate[number]):
+            found.begin(owner, "missing_fx_rate", limit, f"There is no exchange rate for the transfer of {name} on {{}}.")

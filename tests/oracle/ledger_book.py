@@ -73,6 +73,9 @@ class Book:
         for name, currency in self.currencies.items():
             self.currencies[name] = currency or person.base
         self.bookings = [self._book(transaction, found) for transaction, found in readable]
+        read = {booking.transaction: booking for booking in self.bookings}
+        self.every = [read.get(transaction) or self._book(transaction, Moved()) for transaction in known]
+        """Those that cannot be read, too, as if they moved nothing."""
 
     @property
     def basis(self) -> Literal["account", "securities"]:
@@ -144,13 +147,14 @@ class Book:
         account = self._account(transaction.account_id, currency)
         currency = currency or self.currencies[account]
         rate = self.world.to_base(currency, day)
-        missing = currency if rate is None else None
+        moves = bool(found.cash or found.trade)
+        missing = currency if rate is None and moves else None
         is_exchange = transaction.type == "exchange"
         fx_rate = transaction.fx_rate if not is_exchange else None
         leaving, in_base = self._into_account(found.cash, currency, account, day, fx_rate)
         cash = [(account, leaving)]
         fx_gain = in_base - found.cash * (rate or ZERO)
-        if self.world.to_base(self.currencies[account], day) is None:
+        if self.world.to_base(self.currencies[account], day) is None and moves:
             missing = self.currencies[account]
         if is_exchange:
             other = transaction.to_currency
@@ -159,7 +163,7 @@ class Book:
             arriving, brought = self._into_account(found.arriving, other, to_account, day, None)
             cash.append((to_account, arriving))
             fx_gain = brought + (found.cash + found.fees + found.taxes) * (rate or ZERO)
-            if self.world.to_base(other, day) is None:
+            if None in (self.world.to_base(other, day), self.world.to_base(self.currencies[to_account], day)):
                 missing = other
         return Booking(
             transaction, found, place, day, account, currency, rate, tuple(cash), fx_gain, missing

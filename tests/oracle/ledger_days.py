@@ -1,9 +1,8 @@
 """What a person had at the end of each day, and what each day brought, by symbol; ``None`` is the symbol of cash.
 
 Readings:
-- A missing price is looked for on every day of the calendar. Its issue has the last such day.
 - A trade's price in another currency than the instrument's counts at the rate of the trade's day.
-- A position, or cash, of the day before needs a rate on a day, too.
+- Cash of a cent needs no rate.
 """
 
 from collections import defaultdict
@@ -12,7 +11,7 @@ from decimal import Decimal
 
 from tests.oracle.ledger_book import INTERNAL_BUT_OF_CASH, Book, Booking
 from tests.oracle.ledger_entries import SUCCESSIONS, is_cash_transfer, is_in_kind, ratio_of
-from tests.oracle.ledger_inputs import MOST_TRADING_DAYS_OLD, ZERO
+from tests.oracle.ledger_inputs import CENT, MOST_TRADING_DAYS_OLD, ZERO
 from tests.oracle.ledger_positions import Positions
 
 type BySymbol = defaultdict[str | None, Decimal]
@@ -37,17 +36,17 @@ class Day:
 
 
 class Days:
-    """All days of the calendar. What cannot be valued is nothing there, and its place is in one of the sets."""
+    """All days of the calendar; what cannot be valued is nothing there."""
 
     def __init__(self, book: Book, positions: Positions) -> None:
         self.book = book
         self.world = book.world
         self.positions = positions
         self.with_cash = book.basis == "account"
-        self.unknown_values: dict[int, set[str]] = defaultdict(set)
-        """The kinds of what is missing for the value at the end of a day."""
-        self.unknown_gains: dict[int, set[str]] = defaultdict(set)
-        """The kinds of what is missing for what happened on a day."""
+        self.first_known = 0
+        """The first place of a transaction from which on everything has a price and a rate."""
+        self._lacking: dict[tuple[str, str], int] = {}
+        """The last places at which positions lack a price, by symbol, or anything a rate."""
         self._trades = [booking for booking in book.in_calendar if booking.transaction.type in ("buy", "sell")]
         self._local: dict[tuple[str, int], Decimal] = {}
         self._at: dict[int, list[Booking]] = defaultdict(list)
@@ -56,6 +55,10 @@ class Days:
         self.days = {-1: Day()}
         for place in range(self.world.after):
             self.days[place] = self._day(place)
+        first = min((booking.place for booking in book.every), default=self.world.after) - 1
+        for (kind, _), place in self._lacking.items():
+            if place >= first:
+                self.book.issues.add((kind, self.world.days[place]))
 
     def price(self, symbol: str, place: int) -> Decimal | None:
         """Return the price of a share of the day, in the currency of the symbol."""
@@ -74,21 +77,30 @@ class Days:
                 return price / self.positions.split_factor(symbol, booking.place + 1, place)
         return None
 
-    def worth(self, symbol: str, quantity: Decimal, place: int) -> Decimal:
-        """Return the local value of shares at a place, nothing (and told) without a price."""
+    def _worth(self, symbol: str, quantity: Decimal, place: int) -> Decimal | None:
+        """Return the local value of shares at a place."""
         if quantity == 0:
             return ZERO
         price = self.price(symbol, place)
-        if price is None:
-            self.unknown_gains[place].add("missing_price")
-            return ZERO
-        return quantity * price * self.world.multiplier(symbol)
+        return None if price is None else quantity * price * self.world.multiplier(symbol)
 
-    def _rate(self, currency: str, place: int) -> Decimal:
+    def _lack_at_end(self, kind: str, symbol: str, place: int) -> None:
+        self._lacking[kind, symbol] = place
+        self.first_known = max(self.first_known, place + 2)
+
+    def _lack_within(self, kind: str, place: int) -> None:
+        self.book.issues.add((kind, self.world.days[place]))
+        self.first_known = max(self.first_known, place + 1)
+
+    def _rate(self, currency: str, place: int, before: Decimal, now: Decimal) -> Decimal:
+        """Return the rate of a day that something had at its beginning or has at its end."""
         rate = self.world.to_base(currency, self.world.days[place])
-        if rate is None:
-            self.unknown_gains[place].add("missing_fx_rate")
-        return ZERO if rate is None else rate
+        if rate is None and now:
+            self._lack_at_end("missing_fx_rate", "", place)
+        elif rate is None and before:
+            self._lacking["missing_fx_rate", ""] = place
+            self.first_known = max(self.first_known, place + 1)
+        return rate or ZERO
 
     def _day(self, place: int) -> Day:
         day = Day()
@@ -108,13 +120,13 @@ class Days:
         before = self._local.get((symbol, place - 1), ZERO)
         if quantity == 0 and before == 0 and trades == 0:
             return
-        known = set(self.unknown_gains[place])
-        self.unknown_gains[place] = set()
-        local = self.worth(symbol, quantity, place)
-        rate = self._rate(self.world.currency(symbol), place)
-        if quantity:
-            self.unknown_values[place] |= self.unknown_gains[place]
-        self.unknown_gains[place] |= known
+        rate = self._rate(
+            self.world.currency(symbol), place, self.positions.quantity(symbol, place - 1) if place else ZERO, quantity
+        )
+        found = self._worth(symbol, quantity, place)
+        if found is None:
+            self._lack_at_end("missing_price", symbol, place)
+        local = found or ZERO
         self._local[symbol, place] = local
         day.value += local * rate
         day.gross += abs(local * rate)
@@ -126,9 +138,7 @@ class Days:
         cash, before = self.positions.cash(account, place), self.positions.cash(account, place - 1)
         if cash == 0 and before == 0:
             return
-        rate = self._rate(currency, place)
-        if cash and self.world.to_base(currency, self.world.days[place]) is None:
-            self.unknown_values[place].add("missing_fx_rate")
+        rate = self._rate(currency, place, _unless_cents(before) if place else ZERO, _unless_cents(cash))
         day.value += cash * rate
         day.gross += abs(cash * rate)
         day.fx_gain[None] += before * (rate - self._rate_before(currency, place))
@@ -145,7 +155,7 @@ class Days:
         ):
             return
         if booking.missing_currency is not None:
-            self.unknown_gains[booking.place].add("missing_fx_rate")
+            self._lack_within("missing_fx_rate", booking.place)
         moved, symbol = booking.moved, booking.symbol or None
         if booking.transaction.type == "dividend" and symbol in self.world.market.prices.adjusted:
             day.flow += booking.base(moved.income)  # the closes hold it already
@@ -168,7 +178,14 @@ class Days:
             self._succeed(booking, trades)
 
     def _in_base(self, symbol: str, quantity: Decimal, place: int) -> Decimal:
-        return self.worth(symbol, quantity, place) * self._rate(self.world.currency(symbol), place)
+        """Return the value of shares that move in kind."""
+        worth = self._worth(symbol, quantity, place)
+        rate = self.world.to_base(self.world.currency(symbol), self.world.days[place])
+        if worth is None:
+            self._lack_within("missing_price", place)
+        if worth != 0 and rate is None:
+            self._lack_within("missing_fx_rate", place)
+        return (worth or ZERO) * (rate or ZERO)
 
     def _succeed(self, booking: Booking, trades: BySymbol) -> None:
         """Count what arrives of another symbol, which leaves the old one at the same value."""
@@ -178,3 +195,7 @@ class Days:
         value = self._in_base(transaction.to_symbol, arriving, booking.place)
         trades[transaction.symbol] -= value
         trades[transaction.to_symbol] += value
+
+
+def _unless_cents(cash: Decimal) -> Decimal:
+    return ZERO if abs(cash) <= CENT else cash

@@ -164,7 +164,7 @@ def _exchange(transaction: Transaction, _: Decimal) -> Moved | None:
 
 
 def _split(transaction: Transaction, _: Decimal) -> Moved | None:
-    return None if split_ratio(transaction) is None else _costs(transaction)
+    return None if split_ratio(transaction) is None or not transaction.symbol else _costs(transaction)
 
 
 def _succession(transaction: Transaction, _: Decimal) -> Moved | None:

@@ -1,8 +1,8 @@
 """The positions and the cash of each day, undone from today's.
 
 Readings:
-- Undoing a ``symbol_change`` or ``merger`` leaves of ``to_symbol`` what the transactions before it give from nothing;
-  the rest is what had become of ``symbol``.
+- Undoing a ``symbol_change`` or ``merger`` leaves of ``to_symbol`` what the transactions before it give from nothing,
+  as far as so much was there; the rest is what had become of ``symbol``.
 - A quantity within 1e-9 of its movements, and cash within 1e-9 of its, are 0 on every day; cash within 0.01 only as an
   opening.
 - Where a holding equals the ledger's own quantity before one of several splits after its last transaction, none of the
@@ -210,7 +210,8 @@ class Positions:
         transaction = booking.transaction
         symbol, other, ratio = transaction.symbol, transaction.to_symbol, ratio_of(transaction)
         if transaction.type in SUCCESSIONS:
-            kept = self._before_in_zero_run[number]
+            kept, after = self._before_in_zero_run[number], quantities[other]
+            kept = min(max(kept, min(after, ZERO)), max(after, ZERO))
             arrived = quantities[other] - kept
             gone = arrived / ratio if ratio else self._parents_in_zero_run[number]
             self.before[booking] = gone

@@ -228,6 +228,8 @@ class Section:
 
     def _same_flows(self, value: Decimal, places: Sequence[int]) -> Decimal | None:
         gross = abs(value)
+        if value < 0:
+            return None
         for place in places:
             r, flow = self.world.benchmark_return(place), self.day(place).flow
             if r is None:

@@ -5,7 +5,6 @@ Readings:
   ``opening_position``; never as both.
 - Dates: of ``negative_position`` and ``unexplained_cash`` the last day that ends below zero (else the first of the
   calendar), of ``opening_position`` that of the first transaction.
-- The day after one that cannot be valued has no start value: the first transaction is on a later day.
 - An account with opening cash but no transaction is from the person's first transaction on.
 """
 
@@ -19,15 +18,9 @@ from tests.oracle.ledger_inputs import CENT
 def first_day(days: Days) -> int | None:
     """Return the place of the first transaction of the sound period, ``None`` if there is none; tell the issues."""
     book = days.book
-    limits = [book.first_place]
-    limits += _openings(days)
-    for unknown, wait in ((days.unknown_values, 2), (days.unknown_gains, 1)):
-        limits += [place + wait for place, kinds in unknown.items() if kinds]
-    for kind in ("missing_price", "missing_fx_rate"):
-        places = [place for place, kinds in days.unknown_gains.items() if kind in kinds]
-        if places:
-            book.issues.add((kind, days.world.days[max(places)]))
-    if _had_something(days):
+    limits = [book.first_place, days.first_known, *_openings(days)]
+    if _had_something(days) and any(booking.place == 0 for booking in book.every):
+        book.issues.add(("missing_price", days.world.days[0]))
         limits.append(1)
     return min((booking.place for booking in book.in_calendar if booking.place >= max(limits)), default=None)
 
@@ -67,7 +60,7 @@ def _after_negative(days: Days, kind: str, ends: list[Decimal], is_negative: Cal
 
 
 def _account_of(days: Days, symbol: str) -> str | None:
-    for booking in days.book.bookings:
+    for booking in days.book.every:
         if symbol in (booking.symbol, booking.transaction.to_symbol):
             return booking.account
     return None
@@ -75,7 +68,7 @@ def _account_of(days: Days, symbol: str) -> str | None:
 
 def _opening(days: Days, account: str | None) -> int:
     """Return the place of the first transaction of an account, or of the person."""
-    bookings = days.book.bookings
+    bookings = days.book.every
     own = [booking for booking in bookings if account in booking.accounts()] or bookings
     day = own[0].day if own else None
     days.book.issues.add(("opening_position", day))
