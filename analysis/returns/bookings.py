@@ -95,7 +95,7 @@ def book(
     kind, row = transactions.type, frame.row
     in_kind = _TRANSFERS[kind] & (row >= 0)
     amounts, unreadable, mismatched = _amounts(frame, transactions, in_kind)
-    converted = _converted(frame, transactions, amounts, unreadable)
+    converted = _converted(frame, transactions, amounts, unreadable, in_account)
     in_prices = _DIVIDEND[kind] & (row >= 0) & np.append(adjusted, False)[row]
     of_securities = ~in_account[transactions.owner]
     outside = of_securities & ((_EXTERNAL | _EXCHANGE)[kind] | (_TRANSFERS[kind] & ~in_kind))
@@ -136,20 +136,26 @@ class _Converted:
     unrated: Booleans
 
 
-def _converted(frame: Frame, transactions: Transactions, amounts: Amounts, unreadable: Booleans) -> _Converted:
+def _converted(
+    frame: Frame, transactions: Transactions, amounts: Amounts, unreadable: Booleans, in_account: Booleans
+) -> _Converted:
     rates = frame.rates
     to_base = rates.rates[rates.pair(frame.currency, transactions.owner), frame.day]
     account_currency = frame.accounts.currency[frame.account]
     account_to_base = rates.rates[rates.pair(account_currency, transactions.owner), frame.day]
     to_account = rates.between(frame.currency, account_currency, frame.day)
     told = np.isfinite(transactions.fx_rate) & (frame.currency != account_currency)
-    cash = np.nan_to_num(amounts.cash * np.where(told, transactions.fx_rate, to_account))
+    cash = amounts.cash * np.where(told, transactions.fx_rate, to_account)
+    late = frame.day >= frame.calendar.count
+    lost = late & in_account[transactions.owner] & np.isnan(cash)
+    cash = np.nan_to_num(cash)
     moves = (amounts.cash != 0) | (amounts.trade != 0)
     unrated = moves & np.isnan(to_base + account_to_base)
     to_base = np.where(moves | ~np.isnan(to_base), to_base, 0.0)
     fx = np.where(told & moves, cash * account_to_base - amounts.cash * to_base, 0.0)
-    receiving, gained = _received(frame, transactions, amounts, unreadable, to_base)
-    unrated |= np.isnan(gained)
+    receiving, gained, unknown = _received(frame, transactions, amounts, unreadable, to_base)
+    # Transactions after the last day only lead back to it: their cash alone counts.
+    unrated = np.where(late, lost | (unknown & in_account[transactions.owner]), unrated | np.isnan(gained))
     taken = np.where(moves, amounts.cash * to_base + fx, 0.0)
     return _Converted(amounts, to_base, cash, fx + gained, taken, receiving, unrated)
 
@@ -242,12 +248,12 @@ def _cannot_be_read(frame: Frame, transactions: Transactions, cash: Floats, in_k
 
 def _received(
     frame: Frame, transactions: Transactions, amounts: Amounts, unreadable: Booleans, to_base: Floats
-) -> tuple[tuple[Integers, Integers, Floats], Floats]:
-    """Return what exchanges bring, and what each gains in the base currency at the day's rates."""
-    gained = np.zeros(len(to_base))
+) -> tuple[tuple[Integers, Integers, Floats], Floats, Booleans]:
+    """Return what exchanges bring, what each gains in the base currency at the day's rates, and if it is not known."""
+    gained, unknown = np.zeros(len(to_base)), np.zeros(len(to_base), np.bool_)
     rows = np.flatnonzero(_EXCHANGE[transactions.type] & ~unreadable)
     if not len(rows):
-        return (rows, rows, gained[rows]), gained
+        return (rows, rows, gained[rows]), gained, unknown
     rates, owner, day = frame.rates, transactions.owner[rows], frame.day[rows]
     account, currency = frame.to_account[rows], frame.to_currency[rows]
     account_currency = frame.accounts.currency[account]
@@ -258,9 +264,10 @@ def _received(
     amount = np.abs(transactions.to_amount[rows])
     amount = np.where(np.isnan(amount), -paid - costs, amount)
     gained[rows] = amount * worth + (paid + costs) * to_base[rows]
-    arriving = np.nan_to_num(amount * rates.between(currency, account_currency, day))
+    arriving = amount * rates.between(currency, account_currency, day)
     gained[rows[np.isnan(of_account)]] = np.nan
-    return (account, day, arriving), gained
+    unknown[rows] = np.isnan(arriving)
+    return (account, day, np.nan_to_num(arriving)), gained, unknown
 
 
 def _own_price(frame: Frame, transactions: Transactions, amounts: Amounts, later: Floats) -> Floats:

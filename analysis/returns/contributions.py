@@ -16,7 +16,7 @@ OF_PERIODS = [PERIODS.index(name) for name in CONTRIBUTED]
 
 
 def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) -> tuple[Floats, Booleans]:
-    """Return the gain of each row in some periods, ``(periods, rows)``, and whether it was ever held.
+    """Return the gain of each row in some periods, ``(periods, rows)``, and whether it was ever held or brought something.
 
     Its price and currency gain and income less its fees and taxes: what its value grew by beyond what was paid for it.
     ``starts`` are ``(periods, portfolios)``.
@@ -27,6 +27,7 @@ def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) ->
     mine = np.flatnonzero(own) + entries.start
     parts = bookings.parts[:, mine]
     brought = parts[INCOME] + parts[FX] - parts[FEES] - parts[TAXES] - parts[TRADE]
+    moved_shares = np.concatenate([bookings.shares[mine] != 0, values.in_kind.trade != 0])
     kind = values.in_kind
     row = np.concatenate([bookings.row[mine] - block.rows.start, kind.row])
     owner = np.concatenate([bookings.owner[mine] - block.owners.start, kind.owner])
@@ -39,7 +40,7 @@ def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) ->
     local = values.of_rows[every, begin]
     first = np.where(local == 0, 0.0, local * rate[pair, begin])
     last = np.where(values.of_rows[:, -1] == 0, 0.0, values.of_rows[:, -1] * rate[pair, -1])
-    touched = np.bincount(row, minlength=rows) > 0
+    touched = np.bincount(row[moved_shares | (brought != 0)], minlength=rows) > 0
     return last - first + np.stack(moved), touched | (values.shares.opening != 0)
 
 

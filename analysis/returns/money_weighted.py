@@ -108,7 +108,8 @@ def internal_rates(flows: CashFlows, guess: Floats) -> Floats:
     for problem in np.flatnonzero(~certain).tolist():
         own = slice(chosen.first[problem], (*chosen.first.tolist(), len(chosen.years))[problem + 1])
         found[problem] = _searched(chosen.years[own], chosen.amount[own], float(known[problem]))
-    roots[both] = np.where(found <= _LARGEST * (1 + _PRECISION), found, np.nan)
+    possible = (found <= _LARGEST * (1 + _PRECISION)) & (found >= _lowest(years))
+    roots[both] = np.where(possible, found, np.nan)
     return roots
 
 

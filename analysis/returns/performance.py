@@ -81,9 +81,8 @@ def growth_of(value: Floats, flow: Floats, start: Integers) -> Growth:
     empty[:, 1:] &= empty[:, :-1]
     inside &= ~empty
     negative, counted = inside & (before < -none), inside & (before > none)
-    returns = np.divide(end - before, before, out=np.zeros_like(before), where=counted)
-    index = np.cumprod(1 + returns, axis=1)
-    return Growth(returns, counted, negative, index)
+    factor = np.divide(end, before, out=np.ones_like(before), where=counted)
+    return Growth(factor - 1, counted, negative, np.cumprod(factor, axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

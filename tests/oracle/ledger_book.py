@@ -37,6 +37,8 @@ class Booking:
     cash: tuple[tuple[str, Decimal], ...]
     fx_gain: Decimal
     missing_currency: str | None
+    is_lost: bool
+    """Whether a change of cash is not known."""
 
     @property
     def symbol(self) -> str:
@@ -153,6 +155,7 @@ class Book:
         fx_rate = transaction.fx_rate if not is_exchange else None
         leaving, in_base = self._into_account(found.cash, currency, account, day, fx_rate)
         cash = [(account, leaving)]
+        lost = found.cash != 0 and fx_rate is None and self.world.rate(currency, self.currencies[account], day) is None
         fx_gain = in_base - found.cash * (rate or ZERO)
         if self.world.to_base(self.currencies[account], day) is None and moves:
             missing = self.currencies[account]
@@ -163,10 +166,11 @@ class Book:
             arriving, brought = self._into_account(found.arriving, other, to_account, day, None)
             cash.append((to_account, arriving))
             fx_gain = brought + (found.cash + found.fees + found.taxes) * (rate or ZERO)
+            lost = lost or self.world.rate(other, self.currencies[to_account], day) is None
             if None in (self.world.to_base(other, day), self.world.to_base(self.currencies[to_account], day)):
                 missing = other
         return Booking(
-            transaction, found, place, day, account, currency, rate, tuple(cash), fx_gain, missing
+            transaction, found, place, day, account, currency, rate, tuple(cash), fx_gain, missing, lost
         )  # fmt: skip
 
     def _into_account(

@@ -55,6 +55,10 @@ class Days:
         self.days = {-1: Day()}
         for place in range(self.world.after):
             self.days[place] = self._day(place)
+        for booking in book.bookings if self.with_cash else ():
+            if booking.place == self.world.after and booking.is_lost:
+                self.book.issues.add(("missing_fx_rate", booking.day))
+                self.first_known = self.world.after
         first = min((booking.place for booking in book.every), default=self.world.after) - 1
         for (kind, _), place in self._lacking.items():
             if place >= first:

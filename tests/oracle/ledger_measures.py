@@ -2,6 +2,7 @@
 
 Readings:
 - A capital is positive if it is more than 1e-9 of all that moves.
+- A root so near to -1 that all but e^-40 were lost in a year, and in the period, is none.
 - The guess of the root is 0 without a modified Dietz return, and -1 where that lost more than everything.
 - A day without money at both ends, and one whose denominator is 0, has no return.
 """
@@ -43,12 +44,25 @@ def dietz_capital(start: date, first_day: date, end: date, value: Decimal, flows
 
 def xirr(flows: Flows, guess: Decimal = ZERO) -> Decimal | None:
     """Return the annual rate in (-1, 100] at which the flows are worth nothing: of several the nearest to the guess."""
-    roots = xirr_roots(flows)
-    return min(roots, key=lambda root: abs(root - guess), default=None)
+    found = xirr_logarithm(flows, guess)
+    return None if found is None else found.exp() - 1
+
+
+def xirr_logarithm(flows: Flows, guess: Decimal = ZERO) -> Decimal | None:
+    """Return ln(1 + r) of that rate."""
+    days = [day for day, _ in flows]
+    lowest = -40 - Decimal(40 * YEAR) / max((max(days) - min(days)).days, 1)
+    roots = [root for root in _logarithms(flows) if root >= lowest]
+    return min(roots, key=lambda root: abs(root.exp() - 1 - guess), default=None)
 
 
 def xirr_roots(flows: Flows) -> list[Decimal]:
-    """Return all such rates: sign changes over a fine grid of ln(1 + r), bisected."""
+    """Return all such rates."""
+    return [root.exp() - 1 for root in _logarithms(flows)]
+
+
+def _logarithms(flows: Flows) -> list[Decimal]:
+    """Return ln(1 + r) of all such rates: sign changes over a fine grid of it, bisected."""
     by_day: dict[date, Decimal] = {}
     for day, flow in flows:
         by_day[day] = by_day.get(day, ZERO) + flow
@@ -88,7 +102,7 @@ def _sign(value: float) -> bool:
 
 
 def _bisect(terms: list[tuple[int, Decimal]], low: float, high: float) -> Decimal:
-    """Return the annual rate of a root between two points of ln(1 + r)."""
+    """Return a root between two points of ln(1 + r)."""
     left, right = Decimal(low), Decimal(high)
     left_sign = _exact_worth(terms, left) > 0
     for _ in range(60):
@@ -97,7 +111,7 @@ def _bisect(terms: list[tuple[int, Decimal]], low: float, high: float) -> Decima
             left = middle
         else:
             right = middle
-    return ((left + right) / 2).exp() - 1
+    return (left + right) / 2
 
 
 def _exact_worth(terms: list[tuple[int, Decimal]], point: Decimal) -> Decimal:

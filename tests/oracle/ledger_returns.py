@@ -5,7 +5,7 @@ Readings:
 - A sound period that begins on the first day of the calendar starts one day (of any kind) before it.
 - ``annualized`` figures of a return below -1 are null.
 - ``benchmark_same_flows`` is null if it is negative on any day, by more than 1e-9 of the flows.
-- Contributions have a row for every symbol ever held, and for others only where they brought something.
+- Contributions have a row for every symbol ever held, and for others that ever brought something.
 - A period without its figures still tells its ``start``; ``since`` does not.
 - The series begins with the start of the sound period only if that is the last day of its ISO week.
 """
@@ -28,7 +28,7 @@ from tests.oracle.ledger_measures import (
     dietz_capital,
     drawdowns,
     is_negative_capital,
-    xirr,
+    xirr_logarithm,
 )
 from tests.oracle.ledger_positions import Positions
 from tests.oracle.ledger_soundness import first_day
@@ -119,8 +119,7 @@ class Section:
                 self.world.close(symbol, last) is None
                 or self.world.to_base(self.world.currency(symbol), self.world.days[last]) is None
             )
-            for symbol, held in self.days.positions.holdings.items()
-            if held
+            for symbol in self.days.positions.symbols
         )
 
     def _is_negative(self, place: int) -> bool:
@@ -221,10 +220,9 @@ class Section:
         guess = ZERO
         if dietz is not None:
             guess = (1 + dietz) ** (Decimal(YEAR) / length) - 1 if dietz > -1 else -ONE
-        rate = xirr([(begins, -values[0]), *((day, -flow) for day, flow in flows), (ends, values[1])], guess)
-        if rate is None or length >= YEAR:
-            return rate
-        return (1 + rate) ** (Decimal(length) / YEAR) - 1
+        paid = [(begins, -values[0]), *((day, -flow) for day, flow in flows), (ends, values[1])]
+        logarithm = xirr_logarithm(paid, guess)
+        return None if logarithm is None else (logarithm * min(length, YEAR) / YEAR).exp() - 1
 
     def _same_flows(self, value: Decimal, places: Sequence[int]) -> Decimal | None:
         gross = abs(value)
@@ -249,7 +247,7 @@ class Section:
             own = sum((_gain(self.day(place), symbol) for place in places), ZERO)
             held = any(end.get(symbol) and positions.quantity(symbol, at) for at, end in positions.ends.items())
             traded = any(b.symbol == symbol and b.moved.shares for b in self.days.book.in_calendar)
-            if own or held or traded:
+            if held or traded or any(_brought_something(day, symbol) for day in self.days.days.values()):
                 gains[symbol] = own
         gains[None] = gain - sum(gains.values(), ZERO)
         return [
@@ -277,6 +275,11 @@ class Section:
                 own = None if is_negative else float(index[place - self.start])
                 weeks.append(Week(self.day_at(place), float(day.value), float(invested), own, benchmark))
         return tuple(weeks)
+
+
+def _brought_something(day: Day, symbol: str) -> bool:
+    parts = (day.price_gain, day.fx_gain, day.income, day.fees, day.taxes)
+    return any(part.get(symbol) for part in parts)
 
 
 def _gain(day: Day, symbol: str) -> Decimal:

@@ -3,12 +3,13 @@
 Readings:
 - A negative opening is told as ``negative_position`` or ``unexplained_cash`` where that applies, else as
   ``opening_position``; never as both.
-- Dates: of ``negative_position`` and ``unexplained_cash`` the last day that ends below zero (else the first of the
-  calendar), of ``opening_position`` that of the first transaction.
+- Dates: of ``negative_position`` and ``unexplained_cash`` the last day that ends below zero (else the one before
+  the calendar), of ``opening_position`` that of the first transaction.
 - An account with opening cash but no transaction is from the person's first transaction on.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from tests.oracle.ledger_days import Days
@@ -55,7 +56,8 @@ def _openings(days: Days) -> list[int]:
 
 def _after_negative(days: Days, kind: str, ends: list[Decimal], is_negative: Callable[[Decimal], bool]) -> int:
     places = [place for place, end in enumerate(ends) if is_negative(end)]
-    days.book.issues.add((kind, days.world.days[max(places, default=0)]))
+    before = days.world.days[0] - timedelta(days=1)
+    days.book.issues.add((kind, days.world.days[max(places)] if places else before))
     return max(places, default=-1) + 1
 
 
