@@ -16,7 +16,7 @@ OF_PERIODS = [PERIODS.index(name) for name in CONTRIBUTED]
 
 
 def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) -> tuple[Floats, Booleans]:
-    """Return the gain of each row in some periods, ``(periods, rows)``, and whether it was ever held or brought something.
+    """Return the gain of each row in some periods, ``(periods, rows)``, and whether it was ever held or brought any.
 
     Its price and currency gain and income less its fees and taxes: what its value grew by beyond what was paid for it.
     ``starts`` are ``(periods, portfolios)``.

@@ -176,4 +176,5 @@ def _judge_prices(page: Page, block: Block, values: Values, found: Soundness, fi
         if np.isnan(values.closes.at(*(np.array([each]) for each in at)))[0]:
             found.begin(owner, "missing_price", limit, f"There is no price of {name} for its transfer on {{}}.")
         if np.isnan(moved.rate[number]):
-            found.begin(owner, "missing_fx_rate", limit, f"There is no exchange rate for the transfer of {name} on {{}}.")
+            text = f"There is no exchange rate for the transfer of {name} on {{}}."
+            found.begin(owner, "missing_fx_rate", limit, text)
