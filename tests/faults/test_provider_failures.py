@@ -13,11 +13,11 @@ from tests.market_data.made_up import traded
 from tests.market_data.provider_apis import KEYS, alpaca
 from tests.market_data.provider_server import ProviderServer, a_provider_server
 
-QUESTIONS_OF_PLAN = 2
-"""The requests for the benchmark's raw and adjusted bars come first, those for the symbols follow."""
+QUESTIONS_OF_PLAN = 3
+"""The requests for the benchmark's raw and adjusted bars and splits come first, those for the symbols follow."""
 FIRST_PART = sorted(SYMBOLS)[:9]
 """Long histories are requested in parts of a few symbols."""
-QUESTIONS = QUESTIONS_OF_PLAN + 4
+QUESTIONS = QUESTIONS_OF_PLAN + 6
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_server_that_fails_for_longer_than_a_step_retries_is_asked_by_the_next
 def test_answers_received_before_the_server_failed_are_not_requested_again_by_the_next_attempt(
     site: Site, server: ProviderServer, expected: Figures
 ) -> None:
-    questions_of_a_part = 2
+    questions_of_a_part = 3
     server.failures.extend([""] * (QUESTIONS_OF_PLAN + questions_of_a_part) + ["503"] * 5)
     run_id = site.trigger()
     check(site, run_id, states=("completed",))
