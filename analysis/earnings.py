@@ -59,7 +59,7 @@ def earn(
 
     ``today`` is a day in UTC. The income of persons without a ledger is left to :func:`with_implied_incomes`.
     """
-    owned, pending = after_splits(portfolios, ledgers, market)
+    owned, pending = after_splits(portfolios, ledgers, market, today)
     found = measure_returns(
         owned, [base.code] * len(owned), [own.accounts for own in owned], ledgers, market, today, pending
     )
@@ -86,10 +86,10 @@ def earn(
 
 
 def after_splits(
-    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market
+    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market, today: date
 ) -> tuple[list[Portfolio], Mapping[tuple[int, str], float]]:
     """Return the portfolios after the splits that their holdings do not reflect yet, and the ratios of these splits."""
-    pending = pending_splits(portfolios, ledgers, market)
+    pending = pending_splits(portfolios, ledgers, market, today)
     return [_split(portfolio, number, pending) for number, portfolio in enumerate(portfolios)], pending
 
 

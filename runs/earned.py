@@ -91,7 +91,7 @@ def _ledger_of(services: Services, report: dict[str, Any]) -> _Ledger:
     market = market_of(services, symbols, as_of, parameters, instruments, currencies)
     if market is None:
         raise NotComputable("the stored prices do not cover its date.")
-    (portfolio,), _ = after_splits(page.portfolios, page.ledgers, market)
+    (portfolio,), _ = after_splits(page.portfolios, page.ledgers, market, datetime.now(UTC).date())
     return _Ledger(portfolio, page.ledgers, market, code)
 
 

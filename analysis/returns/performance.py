@@ -87,9 +87,9 @@ def growth_of(value: Floats, flow: Floats, start: Integers) -> Growth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeWeighted:
-    """The figures of the time-weighted index of each period."""
+    """The figures of the time-weighted index of each period; ``growth`` is 1 + twr."""
 
-    twr: Floats
+    growth: Floats
     max_drawdown: Floats
     annual_volatility: Floats
     negative: Booleans
@@ -104,7 +104,7 @@ def time_weighted(growth: Growth, spans: Spans) -> TimeWeighted:
     starts = spans.starts
     every = np.arange(starts.shape[1])
     index = growth.index
-    twr = index[:, -1] / index[every, starts] - 1
+    grown = index[:, -1] / index[every, starts]
     lowest = np.minimum.accumulate(index[:, ::-1], axis=1)[:, ::-1]
     deepest = np.minimum.accumulate((lowest / index)[:, ::-1], axis=1)[:, ::-1]
     max_drawdown = deepest[every, starts] - 1
@@ -113,14 +113,14 @@ def time_weighted(growth: Growth, spans: Spans) -> TimeWeighted:
         # After a loss of everything, the index of later periods begins anew.
         for period, start in enumerate(starts[:, place].tolist()):
             own = np.cumprod(1 + growth.returns[place, start + 1 :])
-            twr[period, place] = own[-1] - 1
+            grown[period, place] = own[-1]
             max_drawdown[period, place] = (np.append(1.0, own) / np.maximum.accumulate(np.append(1.0, own))).min() - 1
     negative = np.zeros(starts.shape, np.bool_)
     if growth.negative.any():
         negative = spans.after(growth.negative.astype(np.float64)) > 0
     undefined = np.where(negative, np.nan, 0.0)
     return TimeWeighted(
-        twr=twr + undefined,
+        growth=grown + undefined,
         max_drawdown=max_drawdown + undefined,
         annual_volatility=_volatility(growth, spans) + undefined,
         negative=negative,
@@ -137,11 +137,10 @@ def _volatility(growth: Growth, spans: Spans) -> Floats:
     return np.where(count >= _FEWEST_RETURNS, np.sqrt(variance * TRADING_DAYS), np.nan)
 
 
-def annualized(twr: Floats, days: Floats) -> Floats:
-    """Return (1 + twr)^(365 / days) - 1 of periods of ``days``; NaN under a year, or after losing more than all."""
-    whole = (days >= _YEAR) & (twr >= -1)
-    grown: Floats = (1 + twr) ** (_YEAR / days) - 1
-    return np.where(whole, grown, np.nan)
+def annualized(growth: Floats, days: Floats) -> Floats:
+    """Return growth^(365 / days) - 1 of periods of ``days``; NaN under a year, or after losing more than all."""
+    whole = (days >= _YEAR) & (growth >= 0)
+    return np.where(whole, growth ** (_YEAR / days) - 1, np.nan)
 
 
 def dietz_capital(value: Floats, flow: Floats, spans: Spans, ordinal: Integers) -> Floats:

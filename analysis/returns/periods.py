@@ -91,7 +91,7 @@ def period_figures(
     fx = fx_of_positions + fx_of_money + sums[FX]
     price_gain = values.positions[:, -1] - values.positions[every, starts] - sums[TRADE] - fx_of_positions
     figures = [
-        weighted.twr, performance.annualized(weighted.twr, length), np.full(starts.shape, np.nan),
+        weighted.growth - 1, performance.annualized(weighted.growth, length), np.full(starts.shape, np.nan),
         (end - begin - sums[FLOW]) / capital, begin, end, sums[FLOW], price_gain, sums[INCOME], sums[FEES], sums[TAXES],
         fx, sums[RESIDUAL], performance.with_same_flows(value, flow, later, spans), weighted.max_drawdown,
         weighted.annual_volatility,

@@ -63,14 +63,15 @@ def stock_splits(frame: Frame, transactions: Transactions, prices: LedgerPrices,
 
 
 def pending_splits(
-    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market
+    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market, today: date
 ) -> Mapping[tuple[int, str], float]:
     """Return the new shares for an old one of splits that today's holdings do not know yet, by portfolio and symbol.
 
-    Such a split is on or before ``as_of`` and after the last transaction of the symbol, and the ledger's own quantity
-    before it is today's holding.
+    Such a split is on or before ``as_of`` and after the last transaction of the symbol up to ``today``, and the
+    ledger's own quantity before it is today's holding.
     """
     transactions, prices = ledgers.transactions, market.prices
+    transactions = transactions.at(transactions.date <= np.datetime64(today, "D"))
     ratio = split_ratios(transactions)
     marked = ~np.isnan(ratio)
     splitting = {name for name, told in prices.splits.items() if told} | set(transactions.symbol[marked].tolist())

@@ -19,7 +19,7 @@ from analysis.models import Contribution, PeriodName, ReturnPeriod, Returns, Ret
 from analysis.returns.ledger import Market
 from tests.oracle.ledger_book import Book
 from tests.oracle.ledger_days import Day, Days
-from tests.oracle.ledger_inputs import ONE, SMALL, ZERO, Person, World, months_before, precisely
+from tests.oracle.ledger_inputs import CENT, ONE, SMALL, ZERO, Person, World, months_before, precisely
 from tests.oracle.ledger_measures import (
     YEAR,
     annual_volatility,
@@ -120,6 +120,10 @@ class Section:
                 or self.world.to_base(self.world.currency(symbol), self.world.days[last]) is None
             )
             for symbol in self.days.positions.symbols
+        ) or any(
+            abs(self.days.positions.cash(account, last)) > CENT
+            and self.world.to_base(currency, self.world.days[last]) is None
+            for account, currency in (self.days.book.currencies.items() if self.days.with_cash else ())
         )
 
     def _is_negative(self, place: int) -> bool:
@@ -246,7 +250,10 @@ class Section:
         for symbol in sorted(positions.symbols):
             own = sum((_gain(self.day(place), symbol) for place in places), ZERO)
             held = any(end.get(symbol) and positions.quantity(symbol, at) for at, end in positions.ends.items())
-            traded = any(b.symbol == symbol and b.moved.shares for b in self.days.book.in_calendar)
+            traded = any(b.symbol == symbol and b.moved.shares for b in self.days.book.in_calendar) or any(
+                b.transaction.to_symbol == symbol and b.place < self.world.after and before
+                for b, before in positions.before.items()
+            )
             if held or traded or any(_brought_something(day, symbol) for day in self.days.days.values()):
                 gains[symbol] = own
         gains[None] = gain - sum(gains.values(), ZERO)

@@ -24,7 +24,7 @@ def measured(case: Case) -> LedgerReturns:
     unsound = np.array([person.unsound or "NaT"], dtype="datetime64[D]")
     ledgers = Ledgers(cases.columns([person.transactions]), [tuple(person.found)], unsound)
     portfolio = Portfolio("user", tuple(person.holdings), accounts=tuple(person.accounts))
-    pending = pending_splits([portfolio], ledgers, case.market)
+    pending = pending_splits([portfolio], ledgers, case.market, case.today)
     holdings = (
         Holding(own.symbol, own.quantity * pending.get((0, own.symbol), 1.0), own.avg_price)
         for own in portfolio.holdings
