@@ -155,7 +155,8 @@ def measured(
 ) -> list[LedgerReturns]:
     """Return the outcomes, with the holdings multiplied by splits that are pending, as the caller does it."""
     portfolios, ledgers, market = portfolios_of(persons), ledgers_of(persons, unsound), world.market()
-    pending = pending_splits(portfolios, ledgers, market)
+    now = date.fromisoformat(today) if today else world.days[-1].item()
+    pending = pending_splits(portfolios, ledgers, market, now)
     portfolios = [
         Portfolio(
             own.user_id,
@@ -169,7 +170,6 @@ def measured(
     ]
     bases = [person.base for person in persons]
     accounts = [tuple(person.accounts) for person in persons]
-    now = date.fromisoformat(today) if today else world.days[-1].item()
     return measure_returns(portfolios, bases, accounts, ledgers, market, now, pending)
 
 

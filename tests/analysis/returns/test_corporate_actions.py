@@ -1,9 +1,14 @@
 """Splits, symbols that become others, and what their positions were worth before."""
 
+from collections.abc import Mapping
+
 import pytest
 
+from analysis.models import Portfolio
+from analysis.returns.ledger import Ledgers
 from analysis.returns.stock_splits import pending_splits
 from tests.analysis.returns.arranged import (
+    World,
     a_person,
     a_world,
     about,
@@ -61,20 +66,24 @@ def test_split_that_the_holding_does_not_know_yet_is_pending() -> None:
     assert issues(returns(known, world)) == []
 
 
+def pending_of(portfolios: list[Portfolio], ledgers: Ledgers, world: World) -> Mapping[tuple[int, str], float]:
+    return pending_splits(portfolios, ledgers, world.market(), world.days[-1].item())
+
+
 def test_of_two_splits_only_the_one_the_holding_lacks_is_pending() -> None:
     world = a_world(*DAYS).prices("A", 12).splitting("A", DAYS[2], 2).splitting("A", DAYS[4], 3)
     person = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10).holds("A", 2)
-    pending = pending_splits(portfolios_of([person]), ledgers_of([person]), world.market())
+    pending = pending_of(portfolios_of([person]), ledgers_of([person]), world)
     assert pending == {(0, "A"): 3}
     neither = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10).holds("A", 1)
-    assert pending_splits(portfolios_of([neither]), ledgers_of([neither]), world.market()) == {(0, "A"): 6}
+    assert pending_of(portfolios_of([neither]), ledgers_of([neither]), world) == {(0, "A"): 6}
 
 
 def test_split_before_the_last_transaction_is_never_pending() -> None:
     world = a_world(*DAYS).prices("A", 12).splitting("A", DAYS[2], 2)
     person = a_person().did("buy", DAYS[1], symbol="A", quantity=1, price=10)
     person.did("buy", DAYS[3], symbol="A", quantity=1, price=10).holds("A", 2)
-    assert pending_splits(portfolios_of([person]), ledgers_of([person]), world.market()) == {}
+    assert pending_of(portfolios_of([person]), ledgers_of([person]), world) == {}
 
 
 def test_symbol_change_carries_the_position_on() -> None:
