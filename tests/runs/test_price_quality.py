@@ -83,8 +83,8 @@ def prepared(services: Services) -> tuple[list[str], list[tuple[str | None, str,
     _, prices, _ = services.batches.researched(made.plan_id)
     issues = services.batches.price_issues(made.plan_id, 99)[1]
     symbols = [symbol for part in prices for symbol in part.symbols]
-    told = [(issue.symbol, issue.kind, issue.date) for issue in issues if issue.kind not in _OF_THE_PERSON]
-    return symbols, told
+    told = [issue for issue in issues if issue.kind not in _OF_THE_PERSON]
+    return symbols, [(issue.symbol, issue.kind, issue.date) for issue in told]
 
 
 def closes(own: Bars, index: int | slice, factor: float) -> Bars:
