@@ -41,8 +41,9 @@ class Amounts:
         A day without trading counts as the next one.
         """
         currency, rate = self.currency(own, account_id), 1.0
-        if own.fx_rate is not None:
-            currency, rate = self._accounts.get(account_id, self._base), own.fx_rate
+        of_account = self._accounts.get(account_id, self._base)
+        if own.fx_rate is not None and currency != of_account:
+            currency, rate = of_account, own.fx_rate
         return rate if currency == self._base else rate * self.rate(currency, self._counted(own.date))
 
     def paid(self, own: Transaction, account_id: str) -> float:

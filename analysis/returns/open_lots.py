@@ -99,7 +99,7 @@ class OpenLots:
         return sum(lot.quantity for lot in lots if lot_id in lot.names)
 
     def level(self) -> None:
-        """Give all lots of a place their average cost, if that is the method."""
+        """Average the costs of all lots of a place, if that is the method."""
         if self.method == "average":
             for lots in self.places.values():
                 for sign in (1.0, -1.0):
@@ -141,7 +141,7 @@ def _highest_first(oldest: list[Lot]) -> list[Lot]:
 
 
 def _average(lots: Sequence[Lot]) -> None:
-    """Give lots whose cost is known the average of a share."""
+    """Average the costs of a share of those lots whose cost is known."""
     known = [lot for lot in lots if not isnan(lot.cost)]
     if len(known) > 1:
         quantity, cost = sum(lot.quantity for lot in known), sum(lot.cost for lot in known)

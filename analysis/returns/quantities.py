@@ -196,7 +196,8 @@ def _undone(today: Mapping[str, float], entries: Sequence[Entry], walk: _Walk) -
             # What the new symbol had by its own entries stays; the rest came from the old one.
             after = at.get(to_symbol, 0.0)
             old_shares, new_shares = renamed.pop()
-            stayed = min(max(new_shares, min(after, 0.0)), max(after, 0.0))
+            bounds = after, 0.0, after - old_shares * entry.ratio  # beyond them if what came was short, the rest long
+            stayed = min(max(new_shares, min(bounds)), max(bounds))
             if entry.ratio > 0:
                 at[to_symbol], at[symbol] = stayed, (after - stayed) / entry.ratio
             else:

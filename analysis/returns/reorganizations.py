@@ -96,7 +96,7 @@ def _solved(entries: Sequence[_Entry], held: dict[int, float]) -> list[tuple[_En
     before = _before_events(entries)
     quantity = dict(held)
     moves = []
-    for entry, own in zip(reversed(entries), reversed(before), strict=True):
+    for entry, (own, came) in zip(reversed(entries), reversed(before), strict=True):
         quantity[entry.row] -= entry.shares
         if entry.to_row < 0:
             continue
@@ -105,7 +105,8 @@ def _solved(entries: Sequence[_Entry], held: dict[int, float]) -> list[tuple[_En
             found = quantity[entry.row]
             quantity[entry.to_row] -= found * entry.factor
         else:
-            stayed = min(max(own, min(after, 0.0)), max(after, 0.0))
+            bounds = after, 0.0, after - came  # beyond them if what came was short, and the rest long
+            stayed = min(max(own, min(bounds)), max(bounds))
             found = (after - stayed) / entry.factor
             quantity[entry.to_row] = stayed
             quantity[entry.row] += found
@@ -113,12 +114,15 @@ def _solved(entries: Sequence[_Entry], held: dict[int, float]) -> list[tuple[_En
     return moves
 
 
-def _before_events(entries: Sequence[_Entry]) -> list[float]:
-    """Return the shares of the new symbol before each event by the entries alone, as if there had been none before."""
+def _before_events(entries: Sequence[_Entry]) -> list[tuple[float, float]]:
+    """Return the shares of the new symbol before each event, and those that came from the old one.
+
+    They are by the entries alone, as if there had been nothing before.
+    """
     quantity: defaultdict[int, float] = defaultdict(float)
     before = []
     for entry in entries:
-        before.append(quantity[entry.to_row])
+        before.append((quantity[entry.to_row], quantity[entry.row] * entry.factor))
         if entry.to_row >= 0:
             quantity[entry.to_row] += quantity[entry.row] * entry.factor
             if not entry.keeps:

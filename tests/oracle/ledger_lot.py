@@ -47,7 +47,7 @@ def dearest_first(own: Sequence[Lot]) -> Iterator[Lot]:
 
 
 def average(own: Sequence[Lot]) -> None:
-    """Give each share the average cost."""
+    """Average the costs of all shares."""
     known = [lot for lot in own if lot.cost is not None and lot.quantity > 0]
     shares = sum((lot.quantity for lot in known), ZERO)
     cost = sum((lot.cost or ZERO for lot in known), ZERO)

@@ -211,7 +211,8 @@ class Positions:
         symbol, other, ratio = transaction.symbol, transaction.to_symbol, ratio_of(transaction)
         if transaction.type in SUCCESSIONS:
             kept, after = self._before_in_zero_run[number], quantities[other]
-            kept = min(max(kept, min(after, ZERO)), max(after, ZERO))
+            bounds = after, ZERO, after - ratio * self._parents_in_zero_run[number]
+            kept = min(max(kept, min(bounds)), max(bounds))
             arrived = quantities[other] - kept
             gone = arrived / ratio if ratio else self._parents_in_zero_run[number]
             self.before[booking] = gone

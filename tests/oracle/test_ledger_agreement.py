@@ -42,6 +42,9 @@ def test_random_ledgers_have_the_returns_that_the_definitions_give(kind: str, pa
     for seed in range(part, LEDGERS // 2, PARTS):
         case: Case = getattr(cases, kind)(seed)
         found, expected = measured(case), returns_of(case.person, case.market, case.today)
+        if found.reason == "no_transactions":
+            assert not any(own.date <= case.today for own in case.person.transactions), (kind, seed)
+            continue
         if expected.incomplete:
             assert found.returns is None, (kind, seed)
             continue

@@ -140,7 +140,7 @@ def test_currency_gain_is_that_of_positions_cash_and_differing_rates() -> None:
 
 @pytest.mark.parametrize("told", ["ledger", "source", "both"])
 @pytest.mark.parametrize("closes", [[10, 10, 10, 5, 5, 6], [5, 5, 5, 5, 5, 6]])
-def test_a_split_is_no_gain_whoever_tells_it(told: str, closes: list[float]) -> None:
+def test_a_split_is_no_gain_in_the_ledger_or_from_the_source(told: str, closes: list[float]) -> None:
     splits = {"X": [(DAYS[3] if told == "source" else DAYS[5], 2.0)]} if told != "ledger" else {}
     entries = [booked("split", DAYS[3], "X", quantity=2.0)] if told != "source" else []
     trades = [booked("deposit", DAYS[1], amount=100.0), booked("buy", DAYS[1], "X", quantity=10.0, price=10.0)]

@@ -93,7 +93,7 @@ class World:
     benchmark: Floats | None = None
 
     def prices(self, symbol: str, *closes: float, currency: str = "", multiplier: float = 1.0) -> "World":
-        """Give a symbol its closes; the last one counts for all days that follow."""
+        """Set the closes of a symbol; the last one counts for all days that follow."""
         filled = np.append(closes, np.full(len(self.days) - len(closes), closes[-1])).astype(np.float64)
         self.closes[symbol] = filled
         if currency:

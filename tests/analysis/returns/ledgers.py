@@ -107,40 +107,22 @@ def accounts(*names: str, currency: str = "USD") -> list[Account]:
     return [Account(name, 0.0, 0.0, currency) for name in names or ("A",)]
 
 
-def gains(
+def a_person(
     *transactions: Transaction,
     holding: Mapping[str, float] | None = None,
     market: Market | None = None,
-    method: LotMethod = "fifo",
     own_accounts: Sequence[Account] | None = None,
     base: str = "USD",
     today: date = TODAY,
-) -> Gains:
-    person = Person(
-        booked(transactions),
-        held(**(holding or {})),
-        accounts() if own_accounts is None else own_accounts,
-        market or a_market(),
-        base,
-        today,
-    )
-    return gains_of(person, method)
+) -> Person:
+    """Return a person with these transactions, by default with one account of dollars and nothing held."""
+    own = accounts() if own_accounts is None else own_accounts
+    return Person(booked(transactions), held(**(holding or {})), own, market or a_market(), base, today)
 
 
-def costs(
-    *transactions: Transaction,
-    holding: Mapping[str, float] | None = None,
-    market: Market | None = None,
-    method: LotMethod = "fifo",
-    own_accounts: Sequence[Account] | None = None,
-    base: str = "USD",
-) -> OpenCosts:
-    person = Person(
-        booked(transactions),
-        held(**(holding or {})),
-        accounts() if own_accounts is None else own_accounts,
-        market or a_market(),
-        base,
-        TODAY,
-    )
-    return open_cost(person, method)
+def gains(*transactions: Transaction, method: LotMethod = "fifo", **members: Any) -> Gains:  # noqa: ANN401
+    return gains_of(a_person(*transactions, **members), method)
+
+
+def costs(*transactions: Transaction, method: LotMethod = "fifo", **members: Any) -> OpenCosts:  # noqa: ANN401
+    return open_cost(a_person(*transactions, **members), method)

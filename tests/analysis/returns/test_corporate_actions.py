@@ -97,6 +97,18 @@ def test_symbol_change_carries_the_position_on() -> None:
     assert (gains["OLD"].gain, gains["NEW"].gain) == (about(20), about(0))
 
 
+def test_short_position_that_merges_into_a_long_one_was_there_before() -> None:
+    world = a_world(*DAYS).prices("OLD", 5).prices("NEW", 5)
+    person = a_person().did("deposit", DAYS[1], amount=100)
+    person.did("buy", DAYS[1], symbol="NEW", quantity=10, price=5).did(
+        "sell", DAYS[1], symbol="OLD", quantity=4, price=5
+    )
+    person.did("merger", DAYS[3], symbol="OLD", to_symbol="NEW", ratio=1).holds("NEW", 6).has(70)
+    found, own = returns(person, world), since(person, world)
+    assert issues(found) == []
+    assert (own.start_value, own.end_value, own.price_gain) == (about(0), about(100), about(0))
+
+
 def test_symbol_that_changed_before_any_record_of_it_is_what_its_successor_is_today() -> None:
     world = a_world(*DAYS).prices("OLD", 10).prices("NEW", 5)
     person = a_person().did("symbol_change", DAYS[2], symbol="OLD", to_symbol="NEW", ratio=2)

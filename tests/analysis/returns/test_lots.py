@@ -426,6 +426,14 @@ class TestAccountsAndCurrencies:
         ).unrealized
         assert lot.cost == pytest.approx(10 * 10 * 0.9 * 1.25 / 0.8)
 
+    def test_a_rate_between_equal_currencies_says_nothing(self) -> None:
+        market = a_market(rates={"USD": 1.25}, currencies={"X": "EUR"})
+        euros = accounts(currency="EUR")
+        (lot,) = gains(
+            buy("2024-06-03", 10, 10.0, fx_rate=0.9), holding={"X": 10}, market=market, own_accounts=euros
+        ).unrealized
+        assert lot.cost == pytest.approx(10 * 10 * 1.25)
+
     def test_the_multiplier_counts(self) -> None:
         market = a_market({"X": 101.0}, multipliers={"X": 0.01})
         (lot,) = gains(buy("2024-06-03", 5000, 98.0, fee=10.0), holding={"X": 5000}, market=market).unrealized
