@@ -39,6 +39,7 @@ def workers(app: App) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("phase", ["plan", "analyze"])
 def test_a_run_survives_the_death_of_every_worker(app: App, phase: str) -> None:
+    app.run()  # Only the first run of a week asks for symbols that the source does not know, and counts them.
     whole = app.run()
     run_id = app.trigger().json()["run_id"]
     while (now := app.status(run_id))["progress"]["phase"] != phase and now["status"] != "completed_with_errors":
