@@ -15,7 +15,7 @@ from devhost.logs import last_line
 from devhost.sample_data import SAMPLE_USERS
 from devhost.seed import COLLECTIONS, seed_sample_users
 from fields import Fields
-from stores.mongo import connect
+from stores.mongo import OWN_COLLECTIONS, connect
 
 _PATIENCE_SECONDS = 3.0
 
@@ -85,6 +85,22 @@ def seed(url: str, database: str, *, only_if_empty: bool) -> None:
         seed_sample_users(url, database)
     except PyMongoError as error:
         raise StartError(f"the sample data cannot be written to MongoDB: {last_line(error)}") from None
+
+
+def create_collections(url: str, database: str) -> None:
+    """Create the collections that the app writes.
+
+    SecantusDB 0.7.0b3 hangs for ever when two clients create the same collection at once, as workers may.
+
+    Raises:
+        StartError: the server refuses.
+    """
+    try:
+        with MongoClient[dict[str, Any]](url) as client:
+            for name in {*OWN_COLLECTIONS, "health"}.difference(client[database].list_collection_names()):
+                client[database].create_collection(name)
+    except PyMongoError as error:
+        raise StartError(f"collections cannot be created in MongoDB: {last_line(error)}") from None
 
 
 def holds_only_samples(url: str, database: str) -> bool:

@@ -163,14 +163,16 @@ async def _prepare(mongodb: Service, environment: Mapping[str, str], options: St
 
     Return whether the data are certainly the sample's: an external database is somebody's own.
     """
-    from devhost.mongodb import holds_only_samples, reach, seed
+    from devhost.mongodb import create_collections, holds_only_samples, reach, seed
 
     try:
         database = mongodb_database(environment)
     except SettingsError as error:
         raise StartError(str(error)) from None
     embedded = mongodb.description != _EXTERNAL
-    if not embedded:
+    if embedded:
+        create_collections(mongodb.url, database)
+    else:
         await reach(mongodb.url)
     if embedded or options.seed:
         seed(mongodb.url, database, only_if_empty=embedded)

@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from secantus import SecantusDBServer
 
 from devhost.environment import PUBLISHED_SECRET
+from stores.mongo import OWN_COLLECTIONS
 from tests.devhost.harness import (
     HOST_APP,
     ROOT,
@@ -333,6 +334,8 @@ def test_embedded_servers_keep_their_data_in_data_dir_and_die_with_the_host(tmp_
     with running_host(tmp_path, **embedded) as host:
         with MongoClient[dict[str, object]](url(host, "MongoDB")) as mongodb:
             mongodb["test"]["kept"].insert_one({"_id": "document"})
+            created = mongodb["portfolio"].list_collection_names()
+            assert {*OWN_COLLECTIONS, "health"} <= set(created), "two clients that create one hang SecantusDB"
         with redis.Redis.from_url(url(host, "Redis")) as cache:
             cache.set("kept", "value")
         children = host.children()
