@@ -6,7 +6,7 @@ They show real runs of the sample users, with start times moved back over two we
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,12 @@ from tests.faults.wire import Moment, Wire
 
 IMAGES = ROOT / "docs" / "images"
 _DESKTOP = {"width": 1280, "height": 820}
-_ON_A_PHONE = ("overview", "run", "portfolios", "portfolio")
+_ON_A_PHONE = ("overview", "run", "portfolios", "portfolio", "money")
+_BELOW_THE_FOLD = {
+    "portfolio": ("Backtest", "Correlation of holdings", "Holdings", "Risk"),
+    "money": ("By period", "Income", "Lots and gains"),
+}
+"""The headings of the parts of some places that are below the first screen."""
 _NIGHTS = 14
 _BAD_NIGHTS = (0, 5, 6, 11)
 _FAILED_NIGHT = 8
@@ -107,6 +112,7 @@ def take_pictures(browser: Browser, site: Site, run_id: str) -> None:
         "run": run,
         "portfolios": f"{portfolios}?sort=breaches&order=desc",
         "portfolio": f"{portfolios}/ada-allrounder",
+        "money": f"{portfolios}/ada-allrounder/money",
         "audit": "/audit",
     }
     for theme in ("light", "dark"):
@@ -124,7 +130,9 @@ def take_pictures(browser: Browser, site: Site, run_id: str) -> None:
                     visitor.go(place)
                     _picture(visitor, f"{name}-{device}-{theme}")
             if device == "desktop":
-                _pictures_below_the_fold(visitor, f"{portfolios}/ada-allrounder", theme)
+                for name, parts in _BELOW_THE_FOLD.items():
+                    visitor.go(places[name])
+                    _pictures_of_parts(visitor, name, parts, theme)
             visitor.leave()
     _picture_of_an_active_run(browser, site)
 
@@ -144,13 +152,12 @@ def _picture_of_an_active_run(browser: Browser, site: Site) -> None:
     visitor.leave()
 
 
-def _pictures_below_the_fold(visitor: Visitor, place: str, theme: str) -> None:
-    """Take the screenshots of the parts of a portfolio's page below the first screen."""
-    visitor.go(place)
-    for part in ("Backtest", "Correlation of holdings", "Holdings", "Risk"):
+def _pictures_of_parts(visitor: Visitor, place: str, parts: Sequence[str], theme: str) -> None:
+    """Take the screenshots of parts of the page that is shown, by their headings."""
+    for part in parts:
         heading = visitor.page.get_by_role("heading", name=part, exact=True)
         heading.evaluate("(heading) => heading.closest('section').scrollIntoView()")
-        _picture(visitor, f"portfolio-{part.split()[0].lower()}-desktop-{theme}")
+        _picture(visitor, f"{place}-{part.split()[0].lower()}-desktop-{theme}")
 
 
 def _picture(visitor: Visitor, name: str) -> None:
