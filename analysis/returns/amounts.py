@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
 from math import isfinite, log, nan
 
 import numpy as np
 
 from analysis.models import Holding
-from analysis.returns.entries import CASH_TYPES, Entry, Person, account_currencies, scales_of
+from analysis.returns.entries import CASH_TYPES, Entry, Person, as_dates, scales_of
 from analysis.returns.ledger import Transaction
 
 _MOST_DAYS_WAITING = 10
@@ -21,10 +20,21 @@ class Amounts:
         """Read the splits of the entries, which tell in which shares a close is."""
         self._market = person.market
         self._base = person.base
-        self._accounts = account_currencies(person)
+        self._accounts = person.account_currencies
         self._today = person.today
         self._scales = scales_of(entries)
-        self.rate = lru_cache(maxsize=None)(self._rate)
+        self._as_of: date = person.market.prices.as_of.item()
+        self._days = sorted({self._as_of, *(entry.day for entry in entries)})
+        self._rates: dict[str, dict[date, float]] = {}
+
+    def rate(self, currency: str, day: date) -> float:
+        """Return the units of base currency for one of another on a day."""
+        if currency not in self._rates:
+            self._rates[currency] = self._on(currency, self._days)
+        rates = self._rates[currency]
+        if day not in rates:
+            rates |= self._on(currency, [day])
+        return rates[day]
 
     def factor(self, entry: Entry) -> float:
         """Return the units of base currency for one of the transaction's: by its own rate, else by that of its day.
@@ -72,53 +82,45 @@ class Amounts:
             return self._gross(own) * self.factor(entry) + costs
         return (own.quantity or 0.0) * self.share(own.symbol, entry.day) + costs
 
-    def share(self, symbol: str, day: date, row: int | None = None) -> float:
-        """Return the value of a share of ``day``, at the close of that day or of a ``row`` of the calendar.
-
-        A day after the calendar has the last close, and its own rate.
-        """
-        column = self._market.prices.columns.get(symbol)
-        if column is None:
-            return nan
-        rate_day = day if row is None else self._market.prices.dates[row].item()
-        row = self._row(day) if row is None else row
-        close = float(self._market.prices.close[column, row]) * self._shares(symbol, column, row, day)
-        return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), rate_day)
+    def share(self, symbol: str, day: date) -> float:
+        """Return the value of a share of ``day`` at the close of that day, after the calendar at the last one."""
+        return self._worth(symbol, self._row(day), day, day)
 
     def share_before(self, symbol: str, day: date) -> float:
-        """Return the value of a share of ``day`` at the close before that day."""
+        """Return the value of a share of ``day`` at the close before that day, and at the rate of the day."""
         row = self._row(day) - 1
-        return self.share(symbol, day, row) if row >= 0 else nan
+        return self._worth(symbol, row, day, day) if row >= 0 else nan
 
     def first_shares(self, symbols: Sequence[str], day: date) -> list[float]:
         """Return the values of a share of each symbol at the first closes: of the first day on which all have one.
 
         NaN if there is none within ten days of the calendar.
         """
-        start = self._row(day)
-        for row in range(start, min(start + _MOST_DAYS_WAITING + 1, len(self._market.prices.dates))):
-            values = [self.share(symbol, day, row) for symbol in symbols]
+        start, dates = self._row(day), self._market.prices.dates
+        for row in range(start, min(start + _MOST_DAYS_WAITING + 1, len(dates))):
+            values = [self._worth(symbol, row, day, dates[row].item()) for symbol in symbols]
             if all(isfinite(value) for value in values):
                 return values
         return [nan] * len(symbols)
 
     def share_today(self, symbol: str) -> float:
         """Return the value of a share of today at the last close, and at the last day's rate."""
-        column = self._market.prices.columns.get(symbol)
-        if column is None:
-            return nan
-        row = len(self._market.prices.dates) - 1
-        close = float(self._market.prices.close[column, row]) * self._shares(symbol, column, row, self._today)
-        day: date = self._market.prices.as_of.item()
-        return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), day)
+        return self._worth(symbol, len(self._market.prices.dates) - 1, self._today, self._as_of)
 
     def cost_today(self, holding: Holding) -> float:
         """Return what a holding cost by its ``avg_price``, at the last day's rate."""
         if holding.avg_price is None:
             return nan
-        day: date = self._market.prices.as_of.item()
         local = holding.quantity * holding.avg_price * self._market.multiplier(holding.symbol)
-        return local * self.rate(self._market.currency(holding.symbol), day)
+        return local * self.rate(self._market.currency(holding.symbol), self._as_of)
+
+    def _worth(self, symbol: str, row: int, day: date, rate_day: date) -> float:
+        """Return the value of a share of ``day`` at the close in a row of the calendar, and at a day's rate."""
+        column = self._market.prices.columns.get(symbol)
+        if column is None:
+            return nan
+        close = float(self._market.prices.close[column, row]) * self._shares(symbol, column, row, day)
+        return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), rate_day)
 
     def _gross(self, own: Transaction) -> float:
         if own.quantity is None or own.price is None:
@@ -130,9 +132,10 @@ class Amounts:
         dates = self._market.prices.dates
         return min(int(dates.searchsorted(np.datetime64(day, "D"))), len(dates) - 1)
 
-    def _rate(self, currency: str, day: date) -> float:
-        days = np.array([day], dtype="datetime64[D]")
-        return float(self._market.rates.between(currency, self._base, days)[0])
+    def _on(self, currency: str, days: Sequence[date]) -> dict[date, float]:
+        """Return the rates of some days."""
+        rates = self._market.rates.between(currency, self._base, as_dates(days))
+        return dict(zip(days, rates.tolist(), strict=True))
 
     def _shares(self, symbol: str, column: int, row: int, day: date) -> float:
         """Return how many shares of the close in a row are one share of ``day``."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from math import isclose
 
 import numpy as np
@@ -20,11 +21,13 @@ CASH_TYPES = ("deposit", "withdrawal", "fee", "tax", "interest", "exchange")
 NEARBY_DAYS = 5
 """Days of the calendar up to which two entries tell of one split."""
 
+_ONE_DAY = np.timedelta64(1, "D")
+_EPOCH = date(1970, 1, 1).toordinal()
 _SAME_RATIO = 1e-6
 _TURN = dict(zip(TYPES, TURNS, strict=True))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Person:
     """Everything that lots and income of one person follow from.
 
@@ -39,30 +42,36 @@ class Person:
     base: str
     today: date
 
+    @cached_property
+    def account_currencies(self) -> Mapping[str, str]:
+        """Return the currency of each account.
+
+        One that only transactions up to today name has that of the first that says one, else the base currency.
+        """
+        currencies = {account.account_id: account.currency for account in self.accounts}
+        for own in self.transactions:
+            if own.date <= self.today:
+                for account_id, currency in (own.account_id, own.currency), (own.to_account_id, own.to_currency):
+                    if account_id and not currencies.get(account_id):
+                        currencies[account_id] = currency
+        return {account_id: currency or self.base for account_id, currency in currencies.items()}
+
 
 @record
 class Entry:
     """A transaction with the account that it is booked in, and the ``day`` of the calendar on which it counts.
 
     A corporate action is of the shares in all accounts: ``parts`` are the entries that tell of it, several where each
-    account has its own. ``ratio`` is that of new shares to old ones.
+    account has its own. ``ratio`` is that of new shares to old ones. ``change`` are the shares that come, negative for
+    those that go; 0 of what moves none into or out of an account.
     """
 
     transaction: Transaction
     account_id: str
     day: date
     ratio: float
+    change: float
     parts: tuple["Entry", ...] = ()
-
-    @property
-    def change(self) -> float:
-        """Return the shares that come, negative for those that go; 0 of what moves none into or out of an account."""
-        own = self.transaction
-        if own.quantity is None or not own.symbol:
-            return 0.0
-        if own.type in {"buy", "transfer_in"}:
-            return own.quantity
-        return -own.quantity if own.type in {"sell", "transfer_out"} else 0.0
 
     @property
     def moves_between_accounts(self) -> bool:
@@ -86,7 +95,7 @@ def entries_of(person: Person) -> list[Entry]:
     transactions = [transaction for transaction in person.transactions if transaction.date <= person.today]
     days = counted_days([transaction.date for transaction in transactions], calendar)
     for transaction, day in zip(transactions, days, strict=True):
-        entry = Entry(transaction, homes.of(transaction), day, _ratio(transaction))
+        entry = Entry(transaction, homes.of(transaction), day, _ratio(transaction), _change(transaction))
         if transaction.type in ACTIONS:
             entry = replace(entry, parts=(entry,))
             if not entry.ratio > 0 and transaction.type not in RENAMES:
@@ -108,7 +117,7 @@ def counted_days(days: Sequence[date], calendar: Dates) -> list[date]:
 
     A day after the calendar counts as itself.
     """
-    own = np.array(days, dtype="datetime64[D]")
+    own = as_dates(days)
     places = calendar.searchsorted(own)
     counted: list[date] = np.where(
         places < len(calendar), calendar[np.minimum(places, len(calendar) - 1)], own
@@ -116,22 +125,10 @@ def counted_days(days: Sequence[date], calendar: Dates) -> list[date]:
     return counted
 
 
-def account_currencies(person: Person) -> Mapping[str, str]:
-    """Return the currency of each account.
-
-    One that only transactions up to today name has that of the first that says one, else the base currency.
-    """
-    currencies = {account.account_id: account.currency for account in person.accounts}
-    for transaction in person.transactions:
-        if transaction.date > person.today:
-            continue
-        for account_id, currency in (
-            (transaction.account_id, transaction.currency),
-            (transaction.to_account_id, transaction.to_currency),
-        ):
-            if account_id and not currencies.get(account_id):
-                currencies[account_id] = currency
-    return {account_id: currency or person.base for account_id, currency in currencies.items()}
+def as_dates(days: Sequence[date]) -> Dates:
+    """Return days as an array, by their ordinals, which is much faster than from the dates themselves."""
+    dates: Dates = (np.fromiter(map(date.toordinal, days), np.int64, len(days)) - _EPOCH).astype("datetime64[D]")
+    return dates
 
 
 def scales_of(entries: Iterable[Entry]) -> Mapping[str, list[tuple[date, float]]]:
@@ -148,7 +145,7 @@ class _Homes:
 
     def __init__(self, person: Person) -> None:
         self._market = person.market
-        self._currencies = account_currencies(person)
+        self._currencies = person.account_currencies
         self._first = next(iter(self._currencies), "")
 
     def of(self, transaction: Transaction) -> str:
@@ -175,6 +172,15 @@ def _ratio(transaction: Transaction) -> float:
         case "spin_off":
             return transaction.ratio or 0.0 if transaction.to_symbol else 0.0
     return 0.0
+
+
+def _change(own: Transaction) -> float:
+    """Return the shares that come, negative for those that go."""
+    if own.quantity is None or not own.symbol:
+        return 0.0
+    if own.type in {"buy", "transfer_in"}:
+        return own.quantity
+    return -own.quantity if own.type in {"sell", "transfer_out"} else 0.0
 
 
 def _is_same(first: Entry, other: Entry, calendar: Dates) -> bool:
@@ -204,7 +210,7 @@ def _told_splits(person: Person, entries: Sequence[Entry]) -> list[Entry]:
     ]
     days = counted_days([day for _, day, _ in told], prices.dates)
     return [
-        Entry(_split(symbol, day, ratio), "", counted, ratio)
+        Entry(_split(symbol, day, ratio), "", counted, ratio, 0.0)
         for (symbol, day, ratio), counted in zip(told, days, strict=True)
     ]
 
@@ -226,5 +232,5 @@ def _number(day: date, calendar: Dates) -> int:
     if date64 < calendar[0]:
         return -int(np.busday_count(date64, calendar[0]))
     if date64 > calendar[-1]:
-        return len(calendar) - 1 + max(int(np.busday_count(calendar[-1] + 1, date64 + 1)), 0)
+        return len(calendar) - 1 + max(int(np.busday_count(calendar[-1] + _ONE_DAY, date64 + _ONE_DAY)), 0)
     return int(calendar.searchsorted(date64))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import isclose
 
 from analysis.models import ReturnsIssue, record
-from analysis.returns.entries import RENAMES, SCALES, Entry, Person, account_currencies
+from analysis.returns.entries import RENAMES, SCALES, Entry, Person
 
 ROUNDING = 1e-9
 """Shares up to this part of all that moved are none."""
@@ -87,12 +87,13 @@ def opening_of(person: Person, entries: Sequence[Entry]) -> Opening:
     quantities: dict[Place, float] = {}
     if before:
         homes, needs = _first_accounts(entries), _needs(entries)
-        accounts = account_currencies(person)
         for symbol, quantity in sorted(before.items()):
             home = homes.get(symbol, only_account(person))
             if quantity > 0:
                 needed = needs.get(symbol, {})
-                in_order = {account_id: needed[account_id] for account_id in accounts if account_id in needed}
+                in_order = {
+                    account_id: needed[account_id] for account_id in person.account_currencies if account_id in needed
+                }
                 quantities.update(_distributed(quantity, symbol, home, in_order))
             elif today.get(symbol, 0.0) < 0:
                 quantities[home, symbol] = quantity

@@ -134,7 +134,9 @@ class IncomeSection:
         if booking.transaction.date in special or booking.day in special:
             return True
         before = min(booking.place, self.world.after - 1) - 1
-        close = None if before < 0 else self.lots.value(booking.symbol, booking.day, at=self.world.days[before])
+        if before < 0:
+            return False
+        close = self.lots.value(booking.symbol, booking.day, at=self.world.days[before], rate_of=booking.day)
         return close is not None and of_a_share >= LARGEST_PAYMENT * close
 
     def _by_month(self, payments: list[Payment]) -> list[MonthlyIncome]:

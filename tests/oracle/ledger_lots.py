@@ -128,14 +128,14 @@ class Lots:
     def _base(booking: Booking, amount: Decimal) -> Decimal | None:
         return None if booking.own_rate is None else amount * booking.own_rate
 
-    def value(self, symbol: str, day: date, *, at: date | None = None) -> Decimal | None:
-        """Return the value in base of a share of a day, at the close of that day or of another one in the calendar.
+    def value(self, symbol: str, day: date, *, at: date | None = None, rate_of: date | None = None) -> Decimal | None:
+        """Return the value in base of a share of a day, at close and rate of that day or of another in the calendar.
 
         A day behind the calendar has the last close and its own rate.
         """
         place, own = min(self.world.place(at or day), self.world.after - 1), self.world.place(day)
         close = self.world.close(symbol, place)
-        rate = self.world.to_base(self.world.currency(symbol), at or day)
+        rate = self.world.to_base(self.world.currency(symbol), rate_of or at or day)
         if close is None or rate is None:
             return None
         shares = self.positions.split_factor(symbol, own + 1, place) / self.positions.split_factor(

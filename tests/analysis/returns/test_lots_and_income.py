@@ -75,6 +75,13 @@ def test_a_split_is_pending_on_or_before_the_last_day_of_prices(split: object, s
     assert pending == ([("corporate_action_pending", LAST)] if shares == 40 else [])
 
 
+def test_a_split_behind_the_prices_that_ledger_and_source_tell_counts_once() -> None:
+    market = a_market({"X": 40.0}, splits={"X": [(TODAY, 4.0)]})
+    split = entry("split", str(TODAY), "X", 4.0)
+    (lot,) = gains(buy("2024-01-02", 10, 30.0), split, holding={"X": 40}, market=market).unrealized
+    assert (lot.quantity, lot.value) == (40, 400)
+
+
 class TestAccountsOfTransactions:
     def in_euros(self) -> Market:
         return a_market({"X": 10.0}, rates={"USD": 1.25, "GBP": 0.8}, currencies={"X": "EUR"})
