@@ -12,14 +12,16 @@ from analysis.price_table import PriceTable
 from analysis.returns.entries import Person
 from analysis.returns.implied import implied_incomes
 from analysis.returns.income import income_of
-from analysis.returns.ledger import TYPES, Ledgers, Market, TransactionType
+from analysis.returns.ledger import TYPES, Ledgers, Market, Transactions, TransactionType
 from analysis.returns.lots import OpenCosts, open_cost
 from analysis.returns.measuring import measure_returns
 from analysis.returns.stock_splits import pending_splits
 from analysis.valuation import Positions
 
 _NO_COSTS = OpenCosts({}, ())
-_YEAR = np.timedelta64(366, "D")
+_YEAR = np.timedelta64(366 + 14, "D")
+"""A year, and the days before it on which an own entry may tell of a split of its first ones."""
+_RENAMES = [TYPES.index("symbol_change"), TYPES.index("merger")]
 
 
 @record
@@ -72,8 +74,10 @@ def earn(
         costs = _NO_COSTS
         if _needs_lots(portfolio, ledgers, number, base):
             costs = open_cost(Person(list(ledgers.transactions.of(number)), *known), portfolio.lot_method)
-        recent = Person(list(of_the_year.of(number)), *known)
-        income, no_income = income_of(recent, costs, has_dividends=bool(has_dividends[number]))
+        recent = ledgers.transactions if _needs_all(portfolio, ledgers.transactions, number) else of_the_year
+        income, no_income = income_of(
+            Person(list(recent.of(number)), *known), costs, has_dividends=bool(has_dividends[number])
+        )
         reasons = {"returns": own.reason, "income": no_income}
         earned[number] = Earned(
             own.returns,
@@ -126,6 +130,17 @@ def _needs_lots(portfolio: Portfolio, ledgers: Ledgers, number: int, base: BaseC
         return False
     returned = TYPES.index("return_of_capital") in ledgers.transactions.type[start:end]
     return returned or any(base.of(held.symbol) != base.code for held in portfolio.holdings)
+
+
+def _needs_all(portfolio: Portfolio, transactions: Transactions, number: int) -> bool:
+    """Return whether income needs older transactions than those of the last year.
+
+    Changes of symbols need what both symbols had by then, and accounts that only transactions name their first ones.
+    """
+    start, end = transactions.owner.searchsorted([number, number + 1]).tolist()
+    named = {*transactions.account_id[start:end].tolist(), *transactions.to_account_id[start:end].tolist(), ""}
+    known = {"", *(account.account_id for account in portfolio.accounts)}
+    return not named <= known or bool(np.isin(transactions.type[start:end], _RENAMES).any())
 
 
 def _foreign(costs: Mapping[str, float | None], base: BaseCurrency) -> dict[str, float]:

@@ -26,9 +26,8 @@ class Book:
         self.issues: list[ReturnsIssue] = []
         self._amounts = amounts
         self._number = 0
-        self._purchases: dict[str, list[date]] = {}
-        self._sales: set[int] = set()  # the realized gains of long lots
-        self._washed: set[int] = set()
+        self._purchases: dict[str, list[tuple[date, date]]] = {}  # their own day, and that on which they count
+        self._sales: dict[int, date] = {}  # the realized gains of long lots, and the day on which they count
         self._flagged = 0
         for (account_id, symbol), quantity in opening.quantities.items():
             self._open(account_id, symbol, None, quantity, nan)
@@ -37,14 +36,9 @@ class Book:
         """Book the entries, and flag the wash sales."""
         for place, entry in enumerate(entries):
             self._book(entry)
-            day = entry.transaction.date
-            if place + 1 == len(entries) or entries[place + 1].transaction.date != day:
-                self._flag_bought_before(day)
-        for number in self._sales:
-            row = self.realized[number]
-            later = (day for day in self._purchases.get(row.symbol, ()) if day > row.closed)
-            if number in self._washed or (_is_loss(row) and any(day - row.closed <= _WASH_DAYS for day in later)):
-                self.realized[number] = replace(row, wash_sale=True)
+            if place + 1 == len(entries) or entries[place + 1].day != entry.day:
+                self._flag_bought_before()
+        self._flag_bought_after()
         self.lots.level()
 
     def reconcile(self, account_id: str, today: Mapping[str, float]) -> None:
@@ -64,15 +58,24 @@ class Book:
                 text = f"The transactions of {symbol} leave other shares than the holding has: some may be missing."
                 self.issues.append(ReturnsIssue(None, "negative_position", text))
 
-    def _flag_bought_before(self, day: date) -> None:
+    def _flag_bought_before(self) -> None:
         """Flag the losses of a day beside which shares of a recent purchase are held at its end."""
         for number in range(self._flagged, len(self.realized)):
             row = self.realized[number]
             if number in self._sales and _is_loss(row):
                 beside = (lot.bought for lot in self.lots.of(row.symbol) if lot.bought and lot.quantity > 0)
-                if any(day - bought <= _WASH_DAYS for bought in beside):
-                    self._washed.add(number)
+                if any(abs(row.closed - bought) <= _WASH_DAYS for bought in beside):
+                    self.realized[number] = replace(row, wash_sale=True)
         self._flagged = len(self.realized)
+
+    def _flag_bought_after(self) -> None:
+        """Flag the losses after whose day, as it counts, the symbol was bought again."""
+        for number, counted in self._sales.items():
+            row = self.realized[number]
+            if not row.wash_sale and _is_loss(row):
+                later = (own for own, day in self._purchases.get(row.symbol, ()) if day > counted)
+                if any(abs(own - row.closed) <= _WASH_DAYS for own in later):
+                    self.realized[number] = replace(row, wash_sale=True)
 
     def _book(self, entry: Entry) -> None:
         own = entry.transaction
@@ -98,17 +101,17 @@ class Book:
         """Cover short lots with a purchase or transfer, and open a lot with the rest."""
         own, account_id = entry.transaction, entry.account_id
         pay = self._amounts.paid if own.type == "buy" else self._amounts.transferred
-        cost = pay(own, account_id)
+        cost = pay(entry)
         covered, beyond = self.lots.take((account_id, own.symbol), -entry.change, own.lot_id)
         total = sum(-lot.quantity for lot in covered) - beyond
         for lot in covered:
-            self._realize(lot, own.date, -lot.cost, cost * -lot.quantity / total)
+            self._realize(lot, entry, -lot.cost, cost * -lot.quantity / total)
         if beyond:
             bought = own.date if own.type == "buy" else None
             names = frozenset({own.transaction_id, own.lot_id} - {""})
             self._open(account_id, own.symbol, own.date, -beyond, cost * -beyond / total, names, bought)
             if bought:
-                self._purchases.setdefault(own.symbol, []).append(bought)
+                self._purchases.setdefault(own.symbol, []).append((bought, entry.day))
 
     def _dispose(self, entry: Entry) -> None:
         """Close lots with a sale, and open a short one beyond them; a transfer out takes lots with it."""
@@ -122,10 +125,10 @@ class Book:
         closed, beyond = self.lots.take(place, quantity, own.lot_id)
         if own.type == "transfer_out":
             return
-        proceeds = self._amounts.received(own, entry.account_id)
+        proceeds = self._amounts.received(entry)
         total = sum(lot.quantity for lot in closed) + beyond
         for lot in closed:
-            self._realize(lot, own.date, proceeds * lot.quantity / total, lot.cost)
+            self._realize(lot, entry, proceeds * lot.quantity / total, lot.cost)
         if beyond:
             names = frozenset({own.transaction_id, own.lot_id} - {""})
             self._open(*place, own.date, -beyond, -proceeds * beyond / total, names)
@@ -133,32 +136,37 @@ class Book:
     def _rename(self, entry: Entry) -> None:
         """Let lots go on under the new symbol; the part of them that cash was paid for is sold."""
         own, ratio = entry.transaction, entry.ratio
+        self.lots.level()  # the part that cash is paid for is sold at the averaged cost
         lots = self.lots.pop(own.symbol)
         cash = self._cash_of_a_share(entry, lots)
         if any(cash.values()):
             self._sell_part(entry, lots, cash)
         if ratio > 0:
+            self.capital_income = [
+                replace(part, symbol_today=own.to_symbol) if part.symbol_today == own.symbol else part
+                for part in self.capital_income
+            ]
             for lot in lots:
                 self.lots.add(replace(lot, symbol=own.to_symbol, quantity=lot.quantity * ratio))
         elif not any(cash.values()):
             for lot in lots:
-                self._realize(replace(lot), own.date, nan, lot.cost)
+                self._realize(replace(lot), entry, nan, lot.cost)
 
     def _cash_of_a_share(self, entry: Entry, lots: Sequence[Lot]) -> dict[str, float]:
         """Return what one old share in each account was paid in cash: one amount is for the shares in all accounts."""
         cash: dict[str, float] = {}
-        for account_id, own in entry.parts:
-            if own.amount:
-                everywhere = len(entry.parts) == 1
+        for part in entry.parts:
+            account_id, everywhere = part.account_id, len(entry.parts) == 1
+            if part.transaction.amount:
                 shares = sum(lot.quantity for lot in lots if everywhere or lot.account_id == account_id)
-                a_share = self._amounts.received(own, account_id or entry.account_id) / abs(shares) if shares else nan
+                a_share = self._amounts.received(part) / abs(shares) if shares else nan
                 for account in {lot.account_id for lot in lots} if everywhere else {account_id}:
                     cash[account] = cash.get(account, 0.0) + a_share
         return cash
 
     def _sell_part(self, entry: Entry, lots: Sequence[Lot], cash: dict[str, float]) -> None:
         own = entry.transaction
-        value = self._amounts.first_shares([own.to_symbol], own.date)[0] * entry.ratio if entry.ratio > 0 else 0.0
+        value = self._amounts.first_shares([own.to_symbol], entry.day)[0] * entry.ratio if entry.ratio > 0 else 0.0
         for lot in lots:
             a_share = cash.get(lot.account_id, 0.0)
             if not a_share:
@@ -166,13 +174,13 @@ class Book:
             part = a_share / (a_share + value) if entry.ratio > 0 else 1.0
             sold = replace(lot, quantity=lot.quantity * (0.0 if isnan(part) else part), cost=lot.cost * part)
             paid = a_share * abs(lot.quantity)
-            self._realize(sold, own.date, *((paid, sold.cost) if lot.quantity > 0 else (-sold.cost, paid)))
+            self._realize(sold, entry, *((paid, sold.cost) if lot.quantity > 0 else (-sold.cost, paid)))
             lot.cost -= sold.cost
 
     def _spin_off(self, entry: Entry) -> None:
         """Split the cost of lots with the new shares, by the first closes; these are as old as the lots."""
         own = entry.transaction
-        parent, child = self._amounts.first_shares([own.symbol, own.to_symbol], own.date)
+        parent, child = self._amounts.first_shares([own.symbol, own.to_symbol], entry.day)
         value = entry.ratio * child
         part = value / (parent + value)
         for lot in self.lots.of(own.symbol):
@@ -186,7 +194,7 @@ class Book:
         """Lower the cost of lots, by share; what is more than their cost is income."""
         own = entry.transaction
         self.lots.level()  # of averaged lots none is below zero before all are
-        paid = self._amounts.received(own, entry.account_id)
+        paid = self._amounts.received(entry)
         sign = -1.0 if paid < 0 else 1.0
         lots = [lot for lot in self.lots.of(own.symbol) if lot.quantity * sign > 0]
         at_home = [lot for lot in lots if own.account_id in {"", lot.account_id}]
@@ -199,7 +207,7 @@ class Book:
                 income -= lot.cost
                 lot.cost = 0.0
         if income and isfinite(income):
-            self.capital_income.append(CapitalIncome(own.date, own.symbol, income))
+            self.capital_income.append(CapitalIncome(own.date, own.symbol, own.symbol, income))
 
     def _open(
         self,
@@ -214,10 +222,10 @@ class Book:
         self._number += 1
         self.lots.add(Lot(account_id, symbol, opened, self._number, quantity, cost, names, bought))
 
-    def _realize(self, lot: Lot, closed: date, proceeds: float, cost: float) -> None:
-        opened = lot.opened
+    def _realize(self, lot: Lot, entry: Entry, proceeds: float, cost: float) -> None:
+        opened, closed = lot.opened, entry.transaction.date
         if lot.quantity > 0:
-            self._sales.add(len(self.realized))
+            self._sales[len(self.realized)] = entry.day
         term = None if opened is None else "short" if lot.quantity < 0 else term_of(opened, closed)
         self.realized.append(
             RealizedGain(

@@ -77,10 +77,14 @@ class GainTotals:
 
 @record
 class CapitalIncome:
-    """The part of a return of capital that was more than the cost of the shares: income."""
+    """The part of a return of capital that was more than the cost of the shares: income.
+
+    ``symbol_today`` is what the symbol is called today.
+    """
 
     date: date
     symbol: str
+    symbol_today: str
     amount: float
 
 

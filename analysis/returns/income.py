@@ -8,11 +8,10 @@ from typing import Literal
 from analysis.models import Holding, Income, MonthlyIncome, SymbolIncome, record
 from analysis.returns.amounts import Amounts
 from analysis.returns.entries import Entry, Person, entries_of
-from analysis.returns.gains import CapitalIncome
-from analysis.returns.ledger import Market, Transaction
+from analysis.returns.ledger import Market
 from analysis.returns.lots import OpenCosts
 from analysis.returns.payments import LARGEST_PAYMENT, months_before
-from analysis.returns.quantities import Opening, names_today, opening_of, shares_at
+from analysis.returns.quantities import Opening, names_today, opening_of
 
 _MONTHS = 12
 _ROUNDING = 1e-12
@@ -44,13 +43,14 @@ def income_of(person: Person, costs: OpenCosts, *, has_dividends: bool) -> tuple
     entries = entries_of(person)
     opening = opening_of(person, entries)
     amounts = Amounts(person, entries)
-    payments = list(_interest_on_cash(entries, amounts))
-    if has_dividends:
-        payments += [*_booked(entries, opening, amounts, market), *_of_capital(costs.capital_income)]
-    elif holdings and all(holding.symbol in market.prices.adjusted for holding in holdings):
-        return None, "prices_without_dividends"
-    else:
-        payments += _implied(opening, amounts, market)
+    implied: list[_Payment] = []
+    if not has_dividends:
+        if holdings and all(holding.symbol in market.prices.adjusted for holding in holdings):
+            return None, "prices_without_dividends"
+        implied = list(_implied(opening, amounts, market))
+    told = {payment.symbol for payment in implied}
+    booked = (_interest_on_cash(entries, amounts), _booked(entries, opening, amounts, market), _of_capital(costs))
+    payments = implied + [payment for part in booked for payment in part if payment.symbol not in told]
 
     values = {symbol: quantity * amounts.share_today(symbol) for symbol, quantity in opening.today.items()}
     spent = {holding.symbol: _cost(holding, costs, amounts) for holding in holdings}
@@ -87,35 +87,36 @@ def _booked(entries: Sequence[Entry], opening: Opening, amounts: Amounts, market
 
     What a share was paid is the amount by the shares held when it is booked; without any, by the entry's own quantity.
     """
-    names = dict(zip(map(id, entries), names_today(entries), strict=True))
-    for entry, held in shares_at(opening, entries):
+    names = names_today(entries)
+    for place, held in opening.held.items():
+        entry, (symbol, shares_today) = entries[place], names[place]
         own = entry.transaction
-        symbol, shares_today = names[id(entry)]
-        amount = amounts.income(own, entry.account_id)
+        amount = amounts.income(entry)
         shares = held or own.quantity
         again = 0.0
-        if shares and isfinite(amount) and not _is_distribution(own, amount / shares, amounts, market):
+        if shares and isfinite(amount) and not _is_distribution(entry, amount / shares, amounts, market):
             again = amount / (shares * shares_today) * opening.today.get(symbol, 0.0)
         yield _Payment(own.date, symbol, amount, again)
 
 
-def _is_distribution(own: Transaction, of_a_share: float, amounts: Amounts, market: Market) -> bool:
+def _is_distribution(entry: Entry, of_a_share: float, amounts: Amounts, market: Market) -> bool:
     """Return whether a payment is of a distribution: of one that day, or as large as one, as it is paid days later."""
-    if own.date in market.prices.distributions.get(own.symbol, ()):
+    own = entry.transaction
+    if not market.prices.distributions.get(own.symbol, frozenset()).isdisjoint({own.date, entry.day}):
         return True
-    return of_a_share >= (LARGEST_PAYMENT - _ROUNDING) * amounts.share_before(own.symbol, own.date)
+    return of_a_share >= (LARGEST_PAYMENT - _ROUNDING) * amounts.share_before(own.symbol, entry.day)
 
 
 def _interest_on_cash(entries: Sequence[Entry], amounts: Amounts) -> Iterator[_Payment]:
     for entry in entries:
         own = entry.transaction
         if own.type == "interest" and not own.symbol:
-            yield _Payment(own.date, None, amounts.income(own, entry.account_id))
+            yield _Payment(own.date, None, amounts.income(entry))
 
 
-def _of_capital(parts: Sequence[CapitalIncome]) -> Iterator[_Payment]:
-    for part in parts:
-        yield _Payment(part.date, part.symbol, part.amount)
+def _of_capital(costs: OpenCosts) -> Iterator[_Payment]:
+    for part in costs.capital_income:
+        yield _Payment(part.date, part.symbol_today, part.amount)
 
 
 def _implied(opening: Opening, amounts: Amounts, market: Market) -> Iterator[_Payment]:

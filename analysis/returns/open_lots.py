@@ -1,7 +1,7 @@
 """Open lots: which of them a sale or a purchase that covers consumes, by the person's method."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from math import isnan
 
@@ -35,10 +35,10 @@ class Lot:
     def split(self, quantity: float) -> "Lot":
         """Return a lot of some of the shares, which leave this one; the sign of ``quantity`` is the lot's."""
         part = quantity / self.quantity
-        taken = replace(self, quantity=quantity, cost=self.cost * part)
+        cost = self.cost * part
         self.quantity -= quantity
-        self.cost -= taken.cost
-        return taken
+        self.cost -= cost
+        return Lot(self.account_id, self.symbol, self.opened, self.number, quantity, cost, self.names, self.bought)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ INTERNAL_BUT_OF_CASH = {"deposit", "withdrawal", "exchange"}
 class Booking:
     """A readable transaction; ``rate`` leads to the base currency, ``fx_gain`` is in base.
 
-    ``cash`` has the changes of accounts in their own currencies.
+    ``own_rate`` leads there by way of the transaction's ``fx_rate``, where it says one that counts. ``cash`` has the
+    changes of accounts in their own currencies.
     """
 
     transaction: Transaction
@@ -34,6 +35,7 @@ class Booking:
     account: str
     currency: str
     rate: Decimal | None
+    own_rate: Decimal | None
     cash: tuple[tuple[str, Decimal], ...]
     fx_gain: Decimal
     missing_currency: str | None
@@ -157,6 +159,9 @@ class Book:
         cash = [(account, leaving)]
         lost = found.cash != 0 and fx_rate is None and self.world.rate(currency, self.currencies[account], day) is None
         fx_gain = in_base - found.cash * (rate or ZERO)
+        own_rate, account_rate = rate, self.world.to_base(self.currencies[account], day)
+        if fx_rate is not None and currency != self.currencies[account]:
+            own_rate = None if account_rate is None else exact(fx_rate) * account_rate
         if self.world.to_base(self.currencies[account], day) is None and moves:
             missing = self.currencies[account]
         if is_exchange:
@@ -170,7 +175,7 @@ class Book:
             if None in (self.world.to_base(other, day), self.world.to_base(self.currencies[to_account], day)):
                 missing = other
         return Booking(
-            transaction, found, place, day, account, currency, rate, tuple(cash), fx_gain, missing, lost
+            transaction, found, place, day, account, currency, rate, own_rate, tuple(cash), fx_gain, missing, lost
         )  # fmt: skip
 
     def _into_account(

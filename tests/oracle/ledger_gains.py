@@ -1,5 +1,6 @@
 """The rows of ``/gains``, and their totals."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -40,12 +41,12 @@ class Total:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gains:
-    """What was realized, by row and term, what is left, and the dates of sales whose lot was not found."""
+    """What was realized, by row and term, what is left, and the issues, by kind and date."""
 
     realized: tuple[Row, ...]
     totals: Mapping[Term, Total]
     unrealized: tuple[Row, ...]
-    not_found: tuple[date, ...]
+    issues: frozenset[tuple[str, date | None]]
 
 
 def is_same(left: Decimal, right: Decimal) -> bool:
@@ -89,8 +90,11 @@ def term_of(opened: date | None, closed: date, *, is_short: bool) -> Term:
 
 
 def totals(rows: Sequence[Row]) -> dict[Term, Total]:
-    """Return the sums by term."""
-    return {term: _total([row for row in rows if row.term == term]) for term in TERMS}
+    """Return the sums by term; what has no gain is of an unknown one."""
+    return {
+        term: _total([row for row in rows if (row.term if row.gain is not None else "unknown") == term])
+        for term in TERMS
+    }
 
 
 def _total(rows: Sequence[Row]) -> Total:
@@ -99,4 +103,4 @@ def _total(rows: Sequence[Row]) -> Total:
 
 def _sum(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) if known or not values else None
+    return math.fsum(known) if len(known) == len(values) else None

@@ -35,7 +35,7 @@ class Lot:
 
 
 def dearest_first(own: Sequence[Lot]) -> Iterator[Lot]:
-    """Yield lots by their cost of a share, of ties the oldest first."""
+    """Yield lots by their cost of a share, short ones by the least that they brought; of ties the oldest first."""
     known = [lot for lot in own if lot.cost is not None]
     while known:
         units = {lot: (lot.cost or ZERO) / lot.quantity for lot in known}
@@ -47,9 +47,10 @@ def dearest_first(own: Sequence[Lot]) -> Iterator[Lot]:
 
 
 def average(own: Sequence[Lot]) -> None:
-    """Average the costs of all shares."""
-    known = [lot for lot in own if lot.cost is not None and lot.quantity > 0]
-    shares = sum((lot.quantity for lot in known), ZERO)
-    cost = sum((lot.cost or ZERO for lot in known), ZERO)
-    for lot in known:
-        lot.cost = cost * lot.quantity / shares
+    """Average the costs of all shares, and what all short ones brought."""
+    for side in (1, -1):
+        known = [lot for lot in own if lot.cost is not None and lot.quantity * side > 0]
+        shares = sum((lot.quantity for lot in known), ZERO)
+        cost = sum((lot.cost or ZERO for lot in known), ZERO)
+        for lot in known:
+            lot.cost = cost * lot.quantity / shares

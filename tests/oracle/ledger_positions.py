@@ -42,6 +42,13 @@ class Step:
     split: Split | None
     booking: Booking | None
 
+    @property
+    def when(self) -> date:
+        """Return the day on which it counts."""
+        found = self.booking or self.split
+        assert found is not None
+        return found.day
+
 
 class Positions:
     """The quantities and the cash at the end of each day, and before everything."""
@@ -62,7 +69,11 @@ class Positions:
         for holding in book.person.holdings:
             self.holdings[holding.symbol] += exact(holding.quantity)
         self.pending = self._pending()
+        self.now = {symbol: held * self.pending.get(symbol, ONE) for symbol, held in self.holdings.items()}
+        """What is held today, after the splits that are pending."""
         self.movements: Quantities = defaultdict(Decimal)
+        self.when_paid: dict[Booking, Decimal] = {}
+        """The quantity of ``symbol`` when a dividend or interest of it is booked."""
         self.before: dict[Booking, Decimal] = {}
         """The quantity of ``symbol`` that a succession converts, or that a spin-off is for."""
         self.ends: dict[int, dict[str, Decimal]] = {}
@@ -95,6 +106,14 @@ class Positions:
                 factor *= split.ratio
         return factor
 
+    def factor_after(self, symbol: str, day: date) -> Decimal:
+        """Return the shares after the splits of the days behind the calendar up to a day, for one before."""
+        factor = ONE
+        for split in self.splits:
+            if split.symbol == symbol and split.place == self.world.after and split.day <= day:
+                factor *= split.ratio
+        return factor
+
     def adjustment(self, symbol: str, place: int) -> Decimal:
         """Return by what the closes at a place are already divided, because of later splits."""
         factor = ONE
@@ -110,6 +129,10 @@ class Positions:
             return False
         step = (before / now).ln()
         return abs(step) < abs(step - split.ratio.ln())
+
+    def quantity_when(self, booking: Booking) -> Decimal:
+        """Return the quantity of its symbol when a transaction is booked."""
+        return self._snapped(booking.symbol, self.when_paid[booking])
 
     def _snapped(self, symbol: str, quantity: Decimal) -> Decimal:
         return ZERO if abs(quantity) <= SMALL * self.movements[symbol] else quantity
@@ -134,13 +157,7 @@ class Positions:
         of_source = [Step(split.place, split, None) for split in self.splits if split.booking is None]
         own = {split.booking: split for split in self.splits if split.booking is not None}
         booked = [Step(booking.place, own.get(booking), booking) for booking in self.book.bookings]
-
-        def day(step: Step) -> date:
-            found = step.booking or step.split
-            assert found is not None
-            return found.day
-
-        return sorted(of_source + booked, key=lambda step: (step.place, day(step)))
+        return sorted(of_source + booked, key=lambda step: (step.place, step.when))
 
     def _run_from_nothing(self) -> None:
         quantities: Quantities = defaultdict(Decimal)
@@ -189,9 +206,7 @@ class Positions:
         return symbol in (booking.symbol, booking.transaction.to_symbol)
 
     def _undo(self) -> None:
-        quantities: Quantities = defaultdict(Decimal, self.holdings)
-        for symbol, factor in self.pending.items():
-            quantities[symbol] *= factor
+        quantities: Quantities = defaultdict(Decimal, self.now)
         place = self.world.after
         for number, step in reversed([*enumerate(self.steps)]):
             while place > step.place:
@@ -226,6 +241,7 @@ class Positions:
             quantities[other] -= arrived
             self.movements[other] += abs(arrived)
         elif symbol:
+            self.when_paid[booking] = quantities[symbol]
             quantities[symbol] -= booking.moved.shares
             self.movements[symbol] += abs(booking.moved.shares)
 

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from math import isnan, nan
 from random import Random
 
+import numpy as np
 import pytest
 
 from analysis.models import LotMethod
 from analysis.returns.gains import Gains
-from analysis.returns.ledger import Transaction
+from analysis.returns.ledger import TURNS, TYPES, Transaction
 from tests.analysis.returns.ledgers import accounts, booked, buy, entry, gains, sell
 
 type Sales = dict[tuple[str | None, date | None, date], list[float]]
@@ -125,6 +126,15 @@ def a_ledger(seed: int) -> tuple[list[Transaction], int]:
     return transactions, opening
 
 
+def as_they_count(transactions: list[Transaction]) -> list[Transaction]:
+    """Return transactions in the order of the weekdays on which they count."""
+
+    def day_and_turn(own: Transaction) -> tuple[date, int]:
+        return np.busday_offset(own.date, 0, roll="forward").item(), TURNS[TYPES.index(own.type)]
+
+    return sorted(booked(transactions), key=day_and_turn)
+
+
 def open_of(shares: Shares) -> Lots:
     """Return quantity and cost of the shares of each lot that are open."""
     lots: Lots = defaultdict(lambda: [0.0, 0.0])
@@ -158,7 +168,7 @@ def test_lots_are_those_of_single_shares(method: LotMethod, block: int) -> None:
     for seed in range(block * 60, block * 60 + 60):
         transactions, opening = a_ledger(seed)
         shares = Shares(method, opening, "A")
-        for own in booked(transactions):
+        for own in as_they_count(transactions):
             shares.book(own)
         if method == "average":
             for having in (*shares.long.values(), *shares.short.values()):
@@ -188,7 +198,7 @@ def test_gains_and_open_costs_add_up_to_what_was_paid_and_received(method: LotMe
             (own.quantity or 0) * (own.price or 0) * signs[own.type] + own.fee for own in transactions if own.price
         )
         quantity = 0.0
-        for own in transactions:
+        for own in as_they_count(transactions):
             quantity = 2 * quantity if own.type == "split" else quantity + signs[own.type] * (own.quantity or 0)
         result = gains(
             *transactions, holding={"X": quantity} if quantity else {}, method=method, own_accounts=accounts("A", "B")
