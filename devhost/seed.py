@@ -33,10 +33,10 @@ def seed_sample_users(mongodb_url: str, database: str) -> int:
         _upsert(collections["users"], ("user_id",), [_user(user) for user in SAMPLE_USERS])
         _write_accounts(collections["accounts"])
         holdings = [holding for user in SAMPLE_USERS for holding in _holdings(user)]
-        _upsert(collections["holdings"], ("user_id", "symbol"), holdings)
+        _write_changed(collections["holdings"], ("user_id", "symbol"), holdings)
         watched = [item for user in SAMPLE_USERS for item in _watchlist(user)]
         _upsert(collections["watchlist"], ("user_id", "symbol"), watched)
-        _write_transactions(collections["transactions"], transactions)
+        _write_changed(collections["transactions"], ("user_id", "transaction_id"), transactions)
         # What a backend knows of an instrument stays as it is.
         instruments = [_instrument(symbol, name, "stock") for symbol, name in SAMPLE_STOCKS.items()]
         instruments += [_instrument(symbol, name, "index") for symbol, name in SAMPLE_INDEX.items()]
@@ -64,19 +64,21 @@ def _write_accounts(accounts: Collection[_Document]) -> None:
     accounts.bulk_write(writes, ordered=False)
 
 
-def _write_transactions(collection: Collection[_Document], transactions: Sequence[_Document]) -> None:
-    """Write the transactions that are not there or differ: as many upserts take the embedded server seconds."""
+def _write_changed(collection: Collection[_Document], key: Sequence[str], documents: Sequence[_Document]) -> None:
+    """Write the documents that are not there or differ: as many upserts take the embedded server seconds."""
     of_samples = {"user_id": {"$in": [user.user_id for user in SAMPLE_USERS]}}
-    stored = {document["transaction_id"]: document for document in collection.find(of_samples)}
-    new = [document for document in transactions if document["transaction_id"] not in stored]
+    stored = {tuple(document.get(name) for name in key): document for document in collection.find(of_samples)}
+    new, changed = [], []
+    for document in documents:
+        old = stored.get(tuple(document[name] for name in key))
+        if old is None:
+            new.append(document)
+        elif not document.items() <= old.items():
+            changed.append(document)
     if new:
         collection.insert_many(new, ordered=False)
-    changed = [
-        document for document in transactions
-        if (old := stored.get(document["transaction_id"])) is not None and not document.items() <= old.items()
-    ]  # fmt: skip
     if changed:
-        _upsert(collection, ("user_id", "transaction_id"), changed)
+        _upsert(collection, key, changed)
 
 
 def _transactions() -> list[_Document]:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import ENGINE_PROGRAM, free_port
 from tests.faults.servers import Server
+from tests.plain_http import PLAIN_HTTP
 
 _INSTALLED = Path(__file__).parent.parent / "build" / "azurite" / "node_modules" / ".bin"
 # Not a secret: the well-known key of Azurite's default account.
@@ -91,6 +92,9 @@ class Azurite(Server):
     @override
     def answers(self) -> bool:
         try:
-            return all(httpx.get(f"http://127.0.0.1:{port}/", timeout=1).status_code for port in self._ports.values())
+            return all(
+                httpx.get(f"http://127.0.0.1:{port}/", timeout=1, verify=PLAIN_HTTP).status_code
+                for port in self._ports.values()
+            )
         except httpx.HTTPError:
             return False

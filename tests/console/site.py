@@ -21,6 +21,8 @@ CHECK = re.compile("^Check")
 _AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _PATIENCE_MS = 20_000
+# All that pages of one context share, except the cache.
+_STORED = "cookies,local_storage,indexeddb,cache_storage,service_workers"
 _addresses = count(1)
 
 expect.set_options(timeout=_PATIENCE_MS)
@@ -63,11 +65,15 @@ class Visitor:
 
     @classmethod
     def arrive(cls, browser: Browser, site: Site, **options: Any) -> "Visitor":  # noqa: ANN401 - as the browser takes them
-        address = f"198.18.7.{next(_addresses)}"
-        options = {"locale": "en-GB", "timezone_id": "Europe/Berlin"} | options
-        context = browser.new_context(extra_http_headers={"X-Forwarded-For": address}, **options)
-        context.set_default_timeout(_PATIENCE_MS)
+        context = new_context(browser, extra_http_headers=_address(), **options)
         return cls(context, context.new_page(), site).listening()
+
+    @classmethod
+    def in_a_tab(cls, context: BrowserContext, site: Site) -> "Visitor":
+        """Return a visitor with a page of a browser context that has been used before: it loads in half the time."""
+        page = context.new_page()
+        page.set_extra_http_headers(_address())
+        return cls(context, page, site).listening()
 
     def listening(self) -> "Visitor":
         self.page.on("console", self._logged)
@@ -85,6 +91,16 @@ class Visitor:
     def leave(self) -> None:
         """Close the browser, and check that it logged and requested nothing unexpected."""
         self.context.close()
+        self._check()
+
+    def close_tab(self) -> None:
+        """Close the page and delete what it stored for the next one, and check as ``leave`` does."""
+        devtools = self.context.new_cdp_session(self.page)
+        devtools.send("Storage.clearDataForOrigin", {"origin": self.site.url, "storageTypes": _STORED})
+        self.page.close()
+        self._check()
+
+    def _check(self) -> None:
         strange = [*self.errors, *(url for url in self.asked if not url.startswith(self.site.url))]
         unexpected = [line for line in strange if not any(part in line for part in self.expected)]
         assert unexpected == [], "\n".join(unexpected)
@@ -135,6 +151,17 @@ class Visitor:
             for violation in answer["result"]["value"]["violations"]
             for node in violation["nodes"]
         ]
+
+
+def new_context(browser: Browser, **options: Any) -> BrowserContext:  # noqa: ANN401 - as the browser takes them
+    context = browser.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin"} | options)
+    context.set_default_timeout(_PATIENCE_MS)
+    return context
+
+
+def _address() -> dict[str, str]:
+    """Return the header with the client address of another visitor."""
+    return {"X-Forwarded-For": f"198.18.7.{next(_addresses)}"}
 
 
 def region(visitor: Visitor, name: str) -> Locator:

@@ -20,6 +20,7 @@ import httpx
 import psutil
 from secantus import SecantusDBServer
 
+from tests.plain_http import PLAIN_HTTP
 from tests.security.secret_patterns import certain_secrets
 
 ROOT = Path(__file__).parent.parent.parent
@@ -127,7 +128,7 @@ def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Ite
         try:
             assert process.poll() is None, (folder / "stderr").read_text()
             url = lines[-1].removeprefix("Listening on ")
-            with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS, trust_env=False, verify=PLAIN_HTTP) as client:
                 yield Host(process, lines, folder, client)
             assert list(certain_secrets("\n".join([*lines, (folder / "stderr").read_text()]))) == []
         finally:

@@ -27,6 +27,7 @@ from tests.devhost.harness import (
     refused_start,
     running_host,
 )
+from tests.plain_http import PLAIN_HTTP
 
 HTTP_FUNCTION = """
 @app.route("{route}")
@@ -382,7 +383,7 @@ def test_requests_during_the_start_wait_until_it_is_done(app: Path, tmp_path: Pa
 
     def answer() -> str:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/api/ping", timeout=30, trust_env=False).text
+            return httpx.get(f"http://127.0.0.1:{port}/api/ping", timeout=30, trust_env=False, verify=PLAIN_HTTP).text
         except httpx.ConnectError:
             return ""
 

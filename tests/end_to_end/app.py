@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,6 +16,7 @@ import httpx
 from secantus import SecantusDBServer
 
 from tests import real_engine
+from tests.plain_http import PLAIN_HTTP
 from tests.security.secret_patterns import certain_secrets
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,6 +29,10 @@ BEHIND_TWO_PROXIES = {"TRUSTED_PROXIES": "2", "PROXY_NETWORKS": "127.0.0.1/32"}
 
 _PATIENCE_SECONDS = 120
 _strangers = count(1)
+
+
+def http_client(url: httpx.URL | str, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    return httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False, verify=PLAIN_HTTP)
 
 
 @dataclass
@@ -44,7 +49,7 @@ class App:
         number = next(_strangers)
         address = f"198.18.{number // 256 % 256}.{number % 256}"
         headers = {"X-Forwarded-For": address} | headers
-        return httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30, trust_env=False)
+        return http_client(self.client.base_url, headers)
 
     def trigger(self, **body: Any) -> httpx.Response:  # noqa: ANN401 - any JSON
         return (
@@ -121,7 +126,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
     assert output, log.read_text()
     assert output[-1].startswith("Listening on "), "\n".join(output) + log.read_text()
     url = output[-1].removeprefix("Listening on ")
-    client = httpx.Client(base_url=url, headers={"X-Admin-Secret": SECRET}, timeout=30, trust_env=False)
+    client = http_client(url, {"X-Admin-Secret": SECRET})
     return App(process, client, log, output)
 
 
