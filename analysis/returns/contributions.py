@@ -38,11 +38,11 @@ def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) ->
     row_owner, rate, pair = block.row_owner(page), block.rates(page), block.row_pair(page)
     every = np.arange(rows)
     begin = starts[:, row_owner]
-    local = values.of_rows[every, begin]
-    first = np.where(local == 0, 0.0, local * rate[pair, begin])
-    last = np.where(values.of_rows[:, -1] == 0, 0.0, values.of_rows[:, -1] * rate[pair, -1])
+    days = np.vstack([begin, np.full(rows, block.days - 1)])
+    local = values.worth(np.broadcast_to(every, days.shape), days)
+    worth = np.where(local == 0, 0.0, local * rate[pair, days])
     touched = np.bincount(row[moved_shares | (brought != 0)], minlength=rows) > 0
-    return last - first + np.stack(moved), touched | (values.shares.opening != 0)
+    return worth[-1] - worth[:-1] + np.stack(moved), touched | (values.shares.opening != 0)
 
 
 def contributions(

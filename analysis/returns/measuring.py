@@ -20,8 +20,8 @@ from analysis.returns.reorganizations import arrivals
 from analysis.returns.soundness import FirstDays, Soundness, judge_block, soundness_of
 from analysis.returns.stock_splits import stock_splits
 
-_CELLS = 262_144
-"""Rows times days of a block: few enough to stay in cache."""
+_CELLS = 100_000
+"""Portfolios times days of a block: few enough to stay in cache."""
 
 NO_TRANSACTIONS = LedgerReturns(None, "no_transactions")
 INCOMPLETE = LedgerReturns(None, "incomplete_valuation")
@@ -202,13 +202,12 @@ def _blocks(page: Page, first: Integers) -> Iterator[Block]:
     """Yield all portfolios in blocks, each from the day before the first transaction of any of them."""
     count = page.frame.calendar.count
     begin = np.minimum(first, count - 1) - 1
-    rows = np.bincount(page.frame.rows.owner, minlength=len(first)) + 1
-    start, total, day = 0, 0, count
-    for owner, (own, lines) in enumerate(zip(begin.tolist(), rows.tolist(), strict=True)):
-        total, day = total + lines, min(day, own)
-        if owner > start and total * (count - day) > _CELLS:
+    start, day = 0, count
+    for owner, own in enumerate(begin.tolist()):
+        day = min(day, own)
+        if owner > start and (owner + 1 - start) * (count - day) > _CELLS:
             yield block_of(page, start, owner, int(begin[start:owner].min()))
-            start, total, day = owner, lines, own
+            start, day = owner, own
     yield block_of(page, start, len(first), int(begin[start:].min()))
 
 
