@@ -26,8 +26,8 @@ def gains_of_rows(page: Page, block: Block, values: Values, starts: Integers) ->
     rows = block.rows.stop - block.rows.start
     own = (bookings.row[entries] >= 0) & (bookings.day[entries] < page.frame.calendar.count)
     mine = np.flatnonzero(own) + entries.start
-    parts = bookings.parts[:, mine]
-    brought = parts[INCOME] + parts[FX] - parts[FEES] - parts[TAXES] - parts[TRADE]
+    parts = bookings.parts[:, entries]
+    brought = (parts[INCOME] + parts[FX] - parts[FEES] - parts[TAXES] - parts[TRADE])[own]
     moved_shares = np.concatenate([bookings.shares[mine] != 0, values.in_kind.trade != 0])
     kind = values.in_kind
     row = np.concatenate([bookings.row[mine] - block.rows.start, kind.row])

@@ -177,16 +177,30 @@ def _in_kind(page: Page, block: Block, prices: Closes) -> InKind:
     )
 
 
-def amounts_by_day(page: Page, block: Block, in_kind: InKind) -> Floats:
-    """Return the parts of what transactions moved, by portfolio and day, ``(parts, portfolios, days)``."""
+def flows_by_day(page: Page, block: Block, in_kind: InKind) -> Floats:
+    """Return what came from outside, less what left, ``(portfolios, days)``."""
     bookings, entries = page.bookings, block.entries
     up_to_end = np.flatnonzero(bookings.day[entries] < page.frame.calendar.count) + entries.start
-    place = (bookings.owner[up_to_end] - block.owners.start) * block.days + bookings.day[up_to_end] - block.first
-    size = block.size * block.days
-    parts = bookings.parts[:, up_to_end]
-    daily = np.stack([summed(place, part, size) for part in parts])
+    owner = np.concatenate([bookings.owner[up_to_end] - block.owners.start, in_kind.owner])
+    day = np.concatenate([bookings.day[up_to_end] - block.first, in_kind.day])
+    flow = np.concatenate([bookings.parts[FLOW, up_to_end], in_kind.flow])
+    return summed(owner * block.days + day, flow, block.size * block.days).reshape(-1, block.days)
+
+
+def amounts_after(page: Page, block: Block, in_kind: InKind, starts: Integers) -> Floats:
+    """Return the sums of the parts of what moved after the ``starts`` of periods, ``(parts, periods, portfolios)``."""
+    bookings, every = page.bookings, np.arange(block.size)
+    longest = len(page.frame.calendar.dates) + 1
+    key = (bookings.owner[block.entries] - block.owners.start) * longest + bookings.day[block.entries] - block.first
+    begin = key.searchsorted((every * longest + starts).ravel(), "right")
+    end = np.tile(key.searchsorted(every * longest + block.days), len(starts))
+    # From each begin to its end, then on to the next begin, which is of no interest.
+    parts = np.pad(bookings.parts[:, block.entries], ((0, 0), (0, 1)))
+    sums = np.add.reduceat(parts, np.column_stack([begin, end]).ravel(), axis=1)[:, ::2]
+    sums = np.where(begin < end, sums, 0.0).reshape(-1, *starts.shape)
     if len(in_kind.row):
-        moved = in_kind.owner * block.days + in_kind.day
-        daily[TRADE] += summed(moved, in_kind.trade, size)
-        daily[FLOW] += summed(moved, in_kind.flow, size)
-    return daily.reshape(-1, block.size, block.days)
+        for period, start in enumerate(starts):
+            later = in_kind.day > start[in_kind.owner]
+            for part, moved in ((TRADE, in_kind.trade), (FLOW, in_kind.flow)):
+                sums[part, period] += summed(in_kind.owner, np.where(later, moved, 0.0), block.size)
+    return sums

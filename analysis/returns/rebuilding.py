@@ -19,13 +19,15 @@ class Amounts:
 
     Attributes:
         begin: the day on which each step begins, ascending; the number of days for those of no day, ``(rows, steps)``.
-        amount: what was there then, the first one from before any transaction, ``(rows, steps)``.
+        lasting: the days of each step.
+        amount: what was there on them, first what was before any transaction.
         days: how many there are.
         opening: the first amounts, 0 where they are none; ``(rows,)``, as ``none``.
         none: the size up to which an amount is none.
     """
 
     begin: Integers
+    lasting: Integers
     amount: Floats
     days: int
     opening: Floats
@@ -33,8 +35,7 @@ class Amounts:
 
     def daily(self, rows: slice) -> Floats:
         """Return the amounts of some rows on each day, ``(rows, days)``."""
-        lasting = np.diff(self.begin[rows], axis=1, append=self.days)
-        return np.repeat(self.amount[rows].ravel(), lasting.ravel()).reshape(-1, self.days)
+        return self.amount[rows].ravel().repeat(self.lasting[rows].ravel()).reshape(-1, self.days)
 
     def at(self, row: Integers, day: Integers) -> Floats:
         """Return the amounts of some rows on some days."""
@@ -98,4 +99,5 @@ def _rebuilt(
     # One amount after the other in each row; summed over the days, the same would take ten times as long.
     np.cumsum(amount, axis=1, out=amount)
     amount[np.abs(amount) <= rounding[:, None]] = 0.0
-    return Amounts(begin, amount, days, np.where(np.abs(opening) <= none, 0.0, opening), none)
+    lasting = np.diff(begin, axis=1, append=days)
+    return Amounts(begin, lasting, amount, days, np.where(np.abs(opening) <= none, 0.0, opening), none)
