@@ -138,18 +138,18 @@ def _in_base(
     one has no rate. Few rows are looked at at once, so that their days stay in cache.
     """
     value, fx = np.zeros((block.size, block.days)), np.zeros((block.size, block.days))
-    table, rates = page.frame.rates, block.rates(page)
+    table, known = page.frame.rates, block.rates(page)
+    rates = np.nan_to_num(known)
+    changes = np.diff(rates, axis=1)
     for owner, pair, rows in groups:
-        rate, total = rates[pair], worth(rows).sum(axis=0)
-        if table.incomplete[pair]:
-            lacking = np.isnan(rate)
-            held = (np.abs(amounts.daily(rows)) > amounts.none[rows, None]).any(axis=0)
-            last = last_day(np.stack([held, np.append(False, held[:-1])]) & lacking)
-            unrated[:, owner] = np.maximum(unrated[:, owner], last)
-            rate = np.nan_to_num(rate)
-        value[owner] += total * rate
+        total = np.add.reduce(worth(rows))
+        value[owner] += total * rates[pair]
         if not table.same[pair]:
-            fx[owner, 1:] += total[:-1] * np.diff(rate)
+            fx[owner, 1:] += total[:-1] * changes[pair]
+        if table.incomplete[pair]:
+            held = (np.abs(amounts.daily(rows)) > amounts.none[rows, None]).any(axis=0)
+            last = last_day(np.stack([held, np.append(False, held[:-1])]) & np.isnan(known[pair]))
+            unrated[:, owner] = np.maximum(unrated[:, owner], last)
     return value, fx
 
 
