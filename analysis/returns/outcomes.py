@@ -177,7 +177,7 @@ def _periods(
     starts = [day for first in since for day in (*begin[:SINCE], first)]
     figures = np.where(part.known, part.measured.figures, np.nan).swapaxes(1, 2).reshape(len(FIGURES), -1)
     columns = (cycle(PERIODS), starts, repeat(page.prices.as_of.item()), *optional_rows(figures), _reasons(part))
-    yield from batched(map(ReturnPeriod, *columns), len(PERIODS))  # noqa: B911
+    yield from batched(map(ReturnPeriod, *columns), len(PERIODS), strict=True)
 
 
 def _contributions(page: Page, part: BlockFigures) -> list[tuple[Contribution, ...]]:

@@ -21,6 +21,7 @@ FIGURES = (
     "twr", "twr_annualized", "mwr", "dietz", "start_value", "end_value", "net_flows", "price_gain", "income", "fees",
     "taxes", "fx_gain", "residual", "benchmark_same_flows", "max_drawdown", "annual_volatility",
 )  # fmt: skip
+"""In the order of the members of :class:`ReturnPeriod`, which are passed by position."""
 MONEY_WEIGHTED, DIETZ = FIGURES.index("mwr"), FIGURES.index("dietz")
 
 
