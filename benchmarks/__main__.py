@@ -9,7 +9,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import against_peers, cold_start, console, door, full_run, growth, imports, market, memory, page, scale
+from benchmarks import (
+    against_peers,
+    cold_start,
+    console,
+    door,
+    full_run,
+    growth,
+    imports,
+    ledger,
+    market,
+    memory,
+    page,
+    scale,
+)
 from benchmarks.tables import Group
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -23,6 +36,7 @@ GROUPS: Mapping[str, Callable[[], Group]] = {
     "growth": growth.group,
     "full_run": full_run.group,
     "scale": scale.group,
+    "ledger": ledger.group,
     "market": market.group,
     "console": console.group,
 }

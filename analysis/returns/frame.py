@@ -124,13 +124,17 @@ def frame_of(
     account_rows, account, to_account, currency, to_currency = accounts_of(
         accounts, transactions, own_currency, bases, currencies
     )
-    used = np.concatenate([rows.currency, account_rows.currency, currency, to_currency])
-    owners = np.concatenate([rows.owner, account_rows.owner, transactions.owner, transactions.owner])
-    into = [account_rows.currency[account], account_rows.currency[to_account], np.append(rows.currency, 0)[row]]
-    needed = (
-        np.concatenate([used, bases, currency, to_currency, currency]),
-        np.concatenate([bases[owners], bases, *into]),
-    )
+    own_base = bases[transactions.owner]
+    needed = [
+        (bases, bases),
+        (rows.currency, bases[rows.owner]),
+        (account_rows.currency, bases[account_rows.owner]),
+        (currency, own_base),
+        (to_currency, own_base),
+        (currency, account_rows.currency[account]),
+        (to_currency, account_rows.currency[to_account]),
+        (currency, np.append(rows.currency, 0)[row]),
+    ]
     return Frame(
         calendar=calendar,
         rates=_rate_table(currencies, bases, needed, calendar, market.rates),
@@ -199,12 +203,18 @@ def _rows(
 
 
 def _rate_table(
-    numbering: Numbering, bases: Integers, needed: tuple[Integers, Integers], calendar: Calendar, rates: Rates
+    numbering: Numbering,
+    bases: Integers,
+    needed: Sequence[tuple[Integers, Integers]],
+    calendar: Calendar,
+    rates: Rates,
 ) -> RateTable:
+    """Return the rates of the ``needed`` pairs of currencies."""
     majors = majors_of(numbering)
     names = list(numbering)
     pairs = np.zeros((len(names), len(names)), np.int64)
-    pairs[needed] = 1
+    for own, other in needed:
+        pairs.ravel()[own * len(names) + other] = 1
     first, second = np.nonzero(pairs)
     pairs[first, second] = np.arange(len(first))
     named = zip(first.tolist(), second.tolist(), strict=True)

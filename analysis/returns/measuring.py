@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from analysis.models import Account, Booleans, Floats, Integers, Portfolio, ReturnsIssue
-from analysis.returns.bookings import FLOW, book, is_dividend, moves_cash_from_outside
+from analysis.returns.bookings import book, is_dividend, moves_cash_from_outside
 from analysis.returns.contributions import OF_PERIODS, gains_of_rows
 from analysis.returns.frame import Frame, frame_of
 from analysis.returns.ledger import Ledgers, Market, Transactions
@@ -15,13 +15,13 @@ from analysis.returns.outcomes import BlockFigures, LedgerReturns, outcomes_of
 from analysis.returns.page import Block, Page, block_of
 from analysis.returns.performance import growth_to_end
 from analysis.returns.periods import PERIODS, SINCE, period_figures, starts_of
-from analysis.returns.positions import amounts_by_day, value_block
+from analysis.returns.positions import amounts_after, flows_by_day, value_block
 from analysis.returns.reorganizations import arrivals
 from analysis.returns.soundness import FirstDays, Soundness, judge_block, soundness_of
 from analysis.returns.stock_splits import stock_splits
 
-_CELLS = 262_144
-"""Rows times days of a block: few enough to stay in cache."""
+_CELLS = 100_000
+"""Portfolios times days of a block: few enough to stay in cache."""
 
 NO_TRANSACTIONS = LedgerReturns(None, "no_transactions")
 INCOMPLETE = LedgerReturns(None, "incomplete_valuation")
@@ -119,13 +119,14 @@ def _measured(
         own = np.where(is_since, start, starts[:, None] - block.first)
         known = (own >= start) & (since >= 0) & (is_since | (starts + frame.calendar.first >= 0)[:, None])
         own = np.where(known, own, start)
-        daily = amounts_by_day(page, block, values.in_kind)
+        flow = flows_by_day(page, block, values.in_kind)
+        moved = amounts_after(page, block, values.in_kind, own)
         dates = frame.calendar.dates[block.first : frame.calendar.count]
         later = benchmarks[frame.rates.base[block.owners], block.first :]
-        measured = period_figures(values, daily, later, dates, start, own)
+        measured = period_figures(values, flow, moved, later, dates, start, own)
         gains, held = gains_of_rows(page, block, values, own[OF_PERIODS])
         value = values.positions + values.money
-        figures.append(BlockFigures(block, since, known, measured, gains, held, value, daily[FLOW].copy(), later))
+        figures.append(BlockFigures(block, since, known, measured, gains, held, value, flow, later))
     late = np.bincount(transactions.owner, transactions.date > market.prices.as_of, minlength=len(portfolios)) > 0
     return outcomes_of(page, found, starts, late, figures)
 
@@ -202,13 +203,12 @@ def _blocks(page: Page, first: Integers) -> Iterator[Block]:
     """Yield all portfolios in blocks, each from the day before the first transaction of any of them."""
     count = page.frame.calendar.count
     begin = np.minimum(first, count - 1) - 1
-    rows = np.bincount(page.frame.rows.owner, minlength=len(first)) + 1
-    start, total, day = 0, 0, count
-    for owner, (own, lines) in enumerate(zip(begin.tolist(), rows.tolist(), strict=True)):
-        total, day = total + lines, min(day, own)
-        if owner > start and total * (count - day) > _CELLS:
+    start, day = 0, count
+    for owner, own in enumerate(begin.tolist()):
+        day = min(day, own)
+        if owner > start and (owner + 1 - start) * (count - day) > _CELLS:
             yield block_of(page, start, owner, int(begin[start:owner].min()))
-            start, total, day = owner, lines, own
+            start, day = owner, own
     yield block_of(page, start, len(first), int(begin[start:].min()))
 
 

@@ -23,7 +23,7 @@ class Numbering(dict[str, int]):
         listed = list(names)
         if listed.count("") == len(listed):  # accounts and currencies are often left out
             return np.zeros(len(listed), np.int64)
-        return np.array(list(map(self.__getitem__, listed)), dtype=np.int64)
+        return np.fromiter(map(self.__getitem__, listed), np.int64, len(listed))
 
 
 def majors_of(currencies: Numbering) -> Integers:

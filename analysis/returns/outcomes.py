@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import batched, cycle, repeat
 
 import numpy as np
 
-from analysis.measures import CANCELED
-from analysis.models import Booleans, Dates, Floats, Integers, ReturnPeriod, Returns, ReturnsIssue
+from analysis.measures import CANCELED, optional, optional_rows
+from analysis.models import Booleans, Contribution, Dates, Floats, Integers, ReturnPeriod, Returns
 from analysis.returns.contributions import OF_PERIODS, contributions
 from analysis.returns.money_weighted import internal_rates, joined, of_period
 from analysis.returns.page import Block, Page
@@ -97,15 +98,7 @@ def outcomes_of(
     begin = [_day(page, place) for place in starts.tolist()]
     for part, weighted in zip(figures, rates, strict=True):
         part.measured.figures[MONEY_WEIGHTED] = weighted
-        reasons = _reasons(part)
-        rows = optional_figures(part)
-        for number in range(part.block.size):
-            owner = part.block.owners.start + number
-            if found.incomplete[owner]:
-                outcomes.append(LedgerReturns(None, "incomplete_valuation"))
-                continue
-            periods = tuple(_periods(page, part, number, rows[number], reasons[number], begin))
-            outcomes.append(_outcome(page, part, number, periods, found.issues[owner], late=bool(late[owner])))
+        outcomes += _of_block(page, found, part, begin, late)
     return outcomes
 
 
@@ -128,8 +121,8 @@ def _money_weighted(figures: Sequence[BlockFigures]) -> Iterator[Floats]:
         place += size
 
 
-def _reasons(part: BlockFigures) -> list[list[str | None]]:
-    """Return why a figure of a period is not known, by portfolio and period; of several reasons the first."""
+def _reasons(part: BlockFigures) -> list[str | None]:
+    """Return why a figure of a period is not known, portfolio by portfolio; of several reasons the first."""
     figures = part.measured.figures
     reasons = np.full(part.known.shape, None, dtype=np.object_)
     reasons[np.isnan(figures[MONEY_WEIGHTED])] = "no_solution"
@@ -137,17 +130,8 @@ def _reasons(part: BlockFigures) -> list[list[str | None]]:
     reasons[part.measured.negative] = "negative_capital"
     reasons[~part.known] = "ledger_begins_later"
     reasons[:, part.since < 0] = "unsound_ledger"
-    listed: list[list[str | None]] = reasons.T.tolist()
+    listed: list[str | None] = reasons.T.ravel().tolist()
     return listed
-
-
-def optional_figures(part: BlockFigures) -> list[list[list[float | None]]]:
-    """Return the figures by portfolio and period, ``None`` for those that are not known."""
-    figures = np.where(part.known, part.measured.figures, np.nan).transpose(2, 1, 0)
-    values: list[list[list[float | None]]] = figures.tolist()
-    for portfolio, period, figure in np.argwhere(~np.isfinite(figures)).tolist():
-        values[portfolio][period][figure] = None
-    return values
 
 
 def _day(page: Page, place: int) -> date | None:
@@ -156,54 +140,55 @@ def _day(page: Page, place: int) -> date | None:
     return None if trading < 0 else page.prices.dates[trading].item()
 
 
+def _of_block(
+    page: Page, found: Soundness, part: BlockFigures, begin: Sequence[date | None], late: Booleans
+) -> Iterator[LedgerReturns]:
+    known, dates = part.since >= 0, page.frame.calendar.dates
+    sound = known.tolist()
+    since, start = (_optional_dates(dates[part.since - before], known) for before in (0, 1))
+    drawdowns = optional(np.where(known, part.measured.current_drawdown, np.nan))
+    told = zip(sound, since, drawdowns, _periods(page, part, begin, start), _contributions(page, part), strict=True)
+    for number, (is_sound, day, drawdown, periods, contributed) in enumerate(told):
+        owner = part.block.owners.start + number
+        if found.incomplete[owner]:
+            yield LedgerReturns(None, "incomplete_valuation")
+            continue
+        returns = Returns(
+            basis="account" if page.in_account[owner] else "securities",
+            since=day,
+            current_drawdown=drawdown,
+            periods=periods,
+            contributions=contributed,
+            issues=tuple(sorted(found.issues[owner], key=lambda issue: issue.date or date.min)),
+            notes=(_OF_AN_EARLIER_DAY.format(page.prices.as_of.item()),) if late[owner] else (),
+        )
+        yield LedgerReturns(returns, None, _daily(page, part, number) if is_sound else None)
+
+
+def _optional_dates(days: Dates, known: Booleans) -> list[date | None]:
+    listed: list[date | None] = np.where(known, days, np.datetime64("NaT", "D")).tolist()
+    return listed
+
+
 def _periods(
-    page: Page,
-    part: BlockFigures,
-    number: int,
-    rows: Sequence[Sequence[float | None]],
-    reasons: Sequence[str | None],
-    begin: Sequence[date | None],
-) -> Iterator[ReturnPeriod]:
-    since, end = int(part.since[number]), page.prices.as_of.item()
-    starts = list(begin)
-    starts[SINCE] = page.frame.calendar.dates[since - 1].item() if since >= 0 else None
-    for name, row, reason, start in zip(PERIODS, rows, reasons, starts, strict=True):
-        yield ReturnPeriod(name, start, end, **dict(zip(FIGURES, row, strict=True)), reason=reason)
+    page: Page, part: BlockFigures, begin: Sequence[date | None], since: Sequence[date | None]
+) -> Iterator[tuple[ReturnPeriod, ...]]:
+    """Yield the periods of each portfolio: figures that are not known are ``None``."""
+    starts = [day for first in since for day in (*begin[:SINCE], first)]
+    figures = np.where(part.known, part.measured.figures, np.nan).swapaxes(1, 2).reshape(len(FIGURES), -1)
+    columns = (cycle(PERIODS), starts, repeat(page.prices.as_of.item()), *optional_rows(figures), _reasons(part))
+    yield from batched(map(ReturnPeriod, *columns), len(PERIODS), strict=True)
 
 
-def _outcome(
-    page: Page,
-    part: BlockFigures,
-    number: int,
-    periods: tuple[ReturnPeriod, ...],
-    issues: Sequence[ReturnsIssue],
-    *,
-    late: bool,
-) -> LedgerReturns:
-    owner, block = part.block.owners.start + number, part.block
-    since = int(part.since[number])
-    frame, figures = page.frame, part.measured.figures[:, OF_PERIODS, number]
-    first, last = (frame.rows.owner.searchsorted([owner, owner + 1]) - block.rows.start).tolist()
-    held = np.flatnonzero(part.held[first:last]) + first
-    names = [frame.rows.names[symbol] for symbol in frame.rows.symbol[held + block.rows.start].tolist()]
-    gain = figures[_END] - figures[_START] - figures[_FLOWS]
-    gain[np.abs(gain) <= CANCELED * np.abs(figures[[_END, _START, _FLOWS]]).sum(axis=0)] = 0.0
-    total = np.where(part.known[OF_PERIODS, number], gain, np.nan)
-    capital = part.measured.capital[OF_PERIODS, number]
-    returns = Returns(
-        basis="account" if page.in_account[owner] else "securities",
-        since=frame.calendar.dates[since].item() if since >= 0 else None,
-        current_drawdown=_known(part.measured.current_drawdown[number]) if since >= 0 else None,
-        periods=periods,
-        contributions=contributions(names, part.gains[:, held], total, capital),
-        issues=tuple(sorted(issues, key=lambda issue: issue.date or date.min)),
-        notes=(_OF_AN_EARLIER_DAY.format(page.prices.as_of.item()),) if late else (),
-    )
-    return LedgerReturns(returns, None, _daily(page, part, number) if since >= 0 else None)
-
-
-def _known(figure: np.float64) -> float | None:
-    return float(figure) if np.isfinite(figure) else None
+def _contributions(page: Page, part: BlockFigures) -> list[tuple[Contribution, ...]]:
+    rows, held = page.frame.rows, np.flatnonzero(part.held)
+    names = [rows.names[symbol] for symbol in rows.symbol[held + part.block.rows.start].tolist()]
+    begin, end, flows = part.measured.figures[:, OF_PERIODS][[_START, _END, _FLOWS]]
+    gain = end - begin - flows
+    gain[np.abs(gain) <= CANCELED * (np.abs(end) + np.abs(begin) + np.abs(flows))] = 0.0
+    total = np.where(part.known[OF_PERIODS], gain, np.nan)
+    owner = part.block.row_owner(page)[held]
+    return contributions(names, owner, part.gains[:, held], total, part.measured.capital[OF_PERIODS])
 
 
 def _daily(page: Page, part: BlockFigures, number: int) -> DailyReturns:

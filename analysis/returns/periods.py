@@ -21,6 +21,7 @@ FIGURES = (
     "twr", "twr_annualized", "mwr", "dietz", "start_value", "end_value", "net_flows", "price_gain", "income", "fees",
     "taxes", "fx_gain", "residual", "benchmark_same_flows", "max_drawdown", "annual_volatility",
 )  # fmt: skip
+"""In the order of the members of :class:`ReturnPeriod`, which are passed by position."""
 MONEY_WEIGHTED, DIETZ = FIGURES.index("mwr"), FIGURES.index("dietz")
 
 
@@ -67,20 +68,19 @@ class PeriodFigures:
 
 
 def period_figures(
-    values: Values, daily: Floats, later: Floats, dates: Dates, start: Integers, starts: Integers
+    values: Values, flow: Floats, sums: Floats, later: Floats, dates: Dates, start: Integers, starts: Integers
 ) -> PeriodFigures:
     """Return the figures of periods after ``starts``, ``(periods, portfolios)``, none before ``start``.
 
-    ``daily`` are the parts of what moved, by portfolio and day, and ``later`` what 1 in the benchmark on each day is at
-    the end, ``(portfolios, days)``.
+    ``flow`` is by day, and ``later`` what 1 in the benchmark on each day is at the end, both ``(portfolios, days)``;
+    ``sums`` are of the parts of what moved in each period, ``(parts, periods, portfolios)``.
     """
-    value, flow = values.positions + values.money, daily[FLOW]
+    value = values.positions + values.money
     every = np.arange(len(start))
     ordinal = dates.astype(np.int64)
     growth = performance.growth_of(value, flow, start)
     spans = performance.Spans(starts, value.shape[1])
     weighted = performance.time_weighted(growth, spans)
-    sums = spans.after(daily)
     size, fx_of_positions, fx_of_money = spans.after(
         np.stack([np.abs(flow), values.fx_of_positions, values.fx_of_money])
     )

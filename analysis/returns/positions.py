@@ -1,6 +1,10 @@
 """The value of the positions and the cash of each day, and what moved in kind."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,9 +44,9 @@ class Values:
         shares: of rows.
         cash: of accounts.
         closes: of rows.
-        of_rows: value of each row in its own currency, ``(rows, days)``.
         positions, money: of all positions and of all cash, ``(portfolios, days)``.
         fx_of_positions, fx_of_money: what changes of rates gave on each day, ``(portfolios, days)``.
+        unpriced: last day on which a row has a position without a price, -1 without one, ``(rows,)``.
         unrated: last day at whose end, and last day at whose beginning, something is held without a rate of the day, -1
             without one, ``(2, portfolios)``.
         in_kind: what moved at its close.
@@ -51,80 +55,101 @@ class Values:
     shares: Amounts
     cash: Amounts
     closes: Closes
-    of_rows: Floats
     positions: Floats
     money: Floats
     fx_of_positions: Floats
     fx_of_money: Floats
+    unpriced: Integers
     unrated: Integers
     in_kind: InKind
+
+    def worth(self, row: Integers, day: Integers) -> Floats:
+        """Return the values of some rows on some days in their own currency."""
+        return np.nan_to_num(self.closes.at(row, day)) * self.shares.at(row, day)
 
 
 def value_block(page: Page, block: Block, incomplete: Booleans) -> Values:
     """Return everything a block held on its days; ``incomplete`` tells of each symbol's place if it lacks closes."""
-    shares, accounts = quantities(page, block), cash(page, block)
-    prices = closes(page, block, shares, incomplete)
-    in_kind = _in_kind(page, block, prices)
-    of_rows = np.multiply(prices.price, shares.daily, out=prices.price)
-    row_owner, row_pair = block.row_owner(page), block.row_pair(page)
-    unrated = np.full((2, block.size), -1)
-    positions, fx_of_positions = _in_base(page, block, of_rows, row_owner, row_pair, unrated, shares)
-    owner = page.frame.accounts.owner[block.accounts]
-    counted = page.in_account[owner]
-    pair = page.frame.rates.pair(page.frame.accounts.currency[block.accounts], owner)[counted]
-    money = Amounts(accounts.daily[counted], accounts.opening[counted], accounts.none[counted])
-    of_money, fx_of_money = _in_base(
-        page, block, money.daily, owner[counted] - block.owners.start, pair, unrated, money
-    )
+    frame, shares, accounts = page.frame, quantities(page, block), cash(page, block)
+    prices = closes(page, block, incomplete)
+    unpriced, unrated = np.full(len(prices.column), -1), np.full((2, block.size), -1)
+    groups = _groups(block.row_owner(page), block.row_pair(page))
+    positions = _in_base(page, block, groups, shares, unrated, partial(_worth, shares, prices, unpriced))
+    owner = frame.accounts.owner[block.accounts]
+    pair = frame.rates.pair(frame.accounts.currency[block.accounts], owner)
+    counted = [
+        group
+        for group in _groups(owner - block.owners.start, pair)
+        if page.in_account[block.owners.start + group.owner]
+    ]
+    money = _in_base(page, block, counted, accounts, unrated, accounts.daily)
     return Values(
         shares=shares,
         cash=accounts,
         closes=prices,
-        of_rows=of_rows,
-        positions=positions,
-        money=of_money,
-        fx_of_positions=fx_of_positions,
-        fx_of_money=fx_of_money,
+        positions=positions[0],
+        money=money[0],
+        fx_of_positions=positions[1],
+        fx_of_money=money[1],
+        unpriced=unpriced,
         unrated=unrated,
-        in_kind=in_kind,
+        in_kind=_in_kind(page, block, prices),
     )
 
 
-def _in_base(
-    page: Page, block: Block, local: Floats, owner: Integers, pair: Integers, unrated: Integers, amounts: Amounts
-) -> tuple[Floats, Floats]:
-    """Return the sums of ``local`` by portfolio in its base currency, and what changes of rates gave on each day.
+def _worth(shares: Amounts, prices: Closes, unpriced: Integers, rows: slice) -> Floats:
+    """Return the values of some rows on each day in their own currency; ``unpriced`` learns days without a price."""
+    held, price = shares.daily(rows), prices.daily(rows)
+    if not prices.plain[rows].all():
+        lacking = np.isnan(price)
+        unpriced[rows] = last_day(lacking & (np.abs(held) > shares.none[rows, None]))
+        price[lacking] = 0.0
+    return np.multiply(price, held, out=price)
 
-    ``amounts`` are those behind the values; ``unrated`` becomes the last days on which one has no rate.
+
+class _Group(NamedTuple):
+    """Rows of one portfolio and one currency, which lie beside each other."""
+
+    owner: int
+    pair: int
+    rows: slice
+
+
+def _groups(owner: Integers, pair: Integers) -> list[_Group]:
+    starts = np.flatnonzero((np.diff(owner, prepend=-1) != 0) | (np.diff(pair, prepend=-1) != 0))
+    bounds = pairwise([*starts.tolist(), len(owner)])
+    return [
+        _Group(own, its_pair, slice(*rows))
+        for own, its_pair, rows in zip(owner[starts].tolist(), pair[starts].tolist(), bounds, strict=True)
+    ]
+
+
+def _in_base(
+    page: Page,
+    block: Block,
+    groups: Sequence[_Group],
+    amounts: Amounts,
+    unrated: Integers,
+    worth: Callable[[slice], Floats],
+) -> tuple[Floats, Floats]:
+    """Return the sums of what rows are ``worth`` by portfolio in its base currency, and what changes of rates gave.
+
+    Both are ``(portfolios, days)``. ``amounts`` are those behind the values; ``unrated`` becomes the last days on which
+    one has no rate. Few rows are looked at at once, so that their days stay in cache.
     """
     value, fx = np.zeros((block.size, block.days)), np.zeros((block.size, block.days))
-    if not len(local):
-        return value, fx
-    table, rates = page.frame.rates, block.rates(page)
-    # Rows of one currency lie beside each other, and are summed before they are converted.
-    starts = np.flatnonzero((np.diff(owner, prepend=-1) != 0) | (np.diff(pair, prepend=-1) != 0))
-    ends = np.append(starts[1:], len(local))
-    sums = np.empty((len(starts), block.days))
-    for place, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        np.add.reduce(local[start:end], axis=0, out=sums[place])
-    group_owner, group_pair = owner[starts], pair[starts]
-    nth = np.arange(len(starts)) - group_owner.searchsorted(group_owner)
-    for turn in range(int(nth.max()) + 1):
-        group = np.flatnonzero(nth == turn)
-        rate = rates[group_pair[group]]
-        lacking = np.flatnonzero(table.incomplete[group_pair[group]])
-        for place in lacking.tolist():
-            lines = slice(starts[group[place]], ends[group[place]])
-            held = (np.abs(amounts.daily[lines]) > amounts.none[lines, None]).any(axis=0)
-            last = last_day(np.stack([held, np.append(False, held[:-1])]) & np.isnan(rate[place]))
-            which = group_owner[group[place]]
-            unrated[:, which] = np.maximum(unrated[:, which], last)
-        rate = np.nan_to_num(rate) if len(lacking) else rate
-        value[group_owner[group]] += sums[group] * rate
-        foreign = np.flatnonzero(~table.same[group_pair[group]])
-        if len(foreign):
-            changes = sums[group[foreign], :-1] * np.diff(rate[foreign], axis=1)
-            fx[group_owner[group[foreign]], 1:] += changes
+    table, known = page.frame.rates, block.rates(page)
+    rates = np.nan_to_num(known)
+    changes = np.diff(rates, axis=1)
+    for owner, pair, rows in groups:
+        total = np.add.reduce(worth(rows))
+        value[owner] += total * rates[pair]
+        if not table.same[pair]:
+            fx[owner, 1:] += total[:-1] * changes[pair]
+        if table.incomplete[pair]:
+            held = (np.abs(amounts.daily(rows)) > amounts.none[rows, None]).any(axis=0)
+            last = last_day(np.stack([held, np.append(False, held[:-1])]) & np.isnan(known[pair]))
+            unrated[:, owner] = np.maximum(unrated[:, owner], last)
     return value, fx
 
 
@@ -152,16 +177,30 @@ def _in_kind(page: Page, block: Block, prices: Closes) -> InKind:
     )
 
 
-def amounts_by_day(page: Page, block: Block, in_kind: InKind) -> Floats:
-    """Return the parts of what transactions moved, by portfolio and day, ``(parts, portfolios, days)``."""
+def flows_by_day(page: Page, block: Block, in_kind: InKind) -> Floats:
+    """Return what came from outside, less what left, ``(portfolios, days)``."""
     bookings, entries = page.bookings, block.entries
     up_to_end = np.flatnonzero(bookings.day[entries] < page.frame.calendar.count) + entries.start
-    place = (bookings.owner[up_to_end] - block.owners.start) * block.days + bookings.day[up_to_end] - block.first
-    size = block.size * block.days
-    parts = bookings.parts[:, up_to_end]
-    daily = np.stack([summed(place, part, size) for part in parts])
+    owner = np.concatenate([bookings.owner[up_to_end] - block.owners.start, in_kind.owner])
+    day = np.concatenate([bookings.day[up_to_end] - block.first, in_kind.day])
+    flow = np.concatenate([bookings.parts[FLOW, up_to_end], in_kind.flow])
+    return summed(owner * block.days + day, flow, block.size * block.days).reshape(-1, block.days)
+
+
+def amounts_after(page: Page, block: Block, in_kind: InKind, starts: Integers) -> Floats:
+    """Return the sums of the parts of what moved after the ``starts`` of periods, ``(parts, periods, portfolios)``."""
+    bookings, every = page.bookings, np.arange(block.size)
+    longest = len(page.frame.calendar.dates) + 1
+    key = (bookings.owner[block.entries] - block.owners.start) * longest + bookings.day[block.entries] - block.first
+    begin = key.searchsorted((every * longest + starts).ravel(), "right")
+    end = np.tile(key.searchsorted(every * longest + block.days), len(starts))
+    # From each begin to its end, then on to the next begin, which is of no interest.
+    parts = np.pad(bookings.parts[:, block.entries], ((0, 0), (0, 1)))
+    sums = np.add.reduceat(parts, np.column_stack([begin, end]).ravel(), axis=1)[:, ::2]
+    sums = np.where(begin < end, sums, 0.0).reshape(-1, *starts.shape)
     if len(in_kind.row):
-        moved = in_kind.owner * block.days + in_kind.day
-        daily[TRADE] += summed(moved, in_kind.trade, size)
-        daily[FLOW] += summed(moved, in_kind.flow, size)
-    return daily.reshape(-1, block.size, block.days)
+        for period, start in enumerate(starts):
+            later = in_kind.day > start[in_kind.owner]
+            for part, moved in ((TRADE, in_kind.trade), (FLOW, in_kind.flow)):
+                sums[part, period] += summed(in_kind.owner, np.where(later, moved, 0.0), block.size)
+    return sums

@@ -15,17 +15,39 @@ _CENT = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Amounts:
-    """What was there at the end of each day, ``(rows, days)``.
+    """What was there at the end of each day, as steps: few rows at a time are looked at day by day.
 
     Attributes:
-        daily: the amounts, on the first day those from before any transaction.
-        opening: the first of them, 0 where it is none; ``(rows,)``, as ``none``.
+        begin: the day on which each step begins, ascending; the number of days for those of no day, ``(rows, steps)``.
+        lasting: the days of each step.
+        amount: what was there on them, first what was before any transaction.
+        days: how many there are.
+        opening: the first amounts, 0 where they are none; ``(rows,)``, as ``none``.
         none: the size up to which an amount is none.
     """
 
-    daily: Floats
+    begin: Integers
+    lasting: Integers
+    amount: Floats
+    days: int
     opening: Floats
     none: Floats
+
+    def daily(self, rows: slice) -> Floats:
+        """Return the amounts of some rows on each day, ``(rows, days)``."""
+        return self.amount[rows].ravel().repeat(self.lasting[rows].ravel()).reshape(-1, self.days)
+
+    def at(self, row: Integers, day: Integers) -> Floats:
+        """Return the amounts of some rows on some days."""
+        key = (np.arange(len(self.begin))[:, None] * (self.days + 1) + self.begin).ravel()
+        place = key.searchsorted(row * (self.days + 1) + day, "right") - 1
+        found: Floats = self.amount.ravel()[place]
+        return found
+
+    def last(self) -> Floats:
+        """Return the amounts on the last day, ``(rows,)``."""
+        every = np.arange(len(self.none))
+        return self.at(every, np.full(len(every), self.days - 1))
 
 
 def quantities(page: Page, block: Block) -> Amounts:
@@ -59,27 +81,23 @@ def cash(page: Page, block: Block) -> Amounts:
 def _rebuilt(
     today: Floats, row: Integers, day: Integers, moved: Floats, none: Floats, rounding: Floats, days: int
 ) -> Amounts:
-    """Return the amounts of each day; those moved later than the last one only lead back to it.
+    """Return the amounts; those moved later than the last day only lead back to it.
 
     Amounts up to ``rounding`` are exactly 0 on every day; cents of cash stay where they are.
     """
-    size, every = len(today), np.arange(len(today))
-    opening = today - summed(row, moved, size)
+    opening = today - summed(row, moved, len(today))
     opening[np.abs(opening) <= rounding] = 0.0
-    order = np.argsort(row * (days + 1) + np.minimum(day, days), kind="stable")
-    row, day, moved = row[order], np.minimum(day[order], days), moved[order]
-    counts = np.bincount(row, minlength=size)
-    first = np.cumsum(counts) - counts
+    day = np.minimum(day, days)
+    order = np.argsort(row * (days + 1) + day, kind="stable")
+    row = row[order]
+    counts = np.bincount(row, minlength=len(today))
+    place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row] + 1
+    begin = np.full((len(today), int(counts.max(initial=0)) + 1), days)
+    amount = np.zeros(begin.shape)
+    begin[:, 0], begin[row, place] = 0, day[order]
+    amount[:, 0], amount[row, place] = opening, moved[order]
     # One amount after the other in each row; summed over the days, the same would take ten times as long.
-    levels = np.zeros((size, int(counts.max(initial=0)) + 1))
-    levels[:, 0], levels[row, np.arange(len(row)) - first[row] + 1] = opening, moved
-    np.cumsum(levels, axis=1, out=levels)
-    levels[np.abs(levels) <= rounding[:, None]] = 0.0
-    begin, amount = np.zeros(len(row) + size, np.int64), np.empty(len(row) + size)
-    place = np.arange(len(row)) + row + 1
-    begin[place], amount[place] = day, levels[row, np.arange(len(row)) - first[row] + 1]
-    amount[first + every] = levels[:, 0]
-    end = np.append(begin[1:], days)
-    end[first + every + counts] = days
-    daily = np.repeat(amount, end - begin).reshape(size, days)
-    return Amounts(daily, np.where(np.abs(opening) <= none, 0.0, opening), none)
+    np.cumsum(amount, axis=1, out=amount)
+    amount[np.abs(amount) <= rounding[:, None]] = 0.0
+    lasting = np.diff(begin, axis=1, append=days)
+    return Amounts(begin, lasting, amount, days, np.where(np.abs(opening) <= none, 0.0, opening), none)

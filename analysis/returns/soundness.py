@@ -91,7 +91,7 @@ def judge_block(page: Page, block: Block, values: Values, found: Soundness, firs
     if block.first + page.frame.calendar.first < 0:
         _judge_beginning(page, block, values, found, first)
     rows = page.frame.rows
-    held = np.abs(values.shares.daily[:, -1]) > values.shares.none
+    held = np.abs(values.shares.last()) > values.shares.none
     rate, column = block.rates(page)[block.row_pair(page), -1], rows.column[block.rows]
     unpriced = np.append(np.isnan(page.prices.close[:, -1]), True)[column] | np.isnan(rate)
     found.incomplete[rows.owner[block.rows][held & unpriced]] = True
@@ -104,7 +104,7 @@ def _judge_shares(page: Page, block: Block, values: Values, found: Soundness, fi
         number = block.rows.start + row
         owner, symbol = int(rows.owner[number]), rows.names[rows.symbol[number]]
         if shares.opening[row] < 0 and rows.held[number] >= -shares.none[row]:
-            last = int(last_day(shares.daily[row : row + 1] < -shares.none[row])[0])
+            last = int(last_day(shares.daily(slice(row, row + 1)) < -shares.none[row])[0])
             text = f"More of {symbol} is sold than was bought up to {{}}."
             found.begin(owner, "negative_position", block.first + last + 1, text)
             continue
@@ -125,7 +125,7 @@ def _judge_cash(page: Page, block: Block, values: Values, found: Soundness, firs
         owner, name = int(accounts.owner[number]), accounts.names[number]
         none = float(cash.none[account])
         if cash.opening[account] < 0 and accounts.cash[number] >= -none:
-            last = int(last_day(cash.daily[account : account + 1] < -none)[0])
+            last = int(last_day(cash.daily(slice(account, account + 1)) < -none)[0])
             text = f"More cash left the account {name} up to {{}} than came."
             found.begin(owner, "unexplained_cash", block.first + last + 1, text)
             continue
@@ -153,9 +153,9 @@ def _judge_prices(page: Page, block: Block, values: Values, found: Soundness, fi
     begin = first.of_portfolios - 1
     if page.frame.calendar.first < 0:
         begin = np.maximum(begin, 1)
-    for row in np.flatnonzero(values.closes.unpriced >= 0).tolist():
+    for row in np.flatnonzero(values.unpriced >= 0).tolist():
         number = block.rows.start + row
-        day = block.first + int(values.closes.unpriced[row])
+        day = block.first + int(values.unpriced[row])
         owner = int(rows.owner[number])
         if day < begin[owner]:
             continue
