@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from math import isfinite, log, nan
+from math import isfinite, nan
 
 import numpy as np
 
@@ -119,7 +119,7 @@ class Amounts:
         column = self._market.prices.columns.get(symbol)
         if column is None:
             return nan
-        close = float(self._market.prices.close[column, row]) * self._shares(symbol, column, row, day)
+        close = float(self._market.prices.close[column, row]) * self._shares(symbol, row, day)
         return close * self._market.multiplier(symbol) * self.rate(self._market.currency(symbol), rate_day)
 
     def _gross(self, own: Transaction) -> float:
@@ -137,12 +137,12 @@ class Amounts:
         rates = self._market.rates.between(currency, self._base, as_dates(days))
         return dict(zip(days, rates.tolist(), strict=True))
 
-    def _shares(self, symbol: str, column: int, row: int, day: date) -> float:
+    def _shares(self, symbol: str, row: int, day: date) -> float:
         """Return how many shares of the close in a row are one share of ``day``."""
         closed: date = self._market.prices.dates[row].item()
         shares = 1.0
         for split, ratio in self._scales.get(symbol, ()):
-            if self._in_new_shares(column, split, ratio):
+            if self._market.prices.in_new_shares(symbol, np.datetime64(split, "D"), ratio):
                 # All closes are in shares after the split.
                 shares *= ratio if split > day else 1.0
             elif split > day:
@@ -150,15 +150,3 @@ class Amounts:
             elif split > closed:
                 shares /= ratio
         return shares
-
-    def _in_new_shares(self, column: int, split: date, ratio: float) -> bool:
-        """Return whether the closes before a split are in new shares: nothing of it shows in them."""
-        dates, close = self._market.prices.dates, self._market.prices.close[column]
-        row = int(dates.searchsorted(np.datetime64(split, "D")))
-        if not 0 < row < len(dates):
-            return False
-        before, after = float(close[row - 1]), float(close[row])
-        if not (before > 0 and after > 0):
-            return False
-        fall = log(before / after)
-        return abs(fall) < abs(fall - log(ratio))

@@ -1,8 +1,9 @@
 """The transactions of a page as they were read, and the prices to value what they tell. A leaf of this folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from math import log
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -148,6 +149,7 @@ class LedgerPrices:
             today's shares; only of the last twelve months.
         distributions: by symbol, the days with a distribution (ANALYSIS) of the last twelve months.
         benchmark_returns: of the benchmark in its currency, on each day, 0 on the first, ``(days,)``.
+        later: by symbol, its dates and closes after ``as_of``, where there are some.
     """
 
     dates: Dates
@@ -158,12 +160,36 @@ class LedgerPrices:
     payments: Mapping[str, tuple[Dates, Floats]]
     distributions: Mapping[str, frozenset[date]]
     benchmark_returns: Floats
+    later: Mapping[str, tuple[Dates, Floats]] = field(default_factory=dict)
 
     @property
     def as_of(self) -> np.datetime64:
         """Return the last day of the calendar."""
         day: np.datetime64 = self.dates[-1]
         return day
+
+    def in_new_shares(self, symbol: str, day: np.datetime64, ratio: float) -> bool:
+        """Return whether the closes before a split are in shares after it: nothing of it shows in them.
+
+        Without a close on one side they are taken as they are, in old shares.
+        """
+        column = self.columns.get(symbol)
+        if column is None:
+            return False
+        place = int(self.dates.searchsorted(day))
+        if 0 < place < len(self.dates):
+            before, after = self.close[column, place - 1 : place + 1].tolist()
+        else:
+            dates, closes = self.later.get(symbol, (self.dates[:0], self.close[column, :0]))
+            following = int(dates.searchsorted(day))
+            if place == 0 or following == len(dates):
+                return False
+            before = float(closes[following - 1] if following else self.close[column, -1])
+            after = float(closes[following])
+        if not (before > 0 and after > 0):
+            return False
+        fall = log(before / after)
+        return abs(fall) < abs(fall - log(ratio))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

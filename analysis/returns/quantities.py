@@ -1,9 +1,9 @@
 """The shares that a person had, by entry: what was there before the ledger, and what is there today."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isclose
+from math import isclose, prod
 
 from analysis.models import ReturnsIssue, record
 from analysis.returns.entries import RENAMES, SCALES, Entry, Person
@@ -82,7 +82,8 @@ def opening_of(person: Person, entries: Sequence[Entry]) -> Opening:
     walk = _Walk()
     for entry in entries:
         walk.book(entry)
-    today, pending = _today(person, walk)
+    pending = _pending(person, walk)
+    today = {held.symbol: held.quantity * pending.get(held.symbol, 1.0) for held in person.holdings}
     before, held = _undone(today, entries, walk)
     quantities: dict[Place, float] = {}
     if before:
@@ -97,7 +98,15 @@ def opening_of(person: Person, entries: Sequence[Entry]) -> Opening:
                 quantities.update(_distributed(quantity, symbol, home, in_order))
             elif today.get(symbol, 0.0) < 0:
                 quantities[home, symbol] = quantity
-    return Opening(quantities, today, held, tuple(pending))
+    return Opening(quantities, today, held, tuple(_issues(person, pending, today)))
+
+
+def pending_ratios(person: Person, entries: Sequence[Entry]) -> Mapping[str, float]:
+    """Return by symbol the new shares for an old one of the splits that the holdings do not have yet."""
+    walk = _Walk()
+    for entry in entries:
+        walk.book(entry)
+    return _pending(person, walk)
 
 
 def names_today(entries: Sequence[Entry]) -> list[tuple[str, float]]:
@@ -121,26 +130,26 @@ def only_account(person: Person) -> str:
     return person.accounts[0].account_id if len(person.accounts) == 1 else ""
 
 
-def _today(person: Person, walk: _Walk) -> tuple[dict[str, float], list[ReturnsIssue]]:
-    """Return today's quantities, with the splits that the holdings do not have yet.
-
-    Of such splits the first one is on or before the last day of the prices.
-    """
-    today = {holding.symbol: holding.quantity for holding in person.holdings}
+def _pending(person: Person, walk: _Walk) -> dict[str, float]:
+    """Return the ratios of :func:`pending_ratios`: of such splits, the first is on or before the prices' last day."""
     as_of = person.market.prices.as_of.item()
-    issues = []
-    for symbol, trail in walk.trail.items():
-        held = today.get(symbol, 0.0)
+    pending = {}
+    for holding in person.holdings:
+        symbol, held = holding.symbol, holding.quantity
         if not held or isclose(held, walk.quantity[symbol], rel_tol=ROUNDING):
             continue
+        trail = walk.trail.get(symbol, ())
         for place, (before, split) in enumerate(trail):
             if split.day <= as_of and isclose(before, held, rel_tol=ROUNDING):
-                for _, later in trail[place:]:
-                    today[symbol] *= later.ratio
-                text = f"The holding of {symbol} is still that before a split: it counts as {today[symbol]:g} shares."
-                issues.append(ReturnsIssue(as_of, "corporate_action_pending", text))
+                pending[symbol] = prod(later.ratio for _, later in trail[place:])
                 break
-    return today, issues
+    return pending
+
+
+def _issues(person: Person, pending: Iterable[str], today: Mapping[str, float]) -> Iterator[ReturnsIssue]:
+    for symbol in pending:
+        text = f"The holding of {symbol} is still that before a split: it counts as {today[symbol]:g} shares."
+        yield ReturnsIssue(person.market.prices.as_of.item(), "corporate_action_pending", text)
 
 
 def _undone(

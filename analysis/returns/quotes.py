@@ -19,10 +19,15 @@ def ledger_prices(histories: PriceHistories, bars: Mapping[str, Bars]) -> Ledger
     splits: dict[str, list[tuple[date, float]]] = {}
     distributions: dict[str, frozenset[date]] = {}
     payments: dict[str, tuple[Dates, Floats]] = {}
+    later: dict[str, tuple[Dates, Floats]] = {}
     adjusted = set()
     for row, (symbol, own) in enumerate(histories.usable.items()):
         close[row] = _carried(own, histories)
-        splits[symbol] = _splits(bars[symbol])
+        every = clean(bars[symbol], date.max).bars
+        splits[symbol] = [(as_date(every.dates[row]), float(split)) for row, split in every.told_splits()]
+        end = int(every.dates.searchsorted(dates[-1], "right"))
+        if end < len(every.dates):
+            later[symbol] = every.dates[end:], every.close[end:]
         split_days, special = own.actions(len(own.bars.dates) - ROWS_OF_A_YEAR)
         distributions[symbol] = frozenset(map(as_date, special))
         if np.array_equal(own.bars.close, own.bars.adj_close):
@@ -41,6 +46,7 @@ def ledger_prices(histories: PriceHistories, bars: Mapping[str, Bars]) -> Ledger
         payments=payments,
         distributions=distributions,
         benchmark_returns=histories.calendar.returns,
+        later=later,
     )
 
 
@@ -51,9 +57,3 @@ def _carried(own: PriceHistory, histories: PriceHistories) -> Floats:
     numbers = histories.calendar.numbers(own.bars.dates)
     fresh = (rows >= 0) & (np.arange(len(dates)) - numbers[rows] <= MAX_GAP)
     return np.where(fresh, own.bars.close[rows], np.nan)
-
-
-def _splits(bars: Bars) -> list[tuple[date, float]]:
-    """Return the splits that the source tells, with their days; those after ``as_of``, too."""
-    rows = clean(bars, date.max).bars
-    return [(as_date(rows.dates[row]), float(split)) for row, split in rows.told_splits()]

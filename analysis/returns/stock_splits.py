@@ -1,15 +1,14 @@
 """The splits of a page's positions: their own entries and the source's, and whether the closes know them already."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
-from analysis.models import Booleans, Dates, Floats, Integers, Portfolio
+from analysis.models import Booleans, Dates, Floats, Integers
 from analysis.returns.frame import Frame
-from analysis.returns.ledger import TYPES, LedgerPrices, Ledgers, Market, Transactions
+from analysis.returns.ledger import TYPES, LedgerPrices, Transactions
 
 _SPLIT, _STOCK_DIVIDEND = TYPES.index("split"), TYPES.index("stock_dividend")
 _ONE_SPLIT = 5
@@ -62,71 +61,6 @@ def stock_splits(frame: Frame, transactions: Transactions, prices: LedgerPrices,
     return _padded(frame, of_rows, prices)
 
 
-def pending_splits(
-    portfolios: Sequence[Portfolio], ledgers: Ledgers, market: Market, today: date
-) -> Mapping[tuple[int, str], float]:
-    """Return the new shares for an old one of splits that today's holdings do not know yet, by portfolio and symbol.
-
-    Such a split is on or before ``as_of`` and after the last transaction of the symbol up to ``today``, and the
-    ledger's own quantity before it is today's holding.
-    """
-    transactions, prices = ledgers.transactions, market.prices
-    transactions = transactions.at(transactions.date <= np.datetime64(today, "D"))
-    ratio = split_ratios(transactions)
-    marked = ~np.isnan(ratio)
-    splitting = {name for name, told in prices.splits.items() if told} | set(transactions.symbol[marked].tolist())
-    if not splitting:
-        return {}
-    among = np.flatnonzero(np.fromiter(map(splitting.__contains__, transactions.symbol.tolist()), np.bool_))
-    rows: dict[tuple[int, str], list[int]] = {}
-    for number, *key in zip(
-        among.tolist(), transactions.owner[among].tolist(), transactions.symbol[among], strict=True
-    ):
-        rows.setdefault((key[0], key[1]), []).append(number)
-    pending = {}
-    for (owner, symbol), numbers in rows.items():
-        told = prices.splits.get(symbol, ())
-        latest = max((np.datetime64(day, "D") for day, _ in told if day <= prices.as_of.item()), default=None)
-        if not marked[numbers[-1]] and (latest is None or latest <= transactions.date[numbers[-1]]):
-            continue  # nothing has split since the last transaction
-        held = next((own.quantity for own in portfolios[owner].holdings if own.symbol == symbol), None)
-        if held is not None:
-            found = _pending_ratio(held, transactions.at(np.array(numbers)), ratio[numbers], told, prices)
-            if found != 1:
-                pending[owner, symbol] = found
-    return pending
-
-
-_SIGNS = {
-    TYPES.index(name): sign for name, sign in (("buy", 1), ("transfer_in", 1), ("sell", -1), ("transfer_out", -1))
-}
-_SIGN = np.array([_SIGNS.get(number, 0) for number in range(len(TYPES))], dtype=np.float64)
-
-
-def _pending_ratio(
-    held: float, own: Transactions, ratio: Floats, told: Sequence[tuple[date, float]], prices: LedgerPrices
-) -> float:
-    """Return the product of the splits of a symbol that are pending, 1 if none is."""
-    entries = ~np.isnan(ratio)
-    own_splits = _once(own, ratio, np.flatnonzero(entries), prices.dates)
-    splits = _joined(own_splits, _up_to(told, prices.as_of.item()), prices.dates)
-    others = own.date[~entries]
-    last = others.max() if len(others) else None
-    open_splits = [split for split in splits if last is not None and last < split[0] <= prices.as_of]
-    if not open_splits:
-        return 1.0
-    moved = _SIGN[own.type] * np.nan_to_num(own.quantity)
-    for day, new in splits:
-        moved[own.date < day] *= new if (day, new) not in open_splits else 1.0
-    quantity, size = float(moved[~entries].sum()), float(np.abs(moved[~entries]).sum())
-    pending = math.prod(new for _, new in open_splits)
-    for _, new in open_splits:
-        if abs(quantity - held) <= _SAME * size:
-            return pending
-        quantity, size, pending = quantity * new, size * new, pending / new
-    return 1.0
-
-
 def _up_to(told: Sequence[tuple[date, float]], day: date) -> list[Split]:
     return [(np.datetime64(when, "D"), ratio) for when, ratio in told if when <= day]
 
@@ -166,22 +100,13 @@ def _joined(own: Sequence[Split], told: Sequence[Split], trading_days: Dates) ->
 
 
 def _padded(frame: Frame, of_rows: Mapping[int, Sequence[Split]], prices: LedgerPrices) -> StockSplits:
-    most = max(map(len, of_rows.values()), default=0)
-    size = len(frame.rows.owner)
-    dates = np.full((most, size), np.datetime64("NaT", "D"))
-    ratio = np.ones((most, size))
+    most, rows = max(map(len, of_rows.values()), default=0), frame.rows
+    dates = np.full((most, len(rows.owner)), np.datetime64("NaT", "D"))
+    ratio, raw = np.ones(dates.shape), np.zeros(dates.shape, np.bool_)
     for row, splits in of_rows.items():
+        symbol = rows.names[rows.symbol[row]]
         for number, (when, new) in enumerate(splits):
             dates[number, row], ratio[number, row] = when, new
-    known = ~np.isnat(dates)
-    calendar = frame.calendar
-    places: Integers = calendar.dates.searchsorted(dates)
-    day = np.where(known, places, 0)
-    column = np.broadcast_to(frame.rows.column, day.shape)
-    place = day + calendar.first
-    seen = known & (column >= 0) & (day > 0) & (place > 0) & (place < len(prices.dates))
-    raw = known.copy()
-    steps = np.log(prices.close[column[seen], place[seen] - 1] / prices.close[column[seen], place[seen]])
-    # A comparison with NaN is false: without a close on one side, they are taken as they are.
-    raw[seen] = ~(np.abs(steps) < np.abs(steps - np.log(ratio[seen])))
-    return StockSplits(day, ratio, raw)
+            raw[number, row] = not prices.in_new_shares(symbol, when, new)
+    places: Integers = frame.calendar.dates.searchsorted(dates)
+    return StockSplits(np.where(np.isnat(dates), 0, places), ratio, raw)

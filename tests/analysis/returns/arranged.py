@@ -13,7 +13,7 @@ from analysis.models import Account, Contribution, Dates, Floats, Holding, Portf
 from analysis.returns.ledger import TURNS, TYPES, LedgerPrices, Ledgers, Market, Transactions
 from analysis.returns.measuring import measure_returns
 from analysis.returns.outcomes import LedgerReturns
-from analysis.returns.stock_splits import pending_splits
+from analysis.returns.pending import pending_splits
 
 NUMBERS = ("quantity", "price", "amount", "fx_rate", "ratio", "to_amount")
 COSTS = ("fee", "tax", "time")
@@ -91,6 +91,7 @@ class World:
     adjusted: frozenset[str] = frozenset()
     rates: dict[str, tuple[Dates, Floats]] = field(default_factory=dict)
     benchmark: Floats | None = None
+    later: dict[str, tuple[Dates, Floats]] = field(default_factory=dict)
 
     def prices(self, symbol: str, *closes: float, currency: str = "", multiplier: float = 1.0) -> "World":
         """Set the closes of a symbol; the last one counts for all days that follow."""
@@ -104,6 +105,11 @@ class World:
 
     def splitting(self, symbol: str, when: str, ratio: float) -> "World":
         self.splits.setdefault(symbol, []).append((date.fromisoformat(when), ratio))
+        return self
+
+    def then(self, symbol: str, closes: Mapping[str, float]) -> "World":
+        """Set the closes of a symbol on days after the calendar."""
+        self.later[symbol] = np.array(list(closes), dtype="datetime64[D]"), np.array(list(closes.values()))
         return self
 
     def per_euro(self, currency: str, *rates: float) -> "World":
@@ -125,6 +131,7 @@ class World:
             payments={},
             distributions={},
             benchmark_returns=np.zeros(len(self.days)) if self.benchmark is None else self.benchmark,
+            later=self.later,
         )
         return Market(prices, Rates(self.rates), self.currencies, self.multipliers, "USD", "USD")
 
