@@ -1,13 +1,13 @@
 """What the persons of a page really earned: returns, costs of lots and income, in one base currency."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 
 import numpy as np
 
 from analysis.currencies import BaseCurrency
-from analysis.models import Booleans, Holding, Income, Portfolio, Returns, record
+from analysis.models import Booleans, Holding, Income, Portfolio, Returns, ReturnsIssue, record
 from analysis.price_table import PriceTable
 from analysis.returns.entries import Person
 from analysis.returns.implied import implied_incomes
@@ -80,7 +80,7 @@ def earn(
         )
         reasons = {"returns": own.reason, "income": no_income}
         earned[number] = Earned(
-            own.returns,
+            _with_issues(own.returns, costs.issues),
             income,
             _foreign(costs.costs, base),
             {section: reason for section, reason in reasons.items() if reason is not None},
@@ -99,10 +99,15 @@ def after_splits(
 
 def symbols_of(portfolios: Sequence[Portfolio], ledgers: Ledgers) -> set[str]:
     """Return the symbols whose prices :func:`earn` needs: those of persons with a ledger."""
+    owners = [portfolios[number] for number in ledgers.owners().tolist()]
+    return named_in(owners, ledgers)
+
+
+def named_in(portfolios: Iterable[Portfolio], ledgers: Ledgers) -> set[str]:
+    """Return the symbols of all holdings and transactions."""
     transactions = ledgers.transactions
     traded = {*transactions.symbol.tolist(), *transactions.to_symbol.tolist()} - {""}
-    owners = [portfolios[number] for number in ledgers.owners().tolist()]
-    return traded.union(held.symbol for portfolio in owners for held in portfolio.holdings)
+    return traded.union(held.symbol for portfolio in portfolios for held in portfolio.holdings)
 
 
 def _split(portfolio: Portfolio, number: int, pending: Mapping[tuple[int, str], float]) -> Portfolio:
@@ -124,12 +129,23 @@ def _with(ledgers: Ledgers, type_: TransactionType, size: int) -> Booleans:
 
 
 def _needs_lots(portfolio: Portfolio, ledgers: Ledgers, number: int, base: BaseCurrency) -> bool:
-    """Return whether lots say more than the holdings: of costs at old rates, or of capital that came back as income."""
+    """Return whether lots say more than the holdings.
+
+    They tell of costs at old rates, of capital that came back as income, and of sales whose lot is not found.
+    """
     start, end = ledgers.transactions.owner.searchsorted([number, number + 1]).tolist()
     if start == end:
         return False
     returned = TYPES.index("return_of_capital") in ledgers.transactions.type[start:end]
-    return returned or any(base.of(held.symbol) != base.code for held in portfolio.holdings)
+    foreign = any(base.of(held.symbol) != base.code for held in portfolio.holdings)
+    return returned or foreign or portfolio.lot_method == "specific"
+
+
+def _with_issues(returns: Returns | None, issues: tuple[ReturnsIssue, ...]) -> Returns | None:
+    """Return the returns with more issues, in the order of their days."""
+    if returns is None or not issues:
+        return returns
+    return replace(returns, issues=tuple(sorted((*returns.issues, *issues), key=lambda own: own.date or date.min)))
 
 
 def _needs_all(portfolio: Portfolio, transactions: Transactions, number: int) -> bool:

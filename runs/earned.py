@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from analysis.currencies import Currencies, major
-from analysis.earnings import after_splits, symbols_of
+from analysis.earnings import after_splits, named_in
 from analysis.models import Instrument, LotMethod, Portfolio
 from analysis.returns.entries import Person
 from analysis.returns.gains import Gains, gains_of_year
@@ -83,7 +83,7 @@ def _ledger_of(services: Services, report: dict[str, Any]) -> _Ledger:
     )
     if not page.portfolios:
         raise NotComputable("the documents of the user cannot be read.")
-    symbols = symbols_of(page.portfolios, page.ledgers)
+    symbols = named_in(page.portfolios, page.ledgers)
     if len(symbols) > _MOST_SYMBOLS:
         raise NotComputable(f"its ledger names more than {_MOST_SYMBOLS} symbols.")
     instruments = services.portfolios.instruments([*sorted(symbols), parameters.benchmark_symbol])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from analysis.models import LotMethod, record
+from analysis.models import LotMethod, ReturnsIssue, record
 from analysis.returns.amounts import Amounts
 from analysis.returns.booking import Book
 from analysis.returns.entries import Person, entries_of
@@ -17,11 +17,12 @@ class OpenCosts:
     """The costs of today's positions by symbol, in the base currency, and the income from returned capital.
 
     ``costs`` are negative for what was sold short, and ``None`` where the cost of a lot is unknown, or the lots are not
-    the holding.
+    the holding. ``issues`` are those of sales whose lot was not found.
     """
 
     costs: Mapping[str, float | None]
     capital_income: tuple[CapitalIncome, ...]
+    issues: tuple[ReturnsIssue, ...] = ()
 
 
 def gains_of(person: Person, method: LotMethod) -> Gains:
@@ -49,7 +50,8 @@ def open_cost(person: Person, method: LotMethod) -> OpenCosts:
         quantity = opening.today[holding.symbol]
         complete = abs(sum(lot.quantity for lot in lots) - quantity) <= ROUNDING * abs(quantity)
         costs[holding.symbol] = known(sum(lot.cost for lot in lots)) if complete and lots else None
-    return OpenCosts(costs, tuple(book.capital_income))
+    issues = tuple(issue for issue in book.issues if issue.kind == "lot_not_found")
+    return OpenCosts(costs, tuple(book.capital_income), issues)
 
 
 def _booked(person: Person, method: LotMethod) -> tuple[Book, Opening, Amounts]:

@@ -192,3 +192,21 @@ class TestIncomeOfAReport:
             {"type": "interest", "date": "2026-02-02", "amount": 4.0, "account_id": "A"},
         )
         assert earned(market, *entries, holding="X").trailing_12m == 5
+
+
+def test_a_sale_whose_lot_is_not_found_is_an_issue_of_the_returns() -> None:
+    entries = [
+        {"type": "buy", "date": "2024-01-03", "symbol": "X", "quantity": 10.0, "price": 10.0, "lot_id": "first"},
+        {"type": "buy", "date": "2024-01-04", "symbol": "X", "quantity": 10.0, "price": 11.0, "lot_id": "second"},
+        {"type": "sell", "date": "2024-02-01", "symbol": "X", "quantity": 10.0, "price": 12.0, "lot_id": "other"},
+    ]
+    market = a_market({"X": 20.0})
+    ledgers = Ledgers(transactions([{"owner": 0, **own} for own in entries]), [()], np.array(["NaT"], "datetime64[D]"))
+    base = BaseCurrency("USD", Currencies("USD", "USD", {}, market.rates), LAST)
+    told = {}
+    for method in ("fifo", "specific"):
+        portfolio = Portfolio("user", (Holding("X", 10.0, None),), lot_method=method)
+        _, (found,) = earn([portfolio], ledgers, market, base, TODAY)
+        assert found.returns is not None
+        told[method] = [(issue.date, issue.kind) for issue in found.returns.issues]
+    assert told == {"fifo": [], "specific": [(day("2024-02-01"), "lot_not_found")]}
