@@ -24,7 +24,7 @@ _MONTHS = 12
 ROWS_OF_A_YEAR = 370
 """Rows that are sure to contain the last twelve months, with the days before them."""
 _ROUNDING = 1e-12
-_MOST_DECIMALS = 10
+_COMMON_DECIMALS, _MOST_DECIMALS = 2, 10
 _NEIGHBORS = 5
 """The days on both sides of a step of adjusted closes whose level must differ by it."""
 
@@ -124,8 +124,13 @@ def implied_payments(
 
 
 def _rounding_of(prices: Floats) -> float:
-    """Return the largest error of rounding of prices with as many decimals as these have."""
-    for decimals in range(_MOST_DECIMALS):
+    """Return the largest error of rounding of prices with as many decimals as these have.
+
+    Whole numbers say nothing about decimals: prices are taken as quoted in hundredths.
+    """
+    if np.array_equal(prices, np.rint(prices)):
+        return 0.5 * 10.0**-_COMMON_DECIMALS
+    for decimals in range(1, _MOST_DECIMALS):
         scaled = prices * 10.0**decimals
         if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-9 + 4 * np.finfo(np.float64).eps * scaled):
             return float(0.5 * 10.0**-decimals)

@@ -80,6 +80,10 @@ def test_payment_is_more_than_twice_the_rounding(amount: float, found: object) -
     assert bool(implied(close, np.round(adjusted(close, {300: amount}), 2))) is found
 
 
+def test_payments_are_found_in_whole_numbers() -> None:
+    assert implied(np.full(600, 100.0), adjusted(np.full(600, 100.0), {300: 1.0})) == {300: pytest.approx(1.0)}
+
+
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("factor", [0.98, 1.02])
 def test_an_adjusted_close_that_is_wrong_for_a_day_or_two_is_no_payment(length: int, factor: float) -> None:
