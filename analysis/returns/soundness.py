@@ -122,11 +122,12 @@ def _judge_cash(page: Page, block: Block, values: Values, found: Soundness, firs
     opened = (np.abs(cash.opening) > cash.none) & page.in_account[accounts.owner[block.accounts]]
     for account in np.flatnonzero(opened).tolist():
         number = block.accounts.start + account
-        owner, name = int(accounts.owner[number]), accounts.names[number]
+        owner = int(accounts.owner[number])
+        name = f"account {accounts.names[number]}" if accounts.names[number] else "account without an id"
         none = float(cash.none[account])
         if cash.opening[account] < 0 and accounts.cash[number] >= -none:
             last = int(last_day(cash.daily(slice(account, account + 1)) < -none)[0])
-            text = f"More cash left the account {name} up to {{}} than came."
+            text = f"More cash left the {name} up to {{}} than came."
             found.begin(owner, "unexplained_cash", block.first + last + 1, text)
             continue
         limit = int(first.of_accounts[number])
@@ -134,7 +135,7 @@ def _judge_cash(page: Page, block: Block, values: Values, found: Soundness, firs
         if limit >= len(found.dates):
             continue
         found.limit[owner] = max(found.limit[owner], limit)
-        found.tell(owner, "opening_position", limit, f"The account {name} had cash before its first transaction.")
+        found.tell(owner, "opening_position", limit, f"The {name} had cash before its first transaction.")
 
 
 def _judge_beginning(page: Page, block: Block, values: Values, found: Soundness, first: FirstDays) -> None:

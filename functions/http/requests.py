@@ -267,7 +267,7 @@ _LONGEST_NAME = 64
 
 def _invalid_member(error: msgspec.ValidationError, whole: str) -> InvalidMember:
     """Return the error with its member, which the library names only in its message."""
-    text = str(error)
+    text = str(error) if whole == "body" else str(error).replace(" | null", "")  # no parameter can be null
     path = ""
     if place := _AT.search(text):
         text, path = text[: place.start()], place["path"]

@@ -194,6 +194,7 @@ class TestGains:
     ) -> None:
         found = asked(app, run_id, "ada-allrounder", "gains", **query)
         assert (found.status_code, found.json()["member"]) == (422, member)
+        assert "null" not in found.json()["detail"]
 
 
 @pytest.mark.parametrize("what", ["returns", "income", "gains"])
