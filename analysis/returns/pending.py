@@ -21,9 +21,8 @@ def pending_splits(
     ``today``, and the ledger's own quantity before it is today's holding.
     """
     transactions = ledgers.transactions
-    transactions = transactions.at(transactions.date <= np.datetime64(today, "D"))
     pending = {}
-    for owner, symbol, rows in _split_last(transactions, market):
+    for owner, symbol, rows in _split_last(transactions, market, today):
         portfolio = portfolios[owner]
         holdings = [held for held in portfolio.holdings if held.symbol == symbol]
         own = list(transactions.at(np.array(rows)).of(owner))
@@ -34,35 +33,35 @@ def pending_splits(
     return pending
 
 
-def _split_last(transactions: Transactions, market: Market) -> Iterator[tuple[int, str, list[int]]]:
+def _split_last(transactions: Transactions, market: Market, today: date) -> Iterator[tuple[int, str, list[int]]]:
     """Yield the owners and symbols that a split is the last entry of, and the rows that their quantity follows from."""
     told, marked = market.prices.splits, ~np.isnan(split_ratios(transactions))
     splitting = {name for name, splits in told.items() if splits} | set(transactions.symbol[marked].tolist())
     if not splitting:
         return
     names, into = transactions.symbol.tolist(), transactions.to_symbol.tolist()
-    owners = transactions.owner.tolist()
+    named = np.fromiter(map(splitting.__contains__, names), np.bool_, len(names))
+    named |= np.fromiter(map(splitting.__contains__, into), np.bool_, len(into))
+    named &= transactions.date <= np.datetime64(today, "D")
     rows: dict[tuple[int, str], list[int]] = {}
-    for row, (owner, symbol, to_symbol) in enumerate(zip(owners, names, into, strict=True)):
-        for name in {symbol, to_symbol} & splitting:
+    for row, owner in zip(np.flatnonzero(named).tolist(), transactions.owner[named].tolist(), strict=True):
+        for name in {names[row], into[row]} & splitting:
             rows.setdefault((owner, name), []).append(row)
     for (owner, symbol), own in rows.items():
         last = own[-1]
         days = (np.datetime64(day, "D") for day, _ in told.get(symbol, ()) if day <= market.prices.as_of.item())
         latest = max(days, default=None)
         if marked[last] or (latest is not None and latest > transactions.date[last]):
-            yield (
-                owner,
-                symbol,
-                own if not any(into[row] == symbol for row in own) else _behind(symbol, transactions, owner),
-            )
+            came = any(into[row] == symbol for row in own)
+            yield owner, symbol, _behind(symbol, owner, transactions) if came else own
 
 
-def _behind(symbol: str, transactions: Transactions, owner: int) -> list[int]:
+def _behind(symbol: str, owner: int, transactions: Transactions) -> list[int]:
     """Return the rows of a symbol, and of those that became it."""
     start, end = transactions.owner.searchsorted([owner, owner + 1]).tolist()
-    names, into = transactions.symbol.tolist(), transactions.to_symbol.tolist()
+    names, into = (column[start:end].tolist() for column in (transactions.symbol, transactions.to_symbol))
     related = {symbol}
-    while more := {names[row] for row in range(start, end) if into[row] in related} - related:
+    while more := {name for name, other in zip(names, into, strict=True) if other in related} - related:
         related |= more
-    return [row for row in range(start, end) if names[row] in related or into[row] in related]
+    named = (name in related or other in related for name, other in zip(names, into, strict=True))
+    return [row for row, is_named in enumerate(named, start) if is_named]
