@@ -79,11 +79,14 @@ def describe(issue: PriceIssue) -> str:
 
 def assumed_currency(default: str, symbols: Sequence[str] = ()) -> SymbolIssue:
     """Return the issue of symbols without an instrument that says their currency, of a whole run if none is named."""
-    which = "Symbols" if not symbols else ", ".join(symbols[:_MOST_NAMED])
-    more = len(symbols) - _MOST_NAMED
-    which += f" and {more} more" if more > 0 else ""
-    text = f"{which} without a currency in instruments: taken to be in {default}."
+    text = f"{named(symbols) or 'Symbols'} without a currency in instruments: taken to be in {default}."
     return SymbolIssue(None, "assumed_currency", None, text, count=len(symbols) or None)
+
+
+def named(symbols: Sequence[str]) -> str:
+    """Return the symbols in words, of many the first ones and the number of the others."""
+    more = len(symbols) - _MOST_NAMED
+    return ", ".join(symbols[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def issue_of(kind: PriceIssueKind, days: Dates) -> Iterator[PriceIssue]:

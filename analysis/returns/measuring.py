@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 
 from analysis.models import Account, Booleans, Floats, Integers, Portfolio, ReturnsIssue
+from analysis.price_issues import named
 from analysis.returns.bookings import book, is_dividend, moves_cash_from_outside
 from analysis.returns.contributions import OF_PERIODS, gains_of_rows
 from analysis.returns.frame import Frame, frame_of
@@ -151,11 +152,11 @@ def _adjusted(frame: Frame, market: Market) -> Booleans:
 def _tell_adjusted(page: Page, transactions: Transactions, found: Soundness, market: Market) -> None:
     row = page.frame.row
     paid = np.unique(row[is_dividend(transactions) & (row >= 0)])
-    rows = page.frame.rows
-    for number in paid[_adjusted(page.frame, market)[paid]].tolist():
-        name = rows.names[rows.symbol[number]]
-        text = f"The closes of {name} hold its dividends already: they count once, as part of its price."
-        found.issues[rows.owner[number]].append(ReturnsIssue(None, "prices_already_adjusted", text))
+    paid, rows = paid[_adjusted(page.frame, market)[paid]], page.frame.rows
+    for owner in np.unique(rows.owner[paid]).tolist():
+        names = sorted({rows.names[symbol] for symbol in rows.symbol[paid[rows.owner[paid] == owner]]})
+        text = f"The closes of {named(names)} hold the dividends already: these count once, as part of the prices."
+        found.issues[owner].append(ReturnsIssue(None, "prices_already_adjusted", text))
 
 
 def _first_days(page: Page) -> FirstDays:
