@@ -172,8 +172,9 @@ def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
         "it has neither amount nor price and quantity",
     )
     yield from _rows(no_amount | (untold & ~amount), "amount")
-    yield from _rows(exchange & ~is_there["to_amount"], "to_amount")
     if exchange.any():
+        # Between accounts of one currency, which the engine knows, `amount` arrives.
+        yield from _rows(exchange & ~is_there["to_amount"] & (columns["to_account_id"] == ""), "to_amount")
         nowhere = (columns["to_currency"] == "") & (columns["to_account_id"] == "")
         yield from _rows(exchange & nowhere, "to_currency", "it has neither to_currency nor to_account_id")
     if to_symbol.any():

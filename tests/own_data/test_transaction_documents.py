@@ -131,6 +131,12 @@ def test_each_type_is_refused_without_what_it_needs(name: str, without: str, rul
     assert issue.text == f"A transaction without id of 2026-01-05 cannot be read: {rule}."
 
 
+def test_an_exchange_with_an_own_account_may_leave_out_what_arrives() -> None:
+    ledgers = read([{"type": "exchange", "date": "2026-01-05", "amount": 5, "to_account_id": "B"}])
+    assert ledgers.issues == [()]
+    assert [own.to_amount for own in ledgers.transactions.of(0)] == [None]
+
+
 @pytest.mark.parametrize("ratio", [0, -1])
 def test_a_ratio_is_positive(ratio: float) -> None:
     for name in ("symbol_change", "merger", "spin_off"):

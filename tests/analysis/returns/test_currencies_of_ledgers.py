@@ -1,5 +1,7 @@
 """Ledgers of several currencies: rates, exchanges and minor units."""
 
+import pytest
+
 from tests.analysis.returns.arranged import a_person, a_world, about, contributed, issues, returns, since
 
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04")
@@ -38,10 +40,11 @@ def test_exchange_gains_what_it_brings_beyond_the_days_rate() -> None:
     assert found.net_flows == about(1_100)
 
 
-def test_transfer_between_own_accounts_is_an_exchange_and_no_flow() -> None:
+@pytest.mark.parametrize("arriving", [{"to_amount": 40}, {}])
+def test_transfer_between_own_accounts_is_an_exchange_and_no_flow(arriving: dict[str, float]) -> None:
     world = a_world(*DAYS)
     person = a_person().did("deposit", DAYS[1], amount=100, account_id="one")
-    person.did("exchange", DAYS[2], account_id="one", amount=40, to_amount=40, to_account_id="two")
+    person.did("exchange", DAYS[2], account_id="one", amount=40, to_account_id="two", **arriving)
     found = since(person.has(60, account_id="one").has(40, account_id="two"), world)
     assert (found.net_flows, found.end_value, found.twr, found.fx_gain) == (100, 100, 0, 0)
 
