@@ -15,7 +15,7 @@ from analysis.returns.income import income_of
 from analysis.returns.ledger import TYPES, Ledgers, Market, Transactions, TransactionType
 from analysis.returns.lots import OpenCosts, open_cost
 from analysis.returns.measuring import measure_returns
-from analysis.returns.pending import pending_splits
+from analysis.returns.stock_splits import pending_splits
 from analysis.valuation import Positions
 
 _NO_COSTS = OpenCosts({}, ())

@@ -10,7 +10,7 @@ from analysis.models import Holding, Portfolio
 from analysis.returns.ledger import Ledgers
 from analysis.returns.measuring import measure_returns
 from analysis.returns.outcomes import LedgerReturns
-from analysis.returns.pending import pending_splits
+from analysis.returns.stock_splits import pending_splits
 from tests.oracle import ledger_cases as cases
 from tests.oracle.ledger_cases import Case
 from tests.oracle.ledger_differences import differences

@@ -13,7 +13,7 @@ from analysis.models import Account, Contribution, Dates, Floats, Holding, Portf
 from analysis.returns.ledger import TURNS, TYPES, LedgerPrices, Ledgers, Market, Transactions
 from analysis.returns.measuring import measure_returns
 from analysis.returns.outcomes import LedgerReturns
-from analysis.returns.pending import pending_splits
+from analysis.returns.stock_splits import pending_splits
 
 NUMBERS = ("quantity", "price", "amount", "fx_rate", "ratio", "to_amount")
 COSTS = ("fee", "tax", "time")

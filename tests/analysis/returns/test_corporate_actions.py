@@ -7,7 +7,7 @@ import pytest
 
 from analysis.models import Portfolio
 from analysis.returns.ledger import Ledgers
-from analysis.returns.pending import pending_splits
+from analysis.returns.stock_splits import pending_splits
 from tests.analysis.returns.arranged import (
     World,
     a_person,
