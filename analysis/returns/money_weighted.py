@@ -85,7 +85,9 @@ def joined(parts: list[CashFlows]) -> CashFlows:
 
 
 def internal_rates(flows: CashFlows, guess: Floats) -> Floats:
-    """Return ln(1 + r) of each problem, r the root in (-1, 100] nearest to ``guess``, NaN without one.
+    """Return ln(1 + r) of each problem, r the root in (-1, 100] nearest to that of ``guess``, NaN without one.
+
+    ``guess`` is ln(1 + r), too, NaN if nothing is known.
 
     sum CF_i (1 + r)^(-(d_i - d_0) / 365) = 0. Newton's method on the logarithm of the quotient of what is received and
     what is paid, which is nearly a line in ln(1 + r). A root at which the balance never changes its side is the only
@@ -100,14 +102,12 @@ def internal_rates(flows: CashFlows, guess: Floats) -> Floats:
         return roots
     chosen = flows.of(both)
     years = np.maximum.reduceat(chosen.years, chosen.first)
-    near = guess[both]
-    known = np.where(np.isnan(near), 0.0, np.maximum(near, -1.0))
-    begin = np.clip(np.log1p(known), _lowest(years), _LARGEST)
-    found = _newton(chosen, begin)
+    near = np.nan_to_num(guess[both], nan=0.0, neginf=-np.inf)
+    found = _newton(chosen, np.clip(near, _lowest(years), _LARGEST))
     certain = _only_root(chosen, found)
     for problem in np.flatnonzero(~certain).tolist():
         own = slice(chosen.first[problem], (*chosen.first.tolist(), len(chosen.years))[problem + 1])
-        found[problem] = _searched(chosen.years[own], chosen.amount[own], float(known[problem]))
+        found[problem] = _searched(chosen.years[own], chosen.amount[own], float(near[problem]))
     possible = (found <= _LARGEST * (1 + _PRECISION)) & (found >= _lowest(years))
     roots[both] = np.where(possible, found, np.nan)
     return roots
@@ -167,7 +167,7 @@ def _only_root(flows: CashFlows, rate: Floats) -> Booleans:
 
 
 def _searched(years: Floats, amount: Floats, near: float) -> float:
-    """Return ln(1 + r) of the root r nearest to ``near``, NaN without one, by a search over all rates."""
+    """Return ln(1 + r) of the root r nearest to that of ``near``, NaN without one, by a search over all rates."""
     lowest = float(_lowest(years[-1:])[0])
     grid = np.sinh(np.linspace(np.arcsinh(lowest * _BEND), np.arcsinh(_LARGEST * _BEND), _GRID)) / _BEND
     value, slope = _future_value(years, amount, grid), _slope(years, amount, grid)
@@ -182,7 +182,11 @@ def _searched(years: Floats, amount: Floats, near: float) -> float:
     roots = np.append(grid[value == 0], found)
     if not len(roots):
         return float("nan")
-    return float(roots[np.abs(np.expm1(roots) - near).argmin()])
+    # Near -1, all rates are the same but for rounding: their logarithms tell which are below and above.
+    below, above = roots[roots <= near].max(initial=-np.inf), roots[roots > near].min(initial=np.inf)
+    if np.isinf(below) or np.isinf(above):
+        return float(above if np.isinf(below) else below)
+    return float(above if 1 + np.exp(below - above) < 2 * np.exp(near - above) else below)
 
 
 def _terms(years: Floats, amount: Floats, rates: Floats) -> Floats:

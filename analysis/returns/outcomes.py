@@ -107,7 +107,8 @@ def _money_weighted(figures: Sequence[BlockFigures]) -> Iterator[Floats]:
     guesses = []
     for part in figures:
         growth = 1 + part.measured.figures[DIETZ]
-        guess = np.where(growth > 0, growth ** (365 / part.measured.days) - 1, np.where(np.isnan(growth), np.nan, -1.0))
+        gained = np.log(growth, out=np.where(np.isnan(growth), np.nan, -np.inf), where=growth > 0)
+        guess = gained * (365 / part.measured.days)
         guesses.append(np.where(part.known, guess, np.nan).ravel())
     flows = joined([part.measured.flows for part in figures])
     wanted = np.concatenate([part.known.ravel() for part in figures])

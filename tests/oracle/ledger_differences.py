@@ -62,6 +62,8 @@ def _contributions(ours: Returns, theirs: Returns, gross: float) -> Iterator[str
         total = sum(row.gain for row in theirs.contributions if row.period == key[0])
         slack = max(1.0, (gross / abs(total)) * (1 + abs(others[key].share or 0))) if total else math.inf
         for member in fields(Contribution):
+            if member.name == "share" and abs(total) <= TOLERANCE * gross:
+                continue  # of a gain that is nothing but rounding
             tolerated = {"gain": gross, "share": slack}.get(member.name, 1.0)
             name = f"{key[0]}.{key[1]}.{member.name}"
             yield from differing(name, getattr(own[key], member.name), getattr(others[key], member.name), tolerated)

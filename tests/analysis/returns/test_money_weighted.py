@@ -25,7 +25,7 @@ def flows_of(*problems: list[tuple[float, float]]) -> CashFlows:
 
 def rates(flows: CashFlows, *guesses: float) -> Floats:
     with np.errstate(all="ignore"):
-        return np.expm1(internal_rates(flows, np.array(guesses, dtype=np.float64)))
+        return np.expm1(internal_rates(flows, np.log1p(np.array(guesses, dtype=np.float64))))
 
 
 def test_random_savings_plans_agree_with_pyxirr() -> None:
@@ -124,3 +124,12 @@ def test_problem_that_does_not_settle_leaves_the_others_alone() -> None:
     none = [(0.0, -100.0), (365.0, 150.0), (730.0, -100.0)]
     both = [(0.0, -100.0), (365.0, 230.0), (730.0, -132.0)]
     assert rates(flows_of(none, both, none, both), 0.0, 0.0, 0.0, 1.0)[[1, 3]] == pytest.approx([0.1, 0.2], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("near", "root"), [(0.0, 27), (-110.0, 27), (-130.0, 17_000), (-400.0, 17_000), (-np.inf, 17_000)]
+)
+def test_of_roots_that_lose_nearly_all_the_nearest_is_found(near: float, root: float) -> None:
+    # (z - 27)(z - 17,000) with z = (1 + r)^(-10 / 365): both rates are -1 but for rounding.
+    flows = flows_of([(0, 459_000), (10, -17_027), (20, 1)])
+    assert internal_rates(flows, np.array([near])) == pytest.approx(-36.5 * np.log(root), rel=1e-9)
