@@ -31,6 +31,7 @@ def test_workers_load_one_batch_after_the_other_and_neither_the_limit_nor_a_paus
             ALPACA_KEY_ID=KEYS["alpaca-key-id"],
             ALPACA_SECRET_KEY=KEYS["alpaca-secret-key"],
             MARKET_DATA_REQUESTS_PER_MINUTE=str(PER_MINUTE),
+            ANALYSIS_STALL_SECONDS="240",  # waiting for the next minute is no stall; the watchdog looks every five
         )
         standing_site.forget_prices()
         standing_site.populate([portfolio.build()])
