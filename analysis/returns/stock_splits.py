@@ -7,14 +7,12 @@ from datetime import date
 import numpy as np
 
 from analysis.models import Booleans, Dates, Floats, Integers, Portfolio
-from analysis.returns.entries import Person, entries_of
+from analysis.returns.entries import NEARBY_DAYS, Person, entries_of
 from analysis.returns.frame import Frame
 from analysis.returns.ledger import TYPES, LedgerPrices, Ledgers, Market, Transactions
 from analysis.returns.quantities import pending_ratios
 
 _SPLIT, _STOCK_DIVIDEND = TYPES.index("split"), TYPES.index("stock_dividend")
-_ONE_SPLIT = 5
-"""Days of the calendar up to which two records are of one split."""
 _SAME = 1e-9
 
 type Split = tuple[np.datetime64, float]
@@ -147,7 +145,7 @@ def _once(transactions: Transactions, ratio: Floats, numbers: Integers, trading_
 
 def _near(one: np.datetime64, other: np.datetime64, trading_days: Dates) -> bool:
     places = trading_days.searchsorted(np.array([one, other], dtype="datetime64[D]"))
-    return bool(abs(places[0] - places[1]) <= _ONE_SPLIT)
+    return bool(abs(places[0] - places[1]) <= NEARBY_DAYS)
 
 
 def _joined(own: Sequence[Split], told: Sequence[Split], trading_days: Dates) -> list[Split]:
