@@ -1,7 +1,7 @@
 """The prices of a run in the base currency of a person: what is quoted in others moves with their rates, too."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import numpy as np

@@ -4,22 +4,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.models import Check, record
+from analysis.models import Check
+from records import Record
 
 _SAME = 1e-12
 """Values that differ by no more are the same."""
 
 
-@record
-class Limits:
+class Limits(Record, frozen=True):
     """The thresholds of one rule for one person."""
 
     warning: float
     breach: float
 
 
-@record
-class Judged:
+class Judged(Record, frozen=True):
     """What the rules judge of one portfolio.
 
     ``values`` are by rule; while the valuation is not ``complete``, those of rules ``with_estimates`` contain the

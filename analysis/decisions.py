@@ -7,11 +7,12 @@ good outlook is against it, closing it is a purchase, and more of it is never so
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from analysis.checks import LARGEST_POSITION, Limits
-from analysis.models import Decision, HoldingReport, Portfolio, Research, record
+from analysis.models import Action, Decision, HoldingReport, Portfolio, Research
+from records import Record
 
 BUY_SCORE, SELL_SCORE = 0.5, -0.5
 
@@ -22,8 +23,7 @@ _NO_WEIGHTS = "the total value is not known, or not above zero"
 _TRENDS = {1: "up", 0: "none", -1: "down", None: "unknown"}
 
 
-@record
-class Situation:
+class Situation(Record, frozen=True):
     """What decisions about a portfolio depend on besides its holdings.
 
     ``total_value`` is over what is priced, with cash; ``complete`` is the valuation's, and with ``valuation_only`` no
@@ -44,12 +44,6 @@ class Adviser:
     def __init__(self, research: Mapping[str, Research]) -> None:
         self.research = research
         self._opinions = {symbol: _opinion(symbol, own) for symbol, own in research.items()}
-
-    def standing(self) -> Iterator[Decision]:
-        """Yield the decisions that do not depend on a portfolio; most decisions about one are among them."""
-        for opinion in self._opinions.values():
-            yield opinion.watched
-            yield from (own for own in (opinion.long, opinion.short) if own is not opinion.watched)
 
     def decide(
         self, portfolio: Portfolio, holdings: Sequence[HoldingReport], situation: Situation
@@ -72,8 +66,7 @@ class Adviser:
         return self._opinions.get(symbol) or _opinion(symbol, None)
 
 
-@record
-class _Opinion:
+class _Opinion(Record, frozen=True):
     """The conclusions from a symbol's research that are the same for all users.
 
     ``outlook`` is the score in words, if there is one. ``watched``, ``long`` and ``short`` are the decisions of users
@@ -101,7 +94,7 @@ def _opinion(symbol: str, research: Research | None) -> _Opinion:
     score, since, outlook = research.score, research.signal_since, _outlook(research)
     strength = max(1, math.floor(10 * abs(score) + 0.5))
     if score >= BUY_SCORE:
-        bought = Decision(symbol, "BUY", _BUY_PERCENT, strength, since, _buy_text(outlook, _BUY_PERCENT))
+        bought = _decided(symbol, "BUY", _BUY_PERCENT, strength, since, _buy_text(outlook, _BUY_PERCENT))
         covered = _closing(bought, _HALF, [_against(outlook, short=True)], short=True)
         return _Opinion(outlook, good=True, bad=False, watched=bought, long=bought, short=covered)
     if score <= SELL_SCORE:
@@ -146,7 +139,7 @@ def _purchase(opinion: _Opinion, weight: float, situation: Situation, buying_pow
         return bought
     percent = 100 * room / buying_power
     text = _buy_text(opinion.outlook, percent, f", and {limit:.1%} of the total value is not to be exceeded")
-    return Decision(bought.symbol, "BUY", percent, bought.strength, bought.signal_since, text)
+    return _decided(bought.symbol, "BUY", percent, bought.strength, bought.signal_since, text)
 
 
 def _about_large(opinion: _Opinion, weight: float, situation: Situation, *, short: bool) -> Decision:
@@ -177,11 +170,15 @@ def _closing(base: Decision, size: float, reasons: Sequence[str], *, short: bool
     verb = f"Buy back {size:g}% of the short position" if short else f"Sell {size:g}%"
     strength = max(base.strength, _FORCED_STRENGTH) if forced else base.strength
     text = f"{verb}: {'; '.join(reasons)}."
-    return Decision(base.symbol, "BUY" if short else "SELL", float(size), strength, base.signal_since, text)
+    return _decided(base.symbol, "BUY" if short else "SELL", float(size), strength, base.signal_since, text)
+
+
+def _decided(symbol: str, action: Action, percent: float, strength: int, since: date | None, text: str) -> Decision:
+    return Decision(symbol, action, percent, strength, since, text, strength)
 
 
 def _hold(symbol: str, strength: int, since: date | None, reason: str) -> Decision:
-    return Decision(symbol, "HOLD", 0.0, strength, since, f"Hold: {reason}.")
+    return _decided(symbol, "HOLD", 0.0, strength, since, f"Hold: {reason}.")
 
 
 def _outlook(research: Research) -> str:

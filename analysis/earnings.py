@@ -1,13 +1,13 @@
 """What the persons of a page really earned: returns, costs of lots and income, in one base currency."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from copy import replace
 from datetime import date
 
 import numpy as np
 
 from analysis.currencies import BaseCurrency
-from analysis.models import Booleans, Holding, Income, Portfolio, Returns, ReturnsIssue, record
+from analysis.models import Booleans, Holding, Income, Portfolio, Returns, ReturnsIssue
 from analysis.price_table import PriceTable
 from analysis.returns.entries import Person
 from analysis.returns.implied import implied_incomes
@@ -17,6 +17,7 @@ from analysis.returns.lots import OpenCosts, open_cost
 from analysis.returns.measuring import measure_returns
 from analysis.returns.stock_splits import pending_splits
 from analysis.valuation import Positions
+from records import Record
 
 _NO_COSTS = OpenCosts({}, ())
 _YEAR = np.timedelta64(366 + 14, "D")
@@ -24,8 +25,7 @@ _YEAR = np.timedelta64(366 + 14, "D")
 _RENAMES = [TYPES.index("symbol_change"), TYPES.index("merger")]
 
 
-@record
-class Earned:
+class Earned(Record, frozen=True):
     """What a person really earned.
 
     ``costs`` are those of the lots of holdings in other currencies, and ``reasons`` say why a section is ``None``.
@@ -33,8 +33,8 @@ class Earned:
 
     returns: Returns | None = None
     income: Income | None = None
-    costs: Mapping[str, float] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
+    costs: Mapping[str, float] = {}
+    reasons: dict[str, str] = {}  # noqa: RUF012 - each record gets its own
     notes: tuple[str, ...] = ()
 
 

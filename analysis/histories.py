@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from analysis.models import Dates, Floats, Integers, record
+from analysis.models import Dates, Floats, Integers
 from analysis.prices import Bars, CleanBars, as_date, clean
 from analysis.splits import is_corporate_action, split_of, unadjusted_split_of
+from records import Record
 
 MAX_GAP = 10
 """The longest gap in trading days that is carried forward, and the maximum age of a last price that is not stale."""
@@ -33,8 +34,7 @@ class NoBenchmarkDateError(ValueError):
         super().__init__(f"the benchmark has no price{f' up to {requested}' if requested else ''}{begin}")
 
 
-@record
-class Calendar:
+class Calendar(Record, frozen=True):
     """The trading days: ``dates`` of the benchmark, ascending, and its return on each, 0 on the first; ``(days,)``."""
 
     dates: Dates
@@ -52,8 +52,7 @@ class Calendar:
         return numbers
 
 
-@record
-class Gap:
+class Gap(Record, frozen=True):
     """More than :data:`MAX_GAP` days without a price, before that of ``row``.
 
     Unless it is ``carried``, the usable history begins after it.
@@ -64,8 +63,7 @@ class Gap:
     carried: bool
 
 
-@record
-class PriceHistory:
+class PriceHistory(Record, frozen=True):
     """The prices of a symbol up to the as-of date.
 
     The usable history begins at row ``start`` of ``bars``, of which there is at least one. ``day`` is the number of
@@ -101,8 +99,7 @@ class PriceHistory:
         return int((calendar.numbers(self.bars.dates) < day).sum()) - 1
 
 
-@record
-class PriceHistories:
+class PriceHistories(Record, frozen=True):
     """The histories of some symbols on one calendar, which ends at the as-of date.
 
     ``bad`` are the rows of symbols of which too many are bad; symbols without a price are in neither.

@@ -8,9 +8,10 @@ import numpy as np
 from analysis.checks import Judged
 from analysis.exposure import MIN_COVERAGE, TOLERANCE, Exposure
 from analysis.measures import CANCELED, optional_rows
-from analysis.models import Booleans, Floats, Objects, Risk, record
+from analysis.models import Booleans, Floats, Objects, Risk
 from analysis.valuation import Positions, Totals, count_by, largest_by, sum_by
 from analysis.windows import PageFigures
+from records import Record
 
 _SKIPPED = ("non_finite_value", "non_positive_value")
 _MOST_UNPRICED = 0.01
@@ -24,8 +25,7 @@ _HOLDINGS_OF_A_FUND = 20
 """A diversified fund counts as so many holdings."""
 
 
-@record
-class Verdict:
+class Verdict(Record, frozen=True):
     """Why parts of one report are missing.
 
     ``reason`` is one word for why it is skipped, or has no return-based figures; ``None`` if it has them. With

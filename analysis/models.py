@@ -5,11 +5,10 @@ unless the name ends in ``_pct``; losses are negative; an undefined figure is ``
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal, dataclass_transform
+from typing import TYPE_CHECKING, Literal
 
-from records import CheckStatus, Date, Status, SymbolIssue
+from records import CheckStatus, Date, Record, Status, SymbolIssue
 
 if TYPE_CHECKING:  # numpy is slow to import, and an alias is evaluated only on access
     import numpy as np
@@ -35,17 +34,7 @@ type ReturnsIssueKind = Literal[
 ]  # fmt: skip
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def record[Record](cls: type[Record]) -> type[Record]:
-    """Return a frozen dataclass; only the type checker enforces that it is frozen.
-
-    Enforced at run time, it would make a record six times as expensive, and a page of 200 users has some 8,000.
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
-
-
-@record
-class Holding:
+class Holding(Record, frozen=True):
     """A position: ``quantity`` shares (negative when short, may be fractional) bought at ``avg_price``.
 
     An ``avg_price`` of zero or below is a known cost, as of a gift or a spin-off; ``None`` is an unknown one.
@@ -56,8 +45,7 @@ class Holding:
     avg_price: float | None
 
 
-@record
-class InvalidHolding:
+class InvalidHolding(Record, frozen=True):
     """A holding whose symbol or quantity cannot be read; ``reason`` names the rule its document breaks.
 
     ``quantity`` and ``avg_price`` are ``None`` if they cannot be read, or are absent. Cash in a ``currency`` without a
@@ -71,8 +59,7 @@ class InvalidHolding:
     currency: str | None = None
 
 
-@record
-class Account:
+class Account(Record, frozen=True):
     """An account of a person, its amounts in its ``currency``."""
 
     account_id: str
@@ -81,8 +68,7 @@ class Account:
     currency: str
 
 
-@record
-class Instrument:
+class Instrument(Record, frozen=True):
     """The facts about a symbol that the backend knows; ``None`` if it does not.
 
     A value is price x quantity x ``multiplier``. Orders are for whole multiples of ``lot_size``. ``currency`` is the
@@ -97,8 +83,7 @@ class Instrument:
     currency: str | None = None
 
 
-@record
-class Portfolio:
+class Portfolio(Record, frozen=True):
     """One user's holdings and watchlist. Holdings are unique by symbol, and none is of zero shares.
 
     ``thresholds`` are the user's own, ``{rule: {"warning", "breach"}}``: NaN for one that is no finite number.
@@ -112,15 +97,14 @@ class Portfolio:
     cash: float = 0.0
     buying_power: float = 0.0
     invalid_holdings: tuple[InvalidHolding, ...] = ()
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, float]] = {}
     notes: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
     base_currency: str | None = None
     lot_method: LotMethod = "fifo"
 
 
-@record
-class Research:
+class Research(Record, frozen=True):
     """The research of one symbol's price history, the same for all users; prices except ``close`` are adjusted.
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
@@ -155,8 +139,7 @@ class Research:
     fibonacci_levels: tuple[float, ...] | None
 
 
-@record
-class Valuation:
+class Valuation(Record, frozen=True):
     """The value of the priced holdings at the last close; ``market_value`` is without cash, shorts count negative.
 
     ``cost_basis`` and ``unrealized_pl`` are over the holdings whose cost is known. ``unpriced_cost`` is the sum of the
@@ -174,13 +157,12 @@ class Valuation:
     complete: bool
 
 
-@record
-class HoldingReport:
+class HoldingReport(Record, frozen=True):
     """One holding, valued. ``weight`` is its share of the market values that are known plus cash.
 
     ``price``, ``avg_price`` and ``market_value_local`` are in its ``currency``, one unit of which is worth ``fx_rate``;
-    all other amounts are in the report's. ``reason`` says why it has no price. Documents add the ``research`` of its
-    symbol, which is the same for all users.
+    all other amounts are in the report's. ``reason`` says why it has no price. The ``research`` of its symbol, the same
+    for all users, is stored once, and joined when the report is read.
     """
 
     symbol: str
@@ -203,18 +185,17 @@ class HoldingReport:
     beta: float | None
     risk_contribution: float | None
     reason: UnpricedReason | None
+    research: Research | None = None
 
 
-@record
-class CurrencyExposure:
+class CurrencyExposure(Record, frozen=True):
     """The ``share`` of a currency in the sum of the absolute values of holdings and cash; pence are pounds."""
 
     currency: str
     share: float
 
 
-@record
-class Performance:
+class Performance(Record, frozen=True):
     """The performance of today's mix, held from the close of ``start`` to that of ``end``: a backtest."""
 
     basis: Literal["current_holdings"]
@@ -231,8 +212,7 @@ class Performance:
     return_252d: float | None
 
 
-@record
-class Risk:
+class Risk(Record, frozen=True):
     """Risk figures of today's mix over the window of :class:`Performance`.
 
     ``risk_free_rate`` is the annual, effective rate that the figures of excess returns assume.
@@ -265,8 +245,7 @@ class Risk:
     risk_free_rate: float
 
 
-@record
-class Diversification:
+class Diversification(Record, frozen=True):
     """The distribution of money and risk."""
 
     herfindahl_index: float | None
@@ -276,11 +255,11 @@ class Diversification:
     average_correlation: float | None
 
 
-@record
-class Stress:
-    """The return in a scenario (``return`` in documents), and that times the total value; ``None`` if unknown.
+class Stress(Record, frozen=True, rename={"return_": "return"}):
+    """The return in a scenario, and that times the total value; ``None`` if unknown.
 
-    ``coverage`` is the share of the gross value behind the return; ``None`` as the report's, or without a return.
+    Documents call it ``return``, a keyword of Python. ``coverage`` is the share of the gross value behind the return;
+    ``None`` as the report's, or without a return.
     """
 
     scenario: str
@@ -289,8 +268,7 @@ class Stress:
     coverage: float | None
 
 
-@record
-class Check:
+class Check(Record, frozen=True):
     """The result of one rule: ``threshold`` is the crossed one, or that of a warning."""
 
     rule: str
@@ -300,13 +278,12 @@ class Check:
     message: str
 
 
-@record
-class Decision:
+class Decision(Record, frozen=True):
     """The decision about a symbol, and its reason.
 
     ``position_size_percent`` is of the buying power to spend, or of the position to sell or, if short, to buy back.
-    ``strength``, from 1 to 10, is that of the signal, not a probability; documents repeat it as ``confidence`` for
-    readers of older reports. ``signal_since`` is the research's.
+    ``strength``, from 1 to 10, is that of the signal, not a probability; ``confidence`` repeats it for readers of older
+    reports. ``signal_since`` is the research's.
     """
 
     symbol: str
@@ -315,10 +292,10 @@ class Decision:
     strength: int
     signal_since: date | None
     reasoning_summary: str
+    confidence: int
 
 
-@record
-class Order:
+class Order(Record, frozen=True):
     """A planned order of ``shares`` in whole lots; none are ordered if there is a ``skip_reason``.
 
     ``original_size_percent`` is the decision's, ``adjusted_size_percent`` that after scaling; ``priority`` counts
@@ -336,8 +313,7 @@ class Order:
     skip_reason: str | None
 
 
-@record
-class OrderPlan:
+class OrderPlan(Record, frozen=True):
     """All orders of a portfolio in the order to place them; ``notes`` are sentences.
 
     ``reason`` says in one word why there are no orders, whatever the decisions.
@@ -354,8 +330,7 @@ class OrderPlan:
     notes: tuple[str, ...]
 
 
-@record
-class ReturnsIssue:
+class ReturnsIssue(Record, frozen=True):
     """What is wrong or notable in a person's ledger; ``date`` is ``None`` where it is of no day."""
 
     date: Date | None
@@ -363,8 +338,7 @@ class ReturnsIssue:
     text: str
 
 
-@record
-class ReturnPeriod:
+class ReturnPeriod(Record, frozen=True):
     """What a person really earned from the close of ``start`` to that of ``end``; ``reason`` says why nothing is known.
 
     ``end_value`` = ``start_value`` + ``net_flows`` + ``price_gain`` + ``income`` + ``fx_gain`` - ``fees`` - ``taxes`` +
@@ -394,8 +368,7 @@ class ReturnPeriod:
     reason: str | None = None
 
 
-@record
-class Contribution:
+class Contribution(Record, frozen=True):
     """The part of a period's gain that a symbol ever held brought, or cash, whose ``symbol`` is ``None``.
 
     ``share`` is of the total gain, ``contribution`` of the capital of the modified Dietz return.
@@ -408,8 +381,7 @@ class Contribution:
     contribution: float | None
 
 
-@record
-class Returns:
+class Returns(Record, frozen=True):
     """What a person really earned, by the transactions; amounts are in the base currency.
 
     ``basis`` says whether cash is part of it. ``since`` is the day of the first transaction of the sound period,
@@ -425,16 +397,14 @@ class Returns:
     notes: tuple[str, ...] = ()
 
 
-@record
-class MonthlyIncome:
+class MonthlyIncome(Record, frozen=True):
     """The income of a month, ``2026-11``, gross."""
 
     month: str
     amount: float
 
 
-@record
-class SymbolIncome:
+class SymbolIncome(Record, frozen=True):
     """The income from a symbol in the last twelve months, gross; its yields are on today's value and cost."""
 
     symbol: str | None
@@ -443,8 +413,7 @@ class SymbolIncome:
     yield_on_cost: float | None
 
 
-@record
-class Income:
+class Income(Record, frozen=True):
     """The income of the last twelve months, gross, in the base currency.
 
     ``next_12m`` is that of a share times today's quantity, without what was a distribution.
@@ -459,8 +428,7 @@ class Income:
     next_12m: float
 
 
-@record
-class DataQuality:
+class DataQuality(Record, frozen=True):
     """The quality of the data behind the figures.
 
     ``coverage`` is the share of everything owned that return-based figures stand for, ``None`` if the size of a holding
@@ -487,8 +455,7 @@ SECTIONS = (
 """The sections of a report that may be ``None``."""
 
 
-@record
-class Report:
+class Report(Record, frozen=True):
     """The analysis of one user's portfolio in one run.
 
     ``reason`` is one word for why a report is not (fully) analyzed, ``reasons`` gives one for each section that is
@@ -501,7 +468,7 @@ class Report:
     currency: str
     status: Status
     reason: str | None = None
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = {}
     valuation: Valuation | None = None
     holdings: tuple[HoldingReport, ...] = ()
     currency_exposure: tuple[CurrencyExposure, ...] = ()
@@ -519,16 +486,14 @@ class Report:
     schema_version: int = SCHEMA_VERSION
 
 
-@record
-class Correlations:
+class Correlations(Record, frozen=True):
     """Pairwise correlations of the largest holdings: row and column ``i`` are of ``symbols[i]``, the largest first."""
 
     symbols: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
 
 
-@record
-class Series:
+class Series(Record, frozen=True):
     """Today's mix and the benchmark over the window of the report's ``performance``, one value per week.
 
     ``dates`` are the first day of the window, then the last trading day of each week. Growth begins with 1 on the first

@@ -6,12 +6,13 @@ anywhere in this app, sends an order to a broker.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from itertools import accumulate
 from typing import Literal
 
-from analysis.models import Decision, Instrument, Order, OrderPlan, Portfolio, Research, Side, record
+from analysis.models import Decision, Instrument, Order, OrderPlan, Portfolio, Research, Side
 from analysis.price_table import SymbolFigures
+from records import Record
 
 type SkipReason = Literal[
     "stale_price", "no_price", "no_cash", "no_buying_power", "lower_score", "less_than_one_lot", "too_many_shares"
@@ -95,8 +96,7 @@ def _no_orders(portfolio: Portfolio, reason: str) -> OrderPlan:
     )
 
 
-@record
-class _Terms:
+class _Terms(Record, frozen=True):
     """The terms of an order: the last close, what a share costs, the lot, and what prevents an order of any size.
 
     The close is as quoted, what a share costs in the person's currency.
@@ -158,8 +158,7 @@ def _by_kind(
     return sells, covers, buys
 
 
-@record
-class _Draft:
+class _Draft(Record, frozen=True):
     """An order without its final place: ``lots`` are none if there is a ``skip_reason``.
 
     ``planned`` is the money that a buy may spend, ``factor`` the part of the decision's size that is ordered.

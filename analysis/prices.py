@@ -1,14 +1,15 @@
 """The daily prices of one symbol, and which of a source's rows count."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from fractions import Fraction
 
 import numpy as np
 
-from analysis.models import Booleans, Dates, Floats, Integers, record
+from analysis.models import Booleans, Dates, Floats, Integers
 from analysis.splits import split_of, told_split_of, unadjusted_split_of
+from records import Record
 
 LOWEST_PRICE, HIGHEST_PRICE = 1e-30, 1e12
 """The range of readable prices; the square of the largest possible return is far from overflowing."""
@@ -19,8 +20,7 @@ _ABSURD, _CONFIRMING = 5, 0.5
 _LARGEST_FALL = 50
 
 
-@record
-class Bars:
+class Bars(Record, frozen=True):
     """Daily bars of one symbol, oldest first, one row per date, all arrays of shape ``(days,)``.
 
     ``dates`` is ``datetime64[D]``, strictly ascending. The bars of a source may contain NaN for what could not be read,
@@ -61,8 +61,7 @@ class Bars:
         return self.at(slice(int(self.dates.searchsorted(np.datetime64(start, "D"))), None))
 
 
-@record
-class CleanBars:
+class CleanBars(Record, frozen=True):
     """The rows of a source that count: every close of ``bars`` is a price, every high and low a price or NaN.
 
     ``bad_days`` are the dates of the rows that were dropped; with ``too_many`` of them the symbol has no price at all.

@@ -6,7 +6,6 @@ unknown figures of a symbol that is missing, stale, short of history or of unkno
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import date
 from functools import cache
 from operator import attrgetter
@@ -93,9 +92,9 @@ _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
 # The missing end of a drawdown without recovery is not an unknown figure.
 _NAMES: dict[type, tuple[str, ...]] = {
     record: tuple(
-        member.name
-        for member in fields(record)
-        if NoneType in get_args(member.type) and member.name != "max_drawdown_recovery"
+        name
+        for name, kind in record.__annotations__.items()
+        if NoneType in get_args(kind) and name != "max_drawdown_recovery"
     )
     for record in (Valuation, Performance, Risk, Diversification, SymbolFigures, Research)
 }

@@ -28,7 +28,6 @@ from analysis.models import (
     Stress,
     UnpricedReason,
     Valuation,
-    record,
 )
 from analysis.orders import plan_orders
 from analysis.price_table import PriceTable
@@ -36,6 +35,7 @@ from analysis.quality import Explainer, data_qualities
 from analysis.stress import SCENARIOS
 from analysis.valuation import Positions, Totals, diversified_funds, value_positions
 from analysis.windows import PageFigures, measure_page
+from records import Record
 
 _MEASURED = ("performance", "risk", "diversification", "stress")
 
@@ -104,8 +104,7 @@ def analyze_portfolios(
     ]
 
 
-@record
-class _Figures:
+class _Figures(Record, frozen=True):
     """The parts of a report that were computed for all portfolios of a page at once."""
 
     valuation: Valuation

@@ -9,8 +9,9 @@ import numpy as np
 from analysis import indicators
 from analysis.histories import Calendar, PriceHistories, PriceHistory
 from analysis.measures import optional
-from analysis.models import Dates, Floats, Integers, Research, record
+from analysis.models import Dates, Floats, Integers, Research
 from analysis.prices import as_date
+from records import Record
 
 _MEMORY = 750
 """Days before the first one with a figure: in the slowest average here an older price weighs less than 1e-23."""
@@ -55,12 +56,11 @@ def research_symbols(histories: PriceHistories) -> list[Research]:
 
 
 _NO_FIGURES: Mapping[str, Any] = dict.fromkeys(
-    name for name in Research.__dataclass_fields__ if name not in ("symbol", "as_of", "close", "adj_close")
+    name for name in Research.__struct_fields__ if name not in ("symbol", "as_of", "close", "adj_close")
 )
 
 
-@record
-class _Signals:
+class _Signals(Record, frozen=True):
     """The figures that make up the score, and the score from -1 to 1, NaN before the 200th price: all of one shape."""
 
     sma_50: Floats

@@ -14,8 +14,10 @@ from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 from records import Run, Trigger, user_counts
 from stores.mongo import connect
-from stores.reports import ReportStore, Shared
+from stores.rankings import RankingStore
+from stores.reports import ReportStore, stored_forms
 from stores.runs import RunStore
+from stores.symbols import ResearchStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -62,11 +64,18 @@ def _run_over_all_users(mongodb_url: str) -> str:
     table, now = price_table(SYMBOLS), datetime.now(UTC)
     run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"
     with connect(mongodb_url) as client:
-        runs, reports = RunStore(client["portfolio"]), ReportStore(client["portfolio"])
-        reports.ensure_indexes()
+        database = client["portfolio"]
+        runs, reports, rankings = (
+            RunStore(database),
+            ReportStore(database, ResearchStore(database)),
+            RankingStore(database),
+        )
+        for store in (reports, rankings):
+            store.ensure_indexes()
         runs.create(Run(run_id, "queued", Trigger("timer", "nightly_analysis"), now), None)
         for page in batched(portfolios(USERS, SYMBOLS), _PAGE, strict=False):
-            reports.save(analyze_portfolios(page, table, Adviser({}), {}, run_id, 0.0), Shared())
+            reports.save(stored_forms(analyze_portfolios(page, table, Adviser({}), {}, run_id, 0.0))[0])
+        rankings.write(run_id, reports.lines(run_id))
         counts = user_counts(reports.outcome(run_id))
         runs.finish(run_id, "completed", {"completed_at": now, "progress.phase": "done", **counts})
     return run_id

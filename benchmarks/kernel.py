@@ -10,11 +10,11 @@ import multiprocessing
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from analysis.exposure import Exposure, expose
@@ -62,8 +62,8 @@ def our_figures(figures: PageFigures, number: int) -> Figures:
     if performance is None or risk is None:
         raise ValueError(f"portfolio {number} was not measured")
     return {
-        **asdict(performance),
-        **asdict(risk),
+        **msgspec.structs.asdict(performance),
+        **msgspec.structs.asdict(risk),
         "risk_contribution": figures.risk_contribution.reshape(-1, HOLDINGS)[number].tolist(),
         "diversification_ratio": float(figures.diversification_ratio[number]),
         "average_correlation": float(figures.average_correlation[number]),

@@ -8,7 +8,7 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import replace
+from copy import replace
 from itertools import batched
 from pathlib import Path
 
@@ -75,7 +75,8 @@ def peaks(url: str) -> dict[str, float]:
     from analysis.price_table import join_prices
     from analysis.report import analyze_portfolios
     from stores.portfolios import PortfolioStore
-    from stores.reports import ReportStore, Shared
+    from stores.reports import ReportStore, stored_forms
+    from stores.symbols import ResearchStore
 
     with connect(url) as client:
         mongodb = client["portfolio"]
@@ -83,16 +84,15 @@ def peaks(url: str) -> dict[str, float]:
         found = {"idle": _peak()}
         research, prices, _ = BatchStore(mongodb).researched(_PLAN)
         adviser = Adviser({found.symbol: found for found in research})
-        shared = Shared(research, adviser.standing())
         table = join_prices(prices)
         del research, prices
         found["table"] = _peak()
         user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
         loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
         owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
-        reports = ReportStore(mongodb)
+        reports = ReportStore(mongodb, ResearchStore(mongodb))
         reports.ensure_indexes()
-        reports.save(analyze_portfolios(owned, table, adviser, {}, "run", 0.0), shared)
+        reports.save(stored_forms(analyze_portfolios(owned, table, adviser, {}, "run", 0.0))[0])
         found["page"] = _peak()
     return found
 

@@ -5,17 +5,17 @@ Each phase has a floor: the minimum work for its task. SecantusDB runs in a sepa
 
 import gc
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import bson
+import msgspec
 import numpy as np
-from pymongo import ReplaceOne
+import zstandard
+from msgspec import structs
 
 from analysis.decisions import Adviser
 from analysis.histories import read_histories, resolve_as_of
-from analysis.models import Portfolio, Research
+from analysis.models import Portfolio, Report, Research
 from analysis.price_table import PriceTable
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
@@ -25,9 +25,11 @@ from benchmarks.peers import Task
 from benchmarks.tables import Group, Row
 from benchmarks.timing import interleaved
 from benchmarks.workload import portfolios, price_table, symbols, walks
-from stores.mongo import Document, DocumentDatabase
+from records import Record
+from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.reports import ReportStore, Shared, report_document
+from stores.reports import ReportStore, StoredReport, stored_forms
+from stores.symbols import ResearchStore
 
 USERS, SYMBOLS, ROUNDS = 200, 500, 21
 
@@ -68,17 +70,16 @@ def group() -> Group:
 
 
 def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
-    readers, writers = PortfolioStore(mongodb), ReportStore(mongodb)
+    readers, writers = PortfolioStore(mongodb), ReportStore(mongodb, ResearchStore(mongodb))
     readers.ensure_indexes()
     writers.ensure_indexes()
     table, research = price_table(SYMBOLS), _research()
     adviser = Adviser(research)
-    shared = Shared(research.values(), adviser.standing())
     user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
     owned = [owner for owner in readers.load(user_ids, contiguous=True) if isinstance(owner, Portfolio)]
     page = page_of(owned, table)
     reports = analyze_portfolios(owned, table, adviser, {}, "run", 0.0)
-    records, documents = list(_records(tuple(reports))), [report_document(report, shared) for report in reports]
+    records, stored = list(_records(tuple(reports))), stored_forms(reports)[0]
     return {
         "read": lambda: readers.load(user_ids, contiguous=True),
         "read, floor": lambda: _find(mongodb, user_ids),
@@ -86,10 +87,10 @@ def _phases(mongodb: DocumentDatabase) -> dict[str, Callable[[], object]]:
         "compute, floor": lambda: _least(task_of(page, table)),
         "analyze": lambda: analyze_portfolios(owned, table, adviser, {}, "run", 0.0),
         "build, floor": lambda: [make(*values) for make, values in records],
-        "encode": lambda: [bson.encode(report_document(report, shared)) for report in reports],
-        "encode, floor": lambda: [bson.encode(document) for document in documents],
-        "write": lambda: writers.save(reports, shared),
-        "write, floor": lambda: _bulk_write(mongodb, documents),
+        "encode": lambda: stored_forms(reports),
+        "encode, floor": lambda: _encode(reports),
+        "write": lambda: writers.save(stored_forms(reports)[0]),
+        "write, floor": lambda: _insert(mongodb, _encode(reports), stored),
     }
 
 
@@ -118,22 +119,29 @@ def _find(mongodb: DocumentDatabase, user_ids: list[str]) -> None:
         list(mongodb[name].find({"user_id": {"$gte": user_ids[0], "$lte": user_ids[-1]}}))
 
 
-def _bulk_write(mongodb: DocumentDatabase, documents: list[Document]) -> None:
-    mongodb["portfolio_analyses"].bulk_write(
+def _encode(reports: Sequence[Report]) -> list[bytes]:
+    """Return the reports as compressed JSON without a dictionary, the least that makes documents of this size."""
+    compress = zstandard.ZstdCompressor(level=1).compress
+    return [compress(msgspec.json.encode(report)) for report in reports]
+
+
+def _insert(mongodb: DocumentDatabase, values: Sequence[bytes], stored: Sequence[StoredReport]) -> None:
+    mongodb["floor"].delete_many({})
+    mongodb["floor"].insert_many(
         [
-            ReplaceOne({"run_id": document["run_id"], "user_id": document["user_id"]}, document, upsert=True)
-            for document in documents
+            {"run_id": "run", "user_id": own.report.user_id, "report": value}
+            for own, value in zip(stored, values, strict=True)
         ],
         ordered=False,
     )
 
 
 def _records(value: Any) -> Iterator[tuple[type, tuple[Any, ...]]]:  # noqa: ANN401 - any member of a report
-    """Yield the class and the values of every record of some reports, except research, which they share."""
+    """Yield the class and the values of every record of some reports, they have none of research."""
     if isinstance(value, tuple):
         for entry in value:
             yield from _records(entry)
-    elif is_dataclass(value) and not isinstance(value, type | Research):
-        values = tuple(getattr(value, field.name) for field in fields(value))
+    elif isinstance(value, Record):
+        values = structs.astuple(value)
         yield type(value), values
         yield from _records(values)

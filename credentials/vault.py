@@ -4,7 +4,7 @@ import functools
 import itertools
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 

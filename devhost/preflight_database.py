@@ -16,13 +16,15 @@ from stores.batches import BatchStore
 from stores.indexes import Indexed, create_missing, description_of
 from stores.mongo import Document, DocumentDatabase, Documents, connect, own_database
 from stores.portfolios import PortfolioStore
+from stores.rankings import RankingStore
 from stores.refusals import refusal_of
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from stores.symbols import PriceStore, ResearchStore
 
 _OWN: tuple[Callable[[DocumentDatabase], Indexed], ...] = (
-    RunStore, BatchStore, PriceStore, ResearchStore, ReportStore, AuditLog,
+    RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog,
+    lambda own: ReportStore(own, ResearchStore(own)),
 )  # fmt: skip
 _NEEDED = ("users", "holdings")
 MOST_SECONDS_APART = 30

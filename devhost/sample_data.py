@@ -4,7 +4,8 @@ No person, account or trade is real. The symbols are those of ``market_data/samp
 transactions that led to these holdings and this cash are in :mod:`devhost.sample_ledgers`.
 """
 
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Worker:
         from stores.mongo import own_database
         from stores.nights import NightStore
         from stores.portfolios import PortfolioStore
+        from stores.rankings import RankingStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
         from stores.symbols import PriceStore, ResearchStore
@@ -90,6 +91,7 @@ class Worker:
 
         mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
         own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
+        research = ResearchStore(own)
         portfolios = PortfolioStore(backend, provider.spelling, self.settings.fields)
         return Services(
             settings=self.settings,
@@ -102,8 +104,9 @@ class Worker:
             portfolios=portfolios,
             transactions=TransactionStore(portfolios),
             prices=PriceStore(own),
-            research=ResearchStore(own),
-            reports=ReportStore(own),
+            research=research,
+            reports=ReportStore(own, research),
+            rankings=RankingStore(own),
             audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider,
             record_end=record_end,

@@ -2,18 +2,22 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import asdict, replace
+from copy import replace
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from correlation import of_run
-from records import MAX_ERRORS, Failure, Metrics, Run, RunError, RunStatus, user_counts
+from records import MAX_ERRORS, Failure, Metrics, Plan, Run, RunError, RunStatus, user_counts
 from runs.engine import VERSION, Engine, EngineUnavailable, is_newer
 from runs.services import Services
 
 START_GRACE = timedelta(seconds=60)
 """A run whose trigger died between recording it and starting the orchestration is closed after this time."""
+
+_BROKEN_OFF: tuple[RunStatus, ...] = ("failed", "canceled")
+"""The states of a run whose last pages may not have told what they stored."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +52,8 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
     plan = services.runs.plan(run.run_id)
     unpriced = [] if plan is None else services.batches.failed_symbols(plan.plan_id)
     if services.runs.take_log(run.run_id):
-        recount_if_over(services, run.run_id)
+        if run.status in _BROKEN_OFF:
+            recount_if_over(services, run.run_id)
         _log_end(services, services.runs.get(run.run_id) or run)
         if (only_watched := len(unpriced) - run.symbols_failed) > 0:
             _log.info("%d symbols that are only on watchlists have no prices (run_id=%s)", only_watched, run.run_id)
@@ -56,6 +61,7 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
     if any(error.error_type == "too_few_prices" for error in run.errors):
         # The source's answers may have been incomplete: the next run asks again.
         services.prices.forget_empty(unpriced)
+    _rank(services, run, plan)
     services.batches.delete(run.run_id)
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
@@ -117,6 +123,18 @@ def recount_if_over(services: Services, run_id: str) -> None:
         failures = [error for error in services.reports.failures(run_id, MAX_ERRORS) if error.user_id not in named]
         errors = [*run.errors, *failures][:MAX_ERRORS]
         services.runs.recount(run, outcome, errors, run.errors_count + outcome.failed - run.users_failed)
+        services.rankings.write(run_id, services.reports.lines(run_id))
+
+
+def _rank(services: Services, run: Run, plan: Plan | None) -> None:
+    """Store the orders of the run's portfolios for lists, unless they are."""
+    if run.dry_run or services.rankings.of(run.run_id) is not None:
+        return
+    if plan is None or run.status in _BROKEN_OFF:
+        lines = services.reports.lines(run.run_id)
+    else:
+        lines = services.batches.lines(plan.plan_id)
+    services.rankings.write(run.run_id, lines)
 
 
 def _end_of(
@@ -128,9 +146,11 @@ def _end_of(
     if run.dry_run:  # it stores no reports
         outcome, user_errors = services.batches.outcome(plan_id), services.batches.user_errors(plan_id, MAX_ERRORS)
     else:
-        if failure or run.cancel_requested_at:  # otherwise every page was written completely
-            services.reports.complete(run.run_id)
-        outcome, user_errors = services.reports.outcome(run.run_id), services.reports.failures(run.run_id, MAX_ERRORS)
+        if plan is None or failure or run.cancel_requested_at:
+            outcome = services.reports.outcome(run.run_id)
+        else:  # every page has told what it stored
+            outcome = services.batches.outcome(plan_id)
+        user_errors = services.reports.failures(run.run_id, MAX_ERRORS)
     invalid, invalid_holdings = services.batches.invalid_holdings(plan_id, MAX_ERRORS)
     symbols_failed, symbol_errors = services.batches.symbol_errors(plan_id, MAX_ERRORS)
     price_issues_count, price_issues = services.batches.price_issues(plan_id, MAX_ERRORS)

@@ -7,7 +7,8 @@ whole history is fetched again.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -330,4 +331,4 @@ def _joined(old: Bars, new: Bars) -> Bars:
             return None
         return np.concatenate([np.full(len(own.dates), np.nan) if part is None else part for own, part in parts])
 
-    return Bars(*(column(member.name) for member in fields(Bars)))
+    return Bars(*map(column, Bars.__struct_fields__))

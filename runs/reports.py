@@ -18,7 +18,9 @@ from runs.ending import recount_if_over
 from runs.services import Services
 from runs.universe import Universe, universe_of
 from stores.batches import OtherForm, PageErrors
+from stores.lines import Lines
 from stores.portfolio_documents import InvalidPortfolio
+from stores.reports import StoredReport, stored_forms
 from stores.transactions import Page
 
 _log = logging.getLogger(__name__)
@@ -51,12 +53,15 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
     )
     common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
-    reports = _reports(page, common)
+    stored = _stored(_reports(page, common), common)
     if not run.dry_run:
-        reports = _save(services, reports, common)
+        services.reports.save(stored)
+    reports = [one.report for one in stored]
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
-    if services.batches.record_page(batch.plan_id, batch.number, outcome, _errors(reports, dry_run=run.dry_run)):
+    errors = _errors(reports, dry_run=run.dry_run)
+    lines = Lines([] if run.dry_run else [one.line for one in stored])
+    if services.batches.record_page(batch.plan_id, batch.number, outcome, errors, lines):
         services.runs.page_done(batch.run_id, outcome)
     recount_if_over(services, batch.run_id)
     return BatchResult(failed=outcome.failed)
@@ -109,18 +114,15 @@ def _analyze_alone(portfolio: Portfolio, ledgers: Ledgers, common: _Common) -> R
         return _failed(common, invalid, portfolio.base_currency or common.base_currency)
 
 
-def _save(services: Services, reports: Sequence[Report], common: _Common) -> list[Report]:
-    """Store and return the reports; one that does not fit in a document becomes a failed one."""
-    refused = services.reports.save(reports, common.universe.shared)
-    if not refused:
-        return list(reports)
+def _stored(reports: Sequence[Report], common: _Common) -> list[StoredReport]:
+    """Return the reports as they are stored; one that does not fit in a document becomes a failed one."""
+    stored, refused = stored_forms(reports)
     failed = [
         _failed(common, InvalidPortfolio(report.user_id, "unwritable_report", refused[report.user_id]), report.currency)
         for report in reports
         if report.user_id in refused
     ]
-    services.reports.save(failed, common.universe.shared)
-    return [report for report in reports if report.user_id not in refused] + failed
+    return stored + stored_forms(failed)[0]
 
 
 def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:

@@ -47,7 +47,7 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     prices = prepare_prices(read, lookback_days, issues, benchmark_symbol=benchmark, asked_on=run.asked_on)
     services.batches.record_research(batch.plan_id, batch.number, found, prices, instruments)
     if not run.dry_run:
-        services.research.save(found)
+        services.research.save(batch.run_id, found)
     return BatchResult()
 
 

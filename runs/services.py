@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.mongo import Document
     from stores.nights import NightStore
     from stores.portfolios import PortfolioStore
+    from stores.rankings import RankingStore
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
     from stores.symbols import PriceStore, ResearchStore
@@ -45,6 +46,7 @@ class Services:
     prices: "PriceStore"
     research: "ResearchStore"
     reports: "ReportStore"
+    rankings: "RankingStore"
     audit: "AuditLog"
     provider: "Provider"
     record_end: "Callable[[Run, str | None], None]"
@@ -53,4 +55,4 @@ class Services:
     @property
     def own(self) -> "tuple[Indexed, ...]":
         """Return the stores of the app's own collections."""
-        return self.runs, self.batches, self.prices, self.research, self.reports, self.audit
+        return self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.audit

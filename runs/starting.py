@@ -5,7 +5,7 @@ import secrets as random_source
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, date, datetime, timedelta
 
 from correlation import of_run
@@ -133,7 +133,7 @@ def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) ->
     """
     if run.is_active:
         raise RunActive(run.run_id)
-    failed = services.reports.outcome(run.run_id).failed
+    failed = services.reports.count_failed(run.run_id)
     if not failed or failed < run.users_failed:  # fewer: some of their reports were purged
         raise NothingFailed(run.run_id)
     return start_run(services, engine, trigger, as_of=run.as_of, retry_of=run.run_id)

@@ -18,20 +18,18 @@ from records import Parameters, PlannedRun
 from runs.prices import history_start
 from runs.rates import load_rates
 from runs.services import Services
-from stores.reports import Shared
 
 _MOST_QUOTED = 4_000
 """Symbols whose prices for ledgers are kept in a process, each with some 40 KB."""
 
 
 class Universe:
-    """What the pages of a run share; ``shared`` is the part that reports embed, ``table`` the prices as quoted."""
+    """What the pages of a run share; ``table`` has the prices as quoted."""
 
     def __init__(self, services: Services, plan_id: str, run: PlannedRun) -> None:
         research, prices, instruments = services.batches.researched(plan_id)
         self.table: PriceTable = join_prices(prices)
         self.adviser = Adviser({found.symbol: found for found in research})
-        self.shared = Shared(research, self.adviser.standing())
         self.instruments = instruments
         self.currencies = currencies_of(services, instruments, run.currencies, run.parameters)
         self._services, self._run = services, run

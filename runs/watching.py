@@ -1,8 +1,11 @@
 """The watchdog's work: to close lost and stalled runs, and to purge data past its retention."""
 
 import logging
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from correlation import of_run
 from records import Failure, Run
@@ -10,8 +13,10 @@ from runs.ending import START_GRACE, close_if_lost, close_run, has_stalled
 from runs.engine import Engine, EngineUnavailable, StillRunning
 from runs.services import Services
 
-# The most that one call purges, so that it ends in time; the next call continues.
-_RUNS_PURGED, _REPORTS_PURGED, _REPORTS_PER_DELETE = 20, 10_000, 500
+# The most that one call purges, so that it ends in time; the next call continues. The steps are short, since a run may
+# be writing.
+_RUNS_PURGED, _PURGE_SECONDS = 20, 200
+_BLOCKS_PER_DELETE, _REPORTS_PER_DELETE = 2, 2_000
 _POSTPONED = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
@@ -44,12 +49,10 @@ def close_stuck_runs(services: Services, engine: Engine) -> None:
 def purge_old_runs(services: Services, engine: Engine) -> None:
     """Delete the reports and engine history of runs past their retention; the records of runs stay."""
     before = datetime.now(UTC) - timedelta(days=services.settings.retention_days)
-    left, unavailable = _REPORTS_PURGED, False
+    end, unavailable = time.monotonic() + _PURGE_SECONDS, False
     for run in services.runs.to_purge(before, _RUNS_PURGED):
-        while deleted := services.reports.purge(run.run_id, min(left, _REPORTS_PER_DELETE)):
-            left -= deleted
-            if left == 0:
-                return
+        if not _purge_reports(services, run.run_id, end):
+            return
         if unavailable:  # reports are purged without the engine
             continue
         with of_run(run.run_id):
@@ -58,6 +61,32 @@ def purge_old_runs(services: Services, engine: Engine) -> None:
             except EngineUnavailable:
                 unavailable = True
                 _log.warning("The engine history cannot be purged now (run_id=%s)", run.run_id)
+
+
+def _purge_reports(services: Services, run_id: str, end: float) -> bool:
+    """Delete the reports of a run, its research and its lists, until the time ``end``; return whether all are deleted.
+
+    The lists tell where each thousand of users begins, so the reports are found and deleted by one scan of their key.
+    """
+    steps = chain(_purges_of_reports(services, run_id), _purges_of_lists(services, run_id))
+    return all(time.monotonic() < end for _ in steps)
+
+
+def _purges_of_reports(services: Services, run_id: str) -> Iterator[None]:
+    boundaries = services.rankings.boundaries(run_id)[_BLOCKS_PER_DELETE::_BLOCKS_PER_DELETE]
+    while (first := services.reports.nth_user_id(run_id, 0)) is not None:
+        if boundaries:
+            before = next((boundary for boundary in boundaries if boundary > first), None)
+        else:  # as in runs of earlier versions of the app: a second scan finds them
+            before = services.reports.nth_user_id(run_id, _REPORTS_PER_DELETE)
+        services.reports.purge(run_id, before)
+        yield
+
+
+def _purges_of_lists(services: Services, run_id: str) -> Iterator[None]:
+    services.research.purge(run_id)
+    while services.rankings.purge(run_id):
+        yield
 
 
 def _purge_history(services: Services, engine: Engine, run: Run) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, override
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from pymongo import ASCENDING, IndexModel, InsertOne
 
 from analysis.models import Floats, Instrument, Research
@@ -21,6 +22,7 @@ from analysis.returns.payments import Payments
 from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes
+from stores.lines import Lines
 from stores.mongo import Document, DocumentDatabase, bulk_write
 from stores.upgrades import issue_of_today
 
@@ -124,7 +126,7 @@ class BatchStore(Indexed):
             "research": msgspec.to_builtins(research),
             "prices": _prepared_to_document(prices),
             # A symbol cannot be the name of a member: it may contain a dot.
-            "instruments": [[symbol, asdict(instrument)] for symbol, instrument in instruments.items()],
+            "instruments": [[symbol, structs.asdict(instrument)] for symbol, instrument in instruments.items()],
         }
         self._set(plan_id, "symbols", number, values)
 
@@ -166,10 +168,10 @@ class BatchStore(Indexed):
         issues = list(dict.fromkeys(msgspec.convert(stored, list[SymbolIssue])))
         return len(issues), issues[:limit]
 
-    def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: PageErrors) -> bool:
-        """Record a page's outcome and errors; return whether it is the first for this page."""
+    def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: PageErrors, lines: Lines) -> bool:
+        """Record a page's outcome, errors and lines; return whether it is the first for this page."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
-        values = {"outcome": asdict(outcome), **asdict(errors)}
+        values = {"outcome": asdict(outcome), **asdict(errors), "lines": lines.to_bytes()}
         return self._batches.update_one(query, {"$set": values}).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
@@ -178,6 +180,11 @@ class BatchStore(Indexed):
             {"plan_id": plan_id, "kind": "users", "outcome": {"$exists": True}}, {"outcome": True}
         )
         return sum((Outcome(**page["outcome"]) for page in pages), Outcome())
+
+    def lines(self, plan_id: str) -> Lines:
+        """Return the recorded lines of all pages."""
+        done = {"plan_id": plan_id, "kind": "users", "lines": {"$exists": True}}
+        return Lines.from_pages(page["lines"] for page in self._batches.find(done, {"lines": True}))
 
     def user_errors(self, plan_id: str, limit: int) -> list[RunError]:
         """Return the first ``limit`` recorded failures of users, in order."""

@@ -24,8 +24,12 @@ class Indexed(ABC):
     def indexes(self) -> Indexes:
         """Return the indexes behind the store's queries; those that are unique keep its documents apart."""
 
+    def make_way(self) -> None:  # noqa: B027 - most have nothing to remove
+        """Remove what earlier versions of the app left in the way of the indexes."""
+
     def ensure_indexes(self) -> None:
         """Create the indexes that lack."""
+        self.make_way()
         for collection, wanted in self.indexes():
             create_missing(collection, wanted)
 
@@ -55,9 +59,11 @@ def ensure_keys(stores: Iterable[Indexed]) -> None:
     Raises:
         CommandRefused: the database user may not create one that lacks, or documents in its way exist.
     """
-    for collection, wanted in (pair for store in stores for pair in store.indexes()):
+    for store in stores:
         try:
-            create_missing(collection, [index for index in wanted if index.document.get("unique")])
+            store.make_way()
+            for collection, wanted in store.indexes():
+                create_missing(collection, [index for index in wanted if index.document.get("unique")])
         except OperationFailure as error:
             if reason := refusal_of(error):
                 raise CommandRefused(reason) from None

@@ -7,7 +7,8 @@ import logging
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from copy import replace
+from dataclasses import dataclass, fields
 from datetime import date
 from itertools import pairwise
 

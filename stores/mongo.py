@@ -27,7 +27,7 @@ type DocumentDatabase = Database[Document]
 type Write = InsertOne[Any] | ReplaceOne[Any]
 
 OWN_COLLECTIONS = (
-    "audit_log", "nights", "portfolio_analyses", "portfolio_analysis_runs", "portfolio_summaries", "run_batches",
+    "audit_log", "nights", "portfolio_analyses", "portfolio_analysis_runs", "portfolio_rankings", "run_batches",
     "run_leases", "symbol_prices", "symbol_research",
 )  # fmt: skip
 """What the app writes, besides ``health``."""
@@ -203,6 +203,23 @@ def insert_new(
     if others := [failed for failed in refused if failed["code"] != _DUPLICATE_KEY]:
         raise WriteRefused(others) from None
     return [failed["index"] for failed in refused]
+
+
+def write_each(collection: Documents, documents: Sequence[tuple[Document, Mapping[str, Any]]]) -> None:
+    """Insert documents, each with its key, or replace those of the same key.
+
+    Nearly always all of them are new: inserting costs half of what a look for each does.
+    """
+    positions = insert_new(collection, [document for _, document in documents])
+    existing = (documents[position] for position in positions)
+    bulk_write(collection, [ReplaceOne(key, _without_id(document)) for key, document in existing])
+
+
+def _without_id(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document without the ``_id`` that the driver gave it for the insertion."""
+    if isinstance(document, dict):
+        document.pop("_id", None)
+    return document
 
 
 def _send(collection: Documents, writes: Sequence[Write], pauses: Pauses) -> list[Document]:

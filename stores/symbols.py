@@ -5,25 +5,29 @@ Each column of prices is one block of little-endian numbers, compact and fast to
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import override
 
 import msgspec
 import numpy as np
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+from pymongo import ASCENDING, IndexModel, ReplaceOne
+from pymongo.errors import OperationFailure
 
 from analysis.models import Research
 from analysis.prices import Bars
 from records import PriceIssue
 from stores.indexes import Indexed, Indexes
-from stores.mongo import Document, DocumentDatabase, bulk_write, find_each
+from stores.mongo import Document, DocumentDatabase, bulk_write, find_each, write_each
 from stores.upgrades import issue_of_today
 
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _OPTIONAL = ("high", "low", "split")
 _EMPTY = {"dates": b""}
+_EARLIER_KEY = "as_of_symbol"
+_OF_RESEARCH = {"_id": False, **dict.fromkeys(Research.__struct_fields__, True)}
 
 _log = logging.getLogger(__name__)
 
@@ -81,25 +85,39 @@ class PriceStore(Indexed):
 
 
 class ResearchStore(Indexed):
-    """Research by ``as_of`` and ``symbol``."""
+    """Research by ``run_id`` and ``symbol``."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._research = database["symbol_research"]
 
     @override
     def indexes(self) -> Indexes:
-        """Return the key, which is behind the upserts here."""
-        keys = [("as_of", DESCENDING), ("symbol", ASCENDING)]
-        return [(self._research, [IndexModel(keys, name="as_of_symbol", unique=True)])]
+        """Return the key, which is behind every query here."""
+        keys = [("run_id", ASCENDING), ("symbol", ASCENDING)]
+        return [(self._research, [IndexModel(keys, name="run_id_symbol", unique=True)])]
 
-    def save(self, research: Sequence[Research]) -> None:
-        """Store the research; a repetition replaces it."""
+    @override
+    def make_way(self) -> None:
+        """Remove what earlier versions of the app kept, one research a day and symbol, and their key."""
+        if _EARLIER_KEY in self._research.index_information():
+            with suppress(OperationFailure):  # another process was faster
+                self._research.drop_index(_EARLIER_KEY)
+            self._research.delete_many({"run_id": None})
+
+    def save(self, run_id: str, research: Sequence[Research]) -> None:
+        """Store the research of a run; a repetition replaces it."""
         documents: list[Document] = msgspec.to_builtins(research)
-        writes = [
-            ReplaceOne({"as_of": document["as_of"], "symbol": document["symbol"]}, document, upsert=True)
-            for document in documents
-        ]
-        bulk_write(self._research, writes)
+        keys = [{"run_id": run_id, "symbol": document["symbol"]} for document in documents]
+        write_each(self._research, [(key, key | document) for key, document in zip(keys, documents, strict=True)])
+
+    def json(self, run_id: str, symbols: Sequence[str]) -> dict[str, bytes]:
+        """Return the research of a run on those ``symbols`` that have some, as JSON."""
+        found = find_each(self._research, "symbol", symbols, _OF_RESEARCH, condition={"run_id": run_id})
+        return {document["symbol"]: msgspec.json.encode(document) for document in found}
+
+    def purge(self, run_id: str) -> None:
+        """Delete the research of a run."""
+        self._research.delete_many({"run_id": run_id})
 
 
 def _document(history: History) -> Document:

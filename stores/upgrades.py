@@ -3,7 +3,6 @@
 Judgments and figures stay what they were: ``schema_version`` says by which rules they came about.
 """
 
-from dataclasses import fields
 from typing import Any
 
 from analysis.models import SECTIONS, HoldingReport
@@ -98,7 +97,7 @@ def _holding(holding: Document, currency: str) -> Document:
 
 def _unreadable(holding: Document, report: Document) -> Document:
     known = {"symbol": holding["symbol"], "currency": report["currency"], "reason": "invalid"}
-    return dict.fromkeys((*(member.name for member in fields(HoldingReport)), "research")) | known
+    return dict.fromkeys(HoldingReport.__struct_fields__) | known
 
 
 def _valuation(valuation: Document | None, holdings: list[Document]) -> Document | None:

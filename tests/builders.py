@@ -1,9 +1,12 @@
 """Builders of the records that tests arrange: portfolios, bars, price tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from analysis.decisions import Adviser
@@ -13,6 +16,29 @@ from analysis.price_table import PriceTable, join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
+from stores.report_values import encoded, joined
+from stores.reports import ReportStore, stored_forms
+
+
+def save(store: ReportStore, reports: Iterable[Report]) -> None:
+    """Store reports that can all be written."""
+    stored, refused = stored_forms(reports)
+    assert refused == {}
+    store.save(stored)
+
+
+def document_of(report: Report, research: Iterable[Research] = ()) -> dict[str, Any]:
+    """Return a report as the API shows it."""
+    document: dict[str, Any] = msgspec.json.decode(
+        joined(encoded(report), {own.symbol: msgspec.json.encode(own) for own in research})
+    )
+    return document
+
+
+def members(record: object) -> dict[str, object]:
+    """Return the members of a record by name; none of anything else."""
+    names: Iterable[str] = getattr(record, "__struct_fields__", ()) or getattr(record, "__dataclass_fields__", ())
+    return {name: getattr(record, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ def with_range(own: Bars, seed: int) -> Bars:
 
 def a_research(symbol: str, score: float | None) -> Research:
     """Return research with this score; its other figures do not matter."""
-    others = {name: None for name in Research.__dataclass_fields__ if name not in _GIVEN_IN_RESEARCH}
+    others = {name: None for name in Research.__struct_fields__ if name not in _GIVEN_IN_RESEARCH}
     return Research(symbol=symbol, as_of=date(2026, 1, 2), close=100.0, adj_close=100.0, score=score, **others)
 
 

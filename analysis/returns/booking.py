@@ -1,7 +1,7 @@
 """The booking of a person's entries on lots: what opens, goes on, and is realized."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date, timedelta
 from math import isfinite, isnan, nan
 

@@ -1,6 +1,7 @@
 """What each transaction moves: cash, shares, flows, income and costs; for all ledgers of a page at once."""
 
-from dataclasses import dataclass, fields, replace
+from copy import replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 

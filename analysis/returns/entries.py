@@ -1,7 +1,8 @@
 """One person's ledger as a sequence of entries: every transaction with its account, every corporate action once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from math import isclose
@@ -9,8 +10,9 @@ from math import isclose
 import numpy as np
 
 from analysis.currencies import major
-from analysis.models import Account, Dates, Holding, record
+from analysis.models import Account, Dates, Holding
 from analysis.returns.ledger import TURNS, TYPES, Market, Transaction
+from records import Record
 
 SCALES = ("split", "stock_dividend")
 RENAMES = ("symbol_change", "merger")
@@ -57,8 +59,7 @@ class Person:
         return {account_id: currency or self.base for account_id, currency in currencies.items()}
 
 
-@record
-class Entry:
+class Entry(Record, frozen=True):
     """A transaction with the account that it is booked in, and the ``day`` of the calendar on which it counts.
 
     A corporate action is of the shares in all accounts: ``parts`` are the entries that tell of it, several where each

@@ -4,12 +4,13 @@ Amounts are in the person's base currency; ``None`` is unknown. They come from :
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from copy import replace
 from datetime import date
 from math import isfinite
 from typing import Literal
 
-from analysis.models import ReturnsIssue, record
+from analysis.models import ReturnsIssue
+from records import Record
 
 type Term = Literal["short", "long"]
 
@@ -17,8 +18,7 @@ _LEAP_DAY = (2, 29)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-@record
-class RealizedGain:
+class RealizedGain(Record, frozen=True):
     """Shares that were sold, or bought back, of one lot; ``quantity`` is positive.
 
     ``opened`` is the day of the purchase or transfer, of shares sold short that of the sale; ``None`` without a record.
@@ -39,8 +39,7 @@ class RealizedGain:
     wash_sale: bool
 
 
-@record
-class UnrealizedLot:
+class UnrealizedLot(Record, frozen=True):
     """Shares of one lot that are held today; of a short lot ``quantity``, ``cost`` and ``value`` are negative.
 
     ``days`` and ``term`` are those of a sale today.
@@ -57,8 +56,7 @@ class UnrealizedLot:
     term: Term | None
 
 
-@record
-class GainTotal:
+class GainTotal(Record, frozen=True):
     """Sums over realized gains; ``None`` where one of them is unknown."""
 
     proceeds: float | None
@@ -66,8 +64,7 @@ class GainTotal:
     gain: float | None
 
 
-@record
-class GainTotals:
+class GainTotals(Record, frozen=True):
     """The totals of realized gains by term; ``unknown`` are those without a gain, or of shares without a record."""
 
     short: GainTotal
@@ -75,8 +72,7 @@ class GainTotals:
     unknown: GainTotal
 
 
-@record
-class CapitalIncome:
+class CapitalIncome(Record, frozen=True):
     """The part of a return of capital that was more than the cost of the shares: income.
 
     ``symbol_today`` is what the symbol is called today.
@@ -88,8 +84,7 @@ class CapitalIncome:
     amount: float
 
 
-@record
-class Gains:
+class Gains(Record, frozen=True):
     """The realized gains in the order in which they were closed, with their totals, and the lots held today."""
 
     realized: tuple[RealizedGain, ...]
@@ -99,7 +94,7 @@ class Gains:
     issues: tuple[ReturnsIssue, ...]
 
 
-COLUMNS = tuple(member.name for member in fields(RealizedGain))
+COLUMNS = RealizedGain.__struct_fields__
 """The columns of a CSV file of realized gains."""
 
 

@@ -5,20 +5,20 @@ from datetime import date
 from math import isfinite
 from typing import Literal
 
-from analysis.models import Holding, Income, MonthlyIncome, SymbolIncome, record
+from analysis.models import Holding, Income, MonthlyIncome, SymbolIncome
 from analysis.returns.amounts import Amounts
 from analysis.returns.entries import Entry, Person, entries_of
 from analysis.returns.ledger import Market
 from analysis.returns.lots import OpenCosts
 from analysis.returns.payments import LARGEST_PAYMENT, months_before
 from analysis.returns.quantities import Opening, names_today, opening_of
+from records import Record
 
 _MONTHS = 12
 _ROUNDING = 1e-12
 
 
-@record
-class _Payment:
+class _Payment(Record, frozen=True):
     """What was paid on a day, in the base currency, before fee and tax.
 
     ``symbol`` is what it is called today, ``None`` for interest on cash. ``again`` is the amount if a share is paid as

@@ -1,7 +1,8 @@
 """The transactions of a page as they were read, and the prices to value what they tell. A leaf of this folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from copy import replace
+from dataclasses import dataclass, field, fields
 from datetime import date
 from math import log
 from typing import Any, Literal, get_args
@@ -10,7 +11,8 @@ import numpy as np
 
 from analysis.currencies import Rates
 from analysis.measures import optional
-from analysis.models import Booleans, Dates, Floats, Integers, Objects, ReturnsIssue, record
+from analysis.models import Booleans, Dates, Floats, Integers, Objects, ReturnsIssue
+from records import Record
 
 type TransactionType = Literal[
     "split", "stock_dividend", "symbol_change", "merger", "spin_off", "return_of_capital", "transfer_in", "deposit",
@@ -24,8 +26,7 @@ TURNS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 3, 4, 5, 5)
 """The turn of each type within a day; those of one turn follow each other by time, then by id."""
 
 
-@record
-class Transaction:
+class Transaction(Record, frozen=True):
     """One readable transaction, as the backend has it: numbers are ``None`` and texts empty where it says nothing.
 
     ``quantity`` is absolute. ``fee`` and ``tax`` are positive costs, 0 if absent.
@@ -95,7 +96,7 @@ class Transactions:
         """Yield the transactions of one portfolio, one by one."""
         start, end = self.owner.searchsorted([owner, owner + 1]).tolist()
         own = self.at(slice(start, end))
-        columns = {name: _values(getattr(own, name)) for name in Transaction.__dataclass_fields__}
+        columns = {name: _values(getattr(own, name)) for name in Transaction.__struct_fields__}
         columns["type"] = [TYPES[number] for number in columns["type"]]
         yield from map(Transaction, *columns.values())
 

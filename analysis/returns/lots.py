@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from datetime import date
 
-from analysis.models import LotMethod, ReturnsIssue, record
+from analysis.models import LotMethod, ReturnsIssue
 from analysis.returns.amounts import Amounts
 from analysis.returns.booking import Book
 from analysis.returns.entries import Person, entries_of
 from analysis.returns.gains import CapitalIncome, Gains, UnrealizedLot, known, term_of, totals_of
 from analysis.returns.open_lots import Lot
 from analysis.returns.quantities import ROUNDING, Opening, only_account, opening_of
+from records import Record
 
 
-@record
-class OpenCosts:
+class OpenCosts(Record, frozen=True):
     """The costs of today's positions by symbol, in the base currency, and the income from returned capital.
 
     ``costs`` are negative for what was sold short, and ``None`` where the cost of a lot is unknown, or the lots are not

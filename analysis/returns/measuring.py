@@ -1,7 +1,7 @@
 """What persons really earned, by their ledgers: the returns of all portfolios of a page."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import numpy as np

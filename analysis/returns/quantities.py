@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isclose, prod
 
-from analysis.models import ReturnsIssue, record
+from analysis.models import ReturnsIssue
 from analysis.returns.entries import RENAMES, SCALES, Entry, Person
+from records import Record
 
 ROUNDING = 1e-9
 """Shares up to this part of all that moved are none."""
@@ -18,8 +19,7 @@ type Needs = Mapping[str, Mapping[str, float]]
 """By symbol and account, the shares without which the entries would leave fewer than none there."""
 
 
-@record
-class Opening:
+class Opening(Record, frozen=True):
     """What a person had before the first entry, by account and symbol, and has ``today``, by symbol.
 
     Today's quantities are those of the holdings, after a split that they do not have yet. ``held`` has for each

@@ -6,15 +6,14 @@ from datetime import date
 import numpy as np
 
 from analysis.measures import optional_rows
-from analysis.models import record
 from analysis.returns.outcomes import DailyReturns
+from records import Record
 
 _MONDAY = 3  # 1970-01-01, day 0, was a Thursday
 _WEEK = 7
 
 
-@record
-class WeeklyReturns:
+class WeeklyReturns(Record, frozen=True):
     """The last trading day of each ISO week, and the last day; amounts are in the base currency.
 
     ``invested`` is the start value and the flows up to the day. Both indexes are 1 at the start of the sound period,

@@ -12,15 +12,6 @@ CSV = "text/csv"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def accepts(request: func.HttpRequest, kind: str) -> bool:
-    """Return whether the header Accept names a kind of content, and does not refuse it."""
-    for part in request.headers.get("Accept", "").split(","):
-        named, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if named == kind:
-            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    return False
-
-
 def csv_response(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str) -> func.HttpResponse:
     """Return rows of text as a CSV file (RFC 4180) of this name."""
     content = io.StringIO()

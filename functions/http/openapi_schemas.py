@@ -53,15 +53,6 @@ class Schemas:
         for name, schema in schemas.items():
             if "properties" in schema and name not in _AS_STORED | self._bodies:
                 schema["required"] = list(schema["properties"])
-        # As in documents: see report_document.
-        stress, holding = schemas["Stress"]["properties"], schemas["HoldingReport"]
-        stress["return"] = stress.pop("return_")
-        schemas["Stress"]["required"] = list(stress)
-        holding["properties"]["research"] = {"anyOf": [self.of(Research), {"type": "null"}]}
-        holding["required"].append("research")
-        decision = schemas["Decision"]
-        decision["properties"]["confidence"] = decision["properties"]["strength"]
-        decision["required"].append("confidence")
         return schemas
 
 

@@ -16,6 +16,7 @@ from analysis.models import Report, Series
 from functions.access.administrators import Admin
 from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.engine import DurableEngine
+from functions.http.accepting import accepts
 from functions.http.answers import (
     Accepted,
     AuditPage,
@@ -29,7 +30,8 @@ from functions.http.answers import (
     Timetable,
     Week,
 )
-from functions.http.csv_answers import CSV, accepts, csv_response
+from functions.http.csv_answers import CSV, csv_response
+from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import Api, json_response
 from functions.http.problems import NotFound
 from functions.http.requests import (
@@ -48,6 +50,7 @@ from functions.services import Worker
 from problems import InvalidMember
 from records import RequestKey, Run, SortField, Summary, Trigger
 from runs.engine import Engine, EngineUnavailable
+from runs.lists import portfolios_of
 from runs.services import Services
 from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
 from settings import Settings
@@ -127,8 +130,9 @@ def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
 @api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,), action="list_portfolios")
 def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, attempt: Attempt) -> PortfoliosPage:
     """List the portfolios of a run as summaries."""
-    summaries = services.reports.summaries(
-        _run(services, run_id).run_id,
+    summaries = portfolios_of(
+        services,
+        _run(services, run_id),
         limit=query.limit + 1,
         wanted=query.wanted,
         sort=query.sort,
@@ -147,9 +151,14 @@ def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, a
     errors=(NotFound,),
     action="read_report",
 )
-def get_portfolio_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
+def get_portfolio_report(
+    request: func.HttpRequest, run_id: RunId, user_id: UserId, services: Services
+) -> func.HttpResponse:
     """Return one user's report of a run."""
-    return _report(services, run_id, user_id)
+    report = services.reports.json(run_id, user_id)
+    if report is None:
+        raise _no_report(run_id, user_id)
+    return encoded_response(request, report)
 
 
 @api.route(
@@ -175,11 +184,14 @@ def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> 
     errors=(NotFound,),
     action="read_earlier",
 )
-def get_earlier_report(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
+def get_earlier_report(
+    request: func.HttpRequest, run_id: RunId, user_id: UserId, services: Services
+) -> func.HttpResponse:
     """Return the user's latest report of the twenty runs before this one."""
     run = _run(services, run_id)
     earlier = services.runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
-    return {"report": services.reports.first((other.run_id for other in earlier), user_id)}
+    report = services.reports.first((other.run_id for other in earlier), user_id)
+    return encoded_response(request, b'{"report":%s}' % (report or b"null"))
 
 
 @api.route(
@@ -308,8 +320,12 @@ def _place(summary: Summary, sort: SortField) -> tuple[float | None, str]:
 def _report(services: Services, run_id: str, user_id: str) -> dict[str, Any]:
     report = services.reports.get(run_id, user_id)
     if report is None:
-        raise NotFound(f"Run {run_id} has no report on user {user_id}.")
+        raise _no_report(run_id, user_id)
     return report
+
+
+def _no_report(run_id: str, user_id: str) -> NotFound:
+    return NotFound(f"Run {run_id} has no report on user {user_id}.")
 
 
 def _run(services: Services, run_id: str) -> Run:

@@ -18,7 +18,7 @@ def valued(symbol: str, weight: float | None, *, price: float | None = 100.0) ->
     """Return a holding of this weight in a total value of 10,000."""
     value = None if weight is None else weight * TOTAL
     quantity = value / price if value is not None and price else 1.0
-    others = {name: None for name in HoldingReport.__dataclass_fields__ if name not in _GIVEN}
+    others = {name: None for name in HoldingReport.__struct_fields__ if name not in _GIVEN}
     return HoldingReport(
         symbol=symbol, quantity=quantity, currency="USD", price=price, market_value=value, weight=weight, **others
     )
@@ -58,7 +58,7 @@ def quote(price: float, history: History = "enough") -> SymbolFigures:
 
 def decision(symbol: str, action: Action, percent: float) -> Decision:
     """Return a decision; its signal and reason do not matter."""
-    return Decision(symbol, action, percent, 5, None, "")
+    return Decision(symbol, action, percent, 5, None, "", 5)
 
 
 def sell(symbol: str, percent: float = 50) -> Decision:

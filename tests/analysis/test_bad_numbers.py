@@ -14,8 +14,7 @@ from analysis.decisions import Adviser
 from analysis.models import Floats, Holding, Portfolio
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
-from stores.reports import Shared, report_document
-from tests.builders import a_table, bars, random_walk, research_on, weekdays
+from tests.builders import a_table, bars, document_of, random_walk, research_on, weekdays
 
 DAYS = weekdays(270)
 BENCHMARK = random_walk(DAYS, seed=1)
@@ -78,7 +77,7 @@ def test_every_report_can_be_written_as_bson_and_json(
     reports = analyze_portfolios([awkward, sound], a_table(symbols, BENCHMARK), Adviser(research), {}, "run", 0.01)
 
     for report in reports:
-        document = report_document(report, Shared(research.values()))
+        document = document_of(report, research.values())
         plain = bson.decode(bson.encode(document))
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert np.isfinite(list(floats_in(plain))).all()
@@ -108,5 +107,5 @@ def test_a_stress_entry_is_named_return_in_documents() -> None:
         0.0,
     )
 
-    entries = report_document(report, Shared())["stress"]
+    entries = document_of(report)["stress"]
     assert {tuple(sorted(entry)) for entry in entries} == {("coverage", "loss", "return", "scenario")}

@@ -1,6 +1,6 @@
 """What is owned but has no price, or no known cost, is neither forgotten nor guessed."""
 
-from dataclasses import replace
+from copy import replace
 
 import numpy as np
 import pytest

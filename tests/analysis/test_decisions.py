@@ -1,4 +1,4 @@
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analysis.decisions import Adviser
 from analysis.models import Decision, HoldingReport, Research
-from tests.analysis.advice import DAY, TOTAL, decide, situation, valued
+from tests.analysis.advice import TOTAL, decide, situation, valued
 from tests.builders import a_portfolio, a_research
 
 
@@ -332,25 +332,10 @@ class TestReasoning:
                 assert ". " not in reason
 
 
-class TestStandingDecisions:
-    def test_a_decision_that_does_not_depend_on_the_portfolio_is_one_object_for_all(self) -> None:
-        scores = {"GOOD": 0.9, "BAD": -0.9, "NEUTRAL": 0.0, "NONE": None}
-        adviser = Adviser({symbol: a_research(symbol, score) for symbol, score in scores.items()})
-        standing = {id(decided) for decided in adviser.standing()}
-        owner = a_portfolio().watching(*scores).build()
-
-        for weight in (0.1, -0.1):
-            for found in adviser.decide(owner, [valued(symbol, weight) for symbol in scores], situation()):
-                assert id(found) in standing
-        assert {id(found) for found in adviser.decide(owner, (), situation())} <= standing
-        assert len(standing) == len(list(adviser.standing())) == 2 + 3 + 1 + 1
-
-    def test_it_is_of_the_day_of_the_research(self) -> None:
-        (since,) = {
-            decided.signal_since
-            for decided in Adviser({"A": replace(a_research("A", -0.9), signal_since=DAY)}).standing()
-        }
-        assert since == DAY
+def test_the_strength_is_repeated_for_readers_who_know_it_as_confidence() -> None:
+    for score in (None, -0.9, 0.0, 0.9):
+        decided = decide([valued("A", 0.1)], [a_research("A", score)])["A"]
+        assert decided.confidence == decided.strength
 
 
 values = st.floats(1, 1e6) | st.floats(-1e6, -1)

@@ -1,6 +1,5 @@
 """The worked example of the documentation, recomputed from the numbers on the page."""
 
-from dataclasses import fields
 from datetime import date
 from itertools import takewhile
 from types import NoneType
@@ -212,7 +211,7 @@ def test_the_days_of_the_worked_example_are_what_the_code_computes() -> None:
 def test_every_figure_of_a_report_is_explained() -> None:
     records = (Valuation, HoldingReport, CurrencyExposure, Performance, Risk, Diversification, Research, Stress)
     others = (Check, Decision, Order, OrderPlan, DataQuality)
-    described = {name.rstrip("_") for record in (*records, *others) for name in record.__dataclass_fields__}
+    described = {name.rstrip("_") for record in (*records, *others) for name in record.__struct_fields__}
     # What a reader knows without an explanation.
     described -= {"symbol", "side", "shares", "rule", "status", "decision", "scenario", "orders", "as_of"}
     # The figures of one row share the beginning of its name: `value_at_risk_95`, `_99`.
@@ -238,7 +237,7 @@ def test_the_thresholds_of_the_checks_are_those_of_the_code() -> None:
 
 def test_every_figure_that_may_be_null_is_explained() -> None:
     records = (Valuation, HoldingReport, Performance, Risk, Diversification)
-    nullable = {f.name for record in records for f in fields(record) if NoneType in get_args(f.type)}
+    nullable = {name for of in records for name, kind in of.__annotations__.items() if NoneType in get_args(kind)}
     nullable |= {scenario for scenario in SCENARIOS if scenario not in ("worst_day", *nullable)}
 
     # Figures defined for every series of returns are null only after an overflow.

@@ -1,7 +1,7 @@
 """Invariants of all reports, checked on generated pages of portfolios."""
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from copy import replace
 from random import Random
 
 import numpy as np
@@ -14,7 +14,7 @@ from analysis.decisions import Adviser
 from analysis.models import Holding, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.windows import BLOCK
-from tests.builders import a_table, bars, random_walk, research_on, weekdays, without
+from tests.builders import a_table, bars, members, random_walk, research_on, weekdays, without
 
 DAYS = weekdays(300)
 SYMBOLS = {
@@ -66,8 +66,8 @@ LABELS = ("symbol", "rule", "scenario")
 
 def flat(record: object, name: str = "") -> dict[str, object]:
     """Return every figure of a report by its path, holdings by symbol."""
-    if is_dataclass(record):
-        return {k: v for f in fields(record) for k, v in flat(getattr(record, f.name), f"{name}.{f.name}").items()}
+    if own := members(record):
+        return {k: v for member, value in own.items() for k, v in flat(value, f"{name}.{member}").items()}
     if isinstance(record, tuple):
         labels = [str(next((getattr(entry, a) for a in LABELS if hasattr(entry, a)), entry)) for entry in record]
         return {

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from copy import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from analysis.models import Report
 from analysis.prices import Bars
 from tests.analysis.market import BENCHMARK, DAYS, SYMBOLS, TABLE, only, price
-from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, research_on
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, bars, members, research_on
 
 
 def floats_in(record: object) -> Iterator[float]:
@@ -19,9 +19,8 @@ def floats_in(record: object) -> Iterator[float]:
     elif isinstance(record, tuple):
         for entry in record:
             yield from floats_in(entry)
-    elif is_dataclass(record):
-        for field in fields(record):
-            yield from floats_in(getattr(record, field.name))
+    for member in members(record).values():
+        yield from floats_in(member)
 
 
 def classes_in(record: object) -> Iterator[type]:
@@ -29,9 +28,8 @@ def classes_in(record: object) -> Iterator[type]:
     if isinstance(record, tuple):
         for entry in record:
             yield from classes_in(entry)
-    elif is_dataclass(record):
-        for field in fields(record):
-            yield from classes_in(getattr(record, field.name))
+    for member in members(record).values():
+        yield from classes_in(member)
 
 
 AWKWARD = (

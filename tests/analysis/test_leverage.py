@@ -1,6 +1,6 @@
 """Leverage magnifies the rounding errors of returns; no figure must result from them."""
 
-from dataclasses import replace
+from copy import replace
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 """The issues of prices, and their sentences."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import date, timedelta
 from typing import get_args
 

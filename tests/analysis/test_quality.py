@@ -10,7 +10,6 @@ from analysis.models import Portfolio, Report, Research
 from analysis.price_table import PriceTable
 from analysis.report import analyze_portfolios
 from stores.mongo import Document
-from stores.reports import Shared, report_document
 from tests.analysis import test_invariants as invariants
 from tests.analysis.market import BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only
 from tests.builders import (
@@ -19,6 +18,7 @@ from tests.builders import (
     a_table,
     analyze,
     bars,
+    document_of,
     random_walk,
     research_on,
     weekdays,
@@ -52,7 +52,7 @@ def nulls(document: Document, path: str = "") -> Iterator[str]:
 
 
 def nulls_of(report: Report, research: dict[str, Research]) -> Iterator[str]:
-    document = bson.decode(bson.encode(report_document(report, Shared(research.values()))))
+    document = bson.decode(bson.encode(document_of(report, research.values())))
     yield from nulls(
         {part: document[part] for part in ("valuation", "performance", "risk", "diversification", "stress")}
     )

@@ -1,5 +1,5 @@
 import math
-from dataclasses import fields, replace
+from copy import replace
 
 import empyrical
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 from analysis.models import SECTIONS, Report
 from records import SymbolIssue
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, EVEN_TABLE, SYMBOLS, TABLE, only, price, returns_of
-from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, without
+from tests.builders import PortfolioBuilder, a_portfolio, a_table, analyze, members, without
 
 
 class TestExclusions:
@@ -24,8 +24,8 @@ class TestExclusions:
             "currency": "USD",
             "fx_rate": 1.0,
         }
-        assert {f.name: getattr(missing, f.name) for f in fields(missing)} == {
-            **dict.fromkeys((f.name for f in fields(missing)), None),
+        assert members(missing) == {
+            **dict.fromkeys(missing.__struct_fields__),
             **known,
             "reason": "missing_price",
         }
@@ -209,7 +209,7 @@ class TestUndefined:
         assert report.risk is not None
         assert report.diversification is not None
         assert (report.performance.cumulative_return, report.performance.cagr) == (0, 0)
-        known = {field.name for field in fields(report.risk) if getattr(report.risk, field.name) is not None}
+        known = {name for name, figure in members(report.risk).items() if figure is not None}
         assert known == {
             *("annual_volatility", "downside_deviation", "max_drawdown", "current_drawdown", "beta", "alpha"),
             "risk_free_rate",

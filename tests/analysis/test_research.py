@@ -1,5 +1,5 @@
 import math
-from dataclasses import fields, replace
+from copy import replace
 from datetime import date
 
 import numpy as np
@@ -137,9 +137,9 @@ def test_a_symbol_has_the_same_figures_alone_and_in_a_batch() -> None:
 
     for symbol, own in {**others, "A": WALK}.items():
         (alone,) = research_on({symbol: own}, MARKET)
-        for field in fields(Research):
-            figure = getattr(together[symbol], field.name)
-            expected = getattr(alone, field.name)
+        for name in Research.__struct_fields__:
+            figure = getattr(together[symbol], name)
+            expected = getattr(alone, name)
             assert figure == (pytest.approx(expected, rel=1e-12) if isinstance(expected, float) else expected)
 
 
@@ -162,7 +162,7 @@ def test_no_figure_of_absurd_prices_is_nan_or_infinite(size: float) -> None:
 
     for own in (bars(DAYS, size), bars(DAYS, jumping)):
         research = research_of(replace(own, high=own.close, low=own.close))
-        figures = [getattr(research, field.name) for field in fields(Research)]
+        figures = [getattr(research, name) for name in Research.__struct_fields__]
         levels = research.fibonacci_levels or ()
         numbers = [figure for figure in (*figures, *levels) if isinstance(figure, float)]
         assert np.isfinite(numbers).all()
@@ -220,7 +220,7 @@ def test_a_stale_symbol_has_its_close_and_nothing_else() -> None:
     research = research_of(WALK.at(slice(289)))
 
     assert (research.close, research.adj_close) == (WALK.close[288], WALK.adj_close[288])
-    others = {field.name for field in fields(Research)} - {"symbol", "as_of", "close", "adj_close"}
+    others = {*Research.__struct_fields__} - {"symbol", "as_of", "close", "adj_close"}
     assert {getattr(research, name) for name in others} == {None}
 
 
@@ -258,10 +258,10 @@ def test_neither_a_split_anywhere_nor_later_prices_change_any_figure(
     expected = research_on({"A": own.between(date.min, last)}, bars(days[: as_of + 1], 100.0))
 
     for found, alone in zip(research_on({"A": split}, bars(days, 100.0), last), expected, strict=True):
-        for field in fields(Research):
-            figure, other = getattr(found, field.name), getattr(alone, field.name)
-            if field.name not in ("close", "fibonacci_levels"):
-                assert figure == (pytest.approx(other, rel=1e-9) if isinstance(other, float) else other), field.name
+        for name in Research.__struct_fields__:
+            figure, other = getattr(found, name), getattr(alone, name)
+            if name not in ("close", "fibonacci_levels"):
+                assert figure == (pytest.approx(other, rel=1e-9) if isinstance(other, float) else other), name
 
 
 def macd_part(own: Bars, research: Research) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import numpy as np

@@ -206,7 +206,7 @@ def figures(report: Report) -> dict[str, float]:
     found = {
         f"{part}.{name}": getattr(getattr(report, part), name)
         for part in OF_RETURNS
-        for name in type(getattr(report, part)).__dataclass_fields__
+        for name in type(getattr(report, part)).__struct_fields__
     }
     found |= {f"stress.{entry.scenario}": entry.return_ for entry in report.stress or ()}
     return {name: value for name, value in found.items() if isinstance(value, float)}

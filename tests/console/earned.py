@@ -1,6 +1,6 @@
 """Documents of what a person really earned, built of the app's own records, for the pages that show them."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import date, timedelta
 from math import sin
 from typing import Any

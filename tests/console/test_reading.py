@@ -125,13 +125,14 @@ def test_a_linked_page_opens_at_its_top(reader: Visitor, run_id: str) -> None:
 def test_many_portfolios_are_shown_in_pages(reader: Visitor, site: Site, run_id: str) -> None:
     many = "run_20200101_000000_aaaa"
     run = site.database.portfolio_analysis_runs.find_one({"run_id": run_id}, {"_id": False}) or {}
-    line = site.database.portfolio_summaries.find_one({"run_id": run_id, "user_id": "ada-allrounder"}, {"_id": False})
+    whose = {"run_id": run_id, "user_id": "ada-allrounder"}
+    line = site.database.portfolio_analyses.find_one(whose, {"_id": False, "report": False})
     assert line is not None
     site.database.portfolio_analysis_runs.insert_one(run | {"run_id": many, "request": {"key": many}})
     copies = [
         line | {"run_id": many, "user_id": f"u{number:03}", "market_value": float(number % 7)} for number in range(250)
     ]
-    site.database.portfolio_summaries.insert_many(copies)
+    site.database.portfolio_analyses.insert_many(copies)
     reader.go(f"/runs/{many}/portfolios?sort=market_value&order=desc")
     ordered = sorted((line["user_id"] for line in copies), key=lambda user: (int(user[1:]) % 7, user), reverse=True)
     lists(reader, ordered[:100])

@@ -5,7 +5,7 @@ The routes of returns and gains answer here from the browser: the pages are unde
 
 import json
 import re
-from dataclasses import replace
+from copy import replace
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,10 +13,13 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from stores.reports import ReportStore, Shared
+from stores.reports import ReportStore
+from stores.symbols import ResearchStore
+from tests.builders import save
 from tests.console.earned import INCOME, ISSUES, RETURNS, a_report, a_series, gains_of
 from tests.console.site import Site, Visitor, is_phone, region
 from tests.console.test_reading import MOST_SHIFT, SHIFTS
+from tests.stored import change_report, stored_reports
 
 PERSON = "eva-euro"
 NONE = "\N{EN DASH}"
@@ -44,7 +47,7 @@ def answer_routes(page: Page, series: list[dict[str, Any]] | None = None) -> Non
 
 def store(site: Site, run_id: str, user_id: str = PERSON, **changes: Any) -> None:  # noqa: ANN401 - any member
     report = a_report(run_id, user_id, **changes)
-    assert ReportStore(site.database).save([report], Shared()) == {}
+    save(ReportStore(site.database, ResearchStore(site.database)), [report])
 
 
 @pytest.fixture
@@ -82,8 +85,7 @@ def test_your_money_is_a_part_of_the_portfolio_beside_its_analysis(reader: Visit
 def test_the_backtest_says_that_it_is_one_and_leads_to_what_was_earned(
     reader: Visitor, site: Site, run_id: str
 ) -> None:
-    whose = {"run_id": run_id, "user_id": "ada-allrounder"}
-    site.database.portfolio_analyses.update_one(whose, {"$set": {"returns": msgspec.to_builtins(RETURNS)}})
+    change_report(site.database, run_id, "ada-allrounder", returns=RETURNS)
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     backtest = region(reader, "Backtest")
     expect(backtest).to_contain_text("Hypothetical: today's holdings held since")
@@ -293,10 +295,14 @@ def test_transactions_that_lead_nowhere_leave_their_issues(reader: Visitor, site
 
 def test_an_earlier_report_says_that_it_had_no_such_figures(reader: Visitor, site: Site, run_id: str) -> None:
     store(site, run_id, "olga-old")
-    whose = {"run_id": run_id, "user_id": "olga-old"}
-    later = ["returns", "income", "currency_exposure", "holdings.$[].currency", "holdings.$[].fx_rate",
-             "holdings.$[].market_value_local"]  # fmt: skip
-    site.database.portfolio_analyses.update_one(whose, {"$unset": dict.fromkeys(later, "")})
+    # Earlier versions of the app stored reports as plain documents.
+    (report,) = stored_reports(site.database, run_id=run_id, user_id="olga-old")
+    for later in ("returns", "income", "currency_exposure"):
+        del report[later]
+    for holding in report["holdings"]:
+        for later in ("currency", "fx_rate", "market_value_local"):
+            del holding[later]
+    site.database.portfolio_analyses.replace_one({"run_id": run_id, "user_id": "olga-old"}, report)
     open_money(reader, run_id, "olga-old")
     expect(region(reader, "What was really earned")).to_contain_text("made before such figures existed")
     expect(region(reader, "Income")).to_have_count(0)

@@ -17,8 +17,18 @@ from devhost.demo_portfolio import render_portfolio
 from devhost.demo_report import progress_of, remarks, render_portfolios, render_remarks, render_run
 from devhost.formats import count, money, number, percent, percent_of_hundred, seconds, words
 from records import Metrics, PriceIssue, Progress, Run, RunError, RunStatus, Trigger
-from stores.reports import Shared, report_document, summarize
-from tests.builders import PortfolioBuilder, a_portfolio, a_research, a_table, analyze, bars, random_walk, weekdays
+from stores.lines import line_of
+from tests.builders import (
+    PortfolioBuilder,
+    a_portfolio,
+    a_research,
+    a_table,
+    analyze,
+    bars,
+    document_of,
+    random_walk,
+    weekdays,
+)
 
 DAYS = weekdays(400, "2021-01-01")
 AS_OF = DAYS[-1].item()
@@ -44,7 +54,7 @@ def document(record: object) -> dict[str, Any]:
 def report_on(portfolio: PortfolioBuilder, scores: Mapping[str, float] | None = None) -> dict[str, Any]:
     research = [a_research(symbol, score) for symbol, score in (scores or {}).items()]
     report = analyze(TABLE, portfolio, research=research)[0]
-    return document(bson.decode(bson.encode(report_document(report, Shared(research)))))
+    return document(bson.decode(bson.encode(document_of(report, research))))
 
 
 def a_run(status: RunStatus = "completed", **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a run
@@ -161,9 +171,7 @@ def test_every_portfolio_is_a_line_with_its_figures() -> None:
     good = analyze(TABLE, a_portfolio("good").holding("UP", 10).holding("DOWN", 20))[0]
     part = analyze(TABLE, a_portfolio("part").holding("UP", 10).holding("NONE", 1))[0]
     bad = Report("run", "bad", AS_OF, "USD", "failed", "invalid_account", error="The account cannot be read")
-    output = printed(
-        render_portfolios([document(summarize(report_document(report, Shared()))) for report in (good, part, bad)])
-    )
+    output = printed(render_portfolios([document(line_of(report).summary) for report in (good, part, bad)]))
     assert good.valuation
     assert good.risk
     shown = line_with("good", output).split()
@@ -339,7 +347,7 @@ def test_undefined_figures_of_a_flat_price_are_dashes() -> None:
 def test_a_file_of_80_columns_gets_no_longer_lines_and_no_control_characters() -> None:
     wide = a_portfolio("a-rather-long-user-name").holding("UP", 123_456.75, 1.0).holding("DOWN", -9_999)
     report = report_on(wide.cash(1e7).watching("YOUNG").buying_power(1e9), {"UP": 0.9, "DOWN": 0.7, "YOUNG": 0.8})
-    summaries = [document(summarize(report_document(analyze(TABLE, wide.cash(1e7))[0], Shared())))]
+    summaries = [document(line_of(analyze(TABLE, wide.cash(1e7))[0]).summary)]
     for thing in (render_portfolio(report), render_portfolios(summaries), render_run(a_run())):
         output = printed(thing)
         assert max(map(len, output.splitlines())) <= 80

@@ -84,6 +84,13 @@ class App:
         report: dict[str, Any] = answer.json()
         return report
 
+    def portfolios(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the first hundred summaries of a run."""
+        answer = self.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios", params={"limit": 100})
+        assert answer.status_code == 200, answer.text
+        listed: list[dict[str, Any]] = answer.json()["portfolios"]
+        return listed
+
     def fire(self, function: str) -> None:
         """Start a function through the host's admin API."""
         headers = {"x-functions-key": MASTER_KEY}

@@ -310,7 +310,7 @@ def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, databas
     assert set(database.list_collection_names()) - set(theirs) <= {
         "portfolio_analysis_runs",
         "portfolio_analyses",
-        "portfolio_summaries",
+        "portfolio_rankings",
         "symbol_research",
         "audit_log",
         "symbol_prices",

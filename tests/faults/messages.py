@@ -1,6 +1,7 @@
 """The messages between the driver and MongoDB: OP_MSG, taken apart and put together."""
 
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import bson

@@ -8,7 +8,7 @@ PLAN = Moment("insert", "run_batches")
 PRICES = Moment("update", "symbol_prices", b"S03\0")  # not those of the benchmark, which are stored by the plan
 RESEARCH = Moment("update", "symbol_research")
 PAGE = Moment("insert", "portfolio_analyses")
-REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # but not yet their summaries
+REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # but not yet told of
 FINISH = Moment("update", _RUNS, b"completed_at")
 LEASE_RELEASED = Moment("delete", "run_leases")
 CLEARED_UP = Moment("delete", "run_batches")

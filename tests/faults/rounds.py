@@ -14,8 +14,10 @@ from runs.ending import close_run
 from runs.starting import RunActive, start_run
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
+from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
+from stores.symbols import ResearchStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
@@ -32,7 +34,8 @@ class _Stores:
         self.runs = RunStore(database)
         self.lease = RunLease(database)
         self.batches = BatchStore(database)
-        self.reports = ReportStore(database)
+        self.reports = ReportStore(database, ResearchStore(database))
+        self.rankings = RankingStore(database)
         self.record_end = record_end
         self.ensure_keys = lambda: None
         for store in (self.runs, self.batches, self.reports):

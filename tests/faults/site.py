@@ -268,7 +268,7 @@ class Site:
         for name in (
             "portfolio_analysis_runs",
             "portfolio_analyses",
-            "portfolio_summaries",
+            "portfolio_rankings",
             "run_leases",
             "run_batches",
         ):

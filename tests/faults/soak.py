@@ -164,7 +164,7 @@ class Soak:
             return runs.count_documents(active) == 0
 
         eventually(none_is_active, PATIENCE_SECONDS)
-        for name in ("portfolio_analysis_runs", "portfolio_analyses", "portfolio_summaries"):
+        for name in ("portfolio_analysis_runs", "portfolio_analyses", "portfolio_rankings"):
             self._site.database[name].delete_many({})
         self._site.forget_log()
 

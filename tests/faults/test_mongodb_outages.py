@@ -1,7 +1,7 @@
 """Outages of MongoDB: before a run, in each of its steps, and at its end."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import replace
 from http import HTTPStatus
 
 import pytest

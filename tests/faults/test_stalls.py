@@ -1,6 +1,6 @@
 """A worker that is stuck but alive: the watchdog stops its run."""
 
-from dataclasses import replace
+from copy import replace
 
 from tests.devhost.harness import eventually
 from tests.faults.moments import PAGE

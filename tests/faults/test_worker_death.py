@@ -4,7 +4,7 @@ import os
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import replace
 from functools import partial
 
 import httpx

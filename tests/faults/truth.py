@@ -7,6 +7,7 @@ from typing import Any
 
 from stores.mongo import Document
 from tests.faults.site import FINAL, Site
+from tests.stored import stored_reports
 
 type Figures = dict[str, dict[str, Any]]
 
@@ -35,7 +36,7 @@ def check(site: Site, run_id: str, *, planned: list[str] | None = None, states: 
 def judge(site: Site, run: Document, *, planned: list[str] | None = None, states: tuple[str, ...] = FINAL) -> Verdict:
     """Return the errors of a run's record compared with everything stored and logged; by default for all users."""
     expected = set(site.user_ids if planned is None else planned)
-    reports = list(site.database.portfolio_analyses.find({"run_id": run["run_id"]}))
+    reports = list(site.database.portfolio_analyses.find({"run_id": run["run_id"]}, {"report": False}))
     found = Counter(report["user_id"] for report in reports)
     verdict = Verdict(doubled=sorted(user_id for user_id, number in found.items() if number > 1))
     if run["status"].startswith("completed"):
@@ -97,5 +98,5 @@ def alike(one: object, other: object) -> bool:
 
 def figures(site: Site, run_id: str) -> Figures:
     """Return each user's report in a run, without the fields that differ between runs."""
-    without = {"_id": False, "run_id": False}
-    return {report["user_id"]: report for report in site.database.portfolio_analyses.find({"run_id": run_id}, without)}
+    reports = stored_reports(site.database, run_id=run_id)
+    return {report["user_id"]: {**report, "run_id": None} for report in reports}

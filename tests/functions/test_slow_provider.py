@@ -6,7 +6,8 @@ The orchestrators, the steps, the provider and its rate limit are the real ones,
 import json
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from types import SimpleNamespace

@@ -21,6 +21,7 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
 from stores.portfolios import PortfolioStore
+from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunStore
 from stores.symbols import PriceStore, ResearchStore
@@ -32,7 +33,7 @@ from tests.infra.bicep import ROOT
 from tests.infra.storage import Storage, a_storage_account
 from tests.vault import Vault, a_vault
 
-STORES = (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, ReportStore, AuditLog)
+STORES = (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, RankingStore, AuditLog)
 
 
 @dataclass
@@ -65,6 +66,7 @@ def place(
     database["instruments"].insert_one({"symbol": "AAPL", "kind": "stock"})
     for store in STORES:
         store(database).ensure_indexes()
+    ReportStore(database, ResearchStore(database)).ensure_indexes()
     prices = tmp_path / "prices"
     prices.mkdir()
     with a_vault(tmp_path) as vault, a_storage_account() as storage:

@@ -1,7 +1,7 @@
 """The specifics of Alpaca: pages, adjustments, splits, timestamps of days, symbols that invalidate a request."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, date, datetime
 from typing import Any
 

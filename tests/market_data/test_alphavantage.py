@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, date, datetime
 
 import numpy as np

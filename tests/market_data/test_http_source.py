@@ -1,7 +1,7 @@
 """Rules for every provider over HTTP: concurrency, time limits and connections."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from types import ModuleType
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 
 from analysis.models import Contribution, ReturnPeriod, Returns
 from tests.oracle.ledger_returns import Result
@@ -43,11 +42,9 @@ def _found(ours: Returns, theirs: Returns, gross: float, with_dates: bool) -> It
 
 
 def _period(own: ReturnPeriod, other: ReturnPeriod, gross: float) -> Iterator[str]:
-    for member in fields(ReturnPeriod):
-        slack = gross if member.name in AMOUNTS else 1.0
-        yield from differing(
-            f"{own.period}.{member.name}", getattr(own, member.name), getattr(other, member.name), slack
-        )
+    for name in ReturnPeriod.__struct_fields__:
+        slack = gross if name in AMOUNTS else 1.0
+        yield from differing(f"{own.period}.{name}", getattr(own, name), getattr(other, name), slack)
 
 
 def _contributions(ours: Returns, theirs: Returns, gross: float) -> Iterator[str]:
@@ -61,12 +58,12 @@ def _contributions(ours: Returns, theirs: Returns, gross: float) -> Iterator[str
     for key in own.keys() & others.keys():
         total = sum(row.gain for row in theirs.contributions if row.period == key[0])
         slack = max(1.0, (gross / abs(total)) * (1 + abs(others[key].share or 0))) if total else math.inf
-        for member in fields(Contribution):
-            if member.name == "share" and abs(total) <= TOLERANCE * gross:
+        for name in Contribution.__struct_fields__:
+            if name == "share" and abs(total) <= TOLERANCE * gross:
                 continue  # of a gain that is nothing but rounding
-            tolerated = {"gain": gross, "share": slack}.get(member.name, 1.0)
-            name = f"{key[0]}.{key[1]}.{member.name}"
-            yield from differing(name, getattr(own[key], member.name), getattr(others[key], member.name), tolerated)
+            tolerated = {"gain": gross, "share": slack}.get(name, 1.0)
+            place = f"{key[0]}.{key[1]}.{name}"
+            yield from differing(place, getattr(own[key], name), getattr(others[key], name), tolerated)
 
 
 def differing(name: str, ours: object, theirs: object, slack: float = 1.0) -> Iterator[str]:

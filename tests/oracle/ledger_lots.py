@@ -18,7 +18,7 @@ Readings:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from decimal import Decimal
 

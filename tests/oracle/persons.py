@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from tests.oracle.facts import Facts, Prepared

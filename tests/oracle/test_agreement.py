@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from typing import Any
 
@@ -18,7 +18,7 @@ from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from stores.portfolio_documents import UserDocuments, read_portfolio
-from stores.reports import Shared, report_document
+from tests.builders import document_of
 from tests.oracle import cases, inputs
 from tests.oracle.report import analyze
 
@@ -77,8 +77,7 @@ def reports_of(market: inputs.Market, people: Sequence[inputs.Person]) -> list[d
     own = {found.symbol: found for found in research}
     return [
         plain(
-            report_document(report, Shared(research))
-            | {"research": {symbol: own.get(symbol) for symbol in symbols_of(portfolio)}}
+            document_of(report, research) | {"research": {symbol: own.get(symbol) for symbol in symbols_of(portfolio)}}
         )
         for report, portfolio in zip(reports, portfolios, strict=True)
     ]

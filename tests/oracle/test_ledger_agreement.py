@@ -1,7 +1,7 @@
 """The engine of returns agrees with the slow implementation on random ledgers: ``LEDGERS=10000`` compares so many."""
 
 import os
-from dataclasses import replace
+from copy import replace
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """The oracle of lots, gains and income against published examples, by hand, and sums that no method changes."""
 
 from collections import defaultdict
-from dataclasses import replace
+from copy import replace
 from datetime import date
 
 import numpy as np

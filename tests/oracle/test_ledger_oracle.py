@@ -1,7 +1,7 @@
 """The oracle of returns against published examples, examples by hand, pyxirr, and the identity of its sums."""
 
 import random
-from dataclasses import replace
+from copy import replace
 from datetime import date, timedelta
 from decimal import Decimal
 

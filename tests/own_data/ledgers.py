@@ -1,7 +1,7 @@
 """Documents of transactions, and the ledgers that are read from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from typing import Any
 

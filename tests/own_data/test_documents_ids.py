@@ -1,7 +1,7 @@
 """Ids of users of any type: each user is visited once, with everything of the same id in text."""
 
 from collections import Counter
-from dataclasses import replace
+from copy import replace
 from typing import Any
 from uuid import UUID
 

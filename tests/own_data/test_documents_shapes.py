@@ -1,7 +1,8 @@
 """Documents in the shapes that backends have: each gives the portfolios of the plain shape, or its sentence."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 

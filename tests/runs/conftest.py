@@ -16,9 +16,10 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase
 from stores.nights import NightStore
+from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
-from stores.symbols import PriceStore
+from stores.symbols import PriceStore, ResearchStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
@@ -44,7 +45,9 @@ class Stores:
         self.lease = RunLease(database)
         self.nights = NightStore(database)
         self.batches = BatchStore(database)
-        self.reports = ReportStore(database)
+        self.research = ResearchStore(database)
+        self.reports = ReportStore(database, self.research)
+        self.rankings = RankingStore(database)
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
         self.record_end = record_end

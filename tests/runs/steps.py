@@ -22,6 +22,7 @@ from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase, connect
 from stores.nights import NightStore
 from stores.portfolios import PortfolioStore
+from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
@@ -45,7 +46,8 @@ def all_services(
             patch.setenv(name, value)
         settings = Settings.from_environment()
         client = connect(mongodb_url)
-        reports = ReportStore(database)
+        research = ResearchStore(database)
+        reports = ReportStore(database, research)
         reports.ensure_indexes()
         portfolios = PortfolioStore(database)
         yield Services(
@@ -59,8 +61,9 @@ def all_services(
             portfolios=portfolios,
             transactions=TransactionStore(portfolios),
             prices=PriceStore(database),
-            research=ResearchStore(database),
+            research=research,
             reports=reports,
+            rankings=RankingStore(database),
             audit=AuditLog(database),
             provider=provider,
             record_end=record_end,

@@ -12,7 +12,7 @@ from records import Failure, RunError, Trigger
 from runs.ending import close_run
 from runs.services import Services
 from runs.starting import NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
-from stores.reports import Shared
+from tests.builders import save
 from tests.engine import carry_out, hold_lease, run_of
 
 BY_HTTP, RETRY = Trigger("http", "admin-secret"), Trigger("retry", "admin-secret")
@@ -21,7 +21,7 @@ AS_OF = date(2020, 1, 2)
 
 def report_failures(services: Services, run_id: str, *user_ids: str) -> None:
     failed = [Report(run_id, user_id, AS_OF, "USD", "failed", "invalid_account", error="no") for user_id in user_ids]
-    services.reports.save([*failed, Report(run_id, "good", AS_OF, "USD", "analyzed")], Shared())
+    save(services.reports, [*failed, Report(run_id, "good", AS_OF, "USD", "analyzed")])
 
 
 def test_a_run_that_the_engine_carries_is_marked_and_left_to_its_orchestration(
@@ -96,7 +96,7 @@ def test_a_retry_of_a_run_whose_reports_are_no_longer_all_kept_starts_nothing(
     run_id = start_run(services, engine, BY_HTTP)
     report_failures(services, run_id, "a", "b")
     close_run(services, run_of(services, run_id), None)
-    services.reports.purge(run_id, 1)
+    services.reports.purge(run_id, "b")
     with pytest.raises(NothingFailed):
         retry_run(services, engine, run_of(services, run_id), RETRY)
 

@@ -1,7 +1,7 @@
 """The settings that must not change during a run are fixed in its plan, and reused for the series of its reports."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from typing import Any
 
@@ -18,8 +18,9 @@ from runs.series import series_of
 from runs.services import Services
 from runs.universe import Universe, universe_of
 from stores.mongo import DocumentDatabase
-from stores.reports import Shared
+from tests.builders import save
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
+from tests.stored import stored_reports
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def changed(services: Services) -> Services:
 
 
 def reports(database: DocumentDatabase) -> list[dict[str, Any]]:
-    return database.portfolio_analyses.find({}, {"_id": False}).sort("user_id", 1).to_list()
+    return stored_reports(database)
 
 
 def test_settings_that_change_after_the_plan_change_nothing_in_the_run(
@@ -109,7 +110,7 @@ def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services,
     )
     instruments = {"AAPL": Instrument(multiplier=100)}
     saved = analyze_portfolios([owner], universe.table, universe.adviser, instruments, RUN_ID, 0.02)
-    services.reports.save(saved, Shared())
+    save(services.reports, saved)
 
     report = services.reports.get(RUN_ID, "u0")
 
@@ -160,7 +161,7 @@ def test_a_holding_that_a_report_could_not_value_is_in_no_series_though_its_pric
     owner = Portfolio("u0", (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, 10.0)))
     unpriced = replace(universe.table, columns={"AAPL": universe.table.columns["AAPL"]})
     (report,) = analyze_portfolios([owner], unpriced, universe.adviser, {}, RUN_ID, 0.02)
-    services.reports.save([report], universe.shared)
+    save(services.reports, [report])
     document = services.reports.get(RUN_ID, "u0")
     assert document is not None
     assert document["holdings"][1]["reason"] == "missing_price"

@@ -1,7 +1,7 @@
 """Price issues, from the source to the run's record and the reports of the affected users."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The number of requests to a provider's server for a thousand symbols, night by night."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 

@@ -19,9 +19,8 @@ from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
 from settings import Settings
-from stores.reports import Shared
 from stores.symbols import History
-from tests.builders import random_walk, weekdays
+from tests.builders import random_walk, save, weekdays
 from tests.engine import OF_ALL, carry_out, engine_away, hold_lease
 
 BY_HTTP = Trigger("http", "admin-secret")
@@ -186,7 +185,7 @@ def test_the_lease_of_a_running_run_that_the_engine_lost_is_taken_over_at_once_a
 ) -> None:
     hold_lease(services, "run_20200102_000000_0004", requested_at=datetime.now(UTC))
     services.runs.start("run_20200102_000000_0004", datetime.now(UTC))
-    services.reports.save([Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
+    save(services.reports, [Report("run_20200102_000000_0004", "u", date(2020, 1, 2), "USD", "analyzed")])
     start_run(services, engine, BY_HTTP)
     lost = services.runs.get("run_20200102_000000_0004")
     assert lost is not None
@@ -231,7 +230,7 @@ def test_closing_a_run_twice_changes_and_logs_nothing_the_second_time(
     failed = [
         Report(run_id, f"u{i:03}", date(2020, 1, 2), "USD", "failed", "invalid_account", error="no") for i in range(150)
     ]
-    services.reports.save(failed, Shared())
+    save(services.reports, failed)
     caplog.clear()
     assert close_run(services, run, Failure("gave_up", "It gave up.")) == "failed"
     closed = services.runs.get(run_id)

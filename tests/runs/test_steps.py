@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from typing import Any
 
@@ -21,7 +21,8 @@ from runs.reports import analyze
 from runs.research import research_batch
 from runs.services import Services
 from stores.mongo import DocumentDatabase
-from stores.reports import Shared
+from stores.reports import StoredReport
+from tests.builders import save
 from tests.runs.steps import NOW, RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
 
 
@@ -233,11 +234,11 @@ def test_the_end_of_a_run_counts_stored_reports_and_not_earlier_messages(
 
 def close_during_a_page(services: Services, monkeypatch: pytest.MonkeyPatch, made: Plan) -> Run:
     """Analyze the first page, close the run before the page is saved, and return the run."""
-    save = services.reports.save
+    save_reports = services.reports.save
 
-    def close_meanwhile(*reports: Any) -> dict[str, str]:  # noqa: ANN401 - passed on
+    def close_meanwhile(reports: Sequence[StoredReport]) -> None:
         finish_run(services, Failure("run_stalled", "It got no further."))
-        return save(*reports)
+        save_reports(reports)
 
     monkeypatch.setattr(services.reports, "save", close_meanwhile)
     analyze(services, Batch(RUN_ID, made.plan_id, 0))
@@ -422,7 +423,7 @@ def test_a_page_that_ends_late_and_differently_corrects_the_counts_and_the_state
     assert finish_run(services) == "completed"
     # As if the documents of this user had been corrupted before a second delivery of the page.
     late = Report(RUN_ID, "u1", date(2020, 1, 2), "USD", "failed", reason="invalid_account", error="It cannot be read.")
-    services.reports.save([late], Shared())
+    save(services.reports, [late])
     recount_if_over(services, RUN_ID)
     run = services.runs.get(RUN_ID)
     assert run is not None

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
@@ -21,7 +22,7 @@ from runs.services import Services
 from runs.starting import RunActive, start_run
 from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
-from stores.reports import Shared
+from tests.builders import save
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
 from tests.stores.version_1 import RUN
@@ -168,8 +169,9 @@ def test_a_run_that_has_just_ended_frees_its_lease_itself(
 def ended(services: Services, run_id: str, *, days_ago: int, reports: int) -> None:
     moment = NOW - timedelta(days=days_ago)
     services.runs.create(Run(run_id, "completed", BY_HTTP, moment, completed_at=moment), None)
-    services.reports.save(
-        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)], Shared()
+    save(
+        services.reports,
+        [Report(run_id, f"u{number:03}", date(2020, 1, 2), "USD", "analyzed") for number in range(reports)],
     )
 
 
@@ -180,7 +182,7 @@ def test_old_reports_and_engine_history_are_deleted_and_records_and_younger_runs
     client.terminate_orchestration(old)
     carry_out(client, old)
     close_run(services, run_of(services, old), None)
-    services.reports.save([Report(old, "u", date(2020, 1, 2), "USD", "analyzed")], Shared())
+    save(services.reports, [Report(old, "u", date(2020, 1, 2), "USD", "analyzed")])
     recount_if_over(services, old)
     _set(services, old, {"completed_at": NOW - timedelta(days=31)})
     ended(services, "run_20200102_000000_0005", days_ago=29, reports=3)
@@ -220,18 +222,25 @@ def carried_during(client: SyncDurableFunctionsClient, run: Run) -> list[Orchest
     return [state for state in states if state.created_at.replace(tzinfo=UTC) >= run.requested_at]
 
 
-def test_one_call_deletes_a_bounded_number_and_the_next_continues(
-    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ranked", [True, False])
+def test_one_call_deletes_until_its_time_is_over_and_the_next_continues(
+    services: Services, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch, ranked: bool
 ) -> None:
-    monkeypatch.setattr("runs.watching._REPORTS_PURGED", 40)
     monkeypatch.setattr("runs.watching._REPORTS_PER_DELETE", 20)
-    for number in range(2):
-        ended(services, f"run_20200102_000000_000{number}", days_ago=40 - number, reports=30)
-    left = []
+    monkeypatch.setattr("stores.rankings._LINES_PER_BLOCK", 10)  # two blocks are deleted at a time, too
+    monkeypatch.setattr("stores.rankings._BLOCKS_PER_DELETE", 20)
+    monkeypatch.setattr("runs.watching._PURGE_SECONDS", 0)  # one step a call
+    runs = [f"run_20200102_000000_000{number}" for number in range(2)]
+    for number, run_id in enumerate(runs):
+        ended(services, run_id, days_ago=40 - number, reports=50)
+        if ranked:
+            services.rankings.write(run_id, services.reports.lines(run_id))
+    left: list[list[int]] = []
     while services.runs.to_purge(NOW, 10):
         purge_old_runs(services, engine)
-        left.append([services.reports.outcome(f"run_20200102_000000_000{number}").analyzed for number in range(2)])
-    assert left == [[0, 20], [0, 0]]
+        left.append([services.reports.outcome(run_id).analyzed for run_id in runs])
+    assert [counts for counts, _ in groupby(left)] == [[30, 50], [10, 50], [0, 50], [0, 30], [0, 10], [0, 0]]
+    assert services.rankings.boundaries(runs[0]) == []
 
 
 def _set(services: Services, run_id: str, values: dict[str, object]) -> None:

@@ -1,4 +1,5 @@
-from dataclasses import fields, replace
+from copy import replace
+from dataclasses import fields
 from datetime import date
 
 import numpy as np
@@ -10,6 +11,7 @@ from analysis.price_table import PreparedPrices, PriceTable, join_prices, prepar
 from analysis.returns.payments import Payments
 from records import Outcome, RunError
 from stores.batches import BatchStore, PageErrors
+from stores.lines import Lines
 from stores.mongo import DocumentDatabase
 from tests.builders import a_research, random_walk, weekdays
 
@@ -88,9 +90,9 @@ def test_priced_symbols_are_the_planned_ones_without_the_failed(batches: BatchSt
 
 def test_a_page_recorded_twice_counts_once(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"]])
-    assert [batches.record_page("plan", 0, Outcome(analyzed=2), NONE) for _ in range(2)] == [True, False]
+    assert [batches.record_page("plan", 0, Outcome(analyzed=2), NONE, Lines()) for _ in range(2)] == [True, False]
     assert batches.count_pages_done("run") == 1
-    assert batches.record_page("plan", 1, Outcome(failed=1), NONE)
+    assert batches.record_page("plan", 1, Outcome(failed=1), NONE, Lines())
     assert batches.count_pages_done("run") == 2
 
 
@@ -98,7 +100,7 @@ def test_a_page_of_a_run_that_is_over_leaves_nothing_behind(batches: BatchStore)
     batches.write("run", "plan", "users", [["a"]])
     batches.write("other", "other-plan", "users", [["b"]])
     batches.delete("run")
-    assert not batches.record_page("plan", 0, Outcome(analyzed=1), NONE)
+    assert not batches.record_page("plan", 0, Outcome(analyzed=1), NONE, Lines())
     assert batches.members("plan", "users", 0) == []
     assert batches.members("other-plan", "users", 0) == ["b"]
 
@@ -139,8 +141,8 @@ def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(
 def test_outcomes_and_errors_of_pages_add_up(batches: BatchStore) -> None:
     batches.write("run", "plan", "users", [["a", "b"], ["c"], ["d"]])
     failed, invalid = RunError("c", "invalid_account", "no"), RunError("d", "invalid_holding", "A: no")
-    batches.record_page("plan", 0, Outcome(analyzed=1, skipped=1), NONE)
-    batches.record_page("plan", 1, Outcome(failed=1), PageErrors([failed], [invalid], 7))
+    batches.record_page("plan", 0, Outcome(analyzed=1, skipped=1), NONE, Lines())
+    batches.record_page("plan", 1, Outcome(failed=1), PageErrors([failed], [invalid], 7), Lines())
     assert batches.outcome("plan") == Outcome(analyzed=1, skipped=1, failed=1)
     assert batches.user_errors("plan", 5) == [failed]
     assert batches.invalid_holdings("plan", 5) == (7, [invalid])

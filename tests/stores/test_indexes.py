@@ -12,6 +12,7 @@ from stores.indexes import Indexed, ensure_keys, missing, settle
 from stores.mongo import OWN_COLLECTIONS, DocumentDatabase
 from stores.nights import NightStore
 from stores.portfolios import COLLECTIONS, PortfolioStore
+from stores.rankings import RankingStore
 from stores.refusals import CommandRefused
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
@@ -21,7 +22,8 @@ from tests.stores.wired import Commands, wired
 
 
 def own_stores(database: DocumentDatabase) -> list[Indexed]:
-    return [store(database) for store in (RunStore, BatchStore, PriceStore, ResearchStore, ReportStore, AuditLog)]
+    plain = (RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog)
+    return [*(store(database) for store in plain), ReportStore(database, ResearchStore(database))]
 
 
 def index_names(database: DocumentDatabase, collection: str) -> set[str]:
@@ -46,7 +48,7 @@ def test_keys_are_created_alone_and_only_on_own_collections(database: DocumentDa
     touched = {command.get("listIndexes") or command.get("createIndexes") for command in commands.sent} - {None}
     assert touched == set(OWN_COLLECTIONS) - {"nights", "run_leases"}
     assert index_names(database, "portfolio_analysis_runs") == {"run_id", "request_key"}
-    assert index_names(database, "portfolio_summaries") == {"run_id_user_id"}
+    assert index_names(database, "portfolio_analyses") == {"run_id_user_id"}
     assert index_names(database, "holdings") == set()
 
 

@@ -1,7 +1,6 @@
 """Bars in MongoDB."""
 
 import logging
-from dataclasses import fields
 from datetime import date
 
 import numpy as np
@@ -36,8 +35,8 @@ def store(database: DocumentDatabase) -> PriceStore:
 
 
 def same(one: Bars, other: Bars) -> bool:
-    for field in fields(Bars):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+    for name in Bars.__struct_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     return True
 
 

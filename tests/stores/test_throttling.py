@@ -18,7 +18,9 @@ from stores.mongo import (
     own_database,
     patiently,
 )
-from stores.reports import ReportStore, Shared
+from stores.reports import ReportStore
+from stores.symbols import ResearchStore
+from tests.builders import save
 from tests.faults.meddling import Throttling
 from tests.stores.test_reports import a_report
 from tests.stores.wired import wired
@@ -102,15 +104,15 @@ def test_documents_that_exist_are_told_apart_from_those_that_were_throttled(
 def test_a_page_of_reports_delivered_again_while_throttled_replaces_those_that_exist(
     database: DocumentDatabase,
 ) -> None:
-    ReportStore(database).ensure_indexes()
+    reports = ReportStore(database, ResearchStore(database))
+    reports.ensure_indexes()
     users = [f"u{number:03}" for number in range(30)]
-    ReportStore(database).save([a_report(user_id, value=1.0) for user_id in users[::3]], Shared())
-    throttling = Throttling(20, [NAME, "portfolio_summaries"])
+    save(reports, [a_report(user_id, value=1.0) for user_id in users[::3]])
+    throttling = Throttling(20, [NAME])
     with wired(database, throttling) as seen:
-        assert ReportStore(seen).save([a_report(user_id, value=2.0) for user_id in users], Shared()) == {}
-    for name in (NAME, "portfolio_summaries"):
-        assert sorted(document["user_id"] for document in database[name].find()) == users
-    assert database.portfolio_summaries.distinct("market_value") == [2.0]
+        save(ReportStore(seen, ResearchStore(seen)), [a_report(user_id, value=2.0) for user_id in users])
+    assert sorted(document["user_id"] for document in database[NAME].find()) == users
+    assert database[NAME].distinct("market_value") == [2.0]
     assert len(throttling.received) > 4
 
 

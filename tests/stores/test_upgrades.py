@@ -11,11 +11,12 @@ from analysis.decisions import Adviser
 from analysis.report import analyze_portfolios
 from records import PriceIssue, Summary, SymbolIssue, Wanted
 from stores.mongo import DocumentDatabase
-from stores.reports import ReportStore, Shared, report_document
+from stores.rankings import page_of, rankings_of
+from stores.reports import ReportStore
 from stores.runs import RunStore
-from stores.symbols import History, PriceStore
+from stores.symbols import History, PriceStore, ResearchStore
 from stores.upgrades import issue_of_today, report_of_today
-from tests.builders import a_portfolio, a_table, random_walk, research_on, weekdays
+from tests.builders import a_portfolio, a_table, document_of, random_walk, research_on, weekdays
 from tests.stores.version_1 import REPORT, RUN, SUMMARY
 
 
@@ -36,7 +37,7 @@ def of_today() -> dict[str, Any]:
     (report,) = analyze_portfolios(
         [owner.watching("B").build()], a_table(symbols, benchmark), Adviser(research), {}, "run", 0.0
     )
-    return report_document(report, Shared(research.values()))
+    return document_of(report, research.values())
 
 
 def test_a_stored_report_has_every_member_of_today() -> None:
@@ -120,10 +121,11 @@ def test_a_report_of_today_is_served_as_it_is() -> None:
 def test_a_stored_report_and_its_summary_are_read_in_the_form_of_today(database: DocumentDatabase) -> None:
     database["portfolio_analyses"].insert_one(deepcopy(REPORT))
     database["portfolio_summaries"].insert_one(deepcopy(SUMMARY))
-    store = ReportStore(database)
+    store = ReportStore(database, ResearchStore(database))
 
     served = store.get("run", "old")
-    (listed,) = store.summaries("run", limit=2, wanted=Wanted(), sort="user_id", descending=False, after=None)
+    rankings = rankings_of(store.lines("run"))
+    (listed,) = page_of(rankings, limit=2, wanted=Wanted(), sort="user_id", descending=False, after=None)
 
     assert served == report_of_today(deepcopy(REPORT))
     assert isinstance(listed, Summary)

@@ -1,12 +1,12 @@
 """Ledgers that make no sense, which people have as well."""
 
-from dataclasses import asdict
 from datetime import date, timedelta
 from math import isfinite
 from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from analysis.models import Holding, LotMethod
 from analysis.returns.entries import Person
@@ -69,7 +69,9 @@ def test_figures_are_finite_and_lots_are_the_holdings_or_it_is_told(
     costs = open_cost(person, method)
     paid = any(own.type == "dividend" for own in transactions)
     income, _ = income_of(person, costs, has_dividends=paid)
-    assert all(isfinite(number) for number in numbers([asdict(gains), asdict(costs), income and asdict(income)]))
+    assert all(
+        isfinite(number) for number in numbers([to_builtins(gains), to_builtins(costs), income and to_builtins(income)])
+    )
     if {issue.kind for issue in gains.issues} & {"negative_position", "corporate_action_pending"}:
         return
     for holding in holdings:

@@ -177,7 +177,7 @@ def test_the_example_of_a_ledger_that_begins_late_is_what_the_code_computes() ->
 
 
 def test_every_member_of_the_records_is_explained() -> None:
-    named = {name for record in RECORDS for name in record.__dataclass_fields__} | set(Week.__struct_fields__)
+    named = {name for record in RECORDS for name in record.__struct_fields__} | set(Week.__struct_fields__)
     unexplained = {name for name in named if not PAGE.explains(name)}
     assert unexplained == set()
 

@@ -529,7 +529,7 @@ def test_csv_has_the_columns_of_the_json_raw_numbers_and_no_formulas() -> None:
         holding={"=X": 0.5},
     )  # fmt: skip
     header, lines = gains_csv(result.realized)
-    assert header == COLUMNS == tuple(RealizedGain.__dataclass_fields__)
+    assert header == COLUMNS == RealizedGain.__struct_fields__
     unknown, known = (dict(zip(header, line, strict=True)) for line in lines)
     assert unknown["opened"] == unknown["cost"] == unknown["gain"] == unknown["term"] == ""
     assert (known["symbol"], known["account_id"], known["opened"]) == ("'=X", "'-A", "2024-01-02")

@@ -1,6 +1,6 @@
 """Days, accounts, quantities and amounts of lots and income, as the slow second implementation has them, too."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,8 @@
 """Lots against a second implementation that keeps every single share, on random ledgers."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from math import isnan, nan
 from random import Random
