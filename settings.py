@@ -100,6 +100,11 @@ class Settings:
     stall_seconds: int
     retention_days: int
     audit_retention_days: int
+    lake_url: str | None
+    """The container of the lake; ``lake_dir`` is its folder instead. With neither there is no lake."""
+    lake_dir: Path | None
+    reports_kept_nights: int | None
+    """The runs of everybody whose reports stay in MongoDB, the lake has all; ``None``: as long as the summaries."""
     trusted_proxies: int
     proxy_networks: tuple[Network, ...]
     front_door_id: str | None
@@ -122,6 +127,7 @@ class Settings:
             raise SettingsError("MONGODB_URL is missing: set it, or KEY_VAULT_URL where the vault holds mongodb-url")
         provider, prices_dir = _market_data(values)
         proxies, networks, front_door_id = _proxies(values)
+        lake_url, lake_dir, kept_nights = _lake(values)
         return cls(
             key_vault_url=key_vault_url,
             admin_secret=values.get("ADMIN_SECRET"),
@@ -151,6 +157,9 @@ class Settings:
             stall_seconds=_whole(values, "ANALYSIS_STALL_SECONDS", default=1800, low=1, high=86_400),
             retention_days=_whole(values, "ANALYSIS_RETENTION_DAYS", default=90, low=1, high=3650),
             audit_retention_days=_whole(values, "AUDIT_RETENTION_DAYS", default=365, low=1, high=3650),
+            lake_url=lake_url,
+            lake_dir=lake_dir,
+            reports_kept_nights=kept_nights,
             trusted_proxies=proxies,
             proxy_networks=networks,
             front_door_id=front_door_id,
@@ -299,6 +308,28 @@ def _rates_dir(values: Mapping[str, str], provider: ProviderName) -> Path | None
     if not folder.is_dir():
         raise SettingsError(f"{setting} must name an existing folder: exchange rates are read from it")
     return folder
+
+
+_KEPT_NIGHTS = "REPORTS_KEPT_NIGHTS"
+
+
+def _lake(values: Mapping[str, str]) -> tuple[str | None, Path | None, int | None]:
+    """Return the container or the folder of the lake, and how many nights MongoDB keeps reports beside it."""
+    url, folder = values.get("LAKE_URL"), Path(values["LAKE_DIR"]) if "LAKE_DIR" in values else None
+    if url is not None and folder is not None:
+        raise SettingsError("LAKE_URL and LAKE_DIR exclude each other: set one of them")
+    if url is None and folder is None:
+        if _KEPT_NIGHTS in values:
+            raise SettingsError(f"{_KEPT_NIGHTS} needs a lake, from which older reports are read: set LAKE_URL")
+        return None, None, None
+    trusted = url is None or is_trusted_url(url, loopback=_is_development(values))
+    if not trusted or (url is not None and not urlsplit(url).path.strip("/")):
+        raise SettingsError(
+            "LAKE_URL must be the URL of a container that starts with https://, without user, query and fragment"
+        )
+    if folder is not None and not folder.is_dir():
+        raise SettingsError("LAKE_DIR must name an existing folder")
+    return url, folder, _whole(values, _KEPT_NIGHTS, default=2, low=1, high=3650)
 
 
 def _currency(values: Mapping[str, str], name: str, *, default: str) -> str:

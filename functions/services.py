@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.monitoring import CommandListener
 
+    from lake.places import Lake
     from market_data.provider import Provider
     from stores.mongo import Document
     from stores.rate_limit import RateLimit
@@ -91,7 +92,7 @@ class Worker:
 
         mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
         own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
-        research = ResearchStore(own)
+        research, lake = ResearchStore(own), self._lake()
         portfolios = PortfolioStore(backend, provider.spelling, self.settings.fields)
         return Services(
             settings=self.settings,
@@ -105,13 +106,26 @@ class Worker:
             transactions=TransactionStore(portfolios),
             prices=PriceStore(own),
             research=research,
-            reports=ReportStore(own, research),
+            reports=ReportStore(own, research, lake),
+            lake=lake,
             rankings=RankingStore(own),
             audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider,
             record_end=record_end,
             ensure_keys=_Once(lambda: ensure_keys(self.services().own)),
         )
+
+    def _lake(self) -> "Lake | None":
+        if self.settings.lake_dir is not None:
+            from lake.places import FolderLake
+
+            return FolderLake(self.settings.lake_dir)
+        if self.settings.lake_url is not None:
+            from credentials.identity import credential
+            from lake.blobs import BlobLake
+
+            return BlobLake(self.settings.lake_url, credential())
+        return None
 
     def _settle_indexes(self) -> None:
         from stores.indexes import settle

@@ -86,12 +86,13 @@ def watchdog(
     context: func.Context,
 ) -> None:
     """Close lost and stalled runs, start a night that was missed, purge data past its retention; look after indexes."""
-    from runs.watching import close_stuck_runs, purge_old_runs
+    from runs.watching import close_stuck_runs, leave_reports_to_lake, purge_old_runs
 
     with sendable_errors(), invocation("watchdog", "timer", context), ExitStack() as steps:
         services, engine = worker().services(), DurableEngine(client)
         # In the reverse order, each of them also after an error of the others.
         steps.callback(worker().settle_indexes)
+        steps.callback(leave_reports_to_lake, services)
         steps.callback(purge_old_runs, services, engine)
         steps.callback(_start_missed_night, services, engine)
         steps.callback(close_stuck_runs, services, engine)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 
 from analysis.earnings import Earned, earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
+from lake.pages import path_of, write_page
+from lake.places import Lake
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
@@ -20,6 +23,7 @@ from runs.universe import Universe, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.lines import Lines
 from stores.portfolio_documents import InvalidPortfolio
+from stores.report_values import joined
 from stores.reports import StoredReport, stored_forms
 from stores.transactions import Page
 
@@ -53,8 +57,11 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
     )
     common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
-    stored = _stored(_reports(page, common), common)
+    lake = services.lake
+    stored = _stored(_reports(page, common), common, None if lake is None else batch.number)
     if not run.dry_run:
+        if lake is not None:
+            _write_to_lake(lake, stored, common, batch.number)
         services.reports.save(stored)
     reports = [one.report for one in stored]
     counts = Counter(report.status for report in reports)
@@ -114,15 +121,23 @@ def _analyze_alone(portfolio: Portfolio, ledgers: Ledgers, common: _Common) -> R
         return _failed(common, invalid, portfolio.base_currency or common.base_currency)
 
 
-def _stored(reports: Sequence[Report], common: _Common) -> list[StoredReport]:
+def _write_to_lake(lake: Lake, stored: Sequence[StoredReport], common: _Common, number: int) -> None:
+    research = common.universe.adviser.research
+    held = {holding.symbol for own in stored for holding in own.report.holdings} & research.keys()
+    of_symbols = {symbol: msgspec.json.encode(research[symbol]) for symbol in held}
+    path = path_of(common.universe.table.as_of, common.run_id, number)
+    write_page(lake, path, (joined(own.json, of_symbols) for own in stored))
+
+
+def _stored(reports: Sequence[Report], common: _Common, number: int | None) -> list[StoredReport]:
     """Return the reports as they are stored; one that does not fit in a document becomes a failed one."""
-    stored, refused = stored_forms(reports)
+    stored, refused = stored_forms(reports, number)
     failed = [
         _failed(common, InvalidPortfolio(report.user_id, "unwritable_report", refused[report.user_id]), report.currency)
         for report in reports
         if report.user_id in refused
     ]
-    return stored + stored_forms(failed)[0]
+    return stored + stored_forms(failed, number)[0]
 
 
 def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
 
     from pymongo import MongoClient
 
+    from lake.places import Lake
     from market_data.provider import Provider
     from records import Run
     from stores.administrators import AdministratorStore
@@ -47,6 +48,7 @@ class Services:
     research: "ResearchStore"
     reports: "ReportStore"
     rankings: "RankingStore"
+    lake: "Lake | None"
     audit: "AuditLog"
     provider: "Provider"
     record_end: "Callable[[Run, str | None], None]"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, pairwise
 
 from correlation import of_run
 from records import Failure, Run
@@ -61,6 +61,24 @@ def purge_old_runs(services: Services, engine: Engine) -> None:
             except EngineUnavailable:
                 unavailable = True
                 _log.warning("The engine history cannot be purged now (run_id=%s)", run.run_id)
+
+
+def leave_reports_to_lake(services: Services) -> None:
+    """Delete the reports of earlier nights that the lake has, and keep their summaries."""
+    kept = services.settings.reports_kept_nights
+    before = None if kept is None else services.runs.time_of_night(kept)
+    if services.lake is None or before is None:
+        return
+    end = time.monotonic() + _PURGE_SECONDS
+    for run in services.runs.to_leave_to_lake(before, _RUNS_PURGED):
+        boundaries = services.rankings.boundaries(run.run_id)[_BLOCKS_PER_DELETE::_BLOCKS_PER_DELETE]
+        for since, until in pairwise((None, *boundaries, None)):
+            services.reports.leave_to_lake(run.run_id, since, until)
+            if time.monotonic() > end:
+                return
+        services.runs.left_to_lake(run.run_id)
+        with of_run(run.run_id):
+            _log.info("Full reports are in the lake only (run_id=%s)", run.run_id)
 
 
 def _purge_reports(services: Services, run_id: str, end: float) -> bool:

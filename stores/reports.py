@@ -6,6 +6,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import override
 
 import bson
@@ -15,6 +16,8 @@ from msgspec import structs
 from pymongo import ASCENDING, IndexModel
 
 from analysis.models import Report
+from lake.pages import path_of, read_report
+from lake.places import Lake
 from records import Outcome, RunError, Summary
 from stores.indexes import Indexed, Indexes
 from stores.lines import Line, Lines, line_of
@@ -47,15 +50,18 @@ class StoredReport:
     document: _Encoded
 
 
-def stored_forms(reports: Iterable[Report]) -> tuple[list[StoredReport], dict[str, str]]:
-    """Return the reports as they are stored, and by user id why others cannot be: they must not affect the rest."""
+def stored_forms(reports: Iterable[Report], page: int | None = None) -> tuple[list[StoredReport], dict[str, str]]:
+    """Return the reports of a page as they are stored, and by user id why others cannot be: they affect none of these.
+
+    The number of the ``page`` leads to them in the lake, if they are there.
+    """
     compress = compressor()
     made: list[StoredReport] = []
     refused: dict[str, str] = {}
     for report in reports:
         try:
             json, line = encoded(report), line_of(report)
-            document = bson.encode(_document(report, line, compress(json)))
+            document = bson.encode(_document(report, line, page, compress(json)))
         except Exception as error:  # noqa: BLE001 - any error that one user's data may cause
             refused[report.user_id] = f"The report cannot be written as a document: {type(error).__name__}"
             continue
@@ -67,9 +73,13 @@ def stored_forms(reports: Iterable[Report]) -> tuple[list[StoredReport], dict[st
 
 
 class ReportStore(Indexed):
-    """Reports by ``run_id`` and ``user_id``; ``research`` has what is joined when one is read."""
+    """Reports by ``run_id`` and ``user_id``; ``research`` has what is joined when one is read.
 
-    def __init__(self, database: DocumentDatabase, research: ResearchStore) -> None:
+    The ``lake`` has those of which only the summary is left here.
+    """
+
+    def __init__(self, database: DocumentDatabase, research: ResearchStore, lake: Lake | None = None) -> None:
+        self._lake = lake
         self._reports = database["portfolio_analyses"]
         self._earlier_summaries = database["portfolio_summaries"]
         self._research = research
@@ -90,17 +100,23 @@ class ReportStore(Indexed):
         write_each(self._reports, [(key, own.document) for key, own in zip(keys, reports, strict=True)])
 
     def get(self, run_id: str, user_id: str) -> Document | None:
-        """Return a report in the form of today, or ``None`` if there is none."""
+        """Return a report in the form of today, or ``None`` if there is none; raises as :meth:`json`."""
         json = self.json(run_id, user_id)
         return None if json is None else msgspec.json.decode(json)
 
     def json(self, run_id: str, user_id: str) -> bytes | None:
-        """Return the JSON of a report in the form of today, or ``None`` if there is none."""
+        """Return the JSON of a report in the form of today, or ``None`` if there is none.
+
+        Raises:
+            LakeUnavailable: it is in the lake only, which does not answer.
+        """
         document = self._reports.find_one({"run_id": run_id, "user_id": user_id}, {"_id": False})
         if document is None:
             return None
-        if "report" not in document:  # of an earlier version of the app
+        if "crossed" not in document:  # of an earlier version of the app
             return msgspec.json.encode(report_of_today(document))
+        if "report" not in document:
+            return self._in_lake(document)
         report = decompressed(document["report"])
         return joined(report, self._research.json(run_id, held_symbols(report)))
 
@@ -148,6 +164,18 @@ class ReportStore(Indexed):
                     some = []
         yield Lines(some)
 
+    def _in_lake(self, document: Document) -> bytes | None:
+        if self._lake is None:
+            return None
+        path = path_of(date.fromisoformat(document["as_of"]), document["run_id"], document["page"])
+        return read_report(self._lake, path, document["run_id"], document["user_id"])
+
+    def leave_to_lake(self, run_id: str, since: str | None, before: str | None) -> None:
+        """Keep only the summaries of the reports in the lake, of a run and on users from one id up to another."""
+        bounds = {operator: user_id for operator, user_id in (("$gte", since), ("$lt", before)) if user_id is not None}
+        some: Document = {"run_id": run_id, "page": {"$gte": 0}, "report": {"$exists": True}}
+        self._reports.update_many(some | ({"user_id": bounds} if bounds else {}), {"$unset": {"report": ""}})
+
     def purge(self, run_id: str, before: str | None) -> None:
         """Delete the reports of a run on users up to one, who is left; ``None`` for all."""
         some = {"run_id": run_id} | ({} if before is None else {"user_id": {"$lt": before}})
@@ -160,7 +188,7 @@ class ReportStore(Indexed):
         return next((document["user_id"] for document in found.skip(number).limit(1)), None)
 
 
-def _document(report: Report, line: Line, value: bytes) -> Document:
+def _document(report: Report, line: Line, page: int | None, value: bytes) -> Document:
     summary = structs.asdict(line.summary)
     return {
         "run_id": report.run_id,
@@ -171,5 +199,6 @@ def _document(report: Report, line: Line, value: bytes) -> Document:
         **summary,
         "crossed": line.crossed,
         "error": report.error,
+        "page": page,
         "report": value,
     }

@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 _LEASE = "portfolio-analysis"
+_OF_EVERYBODY: Document = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
 
 
 class RunStore(Indexed):
@@ -135,8 +136,7 @@ class RunStore(Indexed):
 
     def of_everybody_since(self, time: datetime) -> list[Run]:
         """Return the runs of all users as of the newest date that were requested since ``time``; dry ones excepted."""
-        of_everybody = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
-        return self._find({"requested_at": {"$gte": time}, **of_everybody})
+        return self._find({"requested_at": {"$gte": time}, **_OF_EVERYBODY})
 
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
         """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
@@ -174,6 +174,23 @@ class RunStore(Indexed):
         query = {"purged": False, "completed_at": {"$lt": before}, "purge_after": {"$not": {"$gt": datetime.now(UTC)}}}
         documents = self._runs.find(query, _API_MEMBERS).sort("completed_at", ASCENDING).limit(limit)
         return [_run(document) for document in documents]
+
+    def time_of_night(self, number: int) -> datetime | None:
+        """Return when a completed night was requested, the newest being number 1; ``None`` if there is none."""
+        completed = {"$in": ["completed", "completed_with_errors"]}
+        query = {"status": completed, **_OF_EVERYBODY}
+        newest = self._runs.find(query, {"requested_at": True}).sort("requested_at", DESCENDING)
+        return next((document["requested_at"] for document in newest.skip(number - 1).limit(1)), None)
+
+    def to_leave_to_lake(self, before: datetime, limit: int) -> list[Run]:
+        """Return up to ``limit`` runs that ended before a time and were not left to the lake, the oldest first."""
+        query = {"purged": False, "completed_at": {"$lt": before}, "left_to_lake": {"$ne": True}}
+        documents = self._runs.find(query, _API_MEMBERS).sort("completed_at", ASCENDING).limit(limit)
+        return [_run(document) for document in documents]
+
+    def left_to_lake(self, run_id: str) -> None:
+        """Record that the reports of the run are no longer here."""
+        self._runs.update_one({"run_id": run_id}, {"$set": {"left_to_lake": True}})
 
     def postpone_purge(self, run_id: str, until: datetime) -> bool:
         """Postpone the purge of the run to a time; return whether this is the first time."""

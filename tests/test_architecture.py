@@ -17,12 +17,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
+    "lake": {"problems"},
     "market_data": {"analysis", "records", "settings"},
-    "stores": {"analysis", "credentials", "fields", "records"},
-    "runs": {"analysis", "correlation", "market_data", "problems", "records", "schedules", "settings", "stores"},
+    "stores": {"analysis", "credentials", "fields", "lake", "records"},
+    "runs": {
+        "analysis", "correlation", "lake", "market_data", "problems", "records", "schedules", "settings", "stores",
+    },
     "functions": {
-        "analysis", "correlation", "credentials", "market_data", "problems", "records", "runs", "schedules", "settings",
-        "stores",
+        "analysis", "correlation", "credentials", "lake", "market_data", "problems", "records", "runs", "schedules",
+        "settings", "stores",
     },
     "function_app": {"functions"},
 }  # fmt: skip

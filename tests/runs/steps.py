@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from functions.telemetry.spans import record_end
+from lake.places import FolderLake
 from market_data.provider import Provider
 from records import Batch, BatchResult, Failure, Plan, Run, RunStatus, Trigger
 from runs.ending import finish
@@ -47,7 +48,8 @@ def all_services(
         settings = Settings.from_environment()
         client = connect(mongodb_url)
         research = ResearchStore(database)
-        reports = ReportStore(database, research)
+        lake = FolderLake(settings.lake_dir) if settings.lake_dir else None
+        reports = ReportStore(database, research, lake)
         reports.ensure_indexes()
         portfolios = PortfolioStore(database)
         yield Services(
@@ -64,6 +66,7 @@ def all_services(
             research=research,
             reports=reports,
             rankings=RankingStore(database),
+            lake=lake,
             audit=AuditLog(database),
             provider=provider,
             record_end=record_end,

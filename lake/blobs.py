@@ -1,0 +1,34 @@
+"""The lake in Azure Blob Storage. Imported where it is used: the SDK takes a while to import."""
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.blob import ContainerClient
+
+from lake.places import LakeUnavailable
+
+_SECONDS = 60
+
+
+class BlobLake:
+    """The lake in a container, by its URL, as the app's identity."""
+
+    def __init__(self, url: str, credential: TokenCredential) -> None:
+        self._container = ContainerClient.from_container_url(
+            url, credential=credential, connection_timeout=_SECONDS, read_timeout=_SECONDS
+        )
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a blob by one request, which replaces all of an earlier one."""
+        try:
+            self._container.upload_blob(path, content, overwrite=True)
+        except AzureError as error:
+            raise LakeUnavailable from error
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a blob, ``None`` if there is none."""
+        try:
+            return self._container.download_blob(path).readall()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise LakeUnavailable from error

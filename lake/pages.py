@@ -1,0 +1,39 @@
+"""A file of the lake: the reports of one page of users, one JSON document a line, compressed (gzip)."""
+
+import gzip
+from collections.abc import Iterable
+from datetime import date
+
+import msgspec
+from isal import igzip
+
+from lake.places import Lake
+
+_LEVEL = 2  # a third of the time of zlib's fastest, and files as small
+
+
+def path_of(as_of: date, run_id: str, number: int) -> str:
+    """Return the path of a page in the lake, partitioned as Hive, DuckDB and Spark know it; it never changes."""
+    return f"as_of={as_of.isoformat()}/run_id={run_id}/page-{number:05}.jsonl.gz"
+
+
+def write_page(lake: Lake, path: str, reports: Iterable[bytes]) -> None:
+    """Write the JSON of the reports of a page; a repetition replaces them.
+
+    Raises:
+        LakeUnavailable: the place of the lake does not take them.
+    """
+    lake.write(path, igzip.compress(b"".join(report + b"\n" for report in reports), compresslevel=_LEVEL, mtime=0))
+
+
+def read_report(lake: Lake, path: str, run_id: str, user_id: str) -> bytes | None:
+    """Return the JSON of one report of a page, ``None`` if it is not there.
+
+    Raises:
+        LakeUnavailable: the place of the lake does not answer.
+    """
+    content = lake.read(path)
+    if content is None:
+        return None
+    begin = b'{"run_id":%s,"user_id":%s,' % (msgspec.json.encode(run_id), msgspec.json.encode(user_id))
+    return next((line for line in gzip.decompress(content).splitlines() if line.startswith(begin)), None)
