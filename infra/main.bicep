@@ -200,10 +200,23 @@ param watchlistUnknownLimit int = 20
 @maxValue(86400)
 param stallSeconds int = 1800
 
-@description('Report retention in days.')
+@description('Retention of summaries in days; without the lake, of full reports, too.')
 @minValue(1)
 @maxValue(3650)
 param retentionDays int = 90
+
+@description('Whether the reports of every run are also written to the storage account, as files for years.')
+param lakeEnabled bool = true
+
+@description('Days after which these files are deleted.')
+@minValue(366)
+@maxValue(36500)
+param lakeRetentionDays int = 2557
+
+@description('Nights whose full reports stay in MongoDB beside the files; summaries stay as long as reports without them.')
+@minValue(1)
+@maxValue(3650)
+param reportsKeptNights int = 2
 
 @description('Audit log retention in days.')
 @minValue(1)
@@ -292,6 +305,8 @@ module storage 'modules/storage.bicep' = {
     tags: tags
     name: 'st${token}'
     packageContainerName: 'app-package'
+    lakeContainerName: 'reports'
+    lakeRetentionDays: lakeRetentionDays
     private: dependenciesPrivate
     zoneRedundant: highlyAvailable
     principalId: identity.outputs.principalId
@@ -425,6 +440,8 @@ var analysisSettings = {
   ANALYSIS_STALL_SECONDS: string(stallSeconds)
   ANALYSIS_RETENTION_DAYS: string(retentionDays)
   AUDIT_RETENTION_DAYS: string(auditRetentionDays)
+  LAKE_URL: lakeEnabled ? storage.outputs.lakeUri : ''
+  REPORTS_KEPT_NIGHTS: lakeEnabled ? string(reportsKeptNights) : ''
   TRUSTED_PROXIES: string(trustedProxies)
   FRONT_DOOR_ID: frontDoorId
   PROXY_NETWORKS: proxyNetworks

@@ -47,6 +47,7 @@ from functions.http.requests import (
     encode_cursor,
 )
 from functions.services import Worker
+from lake.places import LakeUnavailable
 from problems import InvalidMember
 from records import RequestKey, Run, SortField, Summary, Trigger
 from runs.engine import Engine, EngineUnavailable
@@ -148,7 +149,7 @@ def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, a
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}",
     answer=Report,
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_report",
 )
 def get_portfolio_report(
@@ -164,7 +165,7 @@ def get_portfolio_report(
 @api.route(
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/series",
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_series",
 )
 def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> Series:
@@ -181,7 +182,7 @@ def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> 
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier",
     answer=EarlierReport,
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_earlier",
 )
 def get_earlier_report(
@@ -198,7 +199,7 @@ def get_earlier_report(
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/returns",
     answer=ReturnsOfReport,
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_returns",
 )
 def get_portfolio_returns(run_id: RunId, user_id: UserId, query: WeeksQuery, services: Services) -> dict[str, Any]:
@@ -218,7 +219,7 @@ def get_portfolio_returns(run_id: RunId, user_id: UserId, query: WeeksQuery, ser
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/income",
     answer=IncomeOfReport,
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_income",
 )
 def get_portfolio_income(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def get_portfolio_income(run_id: RunId, user_id: UserId, services: Services) -> 
     "GET",
     f"{BASE}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/gains",
     answer=GainsOfYear,
-    errors=(NotFound,),
+    errors=(NotFound, LakeUnavailable),
     action="read_gains",
     formats=(CSV,),
 )

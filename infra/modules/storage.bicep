@@ -11,6 +11,10 @@ param tags object
 param name string
 @description('Name of the container that holds the deployment package.')
 param packageContainerName string
+@description('Name of the container that holds the reports of every run.')
+param lakeContainerName string
+@description('Days after which the reports of a run are deleted.')
+param lakeRetentionDays int
 @description('Whether the account is reachable through private endpoints only.')
 param private bool
 @description('Whether data is copied to three zones instead of one.')
@@ -67,6 +71,50 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
   }
 }
 
+resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
+  parent: blobs
+  name: lakeContainerName
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+// Reports are read at once in any of these tiers, not in the archive.
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'reports'
+          type: 'Lifecycle'
+          enabled: true
+          definition: {
+            filters: {
+              blobTypes: ['blockBlob']
+              prefixMatch: ['${lakeContainerName}/as_of=']
+            }
+            actions: {
+              baseBlob: {
+                tierToCool: {
+                  daysAfterModificationGreaterThan: 30
+                }
+                tierToCold: {
+                  daysAfterModificationGreaterThan: 180
+                }
+                delete: {
+                  daysAfterModificationGreaterThan: lakeRetentionDays
+                }
+              }
+            }
+          }
+        }
+      ]
+    }
+  }
+}
+
 resource blobRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account.id, principalId, blobDataOwner)
   scope: account
@@ -116,4 +164,5 @@ output name string = account.name
 output blobUri string = account.properties.primaryEndpoints.blob
 output queueUri string = account.properties.primaryEndpoints.queue
 output tableUri string = account.properties.primaryEndpoints.table
+output lakeUri string = '${account.properties.primaryEndpoints.blob}${lake.name}'
 output packageContainerUri string = '${account.properties.primaryEndpoints.blob}${packages.name}'

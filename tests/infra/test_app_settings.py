@@ -21,6 +21,7 @@ FROM_ELSEWHERE = {
     "AZURE_FUNCTIONS_ENVIRONMENT": "the host",
     "WEBSITE_AUTH_ENABLED": "the platform, if its sign-in is enabled",
     **dict.fromkeys(OF_INSTANCES, "the platform"),
+    "LAKE_DIR": "a folder, where there is no storage account",
     "ALPACA_URL": "the provider's own address, except in tests",
     "ALPHAVANTAGE_URL": "the provider's own address, except in tests",
 }
@@ -58,12 +59,14 @@ LIMITS = {
     "ANALYSIS_STALL_SECONDS": "stallSeconds",
     "ANALYSIS_RETENTION_DAYS": "retentionDays",
     "AUDIT_RETENTION_DAYS": "auditRetentionDays",
+    "REPORTS_KEPT_NIGHTS": "reportsKeptNights",
     "TRUSTED_PROXIES": "trustedProxies",
 }
 IN_AZURE = {
     "KEY_VAULT_URL": "https://vault.example",
     "MARKET_DATA_PROVIDER": "alpaca",
     "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+    "LAKE_URL": "https://account.blob.core.windows.net/reports",
 }
 
 
