@@ -82,6 +82,7 @@ class Worker:
         from stores.indexes import ensure_keys
         from stores.mongo import own_database
         from stores.nights import NightStore
+        from stores.pages import PageStore
         from stores.portfolios import PortfolioStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
@@ -98,6 +99,7 @@ class Worker:
             lease=RunLease(own),
             nights=NightStore(own),
             batches=BatchStore(own),
+            pages=PageStore(own),
             administrators=AdministratorStore(backend, fields=self.settings.fields),
             portfolios=portfolios,
             transactions=TransactionStore(portfolios),
