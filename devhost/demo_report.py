@@ -21,6 +21,7 @@ STATUS_STYLES = {
 _PHASES = {
     "queued": "Waiting to start",
     "plan": "Planning",
+    "portfolios": "Reading portfolios",
     "market_data": "Fetching prices",
     "research": "Researching symbols",
     "analyze": "Analyzing portfolios",

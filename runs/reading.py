@@ -48,7 +48,8 @@ def read(services: Services, batch: Batch) -> BatchResult:
         "watchlists": [owner.symbols.watched for owner in found.owners],
         "transactions": [own.symbols - known[user_id] for user_id, own in traded.items()],
     }
-    others = {origin: _choose(services, run, origin, symbols) for origin, symbols in of_others.items()}
+    priced = _priced_in(batch.plan_id)
+    others = {origin: _choose(services, run, origin, symbols, priced) for origin, symbols in of_others.items()}
     services.pages.record_read(
         batch.plan_id,
         batch.number,
@@ -103,8 +104,21 @@ def _found(
     )
 
 
+_priced: dict[str, set[str]] = {}
+
+
+def _priced_in(plan_id: str) -> set[str]:
+    """Return the symbols with stored prices that pages of this plan found in this process; it may be added to.
+
+    Most symbols are on many watchlists, and prices are only loaded after all pages were read.
+    """
+    if plan_id not in _priced:
+        _priced.clear()
+    return _priced.setdefault(plan_id, set())
+
+
 def _choose(
-    services: Services, run: PlannedRun, origin: Origin, symbols: Sequence[frozenset[str]]
+    services: Services, run: PlannedRun, origin: Origin, symbols: Sequence[frozenset[str]], priced: set[str]
 ) -> tuple[set[str], Crowds]:
     """Return the symbols of each of some users that are loaded in any case, and those among which the run chooses.
 
@@ -113,7 +127,10 @@ def _choose(
     limit, today = limit_of(services, origin), services.provider.last_day()
     asked_on: dict[str, date] = {}  # the symbols to ask for although none has a stored price
     vain: set[str] = set()  # the source said nothing about them this week
-    for symbol, own in services.prices.without_prices(sorted(set[str]().union(*symbols))).items():
+    looked_up = set[str]().union(*symbols) - priced
+    without = services.prices.without_prices(sorted(looked_up))
+    priced |= looked_up - without.keys()
+    for symbol, own in without.items():
         if own is None:
             asked_on[symbol] = date.min
         elif not run.of_all_users or not was_asked_in_vain(own, services.provider.version(symbol), today):
