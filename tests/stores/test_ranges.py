@@ -1,6 +1,7 @@
 """Ranges of users' ids: together they contain every id once, whatever the types, and are found by one walk."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from bson.binary import UUID_SUBTYPE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
+from secantus import SecantusDBServer
 
 import stores.ranges
 from stores.backend import OBJECT_ID, TEXT, BackendCollection, text_of
-from stores.mongo import DocumentDatabase
+from stores.mongo import DocumentDatabase, connect
 from stores.ranges import IdRange, id_ranges
+from tests.conftest import free_port
 from tests.stores.wired import Commands, wired
 
 USABLE: tuple[Any, ...] = (
@@ -127,3 +130,18 @@ def test_a_walk_that_breaks_off_again_at_once_is_given_up(database: DocumentData
     users.breaks = [20, 0]
     with pytest.raises(AutoReconnect):
         list(id_ranges(users, 7))
+
+
+def test_a_server_that_restarts_during_the_walk_costs_no_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores.ranges, "_AT_ONCE", 10)
+    port = free_port()
+    with connect(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+        users = BackendCollection(client["backend"], "users")
+        with SecantusDBServer(port=port, storage_path=str(tmp_path)):
+            users.documents.create_index("user_id")
+            users.documents.insert_many([{"user_id": f"u{number:03}"} for number in range(100)])
+            whole = list(id_ranges(users, 7))
+            walk = id_ranges(users, 7)
+            begun = [next(walk), next(walk)]
+        with SecantusDBServer(port=port, storage_path=str(tmp_path)):
+            assert begun + list(walk) == whole
