@@ -81,6 +81,7 @@ class Metrics:
     total_duration_seconds: float | None = None
     avg_duration_per_user_seconds: float | None = None
     plan_duration_seconds: float | None = None
+    portfolios_duration_seconds: float | None = None
     market_data_duration_seconds: float | None = None
     research_duration_seconds: float | None = None
     analyze_duration_seconds: float | None = None
@@ -140,6 +141,8 @@ class Run:
     dry_run: bool = False
     retry_of: str | None = None
     users_to_analyze: int = 0
+    users_to_analyze_estimated: bool = False
+    """Whether the number is an estimate, until the documents of all users are read."""
     users_analyzed: int = 0
     users_skipped: int = 0
     users_failed: int = 0
@@ -264,7 +267,7 @@ class Parameters(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The size of a run, or the reason why it cannot be planned.
+    """The size of a run, or the reason why it cannot be planned. It has no symbols before these are collected.
 
     ``positions`` are the held symbols of all users together, and ``min_success_rate`` is the share of them that needs
     prices, 0 in a run of some users. At most ``load_at_once`` batches of prices are under way, any number if it is 0.

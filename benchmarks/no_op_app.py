@@ -21,6 +21,18 @@ def plan_run(message: object) -> object:  # noqa: ARG001 - the host binds it; al
 
 
 @app.activity_trigger(input_name="message")
+def read_page(message: object) -> object:  # noqa: ARG001
+    """Read nothing."""
+    return msgspec.to_builtins(BatchResult())
+
+
+@app.activity_trigger(input_name="message")
+def collect_symbols(message: object) -> object:  # noqa: ARG001
+    """Collect nothing."""
+    return msgspec.to_builtins(PLAN)
+
+
+@app.activity_trigger(input_name="message")
 def load_prices(message: object) -> object:  # noqa: ARG001
     """Load nothing."""
     return msgspec.to_builtins(BatchResult())

@@ -27,6 +27,7 @@ _PHASES = {
     "finish": "Finishing",
     "done": "Done",
 }
+_MEASURED = {"plan": _PHASES["plan"], "portfolios": "Reading portfolios"} | _PHASES
 _REASONS = {
     "no_holdings": "no holdings",
     "no_prices": "none of the holdings has a price",
@@ -64,7 +65,7 @@ def render_run(run: Document) -> RenderableType:
     grid.add_row("Symbols", f"{run['symbols']:,} ({run['symbols_failed']:,} held without prices)")
     phases = [
         f"{label.lower()} {seconds(metrics[f'{phase}_duration_seconds'])}"
-        for phase, label in _PHASES.items()
+        for phase, label in _MEASURED.items()
         if metrics.get(f"{phase}_duration_seconds") is not None
     ]
     grid.add_row("Duration", seconds(metrics["total_duration_seconds"]))

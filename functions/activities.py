@@ -13,7 +13,7 @@ import azure.functions as func
 import msgspec
 
 from correlation import of_run
-from functions.messages import FinishInput, MessageTooLarge, PlanInput, sendable_errors, to_wire
+from functions.messages import CollectInput, FinishInput, MessageTooLarge, PlanInput, sendable_errors, to_wire
 from functions.services import worker
 from functions.telemetry.spans import invocation
 from records import Batch
@@ -31,12 +31,32 @@ _log = logging.getLogger(__name__)
 
 @blueprint.activity_trigger(input_name="message")
 def plan_run(message: Message, context: func.Context) -> dict[str, Any]:
-    """Fix the as-of date and the batches of symbols and users."""
+    """Fix the as-of date and the pages of users."""
     with _step("plan_run", message, context):
-        from runs.planning import plan
+        from runs.collecting import plan_at_once
+        from runs.planning import plan_pages
 
         asked = msgspec.convert(message, PlanInput)
+        plan = plan_pages if asked.pages_only else plan_at_once
         return to_answer(plan(worker().services_of_steps(), asked.run_id, asked.started_at))
+
+
+@blueprint.activity_trigger(input_name="message")
+def read_page(message: Message, context: func.Context) -> dict[str, Any]:
+    """Read the documents of one page of users."""
+    with _step("read_page", message, context):
+        from runs.reading import read
+
+        return to_answer(read(worker().services_of_steps(), msgspec.convert(message, Batch)))
+
+
+@blueprint.activity_trigger(input_name="message")
+def collect_symbols(message: Message, context: func.Context) -> dict[str, Any]:
+    """Fix the batches of symbols of all pages."""
+    with _step("collect_symbols", message, context):
+        from runs.collecting import collect
+
+        return to_answer(collect(worker().services_of_steps(), msgspec.convert(message, CollectInput).run_id))
 
 
 @blueprint.activity_trigger(input_name="message")

@@ -26,10 +26,20 @@ class MessageTooLarge(ValueError):
 
 
 class PlanInput(Struct, frozen=True):
-    """The run to plan, and when its orchestration started."""
+    """The run to plan, and when its orchestration started.
+
+    ``pages_only`` leaves the symbols to a later step; runs of versions before 1.2 plan everything at once.
+    """
 
     run_id: str
     started_at: datetime
+    pages_only: bool = False
+
+
+class CollectInput(Struct, frozen=True):
+    """The run whose symbols are to be collected from its pages."""
+
+    run_id: str
 
 
 class GroupInput(Struct, frozen=True):

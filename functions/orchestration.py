@@ -14,7 +14,7 @@ import azure.durable_functions as df
 import msgspec
 from durabletask.task import FailureDetails, OrchestrationContext, RetryPolicy, Task, TaskFailedError, when_any
 
-from functions.messages import FinishInput, GroupInput, MessageTooLarge, PlanInput, to_wire
+from functions.messages import CollectInput, FinishInput, GroupInput, MessageTooLarge, PlanInput, to_wire
 from records import Batch, BatchResult, Failure, Plan
 
 blueprint = df.Blueprint()
@@ -40,7 +40,9 @@ type Steps[T] = Generator[Task[Any], Any, T]
 
 @blueprint.orchestration_trigger(context_name="context")
 def portfolio_analysis(context: OrchestrationContext, _: None) -> Steps[str]:
-    """Plan, fetch prices, research symbols, analyze users page by page; then finish, whatever happened.
+    """Plan, read portfolios page by page and collect their symbols, fetch prices, research symbols, analyze the pages.
+
+    Then finish, whatever happened.
 
     A canceled run goes through the same steps: the remaining ones do nothing.
     """
@@ -62,12 +64,24 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
     """Run all steps but the last; return the reason why the run could not continue, if there is one."""
     started = _now(context)
     context.set_custom_status({"phase": "plan"})
-    plan = msgspec.convert((yield _call(context, "plan_run", PlanInput(finish.run_id, started))), Plan)
+    # Runs of earlier versions may go on during a deployment. Their plan is one step.
+    reads_first = context.version not in ("1.0", "1.1")
+    asked = PlanInput(finish.run_id, started, pages_only=reads_first)
+    plan = msgspec.convert((yield _call(context, "plan_run", asked)), Plan)
     started = _measure(context, finish, "plan", started)
     if plan.failure:
         return plan.failure
 
-    # Runs of the first version, which may go on during a deployment, have no such limit, and count symbols.
+    if reads_first:
+        read = yield from _for_each(context, "read_page", plan, plan.pages, phase="plan")
+        if read.failure:
+            return read.failure
+        plan = msgspec.convert((yield _call(context, "collect_symbols", CollectInput(finish.run_id))), Plan)
+        started = _measure(context, finish, "portfolios", started)
+        if plan.failure:
+            return plan.failure
+
+    # Those of the first version have no such limit, and count symbols.
     is_of_first_version = context.version == "1.0"
     at_once = 0 if is_of_first_version else plan.load_at_once
     loaded = yield from _for_each(
@@ -191,7 +205,7 @@ def _sum(total: BatchResult, result: BatchResult) -> BatchResult:
 def _call(
     context: OrchestrationContext,
     activity: str,
-    message: PlanInput | Batch | FinishInput,
+    message: PlanInput | CollectInput | Batch | FinishInput,
     retry: RetryPolicy = RETRY,
 ) -> Task[Any]:
     return context.call_activity(activity, input=to_wire(message), retry_policy=retry)

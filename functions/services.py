@@ -83,6 +83,7 @@ class Worker:
         from stores.indexes import ensure_keys
         from stores.mongo import own_database
         from stores.nights import NightStore
+        from stores.pages import PageStore
         from stores.portfolios import PortfolioStore
         from stores.rankings import RankingStore
         from stores.reports import ReportStore
@@ -101,6 +102,7 @@ class Worker:
             lease=RunLease(own),
             nights=NightStore(own),
             batches=BatchStore(own),
+            pages=PageStore(own),
             administrators=AdministratorStore(backend, fields=self.settings.fields),
             portfolios=portfolios,
             transactions=TransactionStore(portfolios),

@@ -170,15 +170,19 @@ def _end_of(
         "price_issues_count": price_issues_count,
         "metrics": asdict(_metrics(run, durations)),
     }
+    if run.users_to_analyze_estimated:  # it ended before anybody was counted
+        users = outcome.analyzed + outcome.skipped + outcome.failed
+        changes |= {"users_to_analyze": users, "users_to_analyze_estimated": False}
     return "canceled" if run.cancel_requested_at else status, changes
 
 
 def _metrics(run: Run, phases: dict[str, float]) -> Metrics:
     total = (datetime.now(UTC) - (run.started_at or run.requested_at)).total_seconds()
     durations = {f"{phase}_duration_seconds": seconds for phase, seconds in phases.items()}
+    users = 0 if run.users_to_analyze_estimated else run.users_to_analyze
     return Metrics(
         total_duration_seconds=total,
-        avg_duration_per_user_seconds=total / run.users_to_analyze if run.users_to_analyze else None,
+        avg_duration_per_user_seconds=total / users if users else None,
         **durations,
     )
 

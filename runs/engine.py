@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from problems import Problem
 
-VERSION = "1.1"
+VERSION = "1.2"
 """The version of the orchestration, equal to ``defaultVersion`` in host.json, which the engine compares runs with."""
 
 type RunState = Literal["active", "over"]

@@ -1,4 +1,4 @@
-"""The fourth step of a run, per page of users: portfolios in, reports out."""
+"""The last pass of a run, per page of users: portfolios in, reports out."""
 
 import logging
 import traceback
@@ -16,16 +16,17 @@ from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
 from lake.pages import path_of, write_page
 from lake.places import Lake
-from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, RunError
+from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
 from runs.universe import Universe, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.lines import Lines
+from stores.pages import Page
 from stores.portfolio_documents import InvalidPortfolio
 from stores.report_values import joined
 from stores.reports import StoredReport, stored_forms
-from stores.transactions import Page
+from stores.transactions import Page as WithLedgers
 
 _log = logging.getLogger(__name__)
 
@@ -46,19 +47,18 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     if run is None:
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
+    page = services.pages.get(batch.plan_id, batch.number)
+    if page is None or page.outcome is not None:  # its portfolios are gone
+        return BatchResult(failed=0 if page is None or page.outcome is None else page.outcome.failed)
     try:
         universe = universe_of(services, batch.plan_id, run)
     except OtherForm:  # a retry would find the same
         text = "The app was deployed during the run, and cannot read what the other version prepared. Start it again."
         return BatchResult(failure=Failure("other_version", text))
-    user_ids = services.batches.members(batch.plan_id, "users", batch.number)
     parameters = run.parameters
-    page = services.transactions.load(
-        user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
-    )
     common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
-    lake = services.lake
-    stored = _stored(_reports(page, common), common, None if lake is None else batch.number)
+    lake, loaded = services.lake, _load(services, page, run, batch)
+    stored = _stored(_reports(loaded, common), common, None if lake is None else batch.number)
     if not run.dry_run:
         if lake is not None:
             _write_to_lake(lake, stored, common, batch.number)
@@ -74,7 +74,22 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     return BatchResult(failed=outcome.failed)
 
 
-def _reports(page: Page, common: _Common) -> list[Report]:
+def _load(services: Services, page: Page, run: PlannedRun, batch: Batch) -> WithLedgers:
+    """Return the portfolios that the first pass kept, or those of its users, with their ledgers.
+
+    Raises:
+        LookupError: the first pass never read the page.
+    """
+    today, base_currency = datetime.now(UTC).date(), run.parameters.base_currency
+    if page.kept is not None:
+        kept = page.kept.all()
+        return services.transactions.complete(kept, today, contiguous=run.of_all_users, base_currency=base_currency)
+    if (user_ids := page.members()) is None:
+        raise LookupError(f"page {batch.number} of {batch.plan_id} was never read")
+    return services.transactions.load(user_ids, today, contiguous=run.of_all_users, base_currency=base_currency)
+
+
+def _reports(page: WithLedgers, common: _Common) -> list[Report]:
     failed = [_failed(common, own, common.base_currency) for own in page.invalid]
     try:
         return _analyze(page.portfolios, page.ledgers, common) + failed

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.indexes import Indexed
     from stores.mongo import Document
     from stores.nights import NightStore
+    from stores.pages import PageStore
     from stores.portfolios import PortfolioStore
     from stores.rankings import RankingStore
     from stores.reports import ReportStore
@@ -41,6 +42,7 @@ class Services:
     lease: "RunLease"
     nights: "NightStore"
     batches: "BatchStore"
+    pages: "PageStore"
     administrators: "AdministratorStore"
     portfolios: "PortfolioStore"
     transactions: "TransactionStore"

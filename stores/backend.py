@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import pymongo
 from bson import Binary, CodecOptions, DatetimeConversion, Int64, ObjectId
 from bson.binary import UUID_SUBTYPE
 from pymongo import ASCENDING, IndexModel
@@ -37,6 +38,8 @@ _LENIENT: CodecOptions[Document] = CodecOptions(
 )
 _SIMPLE = Collation("simple")
 _NO_ARRAY: Document = {"$not": {"$type": "array"}}
+# Some servers read a whole range before their first answer: of a million ids longer than other answers may take.
+_WALK_SECONDS = 110.0
 TYPES_KEPT_SECONDS = 10.0
 """The longest time until a type of ids is seen that the collection did not have before."""
 
@@ -140,12 +143,12 @@ class BackendCollection:
 
     def types(self, *, now: bool = False) -> list[IdType]:
         """Return the types of the ids that there are, as of some seconds ago, or of ``now``."""
-        return [kind for kind in ID_TYPES if self._has(kind, now=now)]
+        return [kind for kind in ID_TYPES if self.has(kind, now=now)]
 
     def asked(self, ids: Mapping[IdType, object]) -> list[IdType]:
         """Return the types to ask for, of those that some ids may have."""
         # Most ids can be nothing but text, so that nothing has to be looked up.
-        return [TEXT] if list(ids) == [TEXT] else [kind for kind in ids if self._has(kind)]
+        return [TEXT] if list(ids) == [TEXT] else [kind for kind in ids if self.has(kind)]
 
     def of_user(self, user_id: str, names: Names, limit: int) -> list[Document]:
         """Return up to ``limit`` documents of one user, whose id may be of any type."""
@@ -211,6 +214,22 @@ class BackendCollection:
                 return
             condition = condition | {"$gt" if of_last > most else "$gte": last}
 
+    def keys(self, condition: Document, at_once: int) -> Iterator[Any]:
+        """Yield the keys that meet the condition, ascending, that of each document, from one cursor over the index.
+
+        Arrays that contain such a key come, too.
+        """
+        only = {"_id": self.key == "_id", self.key: True}
+        found = self.documents.find({self.key: condition}, only, collation=self.collation(), batch_size=at_once)
+        found = found.sort(self.key, ASCENDING)
+        with found:
+            while True:
+                with pymongo.timeout(_WALK_SECONDS):
+                    lot = found.to_list(at_once)
+                if not lot:
+                    return
+                yield from map(self._value_of, lot)
+
     def with_keys(self, values: Sequence[str], names: Names) -> Iterator[Document]:
         """Yield the documents whose key is one of these texts, in no order."""
         for lot in batched(values, IDS_PER_LOOKUP, strict=False):
@@ -274,7 +293,7 @@ class BackendCollection:
         _log.warning(text, name, shown, self.key)
         return _SIMPLE
 
-    def _has(self, kind: IdType, *, now: bool = False) -> bool:
+    def has(self, kind: IdType, *, now: bool = False) -> bool:
         """Return whether there are ids of this type."""
         collation = self.collation()
         with self._lock:

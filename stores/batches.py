@@ -169,10 +169,10 @@ class BatchStore(Indexed):
         return len(issues), issues[:limit]
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: PageErrors, lines: Lines) -> bool:
-        """Record a page's outcome, errors and lines; return whether it is the first for this page."""
+        """Record a page's outcome, errors and lines, and drop its portfolios; return whether it is the first for it."""
         query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
         values = {"outcome": asdict(outcome), **asdict(errors), "lines": lines.to_bytes()}
-        return self._batches.update_one(query, {"$set": values}).matched_count == 1
+        return self._batches.update_one(query, {"$set": values, "$unset": {"kept": ""}}).matched_count == 1
 
     def outcome(self, plan_id: str) -> Outcome:
         """Return the sum of the recorded outcomes of all pages."""
@@ -204,6 +204,10 @@ class BatchStore(Indexed):
     def delete(self, run_id: str) -> None:
         """Delete the plans of a finished run."""
         self._batches.delete_many({"run_id": run_id})
+
+    def adopt_symbols(self, attempt: str, plan_id: str) -> None:
+        """Make the batches of symbols that were written under an attempt's own id those of the plan."""
+        self._batches.update_many({"plan_id": attempt, "kind": "symbols"}, {"$set": {"plan_id": plan_id}})
 
     def delete_plan(self, plan_id: str) -> None:
         """Delete a plan that does not count."""

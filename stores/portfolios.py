@@ -45,7 +45,7 @@ MOST_OF_USER = {
     "users": MOST_ACCOUNTS, "accounts": MOST_ACCOUNTS, "holdings": MOST_HOLDINGS, "watchlist": MOST_ITEMS,
     "transactions": MOST_TRANSACTIONS,
 }  # fmt: skip
-_OF_PORTFOLIOS = {
+OF_PORTFOLIOS = {
     "users": ("analysis_thresholds", "base_currency", "lot_method"),
     "accounts": ("account_id", "cash", "buying_power", "currency"),
     "holdings": ("symbol", "quantity", "avg_price"), "watchlist": ("symbol",),
@@ -54,7 +54,7 @@ _OF_PORTFOLIOS = {
 
 _log = logging.getLogger(__name__)
 
-type _Groups = dict[str, list[Document]]
+type Groups = dict[str, list[Document]]
 """Documents of one collection by user."""
 
 
@@ -118,7 +118,7 @@ class PortfolioStore(Indexed):
 
     def id_types(self) -> dict[str, list[str]]:
         """Return the types of users' ids in each collection."""
-        return {name: [kind.name for kind in self.collections[name].types(now=True)] for name in _OF_PORTFOLIOS}
+        return {name: [kind.name for kind in self.collections[name].types(now=True)] for name in OF_PORTFOLIOS}
 
     def entries_without_use(self) -> list[str]:
         """Return the entries of ``FIELDS`` whose path is in none of the first documents."""
@@ -140,15 +140,15 @@ class PortfolioStore(Indexed):
         """
         reads = {"holdings": held_symbols, "watchlist": watched_symbols}
         found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
-        wanted = {name: _OF_PORTFOLIOS[name] for name in reads}
+        wanted = {name: OF_PORTFOLIOS[name] for name in reads}
         for name, lot in self.lots(wanted, user_ids, contiguous=contiguous):
             for user_id, documents in self.by_user(name, lot).items():
-                own, others = _symbols_in(reads[name], documents, self.spelling), found[name].get(user_id, frozenset())
+                own, others = symbols_in(reads[name], documents, self.spelling), found[name].get(user_id, frozenset())
                 found[name][user_id] = None if own is None or others is None else own | others
         held, watched = found["holdings"], found["watchlist"]
         owners = (held | watched).keys() & set(user_ids)
         return {
-            user_id: _own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
+            user_id: own_symbols(held.get(user_id, frozenset()), watched.get(user_id, frozenset()))
             for user_id in owners
         }
 
@@ -160,10 +160,16 @@ class PortfolioStore(Indexed):
         ``contiguous`` means that these are nearly all the users from the first to the last: then that range is read,
         which is much faster than a lookup of each. ``base_currency`` is that of users who name none.
         """
-        found: dict[str, _Groups] = {name: defaultdict(list) for name in _OF_PORTFOLIOS}
-        for name, lot in self.lots(_OF_PORTFOLIOS, user_ids, contiguous=contiguous):
-            self._sorted_into(found[name], name, lot)
-        of_users = [(id_, UserDocuments(*[own.get(id_, ()) for own in found.values()])) for id_ in user_ids]
+        found: dict[str, Groups] = {name: defaultdict(list) for name in OF_PORTFOLIOS}
+        for name, lot in self.lots(OF_PORTFOLIOS, user_ids, contiguous=contiguous):
+            self.sort_into(found[name], name, lot)
+        return self.portfolios_in(found, user_ids, base_currency)
+
+    def portfolios_in(
+        self, found: Mapping[str, Groups], user_ids: Sequence[str], base_currency: str
+    ) -> list[Portfolio | InvalidPortfolio]:
+        """Return the portfolios of ``user_ids``, in that order, in their documents by collection."""
+        of_users = [(id_, UserDocuments(*[found[name].get(id_, ()) for name in OF_PORTFOLIOS])) for id_ in user_ids]
         unexplained = self.absent({})
         portfolios = [self._read(*of_user, unexplained, base_currency) for of_user in of_users]
         for position, absent in self._explained(of_users, portfolios):
@@ -192,8 +198,7 @@ class PortfolioStore(Indexed):
         ids = typed(user_ids)
         for collection in dict.fromkeys(self.collections[name] for name in wanted):
             names = [name for name in wanted if self.collections[name] is collection]
-            parts = [self._needed(name, wanted[name]) for name in names]
-            stored: Names = None if None in parts else frozenset[str]().union(*(part or () for part in parts))
+            stored = self.stored_names({name: wanted[name] for name in names})
             most = max(MOST_OF_USER[name] for name in names)
             inside = any(name not in self._plain and self.fields[name].inside for name in names)
             at_once = (_LARGE_AT_ONCE if inside else _AT_ONCE) if "transactions" in names else None
@@ -201,12 +206,17 @@ class PortfolioStore(Indexed):
             for lot in collection.of_users(ids, stored, most, spans=spans, at_once=at_once):
                 yield from ((name, lot) for name in names)
 
-    def _needed(self, name: str, fields: tuple[str, ...]) -> frozenset[str] | None:
-        return frozenset(fields) if name in self._plain else needed_names(self.fields[name], fields)
+    def stored_names(self, wanted: Mapping[str, tuple[str, ...]]) -> Names:
+        """Return the outermost names to read for the ``wanted`` fields of what is in one collection of the backend."""
+        parts = [
+            frozenset(fields) if name in self._plain else needed_names(self.fields[name], fields)
+            for name, fields in wanted.items()
+        ]
+        return None if None in parts else frozenset[str]().union(*(part or () for part in parts))
 
     def by_user(self, name: str, lot: Iterable[Document]) -> dict[str, list[Document]]:
         """Return the documents of a collection that are in a lot, with the app's names, by user."""
-        return self._sorted_into(defaultdict(list), name, lot)
+        return self.sort_into(defaultdict(list), name, lot)
 
     def absent(self, rows: Mapping[str, Sequence[object]]) -> Absent:
         """Return the sentences about missing fields of a user with these stored documents by collection."""
@@ -246,7 +256,7 @@ class PortfolioStore(Indexed):
             kind is own[0] or (kind.in_order_of_text and own[0].in_order_of_text) for kind in collection.asked(ids)
         )
 
-    def _sorted_into(self, groups: _Groups, name: str, lot: Iterable[Document]) -> _Groups:
+    def sort_into(self, groups: Groups, name: str, lot: Iterable[Document]) -> Groups:
         """Add the documents of a collection that are in stored ones, with the app's names, to their users' groups."""
         if name in self._plain:
             for document in lot:
@@ -290,7 +300,7 @@ class PortfolioStore(Indexed):
             return InvalidPortfolio(user_id, "unreadable_documents", f"The documents cannot be read: {name}")
 
 
-def _symbols_in(
+def symbols_in(
     read: Callable[[Sequence[Document], Spelling], frozenset[str]], documents: Sequence[Document], spelling: Spelling
 ) -> frozenset[str] | None:
     """Return the symbols in a user's documents, ``None`` if there are too many or they cannot be read."""
@@ -300,5 +310,6 @@ def _symbols_in(
         return None
 
 
-def _own_symbols(held: frozenset[str] | None, watched: frozenset[str] | None) -> OwnSymbols:
+def own_symbols(held: frozenset[str] | None, watched: frozenset[str] | None) -> OwnSymbols:
+    """Return the symbols of a user, none if one of both is ``None``."""
     return OwnSymbols() if held is None or watched is None else OwnSymbols(held, watched - held)

@@ -214,7 +214,6 @@ class RunStore(Indexed):
         *,
         as_of: date,
         figures: Document,
-        errors: Sequence[RunError],
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
@@ -222,10 +221,29 @@ class RunStore(Indexed):
             "parameters": msgspec.to_builtins(parameters),
             "as_of": as_of.isoformat(),
             **figures,
-            "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
-            "errors_count": len(errors),
         }
         return self._update({"run_id": run_id, "status": _ACTIVE, "plan": None}, changes)
+
+    def record_symbols(
+        self, run_id: str, plan: Plan, attempt: str, *, figures: Document, errors: Sequence[RunError]
+    ) -> bool:
+        """Complete the recorded plan by that of its symbols, collected by ``attempt``; return whether this call did it.
+
+        It is done once.
+        """
+        changes: Document = {
+            "plan": msgspec.to_builtins(plan),
+            "symbols_by": attempt,
+            **figures,
+            "errors": [asdict(error) for error in errors[:MAX_ERRORS]],
+        }
+        query: Document = {"run_id": run_id, "status": _ACTIVE, "plan.plan_id": plan.plan_id}
+        return self._update(query | {"plan.symbol_batches": 0}, changes)
+
+    def symbols_by(self, run_id: str) -> str | None:
+        """Return the attempt that collected the symbols of the run's plan, ``None`` if they were planned with it."""
+        document = self._runs.find_one({"run_id": run_id}, {"symbols_by": True}) or {}
+        return document.get("symbols_by")
 
     def plan(self, run_id: str) -> Plan | None:
         """Return the recorded plan of the run, ``None`` before there is one."""

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,10 +18,7 @@ from stores.portfolios import PortfolioStore
 from stores.transaction_documents import MOST_TRANSACTIONS, symbols_of
 
 _ATTEMPTS = 3
-_CURRENCIES = {
-    "users": ("base_currency",), "accounts": ("currency",), "transactions": ("currency", "to_currency"),
-}  # fmt: skip
-_OF_PLANS = _CURRENCIES | {"transactions": ("symbol", "to_symbol", "currency", "to_currency")}
+_CURRENCIES = ("currency", "to_currency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,22 @@ class TransactionStore:
         ``today`` is the day in UTC after which transactions are left out. The others as in :meth:`PortfolioStore.load`.
         """
         portfolios = self._portfolios.load(user_ids, contiguous=contiguous, base_currency=base_currency)
+        return self.complete(portfolios, today, contiguous=contiguous, base_currency=base_currency)
+
+    def complete(
+        self,
+        portfolios: Sequence[Portfolio | InvalidPortfolio],
+        today: date,
+        *,
+        contiguous: bool,
+        base_currency: str,
+    ) -> Page:
+        """Return portfolios that were read before, with the ledgers that fit them, as :meth:`load` does.
+
+        Those of users with transactions are read again, and replaced where they changed.
+        """
+        portfolios = list(portfolios)
+        user_ids = [own.user_id for own in portfolios]
         reader = self._reader(user_ids, today)
         self._add(reader, user_ids, range(len(user_ids)), contiguous=contiguous)
         # Not in a session with one snapshot: compatible servers accept it, and still answer with newer documents.
@@ -86,22 +99,25 @@ class TransactionStore:
         self._add(reader, user_ids, range(len(user_ids)), contiguous=contiguous)
         return reader.ledgers(range(len(user_ids)))
 
-    def traded(self, user_ids: Sequence[str], *, contiguous: bool) -> dict[str, Traded]:
+    def traded(
+        self, user_ids: Sequence[str], *, contiguous: bool, stated: Mapping[str, frozenset[str]]
+    ) -> dict[str, Traded]:
         """Return the symbols and currencies that the documents of each user name; users without any are left out.
 
-        Of a user with more transactions than are read there are none.
+        ``stated`` has the currencies in users' other documents. Of a user with more transactions than are read there
+        are none.
         """
         symbols: dict[str, frozenset[str]] = {}
-        currencies: dict[str, frozenset[str]] = {}
+        currencies = dict(stated)
         counts: Counter[str] = Counter()
-        for name, lot in self._portfolios.lots(_OF_PLANS, user_ids, contiguous=contiguous):
+        wanted = {"transactions": ("symbol", "to_symbol", *_CURRENCIES)}
+        for name, lot in self._portfolios.lots(wanted, user_ids, contiguous=contiguous):
             for user_id, documents in self._portfolios.by_user(name, lot).items():
-                own = currencies_of(documents, _CURRENCIES[name])
+                own = currencies_of(documents, _CURRENCIES)
                 currencies[user_id] = currencies.get(user_id, frozenset()) | own
-                if name == "transactions":
-                    counts[user_id] += len(documents)
-                    found = symbols_of(documents, self._portfolios.spelling)
-                    symbols[user_id] = symbols.get(user_id, frozenset()) | found
+                counts[user_id] += len(documents)
+                found = symbols_of(documents, self._portfolios.spelling)
+                symbols[user_id] = symbols.get(user_id, frozenset()) | found
         return {
             user_id: Traded(symbols.get(user_id, frozenset()), currencies[user_id])
             for user_id in currencies.keys() & set(user_ids)

@@ -88,6 +88,8 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "portfolio_analysis": ["orchestrationTrigger", None],
         "batch_group": ["orchestrationTrigger", None],
         "plan_run": ["activityTrigger", None],
+        "read_page": ["activityTrigger", None],
+        "collect_symbols": ["activityTrigger", None],
         "load_prices": ["activityTrigger", None],
         "research_symbols": ["activityTrigger", None],
         "analyze_page": ["activityTrigger", None],
@@ -152,5 +154,5 @@ def test_workers_threads_and_concurrent_activities_fit_together() -> None:
 
 def test_orchestrations_have_a_version_and_those_of_newer_versions_are_rejected() -> None:
     durable = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
-    assert durable["defaultVersion"] == "1.1"
+    assert durable["defaultVersion"] == "1.2"
     assert (durable["versionMatchStrategy"], durable["versionFailureStrategy"]) == ("CurrentOrOlder", "Reject")

@@ -86,7 +86,7 @@ def _fix_sample_users(site: Site, *, all_users: bool) -> None:
 
 def _move(site: Site, run_id: str, night: datetime, seconds: float) -> None:
     """Turn a run into that of a night, with the given duration."""
-    phases = {"plan": 0.11, "market_data": 0.34, "research": 0.13, "analyze": 0.41}
+    phases = {"plan": 0.01, "portfolios": 0.1, "market_data": 0.34, "research": 0.13, "analyze": 0.41}
     metrics = {f"metrics.{phase}_duration_seconds": seconds * share for phase, share in phases.items()}
     site.database.portfolio_analysis_runs.update_one(
         {"run_id": run_id},

@@ -24,7 +24,7 @@ from tests.market_data.test_sample_prices import COMPANIES
 from tests.security.secret_patterns import certain_secrets
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-STEPS = {"plan_run", "load_prices", "research_symbols", "analyze_page", "finish_run"}
+STEPS = {"plan_run", "read_page", "collect_symbols", "load_prices", "research_symbols", "analyze_page", "finish_run"}
 QUERIES = sorted((Path(__file__).parent.parent.parent / "infra" / "queries").glob("*.kql"))
 PATIENCE_SECONDS = 90
 UNREADABLE = "Stored prices cannot be read"
@@ -119,7 +119,11 @@ def test_one_run_is_one_trace_from_its_caller_to_mongodb_redis_and_the_provider(
 def test_each_step_has_its_run_and_its_batch(observed: Observed) -> None:
     spans = [span for span in observed.listener.spans if span.trace_id == TRACE and span.name in STEPS]
     assert {span.fields["run_id"] for span in spans} == {observed.run_id}
-    assert {span.name for span in spans if "batch" in span.fields} == STEPS - {"plan_run", "finish_run"}
+    assert {span.name for span in spans if "batch" in span.fields} == STEPS - {
+        "plan_run",
+        "collect_symbols",
+        "finish_run",
+    }
     assert not any(span.failed for span in spans)
 
 

@@ -6,6 +6,8 @@ _RUNS = "portfolio_analysis_runs"
 
 PLAN = Moment("insert", "run_batches")
 PRICES = Moment("update", "symbol_prices", b"S03\0")  # not those of the benchmark, which are stored by the plan
+READ = Moment("update", "run_batches", b"found\0")
+COLLECTED = Moment("update", _RUNS, b"symbols_by\0")
 RESEARCH = Moment("update", "symbol_research")
 PAGE = Moment("insert", "portfolio_analyses")
 REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # but not yet told of
@@ -20,6 +22,8 @@ ATTEMPT_ON_RECORD = Moment("insert", "audit_log", carried_out=True)
 # By the activity that is running at that moment.
 OF_ACTIVITIES = {
     "plan_run": PLAN,
+    "read_page": READ,
+    "collect_symbols": COLLECTED,
     "load_prices": PRICES,
     "research_symbols": RESEARCH,
     "analyze_page": PAGE,

@@ -26,7 +26,7 @@ def test_a_trigger_while_mongodb_is_away_is_answered_503_and_nothing_has_started
     check(site, site.trigger(), states=("completed",))
 
 
-@pytest.mark.parametrize("activity", ["plan_run", "analyze_page", "finish_run"])
+@pytest.mark.parametrize("activity", ["plan_run", "read_page", "collect_symbols", "analyze_page", "finish_run"])
 def test_a_run_whose_step_fails_without_mongodb_completes_once_it_is_back(
     site: Site, undisturbed: Figures, activity: str
 ) -> None:

@@ -36,6 +36,10 @@ AFTER_THE_END = {"before the lease is released": LEASE_RELEASED, "before the pla
     [
         ("plan_run", False),
         ("plan_run", True),
+        ("read_page", False),
+        ("read_page", True),
+        ("collect_symbols", False),
+        ("collect_symbols", True),
         ("load_prices", True),
         ("research_symbols", True),
         ("analyze_page", False),

@@ -73,6 +73,7 @@ async def _run(base_url: str, secret: str) -> None:
         started = await client.post("/api/admin/portfolio/trigger-analysis")
         while (await client.get(started.json()["status_url"])).json()["status"] in ("queued", "running"):  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.2)
+        await asyncio.sleep(2)  # the record has its end before the orchestration has
 
 
 def main() -> None:

@@ -42,6 +42,8 @@ class Run:
 
         steps = {
             "plan_run": lambda _: to_wire(plan),
+            "read_page": lambda _: to_wire(BatchResult()),
+            "collect_symbols": lambda _: to_wire(plan),
             "load_prices": load,
             "research_symbols": lambda _: to_wire(BatchResult()),
             "analyze_page": lambda _: to_wire(BatchResult()),

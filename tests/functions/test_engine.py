@@ -20,9 +20,10 @@ from functions.engine import AT_ONCE, DurableEngine, _turns
 from functions.messages import FinishInput, to_wire
 from market_data.sample_prices import SampleProvider
 from records import RequestKey, Trigger
+from runs.collecting import collect
 from runs.ending import finish
 from runs.engine import VERSION, EngineUnavailable, StillRunning, is_newer
-from runs.planning import plan
+from runs.planning import plan_pages
 from runs.services import Services
 from runs.starting import start_run
 from stores.mongo import DocumentDatabase
@@ -166,7 +167,8 @@ def test_the_version_of_the_app_is_the_one_that_the_engine_compares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "newer"), [("0.9", False), (VERSION, False), ("1.2", True), ("1.10", True), ("10.0", True)]
+    ("version", "newer"),
+    [("0.9", False), ("1.1", False), (VERSION, False), ("1.3", True), ("1.10", True), ("10.0", True)],
 )
 def test_versions_are_compared_as_numbers(version: str, newer: bool) -> None:
     assert is_newer(version) is newer
@@ -209,7 +211,7 @@ def test_a_run_that_was_taken_without_an_answer_leaves_nothing_and_does_nothing_
         again = start_run(services, engine, BY_HTTP, request=key)
         (taken,) = taking.taken
         assert again != taken
-        assert carried_to_its_end(services, client, taken) == ["plan_run", "finish_run"]
+        assert carried_to_its_end(services, client, taken) == ["plan_run", "collect_symbols", "finish_run"]
     assert [run.run_id for run in services.runs.newest(2, None)] == [again]
     assert database.portfolio_analyses.count_documents({}) == 0
     assert services.batches.count_pages_done(taken) == 0
@@ -224,7 +226,11 @@ def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, r
 
     def plan_run(_: object, message: dict[str, Any]) -> object:
         asked.append("plan_run")
-        return to_wire(plan(services, message["run_id"], datetime.fromisoformat(message["started_at"])))
+        return to_wire(plan_pages(services, message["run_id"], datetime.fromisoformat(message["started_at"])))
+
+    def collect_symbols(_: object, message: dict[str, Any]) -> object:
+        asked.append("collect_symbols")
+        return to_wire(collect(services, message["run_id"]))
 
     def finish_run(_: object, message: dict[str, Any]) -> object:
         asked.append("finish_run")
@@ -234,6 +240,7 @@ def carried_to_its_end(services: Services, client: SyncDurableFunctionsClient, r
     with TaskHubGrpcWorker(host_address=client.rpcBaseUrl) as worker:
         worker.add_orchestrator(carrier.orchestrator_function)
         worker.add_activity(plan_run)
+        worker.add_activity(collect_symbols)
         worker.add_activity(finish_run)
         worker.start()  # type: ignore[no-untyped-call] # the SDK's
         client.wait_for_orchestration_completion(run_id, timeout=10)

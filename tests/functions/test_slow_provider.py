@@ -27,9 +27,11 @@ from market_data.http_source import HttpSource
 from market_data.provider import ProviderUnavailable
 from market_data.sample_prices import SampleProvider
 from records import Batch, BatchResult, Run, Trigger
+from runs.collecting import collect
 from runs.ending import finish
-from runs.planning import plan
+from runs.planning import plan_pages
 from runs.prices import fetch_histories, load_batch
+from runs.reading import read
 from runs.services import Services
 from settings import MarketDataServer
 from stores.mongo import DocumentDatabase
@@ -129,10 +131,12 @@ def activities_of(services: Services) -> dict[str, Activity]:
 
     def planned(message: dict[str, Any]) -> object:
         asked = msgspec.convert(message, PlanInput)
-        return to_wire(plan(services, asked.run_id, asked.started_at))
+        return to_wire(plan_pages(services, asked.run_id, asked.started_at))
 
     return {
         "plan_run": planned,
+        "read_page": lambda message: to_wire(read(services, batch(message))),
+        "collect_symbols": lambda message: to_wire(collect(services, message["run_id"])),
         "load_prices": lambda message: to_wire(load_batch(services, batch(message))),
         "research_symbols": lambda _: to_wire(BatchResult()),
         "analyze_page": lambda _: to_wire(BatchResult()),

@@ -15,7 +15,7 @@ from analysis.models import Portfolio
 from fields import Fields
 from market_data.sample_prices import SampleProvider
 from records import Run, Trigger
-from runs.planning import plan
+from runs.collecting import plan_at_once
 from stores.administrators import AdministratorStore
 from stores.backend import text_of
 from stores.mongo import DocumentDatabase
@@ -201,10 +201,10 @@ def test_a_run_of_everybody_logs_the_types_of_ids_and_the_entries_that_lead_nowh
     with all_services(database, mongodb_url, SampleProvider()) as made:
         services = replace(made, portfolios=PortfolioStore(database, fields=fields))
         services.runs.create(Run(RUN_ID, "queued", Trigger("http", "admin-secret"), NOW), None)
-        planned = plan(services, RUN_ID, NOW)
-    assert (planned.pages, planned.symbols) == (1, 1)
+        planned = plan_at_once(services, RUN_ID, NOW)
+    assert (planned.pages, planned.symbols) == (2, 1)  # a page has ids of one type
     assert [message for message in caplog.messages if "Ids" in message or "FIELDS" in message] == [
-        "Ids are of several types, and compared by their text forms (users: number, text; holdings: ObjectId)",
         "FIELDS may be wrong: none of the first documents has what users.is_active=activ says",
         "FIELDS may be wrong: none of the first documents has what holdings.avg_price=cost says",
+        "Ids are of several types, and compared by their text forms (users: number, text; holdings: ObjectId)",
     ]

@@ -10,8 +10,8 @@ from functions.telemetry.spans import record_end
 from lake.places import FolderLake
 from market_data.provider import Provider
 from records import Batch, BatchResult, Failure, Plan, Run, RunStatus, Trigger
+from runs.collecting import plan_at_once
 from runs.ending import finish
-from runs.planning import plan
 from runs.prices import load_batch
 from runs.reports import analyze
 from runs.research import research_batch
@@ -22,6 +22,7 @@ from stores.audit import AuditLog
 from stores.batches import BatchStore
 from stores.mongo import DocumentDatabase, connect
 from stores.nights import NightStore
+from stores.pages import PageStore
 from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
@@ -59,6 +60,7 @@ def all_services(
             lease=RunLease(database),
             nights=NightStore(database),
             batches=BatchStore(database),
+            pages=PageStore(database),
             administrators=AdministratorStore(database),
             portfolios=portfolios,
             transactions=TransactionStore(portfolios),
@@ -96,7 +98,7 @@ def finish_run(services: Services, failure: Failure | None = None) -> RunStatus:
 
 
 def make_plan(services: Services) -> Plan:
-    return plan(services, RUN_ID, NOW)
+    return plan_at_once(services, RUN_ID, NOW)
 
 
 def prepare(services: Services) -> Plan:

@@ -59,17 +59,18 @@ def test_a_run_of_an_earlier_day_than_the_last_plans_no_orders(
     assert report["order_plan"]["reason"] == reason
 
 
+@pytest.mark.parametrize(("store", "method"), [("pages", "write"), ("batches", "write_symbols")])
 def test_a_plan_made_while_its_run_is_closed_leaves_no_batches(
-    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch, store: str, method: str
 ) -> None:
     start(services, database)
-    write = services.batches.write
+    write = getattr(getattr(services, store), method)
 
     def close_meanwhile(*batches: Any) -> None:  # noqa: ANN401 - passed on
         finish_run(services, Failure("run_stalled", "It got no further."))
         write(*batches)
 
-    monkeypatch.setattr(services.batches, "write", close_meanwhile)
+    monkeypatch.setattr(getattr(services, store), method, close_meanwhile)
     assert make_plan(services) == Plan()
     assert database.run_batches.count_documents({}) == 0
 

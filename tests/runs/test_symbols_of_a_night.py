@@ -11,8 +11,8 @@ import pytest
 
 from functions.orchestration import _sum, _too_few_prices
 from records import Batch, Failure, Plan, Run, Trigger
+from runs.collecting import plan_at_once
 from runs.ending import finish
-from runs.planning import plan
 from runs.prices import load_batch
 from runs.reports import analyze
 from runs.research import research_batch
@@ -54,7 +54,7 @@ class Nights:
         run_id = f"run_20260101_000000_{self.number:04x}"
         run = Run(run_id, "queued", Trigger("http", "admin-secret"), self.clock[0], retry_of=retry_of)
         self.services.runs.create(run, user_ids or None)
-        made = plan(self.services, run_id, self.clock[0])
+        made = plan_at_once(self.services, run_id, self.clock[0])
         finish(self.services, run_id, self._work(made, run_id), {})
         ended = self.services.runs.get(run_id)
         assert ended is not None

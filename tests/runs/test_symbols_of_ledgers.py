@@ -10,8 +10,8 @@ import pytest
 
 from market_data.sample_prices import SampleProvider
 from records import Parameters, Plan, Run, Trigger
-from runs import planning
-from runs.planning import MOST_CURRENCIES, plan
+from runs import reading
+from runs.collecting import MOST_CURRENCIES, plan_at_once
 from runs.services import Services
 from stores.mongo import DocumentDatabase
 from tests.runs.steps import all_services
@@ -36,7 +36,7 @@ def planned(services: Services, number: int = 0, *user_ids: str) -> tuple[Plan, 
     """Return the plan of a run, and its symbols with the number of their holders."""
     run_id = f"run_20260102_030405_{number:04x}"
     services.runs.create(Run(run_id, "queued", Trigger("http", "admin-secret"), AT), user_ids or None)
-    made = plan(services, run_id, AT)
+    made = plan_at_once(services, run_id, AT)
     symbols = [services.batches.symbols(made.plan_id, batch) for batch in range(made.symbol_batches)]
     return made, {symbol: holders for batch in symbols for symbol, holders in batch.items()}
 
@@ -54,7 +54,7 @@ def test_symbols_of_transactions_are_loaded_without_a_holder(database: DocumentD
 def test_of_one_user_only_some_unknown_symbols_are_loaded_and_the_log_counts_the_others(
     database: DocumentDatabase, services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(planning, "_MOST_UNKNOWN_TRADED", 3)
+    monkeypatch.setattr(reading, "_MOST_UNKNOWN_TRADED", 3)
     hold(database, "a", *({"symbol": f"OLD{number}"} for number in range(10)))
     with caplog.at_level(logging.INFO):
         _, symbols = planned(services)

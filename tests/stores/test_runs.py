@@ -8,7 +8,7 @@ from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExist
 from stores.mongo import DocumentDatabase
 from stores.runs import RunLease, RunStore
 
-PLAN, LATE = Plan("first"), Plan("late")
+PLAN, LATE, WHOLE = Plan("first"), Plan("late"), Plan("first", symbol_batches=1)
 AS_OF = date(2025, 1, 2)
 PARAMETERS = Parameters("SP500", 1260, 0.02, 200, 0.7)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     figures = {"users_to_analyze": 30, "symbols": 7, "progress.pages_total": 3}
-    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=AS_OF, figures=figures, errors=[RunError("u", "t", "e")])
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=AS_OF, figures=figures)
     runs.page_done(run.run_id, Outcome(analyzed=9, skipped=1, failed=0))
     runs.page_done(run.run_id, Outcome(analyzed=8, skipped=1, failed=1))
     now = runs.get(run.run_id)
@@ -78,7 +78,6 @@ def test_progress_adds_up_page_by_page(runs: RunStore) -> None:
     assert now.progress == Progress("queued", pages_done=2, pages_total=3)
     assert (now.users_analyzed, now.users_skipped, now.users_failed, now.portfolios_analyzed) == (17, 2, 1, 17)
     assert (now.users_to_analyze, now.symbols, now.as_of) == (30, 7, date(2025, 1, 2))
-    assert (now.errors, now.errors_count) == ((RunError("u", "t", "e"),), 1)
 
 
 def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
@@ -88,7 +87,7 @@ def test_a_finished_run_takes_no_further_change(runs: RunStore) -> None:
     assert not runs.finish(run.run_id, "failed", {"completed_at": NOW})
     runs.reach(run.run_id, "analyze")
     runs.page_done(run.run_id, Outcome(analyzed=5))
-    assert not runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=[])
+    assert not runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={})
     assert runs.get(run.run_id) == replace(run, status="completed", completed_at=NOW)
 
 
@@ -117,7 +116,8 @@ def test_only_the_first_hundred_errors_of_a_plan_are_kept_and_all_are_counted(ru
     run = a_run()
     runs.create(run, None)
     errors = [RunError(f"u{i}", "unknown_user", "There is none.") for i in range(150)]
-    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={}, errors=errors)
+    runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={})
+    runs.record_symbols(run.run_id, WHOLE, "attempt", figures={"errors_count": len(errors)}, errors=errors)
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (len(planned.errors), planned.errors_count) == (100, 150)
@@ -127,8 +127,8 @@ def test_of_two_plans_only_the_first_counts(runs: RunStore) -> None:
     run = a_run()
     runs.create(run, None)
     assert runs.plan(run.run_id) is None
-    assert runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={"symbols": 1}, errors=[])
-    assert not runs.record_plan(run.run_id, LATE, PARAMETERS, as_of=date(2024, 1, 2), figures={"symbols": 9}, errors=[])
+    assert runs.record_plan(run.run_id, PLAN, PARAMETERS, as_of=date(2025, 1, 2), figures={"symbols": 1})
+    assert not runs.record_plan(run.run_id, LATE, PARAMETERS, as_of=date(2024, 1, 2), figures={"symbols": 9})
     planned = runs.get(run.run_id)
     assert planned is not None
     assert (planned.as_of, planned.symbols, runs.plan(run.run_id)) == (date(2025, 1, 2), 1, PLAN)

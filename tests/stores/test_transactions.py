@@ -165,7 +165,7 @@ def test_of_a_user_with_too_many_transactions_few_are_read_and_nothing_else_suff
     with wired(database, commands=commands) as seen:
         store = a_store(seen)
         page = store.load(["a", "b", "c"], TODAY, contiguous=True, base_currency="USD")
-        traded = store.traded(["a", "b", "c"], contiguous=True)
+        traded = store.traded(["a", "b", "c"], contiguous=True, stated={})
     assert [own.user_id for own in page.portfolios] == ["a", "b", "c"]
     assert page.ledgers.transactions.owner.tolist() == [0, 2]
     assert [len(issues) for issues in page.ledgers.issues] == [0, 1, 0]
@@ -224,9 +224,8 @@ def test_symbols_and_currencies_of_plans_are_those_of_all_documents(database: Do
     change = {"type": "symbol_change", "date": "2020-01-05", "symbol": "FB", "to_symbol": "META", "to_currency": " x"}
     add(database, "a", OTHERS, change, {"symbol": 7, "currency": "Euro"})
     add(database, "b")
-    database.users.update_one({"user_id": "a"}, {"$set": {"base_currency": "chf"}})
-    database.accounts.insert_one({"user_id": "b", "currency": "GBp"})
-    assert a_store(database).traded(["a", "b"], contiguous=True) == {
+    stated = {"a": frozenset({"CHF"}), "b": frozenset({"GBp"})}
+    assert a_store(database).traded(["a", "b"], contiguous=True, stated=stated) == {
         "a": Traded(frozenset({"MSFT", "FB", "META"}), frozenset({"CHF", "EUR"})),
         "b": Traded(frozenset(), frozenset({"GBp"})),
     }

@@ -13,6 +13,7 @@ export interface Metrics {
   total_duration_seconds: number | null;
   avg_duration_per_user_seconds: number | null;
   plan_duration_seconds: number | null;
+  portfolios_duration_seconds: number | null;
   market_data_duration_seconds: number | null;
   research_duration_seconds: number | null;
   analyze_duration_seconds: number | null;
@@ -31,6 +32,7 @@ export interface Run {
   dry_run: boolean;
   retry_of: string | null;
   users_to_analyze: number;
+  users_to_analyze_estimated: boolean;
   users_analyzed: number;
   users_skipped: number;
   users_failed: number;

@@ -9,7 +9,7 @@ import { links } from "../router";
 import { Icon, type IconName } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
 import { useResource } from "../ui/resource";
-import { durationOf, isActive, sourceOf, verdictOn } from "../words/runs";
+import { durationOf, isActive, sourceOf, usersToAnalyze, verdictOn } from "../words/runs";
 import { RunsTable } from "./runs";
 
 const HISTORY = 30;
@@ -85,7 +85,7 @@ function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | nul
         <>
           <dl class="facts">
             <Fact label="Duration">{duration(durationOf(last))}</Fact>
-            <Fact label="Users">{count(last.users_to_analyze)}</Fact>
+            <Fact label="Users">{usersToAnalyze(last)}</Fact>
             <Fact label="Failed">{count(last.users_failed)}</Fact>
             <Fact label="Started by">{sourceOf(last)}</Fact>
           </dl>

@@ -12,7 +12,7 @@ import { Badge, Card, Empty, Fact, Failure, Notice, PageHead, Skeleton, Time } f
 import { AsOf, PriceIssues } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
-import { durationOf, isActive, PHASES, sourceOf, stateOf, titleOf } from "../words/runs";
+import { durationOf, isActive, PHASES, sourceOf, stateOf, titleOf, usersToAnalyze } from "../words/runs";
 import { RunErrors } from "./run-errors";
 import { RunProgress } from "./run-progress";
 
@@ -175,7 +175,7 @@ function Outcome({ run }: { run: Run }) {
   const failed = run.dry_run || run.users_failed === 0;
   return (
     <dl class="card figures">
-      <Fact label="Users to analyze">{count(run.users_to_analyze)}</Fact>
+      <Fact label="Users to analyze">{usersToAnalyze(run)}</Fact>
       <Fact label="Analyzed">{count(run.users_analyzed)}</Fact>
       <Fact label="Skipped">{count(run.users_skipped)}</Fact>
       <Fact label="Failed">
@@ -237,6 +237,7 @@ function Durations({ run }: { run: Run }) {
   const { metrics } = run;
   const phases: [string, number | null][] = [
     ["Plan", metrics.plan_duration_seconds],
+    ["Portfolios", metrics.portfolios_duration_seconds],
     ["Market data", metrics.market_data_duration_seconds],
     ["Research", metrics.research_duration_seconds],
     ["Analysis", metrics.analyze_duration_seconds],

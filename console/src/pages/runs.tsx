@@ -9,7 +9,7 @@ import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
 import { AsOf } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
-import { durationOf, isActive, sourceOf, stateOf } from "../words/runs";
+import { durationOf, isActive, sourceOf, stateOf, usersToAnalyze } from "../words/runs";
 
 const PAGE = 25;
 const ACTIVE_MS = 3_000;
@@ -101,7 +101,7 @@ function RunRow({ run }: { run: Run }) {
         <AsOf day={run.as_of} issues={run.price_issues} />
       </td>
       <td class="number" data-label="Users">
-        {count(run.users_to_analyze)}
+        {usersToAnalyze(run)}
       </td>
       <td class={`number ${run.users_failed ? "bad-text" : ""}`} data-label="Failed">
         {count(run.users_failed)}

@@ -1,7 +1,7 @@
 /** Labels and summaries for a run. */
 
 import type { Phase, Run, RunStatus, Timetable } from "../api/types";
-import { counted, fromNow, time } from "../format";
+import { count, counted, fromNow, time } from "../format";
 import type { Tone } from "../ui/parts";
 
 export const STATUS: Record<RunStatus, { tone: Tone; label: string }> = {
@@ -124,6 +124,11 @@ export function estimateOf(run: Run, earlier: Run | null, seen: PageTimes): { se
   const expected = whole * (run.users_to_analyze / earlier.users_to_analyze);
   const elapsed = (seen.last - Date.parse(run.started_at)) / 1000;
   return elapsed < expected ? { seconds: expected - elapsed, basis: "based on the last run" } : null;
+}
+
+/** The number of users to analyze, said to be an estimate while it is one. */
+export function usersToAnalyze(run: Run): string {
+  return `${run.users_to_analyze_estimated ? "about " : ""}${count(run.users_to_analyze)}`;
 }
 
 /** The times at which the console saw the number of completed pages. */
