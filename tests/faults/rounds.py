@@ -36,6 +36,7 @@ class _Stores:
         self.batches = BatchStore(database)
         self.reports = ReportStore(database, ResearchStore(database))
         self.rankings = RankingStore(database)
+        self.lake = None
         self.record_end = record_end
         self.ensure_keys = lambda: None
         for store in (self.runs, self.batches, self.reports):

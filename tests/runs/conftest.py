@@ -48,6 +48,7 @@ class Stores:
         self.research = ResearchStore(database)
         self.reports = ReportStore(database, self.research)
         self.rankings = RankingStore(database)
+        self.lake = None
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)
         self.record_end = record_end
