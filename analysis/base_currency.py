@@ -1,6 +1,6 @@
 """The prices of a run in the base currency of a person: what is quoted in others moves with their rates, too."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -23,16 +23,20 @@ from analysis.stress import EPISODE_DAYS
 
 # A rate that is not known is NaN, and so is what depends on it.
 @np.errstate(all="ignore")
-def in_base_currency(table: PriceTable, code: str, currencies: Currencies) -> PriceTable:
+def in_base_currency(
+    table: PriceTable, code: str, currencies: Currencies, symbols: Collection[str] | None = None
+) -> PriceTable:
     """Return the table, whose prices are as quoted, in the currency ``code``.
 
-    A return is (1 + local return)(1 + return of the rate) - 1. The usable history of a symbol begins after the last day
-    without a rate; a symbol whose currency has no rate today has no column.
+    Only columns of ``symbols`` are needed, by default of all. A return is (1 + local return)(1 + return of the rate) -
+    1. The usable history of a symbol begins after the last day without a rate; a symbol whose currency has no rate
+    today has no column.
     """
     base = BaseCurrency(code, currencies, table.as_of)
     if base.of_everything and currencies.benchmark == code:
         return replace(table, base=base)
-    priced = [symbol for symbol in table.columns if not np.isnan(base.rate(base.of(symbol)))]
+    wanted = table.columns if symbols is None else [symbol for symbol in table.columns if symbol in symbols]
+    priced = [symbol for symbol in wanted if not np.isnan(base.rate(base.of(symbol)))]
     kept = np.array([table.columns[symbol] for symbol in priced], dtype=np.int64)
     rates = _Rates(currencies, code, [base.of(symbol) for symbol in priced])
     of_day = rates.on(table.dates)

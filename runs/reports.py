@@ -13,10 +13,11 @@ from analysis.earnings import Earned, earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
+from analysis.valuation import symbols_in
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from runs.universe import Universe, universe_of
+from runs.universe import Part, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
 from stores.transactions import Page
@@ -31,7 +32,7 @@ class _Common:
     run_id: str
     base_currency: str
     risk_free_rate: float
-    universe: Universe
+    part: Part
 
 
 def analyze(services: Services, batch: Batch) -> BatchResult:
@@ -50,7 +51,8 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     page = services.transactions.load(
         user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
     )
-    common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
+    part = universe.part(symbols_in(page.portfolios))
+    common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, part)
     reports = _reports(page, common)
     if not run.dry_run:
         reports = _save(services, reports, common)
@@ -89,14 +91,14 @@ def _analyze(portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common)
 
 
 def _in_currency(code: str, portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common) -> list[Report]:
-    universe = common.universe
-    table = universe.in_currency(code)
+    part = common.part
+    table = part.in_currency(code, symbols_in(portfolios))
     earned: Sequence[Earned] = ()
     if len(ledgers.owners()):
-        market = universe.market(symbols_of(portfolios, ledgers))
+        market = part.market(symbols_of(portfolios, ledgers))
         portfolios, earned = earn(portfolios, ledgers, market, table.base, datetime.now(UTC).date())
     return analyze_portfolios(
-        portfolios, table, universe.adviser, universe.instruments, common.run_id, common.risk_free_rate, earned
+        portfolios, table, part.adviser, part.instruments, common.run_id, common.risk_free_rate, earned
     )
 
 
@@ -111,7 +113,7 @@ def _analyze_alone(portfolio: Portfolio, ledgers: Ledgers, common: _Common) -> R
 
 def _save(services: Services, reports: Sequence[Report], common: _Common) -> list[Report]:
     """Store and return the reports; one that does not fit in a document becomes a failed one."""
-    refused = services.reports.save(reports, common.universe.shared)
+    refused = services.reports.save(reports, common.part.shared)
     if not refused:
         return list(reports)
     failed = [
@@ -119,7 +121,7 @@ def _save(services: Services, reports: Sequence[Report], common: _Common) -> lis
         for report in reports
         if report.user_id in refused
     ]
-    services.reports.save(failed, common.universe.shared)
+    services.reports.save(failed, common.part.shared)
     return [report for report in reports if report.user_id not in refused] + failed
 
 
@@ -127,7 +129,7 @@ def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:
     return Report(
         run_id=common.run_id,
         user_id=own.user_id,
-        as_of=common.universe.table.as_of,
+        as_of=common.part.table.as_of,
         currency=currency,
         status="failed",
         reason=own.error_type,

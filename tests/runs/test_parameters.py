@@ -16,7 +16,7 @@ from runs.reports import analyze
 from runs.research import research_batch
 from runs.series import series_of
 from runs.services import Services
-from runs.universe import Universe, universe_of
+from runs.universe import Part, universe_of
 from stores.mongo import DocumentDatabase
 from stores.reports import Shared
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
@@ -90,16 +90,16 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
     assert series_of(changed(services), report) == series_of(services, report)
 
 
-def planned_universe(services: Services) -> Universe:
+def planned_part(services: Services) -> Part:
     plan_id, run = prepare(services).plan_id, services.runs.planned_run(RUN_ID, services.settings)
     assert run is not None
-    return universe_of(services, plan_id, run)
+    return universe_of(services, plan_id, run).part(())
 
 
 def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services, database: DocumentDatabase) -> None:
     """With a multiplier, cash at the risk-free rate, a holding without a price and one that cannot be read."""
     start(services, database)
-    universe = planned_universe(services)
+    part = planned_part(services)
     held = (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, None), Holding("NOSUCH", 3, 50.0))
     owner = Portfolio(
         "u0",
@@ -108,7 +108,7 @@ def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services,
         invalid_holdings=(InvalidHolding("?", "symbol is not a text that can be one", 1.0, 400.0),),
     )
     instruments = {"AAPL": Instrument(multiplier=100)}
-    saved = analyze_portfolios([owner], universe.table, universe.adviser, instruments, RUN_ID, 0.02)
+    saved = analyze_portfolios([owner], part.table, part.adviser, instruments, RUN_ID, 0.02)
     services.reports.save(saved, Shared())
 
     report = services.reports.get(RUN_ID, "u0")
@@ -156,11 +156,11 @@ def test_a_holding_that_a_report_could_not_value_is_in_no_series_though_its_pric
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
-    universe = planned_universe(services)
+    part = planned_part(services)
     owner = Portfolio("u0", (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, 10.0)))
-    unpriced = replace(universe.table, columns={"AAPL": universe.table.columns["AAPL"]})
-    (report,) = analyze_portfolios([owner], unpriced, universe.adviser, {}, RUN_ID, 0.02)
-    services.reports.save([report], universe.shared)
+    unpriced = replace(part.table, columns={"AAPL": part.table.columns["AAPL"]})
+    (report,) = analyze_portfolios([owner], unpriced, part.adviser, {}, RUN_ID, 0.02)
+    services.reports.save([report], part.shared)
     document = services.reports.get(RUN_ID, "u0")
     assert document is not None
     assert document["holdings"][1]["reason"] == "missing_price"
