@@ -11,6 +11,7 @@ from correlation import of_run
 from records import MAX_ERRORS, Failure, Metrics, Run, RunError, RunStatus, user_counts
 from runs.engine import VERSION, Engine, EngineUnavailable, is_newer
 from runs.services import Services
+from stores.shared_files import discard, symbols_file
 
 START_GRACE = timedelta(seconds=60)
 """A run whose trigger died between recording it and starting the orchestration is closed after this time."""
@@ -57,6 +58,8 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
         # The source's answers may have been incomplete: the next run asks again.
         services.prices.forget_empty(unpriced)
     services.batches.delete(run.run_id)
+    if plan is not None:
+        discard(symbols_file(plan.plan_id))
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
     return run.status

@@ -20,6 +20,7 @@ from runs.services import Services
 from runs.universe import Part, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
+from stores.shared_files import discard, symbols_file
 from stores.transactions import Page
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     """Analyze a page of users and store the reports, unless the run is dry."""
     run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
+        discard(symbols_file(batch.plan_id))
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
     try:

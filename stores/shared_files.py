@@ -16,6 +16,11 @@ class TempFolderUnusable(Exception):
     """The folder in the temp folder is not ours alone, or cannot be written; the message says why."""
 
 
+def symbols_file(plan_id: str) -> str:
+    """Return the name of the file with the prepared symbols of a run."""
+    return f"{plan_id}.symbols"
+
+
 def shared_folder() -> Path:
     """Return the folder of shared files, made if there is none.
 
@@ -71,7 +76,7 @@ def shared_file[Content](
 
 def discard(name: str) -> None:
     """Delete a file, if there is one."""
-    with suppress(TempFolderUnusable):
+    with suppress(TempFolderUnusable, OSError):
         (shared_folder() / name).unlink(missing_ok=True)
 
 

@@ -14,8 +14,8 @@ from analysis.price_table import PriceTable, join_prices
 from analysis.returns.payments import Payments
 from records import SymbolIssue
 from stores.batches import Researched
-from stores.prepared import Gone, discard_prepared, prepared_symbols
-from stores.shared_files import shared_folder
+from stores.prepared import Gone, prepared_symbols
+from stores.shared_files import discard, shared_folder, symbols_file
 from tests.builders import a_research
 from tests.stores.test_batches import prepared
 
@@ -150,7 +150,7 @@ def test_the_file_of_another_plan_under_this_name_is_written_again() -> None:
 
 def test_a_file_that_is_gone_or_written_again_is_told() -> None:
     whole = prepared_symbols(PLAN, lambda: BATCHES)
-    discard_prepared(PLAN)
+    discard(symbols_file(PLAN))
     with pytest.raises(Gone):
         whole.of({"A"})
     prepared_symbols(PLAN, lambda: BATCHES[:1])
