@@ -14,10 +14,10 @@ from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
 from analysis.valuation import symbols_in
-from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, RunError
+from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from runs.universe import Part, universe_of
+from runs.universe import Part, Universe, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
 from stores.shared_files import discard, symbols_file
@@ -49,21 +49,25 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
         text = "The app was deployed during the run, and cannot read what the other version prepared. Start it again."
         return BatchResult(failure=Failure("other_version", text))
     user_ids = services.batches.members(batch.plan_id, "users", batch.number)
-    parameters = run.parameters
     page = services.transactions.load(
-        user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=parameters.base_currency
+        user_ids, datetime.now(UTC).date(), contiguous=run.of_all_users, base_currency=run.parameters.base_currency
     )
-    part = universe.part(symbols_in(page.portfolios))
-    common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, part)
-    reports = _reports(page, common)
-    if not run.dry_run:
-        reports = _save(services, reports, common)
+    reports = _of_page(services, batch.run_id, run, universe, page)
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
     if services.batches.record_page(batch.plan_id, batch.number, outcome, _errors(reports, dry_run=run.dry_run)):
         services.runs.page_done(batch.run_id, outcome)
     recount_if_over(services, batch.run_id)
     return BatchResult(failed=outcome.failed)
+
+
+def _of_page(services: Services, run_id: str, run: PlannedRun, universe: Universe, page: Page) -> list[Report]:
+    """Return the reports of a page, stored unless the run is dry; nothing else of its prices stays in memory."""
+    parameters = run.parameters
+    with universe.part(symbols_in(page.portfolios)) as part:
+        common = _Common(run_id, parameters.base_currency, parameters.risk_free_rate, part)
+        reports = _reports(page, common)
+        return reports if run.dry_run else _save(services, reports, common)
 
 
 def _reports(page: Page, common: _Common) -> list[Report]:

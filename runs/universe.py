@@ -1,7 +1,8 @@
 """The prices, research, instruments and rates of a run, which all pages of a process share."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 import numpy as np
@@ -29,6 +30,9 @@ _MOST_KEPT = 64 * 2**20
 
 Those of more symbols are in a file of the instance, of which each page reads its own.
 """
+
+_MOST_AT_ONCE = 160 * 2**20
+"""The size of returns that pages of a process have at once, if each reads its own; a page alone may have more."""
 
 _MOST_IN_CURRENCIES = 2 * _MOST_KEPT
 """The size of returns in base currencies that a process keeps."""
@@ -65,6 +69,30 @@ class Part:
             return self._tables[code]
 
 
+class _Room:
+    """The room for the returns of pages: those that do not fit wait for others to end, but one always fits."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Take room during the body."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= _MOST_AT_ONCE)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+
+_room = _Room()
+
+
 class Universe:
     """The symbols of a run, from its batches, and the currencies and prices for ledgers of all."""
 
@@ -73,9 +101,9 @@ class Universe:
         self._making = threading.Lock()
         self._quoted: frozenset[str] = frozenset()
         self._market: Market | None = None
-        size = services.batches.count_symbols(plan_id) * run.parameters.lookback_days * np.dtype(np.float64).itemsize
+        self._bytes_per_symbol = run.parameters.lookback_days * np.dtype(np.float64).itemsize
         self._whole: Part | None = None
-        if size <= _MOST_KEPT:
+        if services.batches.count_symbols(plan_id) * self._bytes_per_symbol <= _MOST_KEPT:
             batches = list(services.batches.researched(plan_id))
             instruments = {symbol: own for batch in batches for symbol, own in batch.instruments.items()}
             of_symbol = {symbol: own.currency for symbol, own in instruments.items() if own.currency is not None}
@@ -87,16 +115,17 @@ class Universe:
             self._multipliers = self._prepared.multipliers
             self.currencies = currencies_of(services, self._prepared.currencies, run.currencies, run.parameters)
 
-    def part(self, symbols: Collection[str]) -> Part:
-        """Return the part with these symbols, as far as the run has them: all of a small run, else these alone."""
+    @contextmanager
+    def part(self, symbols: Collection[str]) -> Iterator[Part]:
+        """Have the part with these symbols, as far as the run has them: all of a small run, else these alone."""
         if self._whole is not None:
-            return self._whole
+            yield self._whole
+            return
         wanted = frozenset(symbols)
-        while True:
-            try:
-                return Part(self, [self._prepared.of(wanted)], kept=False)
-            except Gone:
-                self._prepared = self._open()
+        # As quoted, and in a base currency.
+        tables = 1 if len(self._run.currencies) <= 1 else 2
+        with _room.taken(tables * len(wanted) * self._bytes_per_symbol):
+            yield Part(self, [self._read(wanted)], kept=False)
 
     def market(self, symbols: Collection[str]) -> Market:
         """Return the prices for ledgers of these symbols, and of others that pages asked for before."""
@@ -112,6 +141,13 @@ class Universe:
                     raise LookupError(f"the stored prices do not reach {run.as_of}")
                 self._market = market
             return self._market
+
+    def _read(self, symbols: Collection[str]) -> Researched:
+        while True:
+            try:
+                return self._prepared.of(symbols)
+            except Gone:
+                self._prepared = self._open()
 
     def _open(self) -> PreparedSymbols:
         return prepared_symbols(self._plan_id, lambda: self._services.batches.researched(self._plan_id))

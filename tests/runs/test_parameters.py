@@ -93,7 +93,8 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
 def planned_part(services: Services) -> Part:
     plan_id, run = prepare(services).plan_id, services.runs.planned_run(RUN_ID, services.settings)
     assert run is not None
-    return universe_of(services, plan_id, run).part(())
+    with universe_of(services, plan_id, run).part(()) as part:
+        return part
 
 
 def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services, database: DocumentDatabase) -> None:

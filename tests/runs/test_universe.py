@@ -1,7 +1,9 @@
 """Pages of a run of many symbols read theirs from a file of the instance, and their reports are the same."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from market_data.sample_prices import SampleProvider
 from records import Batch, Failure, Plan
 from runs.reports import analyze
 from runs.services import Services
-from runs.universe import Universe
+from runs.universe import Part, Universe
 from stores.mongo import DocumentDatabase
 from stores.shared_files import shared_folder
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, prepare, start
@@ -80,10 +82,11 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs.universe, "_MOST_KEPT", 0)
 
 
-def universe(services: Services, made: Plan) -> Universe:
+def part_of(services: Services, made: Plan, symbols: Collection[str] = ()) -> Part:
     run = services.runs.planned_run(RUN_ID, services.settings)
     assert run is not None
-    return Universe(services, made.plan_id, run)
+    with Universe(services, made.plan_id, run).part(symbols) as part:
+        return part
 
 
 def files() -> list[str]:
@@ -112,7 +115,7 @@ def test_pages_have_the_columns_of_their_symbols_only(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large(monkeypatch)
-    part = universe(services, prepared_run(services, database)).part({"MSFT", "KO", "NOSUCH"})
+    part = part_of(services, prepared_run(services, database), {"MSFT", "KO", "NOSUCH"})
     assert set(part.table.columns) == {"MSFT", "KO"}
     assert set(part.adviser.research) == set(part.shared.research) == {"MSFT", "KO"}
     assert set(part.instruments) == {"KO"}
@@ -123,9 +126,9 @@ def test_a_table_in_a_base_currency_is_bit_for_bit_the_part_of_the_whole_one(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = prepared_run(services, database)
-    whole = universe(services, made).part(()).in_currency("EUR", ())
+    whole = part_of(services, made).in_currency("EUR", ())
     large(monkeypatch)
-    some = universe(services, made).part({"AAPL", "KO", "JPM"}).in_currency("EUR", {"AAPL", "KO"})
+    some = part_of(services, made, {"AAPL", "KO", "JPM"}).in_currency("EUR", {"AAPL", "KO"})
 
     def of(table: PriceTable, symbol: str) -> list[bytes]:
         column = table.columns[symbol]
@@ -142,7 +145,7 @@ def test_few_tables_in_base_currencies_are_kept(
     services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = prepared_run(services, database)
-    part = universe(services, made).part(())
+    part = part_of(services, made)
     monkeypatch.setattr(runs.universe, "_MOST_IN_CURRENCIES", part.table.returns.nbytes)
     first = part.in_currency("EUR", {"KO"})
     assert first is part.in_currency("EUR", {"AAPL"})
@@ -198,3 +201,31 @@ def test_what_another_version_of_the_app_prepared_ends_the_run_and_leaves_no_fil
         "The app was deployed during the run, and cannot read what the other version prepared. Start it again.",
     )
     assert files() == []
+
+
+def test_pages_wait_for_room_but_one_page_always_has_it(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(monkeypatch)
+    made = prepared_run(services, database)
+    run = services.runs.planned_run(RUN_ID, services.settings)
+    assert run is not None
+    all_of_it = Universe(services, made.plan_id, run)
+    monkeypatch.setattr(runs.universe, "_MOST_AT_ONCE", 1)
+    began, ended = threading.Event(), threading.Event()
+
+    def second() -> bool:
+        began.set()
+        with all_of_it.part({"KO"}):
+            return ended.is_set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with all_of_it.part({"AAPL", "MSFT"}):
+            other = pool.submit(second)
+            began.wait()
+            ended.set()
+        assert other.result()
+    with pytest.raises(ZeroDivisionError), all_of_it.part({"KO"}):
+        raise ZeroDivisionError
+    with all_of_it.part({"KO"}) as part:
+        assert set(part.table.columns) == {"KO"}
