@@ -11,7 +11,6 @@ from correlation import of_run
 from records import MAX_ERRORS, Failure, Metrics, Run, RunError, RunStatus, user_counts
 from runs.engine import VERSION, Engine, EngineUnavailable, is_newer
 from runs.services import Services
-from stores.shared_files import discard, symbols_file
 
 START_GRACE = timedelta(seconds=60)
 """A run whose trigger died between recording it and starting the orchestration is closed after this time."""
@@ -25,7 +24,12 @@ def finish(services: Services, run_id: str, failure: Failure | None, durations: 
     if run is None:
         services.lease.release(run_id)
         return "failed"
-    return close_run(services, run, failure, durations)
+    status, plan = close_run(services, run, failure, durations), services.runs.plan(run_id)
+    if plan is not None:
+        from runs.universe import forget  # slow to import, and steps have it already
+
+        forget(plan.plan_id)
+    return status
 
 
 def close_run(
@@ -58,8 +62,6 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
         # The source's answers may have been incomplete: the next run asks again.
         services.prices.forget_empty(unpriced)
     services.batches.delete(run.run_id)
-    if plan is not None:
-        discard(symbols_file(plan.plan_id))
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
     return run.status

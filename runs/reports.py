@@ -17,10 +17,9 @@ from analysis.valuation import symbols_in
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from runs.universe import Part, Universe, universe_of
+from runs.universe import Part, Universe, forget, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.portfolio_documents import InvalidPortfolio
-from stores.shared_files import discard, symbols_file
 from stores.transactions import Page
 
 _log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     """Analyze a page of users and store the reports, unless the run is dry."""
     run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
-        discard(symbols_file(batch.plan_id))
+        forget(batch.plan_id)
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
     try:

@@ -21,6 +21,7 @@ from runs.services import Services
 from stores.batches import Researched
 from stores.prepared import Gone, PreparedSymbols, prepared_symbols
 from stores.reports import Shared
+from stores.shared_files import discard, symbols_file
 
 _MOST_QUOTED = 4_000
 """Symbols whose prices for ledgers are kept in a process, each with some 40 KB."""
@@ -115,6 +116,11 @@ class Universe:
             self._multipliers = self._prepared.multipliers
             self.currencies = currencies_of(services, self._prepared.currencies, run.currencies, run.parameters)
 
+    @property
+    def in_file(self) -> bool:
+        """Return whether the symbols are in a file of the instance."""
+        return self._whole is None
+
     @contextmanager
     def part(self, symbols: Collection[str]) -> Iterator[Part]:
         """Have the part with these symbols, as far as the run has them: all of a small run, else these alone."""
@@ -170,6 +176,14 @@ def universe_of(services: Services, plan_id: str, run: PlannedRun) -> Universe:
             _kept.clear()
             _kept[plan_id] = Universe(services, plan_id, run)
         return _kept[plan_id]
+
+
+def forget(plan_id: str) -> None:
+    """Delete what this process, and this instance, has of a run that is over."""
+    with _building:
+        kept = _kept.pop(plan_id, None)
+    if kept is None or kept.in_file:
+        discard(symbols_file(plan_id))
 
 
 def currencies_of(
