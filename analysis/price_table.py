@@ -208,6 +208,8 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         if issue.symbol is not None and (issue.symbol, issue.kind) not in told:
             issues[issue.symbol] = (*issues.get(issue.symbol, ()), issue)
     close = np.concatenate([part.close for part in parts])
+    # Of a single part the returns, nearly all of its memory, are not copied.
+    returns = parts[0].returns if len(parts) == 1 else np.concatenate([part.returns for part in parts])
     return PriceTable(
         as_of=parts[0].as_of,
         newest=all(part.newest for part in parts),
@@ -215,7 +217,7 @@ def join_prices(parts: Sequence[PreparedPrices]) -> PriceTable:
         dates=parts[0].dates,
         benchmark_returns=parts[0].benchmark_returns,
         columns={symbol: column for column, symbol in enumerate(symbols)},
-        returns=np.concatenate([part.returns for part in parts]).T,
+        returns=returns.T,
         first_day=np.concatenate([part.first_day for part in parts]),
         included=np.concatenate([part.included for part in parts]),
         close=close,

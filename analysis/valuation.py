@@ -162,14 +162,20 @@ def value_positions(
     return positions, _totals(positions, portfolios)
 
 
+def symbols_in(portfolios: Sequence[Portfolio]) -> set[str]:
+    """Return the symbols that are held or watched in ``portfolios``."""
+    symbols = {holding.symbol for portfolio in portfolios for holding in owned_by(portfolio)}
+    symbols.update(symbol for portfolio in portfolios for symbol in portfolio.watchlist)
+    return symbols
+
+
 def diversified_funds(
     portfolios: Sequence[Portfolio], table: PriceTable, instruments: Mapping[str, Instrument]
 ) -> frozenset[str]:
     """Return the symbols held or watched in ``portfolios`` that are diversified funds."""
     if not instruments:
         return frozenset()
-    symbols = {holding.symbol for portfolio in portfolios for holding in owned_by(portfolio)}
-    symbols.update(symbol for portfolio in portfolios for symbol in portfolio.watchlist)
+    symbols = symbols_in(portfolios)
     volatilities = dict(zip(table.columns, table.volatility.tolist(), strict=True))
     return frozenset(
         symbol

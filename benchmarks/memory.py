@@ -1,110 +1,171 @@
-"""The memory of a page of 1,000 users over a universe of 5,000 symbols, above that of an idle worker.
+"""The memory of pages above that of an idle worker: over 5,000 symbols, and over 50,000 in two processes at once.
 
-A separate process (``python -m benchmarks.memory <MongoDB URL>``) takes the real path, from documents to documents,
-and prints its peaks as JSON.
+Separate processes (``python -m benchmarks.memory <run> <threads> <pages>``) analyze them as the app does, from
+documents to documents, and print their peaks and their processor time as JSON.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import replace
+from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.histories import read_histories, resolve_as_of
-from analysis.models import Portfolio
 from analysis.price_table import prepare_prices
 from analysis.research import research_symbols
 from benchmarks.mongodb import database, fill
 from benchmarks.tables import Group, Row
 from benchmarks.workload import DAYS, portfolios, symbols, walks
-from stores.batches import BatchStore
-from stores.mongo import DocumentDatabase, connect
+from records import Batch, Parameters, Plan, Run, Trigger
+
+if TYPE_CHECKING:
+    from runs.services import Services
+    from stores.mongo import DocumentDatabase
 
 ROOT = Path(__file__).parent.parent
-USERS, SYMBOLS = 1_000, 5_000
+SYMBOLS, MANY_SYMBOLS = 5_000, 50_000
 _PLAN = "plan"
 _SYMBOLS_PER_BATCH = 100
+_PROCESSES, _THREADS, _PAGES = 2, 2, 8
+_START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def group() -> Group:
     """Measure, and return the table."""
     with database() as mongodb:
-        prepare(mongodb)
-        fill(mongodb, portfolios(USERS, SYMBOLS))
-        host, port = mongodb.client.address or ("", 0)
-        command = [sys.executable, "-m", "benchmarks.memory", f"mongodb://{host}:{port}"]
-        result = subprocess.run(  # noqa: S603 - this very interpreter
-            command, cwd=ROOT, capture_output=True, text=True, check=True
-        )
-    peaks = json.loads(result.stdout)
-    idle = peaks["idle"]
+        prepare(mongodb, "few", SYMBOLS, pages=1, page_size=1_000)
+        (few,) = measured(mongodb, "few", [range(1)])
+    with database() as mongodb:
+        pages = _PROCESSES * _PAGES
+        prepare(mongodb, "many", MANY_SYMBOLS, pages=pages, page_size=200)
+        many = measured(mongodb, "many", list(map(range, *zip(*_shares(pages), strict=True))), _THREADS)
     return Group(
-        title=f"Memory of a page of {USERS:,} users, with a universe of {SYMBOLS:,} symbols",
+        title=f"Memory of pages, with a universe of {SYMBOLS:,} and of {MANY_SYMBOLS:,} symbols",
         unit="MB",
         ratio_to="",
         rows=[
-            Row("idle: our modules, the driver and numpy imported", idle),
-            Row("prepared prices and research read: peak above idle", peaks["table"] - idle),
-            Row("page read, analyzed and written: peak above idle", peaks["page"] - idle, goal="< 400"),
+            Row("idle: our modules, the driver and numpy imported", few["idle"]),
+            Row("a page of 1,000 users, 5,000 symbols: peak above idle", few["peak"] - few["idle"], goal="< 400"),
+            *(
+                Row(
+                    f"{_PAGES} pages of 200 users, 50,000 symbols, process {number}: peak",
+                    own["peak"],
+                    goal="< 600",
+                    note=f"{own['peak'] - own['idle']:.0f} above idle; {own['after']:.0f} after the pages; "
+                    f"{own['milliseconds']:.0f} ms of processor time a page",
+                )
+                for number, own in enumerate(many, start=1)
+            ),
         ],
-        notes=["Peak resident memory so far, as the system counts it."],
+        notes=[
+            "Resident memory as the system counts it.",
+            f"Processes of the 50,000 symbols run at once, each with {_THREADS} pages at a time.",
+        ],
     )
 
 
-def prepare(mongodb: DocumentDatabase) -> None:
-    """Store the results of the steps before the pages: prepared prices and research, batch by batch."""
-    benchmark, *_ = walks(1)
-    # All research takes the same memory.
+def _shares(pages: int) -> list[tuple[int, int]]:
+    each = pages // _PROCESSES
+    return [(number * each, (number + 1) * each) for number in range(_PROCESSES)]
+
+
+def prepare(mongodb: "DocumentDatabase", run_id: str, count: int, pages: int, page_size: int) -> None:
+    """Store a planned run and the results of the steps before its pages; the prices of 100 symbols repeat."""
+    from stores.batches import BatchStore
+    from stores.pages import PageStore
+    from stores.runs import RunStore
+
+    owners = portfolios(pages * page_size, count)
+    fill(mongodb, owners)
+    benchmark, *bars = walks(_SYMBOLS_PER_BATCH + 1)
     as_of = resolve_as_of(benchmark)
+    # All research takes the same memory.
     (anyone_s,) = research_symbols(read_histories({"": benchmark}, benchmark, as_of))
-    plan = [list(batch) for batch in batched(symbols(SYMBOLS), _SYMBOLS_PER_BATCH, strict=False)]
-    batches, bars = BatchStore(mongodb), walks(SYMBOLS)
-    batches.ensure_indexes()
-    batches.write("run", _PLAN, "symbols", plan)
+    named = dict(zip(symbols(_SYMBOLS_PER_BATCH), bars, strict=True))
+    prices = prepare_prices(read_histories(named, benchmark, as_of), DAYS - 1)
+    plan = [list(batch) for batch in batched(symbols(count), _SYMBOLS_PER_BATCH, strict=True)]
+    batches, runs = BatchStore(mongodb), RunStore(mongodb)
+    for store in (batches, runs):
+        store.ensure_indexes()
+    batches.write(run_id, _PLAN, "symbols", plan)
+    pages_of_users = batched((owner.user_id for owner in owners), page_size, strict=True)
+    PageStore(mongodb).write(run_id, _PLAN, 0, list(map(list, pages_of_users)))
     for number, members in enumerate(plan):
-        histories = read_histories(dict(zip(members, bars, strict=False)), benchmark, as_of)
-        prices = prepare_prices(histories, DAYS - 1)
-        batches.record_research(_PLAN, number, [replace(anyone_s, symbol=symbol) for symbol in members], prices, {})
+        research = [replace(anyone_s, symbol=symbol) for symbol in members]
+        batches.record_research(_PLAN, number, research, replace(prices, symbols=tuple(members)), {})
+    run = Run(run_id, "queued", Trigger("http", "admin-secret"), _START, as_of=as_of)
+    runs.create(run, None)
+    runs.start(run_id, _START)
+    made = Plan(plan_id=_PLAN, symbols=count, symbol_batches=len(plan), pages=pages)
+    parameters = Parameters("SPY", DAYS - 1, 0.0, page_size, 0.5)
+    runs.record_plan(run_id, made, parameters, as_of=as_of, figures={})
 
 
-def peaks(url: str) -> dict[str, float]:
-    """Do the work of a worker's first page; return the peak memory in MB after each step."""
-    from analysis.decisions import Adviser
-    from analysis.price_table import join_prices
-    from analysis.report import analyze_portfolios
-    from stores.portfolios import PortfolioStore
-    from stores.reports import ReportStore, stored_forms
-    from stores.symbols import ResearchStore
+def measured(
+    mongodb: "DocumentDatabase", run_id: str, pages: Sequence[range], threads: int = 1
+) -> list[dict[str, float]]:
+    """Analyze pages, each of the ranges in a process of its own, all at once; return what each says of itself."""
+    host, port = mongodb.client.address or ("", 0)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {
+            "MONGODB_URL": f"mongodb://{host}:{port}",
+            "MONGODB_DATABASE": mongodb.name,
+            "MARKET_DATA_PROVIDER": "sample",
+            "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+            "TMPDIR": folder,
+        }
+        commands = [
+            [sys.executable, "-m", "benchmarks.memory", run_id, str(threads), str(own.start), str(own.stop)]
+            for own in pages
+        ]
+        started = [
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this very interpreter
+            for command in commands
+        ]
+        answers = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise RuntimeError("a process of the benchmark failed")
+    return [json.loads(answer) for answer in answers]
 
-    with connect(url) as client:
-        mongodb = client["portfolio"]
-        mongodb.command("ping")
-        found = {"idle": _peak()}
-        research, prices, _ = BatchStore(mongodb).researched(_PLAN)
-        adviser = Adviser({found.symbol: found for found in research})
-        table = join_prices(prices)
-        del research, prices
-        found["table"] = _peak()
-        user_ids = [portfolio.user_id for portfolio in portfolios(USERS, SYMBOLS)]
-        loaded = PortfolioStore(mongodb).load(user_ids, contiguous=True)
-        owned = [portfolio for portfolio in loaded if isinstance(portfolio, Portfolio)]
-        reports = ReportStore(mongodb, ResearchStore(mongodb))
-        reports.ensure_indexes()
-        reports.save(stored_forms(analyze_portfolios(owned, table, adviser, {}, "run", 0.0))[0])
-        found["page"] = _peak()
-    return found
+
+def work(run_id: str, threads: int, pages: range) -> dict[str, float]:
+    """Analyze pages as a worker does; return its memory in MB and its processor time per page in milliseconds."""
+    from functions.services import worker
+    from runs.reports import analyze
+
+    services: Services = worker().services_of_steps()
+    services.reports.ensure_indexes()
+    idle, before = _peak(), time.process_time()
+    with ThreadPoolExecutor(threads) as pool:
+        for result in pool.map(lambda number: analyze(services, Batch(run_id, _PLAN, number)), pages):
+            if result.failed or result.failure:
+                raise RuntimeError(f"a page failed: {result}")
+    taken = time.process_time() - before
+    return {"idle": idle, "peak": _peak(), "after": _memory("VmRSS"), "milliseconds": 1e3 * taken / len(pages)}
 
 
 def _peak() -> float:
+    # On Linux, the value of getrusage starts with the memory of the parent process.
+    return _memory("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _memory(name: str) -> float:
     status = Path("/proc/self/status")
-    if status.exists():
-        # On Linux, the value of getrusage starts with the memory of the parent process.
-        (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(peak) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if not status.exists():
+        return 0.0
+    (value,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(value) / 1024
 
 
 if __name__ == "__main__":
-    json.dump(peaks(sys.argv[1]), sys.stdout)
+    own_run, own_threads, first, end = sys.argv[1:]
+    json.dump(work(own_run, int(own_threads), range(int(first), int(end))), sys.stdout)

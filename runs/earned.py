@@ -88,7 +88,8 @@ def _ledger_of(services: Services, report: dict[str, Any]) -> _Ledger:
         raise NotComputable(f"its ledger names more than {_MOST_SYMBOLS} symbols.")
     instruments = services.portfolios.instruments([*sorted(symbols), parameters.benchmark_symbol])
     currencies = _currencies(services, page.portfolios[0], page.ledgers, instruments, code, parameters)
-    market = market_of(services, symbols, as_of, parameters, instruments, currencies)
+    multipliers = {symbol: instrument.multiplier for symbol, instrument in instruments.items()}
+    market = market_of(services, symbols, as_of, parameters, multipliers, currencies)
     if market is None:
         raise NotComputable("the stored prices do not cover its date.")
     (portfolio,), _ = after_splits(page.portfolios, page.ledgers, market, datetime.now(UTC).date())

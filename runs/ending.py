@@ -28,7 +28,12 @@ def finish(services: Services, run_id: str, failure: Failure | None, durations: 
     if run is None:
         services.lease.release(run_id)
         return "failed"
-    return close_run(services, run, failure, durations)
+    status, plan = close_run(services, run, failure, durations), services.runs.plan(run_id)
+    if plan is not None:
+        from runs.universe import forget  # slow to import, and steps have it already
+
+        forget(plan.plan_id)
+    return status
 
 
 def close_run(

@@ -14,12 +14,13 @@ from analysis.earnings import Earned, earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
 from analysis.returns.ledger import Ledgers
+from analysis.valuation import symbols_in
 from lake.pages import path_of, write_page
 from lake.places import Lake
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
-from runs.universe import Universe, universe_of
+from runs.universe import Part, Universe, forget, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.lines import Lines
 from stores.pages import Page
@@ -38,13 +39,14 @@ class _Common:
     run_id: str
     base_currency: str
     risk_free_rate: float
-    universe: Universe
+    part: Part
 
 
 def analyze(services: Services, batch: Batch) -> BatchResult:
     """Analyze a page of users and store the reports, unless the run is dry."""
     run = services.runs.planned_run(batch.run_id, services.settings)
     if run is None:
+        forget(batch.plan_id)
         return BatchResult()
     services.runs.reach(batch.run_id, "analyze")
     page = services.pages.get(batch.plan_id, batch.number)
@@ -55,14 +57,7 @@ def analyze(services: Services, batch: Batch) -> BatchResult:
     except OtherForm:  # a retry would find the same
         text = "The app was deployed during the run, and cannot read what the other version prepared. Start it again."
         return BatchResult(failure=Failure("other_version", text))
-    parameters = run.parameters
-    common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, universe)
-    lake, loaded = services.lake, _load(services, page, run, batch)
-    stored = _stored(_reports(loaded, common), common, None if lake is None else batch.number)
-    if not run.dry_run:
-        if lake is not None:
-            _write_to_lake(lake, stored, common, batch.number)
-        services.reports.save(stored)
+    stored = _of_page(services, batch, run, universe, _load(services, page, run, batch))
     reports = [one.report for one in stored]
     counts = Counter(report.status for report in reports)
     outcome = Outcome(analyzed=counts["analyzed"], skipped=counts["skipped"], failed=counts["failed"])
@@ -87,6 +82,21 @@ def _load(services: Services, page: Page, run: PlannedRun, batch: Batch) -> With
     if (user_ids := page.members()) is None:
         raise LookupError(f"page {batch.number} of {batch.plan_id} was never read")
     return services.transactions.load(user_ids, today, contiguous=run.of_all_users, base_currency=base_currency)
+
+
+def _of_page(
+    services: Services, batch: Batch, run: PlannedRun, universe: Universe, page: WithLedgers
+) -> list[StoredReport]:
+    """Return the reports of a page, stored unless the run is dry; nothing else of its prices stays in memory."""
+    parameters, lake = run.parameters, services.lake
+    with universe.part(symbols_in(page.portfolios)) as part:
+        common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, part)
+        stored = _stored(_reports(page, common), common, None if lake is None else batch.number)
+        if not run.dry_run:
+            if lake is not None:
+                _write_to_lake(lake, stored, common, batch.number)
+            services.reports.save(stored)
+        return stored
 
 
 def _reports(page: WithLedgers, common: _Common) -> list[Report]:
@@ -116,14 +126,14 @@ def _analyze(portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common)
 
 
 def _in_currency(code: str, portfolios: Sequence[Portfolio], ledgers: Ledgers, common: _Common) -> list[Report]:
-    universe = common.universe
-    table = universe.in_currency(code)
+    part = common.part
+    table = part.in_currency(code, symbols_in(portfolios))
     earned: Sequence[Earned] = ()
     if len(ledgers.owners()):
-        market = universe.market(symbols_of(portfolios, ledgers))
+        market = part.market(symbols_of(portfolios, ledgers))
         portfolios, earned = earn(portfolios, ledgers, market, table.base, datetime.now(UTC).date())
     return analyze_portfolios(
-        portfolios, table, universe.adviser, universe.instruments, common.run_id, common.risk_free_rate, earned
+        portfolios, table, part.adviser, part.instruments, common.run_id, common.risk_free_rate, earned
     )
 
 
@@ -137,10 +147,10 @@ def _analyze_alone(portfolio: Portfolio, ledgers: Ledgers, common: _Common) -> R
 
 
 def _write_to_lake(lake: Lake, stored: Sequence[StoredReport], common: _Common, number: int) -> None:
-    research = common.universe.adviser.research
+    research = common.part.adviser.research
     held = {holding.symbol for own in stored for holding in own.report.holdings} & research.keys()
     of_symbols = {symbol: msgspec.json.encode(research[symbol]) for symbol in held}
-    path = path_of(common.universe.table.as_of, common.run_id, number)
+    path = path_of(common.part.table.as_of, common.run_id, number)
     write_page(lake, path, (joined(own.json, of_symbols) for own in stored))
 
 
@@ -159,7 +169,7 @@ def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:
     return Report(
         run_id=common.run_id,
         user_id=own.user_id,
-        as_of=common.universe.table.as_of,
+        as_of=common.part.table.as_of,
         currency=currency,
         status="failed",
         reason=own.error_type,

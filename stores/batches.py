@@ -5,7 +5,7 @@ number of users, and a page has the same users each time it runs. Each attempt a
 run record names the one that counts, so a late attempt changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import islice, repeat
@@ -31,7 +31,7 @@ type BatchKind = Literal["symbols", "users"]
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
-_FORM = 3
+PRICES_FORM = 3
 """The form of prepared prices, raised with every change of it."""
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
 
@@ -47,6 +47,16 @@ class PageErrors:
 
 class OtherForm(Exception):
     """Another version of the app prepared the prices of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Researched:
+    """What pages need of some symbols of a run; instruments may also be of others, as of the benchmark."""
+
+    symbols: Sequence[str]
+    research: Sequence[Research]
+    prices: PreparedPrices
+    instruments: Mapping[str, Instrument]
 
 
 class BatchStore(Indexed):
@@ -130,31 +140,35 @@ class BatchStore(Indexed):
         }
         self._set(plan_id, "symbols", number, values)
 
-    def researched(self, plan_id: str) -> tuple[list[Research], list[PreparedPrices], dict[str, Instrument]]:
-        """Return the research of this run, its prepared prices batch by batch, and its instruments.
+    def researched(self, plan_id: str) -> Iterator[Researched]:
+        """Yield the batches of symbols of this run, in order, each as its own research left it.
 
         Raises:
             LookupError: a batch was never researched, or the run is over.
             OtherForm: another version of the app did it.
         """
-        research: list[Research] = []
-        prices: list[PreparedPrices] = []
-        instruments: dict[str, Instrument] = {}
-        query, members = (
-            {"plan_id": plan_id, "kind": "symbols"},
-            {"research": True, "prices": True, "instruments": True},
-        )
-        for batch in self._batches.find(query, members).sort("number", ASCENDING):
+        members = {"members": True, "research": True, "prices": True, "instruments": True}
+        query, over = {"plan_id": plan_id, "kind": "symbols"}, True
+        # Few at a time: together they may be larger than the memory of a process.
+        for batch in self._batches.find(query, members, batch_size=2).sort("number", ASCENDING):
+            over = False
             if "prices" not in batch:
                 raise LookupError(f"{plan_id}: a batch was never researched")
-            if batch["prices"].get("form") != _FORM:
+            if batch["prices"].get("form") != PRICES_FORM:
                 raise OtherForm(plan_id)
-            research += msgspec.convert(batch["research"], list[Research])
-            prices.append(_prepared_from_document(batch["prices"]))
-            instruments |= {symbol: Instrument(**members) for symbol, members in batch["instruments"]}
-        if not prices:
+            yield Researched(
+                batch["members"],
+                msgspec.convert(batch["research"], list[Research]),
+                _prepared_from_document(batch["prices"]),
+                {symbol: Instrument(**members) for symbol, members in batch["instruments"]},
+            )
+        if over:
             raise LookupError(f"{plan_id}: the run is over")
-        return research, prices, instruments
+
+    def count_symbols(self, plan_id: str) -> int:
+        """Return the number of symbols of a plan, none after the run."""
+        batches = self._batches.find({"plan_id": plan_id, "kind": "symbols"}, {"_id": False, "members": True})
+        return sum(len(batch["members"]) for batch in batches)
 
     def price_issues(self, plan_id: str, limit: int) -> tuple[int, list[SymbolIssue]]:
         """Return the number of price issues of all batches, and up to ``limit`` of them, in order."""
@@ -240,7 +254,7 @@ def _prepared_to_document(prices: PreparedPrices) -> Document:
     A batch of 100 symbols over 1,260 days is 1 MB; the limit of a MongoDB document is 16 MB.
     """
     return {
-        "form": _FORM,
+        "form": PRICES_FORM,
         "as_of": prices.as_of.isoformat(),
         "newest": prices.newest,
         "symbols": list(prices.symbols),

@@ -16,7 +16,7 @@ from runs.reports import analyze
 from runs.research import research_batch
 from runs.series import series_of
 from runs.services import Services
-from runs.universe import Universe, universe_of
+from runs.universe import Part, universe_of
 from stores.mongo import DocumentDatabase
 from tests.builders import save
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, make_plan, prepare, start
@@ -91,16 +91,17 @@ def test_the_series_of_a_report_follow_the_settings_of_its_run_and_not_the_curre
     assert series_of(changed(services), report) == series_of(services, report)
 
 
-def planned_universe(services: Services) -> Universe:
+def planned_part(services: Services) -> Part:
     plan_id, run = prepare(services).plan_id, services.runs.planned_run(RUN_ID, services.settings)
     assert run is not None
-    return universe_of(services, plan_id, run)
+    with universe_of(services, plan_id, run).part(()) as part:
+        return part
 
 
 def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services, database: DocumentDatabase) -> None:
     """With a multiplier, cash at the risk-free rate, a holding without a price and one that cannot be read."""
     start(services, database)
-    universe = planned_universe(services)
+    part = planned_part(services)
     held = (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, None), Holding("NOSUCH", 3, 50.0))
     owner = Portfolio(
         "u0",
@@ -109,7 +110,7 @@ def test_the_series_of_a_report_stand_for_what_it_stands_for(services: Services,
         invalid_holdings=(InvalidHolding("?", "symbol is not a text that can be one", 1.0, 400.0),),
     )
     instruments = {"AAPL": Instrument(multiplier=100)}
-    saved = analyze_portfolios([owner], universe.table, universe.adviser, instruments, RUN_ID, 0.02)
+    saved = analyze_portfolios([owner], part.table, part.adviser, instruments, RUN_ID, 0.02)
     save(services.reports, saved)
 
     report = services.reports.get(RUN_ID, "u0")
@@ -157,10 +158,10 @@ def test_a_holding_that_a_report_could_not_value_is_in_no_series_though_its_pric
     services: Services, database: DocumentDatabase
 ) -> None:
     start(services, database)
-    universe = planned_universe(services)
+    part = planned_part(services)
     owner = Portfolio("u0", (Holding("AAPL", 2, 100.0), Holding("MSFT", 5, 10.0)))
-    unpriced = replace(universe.table, columns={"AAPL": universe.table.columns["AAPL"]})
-    (report,) = analyze_portfolios([owner], unpriced, universe.adviser, {}, RUN_ID, 0.02)
+    unpriced = replace(part.table, columns={"AAPL": part.table.columns["AAPL"]})
+    (report,) = analyze_portfolios([owner], unpriced, part.adviser, {}, RUN_ID, 0.02)
     save(services.reports, [report])
     document = services.reports.get(RUN_ID, "u0")
     assert document is not None

@@ -80,7 +80,7 @@ def test_price_issues_are_in_the_record_of_the_run_and_only_in_the_reports_of_af
 def prepared(services: Services) -> tuple[list[str], list[tuple[str | None, str, date | None]]]:
     """Return the symbols with prices, and the price issues, of a run up to its pages."""
     made = prepare(services)
-    _, prices, _ = services.batches.researched(made.plan_id)
+    prices = [own.prices for own in services.batches.researched(made.plan_id)]
     issues = services.batches.price_issues(made.plan_id, 99)[1]
     symbols = [symbol for part in prices for symbol in part.symbols]
     told = [issue for issue in issues if issue.kind not in _OF_THE_PERSON]
@@ -177,7 +177,7 @@ def test_row_6_a_run_for_a_day_before_a_split_values_at_the_price_after_it(
 
     made = prepare(services)
 
-    (prices,) = services.batches.researched(made.plan_id)[1]
+    (prices,) = (own.prices for own in services.batches.researched(made.plan_id))
     assert prices.later_splits == {"AAPL": 4}
     assert prices.close.tolist() == pytest.approx([AAPL.close[70]])
     assert prices.figures[0].price == pytest.approx(AAPL.close[70])

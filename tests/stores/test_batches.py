@@ -110,13 +110,14 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
     parts = [prepared("A", "B"), prepared("C"), prepared()]
     for number, part in reversed(list(enumerate(parts))):
         with pytest.raises(LookupError):  # not treated as a batch of symbols without prices
-            batches.researched("plan")
+            list(batches.researched("plan"))
         batches.record_research("plan", number, [a_research(symbol, 0.5) for symbol in part.symbols], part, FACTS)
-    research, prices, instruments = batches.researched("plan")
-    assert instruments == FACTS
-    assert research == [a_research(symbol, 0.5) for symbol in "ABC"]
-    assert [part.symbols for part in prices] == [("A", "B"), ("C",), ()]
-    table, expected = join_prices(prices), join_prices([prepared("A", "B", "C")])
+    found = list(batches.researched("plan"))
+    assert [own.symbols for own in found] == [["A", "B"], ["C"], ["gone"]]
+    assert [own.instruments for own in found] == [FACTS] * 3
+    assert [research for own in found for research in own.research] == [a_research(symbol, 0.5) for symbol in "ABC"]
+    assert [own.prices.symbols for own in found] == [("A", "B"), ("C",), ()]
+    table, expected = join_prices([own.prices for own in found]), join_prices([prepared("A", "B", "C")])
     assert expected.later_splits == {"A": 4}
     assert [issue.kind for issue in expected.run_issues] == ["old_prices"]
     for name in (field.name for field in fields(Payments)):
@@ -125,7 +126,7 @@ def test_research_of_all_batches_comes_back_together(batches: BatchStore) -> Non
         np.testing.assert_array_equal(getattr(table, name), getattr(expected, name), err_msg=name)
     batches.delete("run")
     with pytest.raises(LookupError):
-        batches.researched("plan")
+        list(batches.researched("plan"))
 
 
 def test_the_errors_of_all_batches_are_counted_and_the_first_are_given_in_order(batches: BatchStore) -> None:
