@@ -17,7 +17,7 @@ PEERS_READY := $(PEERS)/.ready
 # comes last. With more at a time, the processes under test would compete for the processor.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo start func check-data test check bench console screenshots fuzz soak package format lock setup
+.PHONY: help demo start func check-data test check bench scale million console screenshots fuzz soak package format lock setup
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,15 @@ check-data: $(RUNS) ## Check the database and the prices that are configured; wr
 
 bench: $(READY) $(PEERS_READY) ## Run the benchmarks, against peer libraries and lower bounds
 	@$(PYTHON) -m benchmarks
+
+scale: $(READY) ## Run 1,000, 10,000 and 100,000 users, and write docs/scale.md
+	@scripts/ensure-redis
+	@$(PYTHON) -m benchmarks.at_scale
+
+million: $(READY) ## Run a million users and 50,000 symbols while processes are killed, and write docs/scale.md
+	@scripts/ensure-redis
+	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite
+	@TEST_ENGINE=$${DURABLE_HOST:+extension} $(PYTHON) -m benchmarks.million
 
 console: ## Build the admin console (needs Node.js)
 	@scripts/ensure-node

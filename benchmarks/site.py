@@ -89,7 +89,7 @@ class Site:
 def running_site(users: int, universe: int, app: Path = ROOT, **settings: str) -> Iterator[Site]:
     """Start the app over ``users`` of 20 holdings out of ``universe`` symbols; stop it at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        _write_prices(Path(folder), universe)
+        write_prices(Path(folder), universe)
         environment = os.environ | {"PORT": "0", "ADMIN_SECRET": SECRET, "PRICES_DIR": folder} | settings
         for name in ("MONGODB_URL", "REDIS_URL", "DATA_DIR"):
             environment.pop(name, None)
@@ -120,7 +120,8 @@ def _read_start(process: subprocess.Popen[str]) -> Mapping[str, str]:
     raise RuntimeError("the app did not start")
 
 
-def _write_prices(folder: Path, universe: int) -> None:
+def write_prices(folder: Path, universe: int) -> None:
+    """Write a random walk for each symbol of the workload, and for the benchmark."""
     for symbol, bars in zip(("SPY", *symbols(universe)), walks(universe + 1), strict=True):
         rows = (f"{day},{close!r}" for day, close in zip(bars.dates, bars.close.tolist(), strict=True))
         (folder / f"{symbol}.csv").write_text("date,close\n" + "\n".join(rows))

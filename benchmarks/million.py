@@ -1,0 +1,181 @@
+"""A run over a million users and 50,000 symbols that is disturbed all the time: ``make million``.
+
+The users are made on the fly; the database, the prices and the lake are files. Every minute a worker or, on the real
+Durable extension, the whole app is killed (SIGKILL). At the end everything stored is compared with what it should be.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+from pymongo.errors import PyMongoError
+
+from benchmarks.generated import GeneratedUsers, user_id
+from benchmarks.scale_page import RESULTS, write_page
+from benchmarks.site import write_prices
+from stores.rankings import RankingStore
+from tests import real_engine
+from tests.faults.site import FINAL, Site
+from tests.faults.truth import alike
+
+_SECONDS_BETWEEN_KILLS = 60
+_POLL_SECONDS = 1.0
+_CHECKED_AGAIN = 100
+_HIGHEST_SEED = 2**32
+_KINDS = {"devhost.worker": "worker", "secantus": "MongoDB server", "azurite": "storage emulator"}
+
+
+def main() -> None:
+    """Run, check, and write the results into docs/scale.md."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--users", type=int, default=1_000_000)
+    options.add_argument("--symbols", type=int, default=50_000)
+    options.add_argument("--seed", type=int, default=random.randrange(_HIGHEST_SEED))  # noqa: S311 - no secret
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="million-") as folder:
+        found = measured(Path(folder), asked.users, asked.symbols, asked.seed)
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps(known | {"million": found}, indent=1) + "\n")
+    write_page()
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    if found["wrong"]:
+        raise SystemExit(1)
+
+
+def measured(folder: Path, users: int, universe: int, seed: int) -> dict[str, Any]:
+    """Return what happened in a run: times of the steps, kills, memory, and everything that is wrong after it."""
+    prices, lake = folder / "prices", folder / "lake"
+    for made in (prices, lake):
+        made.mkdir()
+    write_prices(prices, universe)
+    generated = GeneratedUsers(users, universe)
+    site = Site(
+        folder / "site", users=1, PRICES_DIR=str(prices), LAKE_DIR=str(lake), ANALYSIS_PAGE_SIZE="200",
+        ANALYSIS_LOOKBACK_DAYS="1260", ANALYSIS_STALL_SECONDS="1800",
+    )  # fmt: skip
+    try:
+        site.mongodb.start()
+        site.redis.start()
+        site.populate([])
+        site.wire.meddling.append(generated)
+        site.ensure_app()
+        run_id = site.trigger()
+        killer = _Killer(site, random.Random(seed))  # noqa: S311 - no secret
+        with _peaks() as peaks:
+            while _status(site, run_id) not in FINAL:
+                time.sleep(_POLL_SECONDS)
+                killer.kill_if_due()
+        site.ensure_app()
+        run = site.wait(run_id)
+        return {
+            "users": users,
+            "symbols": universe,
+            "seed": seed,
+            "engine": "Durable extension" if real_engine.is_chosen() else "in memory",
+            "status": run["status"],
+            "seconds": run["metrics"],
+            "kills": killer.kills,
+            "peak_megabytes": peaks,
+            "wrong": list(_faults(site, run, generated, lake, users)),
+        }
+    finally:
+        site.close()
+
+
+class _Killer:
+    """Kills a worker, or now and then the whole app where its engine survives that, every minute."""
+
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self._site, self._chance = site, chance
+        self._next = time.monotonic() + _SECONDS_BETWEEN_KILLS
+        self.kills = {"workers": 0, "app": 0}
+
+    def kill_if_due(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SECONDS_BETWEEN_KILLS
+        if real_engine.is_chosen() and self._chance.random() < 1 / 3:
+            self._site.kill_app()
+            self.kills["app"] += 1
+            self._site.ensure_app()
+        else:
+            self._site.kill_worker(self._chance.choice(self._site.workers()))
+            self.kills["workers"] += 1
+
+
+def _status(site: Site, run_id: str) -> str:
+    try:
+        return str(site.record(run_id)["status"])
+    except PyMongoError:
+        return "unknown"
+
+
+@contextmanager
+def _peaks() -> Iterator[dict[str, float]]:
+    """Yield the peak memory of the largest process of each kind, in MB, sampled while the body runs."""
+    peaks: dict[str, float] = {}
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_POLL_SECONDS):
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    command, megabytes = " ".join(process.cmdline()), process.memory_info().rss / 1e6
+                except psutil.Error:
+                    continue
+                kind = next((kind for mark, kind in _KINDS.items() if mark in command), "host and engine")
+                peaks[kind] = max(peaks.get(kind, 0.0), megabytes)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _faults(site: Site, run: dict[str, Any], generated: GeneratedUsers, lake: Path, users: int) -> Iterator[str]:
+    """Yield what is lost, doubled or wrong."""
+    run_id, expected = run["run_id"], [user_id(number) for number in range(users)]
+    if (run["status"], run["users_analyzed"], run["users_to_analyze"]) != ("completed", users, users):
+        yield f"the record: {run['status']}, {run['users_analyzed']} analyzed, {run['errors'][:3]}"
+    stored = site.database.portfolio_analyses.count_documents({"run_id": run_id})
+    if stored != users:
+        yield f"{stored} reports are stored"
+    rankings = RankingStore(site.database).of(run_id)
+    listed = [] if rankings is None else _ids(rankings("user_id"))
+    if listed != expected:
+        yield f"the list by id has {len(listed)} lines"
+    kept = duckdb.read_json(f"{lake}/*/*/*.jsonl.gz", columns={"user_id": "VARCHAR"}).fetchall()
+    if sorted(name for (name,) in kept) != expected:
+        yield f"the lake has {len(kept)} lines"
+    chance = random.Random(run_id)  # noqa: S311 - no secret
+    some = [user_id(number) for number in sorted(chance.sample(range(users), min(_CHECKED_AGAIN, users)))]
+    again = site.app.run(user_ids=some)
+    for name in some:
+        one, other = site.app.report(run_id, name), site.app.report(again["run_id"], name)
+        if not alike(one | {"run_id": None}, other | {"run_id": None}):
+            yield f"the report of {name} differs from an undisturbed one"
+        number = int(name.removeprefix("user-"))
+        held = {holding.symbol for holding in generated.portfolio(number).holdings}
+        if {holding["symbol"] for holding in one["holdings"]} != held:
+            yield f"the report of {name} is of other holdings"
+
+
+def _ids(ranking: Any) -> list[str]:  # noqa: ANN401 - a Ranking
+    return [line.summary.user_id for number in range(len(ranking.index.firsts)) for line in ranking.load(number)]
+
+
+if __name__ == "__main__":
+    main()
