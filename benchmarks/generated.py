@@ -90,8 +90,8 @@ class GeneratedUsers:
             return iter(sorted(number for number in map(_number, wanted) if 0 <= number < self._users))
         if not all(isinstance(value, str) for name, value in condition.items() if name.startswith(("$g", "$l"))):
             return iter(())  # ids of another type
-        low: str = condition.get("$gte", condition.get("$gt", ""))
-        high: str = condition.get("$lte", condition.get("$lt", _LAST))
+        low = str(condition.get("$gte", condition.get("$gt", "")))
+        high = str(condition.get("$lte", condition.get("$lt", _LAST)))
         first, end = self._place(low, after="$gte" not in condition), self._place(high, after="$lte" in condition)
         return iter(range(first, end))
 
