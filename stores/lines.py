@@ -35,7 +35,7 @@ class Line(Struct, frozen=True, array_like=True):
 class _Wire(Struct, frozen=True, array_like=True):
     """A line in its stored form: the values of the summary in the order of its members."""
 
-    values: tuple[str | float | bool | None, ...]
+    values: tuple[str | int | float | bool | None, ...]
     crossed: tuple[str, ...]
 
 

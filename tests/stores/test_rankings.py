@@ -34,6 +34,9 @@ class Lists:
         assert stored is not None
         self._rankings = stored
 
+    def first_page(self, sort: SortField) -> list[Summary]:
+        return page_of(self._rankings, limit=5, wanted=ALL_REPORTS, sort=sort, descending=False, after=None)
+
     def all_pages(self, sort: SortField, *, descending: bool, wanted: Wanted = ALL_REPORTS) -> list[str]:
         return list(pages(self._rankings, sort, descending=descending, wanted=wanted))
 
@@ -138,6 +141,15 @@ def test_many_equal_figures_are_paged_in_order(lists: Lists) -> None:
     assert len(set(listed)) == 30
     keys = [(int(user_id[1:]) % 3, user_id) for user_id in listed]
     assert all(earlier < later for earlier, later in pairwise(keys))
+
+
+def test_a_line_is_listed_as_it_was(lists: Lists) -> None:
+    report = with_checks("a", 5.0, beta="breach", drawdown="warning", cash_share="unknown")
+    lists.add([report])
+    (listed,) = lists.first_page("market_value")
+    assert listed == line_of(report).summary
+    # A whole number stays one: JSON would show 1.0.
+    assert [type(count) for count in (listed.warnings, listed.breaches, listed.unknowns)] == [int] * 3
 
 
 def in_order(lines: list[Line], sort: SortField, *, descending: bool) -> list[str]:
