@@ -86,7 +86,8 @@ class RankingStore(Indexed):
 
     def of(self, run_id: str) -> Rankings | None:
         """Return the stored orders of a run, ``None`` if it has none, or not yet."""
-        if self._index(run_id, _LAST) is None:
+        key = {"run_id": run_id, "sort": _LAST, "number": _INDEX}
+        if self._blocks.find_one(key, {"number": True}) is None:
             return None
         return lambda sort: self._ranking(run_id, sort)
 
