@@ -69,7 +69,7 @@ def test_a_run_is_started_and_watched_until_its_end(visitor: Visitor, site: Site
         hold.wait()
         progress = visitor.page.get_by_role("region", name="Progress")
         expect(progress.get_by_role("listitem").filter(has_text="Analysis")).to_have_attribute("aria-current", "step")
-        expect(progress).to_contain_text(re.compile(r"\d of 7 pages done"))
+        expect(progress).to_contain_text(re.compile(r"\d of 8 pages done"))
         expect(progress).to_contain_text("Estimating time left …")
         expect(visitor.page.get_by_role("main")).to_contain_text("Running")
     expect(visitor.page.get_by_role("main")).to_contain_text("Completed with errors")

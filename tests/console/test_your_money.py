@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.symbols import ResearchStore
 from tests.builders import save
@@ -47,7 +48,9 @@ def answer_routes(page: Page, series: list[dict[str, Any]] | None = None) -> Non
 
 def store(site: Site, run_id: str, user_id: str = PERSON, **changes: Any) -> None:  # noqa: ANN401 - any member
     report = a_report(run_id, user_id, **changes)
-    save(ReportStore(site.database, ResearchStore(site.database)), [report])
+    reports = ReportStore(site.database, ResearchStore(site.database))
+    save(reports, [report])
+    RankingStore(site.database).write(run_id, reports.lines(run_id))
 
 
 @pytest.fixture
