@@ -159,10 +159,10 @@ def _left_out(
 ) -> Iterator[str]:
     """Yield the sentences about holdings without a rate, and about those of a side that counts as cash."""
     if symbols := flagged.get((owner, "rate")):
-        yield f"Not valued: {', '.join(symbols)}, whose currency has no rate in {base}."
+        yield f"Not valued: {', '.join(sorted(symbols))}, whose currency has no rate in {base}."
     if measured and (symbols := flagged.get((owner, "cash"))):
         why = f"their side is at most {SMALL_SIDE:.0%} of the gross value, too little of it has enough history"
-        yield f"No holdings.risk_contribution of {', '.join(symbols)}: {why}, and it counts as cash."
+        yield f"No holdings.risk_contribution of {', '.join(sorted(symbols))}: {why}, and it counts as cash."
 
 
 def _flagged(positions: Positions, exposure: Exposure, table: PriceTable) -> dict[tuple[int, str], tuple[str, ...]]:

@@ -51,7 +51,6 @@ from lake.places import LakeUnavailable
 from problems import InvalidMember
 from records import RequestKey, Run, SortField, Summary, Trigger
 from runs.engine import Engine, EngineUnavailable
-from runs.lists import portfolios_of
 from runs.services import Services
 from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
 from settings import Settings
@@ -131,6 +130,8 @@ def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
 @api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,), action="list_portfolios")
 def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, attempt: Attempt) -> PortfoliosPage:
     """List the portfolios of a run as summaries."""
+    from runs.lists import portfolios_of
+
     summaries = portfolios_of(
         services,
         _run(services, run_id),

@@ -8,7 +8,7 @@ PLAN = Moment("insert", "run_batches")
 PRICES = Moment("update", "symbol_prices", b"S03\0")  # not those of the benchmark, which are stored by the plan
 READ = Moment("update", "run_batches", b"found\0")
 COLLECTED = Moment("update", _RUNS, b"symbols_by\0")
-RESEARCH = Moment("update", "symbol_research")
+RESEARCH = Moment("insert", "symbol_research")
 PAGE = Moment("insert", "portfolio_analyses")
 REPORTS_WRITTEN = Moment("insert", "portfolio_analyses", carried_out=True)  # but not yet told of
 FINISH = Moment("update", _RUNS, b"completed_at")

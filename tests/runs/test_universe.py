@@ -20,6 +20,7 @@ from runs.universe import Part, Universe
 from stores.mongo import DocumentDatabase
 from stores.shared_files import shared_folder
 from tests.runs.steps import RUN_ID, all_services, analyze_all, finish_run, prepare, start
+from tests.stored import stored_reports
 
 HELD = {
     "u0": {"AAPL": 2.0, "MSFT": -1.0},
@@ -74,7 +75,7 @@ def prepared_run(services: Services, database: DocumentDatabase) -> Plan:
 
 
 def reports(database: DocumentDatabase) -> list[dict[str, Any]]:
-    return database.portfolio_analyses.find({}, {"_id": False}).sort("user_id", 1).to_list()
+    return stored_reports(database)
 
 
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
