@@ -27,7 +27,7 @@ FINAL = {"completed", "completed_with_errors", "failed", "canceled"}
 BEHIND_TWO_PROXIES = {"TRUSTED_PROXIES": "2", "PROXY_NETWORKS": "127.0.0.1/32"}
 """The client under test is the outer proxy: what it forwards counts."""
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 240
 _strangers = count(1)
 
 
