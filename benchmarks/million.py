@@ -28,7 +28,6 @@ from tests import real_engine
 from tests.faults.site import FINAL, Site
 from tests.faults.truth import alike
 
-_SECONDS_BETWEEN_KILLS = 60
 _POLL_SECONDS = 1.0
 _CHECKED_AGAIN = 100
 _HIGHEST_SEED = 2**32
@@ -40,10 +39,11 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--users", type=int, default=1_000_000)
     options.add_argument("--symbols", type=int, default=50_000)
+    options.add_argument("--seconds-between-kills", type=float, default=60.0)
     options.add_argument("--seed", type=int, default=random.randrange(_HIGHEST_SEED))  # noqa: S311 - no secret
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="million-") as folder:
-        found = measured(Path(folder), asked.users, asked.symbols, asked.seed)
+        found = measured(Path(folder), asked.users, asked.symbols, asked.seconds_between_kills, asked.seed)
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps(known | {"million": found}, indent=1) + "\n")
     write_page()
@@ -52,7 +52,7 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def measured(folder: Path, users: int, universe: int, seed: int) -> dict[str, Any]:
+def measured(folder: Path, users: int, universe: int, between: float, seed: int) -> dict[str, Any]:
     """Return what happened in a run: times of the steps, kills, memory, and everything that is wrong after it."""
     prices, lake = folder / "prices", folder / "lake"
     for made in (prices, lake):
@@ -70,7 +70,7 @@ def measured(folder: Path, users: int, universe: int, seed: int) -> dict[str, An
         site.wire.meddling.append(generated)
         site.ensure_app()
         run_id = site.trigger()
-        killer = _Killer(site, random.Random(seed))  # noqa: S311 - no secret
+        killer = _Killer(site, between, random.Random(seed))  # noqa: S311 - no secret
         with _peaks() as peaks:
             while _status(site, run_id) not in FINAL:
                 time.sleep(_POLL_SECONDS)
@@ -93,17 +93,17 @@ def measured(folder: Path, users: int, universe: int, seed: int) -> dict[str, An
 
 
 class _Killer:
-    """Kills a worker, or now and then the whole app where its engine survives that, every minute."""
+    """Kills a worker, or now and then the whole app where its engine survives that, every so many seconds."""
 
-    def __init__(self, site: Site, chance: random.Random) -> None:
-        self._site, self._chance = site, chance
-        self._next = time.monotonic() + _SECONDS_BETWEEN_KILLS
+    def __init__(self, site: Site, between: float, chance: random.Random) -> None:
+        self._site, self._between, self._chance = site, between, chance
+        self._next = time.monotonic() + between
         self.kills = {"workers": 0, "app": 0}
 
     def kill_if_due(self) -> None:
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + _SECONDS_BETWEEN_KILLS
+        self._next = time.monotonic() + self._between
         if real_engine.is_chosen() and self._chance.random() < 1 / 3:
             self._site.kill_app()
             self.kills["app"] += 1
@@ -157,7 +157,9 @@ def _faults(site: Site, run: dict[str, Any], generated: GeneratedUsers, lake: Pa
     listed = [] if rankings is None else _ids(rankings("user_id"))
     if listed != expected:
         yield f"the list by id has {len(listed)} lines"
-    kept = duckdb.read_json(f"{lake}/*/*/*.jsonl.gz", columns={"user_id": "VARCHAR"}).fetchall()
+    kept = duckdb.read_json(
+        f"{lake}/*/*/*.jsonl.gz", columns={"user_id": "VARCHAR"}, hive_partitioning=False
+    ).fetchall()
     if sorted(name for (name,) in kept) != expected:
         yield f"the lake has {len(kept)} lines"
     chance = random.Random(run_id)  # noqa: S311 - no secret
