@@ -9,10 +9,8 @@ import json
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from benchmarks.generated import GeneratedUsers, user_id
+from benchmarks.peaks import peak_memory
 from benchmarks.scale_page import RESULTS, write_page
 from benchmarks.site import write_prices
 from stores.rankings import RankingStore
@@ -31,7 +30,6 @@ from tests.faults.truth import alike
 _POLL_SECONDS = 1.0
 _CHECKED_AGAIN = 100
 _HIGHEST_SEED = 2**32
-_KINDS = {"devhost.worker": "worker", "secantus": "MongoDB server", "azurite": "storage emulator"}
 
 
 def main() -> None:
@@ -71,7 +69,7 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
         site.ensure_app()
         run_id = site.trigger()
         killer = _Killer(site, between, random.Random(seed))  # noqa: S311 - no secret
-        with _peaks() as peaks:
+        with peak_memory(lambda: psutil.Process().children(recursive=True)) as peaks:
             while _status(site, run_id) not in FINAL:
                 time.sleep(_POLL_SECONDS)
                 killer.kill_if_due()
@@ -118,31 +116,6 @@ def _status(site: Site, run_id: str) -> str:
         return str(site.record(run_id)["status"])
     except PyMongoError:
         return "unknown"
-
-
-@contextmanager
-def _peaks() -> Iterator[dict[str, float]]:
-    """Yield the peak memory of the largest process of each kind, in MB, sampled while the body runs."""
-    peaks: dict[str, float] = {}
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_POLL_SECONDS):
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    command, megabytes = " ".join(process.cmdline()), process.memory_info().rss / 1e6
-                except psutil.Error:
-                    continue
-                kind = next((kind for mark, kind in _KINDS.items() if mark in command), "host and engine")
-                peaks[kind] = max(peaks.get(kind, 0.0), megabytes)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield peaks
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _faults(site: Site, run: dict[str, Any], generated: GeneratedUsers, lake: Path, users: int) -> Iterator[str]:

@@ -5,11 +5,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ import httpx
 import psutil
 
 from benchmarks.mongodb import fill
+from benchmarks.peaks import kind_of, peak_memory
 from benchmarks.workload import portfolios, symbols, walks
 from stores.mongo import connect
 
 ROOT = Path(__file__).parent.parent
 BASE = "/api/admin/portfolio"
 SECRET = "benchmark"  # noqa: S105 - of a server that lives for minutes
-_KINDS = {"devhost.worker": "workers", "secantus": "MongoDB server", "redis": "Redis server"}
 _SAMPLE_SECONDS = 0.2
 
 
@@ -48,41 +47,17 @@ class Site:
     def processor_seconds(self) -> dict[str, float]:
         """Return the processor time so far by kind of process."""
         seconds: dict[str, float] = defaultdict(float)
-        for kind, process in self._processes():
+        for process in self._processes():
             times = process.cpu_times()
-            seconds[kind] += times.user + times.system
+            seconds[kind_of(process)] += times.user + times.system
         return dict(seconds)
 
-    def memory(self) -> dict[str, float]:
-        """Return the current resident memory in MB, by kind of process; of several the largest."""
-        megabytes: dict[str, float] = defaultdict(float)
-        for kind, process in self._processes():
-            megabytes[kind] = max(megabytes[kind], process.memory_info().rss / 1e6)
-        return dict(megabytes)
+    def peak_memory(self) -> AbstractContextManager[dict[str, float]]:
+        """Return the peaks of :func:`benchmarks.peaks.peak_memory` over the app's processes."""
+        return peak_memory(self._processes)
 
-    @contextmanager
-    def peak_memory(self) -> Iterator[dict[str, float]]:
-        """Sample :meth:`memory` while the body runs; the yielded value contains the peaks at the end."""
-        peaks: dict[str, float] = defaultdict(float)
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(_SAMPLE_SECONDS):
-                for kind, megabytes in self.memory().items():
-                    peaks[kind] = max(peaks[kind], megabytes)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            yield peaks
-        finally:
-            over.set()
-            watcher.join()
-
-    def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        for process in [self.host, *self.host.children(recursive=True)]:
-            command = " ".join(process.cmdline())
-            yield next((kind for mark, kind in _KINDS.items() if mark in command), "host and engine"), process
+    def _processes(self) -> list[psutil.Process]:
+        return [self.host, *self.host.children(recursive=True)]
 
 
 @contextmanager

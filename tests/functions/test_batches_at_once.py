@@ -95,7 +95,7 @@ def test_after_a_failure_no_other_batch_is_started_and_those_under_way_are_await
     assert run.end["durations"]["market_data"] >= 30
 
 
-def test_a_run_of_the_first_version_goes_on_by_its_own_rules_whoever_planned_it(run: Run) -> None:
+def test_a_run_of_the_first_version_goes_on_by_its_own_rules_whichever_version_planned_it(run: Run) -> None:
     run.engine.version = "1.0"
     plan = Plan(symbols=21, symbol_batches=21, pages=1, load_at_once=3, positions=100, min_success_rate=0.7)
     missing = BatchResult(failed=1, failed_symbols=("X",), failed_holders=(1,), failed_positions=1)

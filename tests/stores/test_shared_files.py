@@ -1,4 +1,4 @@
-"""Files that the processes of an instance share, with real processes: what is read is whole, whoever died before."""
+"""Files that the processes of an instance share, with real processes: what is read is whole, whatever died before."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ PROCESSES = multiprocessing.get_context("spawn")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the test, and the processes that it starts, a temp folder of their own."""
+    """Set a temp folder of their own for the test and the processes that it starts."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield shared_folder()
