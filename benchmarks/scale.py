@@ -15,22 +15,12 @@ from typing import Any
 
 import httpx
 
-from benchmarks.site import BASE, ROOT, Site, running_site
+from benchmarks.site import BASE, Site, running_site
 from benchmarks.tables import Group, Row
+from tests.deployed import copy_of_app
 
 USERS, SYMBOLS = 10_000, 500
 _NO_OP_APP = Path(__file__).parent / "no_op_app.py"
-_PARTS = (
-    "host.json",
-    "correlation.py",
-    "fields.py",
-    "problems.py",
-    "records.py",
-    "schedules.py",
-    "settings.py",
-    "functions",
-    "runs",
-)
 _NO_OP_ROUNDS = 5
 _CALLERS = 4
 _POLL_SECONDS = 0.05
@@ -83,20 +73,9 @@ def _measured(site: Site) -> tuple[dict[str, Any], dict[str, float]]:
 
 def _no_op_seconds() -> float:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(_NO_OP_APP, Path(folder) / "function_app.py")
-        for part in (
-            "host.json",
-            "functions",
-            "correlation.py",
-            "fields.py",
-            "problems.py",
-            "records.py",
-            "runs",
-            "settings.py",
-            "schedules.py",
-        ):
-            (Path(folder) / part).symlink_to(ROOT / part)
-        with running_site(0, 1, Path(folder)) as site:
+        app = copy_of_app(Path(folder))
+        shutil.copy(_NO_OP_APP, app / "function_app.py")
+        with running_site(0, 1, app) as site:
             return statistics.median(list(_seconds_of_no_ops(site))[1:])
 
 

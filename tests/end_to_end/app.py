@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from secantus import SecantusDBServer
 
 from tests import real_engine
@@ -130,8 +131,10 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
         output.append(line.rstrip("\n"))
         if line.startswith("Listening on "):
             break
-    assert output, log.read_text()
-    assert output[-1].startswith("Listening on "), "\n".join(output) + log.read_text()
+    if not output or not output[-1].startswith("Listening on "):
+        process.kill()
+        process.communicate()
+        pytest.fail("\n".join(output) + log.read_text())
     url = output[-1].removeprefix("Listening on ")
     client = http_client(url, {"X-Admin-Secret": SECRET})
     return App(process, client, log, output)

@@ -1,35 +1,24 @@
 """A run left by a newer version of the app, on the real extension with ``Reject``."""
 
 import json
-import shutil
 from pathlib import Path
 
 from runs.engine import VERSION
+from tests.deployed import copy_of_app
 from tests.devhost.harness import eventually
-from tests.end_to_end.app import ROOT
 from tests.faults.moments import PLAN
 from tests.faults.site import FINAL, PATIENCE_SECONDS, Site
 from tests.faults.truth import check
 
-_PARTS = (
-    "function_app.py", "correlation.py", "fields.py", "problems.py", "records.py", "schedules.py", "settings.py",
-    "analysis", "credentials", "functions", "market_data", "runs", "stores",
-)  # fmt: skip
 _NEWER = "99.0"
 
 
 def newer_app(folder: Path) -> Path:
     """Return a copy of the app with a newer version."""
-    app = folder / "newer"
-    app.mkdir()
-    for part in _PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, app / part)
-        else:
-            shutil.copy(ROOT / part, app / part)
+    app = copy_of_app(folder / "newer")
     engine = app / "runs" / "engine.py"
     engine.write_text(engine.read_text().replace(f'VERSION = "{VERSION}"', f'VERSION = "{_NEWER}"'))
-    host_json = json.loads((ROOT / "host.json").read_text())
+    host_json = json.loads((app / "host.json").read_text())
     host_json["extensions"]["durableTask"]["defaultVersion"] = _NEWER
     (app / "host.json").write_text(json.dumps(host_json))
     return app

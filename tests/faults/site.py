@@ -103,6 +103,7 @@ class Site:
         """Start the app, or restart it with other settings or from another folder."""
         if self._app is not None:
             self._app.stop(signal.SIGINT)
+            self._app = None
         self._started = self._environment(**settings)
         self._app = start_app(self._folder, script_root, **self._started)
         self._deaths = 0

@@ -22,6 +22,7 @@ from devhost.messages import HttpRequest, HttpResponse
 from devhost.worker_folder import worker_folder
 from devhost.worker_pool import Worker
 from stores.mongo import connect
+from tests.deployed import deployed_files
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, SECRET, App, running_app
 from tests.infra.bicep import ROOT
@@ -105,16 +106,9 @@ def test_it_contains_nothing_unnecessary(unpacked: Path) -> None:
 
 
 def test_tools_that_use_funcignore_deploy_the_same_files(unpacked: Path) -> None:
-    tracked = set(git("ls-files"))
-    left = tracked - set(git("ls-files", "--cached", "--ignored", "--exclude-from=.funcignore"))
     ours = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     packed = {path for path in ours if not path.startswith((".python_packages", "console/dist"))}
-    assert left == packed
-
-
-def git(*arguments: str) -> list[str]:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.splitlines()
+    assert deployed_files() == packed
 
 
 def test_built_for_the_scheduler_only_the_engine_differs(unpacked: Path) -> None:
