@@ -175,6 +175,8 @@ var platformSettings = {
   // Other credential types are not tried, because each attempt takes time.
   AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
+  // Pages already use every core; further threads of the linear algebra only wait for each other.
+  OPENBLAS_NUM_THREADS: '1'
   // The API accepts 64 KB and answers 413 above that. Before that, host and worker would buffer up to 100 MB of any request;
   // above this limit the host rejects it at once.
   FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '131072'

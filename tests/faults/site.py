@@ -310,7 +310,6 @@ class Site:
             "ANALYSIS_LOOKBACK_DAYS": str(LOOKBACK_DAYS),
             "ANALYSIS_STALL_SECONDS": "2",
             "ANALYSIS_SCHEDULE": "0 0 0 1 1 *",  # no nightly run in the middle of a test
-            "OPENBLAS_NUM_THREADS": "1",
             **self.settings,
             **settings,
         }

@@ -47,7 +47,7 @@ from tests.virtual_time import VirtualSemaphore, VirtualThreadPool, VirtualTime
 
 __all__ = ["orchestrators"]
 
-SYMBOLS = 5_000
+SYMBOLS = 1_500
 PER_MINUTE = 75
 ANSWER_SECONDS = 0.8
 CONCURRENCY = 4

@@ -40,6 +40,7 @@ READ_BY_OTHERS = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/telemetry/exporters.py",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
+    "OPENBLAS_NUM_THREADS": "numpy's linear algebra",
     "PYTHON_ENABLE_OPENTELEMETRY": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
     "AZURE_TOKEN_CREDENTIALS": "azure-identity",
