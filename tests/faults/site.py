@@ -66,14 +66,13 @@ class Site:
     def ensure_app(self, **settings: str) -> None:
         """Start the app unless it runs with these settings, and wait for its workers."""
         # The host exits after three deaths per worker process.
-        is_worn_out = self._deaths >= self._worker_count
-        if self._app is None or is_worn_out or self._started != self._environment(**settings):
+        if self._app is None or self._deaths >= self._worker_count or self._started != self._environment(**settings):
             self.start_app(**settings)
         self.wait_for_workers()
 
     @property
     def _worker_count(self) -> int:
-        return int(self._started.get("FUNCTIONS_WORKER_PROCESS_COUNT", "2"))
+        return int(self._started["FUNCTIONS_WORKER_PROCESS_COUNT"])
 
     def mend(self) -> None:
         """Resume or restart everything, and restore the prices."""
@@ -309,6 +308,7 @@ class Site:
             "ANALYSIS_PAGE_SIZE": "5",
             "ANALYSIS_LOOKBACK_DAYS": str(LOOKBACK_DAYS),
             "ANALYSIS_STALL_SECONDS": "2",
+            "FUNCTIONS_WORKER_PROCESS_COUNT": "2",
             "ANALYSIS_SCHEDULE": "0 0 0 1 1 *",  # no nightly run in the middle of a test
             **self.settings,
             **settings,
