@@ -2,8 +2,11 @@
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import bson
 
 from benchmarks.site import write_prices
 from benchmarks.workload import portfolios
@@ -15,23 +18,33 @@ _READS = ("find", "getMore", "aggregate", "count")
 
 
 class _Counting:
-    """Counts commands, and the documents and bytes of writes, by command and collection."""
+    """Counts commands, and the documents and bytes that they carry there or back, by command and collection."""
 
     def __init__(self) -> None:
         self.commands: Counter[str] = Counter()
         self.documents: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
+        self._reads: dict[int, str] = {}
 
     def sent(self, message: Message) -> Message:
         if message.command in (*_WRITES, *_READS):
             name = f"{message.command} {message.collection}"
             self.commands[name] += 1
-            self.documents[name] += len(message.documents)
-            self.bytes[name] += sum(map(len, message.documents))
+            self._carried(name, message.documents)
+            if message.command in _READS:
+                self._reads[message.number] = name
+                return message.with_body(message.body)  # as a changed command, whose answer passes here
         return message
 
     def answered(self, message: Message) -> Message:
+        cursor = message.body.get("cursor", {})
+        documents = [*cursor.get("firstBatch", ()), *cursor.get("nextBatch", ())]
+        self._carried(self._reads.pop(message.answers), [bson.encode(document) for document in documents])
         return message
+
+    def _carried(self, name: str, documents: Sequence[bytes]) -> None:
+        self.documents[name] += len(documents)
+        self.bytes[name] += sum(map(len, documents))
 
 
 def counted_commands(users: int, universe: int) -> dict[str, Any]:

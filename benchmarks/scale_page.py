@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.costs import costs
+
 _ROOT = Path(__file__).parent.parent
 RESULTS = _ROOT / "benchmarks" / "scale.json"
 _PAGE = _ROOT / "docs" / "scale.md"
@@ -19,6 +21,7 @@ def write_page() -> None:
         "lists": _lists(results.get("runs", {})),
         "commands": _commands(results.get("commands", {})),
         "million": _million(results.get("million", {})),
+        "costs": costs(results),
     }
     for name, lines in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
