@@ -29,8 +29,11 @@ RETRY_FINISH = RetryPolicy(
     max_retry_interval=timedelta(minutes=5),
 )
 
-MAX_FAN_OUT = 200
+MAX_FAN_OUT = 50
 """The most batches of one orchestration: each result replays those before it, so the cost grows with their square."""
+
+_EARLIER = ("1.0", "1.1")
+_EARLIER_FAN_OUT = 200
 
 _LONGEST_ERROR = 500
 _NAMED_SYMBOLS = 50
@@ -65,7 +68,7 @@ def _analyze(context: OrchestrationContext, finish: FinishInput) -> Steps[Failur
     started = _now(context)
     context.set_custom_status({"phase": "plan"})
     # Runs of earlier versions may go on during a deployment. Their plan is one step.
-    reads_first = context.version not in ("1.0", "1.1")
+    reads_first = context.version not in _EARLIER
     asked = PlanInput(finish.run_id, started, pages_only=reads_first)
     plan = msgspec.convert((yield _call(context, "plan_run", asked)), Plan)
     started = _measure(context, finish, "plan", started)
@@ -130,9 +133,10 @@ def _for_each(
 
     They run in parallel, but at most ``at_once`` of all groups together unless that is 0: then the groups take turns.
     """
+    most = _EARLIER_FAN_OUT if context.version in _EARLIER else MAX_FAN_OUT
     groups = [
-        GroupInput(context.instance_id, plan.plan_id, activity, first, min(MAX_FAN_OUT, batches - first), at_once)
-        for first in range(0, batches, MAX_FAN_OUT)
+        GroupInput(context.instance_id, plan.plan_id, activity, first, min(most, batches - first), at_once)
+        for first in range(0, batches, most)
     ]
     if len(groups) == 1:
         return (yield from _gather(context, _activities(context, groups[0]), batches, phase=phase, at_once=at_once))
