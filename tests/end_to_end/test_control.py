@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
+from functions.orchestration import MAX_FAN_OUT
 from stores.mongo import DocumentDatabase, connect
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, App, running_app
 from tests.engine import OF_ALL
 
 UNKNOWN = "run_20200102_030405_abcd"
-USERS = 205  # pages of one user each: five more than one orchestration takes
+USERS = 2 * MAX_FAN_OUT + 5  # pages of one user each: three orchestrations of them
 
 
 @pytest.fixture(scope="module")
 def users(mongodb_url: str) -> Iterator[DocumentDatabase]:
-    """Yield a database of many users with one holding each; the account of every hundredth user cannot be read."""
+    """Yield a database of many users with one holding each; the account of every fiftieth user cannot be read."""
     client = connect(mongodb_url)
     database = client[f"test_{secrets.token_hex(4)}"]
     user_ids = [f"u{number:03}" for number in range(USERS)]
@@ -25,7 +26,7 @@ def users(mongodb_url: str) -> Iterator[DocumentDatabase]:
     database.holdings.insert_many(
         {"user_id": user_id, "symbol": "AAPL", "quantity": 1, "avg_price": 1} for user_id in user_ids
     )
-    database.accounts.insert_many({"user_id": user_id, "cash": "plenty"} for user_id in user_ids[::100])
+    database.accounts.insert_many({"user_id": user_id, "cash": "plenty"} for user_id in user_ids[::50])
     yield database
     client.drop_database(database.name)
     client.close()

@@ -18,6 +18,7 @@ from google.protobuf import json_format
 
 from functions import orchestration
 
+_VERSIONS = ("1.0", "1.1", "1.2", "azure_storage-1.1", "azure_storage-1.2")
 RECORDED = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
 SCHEDULED = {
     "taskScheduled": "scheduleTask",
@@ -67,9 +68,7 @@ def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.O
 
 def test_histories_of_this_version_and_earlier_ones_are_recorded() -> None:
     assert {f"{file.parent.name}/{file.stem}" for file in RECORDED} >= {
-        *("1.0/run", "1.0/grouped_run", "1.0/group"),
-        *("1.1/run", "1.1/grouped_run", "1.1/group"),
-        *("1.2/run", "1.2/grouped_run", "1.2/group"),
+        *(f"{version}/{name}" for version in _VERSIONS for name in ("run", "grouped_run", "group")),
         *(f"azure_storage-1.0/{name}" for name in ("run", "retried_run", "grouped_run")),
         *(f"azure_storage-1.0/grouped_run-sub000{number}" for number in (4, 5)),
     }

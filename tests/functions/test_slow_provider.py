@@ -249,11 +249,11 @@ def test_if_all_batches_are_loaded_at_once_many_instances_use_up_the_attempts_wa
 
 
 def test_groups_of_batches_share_the_number_of_batches_at_once(nights: Nights) -> None:
-    night = nights.night(40, symbols=820, per_minute=4)
+    night = nights.night(40, symbols=220, per_minute=4)
     plan_ = nights.services.runs.plan(RUN_ID)
     assert plan_ is not None
     assert plan_.symbol_batches > MAX_FAN_OUT
-    assert_took_the_time_of_its_requests(nights, night, 820, 4)
+    assert_took_the_time_of_its_requests(nights, night, 220, 4)
     assert night.engine.most_at_once["load_prices"] == plan_.load_at_once == 3
 
 

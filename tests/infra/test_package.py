@@ -21,6 +21,7 @@ from devhost import protos
 from devhost.messages import HttpRequest, HttpResponse
 from devhost.worker_folder import worker_folder
 from devhost.worker_pool import Worker
+from functions.orchestration import MAX_FAN_OUT
 from stores.mongo import connect
 from tests.deployed import deployed_files
 from tests.devhost.harness import eventually
@@ -31,7 +32,8 @@ from tests.test_function_app import INDEX, index
 ENVIRONMENT = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
 SETTINGS: dict[str, str] = json.loads((ROOT / "local.settings.json").read_text())["Values"]
-USERS = 205
+USERS = MAX_FAN_OUT + 5
+_SAMPLE_USERS = 30
 
 
 def build(output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -153,8 +155,9 @@ def test_a_whole_run_of_more_pages_than_one_orchestration_takes_works_in_the_pac
 ) -> None:
     assert packaged_run["status"] == "completed_with_errors", "the sample contains broken users intentionally"
     assert (packaged_run["users_failed"], packaged_run["symbols_failed"]) == (1, 1)
-    assert packaged_run["progress"] == {"phase": "done", "pages_done": 235, "pages_total": 235}
-    assert packaged.report(packaged_run["run_id"], "packaged204")["valuation"]["market_value"] > 0
+    pages = USERS + _SAMPLE_USERS
+    assert packaged_run["progress"] == {"phase": "done", "pages_done": pages, "pages_total": pages}
+    assert packaged.report(packaged_run["run_id"], f"packaged{USERS - 1:03}")["valuation"]["market_value"] > 0
 
 
 def test_every_route_of_the_package_answers_as_described(packaged: App, packaged_run: dict[str, Any]) -> None:
