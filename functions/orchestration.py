@@ -32,6 +32,9 @@ RETRY_FINISH = RetryPolicy(
 MAX_FAN_OUT = 50
 """The most batches of one orchestration: each result replays those before it, so the cost grows with their square."""
 
+_GROUPS_AT_ONCE = 16
+"""Enough for 200 instances. A longer queue of steps is read no faster, and slower by some storage."""
+
 _EARLIER = ("1.0", "1.1")
 _EARLIER_FAN_OUT = 200
 
@@ -132,8 +135,10 @@ def _for_each(
     """Run an activity for all batches of the plan, in sub-orchestrations if there are many.
 
     They run in parallel, but at most ``at_once`` of all groups together unless that is 0: then the groups take turns.
+    Otherwise some groups are under way at a time.
     """
-    most = _EARLIER_FAN_OUT if context.version in _EARLIER else MAX_FAN_OUT
+    is_earlier = context.version in _EARLIER
+    most = _EARLIER_FAN_OUT if is_earlier else MAX_FAN_OUT
     groups = [
         GroupInput(context.instance_id, plan.plan_id, activity, first, min(most, batches - first), at_once)
         for first in range(0, batches, most)
@@ -144,7 +149,8 @@ def _for_each(
     tasks: Iterator[Task[Any]] = (
         context.call_sub_orchestrator("batch_group", input=to_wire(group), version=context.version) for group in groups
     )
-    return (yield from _gather(context, tasks, len(groups), phase=phase, at_once=min(at_once, 1)))
+    groups_at_once = 1 if at_once else 0 if is_earlier else _GROUPS_AT_ONCE
+    return (yield from _gather(context, tasks, len(groups), phase=phase, at_once=groups_at_once))
 
 
 @blueprint.orchestration_trigger(context_name="context")

@@ -103,3 +103,10 @@ def test_a_run_of_the_first_version_goes_on_by_its_own_rules_whichever_version_p
     assert run.engine.most_at_once["load_prices"] == 21
     assert run.end["failure"]["error_type"] == "too_few_prices"
     assert run.end["failure"]["error"].startswith("Only 14 of 21 symbols have prices")
+
+
+def test_of_very_many_batches_without_a_limit_some_groups_are_under_way_at_a_time(run: Run) -> None:
+    batches = 16 * MAX_FAN_OUT + 1
+    run.carry_out(Plan(symbol_batches=batches, pages=1), lambda _: 1_000.0, lambda _: BatchResult(), instances=210)
+    assert run.loaded == dict.fromkeys(range(batches), 1)
+    assert run.engine.most_at_once["load_prices"] == 16 * MAX_FAN_OUT
