@@ -37,14 +37,14 @@ _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
 pages = Api()
 
 
-@pages.route("GET", "api", public=True)
+@pages.route("GET", "api", callers="everybody")
 def console_redirect() -> func.HttpResponse:
     """Lead anyone at the root of the app's own routes to the admin page; ``/`` itself is the platform's."""
     headers = {"Location": "/api/admin/console"}
     return func.HttpResponse(status_code=HTTPStatus.FOUND, headers=headers)
 
 
-@pages.route("GET", "api/admin/console", public=True)
+@pages.route("GET", "api/admin/console", callers="everybody")
 def console(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return the admin page, or instructions to build it."""
     try:
@@ -55,7 +55,7 @@ def console(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     return _answer(request, page, _PAGE_CACHE)
 
 
-@pages.route("GET", "api/admin/console/{name}", public=True)
+@pages.route("GET", "api/admin/console/{name}", callers="everybody")
 def console_file(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return one of the built files by name, from memory: the name is never looked up on the disk."""
     name = request.route_params.get("name", "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from functions.access.throttling import MOST_FAILURES
+from functions.access.throttling import SIGN_IN_FAILURES
 from functions.http.openapi import document
 from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
@@ -33,7 +33,7 @@ def answers(app: App) -> list[httpx.Response]:
     started = app.trigger(dry_run=True)
     app.wait(started.json()["run_id"])
     with app.stranger() as stranger:
-        refused = [stranger.get(f"{BASE}/audit") for _ in range(MOST_FAILURES + 1)]
+        refused = [stranger.get(f"{BASE}/audit") for _ in range(SIGN_IN_FAILURES.most + 1)]
     return [
         started,
         *refused,
