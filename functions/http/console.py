@@ -29,7 +29,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Accept-Encoding, Origin",
+    "Vary": "Accept-Encoding",
 }
 # The page is revalidated each time; the name of any other file changes with its content.
 _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"

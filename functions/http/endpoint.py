@@ -198,7 +198,7 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
         headers = HEADERS | {CORRELATION_ID: correlation_id}
         if origins := call.worker.settings.cors_origins:
             headers |= cors_headers(req, origins)
-            answer.headers["Vary"] = ", ".join(filter(None, (answer.headers.get("Vary"), headers.pop("Vary"))))
+            answer.headers["Vary"] = ", ".join([*filter(None, [answer.headers.get("Vary")]), headers.pop("Vary")])
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
         return answer

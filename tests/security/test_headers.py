@@ -90,6 +90,10 @@ def test_cors_is_off_unless_origins_are_configured(closed: App) -> None:
     assert closed.client.options(TRIGGER, headers=headers).status_code == 405
 
 
+def test_an_answer_that_differs_by_other_headers_names_them_beside_the_origin(app: App) -> None:
+    assert app.client.get("/api/admin/console").headers["Vary"] == "Accept-Encoding, Origin"
+
+
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_pages_of_configured_origins_may_read_answers_and_send_requests(app: App, origin: str) -> None:
     asked = {
