@@ -85,6 +85,7 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "list_audit_entries": ["httpTrigger", f"{base}/audit"],
         "health": ["httpTrigger", "api/health"],
         "openapi": ["httpTrigger", "api/openapi.json"],
+        "own_page": ["httpTrigger", "api/me/page"],
         "console_redirect": ["httpTrigger", "api"],
         "console": ["httpTrigger", "api/admin/console"],
         "console_file": ["httpTrigger", "api/admin/console/{name}"],
