@@ -322,7 +322,7 @@ class BatchResult(Struct, frozen=True):
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
-    "read_returns", "read_gains", "read_income",
+    "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains",
 ]  # fmt: skip
 
 

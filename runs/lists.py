@@ -1,9 +1,11 @@
 """The list of a run's portfolios, in the order of any figure."""
 
+from collections.abc import Iterator
+
 from records import Run, SortField, Summary, Wanted
 from runs.services import Services
 from stores.lines import Lines
-from stores.rankings import Place, page_of, rankings_of
+from stores.rankings import Place, Rankings, all_of, page_of, rankings_of
 
 
 def portfolios_of(
@@ -13,8 +15,18 @@ def portfolios_of(
 
     Those of a run under way are put in order here: those of its finished pages.
     """
-    rankings = services.rankings.of(run.run_id) or rankings_of(_lines(services, run))
-    return page_of(rankings, limit=limit, wanted=wanted, sort=sort, descending=descending, after=after)
+    return page_of(_rankings(services, run), limit=limit, wanted=wanted, sort=sort, descending=descending, after=after)
+
+
+def all_portfolios_of(
+    services: Services, run: Run, *, wanted: Wanted, sort: SortField, descending: bool
+) -> Iterator[Summary]:
+    """Return the ``wanted`` summaries of a run in order, however many there are, read block by block."""
+    return all_of(_rankings(services, run), wanted=wanted, sort=sort, descending=descending)
+
+
+def _rankings(services: Services, run: Run) -> Rankings:
+    return services.rankings.of(run.run_id) or rankings_of(_lines(services, run))
 
 
 def _lines(services: Services, run: Run) -> Lines:

@@ -169,7 +169,14 @@ def _cut(order: Integers) -> list[Integers]:
 def page_of(
     rankings: Rankings, *, limit: int, wanted: Wanted, sort: SortField, descending: bool, after: Place | None
 ) -> list[Summary]:
-    """Return up to ``limit`` of the ``wanted`` summaries of a run in order, starting after that place.
+    """Return up to ``limit`` of the summaries that :func:`all_of` yields."""
+    return list(islice(all_of(rankings, wanted=wanted, sort=sort, descending=descending, after=after), limit))
+
+
+def all_of(
+    rankings: Rankings, *, wanted: Wanted, sort: SortField, descending: bool, after: Place | None = None
+) -> Iterator[Summary]:
+    """Yield the ``wanted`` summaries of a run in order, starting after that place, read block by block.
 
     Ties are ordered by user id, in the same direction; users without the figure come last in either order, by user id.
     """
@@ -179,8 +186,8 @@ def page_of(
         if end - first <= _FEW_BLOCKS:
             few = [line for number in range(first, end) for line in by_id.load(number) if _is_wanted(line, wanted)]
             ranking = rankings_of(Lines(few))(sort)
-            return list(islice(_after(ranking, wanted, sort, after, descending=descending), limit))
-    return list(islice(_after(rankings(sort), wanted, sort, after, descending=descending), limit))
+            return _after(ranking, wanted, sort, after, descending=descending)
+    return _after(rankings(sort), wanted, sort, after, descending=descending)
 
 
 def _after(

@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
+    "delivery": set(),
     "lake": {"problems"},
     "market_data": {"analysis", "records", "settings"},
     "stores": {"analysis", "credentials", "fields", "lake", "records"},
@@ -24,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "analysis", "correlation", "lake", "market_data", "problems", "records", "schedules", "settings", "stores",
     },
     "functions": {
-        "analysis", "correlation", "credentials", "lake", "market_data", "problems", "records", "runs", "schedules",
-        "settings", "stores",
+        "analysis", "correlation", "credentials", "delivery", "lake", "market_data", "problems", "records", "runs",
+        "schedules", "settings", "stores",
     },
     "function_app": {"functions"},
 }  # fmt: skip

@@ -29,6 +29,7 @@ for function in function_app.app.get_functions():
     if policy := function.get_settings_dict("retry_policy"):
         retried = function.get_function_name(), policy["strategy"]
 known = {"pymongo", "redis", "numpy", "croniter", "azure.identity", "azure.keyvault.secrets", "jwt", "cryptography"}
+known |= {"fpdf", "fontTools", "PIL", "xlsxwriter", "delivery.exports.reports"}
 known |= {"httpx", "tenacity", "requests", "azure.monitor.opentelemetry.exporter"}
 known |= {"opentelemetry.sdk.trace", "opentelemetry.sdk.metrics", "opentelemetry.exporter.otlp.proto.http"}
 heavy = sorted(known & set(sys.modules))

@@ -15,7 +15,6 @@ from records import Record
 type Term = Literal["short", "long"]
 
 _LEAP_DAY = (2, 29)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RealizedGain(Record, frozen=True):
@@ -94,10 +93,6 @@ class Gains(Record, frozen=True):
     issues: tuple[ReturnsIssue, ...]
 
 
-COLUMNS = RealizedGain.__struct_fields__
-"""The columns of a CSV file of realized gains."""
-
-
 def known(value: float) -> float | None:
     """Return a figure for a record: ``None`` if it is NaN or infinite."""
     return value if isfinite(value) else None
@@ -131,15 +126,6 @@ def gains_of_year(gains: Gains, year: int) -> Gains:
     return replace(gains, realized=realized, totals=totals_of(realized), capital_income=capital_income)
 
 
-def gains_csv(realized: Sequence[RealizedGain]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return header and rows of a CSV file, as text: the columns are the members of the JSON.
-
-    Numbers are neither rounded nor grouped, what is unknown is empty. A leading apostrophe keeps a spreadsheet from
-    taking text of the backend for a formula.
-    """
-    return COLUMNS, [tuple(_cell(getattr(row, name)) for name in COLUMNS) for row in realized]
-
-
 def _total(rows: Sequence[RealizedGain]) -> GainTotal:
     return GainTotal(_sum(row.proceeds for row in rows), _sum(row.cost for row in rows), _sum(row.gain for row in rows))
 
@@ -151,17 +137,3 @@ def _sum(values: Iterable[float | None]) -> float | None:
             return None
         total += value
     return total
-
-
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-        case date():
-            return value.isoformat()
-        case _:
-            return repr(value)

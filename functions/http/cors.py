@@ -5,7 +5,7 @@ from collections.abc import Collection
 import azure.functions as func
 
 _MAY_SEND = ("authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "x-admin-secret")
-_MAY_READ = "ETag, Location, Retry-After, WWW-Authenticate, X-Correlation-Id"
+_MAY_READ = "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Correlation-Id"
 _KEEP_SECONDS = "600"
 
 

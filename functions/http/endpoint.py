@@ -27,6 +27,7 @@ from functions.access.audit import Attempt, new_entry, on_record, read_on_record
 from functions.access.persons import Person, sign_in_person
 from functions.access.throttling import client_of
 from functions.engine import DurableEngine
+from functions.http.accepting import JSON, ContentKind, negotiated
 from functions.http.answers import Accepted
 from functions.http.cors import cors_headers, preflight
 from functions.http.problems import MethodNotAllowed, answer_of
@@ -63,7 +64,8 @@ class Route:
 
     ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
     changes something (POST) or shows personal figures (GET), and is audited under that name. ``others`` describes
-    further statuses of the answer, and ``formats`` are the kinds of content beside JSON that a caller may accept.
+    further statuses of the answer, and ``formats`` are the kinds of content beside JSON that a caller may accept: the
+    handler of a route with some takes the chosen ``ContentKind``.
     """
 
     method: Method
@@ -77,7 +79,7 @@ class Route:
     action: AuditedAction | None
     callers: Callers
     others: Mapping[int, str]
-    formats: tuple[str, ...]
+    formats: tuple[ContentKind, ...]
 
     @property
     def name(self) -> str:
@@ -118,7 +120,7 @@ class Api:
         action: AuditedAction | None = None,
         callers: Callers = "administrators",
         others: Mapping[int, str] = MappingProxyType({}),
-        formats: tuple[str, ...] = (),
+        formats: tuple[ContentKind, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a route, see :class:`Route`; its answer is by default the handler's result.
 
@@ -159,6 +161,12 @@ def _fault_of(route: Route) -> str | None:
         return fault
     if Attempt in kinds and not route.action:
         return "a route without an action has no attempt"
+    return _fault_of_answer(route)
+
+
+def _fault_of_answer(route: Route) -> str | None:
+    if (ContentKind in route.parameters.values()) != bool(route.formats):
+        return "a route with formats takes the kind of content, and no other does"
     return "its answer is not declared" if route.answer is inspect.Signature.empty else None
 
 
@@ -198,9 +206,10 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
         headers = HEADERS | {CORRELATION_ID: correlation_id}
         if origins := call.worker.settings.cors_origins:
             headers |= cors_headers(req, origins)
-            answer.headers["Vary"] = ", ".join([*filter(None, [answer.headers.get("Vary")]), headers.pop("Vary")])
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
+        if vary := _vary(route, answer, headers):
+            answer.headers["Vary"] = vary
         return answer
 
     # The host's worker checks the names and types of parameters, and passes the context only where there is one.
@@ -215,6 +224,13 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
     function.__annotations__ = {**kinds, "return": func.HttpResponse}
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # of inspect's
     return function
+
+
+def _vary(route: Route, answer: func.HttpResponse, headers: Mapping[str, str]) -> str:
+    """Return the headers of a request that its answer depends on."""
+    names = ["Accept"] if route.formats else []
+    names += [value for value in (answer.headers.get("Vary"), headers.get("Vary")) if value]
+    return ", ".join(dict.fromkeys(names))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -301,6 +317,7 @@ _OF_ADMINS = (Admin, RequestKey | None)
 _READERS: dict[object, Callable[[_Call], object]] = {
     Admin: lambda call: call.admin,
     Attempt: lambda call: call.attempt,
+    ContentKind: lambda call: negotiated(call.request, (JSON, *call.route.formats)),
     DurableEngine: _Call._engine,  # noqa: SLF001 - of this module
     Engine: _Call._engine,  # noqa: SLF001
     Person: lambda call: call.person,

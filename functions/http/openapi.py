@@ -16,6 +16,7 @@ import msgspec
 from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.access.persons import Inactive, TooManyRequests
 from functions.access.throttling import TooManyFailures
+from functions.http.accepting import CSV, HTML, NotAcceptable
 from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
 from functions.http.openapi_schemas import Schemas
 from functions.http.problems import DatabaseRefused, DatabaseUnavailable, InternalError, MethodNotAllowed, NotFound
@@ -26,6 +27,7 @@ from records import RequestKey
 type Json = dict[str, Any]
 
 _JSON = "application/json"
+_TEXTS = (CSV, HTML)
 _TITLE = "Portfolio analysis"
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _DESCRIPTION = (
@@ -81,7 +83,7 @@ _HEADERS_OF_EVERY_ANSWER = {
             "X-Content-Type-Options": "Browsers must not guess another content type.",
         }.items()
     },
-    "Vary": _header("The headers of requests that the answer depends on.", type="string"),
+    "Vary": _header("The headers of the request that the answer depends on.", type="string"),
     "Access-Control-Allow-Origin": _header("The origin of the calling page, if it may read the answer.", type="string"),
     "Access-Control-Expose-Headers": _header("The headers that the calling page may read.", type="string"),
 }
@@ -89,6 +91,9 @@ _HEADERS_OF_SOME = {
     "Location": _header("The address of the run's status.", required=True, type="string", format="uri-reference"),
     "Retry-After": _header("The seconds to wait before the next request.", required=True, type="integer", minimum=1),
     "ETag": _header("Identifies this document; send it as If-None-Match.", required=True, type="string"),
+    "Content-Disposition": _header(
+        "The name of the file, for a caller that accepts another kind than JSON.", type="string"
+    ),
     "Allow": _header("The method to use.", required=True, enum=["GET", "POST"]),
     "WWW-Authenticate": _header("The accepted scheme.", required=True, type="string"),
 }
@@ -158,6 +163,7 @@ def problems_of(route: Route) -> list[Problem]:
         ]
         kinds += [MalformedId] if "{" in route.path else []
         kinds += [LengthRequired, BodyTooLarge] if route.method == "POST" else []
+        kinds += [NotAcceptable] if route.formats else []
     examples = [MethodNotAllowed(route.method), *(kind.example() for kind in (*kinds, *route.errors)), InternalError()]
     return list({problem.slug: problem for problem in examples}.values())
 
@@ -195,7 +201,9 @@ def _successes(route: Route, schemas: Schemas) -> Json:
     names = ["Location", "Retry-After"] if route.status == HTTPStatus.ACCEPTED else []
     names += ["ETag"] if HTTPStatus.NOT_MODIFIED in route.others else []
     headers, content = _references(names), {_JSON: {"schema": schemas.of(route.answer)}}
-    content |= {kind: {"schema": {"type": "string"}} for kind in route.formats}
+    content |= {kind: {"schema": {"type": "string"}} if kind in _TEXTS else {} for kind in route.formats}
+    if route.formats:
+        headers |= _references(["Content-Disposition"])
     described = {str(route.status.value): {"description": route.status.phrase, "headers": headers, "content": content}}
     for status, description in route.others.items():
         described[str(status)] = {"description": description, "headers": headers}

@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from analysis.models import Report, Series
 from functions.access.persons import Person
+from functions.http.accepting import JSON, ContentKind
 from functions.http.answers import GainsOfYear, IncomeOfReport, ReturnsOfReport
-from functions.http.csv_answers import CSV
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import Api, etag_of, is_known, json_response
+from functions.http.exports import LISTS, REPORTS, report_file
 from functions.http.problems import NotFound
 from functions.http.report_documents import gains_document, returns_document, section_of, series_document
 from functions.http.requests import GainsQuery, RunId, WeeksQuery
@@ -46,10 +47,23 @@ class GainsOfRun(GainsQuery, frozen=True, forbid_unknown_fields=True):
     run_id: RunId | None = None
 
 
-@api.route("GET", f"{BASE}/report", answer=Report, errors=(LakeUnavailable,), callers="persons", others=_KNOWN)
-def get_own_report(request: func.HttpRequest, person: Person, query: OfRun, services: Services) -> func.HttpResponse:
-    """Return the person's own report."""
+@api.route(
+    "GET",
+    f"{BASE}/report",
+    answer=Report,
+    errors=(LakeUnavailable,),
+    callers="persons",
+    others=_KNOWN,
+    formats=REPORTS,
+)
+def get_own_report(
+    request: func.HttpRequest, person: Person, query: OfRun, kind: ContentKind, services: Services
+) -> func.HttpResponse:
+    """Return the person's own report, as JSON or as a file."""
     report = _report(services, person, query.run_id)
+    if kind != JSON:
+        answer = report_file(kind, report)
+        return _private(request, answer.get_body(), answer)
     return _private(request, report, encoded_response(request, report))
 
 
@@ -82,13 +96,13 @@ def get_own_income(request: func.HttpRequest, person: Person, query: OfRun, serv
     errors=(LakeUnavailable,),
     callers="persons",
     others=_KNOWN,
-    formats=(CSV,),
+    formats=LISTS,
 )
 def get_own_gains(
-    request: func.HttpRequest, person: Person, query: GainsOfRun, services: Services
+    request: func.HttpRequest, person: Person, query: GainsOfRun, kind: ContentKind, services: Services
 ) -> func.HttpResponse:
-    """Return the gains that the person realized in a year, and the lots held; as JSON or CSV."""
-    found = gains_document(request, services, _decoded(services, person, query.run_id), query)
+    """Return the gains that the person realized in a year, and the lots held; the gains alone as CSV or XLSX."""
+    found = gains_document(services, _decoded(services, person, query.run_id), query, kind)
     if isinstance(found, func.HttpResponse):
         return _private(request, found.get_body(), found)
     return _document(request, found)
@@ -122,7 +136,7 @@ def _document(request: func.HttpRequest, content: object) -> func.HttpResponse:
 def _private(request: func.HttpRequest, content: bytes, answer: func.HttpResponse) -> func.HttpResponse:
     """Return the answer with the headers of a person's own data, or 304 if the caller has its ``content``."""
     etag = etag_of(content)
-    headers = {"ETag": etag, "Cache-Control": "private", "Vary": "Authorization, Accept, Accept-Encoding"}
+    headers = {"ETag": etag, "Cache-Control": "private", "Vary": "Authorization, Accept-Encoding"}
     if is_known(request, etag):
         return func.HttpResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     for name, value in headers.items():

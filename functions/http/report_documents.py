@@ -5,9 +5,9 @@ from typing import Any
 import azure.functions as func
 
 from analysis.models import Series
-from functions.http.accepting import accepts
+from functions.http.accepting import JSON, ContentKind
 from functions.http.answers import GainsOfYear, Week
-from functions.http.csv_answers import CSV, csv_response
+from functions.http.exports import list_file
 from functions.http.problems import NotFound
 from functions.http.requests import GainsQuery, WeeksQuery
 from runs.services import Services
@@ -38,10 +38,10 @@ def returns_document(services: Services, report: Json, query: WeeksQuery) -> Jso
 
 
 def gains_document(
-    request: func.HttpRequest, services: Services, report: Json, query: GainsQuery
+    services: Services, report: Json, query: GainsQuery, kind: ContentKind
 ) -> GainsOfYear | func.HttpResponse:
-    """Return the gains of a year behind a report, as JSON or as CSV; raises NotFound."""
-    from analysis.returns.gains import gains_csv
+    """Return the gains of a year behind a report, the realized ones alone as a file; raises NotFound."""
+    from analysis.returns.gains import RealizedGain
     from runs.earned import NotComputable, gains_behind
 
     run_id, user_id = report["run_id"], report["user_id"]
@@ -50,8 +50,8 @@ def gains_document(
     except NotComputable as error:
         raise NotFound(f"There are no gains of user {user_id} in run {run_id}: {error}") from None
     gains = found.gains
-    if accepts(request, CSV):
-        return csv_response(*gains_csv(gains.realized), name=f"gains-{user_id}-{found.year}")
+    if kind != JSON:
+        return list_file(kind, RealizedGain, gains.realized, name=f"gains-{user_id}-{found.year}", title="Gains")
     lots = (gains.realized, gains.totals, gains.unrealized, gains.issues)
     return GainsOfYear(run_id, user_id, found.currency, found.year, found.method, *lots)
 

@@ -16,6 +16,7 @@ from analysis.models import Report, Series
 from functions.access.administrators import Admin
 from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.engine import DurableEngine
+from functions.http.accepting import JSON, ContentKind
 from functions.http.answers import (
     Accepted,
     AuditPage,
@@ -28,9 +29,9 @@ from functions.http.answers import (
     RunsPage,
     Timetable,
 )
-from functions.http.csv_answers import CSV
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import json_response
+from functions.http.exports import LISTS, REPORTS, portfolios_file, report_file
 from functions.http.person_routes import api
 from functions.http.problems import NotFound
 from functions.http.report_documents import gains_document, returns_document, section_of, series_document
@@ -127,18 +128,31 @@ def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
     return RunsPage(*_page(runs, query.limit, lambda run: (run.requested_at, run.run_id)))
 
 
-@api.route("GET", f"{BASE}/analysis-runs/{{run_id}}/portfolios", errors=(NotFound,), action="list_portfolios")
-def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, attempt: Attempt) -> PortfoliosPage:
-    """List the portfolios of a run as summaries."""
-    from runs.lists import portfolios_of
+@api.route(
+    "GET",
+    f"{BASE}/analysis-runs/{{run_id}}/portfolios",
+    answer=PortfoliosPage,
+    errors=(NotFound,),
+    action="list_portfolios",
+    formats=LISTS,
+)
+def list_portfolios(
+    run_id: RunId, query: PortfoliosQuery, kind: ContentKind, services: Services, attempt: Attempt
+) -> PortfoliosPage | func.HttpResponse:
+    """List the portfolios of a run as summaries: a page as JSON, all that the filter lists as CSV or XLSX."""
+    from runs.lists import all_portfolios_of, portfolios_of
 
+    run, descending = _run(services, run_id), query.order == "desc"
+    if kind != JSON:
+        found = all_portfolios_of(services, run, wanted=query.wanted, sort=query.sort, descending=descending)
+        return portfolios_file(kind, run, found, attempt)
     summaries = portfolios_of(
         services,
-        _run(services, run_id),
+        run,
         limit=query.limit + 1,
         wanted=query.wanted,
         sort=query.sort,
-        descending=query.order == "desc",
+        descending=descending,
         after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
     )
     page = PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
@@ -152,14 +166,18 @@ def list_portfolios(run_id: RunId, query: PortfoliosQuery, services: Services, a
     answer=Report,
     errors=(NotFound, LakeUnavailable),
     action="read_report",
+    formats=REPORTS,
 )
 def get_portfolio_report(
-    request: func.HttpRequest, run_id: RunId, user_id: UserId, services: Services
+    request: func.HttpRequest, run_id: RunId, user_id: UserId, kind: ContentKind, services: Services, attempt: Attempt
 ) -> func.HttpResponse:
-    """Return one user's report of a run."""
+    """Return one user's report of a run, as JSON or as a file."""
     report = services.reports.json(run_id, user_id)
     if report is None:
         raise _no_report(run_id, user_id)
+    if kind != JSON:
+        attempt.tell(action="export_report")
+        return report_file(kind, report)
     return encoded_response(request, report)
 
 
@@ -221,13 +239,15 @@ def get_portfolio_income(run_id: RunId, user_id: UserId, services: Services) -> 
     answer=GainsOfYear,
     errors=(NotFound, LakeUnavailable),
     action="read_gains",
-    formats=(CSV,),
+    formats=LISTS,
 )
 def get_portfolio_gains(
-    request: func.HttpRequest, run_id: RunId, user_id: UserId, query: GainsQuery, services: Services
+    run_id: RunId, user_id: UserId, query: GainsQuery, kind: ContentKind, services: Services, attempt: Attempt
 ) -> GainsOfYear | func.HttpResponse:
-    """Return the gains that a user realized in a year, and the lots held; as JSON or CSV."""
-    return gains_document(request, services, _report(services, run_id, user_id), query)
+    """Return the gains that a user realized in a year, and the lots held; the gains alone as CSV or XLSX."""
+    if kind != JSON:
+        attempt.tell(action="export_gains")
+    return gains_document(services, _report(services, run_id, user_id), query, kind)
 
 
 @api.route("GET", f"{BASE}/schedule")

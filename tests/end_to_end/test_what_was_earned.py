@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from analysis.returns.gains import COLUMNS
+from analysis.returns.gains import RealizedGain
 from tests.end_to_end.app import BASE, App, running_app
 
 
@@ -184,7 +184,7 @@ class TestGains:
         assert found.headers["Content-Type"] == "text/csv; charset=utf-8"
         assert found.headers["Content-Disposition"] == f'attachment; filename="gains-ada-allrounder-{year}.csv"'
         rows = list(csv.DictReader(io.StringIO(found.text)))
-        assert tuple(rows[0]) == COLUMNS
+        assert tuple(rows[0]) == RealizedGain.__struct_fields__
         assert [float(row["gain"]) for row in rows] == [row["gain"] for row in expected]
         assert [row["closed"] for row in rows] == [row["closed"] for row in expected]
 

@@ -8,11 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 LINE = re.compile(r"^\| `(?P<name>[^`]+)` \| (?P<license>[^|]+) \|$", re.MULTILINE)
-# Permissive licenses: they require only a notice, or in the case of MPL the publication of changes.
+# Licenses that require only a notice, or, for changes of the package itself, their publication (MPL, LGPL); those of
+# fonts (OFL) allow any use but their sale by themselves. See decision 0039.
 HARMLESS = {
     "MIT", "MIT-0", "MIT License", "Apache-2.0", "Apache Software License", "BSD-2-Clause", "BSD-3-Clause",
     "BSD License", "3-Clause BSD License", "0BSD", "ISC", "Zlib", "CC0-1.0", "PSF-2.0",
-    "Mozilla Public License 2.0 (MPL 2.0)",
+    "Mozilla Public License 2.0 (MPL 2.0)", "LGPL-3.0-only", "MIT-CMU", "OFL-1.1", "SIL OFL V1.1",
+    "Python Software Foundation License",
 }  # fmt: skip
 
 

@@ -1,9 +1,7 @@
-from datetime import date
-
 import pytest
 
 from analysis.models import LotMethod
-from analysis.returns.gains import COLUMNS, GainTotal, RealizedGain, gains_csv, gains_of_year, term_of, totals_of
+from analysis.returns.gains import GainTotal, RealizedGain, gains_of_year, term_of, totals_of
 from tests.analysis.returns.ledgers import a_market, accounts, buy, costs, day, entry, gains, sell
 
 ROUND_TRIP = (buy("2024-03-01", 10, 100.0, fee=5.0), sell("2025-03-03", 10, 120.0, fee=6.0, tax=4.0))
@@ -521,26 +519,3 @@ def test_fractional_shares_leave_no_crumbs() -> None:
     assert result.unrealized == ()
     assert sum(row.quantity for row in result.realized) == pytest.approx(1)
     assert sum(row.proceeds or 0 for row in result.realized) == pytest.approx(11)
-
-
-def test_csv_has_the_columns_of_the_json_raw_numbers_and_no_formulas() -> None:
-    result = gains(
-        buy("2024-01-02", 3, 1 / 3, "=X", account_id="-A"), sell("2024-01-03", 4, 0.1, "=X", account_id="-A"),
-        holding={"=X": 0.5},
-    )  # fmt: skip
-    header, lines = gains_csv(result.realized)
-    assert header == COLUMNS == RealizedGain.__struct_fields__
-    unknown, known = (dict(zip(header, line, strict=True)) for line in lines)
-    assert unknown["opened"] == unknown["cost"] == unknown["gain"] == unknown["term"] == ""
-    assert (known["symbol"], known["account_id"], known["opened"]) == ("'=X", "'-A", "2024-01-02")
-    assert float(known["gain"]) == result.realized[1].gain
-    assert known["gain"].startswith("-")
-    assert known["wash_sale"] == "true"
-
-
-@pytest.mark.parametrize("start", list("=+-@\t\r"))
-def test_csv_text_that_a_spreadsheet_would_calculate_has_an_apostrophe(start: str) -> None:
-    row = RealizedGain(f"{start}1", None, None, date(2024, 1, 2), 1, -1.5, None, None, None, None, wash_sale=False)
-    (cells,) = gains_csv([row])[1]
-    assert cells[0] == f"'{start}1"
-    assert cells[1:6] == ("", "", "2024-01-02", "1", "-1.5")
