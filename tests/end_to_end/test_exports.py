@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
-from functions.http.accepting import CSV, HTML, PDF, XLSX
+from functions.http.accepting import CSV, HTML, PDF, XLSX, ContentKind
 from records import Summary
 from stores.mongo import connect
 from tests.end_to_end.app import BASE, App, running_app
@@ -91,7 +91,7 @@ def test_a_list_has_all_that_the_filter_lists_as_csv_and_xlsx(
 @pytest.mark.parametrize(
     ("kind", "start"), [(CSV, b"section,"), (XLSX, b"PK"), (HTML, b"<!doctype html>"), (PDF, b"%PDF-")]
 )
-def test_a_report_is_a_file_of_each_kind(app: App, run: dict[str, Any], kind: str, start: bytes) -> None:
+def test_a_report_is_a_file_of_each_kind(app: App, run: dict[str, Any], kind: ContentKind, start: bytes) -> None:
     answer = asked(app, run, kind, STRANGE)
     assert answer.status_code == 200, answer.text
     assert answer.content.startswith(start)
