@@ -78,6 +78,7 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "get_portfolio_gains": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/gains"],
         "get_earlier_report": ["httpTrigger", f"{base}/analysis-runs/{{run_id}}/portfolios/{{user_id}}/earlier"],
         "get_own_report": ["httpTrigger", "api/me/report"],
+        **{f"get_own_{form}": ["httpTrigger", f"api/me/report.{form}"] for form in ("csv", "xlsx", "pdf", "html")},
         "get_own_series": ["httpTrigger", "api/me/series"],
         "get_own_returns": ["httpTrigger", "api/me/returns"],
         "get_own_income": ["httpTrigger", "api/me/income"],

@@ -65,7 +65,7 @@ class Route:
     ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
     changes something (POST) or shows personal figures (GET), and is audited under that name. ``others`` describes
     further statuses of the answer, and ``formats`` are the kinds of content beside JSON that a caller may accept: the
-    handler of a route with some takes the chosen ``ContentKind``.
+    handler of a route with some takes the chosen ``ContentKind``. If the answer is ``bytes``, they are the only ones.
     """
 
     method: Method
@@ -165,7 +165,7 @@ def _fault_of(route: Route) -> str | None:
 
 
 def _fault_of_answer(route: Route) -> str | None:
-    if (ContentKind in route.parameters.values()) != bool(route.formats):
+    if (ContentKind in route.parameters.values()) != (bool(route.formats) and route.answer is not bytes):
         return "a route with formats takes the kind of content, and no other does"
     return "its answer is not declared" if route.answer is inspect.Signature.empty else None
 
@@ -228,7 +228,7 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
 
 def _vary(route: Route, answer: func.HttpResponse, headers: Mapping[str, str]) -> str:
     """Return the headers of a request that its answer depends on."""
-    names = ["Accept"] if route.formats else []
+    names = ["Accept"] if ContentKind in route.parameters.values() else []
     names += [value for value in (answer.headers.get("Vary"), headers.get("Vary")) if value]
     return ", ".join(dict.fromkeys(names))
 

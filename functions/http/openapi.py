@@ -16,7 +16,7 @@ import msgspec
 from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
 from functions.access.persons import Inactive, TooManyRequests
 from functions.access.throttling import TooManyFailures
-from functions.http.accepting import CSV, HTML, NotAcceptable
+from functions.http.accepting import CSV, HTML, ContentKind, NotAcceptable
 from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
 from functions.http.openapi_schemas import Schemas
 from functions.http.problems import DatabaseRefused, DatabaseUnavailable, InternalError, MethodNotAllowed, NotFound
@@ -163,7 +163,7 @@ def problems_of(route: Route) -> list[Problem]:
         ]
         kinds += [MalformedId] if "{" in route.path else []
         kinds += [LengthRequired, BodyTooLarge] if route.method == "POST" else []
-        kinds += [NotAcceptable] if route.formats else []
+        kinds += [NotAcceptable] if ContentKind in route.parameters.values() else []
     examples = [MethodNotAllowed(route.method), *(kind.example() for kind in (*kinds, *route.errors)), InternalError()]
     return list({problem.slug: problem for problem in examples}.values())
 
@@ -200,7 +200,9 @@ def _headers_taken(route: Route) -> list[Json]:
 def _successes(route: Route, schemas: Schemas) -> Json:
     names = ["Location", "Retry-After"] if route.status == HTTPStatus.ACCEPTED else []
     names += ["ETag"] if HTTPStatus.NOT_MODIFIED in route.others else []
-    headers, content = _references(names), {_JSON: {"schema": schemas.of(route.answer)}}
+    headers, content = _references(names), {}
+    if route.answer is not bytes:
+        content[_JSON] = {"schema": schemas.of(route.answer)}
     content |= {kind: {"schema": {"type": "string"}} if kind in _TEXTS else {} for kind in route.formats}
     if route.formats:
         headers |= _references(["Content-Disposition"])

@@ -25,9 +25,12 @@ class Schemas:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._queries = {route.takes.__name__ for route in routes if route.method == "GET"}
         self._bodies = {route.takes.__name__ for route in routes if route.method == "POST"}
-        kinds = {kind for route in routes for kind in (route.answer, route.takes) if isinstance(kind, type)} | {
-            Research
-        }
+        kinds = {
+            kind
+            for route in routes
+            for kind in (route.answer, route.takes)
+            if isinstance(kind, type) and kind is not bytes
+        } | {Research}
         named: dict[object, Any] = {kind: kind for kind in sorted(kinds, key=lambda kind: kind.__name__)}
         named |= {name: kind.__value__ for name, kind in IDS.items()}
         schemas, components = msgspec.json.schema_components(named.values(), ref_template=_REFERENCE)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from analysis.models import Report, Series
 from functions.access.persons import Person
-from functions.http.accepting import JSON, ContentKind
+from functions.http.accepting import ENDINGS, JSON, ContentKind
 from functions.http.answers import GainsOfYear, IncomeOfReport, ReturnsOfReport
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import Api, etag_of, is_known, json_response
@@ -65,6 +65,23 @@ def get_own_report(
         answer = report_file(kind, report)
         return _private(request, answer.get_body(), answer)
     return _private(request, report, encoded_response(request, report))
+
+
+def _file_route(kind: ContentKind, ending: str) -> None:
+    """Declare the route of the report as a file, for links in a page."""
+
+    def get(request: func.HttpRequest, person: Person, query: OfRun, services: Services) -> func.HttpResponse:
+        answer = report_file(kind, _report(services, person, query.run_id))
+        return _private(request, answer.get_body(), answer)
+
+    get.__name__, get.__doc__ = f"get_own_{ending}", f"Return the person's own report as {ending.upper()}."
+    errors = (LakeUnavailable,)
+    path = f"{BASE}/report.{ending}"
+    api.route("GET", path, answer=bytes, errors=errors, callers="persons", others=_KNOWN, formats=(kind,))(get)
+
+
+for _kind, _ending in ENDINGS.items():
+    _file_route(_kind, _ending)
 
 
 @api.route("GET", f"{BASE}/series", answer=Series, errors=(LakeUnavailable,), callers="persons", others=_KNOWN)

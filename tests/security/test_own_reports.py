@@ -10,12 +10,14 @@ import pytest
 from pymongo import MongoClient
 
 from functions.access.throttling import REQUESTS
+from functions.http.accepting import XLSX
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.issuer import AUDIENCE, ROLE, Issuer, an_issuer
 from tests.security.tokens import segment
 
 KEY = "the key that the backend shares with this app"
-DOCUMENTS = ("report", "series", "returns", "income", "gains")
+FILES = {"report.csv": "text/csv", "report.xlsx": XLSX, "report.pdf": "application/pdf", "report.html": "text/html"}
+DOCUMENTS = ("report", "series", "returns", "income", "gains", *FILES)
 ADA, BEN = "ada-allrounder", "ben-bluechip"
 
 
@@ -64,11 +66,14 @@ def test_each_document_is_the_administrators_of_the_same_person_and_night(
     app: App, night: dict[str, Any], person: str, document: str
 ) -> None:
     path = f"{BASE}/analysis-runs/{night['run_id']}/portfolios/{person}"
-    known = app.client.get(path if document == "report" else f"{path}/{document}")
+    kind = FILES.get(document, "application/json")
+    of_report = document == "report" or document in FILES
+    known = app.client.get(path if of_report else f"{path}/{document}", headers={"Accept": kind})
     assert known.status_code == 200, known.text
     for query in ({}, {"run_id": night["run_id"]}):
         own = get(app, document, token(person), **query)
         assert (own.status_code, own.content) == (200, known.content)
+        assert own.headers["Content-Type"].partition(";")[0] == kind
 
 
 def test_answers_are_private_and_not_sent_again_if_the_caller_has_them(
