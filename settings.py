@@ -105,6 +105,10 @@ class Settings:
     lake_dir: Path | None
     reports_kept_nights: int | None
     """The runs of everybody whose reports stay in MongoDB, the lake has all; ``None``: as long as the summaries."""
+    me_api: bool
+    """Whether persons may read their own reports."""
+    me_subject_claim: str
+    """The claim of their tokens with the id of the user."""
     trusted_proxies: int
     proxy_networks: tuple[Network, ...]
     front_door_id: str | None
@@ -160,6 +164,8 @@ class Settings:
             lake_url=lake_url,
             lake_dir=lake_dir,
             reports_kept_nights=kept_nights,
+            me_api=_flag(values, "ME_API"),
+            me_subject_claim=_matching(values, "ME_SUBJECT_CLAIM", default="sub", pattern=r"[\w.:/-]{1,128}"),
             trusted_proxies=proxies,
             proxy_networks=networks,
             front_door_id=front_door_id,
@@ -167,6 +173,13 @@ class Settings:
             platform_sign_in=values.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
             development=_is_development(values),
         )
+
+
+def _flag(values: Mapping[str, str], name: str) -> bool:
+    value = values.get(name, "0")
+    if value not in ("0", "1"):
+        raise SettingsError(f"{name} must be 0 or 1, not {value}")
+    return value == "1"
 
 
 def _given(environment: Mapping[str, str]) -> dict[str, str]:

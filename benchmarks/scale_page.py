@@ -9,13 +9,17 @@ from benchmarks.costs import costs
 
 _ROOT = Path(__file__).parent.parent
 RESULTS = _ROOT / "benchmarks" / "scale.json"
-_PAGE = _ROOT / "docs" / "scale.md"
+PAGE = _ROOT / "docs" / "scale.md"
 _PHASES = ("plan", "portfolios", "market_data", "research", "analyze")
 
 
 def write_page() -> None:
     """Replace the tables of the page by those of the results."""
-    results, text = json.loads(RESULTS.read_text()), _PAGE.read_text()
+    PAGE.write_text(with_tables(PAGE.read_text(), json.loads(RESULTS.read_text())))
+
+
+def with_tables(text: str, results: dict[str, Any]) -> str:
+    """Return the text of the page with the tables of the results."""
     tables = {
         "runs": _runs(results.get("runs", {})),
         "lists": _lists(results.get("runs", {})),
@@ -27,7 +31,7 @@ def write_page() -> None:
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = before + begin + ("\n".join(lines) or "Not measured yet.") + "\n" + end + rest.split(end)[1]
-    _PAGE.write_text(text)
+    return text
 
 
 def _runs(runs: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     reportCompressedSize: true,
+    rollupOptions: { input: ["index.html", "me.html"] },
   },
   // For development: `make start`, then `npm run dev`.
   server: { proxy: { "/api/admin/portfolio": APP, "/api/health": APP } },

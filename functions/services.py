@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
-from functions.access.throttling import SignInFailures
+from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES
 from functions.access.tokens import verifiers
+from functions.access.windows import Counts, Window
 from functions.telemetry.spans import is_exported, record_end
 from runs.services import Services
 from settings import KeyName, Settings, key_setting
@@ -56,15 +57,18 @@ class Worker:
         """Create the indexes that the app's own collections lack, and log those that the backend's lack."""
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
         """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
-        self._shared_failures = _Once(lambda: SignInFailures(self.redis()))
-        self._own_failures = _Once(lambda: SignInFailures(None))
+        self._counts = {window: self._counter(window) for window in (SIGN_IN_FAILURES, REQUESTS)}
 
-    def sign_in_failures(self) -> SignInFailures:
-        """Return the counter of failed sign-ins: shared through Redis if available, else this worker's own."""
+    def counts(self, window: Window) -> Counts:
+        """Return the counter of a window: shared through Redis if available, else this worker's own."""
+        shared, own = self._counts[window]
         try:
-            return self._shared_failures()
+            return shared()
         except SecretsUnavailable:
-            return self._own_failures()
+            return own()
+
+    def _counter(self, window: Window) -> tuple[Callable[[], Counts], Callable[[], Counts]]:
+        return _Once(lambda: Counts(window, self.redis())), _Once(lambda: Counts(window, None))
 
     def _connect(self) -> "MongoClient[Document]":
         from stores.mongo import connect

@@ -256,6 +256,14 @@ param jwtIssuer string = ''
 @maxLength(200)
 param jwtAudience string = ''
 
+@description('Whether persons may read their own reports at /api/me, with a token of the backend or of the sign-in.')
+param personsApiEnabled bool = false
+
+@description('The claim of such a token that holds the id of the user.')
+@minLength(1)
+@maxLength(128)
+param personsSubjectClaim string = 'sub'
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
   'azd-env-name': environmentName
@@ -449,6 +457,8 @@ var analysisSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint
   JWT_ISSUER: jwtIssuer
   JWT_AUDIENCE: jwtAudience
+  ME_API: personsApiEnabled ? '1' : '0'
+  ME_SUBJECT_CLAIM: personsSubjectClaim
   OIDC_ISSUER: empty(signInClientId) ? '' : issuer
   OIDC_AUDIENCE: signInClientId
   OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole

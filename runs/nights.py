@@ -43,6 +43,19 @@ def run_of_night(services: Services, night: datetime) -> Run | None:
     return next((run for run in candidates if run.has_work or _was_completed(run, night)), None)
 
 
+def newest_night(services: Services) -> list[Run]:
+    """Return the runs of the newest night that is complete, latest first: its retries, over chains, and its own run.
+
+    A report of a retry replaces the failed one of the run it retries.
+    """
+    if (night := services.runs.newest_night()) is None:
+        return []
+    chain, last = [night], [night]
+    while last := services.runs.retries_of([run.run_id for run in last]):
+        chain = last + chain
+    return chain
+
+
 def missed_night(services: Services, now: datetime) -> datetime | None:
     """Return the night that was due a while ago and has no run, ``None`` if there is none.
 

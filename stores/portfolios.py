@@ -116,6 +116,12 @@ class PortfolioStore(Indexed):
             for selection in batched(sorted(set(only)), _USERS_PER_QUERY, strict=False):
                 yield sorted(self._active_of(typed(selection)))
 
+    def is_active(self, user_id: str) -> bool | None:
+        """Return whether a user is active, ``None`` if there is none of this id in whatever type."""
+        lots = self._users.of_users(typed([user_id]), self._flag, MOST_ACCOUNTS, spans=False)
+        flags = [is_active(user) for lot in lots for users in self.by_user("users", lot).values() for user in users]
+        return any(flags) if flags else None
+
     def id_types(self) -> dict[str, list[str]]:
         """Return the types of users' ids in each collection."""
         return {name: [kind.name for kind in self.collections[name].types(now=True)] for name in OF_PORTFOLIOS}

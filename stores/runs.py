@@ -36,6 +36,7 @@ from stores.upgrades import run_of_today
 _log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
+_COMPLETED = {"$in": ["completed", "completed_with_errors"]}
 _LEASE = "portfolio-analysis"
 _OF_EVERYBODY: Document = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
 
@@ -54,6 +55,7 @@ class RunStore(Indexed):
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
             IndexModel([("request.key", ASCENDING)], name="request_key", unique=True, sparse=True),
             IndexModel(newest, name="requested_at_run_id"),
+            IndexModel([("retry_of", ASCENDING)], name="retry_of", sparse=True),
             IndexModel([("status", ASCENDING), ("requested_at", ASCENDING)], name="status_requested_at"),
             IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
             IndexModel([("closing", ASCENDING)], name="closing", sparse=True),
@@ -147,6 +149,17 @@ class RunStore(Indexed):
         order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         documents = self._runs.find(query, _API_MEMBERS).sort(order).limit(limit)
         return [_run(document) for document in documents]
+
+    def newest_night(self) -> Run | None:
+        """Return the latest run of everybody as of the newest date that completed."""
+        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
+        found = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, _API_MEMBERS).sort(order).limit(1)
+        return next((run for run in map(_read, found) if run is not None), None)
+
+    def retries_of(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return the completed retries of some runs, the latest first."""
+        found = self._find({"retry_of": {"$in": list(run_ids)}, "status": _COMPLETED})
+        return sorted(found, key=lambda run: (run.requested_at, run.run_id), reverse=True)
 
     def queued_before(self, time: datetime) -> list[Run]:
         """Return the runs that were requested before ``time`` and never started."""

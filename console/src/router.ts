@@ -1,6 +1,7 @@
 /** The place shown, taken from the fragment of the address, so that each view has a link. */
 
 import { useEffect, useState } from "preact/hooks";
+import { isOfPerson } from "./api/audience";
 
 // The history state of an address that has been shown.
 const SEEN = "seen";
@@ -68,7 +69,8 @@ export const links = {
   run: (runId: string) => linkTo(["runs", runId]),
   portfolios: (runId: string, query: Record<string, string | null> = {}) =>
     linkTo(["runs", runId, "portfolios"], query),
-  portfolio: (runId: string, userId: string) => linkTo(["runs", runId, "portfolios", userId]),
-  money: (runId: string, userId: string) => linkTo(["runs", runId, "portfolios", userId, "money"]),
+  portfolio: (runId: string, userId: string) => linkTo(isOfPerson ? [] : ["runs", runId, "portfolios", userId]),
+  money: (runId: string, userId: string) =>
+    linkTo(isOfPerson ? ["money"] : ["runs", runId, "portfolios", userId, "money"]),
   audit: (before: string | null = null) => linkTo(["audit"], { before }),
 };

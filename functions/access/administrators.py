@@ -11,7 +11,7 @@ import azure.functions as func
 
 from credentials.secrets import SecretMissing, SecretName, Secrets, SecretVersion, Unavailable, Versions
 from functions.access.audit import record_refusal
-from functions.access.throttling import client_of, count_failure, refuse_after_failures
+from functions.access.throttling import SIGN_IN_FAILURES, client_of, count_failure, refuse_after_failures
 from functions.access.tokens import InvalidToken, NotAdministrator, Subject, subject_of
 from functions.services import Worker
 from problems import Problem
@@ -77,24 +77,24 @@ def sign_in(request: func.HttpRequest, worker: Worker) -> Admin:
         AuthenticationUnavailable: there is nothing to check credentials against, or it cannot be read.
     """
     client, credential = client_of(request.headers, worker.settings), credential_of(request)
-    refuse_after_failures(worker.sign_in_failures(), client, credential)
+    refuse_after_failures(worker.counts(SIGN_IN_FAILURES), client, credential)
     try:
         return admin_of(request, worker)
     except (Unauthorized, Forbidden) as refusal:
         subject = refusal.subject if isinstance(refusal, Forbidden) else None
-        count_failure(worker.sign_in_failures(), client, credential, subject)
+        count_failure(worker.counts(SIGN_IN_FAILURES), client, credential, subject)
         record_refusal(worker, refusal, subject, client=client.address, credential=credential)
         raise
 
 
 def admin_of(request: func.HttpRequest, worker: Worker) -> Admin:
     """Return the administrator, as :func:`sign_in`, but count and record nothing."""
-    secret, authorization = request.headers.get("X-Admin-Secret"), request.headers.get("Authorization")
+    secret = request.headers.get("X-Admin-Secret")
     try:
         if secret is not None:
             return _by_secret(secret, worker.secrets)
-        if authorization is not None:
-            return _by_token(authorization, worker)
+        if "Authorization" in request.headers:
+            return _by_token(request, worker)
         if _exists("admin-secret", worker.secrets):
             # The same work as for a wrong secret, but no reload: a missing header cannot match a newer version.
             _matching("", worker.secrets.accepted("admin-secret"))
@@ -117,12 +117,21 @@ def _by_secret(given: str, secrets: Secrets) -> Admin:
     return Admin("admin-secret", "admin-secret", version.id)
 
 
-def _by_token(authorization: str, worker: Worker) -> Admin:
-    presented = _BEARER.fullmatch(authorization)
+def bearer_token(request: func.HttpRequest) -> str:
+    """Return the bearer token of a request.
+
+    Raises:
+        InvalidToken: there is none.
+    """
+    presented = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if presented is None:
-        raise _refusal(worker)
+        raise InvalidToken
+    return presented[1]
+
+
+def _by_token(request: func.HttpRequest, worker: Worker) -> Admin:
     try:
-        subject = subject_of(presented[1], worker.verifiers)
+        subject = subject_of(bearer_token(request), worker.verifiers)
     except InvalidToken:
         raise _refusal(worker) from None
     except NotAdministrator as known:

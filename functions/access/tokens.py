@@ -52,15 +52,26 @@ class NotAdministrator(Exception):
         self.subject = subject
 
 
+type Claims = Mapping[str, Any]
+
+
 class Verifier(Protocol):
     """Verifies the tokens of one signer."""
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:
-        """Return the user of the token.
+    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:
+        """Return the claims of a valid token.
+
+        Raises:
+            InvalidToken: it is not.
+            Unavailable: it cannot be checked now.
+        """
+
+    def administrator(self, claims: Claims) -> Subject:
+        """Return the administrator that a valid token belongs to.
 
         Raises:
             InvalidToken, NotAdministrator: the token gives no access.
-            Unavailable, PyMongoError: it cannot be checked now.
+            PyMongoError: it cannot be checked now.
         """
 
 
@@ -79,6 +90,16 @@ def verifiers(
 
 def subject_of(token: str, table: Verifiers) -> Subject:
     """Return the administrator that the token belongs to; raises as the verifiers do."""
+    verifier, claims = _verified(token, table)
+    return verifier.administrator(claims)
+
+
+def claims_of(token: str, table: Verifiers) -> Claims:
+    """Return the claims of the token; raises as the verifiers do."""
+    return _verified(token, table)[1]
+
+
+def _verified(token: str, table: Verifiers) -> tuple[Verifier, Claims]:
     # Before the token is parsed.
     if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
         raise InvalidToken
@@ -92,7 +113,7 @@ def subject_of(token: str, table: Verifiers) -> Subject:
     # RFC 7515: a token with a critical extension that is not understood must be refused.
     if not isinstance(algorithm, str) or algorithm not in table or "crit" in header:
         raise InvalidToken
-    return table[algorithm].verify(token, algorithm, header)
+    return table[algorithm], table[algorithm].claims(token, algorithm, header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +124,8 @@ class BackendTokens:
     secrets: Secrets
     is_administrator: Callable[[str], bool]
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:  # noqa: ARG002 - one secret
-        """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
+    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:  # noqa: ARG002 - one secret
+        """Return the claims; see :class:`Verifier`."""
 
         def claims_by(versions: Versions) -> dict[str, Any] | None:
             read = (self._claims(token, algorithm, version.value) for version in versions)
@@ -117,9 +138,13 @@ class BackendTokens:
         if claims is None:
             raise InvalidToken
         if self.settings.jwt_audience is None and not self.settings.development:
-            # Without it, any token that the backend signs for an administrator would do, whatever its purpose.
+            # Without it, any token that the backend signs would do, whatever its purpose.
             _log.error("JWT_AUDIENCE is not set: tokens of the backend are rejected")
             raise InvalidToken
+        return claims
+
+    def administrator(self, claims: Claims) -> Subject:
+        """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
         user_id = _name_in(claims, "sub", _USER_ID)
         subject = Subject(user_id, user_id, _BACKEND)
         if not self.is_administrator(user_id):
@@ -137,8 +162,8 @@ class IssuerTokens:
     oidc: Oidc
     keys: IssuerKeys
 
-    def verify(self, token: str, algorithm: str, header: Mapping[str, object]) -> Subject:
-        """Return the user; see :class:`Verifier`."""
+    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:
+        """Return the claims; see :class:`Verifier`."""
         key_id = header.get("kid")
         key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
         if key is None:
@@ -146,6 +171,10 @@ class IssuerTokens:
         claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
         if claims is None:
             raise InvalidToken
+        return claims
+
+    def administrator(self, claims: Claims) -> Subject:
+        """Return the user; see :class:`Verifier`."""
         name = _name_in(claims, "sub", _NAME_AT_ISSUER)
         # Entra's `oid` identifies a person in all applications, its `sub` the same person in this one only.
         actor = _name_in(claims, "oid", _NAME_AT_ISSUER) if "oid" in claims else name

@@ -1,6 +1,7 @@
-"""The admin console: the files that ``make console`` builds, and nothing else.
+"""The pages of administrators and of persons: the files that ``make console`` builds, and nothing else.
 
-Its page is public, since it holds no data: it requests everything it shows from the API, with the user's credentials.
+The pages are public, since they hold no data: they request everything they show from the API, with the user's
+credentials.
 """
 
 import functools
@@ -16,7 +17,7 @@ from functions.http.problems import NotFound
 from settings import Settings
 
 _BUILT = Path(__file__).parent.parent.parent / "console" / "dist"
-_INDEX = "index.html"
+_INDEX, _OWN = "index.html", "me.html"
 _MIMETYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HOW_TO_BUILD = b"""<!doctype html><html lang="en"><title>Admin console</title><h1>The admin console is not built</h1>
 <p>Install Node.js 18 or later with npm, run <code>make console</code>, and load this page again.</p>"""
@@ -29,7 +30,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Accept-Encoding, Origin",
+    "Vary": "Accept-Encoding",
 }
 # The page is revalidated each time; the name of any other file changes with its content.
 _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
@@ -37,25 +38,28 @@ _PAGE_CACHE, _FILE_CACHE = "no-cache", "public, max-age=31536000, immutable"
 pages = Api()
 
 
-@pages.route("GET", "api", public=True)
+@pages.route("GET", "api", callers="everybody")
 def console_redirect() -> func.HttpResponse:
     """Lead anyone at the root of the app's own routes to the admin page; ``/`` itself is the platform's."""
     headers = {"Location": "/api/admin/console"}
     return func.HttpResponse(status_code=HTTPStatus.FOUND, headers=headers)
 
 
-@pages.route("GET", "api/admin/console", public=True)
+@pages.route("GET", "api/admin/console", callers="everybody")
 def console(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return the admin page, or instructions to build it."""
-    try:
-        page = _files(settings.platform_sign_in)[_INDEX]
-    except FileNotFoundError:
-        headers = {**_HEADERS, "Cache-Control": "no-store"}
-        return func.HttpResponse(_HOW_TO_BUILD, status_code=HTTPStatus.NOT_FOUND, headers=headers, mimetype="text/html")
-    return _answer(request, page, _PAGE_CACHE)
+    return _page(request, settings, _INDEX)
 
 
-@pages.route("GET", "api/admin/console/{name}", public=True)
+@pages.route("GET", "api/me/page", callers="everybody")
+def own_page(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
+    """Return the page for persons, or instructions to build it."""
+    if not settings.me_api:
+        raise NotFound("Persons' own reports are not served here.")
+    return _page(request, settings, _OWN)
+
+
+@pages.route("GET", "api/admin/console/{name}", callers="everybody")
 def console_file(request: func.HttpRequest, settings: Settings) -> func.HttpResponse:
     """Return one of the built files by name, from memory: the name is never looked up on the disk."""
     name = request.route_params.get("name", "")
@@ -63,7 +67,7 @@ def console_file(request: func.HttpRequest, settings: Settings) -> func.HttpResp
         file = _files(settings.platform_sign_in).get(name)
     except FileNotFoundError:
         file = None
-    if file is None or name == _INDEX:
+    if file is None or file.mimetype == _MIMETYPES[".html"]:
         raise NotFound("The admin console has no such file. Reload the page.")
     return _answer(request, file, _FILE_CACHE)
 
@@ -87,13 +91,23 @@ def _files(platform_sign_in: bool) -> dict[str, _File]:  # noqa: FBT001 - as the
     if _INDEX not in found:
         raise FileNotFoundError(_INDEX)
     if platform_sign_in:
-        found[_INDEX] = found[_INDEX].replace(
-            b'name="platform-sign-in" content="no"', b'name="platform-sign-in" content="yes"'
-        )
+        for page in {_INDEX, _OWN} & found.keys():
+            found[page] = found[page].replace(
+                b'name="platform-sign-in" content="no"', b'name="platform-sign-in" content="yes"'
+            )
     return {
         name: _File(content, gzip.compress(content, mtime=0), _MIMETYPES[Path(name).suffix], etag_of(content))
         for name, content in found.items()
     }
+
+
+def _page(request: func.HttpRequest, settings: Settings, name: str) -> func.HttpResponse:
+    try:
+        page = _files(settings.platform_sign_in)[name]
+    except (FileNotFoundError, KeyError):
+        headers = {**_HEADERS, "Cache-Control": "no-store"}
+        return func.HttpResponse(_HOW_TO_BUILD, status_code=HTTPStatus.NOT_FOUND, headers=headers, mimetype="text/html")
+    return _answer(request, page, _PAGE_CACHE)
 
 
 def _answer(request: func.HttpRequest, file: _File, cache: str) -> func.HttpResponse:

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from msgspec import Struct
 from correlation import CORRELATION_ID, add_ids_to_log_lines, correlated
 from functions.access.administrators import Admin, sign_in
 from functions.access.audit import Attempt, new_entry, on_record, read_on_record, refusal_on_record
+from functions.access.persons import Person, sign_in_person
 from functions.access.throttling import client_of
 from functions.engine import DurableEngine
 from functions.http.accepting import JSON, ContentKind, negotiated
@@ -44,6 +45,7 @@ PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 # Members of a body that an audit entry has, too.
 _ASKED = ("dry_run", "as_of", "user_ids")
 type Method = Literal["GET", "POST"]
+type Callers = Literal["administrators", "persons", "everybody"]
 
 # Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
 HEADERS = {
@@ -75,7 +77,7 @@ class Route:
     answer: object
     errors: tuple[type[Problem], ...]
     action: AuditedAction | None
-    public: bool
+    callers: Callers
     others: Mapping[int, str]
     formats: tuple[ContentKind, ...]
 
@@ -116,7 +118,7 @@ class Api:
         answer: object = None,
         errors: tuple[type[Problem], ...] = (),
         action: AuditedAction | None = None,
-        public: bool = False,
+        callers: Callers = "administrators",
         others: Mapping[int, str] = MappingProxyType({}),
         formats: tuple[ContentKind, ...] = (),
     ) -> Callable[[Handler], Handler]:
@@ -132,7 +134,7 @@ class Api:
             signature = inspect.signature(handler)
             parameters = {name: parameter.annotation for name, parameter in signature.parameters.items()}
             result = answer or signature.return_annotation
-            route = Route(method, path, handler, parameters, status, result, errors, action, public, others, formats)
+            route = Route(method, path, handler, parameters, status, result, errors, action, callers, others, formats)
             if fault := _fault_of(route):
                 raise TypeError(f"{route.name}: {fault}")
             self.routes.append(route)
@@ -155,8 +157,8 @@ def _fault_of(route: Route) -> str | None:
         return "the ids in its path are not those among its parameters"
     if sum(map(_is_content, kinds)) > 1:
         return "a request has one query or body"
-    if route.public and (route.action or any(kind in _OF_ADMINS or _is_content(kind) for kind in kinds)):
-        return "a public route has no administrator, query, body or audit"
+    if fault := _fault_of_callers(route, kinds):
+        return fault
     if Attempt in kinds and not route.action:
         return "a route without an action has no attempt"
     return _fault_of_answer(route)
@@ -166,6 +168,16 @@ def _fault_of_answer(route: Route) -> str | None:
     if (ContentKind in route.parameters.values()) != bool(route.formats):
         return "a route with formats takes the kind of content, and no other does"
     return "its answer is not declared" if route.answer is inspect.Signature.empty else None
+
+
+def _fault_of_callers(route: Route, kinds: Sequence[object]) -> str | None:
+    if route.callers == "everybody" and any(map(_is_content, kinds)):
+        return "a public route has no query or body"
+    if route.callers != "administrators" and (route.action or any(kind in _OF_ADMINS for kind in kinds)):
+        return "only a route of administrators has an administrator or an audit"
+    if (route.callers == "persons") != (Person in kinds):
+        return "a route of persons, and no other, has a person"
+    return None
 
 
 def _is_content(kind: object) -> bool:
@@ -194,10 +206,10 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
         headers = HEADERS | {CORRELATION_ID: correlation_id}
         if origins := call.worker.settings.cors_origins:
             headers |= cors_headers(req, origins)
+        if vary := _vary(route, answer.headers.get("Vary"), headers.pop("Vary", None)):
+            answer.headers["Vary"] = vary
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
-        if vary := _vary(route, answer, headers):
-            answer.headers["Vary"] = vary
         return answer
 
     # The host's worker checks the names and types of parameters, and passes the context only where there is one.
@@ -214,11 +226,10 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
     return function
 
 
-def _vary(route: Route, answer: func.HttpResponse, headers: Mapping[str, str]) -> str:
-    """Return the headers of a request that its answer depends on."""
-    names = ["Accept"] if route.formats else []
-    names += [value for value in (answer.headers.get("Vary"), headers.get("Vary")) if value]
-    return ", ".join(dict.fromkeys(names))
+def _vary(route: Route, *known: str | None) -> str:
+    """Return the headers of a request that its answer depends on: those ``known``, and that of its kind of content."""
+    lists = ["Accept" if route.formats else "", *(names or "" for names in known)]
+    return ", ".join(dict.fromkeys(name for names in lists for name in names.split(", ") if name))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -230,6 +241,7 @@ class _Call:
     client: df.SyncDurableFunctionsClient | None
     worker: Worker
     admin: Admin | None = None
+    person: Person | None = None
     content: Struct = field(default_factory=Nothing)
     """The decoded query of a GET, or body of a POST."""
     attempt: Attempt | None = None
@@ -241,8 +253,10 @@ class _Call:
             if answer is None:
                 raise MethodNotAllowed(self.route.method)
             return answer
-        if not self.route.public:
+        if self.route.callers == "administrators":
             self.admin = sign_in(self.request, self.worker)
+        elif self.route.callers == "persons":
+            self.person = sign_in_person(self.request, self.worker)
         if self.admin is None or self.route.action is None:
             self._read_content()
             return self._respond(self._handle())
@@ -262,7 +276,7 @@ class _Call:
         return self._respond(answer)
 
     def _read_content(self) -> None:
-        if not self.route.public:  # an unknown member would be ignored, though its caller expects an effect
+        if self.route.callers != "everybody":  # an unknown member would be ignored, though its caller expects an effect
             self.content = read_query(self.request, self.route.takes if self.route.method == "GET" else Nothing)
             if self.route.method == "POST":
                 self.content = read_body(self.request, self.route.takes)
@@ -305,6 +319,7 @@ _READERS: dict[object, Callable[[_Call], object]] = {
     ContentKind: lambda call: negotiated(call.request, (JSON, *call.route.formats)),
     DurableEngine: _Call._engine,  # noqa: SLF001 - of this module
     Engine: _Call._engine,  # noqa: SLF001
+    Person: lambda call: call.person,
     RequestKey | None: _Call._request_key,  # noqa: SLF001
     Services: lambda call: call.worker.services(),
     Settings: lambda call: call.worker.settings,

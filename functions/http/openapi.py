@@ -14,11 +14,12 @@ import azure.functions as func
 import msgspec
 
 from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.access.persons import Inactive, TooManyRequests
 from functions.access.throttling import TooManyFailures
 from functions.http.accepting import CSV, HTML, NotAcceptable
 from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
 from functions.http.openapi_schemas import Schemas
-from functions.http.problems import DatabaseRefused, DatabaseUnavailable, InternalError, MethodNotAllowed
+from functions.http.problems import DatabaseRefused, DatabaseUnavailable, InternalError, MethodNotAllowed, NotFound
 from functions.http.requests import IDEMPOTENCY_KEY, MAX_BODY_BYTES, BodyTooLarge, LengthRequired, MalformedId
 from problems import InvalidMember, Problem
 from records import RequestKey
@@ -48,7 +49,14 @@ _SECURITY_SCHEMES = {
         "bearerFormat": "JWT",
         "description": "`Authorization: Bearer <token>` of an administrator.",
     },
+    "ownBearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "`Authorization: Bearer <token>` of the person whose reports are read.",
+    },
 }
+_SCHEMES_OF = {"administrators": ("adminSecret", "bearer"), "persons": ("ownBearer",), "everybody": ()}
 
 
 def _header(description: str, *, required: bool = False, **schema: Any) -> Json:  # noqa: ANN401 - any JSON
@@ -63,9 +71,9 @@ _HEADERS_OF_EVERY_ANSWER = {
         pattern="^[0-9a-f]{32}$",
     ),
     "Cache-Control": _header(
-        "Answers must not be cached, except this document, which must be revalidated.",
+        "Answers must not be cached, except this document, which must be revalidated, and a person's own.",
         required=True,
-        enum=["no-store", "no-cache"],
+        enum=["no-store", "no-cache", "private"],
     ),
     **{
         name: _header(description, required=True, const=HEADERS[name])
@@ -75,7 +83,7 @@ _HEADERS_OF_EVERY_ANSWER = {
             "X-Content-Type-Options": "Browsers must not guess another content type.",
         }.items()
     },
-    "Vary": _header("The headers of the request that the answer depends on.", type="string"),
+    "Vary": _header("The headers of requests that the answer depends on.", type="string"),
     "Access-Control-Allow-Origin": _header("The origin of the calling page, if it may read the answer.", type="string"),
     "Access-Control-Expose-Headers": _header("The headers that the calling page may read.", type="string"),
 }
@@ -142,10 +150,11 @@ def document(routes: Sequence[Route]) -> Json:
 def problems_of(route: Route) -> list[Problem]:
     """Return an example of every problem that the route may answer with, each type once."""
     kinds: list[type[Problem]] = []
-    if not route.public:
+    if route.callers != "everybody":
+        of_callers = (NotFound, Inactive, TooManyRequests) if route.callers == "persons" else (Forbidden,)
         kinds = [
             Unauthorized,
-            Forbidden,
+            *of_callers,
             TooManyFailures,
             AuthenticationUnavailable,
             DatabaseUnavailable,
@@ -168,7 +177,7 @@ def _operation(route: Route, schemas: Schemas) -> Json:
     described: Json = {
         "operationId": route.name,
         "summary": route.summary,
-        "security": [] if route.public else [{name: []} for name in _SECURITY_SCHEMES],
+        "security": [{name: []} for name in _SCHEMES_OF[route.callers]],
         "parameters": [*in_path, *query, *_headers_taken(route)],
         "responses": {**_successes(route, schemas), **_failures(route)},
     }

@@ -1,4 +1,4 @@
-"""The routes of the API. A new one is a handler here; see functions/http/endpoint.py for what it may declare.
+"""The routes of the API, after those of persons. A new one is a handler here; endpoint.py has what it may declare.
 
 Paths include their ``api/`` and host.json sets an empty prefix: the host rejects routes that start with ``admin``, and
 checks this before it applies a prefix.
@@ -28,12 +28,13 @@ from functions.http.answers import (
     ReturnsOfReport,
     RunsPage,
     Timetable,
-    Week,
 )
 from functions.http.encoded_answers import encoded_response
-from functions.http.endpoint import Api, json_response
-from functions.http.exports import LISTS, REPORTS, list_file, portfolios_file, report_file
+from functions.http.endpoint import json_response
+from functions.http.exports import LISTS, REPORTS, portfolios_file, report_file
+from functions.http.person_routes import api
 from functions.http.problems import NotFound
+from functions.http.report_documents import gains_document, returns_document, section_of, series_document
 from functions.http.requests import (
     GainsQuery,
     NewestQuery,
@@ -55,10 +56,10 @@ from runs.services import Services
 from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
 from settings import Settings
 
+__all__ = ["api"]
+
 BASE = "api/admin/portfolio"
 _EARLIER_RUNS = 20
-
-api = Api()
 
 
 @api.route(
@@ -188,12 +189,7 @@ def get_portfolio_report(
 )
 def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> Series:
     """Return the growth, drawdowns and correlations behind one user's report."""
-    from runs.series import NoSeries, series_of
-
-    try:
-        return series_of(services, _report(services, run_id, user_id))
-    except NoSeries as error:
-        raise NotFound(f"The report of run {run_id} on user {user_id} has no series: {error}") from None
+    return series_document(services, _report(services, run_id, user_id))
 
 
 @api.route(
@@ -222,15 +218,7 @@ def get_earlier_report(
 )
 def get_portfolio_returns(run_id: RunId, user_id: UserId, query: WeeksQuery, services: Services) -> dict[str, Any]:
     """Return what a user really earned, with the weeks behind it."""
-    from runs.earned import NotComputable, weeks_of
-
-    query.check()
-    report = _report(services, run_id, user_id)
-    try:
-        weeks = None if report["returns"] is None else weeks_of(services, report, query.first, query.last)
-    except NotComputable as error:
-        raise NotFound(f"The returns of user {user_id} in run {run_id} have no series: {error}") from None
-    return _of_report(report, "returns") | {"series": [] if weeks is None else [Week(*week) for week in weeks.rows()]}
+    return returns_document(services, _report(services, run_id, user_id), query)
 
 
 @api.route(
@@ -242,7 +230,7 @@ def get_portfolio_returns(run_id: RunId, user_id: UserId, query: WeeksQuery, ser
 )
 def get_portfolio_income(run_id: RunId, user_id: UserId, services: Services) -> dict[str, Any]:
     """Return the income of a user in the twelve months before a report."""
-    return _of_report(_report(services, run_id, user_id), "income")
+    return section_of(_report(services, run_id, user_id), "income")
 
 
 @api.route(
@@ -257,19 +245,9 @@ def get_portfolio_gains(
     run_id: RunId, user_id: UserId, query: GainsQuery, kind: ContentKind, services: Services, attempt: Attempt
 ) -> GainsOfYear | func.HttpResponse:
     """Return the gains that a user realized in a year, and the lots held; the gains alone as CSV or XLSX."""
-    from analysis.returns.gains import RealizedGain
-    from runs.earned import NotComputable, gains_behind
-
-    try:
-        found = gains_behind(services, _report(services, run_id, user_id), query.year, query.method)
-    except NotComputable as error:
-        raise NotFound(f"There are no gains of user {user_id} in run {run_id}: {error}") from None
-    gains = found.gains
     if kind != JSON:
         attempt.tell(action="export_gains")
-        return list_file(kind, RealizedGain, gains.realized, name=f"gains-{user_id}-{found.year}", title="Gains")
-    lots = (gains.realized, gains.totals, gains.unrealized, gains.issues)
-    return GainsOfYear(run_id, user_id, found.currency, found.year, found.method, *lots)
+    return gains_document(kind, services, _report(services, run_id, user_id), query)
 
 
 @api.route("GET", f"{BASE}/schedule")
@@ -285,7 +263,7 @@ def list_audit_entries(query: NewestQuery, services: Services) -> AuditPage:
     return AuditPage(*_page(entries, query.limit, lambda entry: (entry.at, entry.entry_id)))
 
 
-@api.route("GET", "api/health", answer=Health, public=True, others={503: "The app cannot work."})
+@api.route("GET", "api/health", answer=Health, callers="everybody", others={503: "The app cannot work."})
 def health(worker: Worker, engine: DurableEngine) -> func.HttpResponse:
     """Return the health of the app and its dependencies."""
     from functions.http.health import recent
@@ -299,7 +277,7 @@ def health(worker: Worker, engine: DurableEngine) -> func.HttpResponse:
     "GET",
     "api/openapi.json",
     answer=dict[str, object],
-    public=True,
+    callers="everybody",
     others={304: "The caller has the current document."},
 )
 def openapi(request: func.HttpRequest) -> func.HttpResponse:
@@ -307,12 +285,6 @@ def openapi(request: func.HttpRequest) -> func.HttpResponse:
     from functions.http.openapi import document_for
 
     return document_for(request, api.routes)
-
-
-def _of_report(report: dict[str, Any], section: str) -> dict[str, Any]:
-    """Return a section of a report, or why there is none, with what it is of."""
-    whose = {name: report[name] for name in ("run_id", "user_id", "as_of", "currency")}
-    return whose | {section: report[section], "reason": report["reasons"].get(section)}
 
 
 def _started(run_id: str) -> Accepted:

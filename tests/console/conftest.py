@@ -42,6 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, mongodb_url: str) -> Iterator
         "MARKET_DATA_PROVIDER": "sample",
         "ANALYSIS_PAGE_SIZE": "4",
         "JWT_SECRET": JWT_SECRET,
+        "ME_API": "1",
         **BEHIND_TWO_PROXIES,
     }
     with running_app(tmp_path_factory.mktemp("app"), **environment) as app:

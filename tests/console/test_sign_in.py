@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jwt
 from playwright.sync_api import Browser, expect
 
-from functions.access.throttling import MOST_FAILURES
+from functions.access.throttling import SIGN_IN_FAILURES
 from tests.console.conftest import JWT_SECRET
 from tests.console.site import Site, Visitor
 from tests.devhost.harness import eventually
@@ -102,7 +102,7 @@ def test_after_many_failures_the_page_shows_how_long_to_wait(browser: Browser, s
             return stranger.get(f"{BASE}/analysis-runs", headers={"X-Admin-Secret": "wrong"}).status_code
 
         # Each worker process has its own counter here; concurrent requests reach all of them.
-        eventually(lambda: set(threads.map(attempt, range(MOST_FAILURES))) == {429}, PATIENCE_SECONDS)
+        eventually(lambda: set(threads.map(attempt, range(SIGN_IN_FAILURES.most))) == {429}, PATIENCE_SECONDS)
     visitor = Visitor.arrive(browser, site)
     visitor.context.set_extra_http_headers(address)
     visitor.expected.add("status of 429")

@@ -14,7 +14,8 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from functions.access.throttling import SignInFailures
+from functions.access.throttling import SIGN_IN_FAILURES
+from functions.access.windows import Counts
 from stores.mongo import connect
 from stores.redis_server import RedisServer
 from stores.redis_server import connect as connect_redis
@@ -93,7 +94,7 @@ def test_a_connection_that_redis_closes_when_its_token_expires_is_opened_again_w
     url, operator = redis_over_tls
     identity.good_for_seconds = 1  # so close to its expiry the SDK requests another one
     server = RedisServer(url)
-    failures = SignInFailures(server)
+    failures = Counts(SIGN_IN_FAILURES, server)
     assert failures.add("client").count == 1
     identity.token = "token-2"
     operator.acl_setuser(USER, enabled=True, reset_passwords=True, passwords=["+token-2"])
@@ -111,7 +112,7 @@ def test_if_the_sign_in_to_redis_fails_each_worker_counts_by_itself(
     identity.gives_none = fault == "no token"
     identity.token = "token-of-somebody-else"
     server = RedisServer(url)
-    failures = SignInFailures(server)
+    failures = Counts(SIGN_IN_FAILURES, server)
     assert [failures.add("client").count for _ in range(2)] == [1, 2]
     server.close()
     assert [record.message for record in caplog.records if record.name == "stores.redis_server"] == [

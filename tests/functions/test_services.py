@@ -10,6 +10,7 @@ from pymongo.read_concern import ReadConcern
 
 from credentials.secrets import Secrets, SecretsUnavailable
 from functions import services
+from functions.access.throttling import SIGN_IN_FAILURES
 from functions.services import Worker
 from market_data.provider import KeyRefused
 from settings import Settings
@@ -41,7 +42,7 @@ def test_a_vault_without_a_url_of_redis_is_asked_for_it_once_for_any_number_of_s
     vault: Vault, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
-        worker.sign_in_failures()
+        worker.counts(SIGN_IN_FAILURES)
         assert worker.redis() is None
         clock.advance(6)
     assert vault.asked == ["secrets/redis-url"]
@@ -55,17 +56,17 @@ def test_a_vault_that_is_unavailable_at_first_is_asked_again_for_the_url_of_redi
 ) -> None:
     vault.put("redis-url", "redis://127.0.0.1:1")
     vault.failing_with = 503
-    own = worker.sign_in_failures()
+    own = worker.counts(SIGN_IN_FAILURES)
     for _ in range(10):
-        assert worker.sign_in_failures() is own
+        assert worker.counts(SIGN_IN_FAILURES) is own
     assert len(vault.asked) == 1
     with pytest.raises(SecretsUnavailable):
         worker.redis()
     vault.failing_with = None
     clock.advance(16)
-    shared = worker.sign_in_failures()
+    shared = worker.counts(SIGN_IN_FAILURES)
     assert shared is not own
-    assert worker.sign_in_failures() is shared
+    assert worker.counts(SIGN_IN_FAILURES) is shared
     assert worker.redis() is worker.redis() is not None
 
 

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from benchmarks import costs, scale_page
 from credentials.secrets import SecretMissing, SecretName, SecretsUnavailable
 from devhost.preflight_platform import POLLING_SETTING
 from functions.http.routes import BASE, api
@@ -32,7 +33,6 @@ NOT_OURS = {
     "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
     "workItemQueueVisibilityTimeout",
 }  # fmt: skip
-SECONDS_IN_A_MONTH = 30 * 24 * 3600
 
 
 def section(name: str, title: str) -> str:
@@ -200,26 +200,23 @@ def test_the_documented_log_levels_are_those_of_host_json() -> None:
     assert documented == {name for name in levels if name.startswith("DurableTask.")}
 
 
-def numbers(row: str) -> list[float]:
-    """Return the last number of each cell of a row of the table of costs."""
-    (cells,) = re.findall(rf"^\| {re.escape(row)} \|(.*)\|$", DOCS["operations"], re.MULTILINE)
-    found = [re.findall(r"[\d,]+(?:\.\d+)?", cell) for cell in cells.split("|")]
-    return [float(values[-1].replace(",", "")) for values in found]
+def test_the_tables_of_the_scale_are_made_from_the_stored_results() -> None:
+    text = scale_page.PAGE.read_text()
+    assert scale_page.with_tables(text, json.loads(scale_page.RESULTS.read_text())) == text
 
 
-def test_the_calculation_of_the_costs_is_correct() -> None:
-    a_gb_second, gb, users = 0.000026, 2, [1_000, 100_000, 1_000_000]
-    watchdog = SECONDS_IN_A_MONTH / 300 * gb
-    seconds = [24.0, *(count * 164 / 10_000 for count in users[1:])]
-    monthly = [30 * gb * night + watchdog for night in seconds]
-    assert numbers("GB-seconds per month, including the watchdog") == monthly
-    assert numbers("app per month") == [round(amount * a_gb_second, 2) for amount in monthly]
-    kept = [*numbers("nights of reports kept")[:2], 7.0]
-    assert numbers("disk for reports") == [count * 15e-6 * nights for count, nights in zip(users, kept, strict=True)]
-    mongodb = [200 + 32 * 0.12, 400 + 256 * 0.12, 1600 + 256 * 0.12]
-    redis, logs = [13.0, 13.0, 13.0], [1 * 2.76, 3 * 2.76, 10 * 2.76]
-    rows = zip(numbers("app per month"), mongodb, redis, logs, strict=True)
-    (total,) = re.findall(r"^\| \*\*total\*\* \|(.*)\|$", DOCS["operations"], re.MULTILINE)
-    assert [float(amount.replace(",", "")) for amount in re.findall(r"[\d,]+", total)] == [
-        round(sum(row)) for row in rows
-    ]
+def test_the_documented_prices_are_those_behind_the_costs() -> None:
+    documented = " ".join(section("operations", "Costs").split())
+    hot, cool, cold = sorted(set(costs.BLOB_GB_MONTHS), reverse=True)
+    known = {
+        f"{costs.GB_SECOND:f} per GB-second",
+        f"{1e6 * costs.EXECUTION:.2f} per million executions",
+        f"{costs.CLUSTER_MONTH / 2:.0f} per core and month",
+        f"{costs.DISK_GB_MONTH:.2f} per GB of disk",
+        f"Redis B0 {costs.REDIS_MONTH:.0f}",
+        f"logs {costs.LOGS_GB:.2f} per GB",
+        f"queues and tables {1e4 * costs.QUEUE_OR_TABLE_OPERATION:.3f}",
+        f"writes of blobs {1e4 * costs.BLOB_WRITE:.3f}",
+        f"{hot:.3f} hot, {cool:.2f} cool, {cold:.4f} cold",
+    }
+    assert {price for price in known if price not in documented} == set()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from functions.access.throttling import MOST_FAILURES
+from functions.access.throttling import SIGN_IN_FAILURES
 from functions.http.openapi import document
 from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, App, running_app
@@ -33,7 +33,7 @@ def answers(app: App) -> list[httpx.Response]:
     started = app.trigger(dry_run=True)
     app.wait(started.json()["run_id"])
     with app.stranger() as stranger:
-        refused = [stranger.get(f"{BASE}/audit") for _ in range(MOST_FAILURES + 1)]
+        refused = [stranger.get(f"{BASE}/audit") for _ in range(SIGN_IN_FAILURES.most + 1)]
     return [
         started,
         *refused,
@@ -88,6 +88,10 @@ def test_cors_is_off_unless_origins_are_configured(closed: App) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
         assert "vary" not in answer.headers
     assert closed.client.options(TRIGGER, headers=headers).status_code == 405
+
+
+def test_an_answer_that_differs_by_other_headers_names_them_beside_the_origin(app: App) -> None:
+    assert app.client.get("/api/admin/console").headers["Vary"] == "Accept-Encoding, Origin"
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

@@ -22,6 +22,7 @@ from functions.http.routes import api
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.fuzzing import examples
+from tests.security.tokens import KEY, backend_token
 
 load_all_checks()
 schema = schemathesis.openapi.from_dict(document(api.routes))
@@ -32,7 +33,7 @@ attempts = count(1)
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     # Each request has its own client address, so that none is throttled after failed sign-ins.
-    with running_app(tmp_path_factory.mktemp("app"), **BEHIND_TWO_PROXIES) as running:
+    with running_app(tmp_path_factory.mktemp("app"), JWT_SECRET=KEY, ME_API="1", **BEHIND_TWO_PROXIES) as running:
         yield running
 
 
@@ -71,13 +72,14 @@ def test_real_answers_are_as_described(app: App) -> None:
     app.wait(again)
     lines = app.client.get(f"{BASE}/analysis-runs/{run_id}/portfolios", params={"limit": 100}).json()["portfolios"]
     measured = [line["user_id"] for line in lines if line["annual_volatility"] is not None]
+    own = {"Authorization": f"Bearer {backend_token(sub=measured[0])}"}
     for route in api.routes:
         if route.method == "GET":
             of_measured = route.name in ("get_portfolio_series", "get_portfolio_gains")
             users = measured if of_measured else [line["user_id"] for line in lines]
             run = again if route.name == "get_earlier_report" else run_id
             for path in dict.fromkeys(route.path.format(run_id=run, user_id=user_id) for user_id in users):
-                answer = app.client.get(path)
+                answer = app.client.get(path, headers=own if route.callers == "persons" else {})
                 assert answer.status_code == 200
                 described(route.method, route.path).validate_response(answer)
 
@@ -100,12 +102,19 @@ def test_the_document_describes_every_status_header_and_problem(operation: Route
     for status, response in description["responses"].items():
         assert "X-Correlation-Id" in response["headers"]
         assert ("Retry-After" in response["headers"]) == (
-            status in ("202", "429") or (status == "503" and not operation.public)
+            status in ("202", "429") or (status == "503" and operation.callers != "everybody")
         )
         assert ("Location" in response["headers"]) == (status == "202")
-    if not operation.public:
+    if operation.callers != "everybody":
         assert {"401", "403", "422", "429", "503"} <= set(description["responses"])
-        assert description["security"] == [{"adminSecret": []}, {"bearer": []}]
+    assert (
+        description["security"]
+        == {
+            "administrators": [{"adminSecret": []}, {"bearer": []}],
+            "persons": [{"ownBearer": []}],
+            "everybody": [],
+        }[operation.callers]
+    )
 
 
 def test_the_document_needs_no_secret_and_is_not_sent_again_if_unchanged(app: App) -> None:

@@ -7,7 +7,7 @@ import jwt
 import pytest
 import redis
 
-from functions.access.throttling import MOST_FAILURES
+from functions.access.throttling import SIGN_IN_FAILURES
 from tests.end_to_end.app import BASE, App, running_app
 from tests.security.issuer import AUDIENCE, ROLE, Issuer, an_issuer
 from tests.security.raw import send
@@ -17,7 +17,7 @@ FRONT_DOOR_ID = "a1b2c3d4-0000-4000-8000-00000000000f"
 VIA_FRONT_DOOR = b"X-Azure-FDID: " + FRONT_DOOR_ID.encode()
 WRONG = b"X-Admin-Secret: wrong"
 KEY = "the key that the backend shares with this app"
-LIMITED = [401] * MOST_FAILURES + [429]
+LIMITED = [401] * SIGN_IN_FAILURES.most + [429]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def of_the_backend(subject: str) -> bytes:
 
 def test_a_user_with_a_valid_token_has_to_wait_alone(behind_one: App, issuer: Issuer) -> None:
     administrator, user = of_the_backend("zoe-admin"), of_the_backend("adam")
-    assert [status(behind_one, user) for _ in LIMITED] == [403] * MOST_FAILURES + [429]
+    assert [status(behind_one, user) for _ in LIMITED] == [403] * SIGN_IN_FAILURES.most + [429]
     assert status(behind_one, user) == 429
     assert status(behind_one, administrator) == 200
     assert status(behind_one, signed=True) == 200

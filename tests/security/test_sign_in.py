@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.access.throttling import MOST_FAILURES, WINDOW_SECONDS
+from functions.access.throttling import SIGN_IN_FAILURES
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import (
@@ -40,39 +40,41 @@ def statuses(client: httpx.Client, times: int, headers: dict[str, str]) -> list[
 
 def test_after_too_many_failures_every_request_of_a_client_is_throttled(app: App) -> None:
     with app.stranger() as stranger:
-        assert statuses(stranger, MOST_FAILURES + 2, WRONG) == [401] * MOST_FAILURES + [429] * 2
+        assert statuses(stranger, SIGN_IN_FAILURES.most + 2, WRONG) == [401] * SIGN_IN_FAILURES.most + [429] * 2
         answer = stranger.get(RUNS, headers=RIGHT)
     assert answer.status_code == 429
     assert answer.json()["type"] == "urn:portfolio-analysis:problem:too-many-failures"
-    assert 0 < int(answer.headers["Retry-After"]) <= WINDOW_SECONDS
+    assert 0 < int(answer.headers["Retry-After"]) <= SIGN_IN_FAILURES.seconds
     assert app.log.read_text().count("Too many failed sign-ins") == 1
 
 
 def test_other_clients_are_accepted_meanwhile_and_the_throttled_one_keeps_waiting(app: App) -> None:
     with app.stranger() as waiting, app.stranger() as other:
-        statuses(waiting, MOST_FAILURES, WRONG)
+        statuses(waiting, SIGN_IN_FAILURES.most, WRONG)
         assert statuses(other, 3, RIGHT) == [200] * 3
         assert statuses(waiting, 1, RIGHT) == [429]
 
 
 def test_kinds_of_credentials_are_counted_separately_and_requests_without_any_too(app: App) -> None:
     with app.stranger() as stranger:
-        assert statuses(stranger, MOST_FAILURES + 1, {}) == [401] * MOST_FAILURES + [429]
-        assert statuses(stranger, MOST_FAILURES + 1, {"Authorization": "Bearer x"}) == [401] * MOST_FAILURES + [429]
+        assert statuses(stranger, SIGN_IN_FAILURES.most + 1, {}) == [401] * SIGN_IN_FAILURES.most + [429]
+        assert statuses(stranger, SIGN_IN_FAILURES.most + 1, {"Authorization": "Bearer x"}) == [
+            401
+        ] * SIGN_IN_FAILURES.most + [429]
         assert statuses(stranger, 1, RIGHT) == [200]
 
 
 def test_an_address_that_a_client_makes_up_does_not_count(app: App) -> None:
     with app.stranger() as stranger:
         own = stranger.headers["X-Forwarded-For"]
-        made_up = [f"203.0.113.{number}, {own}" for number in range(MOST_FAILURES + 1)]
+        made_up = [f"203.0.113.{number}, {own}" for number in range(SIGN_IN_FAILURES.most + 1)]
         answers = [stranger.get(RUNS, headers=WRONG | {"X-Forwarded-For": claim}).status_code for claim in made_up]
-    assert answers == [401] * MOST_FAILURES + [429]
+    assert answers == [401] * SIGN_IN_FAILURES.most + [429]
 
 
 def test_open_routes_and_wrong_methods_are_no_failures(app: App) -> None:
     with app.stranger() as stranger:
-        for _ in range(MOST_FAILURES + 1):
+        for _ in range(SIGN_IN_FAILURES.most + 1):
             assert stranger.get("/api/health").status_code == 200
             assert stranger.put(RUNS, headers=WRONG).status_code == 405
         assert statuses(stranger, 1, RIGHT) == [200]
@@ -83,14 +85,14 @@ def test_if_addresses_are_unknown_clients_with_the_secret_are_not_locked_out(tmp
         running_app(tmp_path, TRUSTED_PROXIES="0", FUNCTIONS_WORKER_PROCESS_COUNT="1") as app,
         app.stranger() as stranger,
     ):
-        assert statuses(stranger, MOST_FAILURES + 2, WRONG) == [401] * MOST_FAILURES + [429] * 2
+        assert statuses(stranger, SIGN_IN_FAILURES.most + 2, WRONG) == [401] * SIGN_IN_FAILURES.most + [429] * 2
         assert statuses(stranger, 2, RIGHT) == [200] * 2
         assert statuses(stranger, 1, WRONG) == [429]
 
 
 def test_without_redis_each_worker_counts_for_itself(tmp_path: Path) -> None:
     with running_app(tmp_path, REDIS_URL=f"redis://127.0.0.1:{free_port()}", FUNCTIONS_WORKER_PROCESS_COUNT="1") as app:
-        assert statuses(app.client, MOST_FAILURES + 1, WRONG) == [401] * MOST_FAILURES + [429]
+        assert statuses(app.client, SIGN_IN_FAILURES.most + 1, WRONG) == [401] * SIGN_IN_FAILURES.most + [429]
         assert "rate limits and sign-in failures are counted by each worker" in app.log.read_text()
 
 
@@ -174,8 +176,8 @@ def test_a_timer_that_starts_a_run_is_on_record(audited: Audited) -> None:
 
 def test_refused_sign_ins_fill_the_log_no_faster_than_throttling_allows(audited: Audited) -> None:
     with audited.app.stranger() as stranger:
-        statuses(stranger, 4 * MOST_FAILURES, WRONG)
-    assert audited.database.audit_log.count_documents({"action": "sign_in"}) == MOST_FAILURES
+        statuses(stranger, 4 * SIGN_IN_FAILURES.most, WRONG)
+    assert audited.database.audit_log.count_documents({"action": "sign_in"}) == SIGN_IN_FAILURES.most
 
 
 def test_the_log_is_read_page_by_page_newest_first(audited: Audited) -> None:

@@ -10,34 +10,31 @@ from hypothesis import strategies as st
 
 from functions.access.administrators import credential_of
 from functions.access.throttling import (
-    MOST_FAILURES,
+    SIGN_IN_FAILURES,
     UNKNOWN,
-    WINDOW_SECONDS,
     Client,
-    OwnFailures,
-    SharedFailures,
-    SignInFailures,
     client_of,
     network_of,
     normalized_address,
 )
+from functions.access.windows import Counts, OwnCounts, SharedCounts
 from settings import Settings
 from stores.redis_server import RedisServer
 from tests.conftest import free_port
 from tests.security.door import LOCAL
 
-type Counter = OwnFailures | SharedFailures | SignInFailures
+type Counter = OwnCounts | SharedCounts | Counts
 
 
 @pytest.fixture(params=["own", "shared", "shared with own", "own, because Redis is unavailable"])
 def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
     if request.param == "own":
-        yield OwnFailures()
+        yield OwnCounts(SIGN_IN_FAILURES)
         return
     url = f"redis://127.0.0.1:{free_port()}" if "away" in request.param else request.getfixturevalue("redis_url")
     server = RedisServer(url)
     with redis.Redis.from_url(url) as client:
-        yield SharedFailures(client) if request.param == "shared" else SignInFailures(server)
+        yield SharedCounts(SIGN_IN_FAILURES, client) if request.param == "shared" else Counts(SIGN_IN_FAILURES, server)
         if "away" not in request.param:
             client.flushall()
     server.close()
@@ -45,18 +42,18 @@ def counter(request: pytest.FixtureRequest) -> Iterator[Counter]:
 
 def test_failures_are_counted_until_there_are_too_many(counter: Counter) -> None:
     assert not counter.of("secret:192.0.2.1").too_many
-    for number in range(1, MOST_FAILURES):
+    for number in range(1, SIGN_IN_FAILURES.most):
         assert counter.add("secret:192.0.2.1").count == number
         assert not counter.of("secret:192.0.2.1").too_many
     assert counter.add("secret:192.0.2.1").just_too_many
     failures = counter.of("secret:192.0.2.1")
     assert failures.too_many
-    assert 0 < failures.seconds_left <= WINDOW_SECONDS
+    assert 0 < failures.seconds_left <= SIGN_IN_FAILURES.seconds
     assert counter.add("secret:192.0.2.1").beyond
 
 
 def test_a_client_is_not_throttled_for_the_failures_of_another(counter: Counter) -> None:
-    for _ in range(MOST_FAILURES):
+    for _ in range(SIGN_IN_FAILURES.most):
         counter.add("secret:192.0.2.1")
     assert counter.of("secret:192.0.2.1").too_many
     assert counter.of("secret:192.0.2.2").count == 0
@@ -65,11 +62,11 @@ def test_a_client_is_not_throttled_for_the_failures_of_another(counter: Counter)
 
 def test_all_workers_count_together_in_redis(redis_url: str) -> None:
     servers = RedisServer(redis_url), RedisServer(redis_url)
-    first, second = map(SignInFailures, servers)
+    first, second = (Counts(SIGN_IN_FAILURES, server) for server in servers)
     first.add("together")
     assert second.add("together").count == first.of("together").count == 2
     with redis.Redis.from_url(redis_url) as client:
-        assert 0 < int(client.ttl("sign-in-failures:together")) <= WINDOW_SECONDS
+        assert 0 < int(client.ttl("sign-in-failures:together")) <= SIGN_IN_FAILURES.seconds
         client.flushall()
     for server in servers:
         server.close()
@@ -80,8 +77,8 @@ def test_a_value_of_another_program_under_the_key_is_no_error(redis_url: str) ->
         for value in ("text", "1.5"):
             client.set("sign-in-failures:odd", value)
             first, second = RedisServer(redis_url), RedisServer(redis_url)  # each fails once, then makes no request
-            assert SignInFailures(first).of("odd").count == 0
-            assert SignInFailures(second).add("odd").count == 1
+            assert Counts(SIGN_IN_FAILURES, first).of("odd").count == 0
+            assert Counts(SIGN_IN_FAILURES, second).add("odd").count == 1
             first.close()
             second.close()
         client.flushall()
@@ -96,24 +93,24 @@ class Clock:
 
 def test_a_window_ends_and_further_failures_do_not_prolong_it() -> None:
     clock = Clock()
-    own = OwnFailures(clock)
-    for _ in range(3 * MOST_FAILURES):
+    own = OwnCounts(SIGN_IN_FAILURES, clock)
+    for _ in range(3 * SIGN_IN_FAILURES.most):
         clock.now += 1
         own.add("key")
-    assert own.of("key").seconds_left == WINDOW_SECONDS - 3 * MOST_FAILURES + 1
-    clock.now = 1001 + WINDOW_SECONDS
+    assert own.of("key").seconds_left == SIGN_IN_FAILURES.seconds - 3 * SIGN_IN_FAILURES.most + 1
+    clock.now = 1001 + SIGN_IN_FAILURES.seconds
     assert own.of("key").count == 0
     assert own.add("key").count == 1
 
 
 def test_the_table_of_a_process_is_bounded_and_drops_expired_entries() -> None:
     clock = Clock()
-    own = OwnFailures(clock, most_keys=50)
+    own = OwnCounts(SIGN_IN_FAILURES, clock, most_keys=50)
     for number in range(500):
         own.add(f"192.0.2.{number}")
         assert len(own) <= 50
     assert own.of("192.0.2.499").count == 1
-    clock.now += WINDOW_SECONDS
+    clock.now += SIGN_IN_FAILURES.seconds
     own.of("anybody")
     assert len(own) == 0
 

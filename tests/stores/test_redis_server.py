@@ -9,7 +9,8 @@ from threading import Barrier
 import pytest
 import redis
 
-from functions.access.throttling import SignInFailures
+from functions.access.throttling import SIGN_IN_FAILURES
+from functions.access.windows import Counts
 from stores.rate_limit import Rate, RateLimit
 from stores.redis_server import RedisServer
 from tests.clock import Clock
@@ -49,7 +50,7 @@ def test_after_the_rate_limit_found_redis_unavailable_sign_ins_do_not_use_it_for
     program: Redis, server: RedisServer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     limit = RateLimit(server, "provider", Rate(1), clock, clock.advance)
-    failures = SignInFailures(server)
+    failures = Counts(SIGN_IN_FAILURES, server)
     assert limit.wait(PATIENCE_SECONDS)
     assert [failures.add("client").count for _ in range(3)] == [1, 2, 3]
 
@@ -101,7 +102,7 @@ def test_a_ping_uses_redis_even_if_it_was_unavailable_a_moment_ago(program: Redi
 def test_a_value_that_another_program_wrote_affects_its_own_question_only(
     program: Redis, server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failures = SignInFailures(server)
+    failures = Counts(SIGN_IN_FAILURES, server)
     with redis.Redis.from_url(program.url) as operator:
         operator.set("sign-in-failures:client", "many")
         assert failures.of("client").count == 0

@@ -1,5 +1,6 @@
 /** Requests to the API, with the credentials of the session. */
 
+import { isOfPerson } from "./audience";
 import { platformUser } from "./platform";
 import { Problem, problemOf, Unreachable } from "./problem";
 import { type Credential, canBeSent, headersOf, session, signIn, signOut } from "./session";
@@ -19,6 +20,7 @@ import type {
 } from "./types";
 
 const BASE = "/api/admin/portfolio";
+const OWN = "/api/me";
 const PATIENCE_MS = 30_000;
 
 type Query = Record<string, string | number | null | undefined>;
@@ -88,15 +90,27 @@ function withQuery(path: string, query: Query): string {
 
 const part = encodeURIComponent;
 const ofRun = (runId: string): string => `${BASE}/analysis-runs/${part(runId)}`;
-const ofUser = (runId: string, userId: string): string => `${ofRun(runId)}/portfolios/${part(userId)}`;
+
+type Document = "report" | "series" | "earlier" | "returns" | "gains";
+
+/** Return the address of a document of a report: among those of administrators, or of the person signed in. */
+function documentOf(runId: string, userId: string, document: Document, query: Query = {}): string {
+  if (isOfPerson) {
+    return withQuery(`${OWN}/${document}`, { run_id: runId, ...query });
+  }
+  const report = `${ofRun(runId)}/portfolios/${part(userId)}`;
+  return withQuery(document === "report" ? report : `${report}/${document}`, query);
+}
 
 /** Check that the app accepts `credential`, before it becomes the session's. */
 export async function tryCredential(credential: Credential): Promise<void> {
   if (!canBeSent(credential)) {
     throw new Problem(401, "Unauthorized", "The secret or token contains invalid characters.", null, null);
   }
-  const answer = await send(withQuery(`${BASE}/analysis-runs`, { limit: 1 }), {}, credential);
-  if (!answer.ok) {
+  const path = isOfPerson ? `${OWN}/income` : withQuery(`${BASE}/analysis-runs`, { limit: 1 });
+  const answer = await send(path, {}, credential);
+  // A person without a report is signed in, too.
+  if (!answer.ok && !(isOfPerson && answer.status === 404)) {
     throw await problemOf(answer);
   }
 }
@@ -121,15 +135,17 @@ export const api = {
   cancel: (runId: string) => ask<Accepted>(`${ofRun(runId)}/cancel`, { method: "POST" }),
   retry: (runId: string) => ask<Accepted>(`${ofRun(runId)}/retry`, { method: "POST" }),
   portfolios: (runId: string, query: Query) => ask<PortfoliosPage>(withQuery(`${ofRun(runId)}/portfolios`, query)),
-  report: (runId: string, userId: string) => ask<Report>(ofUser(runId, userId)),
-  series: (runId: string, userId: string) => ask<Series>(`${ofUser(runId, userId)}/series`),
-  earlier: (runId: string, userId: string) => ask<Earlier>(`${ofUser(runId, userId)}/earlier`),
-  returns: (runId: string, userId: string) => ask<ReturnsSeries>(`${ofUser(runId, userId)}/returns`),
+  /** The newest report of the person signed in. */
+  ownReport: () => ask<Report>(`${OWN}/report`),
+  report: (runId: string, userId: string) => ask<Report>(documentOf(runId, userId, "report")),
+  series: (runId: string, userId: string) => ask<Series>(documentOf(runId, userId, "series")),
+  earlier: (runId: string, userId: string) => ask<Earlier>(documentOf(runId, userId, "earlier")),
+  returns: (runId: string, userId: string) => ask<ReturnsSeries>(documentOf(runId, userId, "returns")),
   gains: (runId: string, userId: string, query: GainsQuery) =>
-    ask<Gains>(withQuery(`${ofUser(runId, userId)}/gains`, { ...query })),
+    ask<Gains>(documentOf(runId, userId, "gains", { ...query })),
   /** Return the same as a file. */
   async gainsFile(runId: string, userId: string, query: GainsQuery): Promise<Blob> {
-    const path = withQuery(`${ofUser(runId, userId)}/gains`, { ...query });
+    const path = documentOf(runId, userId, "gains", { ...query });
     return (await receive(path, { headers: { Accept: "text/csv" } })).blob();
   },
   schedule: () => ask<Timetable>(`${BASE}/schedule`),

@@ -2,6 +2,7 @@
 
 import { keep as keepIn, kept as keptIn } from "../storage";
 import { Store } from "../ui/store";
+import { isOfPerson } from "./audience";
 import type { Problem } from "./problem";
 
 export type CredentialKind = "secret" | "token";
@@ -19,7 +20,8 @@ interface Session {
   refusal: Problem | null;
 }
 
-const KEPT = "credential";
+// The two pages are of one origin, and have a session each.
+const KEPT = isOfPerson ? "own credential" : "credential";
 
 export const session = new Store<Session>({ credential: kept(), refusal: null });
 

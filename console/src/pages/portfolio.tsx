@@ -1,5 +1,6 @@
 /** The report of one user: value, checks, risk, holdings and advice. */
 
+import { isOfPerson } from "../api/audience";
 import { api, isMissing } from "../api/client";
 import type { Check, DataQuality, Report, Valuation } from "../api/types";
 import { count, counted, currencyName, money, percent, signedPercent } from "../format";
@@ -37,15 +38,7 @@ export function PortfolioPage({ runId, userId, view }: { runId: string; userId: 
         trail={trail}
         about={value && <About report={value} />}
       />
-      {error === null && value?.status !== "failed" && (
-        <Tabs
-          label="Parts of the report"
-          tabs={[
-            { label: "Analysis", link: links.portfolio(runId, userId), isShown: view === "analysis" },
-            { label: "Your money", link: links.money(runId, userId), isShown: view === "money" },
-          ]}
-        />
-      )}
+      {error === null && value?.status !== "failed" && <Views runId={runId} userId={userId} view={view} />}
       {!value && error === null && <Skeleton height={900} />}
       {error !== null && isMissing(error) && (
         <Empty title="No report">
@@ -54,12 +47,30 @@ export function PortfolioPage({ runId, userId, view }: { runId: string; userId: 
         </Empty>
       )}
       {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
-      {value && (view === "money" && value.status !== "failed" ? <Money report={value} /> : <Parts report={value} />)}
+      {value && <Shown report={value} view={view} />}
     </>
   );
 }
 
-function About({ report }: { report: Report }) {
+/** The tabs of a report. */
+export function Views({ runId, userId, view }: { runId: string; userId: string; view: View }) {
+  return (
+    <Tabs
+      label="Parts of the report"
+      tabs={[
+        { label: "Analysis", link: links.portfolio(runId, userId), isShown: view === "analysis" },
+        { label: "Your money", link: links.money(runId, userId), isShown: view === "money" },
+      ]}
+    />
+  );
+}
+
+/** The shown part of a report. */
+export function Shown({ report, view }: { report: Report; view: View }) {
+  return view === "money" && report.status !== "failed" ? <Money report={report} /> : <Parts report={report} />;
+}
+
+export function About({ report }: { report: Report }) {
   const { tone, label } = REPORT_STATUS[report.status];
   return (
     <>
@@ -96,7 +107,7 @@ function Parts({ report }: { report: Report }) {
         <>
           <div class="columns">
             <Checks checks={report.checks} />
-            <Changes report={report} />
+            {!isOfPerson && <Changes report={report} />}
           </div>
           {report.performance && <SeriesCards report={report} performance={report.performance} />}
           {report.holdings.length > 0 && <Holdings report={report} />}

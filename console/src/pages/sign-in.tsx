@@ -1,6 +1,7 @@
 /** The sign-in page, also shown when a session is no longer accepted. */
 
 import { useEffect, useState } from "preact/hooks";
+import { isOfPerson } from "../api/audience";
 import { tryCredential } from "../api/client";
 import { type PlatformUser, platformSignInUrl, platformSignsIn, platformUser } from "../api/platform";
 import { Problem } from "../api/problem";
@@ -11,9 +12,11 @@ import { Brand } from "../ui/shell";
 import { useStore } from "../ui/store";
 import { ThemeButton } from "../ui/theme";
 
+const CREDENTIAL = isOfPerson ? "token" : "secret or token";
+
 const TITLES: Record<number, string> = {
-  401: "Invalid secret or token",
-  403: "Administrator role required",
+  401: `Invalid ${CREDENTIAL}`,
+  403: isOfPerson ? "Not active" : "Administrator role required",
   429: "Too many attempts",
   503: "Sign-in unavailable",
 };
@@ -21,9 +24,11 @@ const TITLES: Record<number, string> = {
 function textOf(problem: Problem): string {
   switch (problem.status) {
     case 401:
-      return "The secret or token is incorrect or has expired. Make sure that you copied all of it.";
+      return `The ${CREDENTIAL} is incorrect or has expired. Make sure that you copied all of it.`;
     case 403:
-      return "The token is valid, but this account is not an administrator of this app. Ask an administrator for the role.";
+      return isOfPerson
+        ? problem.message
+        : "The token is valid, but this account is not an administrator of this app. Ask an administrator for the role.";
     case 429:
       return `Too many failed sign-ins from this address. Wait ${problem.retryAfter ?? 60} seconds, then try again.`;
     default:
@@ -61,7 +66,9 @@ export function SignIn() {
           <ThemeButton />
         </div>
         <h1>Sign in</h1>
-        <p class="note">For administrators of the nightly portfolio analysis.</p>
+        <p class="note">
+          {isOfPerson ? "To see your own portfolio." : "For administrators of the nightly portfolio analysis."}
+        </p>
         <Refusal error={error} />
         {platformSignsIn && <PlatformSignIn attempt={attempt} busy={busy} />}
         <SecretForm attempt={attempt} busy={busy} />
@@ -97,13 +104,14 @@ function SecretForm({ attempt, busy }: FormProps) {
     event.preventDefault();
     const secret = value.trim().replace(/^Bearer\s+/i, "");
     if (secret) {
-      void attempt({ kind: looksLikeToken(secret) ? "token" : "secret", value: secret, byPlatform: false }, keep);
+      const kind = isOfPerson || looksLikeToken(secret) ? "token" : "secret";
+      void attempt({ kind, value: secret, byPlatform: false }, keep);
     }
   };
   return (
     <form onSubmit={submit}>
       <label class="field">
-        <span>Admin secret or bearer token</span>
+        <span>{isOfPerson ? "Bearer token" : "Admin secret or bearer token"}</span>
         <input
           type="password"
           autocomplete="off"

@@ -7,6 +7,7 @@ import pytest
 
 from functions.access.administrators import Admin
 from functions.access.audit import Attempt
+from functions.access.persons import Person
 from functions.http.endpoint import Api
 from functions.http.requests import NewestQuery, PortfoliosQuery, RunId
 from settings import Settings
@@ -66,10 +67,23 @@ def test_a_parameter_without_a_meaning_stops_the_start_and_is_named(handler: Cal
     assert api.routes == []
 
 
-@pytest.mark.parametrize("handler", [of_an_administrator, of_a_query])
-def test_a_public_route_cannot_ask_for_what_only_signed_in_callers_send(handler: Callable[..., Any]) -> None:
-    with pytest.raises(TypeError, match="a public route has no administrator, query, body or audit"):
-        Api().route("GET", "path", public=True)(handler)
+def of_a_person(person: Person) -> str:
+    return person.user_id
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (of_an_administrator, "only a route of administrators has an administrator or an audit"),
+        (of_a_person, "a route of persons, and no other, has a person"),
+        (of_a_query, "a public route has no query or body"),
+    ],
+)
+def test_a_public_route_cannot_ask_for_what_only_signed_in_callers_send(
+    handler: Callable[..., Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        Api().route("GET", "path", callers="everybody")(handler)
 
 
 def of_an_attempt(attempt: Attempt) -> str:
@@ -77,8 +91,8 @@ def of_an_attempt(attempt: Attempt) -> str:
 
 
 def test_an_action_is_audited_for_an_administrator_and_only_an_audited_route_has_an_attempt() -> None:
-    with pytest.raises(TypeError, match="a public route has no administrator, query, body or audit"):
-        Api().route("POST", "path", public=True, action="trigger")(of_nothing)
+    with pytest.raises(TypeError, match="only a route of administrators has an administrator or an audit"):
+        Api().route("POST", "path", callers="everybody", action="trigger")(of_nothing)
     with pytest.raises(TypeError, match="a route without an action has no attempt"):
         Api().route("GET", "path")(of_an_attempt)
     assert Api().route("GET", "path", action="read_report")(of_an_attempt) is of_an_attempt

@@ -31,7 +31,7 @@ api = Api()
 def private_actor(admin: Admin) -> func.HttpResponse:
     return json_response(admin.actor)
 
-@api.route("GET", "public_actor", public=True)
+@api.route("GET", "public_actor", callers="everybody")
 def public_actor() -> func.HttpResponse:
     return json_response(None)
 

@@ -1,0 +1,59 @@
+/** The page of one person: the own report of the newest night, and what was really earned. */
+
+import { api, isMissing } from "../api/client";
+import { session, signOut } from "../api/session";
+import { usePlace } from "../router";
+import { Icon } from "../ui/icons";
+import { Empty, Failure, PageHead, Skeleton } from "../ui/parts";
+import { once, useResource } from "../ui/resource";
+import { Brand } from "../ui/shell";
+import { useStore } from "../ui/store";
+import { ThemeButton } from "../ui/theme";
+import { Toasts } from "../ui/toasts";
+import { About, Shown, type View, Views } from "./portfolio";
+import { SignIn } from "./sign-in";
+
+const KEY = "own report";
+
+export function OwnPage() {
+  const { credential } = useStore(session);
+  const [part] = usePlace().path;
+  return (
+    <>
+      {credential ? <Own view={part === "money" ? part : "analysis"} /> : <SignIn />}
+      <Toasts />
+    </>
+  );
+}
+
+function Own({ view }: { view: View }) {
+  const { value, error, reload } = useResource(KEY, () => once(KEY, api.ownReport));
+  const isMoney = view === "money";
+  return (
+    <>
+      <header class="own-head">
+        <Brand />
+        <div class="side-foot">
+          <ThemeButton />
+          <button type="button" class="icon-button" onClick={() => signOut()} aria-label="Sign out" title="Sign out">
+            <Icon name="leave" />
+          </button>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <PageHead
+          title="Your portfolio"
+          part={isMoney ? "Your money" : undefined}
+          about={value && <About report={value} />}
+        />
+        {value && value.status !== "failed" && <Views runId={value.run_id} userId={value.user_id} view={view} />}
+        {!value && error === null && <Skeleton height={900} />}
+        {error !== null && isMissing(error) && (
+          <Empty title="No report yet">Your portfolio has not been analyzed. Come back after the next night.</Empty>
+        )}
+        {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
+        {value && <Shown report={value} view={view} />}
+      </main>
+    </>
+  );
+}
