@@ -1,6 +1,7 @@
 """A report as sections. Every form of file is made of these, so all have the same labels and figures."""
 
-from delivery.exports.analysis_sections import advice, checks, currencies, holdings, quality, risk, worth
+from delivery.exports.advice_sections import advice, quality
+from delivery.exports.analysis_sections import checks, currencies, holdings, risk, worth
 from delivery.exports.money_sections import earned, income
 from delivery.exports.sections import Column, Document, Json, Section, facts, on, text
 from delivery.exports.words import REASONS, REPORT_STATUS, worded

@@ -206,10 +206,10 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
         headers = HEADERS | {CORRELATION_ID: correlation_id}
         if origins := call.worker.settings.cors_origins:
             headers |= cors_headers(req, origins)
+        if vary := _vary(route, answer.headers.get("Vary"), headers.pop("Vary", None)):
+            answer.headers["Vary"] = vary
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
-        if vary := _vary(route, answer, headers):
-            answer.headers["Vary"] = vary
         return answer
 
     # The host's worker checks the names and types of parameters, and passes the context only where there is one.
@@ -226,11 +226,10 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
     return function
 
 
-def _vary(route: Route, answer: func.HttpResponse, headers: Mapping[str, str]) -> str:
-    """Return the headers of a request that its answer depends on."""
-    names = ["Accept"] if ContentKind in route.parameters.values() else []
-    names += [value for value in (answer.headers.get("Vary"), headers.get("Vary")) if value]
-    return ", ".join(dict.fromkeys(names))
+def _vary(route: Route, *known: str | None) -> str:
+    """Return the headers of a request that its answer depends on: those ``known``, and that of its kind of content."""
+    lists = ["Accept" if ContentKind in route.parameters.values() else "", *(names or "" for names in known)]
+    return ", ".join(dict.fromkeys(name for names in lists for name in names.split(", ") if name))
 
 
 @dataclass(slots=True, eq=False, repr=False)

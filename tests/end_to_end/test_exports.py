@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
-from functions.http.accepting import CSV, HTML, PDF, XLSX, ContentKind
+from functions.http.accepting import CSV, ENDINGS, HTML, PDF, XLSX, ContentKind
 from records import Summary
 from stores.mongo import connect
 from tests.end_to_end.app import BASE, App, running_app
@@ -96,7 +96,7 @@ def test_a_report_is_a_file_of_each_kind(app: App, run: dict[str, Any], kind: Co
     assert answer.status_code == 200, answer.text
     assert answer.content.startswith(start)
     assert answer.headers["Content-Type"].partition(";")[0] == kind
-    ending = {CSV: "csv", XLSX: "xlsx", HTML: "html", PDF: "pdf"}[kind]
+    ending = ENDINGS[ContentKind(kind)]
     day = run["as_of"]
     name = f"portfolio-{day}-%3D1%2B%22%C5%BB%22%3B%E5%B1%B1.{ending}"
     assert answer.headers["Content-Disposition"] == (

@@ -420,7 +420,10 @@ export interface AuditEntry {
     | "read_earlier"
     | "read_returns"
     | "read_gains"
-    | "read_income";
+    | "read_income"
+    | "export_portfolios"
+    | "export_report"
+    | "export_gains";
   actor: string | null;
   credential: "admin-secret" | "bearer" | "timer" | "none";
   credential_id: string | null;

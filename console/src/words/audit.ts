@@ -16,6 +16,9 @@ const ACTIONS: Record<AuditEntry["action"], string> = {
   read_returns: "Read returns",
   read_gains: "Read lots and gains",
   read_income: "Read income",
+  export_portfolios: "Export a list of portfolios",
+  export_report: "Export a report",
+  export_gains: "Export gains",
 };
 
 /** Return what was done; what the app knows and this page does not has its name. */
