@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
-from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES
+from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES, Counts, Window
 from functions.access.tokens import verifiers
-from functions.access.windows import Counts, Window
 from functions.telemetry.spans import is_exported, record_end
 from runs.services import Services
 from settings import KeyName, Settings, key_setting

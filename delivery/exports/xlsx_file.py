@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import chain, islice
 
 from xlsxwriter import Workbook
@@ -39,6 +40,7 @@ def report_as_xlsx(document: Document) -> bytes:
     """Return a report as a spreadsheet with a sheet for each section."""
     content = io.BytesIO()
     with closing(_workbook(content)) as book:
+        book.set_properties({"created": datetime.fromisoformat(document.as_of)})  # the same report, the same file
         for section in document.sections:
             rows = ([cell.value for cell in row] for row in section.rows)
             _write(_sheet(book, section.title), [column.label for column in section.columns], rows)

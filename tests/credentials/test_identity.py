@@ -14,8 +14,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from functions.access.throttling import SIGN_IN_FAILURES
-from functions.access.windows import Counts
+from functions.access.throttling import SIGN_IN_FAILURES, Counts
 from stores.mongo import connect
 from stores.redis_server import RedisServer
 from stores.redis_server import connect as connect_redis

@@ -116,9 +116,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
     """Start the app as ``make start`` does, on a free port; its log is appended to one in ``folder``."""
     log = folder / "app.log"
     engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
-    # Each worker process costs its start, and few tests need a second one.
     defaults = {"PORT": "0", "ADMIN_SECRET": SECRET, "FUNCTIONS_MASTER_KEY": MASTER_KEY}
-    defaults["FUNCTIONS_WORKER_PROCESS_COUNT"] = "1"
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:
         process = subprocess.Popen(

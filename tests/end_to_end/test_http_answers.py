@@ -418,8 +418,8 @@ def a_target(url: str, secret: str, key: str) -> Target:
         page = client.get(CONSOLE)
     if page.status_code == 200:
         known["page_etag"] = page.headers["ETag"]
-        for name, suffix in (("script", "js"), ("style", "css")):
-            (known[name],) = set(re.findall(rf'"({CONSOLE}/[^"]+\.{suffix})"', page.text))
+        for name, start, suffix in (("script", "src", "js"), ("style", "href", "css")):
+            (known[name],) = set(re.findall(rf'{start}="({CONSOLE}/[^"]+\.{suffix})"', page.text))
     return Target(url, known)
 
 

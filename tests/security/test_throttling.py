@@ -13,11 +13,13 @@ from functions.access.throttling import (
     SIGN_IN_FAILURES,
     UNKNOWN,
     Client,
+    Counts,
+    OwnCounts,
+    SharedCounts,
     client_of,
     network_of,
     normalized_address,
 )
-from functions.access.windows import Counts, OwnCounts, SharedCounts
 from settings import Settings
 from stores.redis_server import RedisServer
 from tests.conftest import free_port

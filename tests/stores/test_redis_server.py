@@ -9,8 +9,7 @@ from threading import Barrier
 import pytest
 import redis
 
-from functions.access.throttling import SIGN_IN_FAILURES
-from functions.access.windows import Counts
+from functions.access.throttling import SIGN_IN_FAILURES, Counts
 from stores.rate_limit import Rate, RateLimit
 from stores.redis_server import RedisServer
 from tests.clock import Clock
