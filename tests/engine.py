@@ -20,9 +20,24 @@ def client_of(address: str) -> SyncDurableFunctionsClient:
     return SyncDurableFunctionsClient(json.dumps({"taskHubName": "Test", "rpcBaseUrl": address}))
 
 
+def engine_port() -> int:
+    """Return a free port that no other engine of this process had.
+
+    gRPC shares the connections of a process by address. A new engine on an old port would get the state of the old one,
+    which refuses calls until it connects again.
+    """
+    while (port := free_port()) in _ports:
+        pass
+    _ports.add(port)
+    return port
+
+
+_ports: set[int] = set()
+
+
 def engine_away() -> DurableEngine:
     """Return an engine that refuses connections."""
-    return DurableEngine(client_of(f"localhost:{free_port()}"))
+    return DurableEngine(client_of(f"localhost:{engine_port()}"))
 
 
 def hold_lease(services: Services, run_id: str, *, requested_at: datetime) -> None:

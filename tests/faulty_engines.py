@@ -14,7 +14,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as rpc
 from durabletask.testing import InMemoryOrchestrationBackend
 
-from tests.engine import client_of
+from tests.engine import client_of, engine_port
 
 _register: Any = rpc.add_TaskHubSidecarServiceServicer_to_server  # generated without types
 
@@ -66,7 +66,7 @@ def served(backend: InMemoryOrchestrationBackend) -> Iterator[SyncDurableFunctio
     """Serve an engine and yield the client that a function is bound to."""
     server = grpc.server(ThreadPoolExecutor(8))
     _register(backend, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{engine_port()}")
     server.start()
     try:
         yield client_of(f"127.0.0.1:{port}")
@@ -80,5 +80,6 @@ def served(backend: InMemoryOrchestrationBackend) -> Iterator[SyncDurableFunctio
 @contextmanager
 def silent() -> Iterator[SyncDurableFunctionsClient]:
     """Yield the client of an engine that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        yield client_of(f"127.0.0.1:{listener.getsockname()[1]}")
+    port = engine_port()
+    with socket.create_server(("127.0.0.1", port), backlog=64):
+        yield client_of(f"127.0.0.1:{port}")
