@@ -162,6 +162,11 @@ class Run:
         return self.status in ACTIVE_STATUSES
 
     @property
+    def is_completed(self) -> bool:
+        """Return whether the run has come to its end, with or without errors."""
+        return self.status in ("completed", "completed_with_errors")
+
+    @property
     def has_work(self) -> bool:
         """Return whether the run's steps have something to do: it is active and not being canceled."""
         return self.is_active and self.cancel_requested_at is None
@@ -285,8 +290,22 @@ class Plan(Struct, frozen=True):
     failure: Failure | None = None
 
 
+class NightOfRun(Struct, frozen=True):
+    """The night that a run belongs to, as its own run or as a retry.
+
+    ``first`` is the run that the chain of retries begins with. ``before`` are the runs of the night before, latest
+    first: its retries and its own run; none before the first night.
+    """
+
+    first: str
+    before: tuple[str, ...] = ()
+
+
 class PlannedRun(Struct, frozen=True):
-    """A run as its steps see it; ``asked_on`` is the day of the request, in UTC, ``currencies`` are the plan's."""
+    """A run as its steps see it; ``asked_on`` is the day of the request, in UTC, ``currencies`` are the plan's.
+
+    ``night`` is ``None`` unless the run is the newest night's or a retry of it.
+    """
 
     as_of: date
     dry_run: bool
@@ -294,6 +313,7 @@ class PlannedRun(Struct, frozen=True):
     parameters: Parameters
     asked_on: date
     currencies: tuple[str, ...] = ()
+    night: NightOfRun | None = None
 
 
 class Batch(Struct, frozen=True):

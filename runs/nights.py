@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from records import RequestKey, Run, Trigger
+from records import NightOfRun, RequestKey, Run, Trigger
 from runs.engine import Engine
 from runs.services import Services
 from runs.starting import start_run
@@ -56,6 +56,25 @@ def newest_night(services: Services) -> list[Run]:
     return chain
 
 
+def night_of(services: Services, run: Run) -> NightOfRun | None:
+    """Return the night that a run will belong to if it completes, ``None`` if it does not count as one.
+
+    It does as the run of everybody as of the newest date, and as a retry of a completed one.
+    """
+    if run.dry_run:
+        return None
+    if run.retry_of is not None:
+        return _night_of_retry(services, run.retry_of)
+    if run.as_of_requested is not None or services.runs.requested_user_ids(run.run_id) is not None:
+        return None
+    return NightOfRun(run.run_id, tuple(before.run_id for before in newest_night(services)))
+
+
+def _night_of_retry(services: Services, run_id: str) -> NightOfRun | None:
+    run = services.runs.get(run_id)
+    return services.runs.night(run_id) if run is not None and run.is_completed else None
+
+
 def missed_night(services: Services, now: datetime) -> datetime | None:
     """Return the night that was due a while ago and has no run, ``None`` if there is none.
 
@@ -84,5 +103,4 @@ def _has_run(services: Services, night: datetime) -> bool:
 
 
 def _was_completed(run: Run, night: datetime) -> bool:
-    completed = run.status in ("completed", "completed_with_errors")
-    return completed and run.completed_at is not None and run.completed_at >= night
+    return run.is_completed and run.completed_at is not None and run.completed_at >= night

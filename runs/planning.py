@@ -9,6 +9,7 @@ from itertools import batched
 from analysis.histories import NoBenchmarkDateError, resolve_as_of
 from market_data.provider import KeyRefused
 from records import Failure, Parameters, Plan, Run
+from runs.nights import night_of
 from runs.prices import fetch_histories
 from runs.services import Services
 from stores.pages import Users
@@ -40,7 +41,8 @@ def plan_pages(services: Services, run_id: str, started_at: datetime) -> Plan:
     made, users = _write_pages(services, run, parameters.page_size)
     # Of those, some are inactive, or own nothing.
     estimate = {"users_to_analyze": users, "users_to_analyze_estimated": True, "progress.pages_total": made.pages}
-    if services.runs.record_plan(run_id, made, parameters, as_of=as_of, figures=estimate):
+    night = night_of(services, run)
+    if services.runs.record_plan(run_id, made, parameters, as_of=as_of, figures=estimate, night=night):
         return made
     services.batches.delete_plan(made.plan_id)  # nothing else would, if the run has ended meanwhile
     return plan_pages(services, run_id, started_at)

@@ -3,13 +3,14 @@
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
 
+from analysis.currencies import BaseCurrency
 from analysis.earnings import Earned, earn, symbols_of
 from analysis.models import SECTIONS, Portfolio, Report
 from analysis.report import analyze_portfolios
@@ -20,9 +21,10 @@ from lake.places import Lake
 from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun, RunError
 from runs.ending import recount_if_over
 from runs.services import Services
+from runs.standing import lines_before, standing_of
 from runs.universe import Part, Universe, forget, universe_of
 from stores.batches import OtherForm, PageErrors
-from stores.lines import Lines
+from stores.lines import Line, Lines, Standing
 from stores.pages import Page
 from stores.portfolio_documents import InvalidPortfolio
 from stores.report_values import joined
@@ -91,7 +93,9 @@ def _of_page(
     parameters, lake = run.parameters, services.lake
     with universe.part(symbols_in(page.portfolios)) as part:
         common = _Common(batch.run_id, parameters.base_currency, parameters.risk_free_rate, part)
-        stored = _stored(_reports(page, common), common, None if lake is None else batch.number)
+        reports = _reports(page, common)
+        before = lines_before(services, run.night, [report.user_id for report in reports])
+        stored = _stored(reports, before, common, None if lake is None else batch.number)
         if not run.dry_run:
             if lake is not None:
                 _write_to_lake(lake, stored, common, batch.number)
@@ -154,15 +158,22 @@ def _write_to_lake(lake: Lake, stored: Sequence[StoredReport], common: _Common, 
     write_page(lake, path, (joined(own.json, of_symbols) for own in stored))
 
 
-def _stored(reports: Sequence[Report], common: _Common, number: int | None) -> list[StoredReport]:
+def _stored(
+    reports: Sequence[Report], before: Mapping[str, Line], common: _Common, number: int | None
+) -> list[StoredReport]:
     """Return the reports as they are stored; one that does not fit in a document becomes a failed one."""
-    stored, refused = stored_forms(reports, number)
+    stored, refused = stored_forms(reports, number, _standings(reports, before, common))
     failed = [
         _failed(common, InvalidPortfolio(report.user_id, "unwritable_report", refused[report.user_id]), report.currency)
         for report in reports
         if report.user_id in refused
     ]
-    return stored + stored_forms(failed, number)[0]
+    return stored + stored_forms(failed, number, _standings(failed, before, common))[0]
+
+
+def _standings(reports: Sequence[Report], before: Mapping[str, Line], common: _Common) -> Mapping[str, Standing]:
+    book = BaseCurrency(common.base_currency, common.part.currencies, common.part.table.as_of)
+    return {own.user_id: standing_of(own, before.get(own.user_id), book.rate(own.currency)) for own in reports}
 
 
 def _failed(common: _Common, own: InvalidPortfolio, currency: str) -> Report:

@@ -50,7 +50,7 @@ class Part:
         self.adviser = Adviser({found.symbol: found for found in research})
         self.instruments = {symbol: own for batch in batches for symbol, own in batch.instruments.items()}
         self.market = universe.market
-        self._currencies = universe.currencies
+        self.currencies = universe.currencies
         self._kept = kept
         self._making = threading.Lock()
         self._tables: dict[str, PriceTable] = {}
@@ -58,13 +58,13 @@ class Part:
     def in_currency(self, code: str, symbols: Collection[str]) -> PriceTable:
         """Return the table in a base currency, with these of its symbols at least."""
         if not self._kept:
-            return in_base_currency(self.table, code, self._currencies, symbols)
+            return in_base_currency(self.table, code, self.currencies, symbols)
         with self._making:
             if code not in self._tables:
                 own = [table for table in self._tables.values() if table.returns is not self.table.returns]
                 if (len(own) + 1) * self.table.returns.nbytes > _MOST_IN_CURRENCIES:
-                    return in_base_currency(self.table, code, self._currencies, symbols)
-                self._tables[code] = in_base_currency(self.table, code, self._currencies)
+                    return in_base_currency(self.table, code, self.currencies, symbols)
+                self._tables[code] = in_base_currency(self.table, code, self.currencies)
             return self._tables[code]
 
 

@@ -3,7 +3,8 @@
 A million of them fit into a process of a few hundred megabytes: only what they are sorted and counted by is unpacked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 import msgspec
 import numpy as np
@@ -20,11 +21,32 @@ _NUMBERS, _MASKS = np.dtype("<f8"), np.dtype("<u8")
 type Masks = NDArray[np.uint64]
 
 
+class Standing(Struct, frozen=True, omit_defaults=True):
+    """What the book and the list of people know of a portfolio beside its summary.
+
+    ``total_value`` and ``book_value`` are in the person's currency and in that of the book. ``known`` has the last
+    state of each check that is unknown now, as ``rule:status``. ``since`` has the date since which a rule is in breach,
+    or the person ``failed`` or ``incomplete``. ``breached`` and ``recovered`` are the rules that changed since the
+    night before.
+    """
+
+    currency: str = ""
+    total_value: float | None = None
+    book_value: float | None = None
+    twr_1y: float | None = None
+    price_date: date | None = None
+    known: tuple[str, ...] = ()
+    since: Mapping[str, date] = {}
+    breached: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
+
+
 class Line(Struct, frozen=True, array_like=True):
     """One line of a list; ``crossed`` names the checks that are not ok, each as ``rule:status``."""
 
     summary: Summary
     crossed: tuple[str, ...] = ()
+    standing: Standing = Standing()
 
     @property
     def facets(self) -> tuple[str, ...]:
@@ -37,6 +59,7 @@ class _Wire(Struct, frozen=True, array_like=True):
 
     values: tuple[str | int | float | bool | None, ...]
     crossed: tuple[str, ...]
+    standing: Standing = Standing()
 
 
 class _Page(Struct, frozen=True, array_like=True):
@@ -47,12 +70,13 @@ class _Page(Struct, frozen=True, array_like=True):
     lines: list[Raw]
 
 
+_NONE = Standing()
 _wire = msgspec.msgpack.Decoder(list[_Wire])
 _page = msgspec.msgpack.Decoder(_Page)
 
 
-def line_of(report: Report) -> Line:
-    """Return the line of a report."""
+def line_of(report: Report, standing: Standing = _NONE) -> Line:
+    """Return the line of a report, and of how its person stands."""
     statuses = [check.status for check in report.checks]
     valuation, risk = report.valuation, report.risk
     summary = Summary(
@@ -68,7 +92,8 @@ def line_of(report: Report) -> Line:
         unknowns=statuses.count("unknown"),
         complete=valuation.complete if valuation else None,
     )
-    return Line(summary, tuple(f"{check.rule}:{check.status}" for check in report.checks if check.status != "ok"))
+    crossed = tuple(f"{check.rule}:{check.status}" for check in report.checks if check.status != "ok")
+    return Line(summary, crossed, standing)
 
 
 def packed(lines: Iterable[Raw]) -> bytes:
@@ -79,7 +104,7 @@ def packed(lines: Iterable[Raw]) -> bytes:
 def unpacked(value: bytes) -> list[Line]:
     """Return the lines of a compressed value."""
     found = _wire.decode(zstandard.ZstdDecompressor().decompress(value))
-    return [Line(Summary(*line.values), line.crossed) for line in found]  # type: ignore[arg-type] # as they were packed
+    return [Line(Summary(*line.values), line.crossed, line.standing) for line in found]  # type: ignore[arg-type] # as they were packed
 
 
 class Lines:
@@ -91,7 +116,10 @@ class Lines:
 
     def __init__(self, lines: Sequence[Line] = ()) -> None:
         self.user_ids = [line.summary.user_id for line in lines]
-        self.lines = [Raw(msgspec.msgpack.encode(_Wire(structs.astuple(line.summary), line.crossed))) for line in lines]
+        self.lines = [
+            Raw(msgspec.msgpack.encode(_Wire(structs.astuple(line.summary), line.crossed, line.standing)))
+            for line in lines
+        ]
         rows = [[getattr(line.summary, name) for name in FIGURES] for line in lines]
         self.figures: Floats = np.array(rows, dtype=np.float64).reshape(len(lines), len(FIGURES))
         bits: dict[str, int] = {}

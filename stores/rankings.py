@@ -5,7 +5,7 @@ the index and mostly one block, wherever in the list it is and however many port
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import batched, islice
 from typing import override
 
@@ -90,6 +90,13 @@ class RankingStore(Indexed):
         if self._blocks.find_one(key, {"number": True}) is None:
             return None
         return lambda sort: self._ranking(run_id, sort)
+
+    def of_users(self, run_id: str, user_ids: Iterable[str]) -> Iterator[Line]:
+        """Yield the lines of these users of a ranked run, by id; those without a line are left out."""
+        index, wanted = self._index(run_id, _LAST), frozenset(user_ids)
+        firsts = [] if index is None else [user_id for _, user_id in index.firsts]
+        for number in sorted({bisect_right(firsts, user_id) - 1 for user_id in wanted} - {-1}):
+            yield from (line for line in self._block(run_id, _LAST, number) if line.summary.user_id in wanted)
 
     def boundaries(self, run_id: str) -> list[str]:
         """Return the first user id of each thousand of a ranked run; none of another one."""

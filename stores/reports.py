@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import override
@@ -20,14 +20,15 @@ from lake.pages import path_of, read_report
 from lake.places import Lake
 from records import Outcome, RunError, Summary
 from stores.indexes import Indexed, Indexes
-from stores.lines import Line, Lines, line_of
+from stores.lines import Line, Lines, Standing, line_of
 from stores.mongo import Document, DocumentDatabase, write_each
 from stores.report_values import compressor, decompressed, encoded, held_symbols, joined
 from stores.symbols import ResearchStore
 from stores.upgrades import report_of_today, summary_of_today
 
 _SUMMARY = Summary.__struct_fields__
-_OF_LINE = {"_id": False, "crossed": True, **dict.fromkeys(_SUMMARY, True)}
+_OF_LINE = {"_id": False, "crossed": True, **dict.fromkeys((*_SUMMARY, *Standing.__struct_fields__), True)}
+_NO_STANDINGS: Mapping[str, Standing] = {}
 _LINES_AT_ONCE = 1_000
 # The 16 MB limit of MongoDB, minus some room for the key it adds.
 _LARGEST_DOCUMENT = 16 * 2**20 - 1024
@@ -50,17 +51,19 @@ class StoredReport:
     document: _Encoded
 
 
-def stored_forms(reports: Iterable[Report], page: int | None = None) -> tuple[list[StoredReport], dict[str, str]]:
+def stored_forms(
+    reports: Iterable[Report], page: int | None = None, standings: Mapping[str, Standing] = _NO_STANDINGS
+) -> tuple[list[StoredReport], dict[str, str]]:
     """Return the reports of a page as they are stored, and by user id why others cannot be: they affect none of these.
 
-    The number of the ``page`` leads to them in the lake, if they are there.
+    The number of the ``page`` leads to them in the lake, if they are there; ``standings`` are by user id.
     """
     compress = compressor()
     made: list[StoredReport] = []
     refused: dict[str, str] = {}
     for report in reports:
         try:
-            json, line = encoded(report), line_of(report)
+            json, line = encoded(report), line_of(report, standings.get(report.user_id, Standing()))
             document = bson.encode(_document(report, line, page, compress(json)))
         except Exception as error:  # noqa: BLE001 - any error that one user's data may cause
             refused[report.user_id] = f"The report cannot be written as a document: {type(error).__name__}"
@@ -158,7 +161,8 @@ class ReportStore(Indexed):
         for documents in (mine, self._earlier_summaries.find({"run_id": run_id}, _OF_LINE)):
             for document in documents:
                 crossed = tuple(document.pop("crossed", ()))
-                some.append(Line(msgspec.convert(summary_of_today(document), Summary), crossed))
+                summary, standing = summary_of_today(document), msgspec.convert(document, Standing)
+                some.append(Line(msgspec.convert(summary, Summary), crossed, standing))
                 if len(some) == _LINES_AT_ONCE:
                     yield Lines(some)
                     some = []
@@ -197,6 +201,7 @@ def _document(report: Report, line: Line, page: int | None, value: bytes) -> Doc
         "currency": report.currency,
         "schema_version": report.schema_version,
         **summary,
+        **msgspec.to_builtins(line.standing),
         "crossed": line.crossed,
         "error": report.error,
         "page": page,

@@ -16,6 +16,7 @@ from records import (
     PHASES,
     Closing,
     KeyTaken,
+    NightOfRun,
     Outcome,
     Parameters,
     Phase,
@@ -227,9 +228,11 @@ class RunStore(Indexed):
         *,
         as_of: date,
         figures: Document,
+        night: NightOfRun | None = None,
     ) -> bool:
         """Record the scope of the run, and ``plan`` for later attempts at planning; return whether this call did it."""
         changes: Document = {
+            "night": msgspec.to_builtins(night),
             "plan": msgspec.to_builtins(plan),
             "parameters": msgspec.to_builtins(parameters),
             "as_of": as_of.isoformat(),
@@ -268,6 +271,11 @@ class RunStore(Indexed):
         document = self._runs.find_one({"run_id": run_id}, {"parameters": True}) or {}
         return msgspec.convert(document.get("parameters"), Parameters | None)
 
+    def night(self, run_id: str) -> NightOfRun | None:
+        """Return the night of a run, ``None`` if it belongs to none or is not planned."""
+        document = self._runs.find_one({"run_id": run_id}, {"night": True}) or {}
+        return msgspec.convert(document.get("night"), NightOfRun | None)
+
     def planned_run(self, run_id: str, settings: object) -> PlannedRun | None:
         """Return the run for one of its steps, ``None`` if the step has nothing to do: the run is over or canceled.
 
@@ -276,7 +284,7 @@ class RunStore(Indexed):
         Raises:
             LookupError: the run was never planned.
         """
-        members = _API_MEMBERS | {"plan": True, "parameters": True, "user_ids": True}
+        members = _API_MEMBERS | dict.fromkeys(("plan", "parameters", "user_ids", "night"), True)
         document = self._runs.find_one({"run_id": run_id}, members)
         run = None if document is None else _run(document)
         if document is None or run is None or not run.has_work:
@@ -287,7 +295,8 @@ class RunStore(Indexed):
         of_all_users = run.retry_of is None and document["user_ids"] is None
         parameters = recorded or Parameters.of(settings)
         asked_on, currencies = run.requested_at.astimezone(UTC).date(), tuple(document["plan"].get("currencies", ()))
-        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters, asked_on, currencies)
+        night = msgspec.convert(document.get("night"), NightOfRun | None)
+        return PlannedRun(run.as_of, run.dry_run, of_all_users, parameters, asked_on, currencies, night)
 
     def reach(self, run_id: str, phase: Phase) -> None:
         """Record the start of a step of ``phase``. A late call cannot move the run back."""
@@ -344,7 +353,7 @@ class RunStore(Indexed):
         was = user_counts(Outcome(run.users_analyzed, run.users_skipped, run.users_failed))
         query = {"run_id": run.run_id, "status": {"$nin": list(ACTIVE_STATUSES)}, **was}
         corrected: Document = {"errors": [asdict(error) for error in errors], "errors_count": errors_count}
-        if run.status in ("completed", "completed_with_errors"):
+        if run.is_completed:
             corrected["status"] = "completed_with_errors" if errors_count else "completed"
         self._update(query, user_counts(outcome) | corrected)
 
