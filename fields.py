@@ -16,7 +16,10 @@ type Form = Literal["documents", "object", "array", "map"]
 """How a collection is stored: as documents, or inside those of another as one object, a list or a map."""
 
 FIELDS_OF: Mapping[str, tuple[str, ...]] = {
-    "users": ("user_id", "is_admin", "is_active", "analysis_thresholds", "base_currency", "lot_method"),
+    "users": (
+        "user_id", "is_admin", "is_active", "analysis_thresholds", "base_currency", "lot_method", "name", "username",
+        "email",
+    ),
     "holdings": ("user_id", "symbol", "quantity", "avg_price"),
     "watchlist": ("user_id", "symbol"),
     "accounts": ("user_id", "account_id", "cash", "buying_power", "currency"),

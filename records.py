@@ -233,6 +233,76 @@ class Summary(Record, frozen=True):
     """Whether every holding is valued; ``None`` without a valuation."""
 
 
+class PersonSummary(Record, frozen=True):
+    """A person of the newest night: the summary of the report, what the person is called, and the last nights' values.
+
+    Amounts are in ``currency``, the person's. ``twr_1y`` is the time-weighted return of a year, ``None`` without
+    transactions. ``values`` are the total values of the last nights, by date.
+    """
+
+    user_id: str
+    name: str | None
+    email: str | None
+    run_id: str
+    as_of: Date | None
+    status: Status
+    reason: str | None
+    currency: str | None
+    total_value: float | None
+    market_value: float | None
+    annual_volatility: float | None
+    max_drawdown: float | None
+    value_at_risk_95: float | None
+    twr_1y: float | None
+    warnings: int
+    breaches: int
+    unknowns: int
+    complete: bool | None
+    values: tuple[tuple[Date, float], ...] = ()
+
+
+type Reason = Literal["failed", "incomplete", "new_breach", "breach"]
+
+
+class RuleOfBook(Record, frozen=True):
+    """The numbers of persons by the state of one rule, and of those whose state changed since the night before."""
+
+    rule: str
+    warning: int
+    breach: int
+    new_breaches: int
+    recovered: int
+
+
+class Attention(Record, frozen=True):
+    """A person that needs attention: because of a ``rule``, or of ``None``, and since when."""
+
+    user_id: str
+    why: Reason
+    rule: str | None
+    since: Date | None
+
+
+class Book(Record, frozen=True):
+    """All portfolios of a night together; ``total_value`` is in ``currency``, at the night's rates.
+
+    ``people`` were analyzed. Those ``incomplete`` own something without a price, which is not in the total, and the
+    ``unconverted`` have a value in a currency without a rate. ``newest_price`` is the day of the newest price.
+    """
+
+    run_id: str
+    as_of: Date | None
+    currency: str
+    total_value: float
+    unconverted: int
+    people: int
+    failed: int
+    incomplete: int
+    newest_price: Date | None
+    checks: tuple[RuleOfBook, ...]
+    attention: tuple[Attention, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A filter for the portfolios of a run: all conditions must hold.
@@ -342,7 +412,8 @@ class BatchResult(Struct, frozen=True):
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
-    "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains",
+    "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains", "list_people",
+    "read_book",
 ]  # fmt: skip
 
 

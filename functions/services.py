@@ -83,10 +83,12 @@ class Worker:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
         from stores.batches import BatchStore
+        from stores.books import BookStore
         from stores.indexes import ensure_keys
         from stores.mongo import own_database
         from stores.nights import NightStore
         from stores.pages import PageStore
+        from stores.people import PeopleStore
         from stores.portfolios import PortfolioStore
         from stores.rankings import RankingStore
         from stores.reports import ReportStore
@@ -108,12 +110,14 @@ class Worker:
             pages=PageStore(own),
             administrators=AdministratorStore(backend, fields=self.settings.fields),
             portfolios=portfolios,
+            people=PeopleStore(backend, self.settings.fields),
             transactions=TransactionStore(portfolios),
             prices=PriceStore(own),
             research=research,
             reports=ReportStore(own, research, lake),
             lake=lake,
             rankings=RankingStore(own),
+            books=BookStore(own),
             audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider,
             record_end=record_end,

@@ -5,6 +5,7 @@ from contextlib import suppress
 from copy import replace
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +13,9 @@ from correlation import of_run
 from records import MAX_ERRORS, Failure, Metrics, Plan, Run, RunError, RunStatus, user_counts
 from runs.engine import VERSION, Engine, EngineUnavailable, is_newer
 from runs.services import Services
+
+if TYPE_CHECKING:
+    from stores.lines import Lines
 
 START_GRACE = timedelta(seconds=60)
 """A run whose trigger died between recording it and starting the orchestration is closed after this time."""
@@ -128,18 +132,27 @@ def recount_if_over(services: Services, run_id: str) -> None:
         failures = [error for error in services.reports.failures(run_id, MAX_ERRORS) if error.user_id not in named]
         errors = [*run.errors, *failures][:MAX_ERRORS]
         services.runs.recount(run, outcome, errors, run.errors_count + outcome.failed - run.users_failed)
-        services.rankings.write(run_id, services.reports.lines(run_id))
+        lines = services.reports.lines(run_id)
+        services.rankings.write(run_id, lines)
+        _settle_book(services, run, lines)
 
 
 def _rank(services: Services, run: Run, plan: Plan | None) -> None:
-    """Store the orders of the run's portfolios for lists, unless they are."""
+    """Store the orders of the run's portfolios for lists, and what a night says of all of them, unless they are."""
     if run.dry_run or services.rankings.of(run.run_id) is not None:
         return
     if plan is None or run.status in _BROKEN_OFF:
         lines = services.reports.lines(run.run_id)
     else:
         lines = services.batches.lines(plan.plan_id)
+    _settle_book(services, run, lines)
     services.rankings.write(run.run_id, lines)
+
+
+def _settle_book(services: Services, run: Run, lines: "Lines") -> None:
+    from runs.book import settle_book  # slow to import, and steps have it already
+
+    settle_book(services, run, lines)
 
 
 def _end_of(

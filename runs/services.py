@@ -16,10 +16,12 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.administrators import AdministratorStore
     from stores.audit import AuditLog
     from stores.batches import BatchStore
+    from stores.books import BookStore
     from stores.indexes import Indexed
     from stores.mongo import Document
     from stores.nights import NightStore
     from stores.pages import PageStore
+    from stores.people import PeopleStore
     from stores.portfolios import PortfolioStore
     from stores.rankings import RankingStore
     from stores.reports import ReportStore
@@ -45,11 +47,13 @@ class Services:
     pages: "PageStore"
     administrators: "AdministratorStore"
     portfolios: "PortfolioStore"
+    people: "PeopleStore"
     transactions: "TransactionStore"
     prices: "PriceStore"
     research: "ResearchStore"
     reports: "ReportStore"
     rankings: "RankingStore"
+    books: "BookStore"
     lake: "Lake | None"
     audit: "AuditLog"
     provider: "Provider"
@@ -59,4 +63,6 @@ class Services:
     @property
     def own(self) -> "tuple[Indexed, ...]":
         """Return the stores of the app's own collections."""
-        return self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.audit
+        return (
+            self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.books, self.audit,
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from itertools import chain, pairwise
 
 from correlation import of_run
 from records import Failure, Run
+from runs.book import people_after_retry
 from runs.ending import START_GRACE, close_if_lost, close_run, has_stalled
 from runs.engine import Engine, EngineUnavailable, StillRunning
 from runs.services import Services
@@ -103,8 +104,10 @@ def _purges_of_reports(services: Services, run_id: str) -> Iterator[None]:
 
 def _purges_of_lists(services: Services, run_id: str) -> Iterator[None]:
     services.research.purge(run_id)
-    while services.rankings.purge(run_id):
-        yield
+    services.books.purge(run_id)
+    for kept in (people_after_retry(run_id), run_id):
+        while services.rankings.purge(kept):
+            yield
 
 
 def _purge_history(services: Services, engine: Engine, run: Run) -> None:

@@ -3,7 +3,7 @@
 A million of them fit into a process of a few hundred megabytes: only what they are sorted and counted by is unpacked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -71,7 +71,7 @@ class _Page(Struct, frozen=True, array_like=True):
 
 
 _NONE = Standing()
-_wire = msgspec.msgpack.Decoder(list[_Wire])
+_one_wire, _wires = msgspec.msgpack.Decoder(_Wire), msgspec.msgpack.Decoder(list[_Wire])
 _page = msgspec.msgpack.Decoder(_Page)
 
 
@@ -103,8 +103,11 @@ def packed(lines: Iterable[Raw]) -> bytes:
 
 def unpacked(value: bytes) -> list[Line]:
     """Return the lines of a compressed value."""
-    found = _wire.decode(zstandard.ZstdDecompressor().decompress(value))
-    return [Line(Summary(*line.values), line.crossed, line.standing) for line in found]  # type: ignore[arg-type] # as they were packed
+    return [_line(line) for line in _wires.decode(zstandard.ZstdDecompressor().decompress(value))]
+
+
+def _line(wire: _Wire) -> Line:
+    return Line(Summary(*wire.values), wire.crossed, wire.standing)  # type: ignore[arg-type] # as they were packed
 
 
 class Lines:
@@ -125,6 +128,10 @@ class Lines:
         bits: dict[str, int] = {}
         masks = [sum(1 << bits.setdefault(facet, len(bits)) for facet in line.facets) for line in lines]
         self.facets, self.masks = list(bits), np.array(masks, dtype=np.uint64)
+
+    def __iter__(self) -> Iterator[Line]:
+        """Yield the lines, each unpacked when it is reached."""
+        return (_line(_one_wire.decode(line)) for line in self.lines)
 
     def to_bytes(self) -> bytes:
         """Return the lines of a page as one compressed value."""

@@ -98,6 +98,12 @@ class RankingStore(Indexed):
         for number in sorted({bisect_right(firsts, user_id) - 1 for user_id in wanted} - {-1}):
             yield from (line for line in self._block(run_id, _LAST, number) if line.summary.user_id in wanted)
 
+    def blocks(self, run_id: str) -> Iterator[list[Line]]:
+        """Yield the lines of a ranked run by user id, a thousand at a time."""
+        index = self._index(run_id, _LAST)
+        for number in range(0 if index is None else len(index.firsts)):
+            yield self._block(run_id, _LAST, number)
+
     def boundaries(self, run_id: str) -> list[str]:
         """Return the first user id of each thousand of a ranked run; none of another one."""
         index = self._index(run_id, _LAST)
@@ -183,7 +189,15 @@ def page_of(
 def all_of(
     rankings: Rankings, *, wanted: Wanted, sort: SortField, descending: bool, after: Place | None = None
 ) -> Iterator[Summary]:
-    """Yield the ``wanted`` summaries of a run in order, starting after that place, read block by block.
+    """Yield the summaries of the lines that :func:`lines_of` yields."""
+    lines = lines_of(rankings, wanted=wanted, sort=sort, descending=descending, after=after)
+    return (line.summary for line in lines)
+
+
+def lines_of(
+    rankings: Rankings, *, wanted: Wanted, sort: SortField, descending: bool, after: Place | None = None
+) -> Iterator[Line]:
+    """Yield the ``wanted`` lines of a run in order, starting after that place, read block by block.
 
     Ties are ordered by user id, in the same direction; users without the figure come last in either order, by user id.
     """
@@ -199,7 +213,7 @@ def all_of(
 
 def _after(
     ranking: Ranking, wanted: Wanted, sort: SortField, after: Place | None, *, descending: bool
-) -> Iterator[Summary]:
+) -> Iterator[Line]:
     """Yield the wanted summaries of an order after a place, reading no block without one."""
     index, facets = ranking.index, _facets_of(wanted)
     counts = [index.facets.get(facet, []) for facet in facets]
@@ -212,7 +226,7 @@ def _after(
             if (after is None or _is_after(_place(line, sort), after, sort, descending=descending)) and _is_wanted(
                 line, wanted
             ):
-                yield line.summary
+                yield line
 
 
 def _walk(index: Index, sort: SortField, after: Place | None, *, descending: bool) -> Iterator[tuple[int, bool]]:

@@ -21,7 +21,7 @@ from lake.places import Lake
 from records import Outcome, RunError, Summary
 from stores.indexes import Indexed, Indexes
 from stores.lines import Line, Lines, Standing, line_of
-from stores.mongo import Document, DocumentDatabase, write_each
+from stores.mongo import Document, DocumentDatabase, find_each, write_each
 from stores.report_values import compressor, decompressed, encoded, held_symbols, joined
 from stores.symbols import ResearchStore
 from stores.upgrades import report_of_today, summary_of_today
@@ -173,6 +173,21 @@ class ReportStore(Indexed):
             return None
         path = path_of(date.fromisoformat(document["as_of"]), document["run_id"], document["page"])
         return read_report(self._lake, path, document["run_id"], document["user_id"])
+
+    def run_of_each(self, run_ids: Sequence[str], user_ids: Sequence[str]) -> dict[str, str]:
+        """Return by user which of the runs has the first report on that user."""
+        found: dict[str, str] = {}
+        for run_id in reversed(run_ids):
+            reported = find_each(self._reports, "user_id", user_ids, {"user_id": True}, condition={"run_id": run_id})
+            found |= {document["user_id"]: run_id for document in reported}
+        return found
+
+    def total_values(self, run_id: str, user_ids: Sequence[str]) -> Iterator[tuple[str, date, float]]:
+        """Yield user, date and total value of the reports of a run on these users, of those with one."""
+        fields = dict.fromkeys(("user_id", "as_of", "total_value"), True)
+        for document in find_each(self._reports, "user_id", user_ids, fields, condition={"run_id": run_id}):
+            if "total_value" in document:
+                yield document["user_id"], date.fromisoformat(document["as_of"]), document["total_value"]
 
     def leave_to_lake(self, run_id: str, since: str | None, before: str | None) -> None:
         """Keep only the summaries of the reports in the lake, of a run and on users from one id up to another."""

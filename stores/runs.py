@@ -157,6 +157,17 @@ class RunStore(Indexed):
         found = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, _API_MEMBERS).sort(order).limit(1)
         return next((run for run in map(_read, found) if run is not None), None)
 
+    def last_nights(self, number: int) -> list[str]:
+        """Return the runs of the last nights and those that retried them, the oldest first."""
+        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
+        query = {"status": _COMPLETED, **_OF_EVERYBODY}
+        nights = [document["run_id"] for document in self._runs.find(query, {"run_id": True}).sort(order).limit(number)]
+        found = list(reversed(nights))
+        last = found
+        while last := [run.run_id for run in reversed(self.retries_of(last))]:
+            found = found + last
+        return found
+
     def retries_of(self, run_ids: Sequence[str]) -> list[Run]:
         """Return the completed retries of some runs, the latest first."""
         found = self._find({"retry_of": {"$in": list(run_ids)}, "status": _COMPLETED})

@@ -8,7 +8,7 @@ from msgspec import Struct
 from analysis.models import Income, LotMethod, Report, Returns, ReturnsIssue
 from analysis.returns.gains import GainTotals, RealizedGain, UnrealizedLot
 from functions.http.requests import RunId
-from records import AuditEntry, Date, Run, Summary, Time
+from records import Attention, AuditEntry, Book, Date, PersonSummary, Run, Summary, Time
 from schedules import Schedule
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
@@ -35,6 +35,25 @@ class PortfoliosPage(Struct, frozen=True):
 
     portfolios: list[Summary]
     next: str | None
+
+
+class PeoplePage(Struct, frozen=True):
+    """The people of the newest night; ``next`` is the cursor of the next page, null on the last one."""
+
+    portfolios: list[PersonSummary]
+    next: str | None
+
+
+class NamedAttention(Attention, frozen=True):
+    """A person that needs attention, with the name."""
+
+    name: str | None = None
+
+
+class BookOfNight(Book, frozen=True):
+    """The book of the newest night, with the names of the persons that need attention."""
+
+    attention: tuple[NamedAttention, ...]
 
 
 class AuditPage(Struct, frozen=True):

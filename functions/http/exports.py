@@ -1,6 +1,6 @@
 """Reports and lists as files, in every kind of content that :mod:`delivery.exports` makes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import azure.functions as func
 import msgspec
@@ -8,8 +8,9 @@ import msgspec
 from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.http.accepting import CSV, HTML, PDF, XLSX, ContentKind
 from functions.http.file_answers import file_response
-from records import Record, Run, Summary
+from records import PersonSummary, Record, Run, Summary
 
+type _Line = Summary | PersonSummary
 LISTS = (CSV, XLSX)
 REPORTS = (CSV, XLSX, HTML, PDF)
 
@@ -32,27 +33,39 @@ def report_file(kind: ContentKind, report: bytes) -> func.HttpResponse:
 
 def portfolios_file(kind: ContentKind, run: Run, summaries: Iterable[Summary], attempt: Attempt) -> func.HttpResponse:
     """Return summaries of a run as a file, and put on record which users are in it."""
+    columns = Summary.__struct_fields__
+    return _recorded(kind, columns, summaries, attempt, name=f"portfolios-{run.run_id}", title="Portfolios")
+
+
+def people_file(kind: ContentKind, people: Iterable[PersonSummary], attempt: Attempt) -> func.HttpResponse:
+    """Return people of the newest night as a file, without their values, and put on record who is in it."""
+    columns = tuple(name for name in PersonSummary.__struct_fields__ if name != "values")
+    return _recorded(kind, columns, people, attempt, name="portfolios", title="Portfolios")
+
+
+def _recorded(
+    kind: ContentKind, columns: Sequence[str], lines: Iterable[_Line], attempt: Attempt, *, name: str, title: str
+) -> func.HttpResponse:
     user_ids: list[str] = []
     number = 0
 
-    def passing() -> Iterator[Summary]:
+    def passing() -> Iterator[_Line]:
         nonlocal number
-        for summary in summaries:
+        for line in lines:
             number += 1
             if number <= MOST_USER_IDS:
-                user_ids.append(summary.user_id)
-            yield summary
+                user_ids.append(line.user_id)
+            yield line
 
-    answer = list_file(kind, Summary, passing(), name=f"portfolios-{run.run_id}", title="Portfolios")
+    answer = list_file(kind, columns, passing(), name=name, title=title)
     attempt.tell(action="export_portfolios", user_ids=user_ids, user_ids_count=number)
     return answer
 
 
 def list_file(
-    kind: ContentKind, of: type[Record], records: Iterable[Record], *, name: str, title: str
+    kind: ContentKind, columns: Sequence[str], records: Iterable[Record], *, name: str, title: str
 ) -> func.HttpResponse:
-    """Return records of one type as a file with a column for each member; they are never all in memory."""
-    columns = of.__struct_fields__
+    """Return these members of records as a file with a column for each; the records are never all in memory."""
     rows = (tuple(getattr(record, column) for column in columns) for record in records)
     if kind == CSV:
         from delivery.exports.csv_file import list_as_csv

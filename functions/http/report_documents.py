@@ -51,7 +51,9 @@ def gains_document(
         raise NotFound(f"There are no gains of user {user_id} in run {run_id}: {error}") from None
     gains = found.gains
     if kind != JSON:
-        return list_file(kind, RealizedGain, gains.realized, name=f"gains-{user_id}-{found.year}", title="Gains")
+        return list_file(
+            kind, RealizedGain.__struct_fields__, gains.realized, name=f"gains-{user_id}-{found.year}", title="Gains"
+        )
     lots = (gains.realized, gains.totals, gains.unrealized, gains.issues)
     return GainsOfYear(run_id, user_id, found.currency, found.year, found.method, *lots)
 

@@ -57,6 +57,13 @@ class LengthRequired(Problem):
     detail = "Send the body in one piece with its Content-Length, without Transfer-Encoding."
 
 
+class CursorOfAnotherList(Problem):
+    """The cursor is not one of this list with this filter and order."""
+
+    status, slug, title = 400, "cursor-of-another-list", "Cursor of another list"
+    detail = "The cursor in `after` is of another list: use it with the filter and order it was given for."
+
+
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """The query or body of an operation that takes none."""
 
@@ -79,6 +86,7 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
     before: Cursor | None = None
 
 
+type Rule = Annotated[str, Meta(pattern=rf"^({'|'.join(rule.name for rule in RULES)})$(?!\n)")]
 type CheckFilter = Annotated[
     str,
     Meta(
@@ -104,6 +112,38 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
         """Return the filter of the list."""
         rule, _, status = (self.check or "").partition(":")
         return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
+
+
+class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of the people of the newest night. A ``check`` alone asks for its warnings and breaches."""
+
+    limit: Limit = 20
+    after: Cursor | None = None
+    q: Annotated[str, Meta(max_length=128, description="A part of the id, the name or the e-mail")] = ""
+    status: Status | None = None
+    check: Rule | None = None
+    check_status: Literal["warning", "breach", "unknown"] | None = None
+    sort: SortField = "user_id"
+    order: Literal["asc", "desc"] = "asc"
+
+    def check_members(self) -> None:
+        """Check that the state of a check has its check.
+
+        Raises:
+            InvalidMember: it has none.
+        """
+        if self.check_status is not None and self.check is None:
+            raise InvalidMember("check_status", "needs a check")
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return the filter of the list."""
+        return Wanted(self.status, self.check, self.check_status)
+
+    @property
+    def digest(self) -> str:
+        """Return what tells the list from those of other filters and orders."""
+        return _digest(msgspec.json.encode((self.q, self.status, self.check, self.check_status, self.sort, self.order)))
 
 
 class WeeksQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):
@@ -212,6 +252,21 @@ def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
     except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
         raise InvalidMember(member, _NO_CURSOR) from None
+
+
+def decode_place(digest: str, cursor: str) -> tuple[float | None, str]:
+    """Return the place in a list that its cursor stands for; the cursor was encoded with the list's digest.
+
+    Raises:
+        CursorOfAnotherList: the cursor is not one of this list.
+    """
+    try:
+        own, place = decode_cursor("after", cursor, tuple[str, tuple[float | None, str]])
+    except InvalidMember:
+        raise CursorOfAnotherList from None
+    if own != digest:
+        raise CursorOfAnotherList
+    return place
 
 
 def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:

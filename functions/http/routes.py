@@ -32,7 +32,7 @@ from functions.http.answers import (
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import json_response
 from functions.http.exports import LISTS, REPORTS, portfolios_file, report_file
-from functions.http.person_routes import api
+from functions.http.people_routes import BASE, api
 from functions.http.problems import NotFound
 from functions.http.report_documents import gains_document, returns_document, section_of, series_document
 from functions.http.requests import (
@@ -58,7 +58,6 @@ from settings import Settings
 
 __all__ = ["api"]
 
-BASE = "api/admin/portfolio"
 _EARLIER_RUNS = 20
 
 

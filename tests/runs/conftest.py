@@ -14,6 +14,7 @@ from runs.services import Services
 from settings import Settings
 from stores.audit import AuditLog
 from stores.batches import BatchStore
+from stores.books import BookStore
 from stores.mongo import DocumentDatabase
 from stores.nights import NightStore
 from stores.rankings import RankingStore
@@ -48,6 +49,7 @@ class Stores:
         self.research = ResearchStore(database)
         self.reports = ReportStore(database, self.research)
         self.rankings = RankingStore(database)
+        self.books = BookStore(database)
         self.lake = None
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)

@@ -20,9 +20,11 @@ from settings import Settings
 from stores.administrators import AdministratorStore
 from stores.audit import AuditLog
 from stores.batches import BatchStore
+from stores.books import BookStore
 from stores.mongo import DocumentDatabase, connect
 from stores.nights import NightStore
 from stores.pages import PageStore
+from stores.people import PeopleStore
 from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
@@ -63,11 +65,13 @@ def all_services(
             pages=PageStore(database),
             administrators=AdministratorStore(database),
             portfolios=portfolios,
+            people=PeopleStore(database, settings.fields),
             transactions=TransactionStore(portfolios),
             prices=PriceStore(database),
             research=research,
             reports=reports,
             rankings=RankingStore(database),
+            books=BookStore(database),
             lake=lake,
             audit=AuditLog(database),
             provider=provider,

@@ -22,7 +22,7 @@ DATES = weekdays(300)
 TABLE = a_table({"AAPL": bars(DATES, 200.0)}, bars(DATES, 100.0))
 REPORT = analyze(TABLE, a_portfolio().holding("AAPL", 10).cash(500.0))[0]
 CONCENTRATED = {"AAPL": 100.0}
-SPREAD = dict.fromkeys(("AAPL", "MSFT", "KO", "JNJ", "XOM", "PG", "WMT", "JPM", "MCD", "CAT", "PFE", "GE"), 10.0)
+SPREAD = dict.fromkeys(("AAPL", "MSFT", "KO", "JNJ", "XOM", "PG", "WMT", "JPM", "HD", "MRK", "PFE", "GE"), 10.0)
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""The routes of the newest night: its people, and the book of all their portfolios together."""
+
+import azure.functions as func
+from msgspec import structs
+
+from functions.access.audit import Attempt
+from functions.http.accepting import JSON, ContentKind
+from functions.http.answers import BookOfNight, NamedAttention, PeoplePage
+from functions.http.exports import LISTS, people_file
+from functions.http.person_routes import api
+from functions.http.problems import NotFound
+from functions.http.requests import CursorOfAnotherList, PeopleQuery, decode_place, encode_cursor
+from runs.services import Services
+
+__all__ = ["BASE", "api"]
+
+BASE = "api/admin/portfolio"
+
+
+@api.route(
+    "GET",
+    f"{BASE}/portfolios",
+    answer=PeoplePage,
+    errors=(CursorOfAnotherList,),
+    action="list_people",
+    formats=LISTS,
+)
+def list_people(
+    query: PeopleQuery, kind: ContentKind, services: Services, attempt: Attempt
+) -> PeoplePage | func.HttpResponse:
+    """List the people of the newest night: a page as JSON, all that the filter lists as CSV or XLSX."""
+    from runs.people import Asked, all_people, people_of
+
+    query.check_members()
+    asked = Asked(query.wanted, query.q.strip(), query.sort, descending=query.order == "desc")
+    if kind != JSON:
+        return people_file(kind, all_people(services, asked), attempt)
+    after = decode_place(query.digest, query.after) if query.after else None
+    found = people_of(services, asked, limit=query.limit + 1, after=after)
+    page = found[: query.limit]
+    attempt.tell(user_ids=[person.user_id for person in page])
+    if len(found) == len(page):
+        return PeoplePage(page, None)
+    last = page[-1]
+    place = (None if query.sort == "user_id" else getattr(last, query.sort), last.user_id)
+    return PeoplePage(page, encode_cursor((query.digest, place)))
+
+
+@api.route("GET", f"{BASE}/book", errors=(NotFound,), action="read_book")
+def get_book(services: Services, attempt: Attempt) -> BookOfNight:
+    """Return the book of the newest night, and the ten persons that need attention first."""
+    from runs.people import newest_book
+    from stores.people import Names
+
+    book = newest_book(services)
+    if book is None:
+        raise NotFound("There is no night yet: no run of all users as of the newest date has completed.")
+    user_ids = [one.user_id for one in book.attention]
+    attempt.tell(run_id=book.run_id, user_ids=user_ids)
+    names = services.people.names(user_ids)
+    attention = tuple(
+        NamedAttention(**structs.asdict(one), name=names.get(one.user_id, Names()).name) for one in book.attention
+    )
+    return BookOfNight(**structs.asdict(book) | {"attention": attention})
