@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import unquote, urlsplit
 
+from endpoints import Endpoint, EndpointsError, read_endpoints
 from fields import Fields, FieldsError
 from schedules import EXAMPLE, Schedule, ScheduleError
 
@@ -109,6 +110,12 @@ class Settings:
     """Whether persons may read their own reports."""
     me_subject_claim: str
     """The claim of their tokens with the id of the user."""
+    webhooks: tuple[Endpoint, ...]
+    """The receivers of events that the settings name; those of the database are beside them."""
+    webhooks_allow_private: bool
+    """Whether receivers may have private addresses and no TLS."""
+    event_source: str
+    event_grid_endpoint: str | None
     trusted_proxies: int
     proxy_networks: tuple[Network, ...]
     front_door_id: str | None
@@ -132,6 +139,7 @@ class Settings:
         provider, prices_dir = _market_data(values)
         proxies, networks, front_door_id = _proxies(values)
         lake_url, lake_dir, kept_nights = _lake(values)
+        allow_private = _allow_private(values)
         return cls(
             key_vault_url=key_vault_url,
             admin_secret=values.get("ADMIN_SECRET"),
@@ -166,6 +174,10 @@ class Settings:
             reports_kept_nights=kept_nights,
             me_api=_flag(values, "ME_API"),
             me_subject_claim=_matching(values, "ME_SUBJECT_CLAIM", default="sub", pattern=r"[\w.:/-]{1,128}"),
+            webhooks=_webhooks(values, allow_private=allow_private),
+            webhooks_allow_private=allow_private,
+            event_source=_matching(values, "EVENT_SOURCE", default="/portfolio-analysis", pattern=r"[!-~]{1,256}"),
+            event_grid_endpoint=_event_grid_endpoint(values),
             trusted_proxies=proxies,
             proxy_networks=networks,
             front_door_id=front_door_id,
@@ -359,6 +371,30 @@ def _fields(values: Mapping[str, str]) -> Fields:
         return Fields.read(values.get("FIELDS", ""))
     except FieldsError as error:
         raise SettingsError(f"FIELDS {error}") from None
+
+
+def _allow_private(values: Mapping[str, str]) -> bool:
+    name = "WEBHOOKS_ALLOW_PRIVATE"
+    allowed = _flag(values, name)
+    if allowed and not _is_development(values):
+        raise SettingsError(f"{name} must be 0 except on a local host: events would be sent into private networks")
+    return allowed
+
+
+def _webhooks(values: Mapping[str, str], *, allow_private: bool) -> tuple[Endpoint, ...]:
+    try:
+        return read_endpoints(values.get("WEBHOOKS", ""), allow_private=allow_private)
+    except EndpointsError as error:
+        raise SettingsError(f"WEBHOOKS {error}") from None
+
+
+def _event_grid_endpoint(values: Mapping[str, str]) -> str | None:
+    url = values.get("EVENT_GRID_ENDPOINT")
+    if url is not None and not is_trusted_url(url, loopback=_is_development(values)):  # a token is sent there
+        raise SettingsError(
+            "EVENT_GRID_ENDPOINT must be a URL that starts with https://, without user, query and fragment"
+        )
+    return url
 
 
 _SERVERS: Mapping[ProviderName, tuple[str, str, int, tuple[KeyName, ...]]] = {

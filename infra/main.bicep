@@ -264,6 +264,19 @@ param personsApiEnabled bool = false
 @maxLength(128)
 param personsSubjectClaim string = 'sub'
 
+@description('Receivers of events: a JSON array of objects with endpoint_id, url, types and secret_name; empty for none. The vault holds the secrets.')
+@maxLength(8192)
+param webhooks string = ''
+
+@description('Source of the events, a URI reference; receivers tell environments apart by it.')
+@minLength(1)
+@maxLength(256)
+param eventSource string = '/portfolio-analysis'
+
+@description('Event Grid topic that gets the events, such as https://TOPIC.REGION-1.eventgrid.azure.net/api/events; empty for none.')
+@maxLength(200)
+param eventGridEndpoint string = ''
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
   'azd-env-name': environmentName
@@ -459,6 +472,9 @@ var analysisSettings = {
   JWT_AUDIENCE: jwtAudience
   ME_API: personsApiEnabled ? '1' : '0'
   ME_SUBJECT_CLAIM: personsSubjectClaim
+  WEBHOOKS: webhooks
+  EVENT_SOURCE: eventSource
+  EVENT_GRID_ENDPOINT: eventGridEndpoint
   OIDC_ISSUER: empty(signInClientId) ? '' : issuer
   OIDC_AUDIENCE: signInClientId
   OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole

@@ -10,14 +10,15 @@ ROOT = Path(__file__).parent.parent
 # The imports that each part may have; all of them point one way.
 MAY_IMPORT: dict[str, set[str]] = {
     "correlation": set(),
+    "endpoints": set(),
     "fields": set(),
     "problems": set(),
     "records": set(),
     "schedules": set(),
-    "settings": {"fields", "schedules"},
+    "settings": {"endpoints", "fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
-    "delivery": set(),
+    "delivery": {"endpoints"},
     "lake": {"problems"},
     "market_data": {"analysis", "records", "settings"},
     "stores": {"analysis", "credentials", "fields", "lake", "records"},

@@ -1,7 +1,10 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from endpoints import EVENT_TYPES, Endpoint, EndpointsError, read_endpoint
 from settings import MarketDataServer, Oidc, Settings, SettingsError
 
 LOCAL = {"MONGODB_URL": "mongodb://localhost", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
@@ -161,6 +164,15 @@ def test_no_secret_is_shown() -> None:
         ("LAKE_URL", "http://account.blob.core.windows.net/reports"),
         ("LAKE_DIR", "nowhere/at/all"),
         ("REPORTS_KEPT_NIGHTS", "2"),
+        ("WEBHOOKS", "https://u:pw@hooks.example"),
+        ("WEBHOOKS", '[{"endpoint_id": "crm", "url": "https://u:pw@hooks.example", "secret_name": "webhook-crm"}]'),
+        ("WEBHOOKS_ALLOW_PRIVATE", "yes"),
+        ("EVENT_SOURCE", "a b"),
+        ("EVENT_SOURCE", "/é"),
+        ("EVENT_SOURCE", "x" * 257),
+        ("EVENT_GRID_ENDPOINT", "http://topic.example/api/events"),
+        ("EVENT_GRID_ENDPOINT", "https://u:pw@hooks.example/api/events"),
+        ("EVENT_GRID_ENDPOINT", "https://topic.example/api/events?sig=pw"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "null"),
         ("CORS_ORIGINS", "https://*.example.org"),
@@ -293,6 +305,116 @@ def test_the_networks_of_proxies_are_a_list_and_the_id_of_a_front_door_has_one_f
     settings = Settings.from_environment(LOCAL | given)
     assert [str(network) for network in settings.proxy_networks] == ["203.0.113.0/24", "2001:db8::/32"]
     assert settings.front_door_id == FRONT_DOOR_ID
+
+
+def an_endpoint(**others: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    return {"endpoint_id": "crm", "url": "https://crm.example/events?key=1", "secret_name": "webhook-crm"} | others
+
+
+def with_webhooks(*endpoints: object) -> dict[str, str]:
+    return LOCAL | {"WEBHOOKS": json.dumps(endpoints)}
+
+
+def test_there_are_no_receivers_of_events_by_default() -> None:
+    settings = Settings.from_environment(LOCAL)
+    assert (settings.webhooks, settings.webhooks_allow_private) == ((), False)
+    assert (settings.event_source, settings.event_grid_endpoint) == ("/portfolio-analysis", None)
+
+
+def test_receivers_get_the_types_of_events_that_they_name_or_all() -> None:
+    digest = ["portfolio-analysis.digest"]
+    everything, some = Settings.from_environment(
+        with_webhooks(an_endpoint(), an_endpoint(endpoint_id="2-b", types=digest))
+    ).webhooks
+    assert everything == Endpoint(
+        endpoint_id="crm",
+        url="https://crm.example/events?key=1",
+        types=EVENT_TYPES,
+        secret_name="webhook-crm",
+    )
+    assert (some.endpoint_id, some.types) == ("2-b", tuple(digest))
+
+
+def test_the_url_of_a_receiver_is_not_shown() -> None:
+    settings = Settings.from_environment(with_webhooks(an_endpoint()))
+    assert "Endpoint('crm')" in repr(settings)
+    assert "key=1" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "rule"),
+    [
+        ("crm", "Expected `array`, got `str`"),
+        (an_endpoint(), "Expected `array`, got `object`"),
+        (["crm"], "Expected `object`, got `str` - at `$[0]`"),
+        ([an_endpoint(), an_endpoint(active=True)], "Object contains unknown field `active` - at `$[1]`"),
+        ([{"endpoint_id": "crm", "secret_name": "x"}], "Object missing required field `url` - at `$[0]`"),
+        ([an_endpoint(types=[])], "Expected `array` of length >= 1 - at `$[0].types`"),
+        ([an_endpoint(types=["run.ended"])], "Invalid enum value 'run.ended' - at `$[0].types[0]`"),
+        ([an_endpoint(), an_endpoint(secret_name="x")], "has two endpoints with the endpoint_id crm"),
+        ([an_endpoint(endpoint_id="")], "at `$[0].endpoint_id`"),
+        ([an_endpoint(endpoint_id="-a")], "at `$[0].endpoint_id`"),
+        ([an_endpoint(endpoint_id="CRM")], "at `$[0].endpoint_id`"),
+        ([an_endpoint(endpoint_id="crm\n")], "at `$[0].endpoint_id`"),
+        ([an_endpoint(endpoint_id="a" * 64)], "at `$[0].endpoint_id`"),
+        ([an_endpoint(secret_name="webhook_crm")], "at `$[0].secret_name`"),
+        ([an_endpoint(secret_name="a" * 128)], "at `$[0].secret_name`"),
+    ],
+)
+def test_ill_formed_receivers_are_refused_by_the_rule_they_break(endpoints: object, rule: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WEBHOOKS [^\n]+$") as caught:
+        Settings.from_environment(LOCAL | {"WEBHOOKS": json.dumps(endpoints)})
+    assert rule in str(caught.value)
+
+
+UNUSABLE_URLS = [
+    "", "crm.example/pw", "ftp://crm.example/pw", "https:///pw", "https://u@crm.example/pw", "https://u:pw@crm.example",
+    "https://@crm.example/pw", "https://crm.example/pw#x", "https://crm.example/pw#", "https://crm.example/p w",
+    "https://crm.example/pw\r\nHost: x", "https://crm.example:0/pw", "https://crm.example:65536/pw",
+    "https://crm.example:/pw", "https://crm.example\\@localhost/pw", "https://crm.éxample/pw", "https://.example/pw",
+    "https://[::1/pw", "https://[fe80::1%25eth0]/pw", "https://crm%2eexample/pw", "https://crm.example/" + "pw" * 1024,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", [*UNUSABLE_URLS, "http://crm.example/pw"])
+def test_the_url_of_a_receiver_has_tls_and_a_host_and_is_not_shown_if_it_cannot_be_used(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WEBHOOKS must have for crm a url that starts with https:// ") as caught:
+        Settings.from_environment(with_webhooks(an_endpoint(url=url)))
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8080", "http://[::1]:8080/a?b=c", "https://127.0.0.1/", "https://xn--bcher-kva.example./"]
+)
+def test_on_a_laptop_receivers_may_be_private_and_have_no_tls_if_it_is_allowed(url: str) -> None:
+    environment = with_webhooks(an_endpoint(url=url)) | {"WEBHOOKS_ALLOW_PRIVATE": "1"}
+    assert Settings.from_environment(environment).webhooks[0].url == url
+    with pytest.raises(SettingsError, match=r"^WEBHOOKS_ALLOW_PRIVATE must be 0 except on a local host"):
+        Settings.from_environment(environment | IN_AZURE | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
+
+
+@pytest.mark.parametrize("url", UNUSABLE_URLS)
+def test_what_is_allowed_on_a_laptop_is_a_url_all_the_same(url: str) -> None:
+    with pytest.raises(EndpointsError, match=r"starts with https:// or http:// and names a host"):
+        read_endpoint(an_endpoint(url=url), allow_private=True)
+
+
+def test_one_receiver_is_read_by_the_same_rules() -> None:
+    assert read_endpoint(an_endpoint(), allow_private=False).secret_name == "webhook-crm"
+    with pytest.raises(EndpointsError, match=r"^must be an endpoint: Object missing required field `endpoint_id`$"):
+        read_endpoint({}, allow_private=False)
+
+
+@pytest.mark.parametrize("source", ["/portfolio-analysis/staging", "https://portfolio.example.com/", "urn:x:y"])
+def test_the_source_of_events_is_any_uri_reference(source: str) -> None:
+    assert Settings.from_environment(LOCAL | {"EVENT_SOURCE": f" {source} "}).event_source == source
+
+
+@pytest.mark.parametrize(
+    "url", ["https://topic.westeurope-1.eventgrid.azure.net/api/events", "http://127.0.0.1:8080/api/events"]
+)
+def test_a_topic_of_event_grid_needs_tls_except_on_a_laptop(url: str) -> None:
+    assert Settings.from_environment(LOCAL | {"EVENT_GRID_ENDPOINT": url}).event_grid_endpoint == url
 
 
 ALPACA = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "id", "ALPACA_SECRET_KEY": "secret"}

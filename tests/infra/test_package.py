@@ -101,8 +101,8 @@ def test_every_module_is_compiled_independently_of_timestamps(unpacked: Path) ->
 def test_it_contains_nothing_unnecessary(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir()} - {"console"}
     assert top == {
-        ".python_packages", "__pycache__", "analysis", "correlation.py", "credentials", "delivery", "fields.py",
-        "function_app.py", "functions", "host.json", "lake", "market_data", "problems.py", "records.py",
+        ".python_packages", "__pycache__", "analysis", "correlation.py", "credentials", "delivery", "endpoints.py",
+        "fields.py", "function_app.py", "functions", "host.json", "lake", "market_data", "problems.py", "records.py",
         "requirements.txt", "runs", "schedules.py", "settings.py", "stores",
     }  # fmt: skip
 
