@@ -13,7 +13,8 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 
 
 def test_the_pauses_are_those_of_the_documentation_and_the_last_attempt_is_within_a_day() -> None:
-    times, at = [], FIRST
+    times: list[timedelta] = []
+    at = FIRST
     while (following := next_attempt(len(times) + 1, FIRST, at, None, MIDDLE)) is not None:
         times.append(following - at)
         at = following
