@@ -33,6 +33,13 @@ _LONGEST_URL = 2048
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_](?:[0-9A-Za-z._-]*[0-9A-Za-z_.])?)(:[0-9]{1,5})?")
 
 
+SIGNING_PREFIX = "whsec_"
+"""Begins every secret that signs events."""
+
+EVENT_GRID = "event-grid"
+"""The id of Event Grid among the receivers."""
+
+
 class EndpointsError(Exception):
     """An endpoint cannot be used. The message is one line that continues the setting's name and shows no URL."""
 
@@ -48,6 +55,11 @@ class Endpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __repr__(self) -> str:
         # Not the URL: many receivers know their senders by a key in it.
         return f"Endpoint({self.endpoint_id!r})"
+
+
+def event_grid(url: str) -> Endpoint:
+    """Return the topic of Event Grid as a receiver of everything, which needs no secret."""
+    return Endpoint(endpoint_id=EVENT_GRID, url=url, secret_name="")
 
 
 def read_endpoints(text: str, *, allow_private: bool) -> tuple[Endpoint, ...]:

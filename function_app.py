@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import activities, orchestration, timers
+from functions import activities, delivery, orchestration, timers
 from functions.http.console import pages
 from functions.http.routes import api
 from functions.services import worker
@@ -11,5 +11,5 @@ from functions.services import worker
 worker()  # a missing or ill-formed setting stops the start and is named
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (api.blueprint, pages.blueprint, timers.blueprint, orchestration.blueprint, activities.blueprint):
-    app.register_functions(blueprint)
+for part in (api, pages, timers, orchestration, delivery, activities):
+    app.register_functions(part.blueprint)

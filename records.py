@@ -409,6 +409,25 @@ class BatchResult(Struct, frozen=True):
     failure: Failure | None = None
 
 
+class DeliveryWork(Struct, frozen=True):
+    """What is to be delivered to an endpoint now: ``due`` deliveries, and slots of passes, each with its run.
+
+    If there is none, ``wait_seconds`` is how long until there may be some, ``None`` for never.
+    """
+
+    due: bool = False
+    slots: tuple[tuple[str, str], ...] = ()
+    wait_seconds: float | None = None
+
+
+class DeliveryStep(Struct, frozen=True):
+    """A part of what is to be delivered to an endpoint: the slot of a run's pass, or what is due."""
+
+    endpoint_id: str
+    run_id: str | None = None
+    slot: str = ""
+
+
 type Credential = Literal["admin-secret", "bearer", "timer", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import unquote, urlsplit
 
-from endpoints import Endpoint, EndpointsError, read_endpoints
+from endpoints import SIGNING_PREFIX, Endpoint, EndpointsError, read_endpoints
 from fields import Fields, FieldsError
 from schedules import EXAMPLE, Schedule, ScheduleError
 
@@ -114,6 +114,8 @@ class Settings:
     """The receivers of events that the settings name; those of the database are beside them."""
     webhooks_allow_private: bool
     """Whether receivers may have private addresses and no TLS."""
+    signing_secrets: Mapping[str, str] = field(repr=False)
+    """By the names of their settings, of receivers whose secrets are in no vault."""
     event_source: str
     event_grid_endpoint: str | None
     trusted_proxies: int
@@ -176,6 +178,7 @@ class Settings:
             me_subject_claim=_matching(values, "ME_SUBJECT_CLAIM", default="sub", pattern=r"[\w.:/-]{1,128}"),
             webhooks=_webhooks(values, allow_private=allow_private),
             webhooks_allow_private=allow_private,
+            signing_secrets={name: value for name, value in values.items() if value.startswith(SIGNING_PREFIX)},
             event_source=_matching(values, "EVENT_SOURCE", default="/portfolio-analysis", pattern=r"[!-~]{1,256}"),
             event_grid_endpoint=_event_grid_endpoint(values),
             trusted_proxies=proxies,

@@ -15,7 +15,6 @@ from settings import (
     MONGODB_SCHEMES,
     REDIS_SCHEMES,
     SHORTEST_JWT_SECRET_BYTES,
-    KeyName,
     Settings,
     database_in,
     is_server_url,
@@ -38,7 +37,7 @@ type SecretName = Literal[
 type Versions = tuple[SecretVersion, ...]
 
 _SCHEMES = {"mongodb-url": MONGODB_SCHEMES, "redis-url": REDIS_SCHEMES}
-_KEYS: tuple[str, ...] = get_args(KeyName.__value__)
+_WITH_EARLIER_VERSIONS = ("admin-secret", "jwt-secret")
 """Passed to a price provider, which decides about their validity."""
 
 FRESH_SECONDS = 300.0
@@ -94,6 +93,9 @@ class Secrets:
             from credentials.vault import Vault, vault_client
 
             fetch = _from_vault(Vault(client or vault_client(settings.key_vault_url), now), settings.mongodb_database)
+        self._signing = settings.signing_secrets
+        self._signing_in_vault: dict[str, Cached[Versions]] = {}
+        self._fetch, self._clock = (None if settings.key_vault_url is None else fetch), clock
         names: tuple[SecretName, ...] = get_args(SecretName.__value__)
         self._cached = {name: Cached(name, functools.partial(fetch, name), clock) for name in names}
 
@@ -121,6 +123,21 @@ class Secrets:
         self.accepted(name)
         return self._cached[name].find(lambda versions: match(self._valid(versions)))
 
+    def signing(self, name: str) -> str:
+        """Return the secrets that sign the events for a receiver: those of that name in the vault, else in a setting.
+
+        Raises as :meth:`get`.
+        """
+        if self._fetch is not None:
+            fetch = functools.partial(self._fetch, name)
+            cached = self._signing_in_vault.setdefault(name, Cached(name, fetch, self._clock))
+            if found := cached.find(lambda versions: self._valid(versions) or None):
+                return found[0].value
+        setting = name.upper().replace("-", "_")
+        if setting not in self._signing:
+            raise SecretMissing(name)
+        return self._signing[setting]
+
     def ping(self) -> None:
         """Check that the vault answers, whether or not it has an admin secret; raises SecretsUnavailable."""
         with suppress(SecretMissing):
@@ -133,17 +150,17 @@ class Secrets:
         return tuple(version for version in versions if self._now() < version.not_after)
 
 
-def _from(settings: Settings) -> Callable[[SecretName], Versions]:
+def _from(settings: Settings) -> Callable[[str], Versions]:
     keys = settings.market_data_server.keys if settings.market_data_server else {}
     values = {"admin-secret": settings.admin_secret, "jwt-secret": settings.jwt_secret, **keys}
     versions = {name: (SecretVersion(None, value),) for name, value in values.items() if value is not None}
     return lambda name: versions.get(name, ())
 
 
-def _from_vault(vault: "Vault", database: str) -> Callable[[SecretName], Versions]:
+def _from_vault(vault: "Vault", database: str) -> Callable[[str], Versions]:
     logged: set[tuple[str, str | None]] = set()
 
-    def stripped(name: SecretName, versions: Versions) -> Versions:
+    def stripped(name: str, versions: Versions) -> Versions:
         """Return the versions without white space around their values, like settings: many tools add a line break."""
         for version in versions:
             if version.value != version.value.strip() and (name, version.id) not in logged:
@@ -152,18 +169,18 @@ def _from_vault(vault: "Vault", database: str) -> Callable[[SecretName], Version
         short = (replace(version, value=version.value.strip()) for version in versions)
         return tuple(version for version in short if version.value)
 
-    def fetch(name: SecretName) -> Versions:
+    def fetch(name: str) -> Versions:
         if schemes := _SCHEMES.get(name):
             usable = _usable(name, schemes, stripped(name, vault.current(name)))
             return _of_database(database, usable) if name == "mongodb-url" else usable
-        if name in _KEYS:
-            return stripped(name, vault.current(name))
-        return _long_enough(name, stripped(name, vault.newest(name)))
+        if name in _WITH_EARLIER_VERSIONS:
+            return _long_enough(name, stripped(name, vault.newest(name)))
+        return stripped(name, vault.current(name))
 
     return fetch
 
 
-def _long_enough(name: SecretName, versions: Versions) -> Versions:
+def _long_enough(name: str, versions: Versions) -> Versions:
     """Leave out keys short enough to guess; the setting of the same purpose is checked at the start."""
     if name != "jwt-secret":
         return versions
@@ -173,7 +190,7 @@ def _long_enough(name: SecretName, versions: Versions) -> Versions:
     return accepted
 
 
-def _usable(name: SecretName, schemes: tuple[str, ...], versions: Versions) -> Versions:
+def _usable(name: str, schemes: tuple[str, ...], versions: Versions) -> Versions:
     """Leave out values that no driver can use; settings of the same purpose are checked at the start."""
     usable = tuple(version for version in versions if is_server_url(version.value, schemes))
     if len(usable) < len(versions):

@@ -13,10 +13,18 @@ import azure.functions as func
 import msgspec
 
 from correlation import of_run
-from functions.messages import CollectInput, FinishInput, MessageTooLarge, PlanInput, sendable_errors, to_wire
+from functions.messages import (
+    CollectInput,
+    DeliveryInput,
+    FinishInput,
+    MessageTooLarge,
+    PlanInput,
+    sendable_errors,
+    to_wire,
+)
 from functions.services import worker
 from functions.telemetry.spans import invocation
-from records import Batch
+from records import Batch, DeliveryStep
 
 if TYPE_CHECKING:
     type Message = dict[str, Any]
@@ -94,6 +102,25 @@ def finish_run(message: Message, context: func.Context) -> str:
 
         end = msgspec.convert(message, FinishInput)
         return finish(worker().services_of_steps(), end.run_id, end.failure, end.durations)
+
+
+@blueprint.activity_trigger(input_name="message")
+def plan_delivery(message: Message, context: func.Context) -> dict[str, Any]:
+    """Find what is to be delivered to an endpoint."""
+    with _step("plan_delivery", message, context):
+        from runs.delivering import work_for
+
+        return to_answer(work_for(worker().services_of_steps(), msgspec.convert(message, DeliveryInput).endpoint_id))
+
+
+@blueprint.activity_trigger(input_name="message")
+def deliver_events(message: Message, context: func.Context) -> dict[str, Any]:
+    """Deliver a part of what is to be delivered to an endpoint."""
+    with _step("deliver_events", message, context):
+        from runs.delivering import deliver
+
+        deliver(worker().services_of_steps(), msgspec.convert(message, DeliveryStep))
+        return {}
 
 
 @contextmanager

@@ -13,12 +13,14 @@ import grpc
 from durabletask.client import OrchestrationStatus, TaskHubGrpcClient
 from durabletask.grpc_options import GrpcChannelOptions
 
+from functions.delivery import DUE
+from functions.messages import DeliveryInput, to_wire
 from runs.engine import VERSION, Engine, EngineUnavailable, RunState, StillRunning
 
 if TYPE_CHECKING:
     from azure.durable_functions import SyncDurableFunctionsClient
 
-ORCHESTRATION = "portfolio_analysis"
+ORCHESTRATION, DELIVERY = "portfolio_analysis", "event_delivery"
 
 DEADLINE_SECONDS = 10.0
 PING_DEADLINE_SECONDS = 3.0
@@ -61,6 +63,22 @@ class DurableEngine(Engine):
         with suppress(_Exists):
             self._ask(
                 lambda: self._client.schedule_new_orchestration(ORCHESTRATION, instance_id=run_id, version=VERSION)
+            )
+
+    @override
+    def deliver(self, endpoint_id: str) -> None:
+        instance_id = f"delivery-{endpoint_id}"
+        if self.state(instance_id) == "active":
+            self._ask(lambda: self._client.raise_orchestration_event(instance_id, DUE))
+            return
+        message = to_wire(DeliveryInput(endpoint_id))
+        with suppress(_Refused):
+            self._ask(lambda: self._client.purge_orchestration(instance_id))
+        with suppress(_Exists):
+            self._ask(
+                lambda: self._client.schedule_new_orchestration(
+                    DELIVERY, instance_id=instance_id, input=message, version=VERSION
+                )
             )
 
     @override

@@ -56,6 +56,13 @@ class GroupInput(Struct, frozen=True):
     at_once: int = 0
 
 
+class DeliveryInput(Struct, frozen=True):
+    """The endpoint that an orchestration delivers events to; ``idle`` once it has found nothing to do."""
+
+    endpoint_id: str
+    idle: bool = False
+
+
 class FinishInput(Struct):
     """The input of the last step, filled as the run proceeds, so that a run that breaks off reports what it has."""
 

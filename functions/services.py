@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from credentials.issuer import IssuerKeys
 from credentials.secrets import SecretMissing, Secrets, SecretsUnavailable
+from endpoints import event_grid
 from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES, Counts, Window
 from functions.access.tokens import verifiers
 from functions.telemetry.spans import is_exported, record_end
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.monitoring import CommandListener
 
+    from delivery.deliverer import Deliverer
     from lake.places import Lake
     from market_data.provider import Provider
     from stores.mongo import Document
@@ -52,6 +54,7 @@ class Worker:
         """The services of a run's steps, which wait while the database throttles them; a request is refused."""
         self._mongodb = _Once(self._connect)
         self._provider = _Once(self._source_of_prices)
+        self._deliverer = _Once(self._make_deliverer)
         self.settle_indexes: Callable[[], None] = _Once(self._settle_indexes)
         """Create the indexes that the app's own collections lack, and log those that the backend's lack."""
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
@@ -79,6 +82,18 @@ class Worker:
 
         return provider_from(self.settings, self.provider_key, self._rate_limit)
 
+    def _make_deliverer(self) -> "Deliverer":
+        from credentials.identity import token
+        from delivery.deliverer import Deliverer
+        from delivery.event_grid import EventGrid
+
+        settings, topic = self.settings, self.settings.event_grid_endpoint
+        event_grid = None if topic is None else EventGrid(topic, token)
+        allow_private = settings.webhooks_allow_private
+        return Deliverer(
+            settings.event_source, self.secrets.signing, allow_private=allow_private, event_grid=event_grid
+        )
+
     def _services(self, *, patient: bool) -> Services:
         from stores.administrators import AdministratorStore
         from stores.audit import AuditLog
@@ -87,7 +102,9 @@ class Worker:
         from stores.indexes import ensure_keys
         from stores.mongo import own_database
         from stores.nights import NightStore
+        from stores.outbox import OutboxStore
         from stores.pages import PageStore
+        from stores.passes import PassStore
         from stores.people import PeopleStore
         from stores.portfolios import PortfolioStore
         from stores.rankings import RankingStore
@@ -95,10 +112,14 @@ class Worker:
         from stores.runs import RunLease, RunStore
         from stores.symbols import PriceStore, ResearchStore
         from stores.transactions import TransactionStore
+        from stores.webhooks import WebhookStore
 
         mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
         own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
         research, lake = ResearchStore(own), self._lake()
+        receivers = self.settings.webhooks
+        if self.settings.event_grid_endpoint is not None:
+            receivers = (*receivers, event_grid(self.settings.event_grid_endpoint))
         portfolios = PortfolioStore(backend, provider.spelling, self.settings.fields)
         return Services(
             settings=self.settings,
@@ -118,8 +139,12 @@ class Worker:
             lake=lake,
             rankings=RankingStore(own),
             books=BookStore(own),
+            outbox=OutboxStore(own),
+            passes=PassStore(own),
+            webhooks=WebhookStore(own, receivers, allow_private=self.settings.webhooks_allow_private),
             audit=AuditLog(own, self.settings.audit_retention_days),
             provider=provider,
+            send=lambda endpoint, events: self._deliverer().send(endpoint, events),
             record_end=record_end,
             ensure_keys=_Once(lambda: ensure_keys(self.services().own)),
         )

@@ -86,6 +86,7 @@ def watchdog(
     context: func.Context,
 ) -> None:
     """Close lost and stalled runs, start a night that was missed, purge data past its retention; look after indexes."""
+    from runs.delivering import resume
     from runs.watching import close_stuck_runs, leave_reports_to_lake, purge_old_runs
 
     with sendable_errors(), invocation("watchdog", "timer", context), ExitStack() as steps:
@@ -94,6 +95,7 @@ def watchdog(
         steps.callback(worker().settle_indexes)
         steps.callback(leave_reports_to_lake, services)
         steps.callback(purge_old_runs, services, engine)
+        steps.callback(resume, services, engine)
         steps.callback(_start_missed_night, services, engine)
         steps.callback(close_stuck_runs, services, engine)
 

@@ -71,6 +71,7 @@ def _close(services: Services, run: Run, failure: Failure | None, durations: dic
         # The source's answers may have been incomplete: the next run asks again.
         services.prices.forget_empty(unpriced)
     _rank(services, run, plan)
+    _tell_end(services, run)
     services.batches.delete(run.run_id)
     services.lease.release(run.run_id)
     services.runs.set_closing(run.run_id, None)
@@ -147,6 +148,12 @@ def _rank(services: Services, run: Run, plan: Plan | None) -> None:
         lines = services.batches.lines(plan.plan_id)
     _settle_book(services, run, lines)
     services.rankings.write(run.run_id, lines)
+
+
+def _tell_end(services: Services, run: Run) -> None:
+    from runs.telling import tell_end  # slow to import
+
+    tell_end(services, services.runs.get(run.run_id) or run)
 
 
 def _settle_book(services: Services, run: Run, lines: "Lines") -> None:

@@ -34,6 +34,10 @@ class Engine(Protocol):
         """Return whether a run is active or over in the engine, ``None`` if the engine has no such run."""
         ...
 
+    def deliver(self, endpoint_id: str) -> None:
+        """Let the delivery to an endpoint begin, or end its pause."""
+        ...
+
     def terminate(self, run_id: str) -> None:
         """Terminate a run in the engine; a run that is over or unknown is ignored."""
         ...

@@ -12,6 +12,7 @@ from records import Failure, Parameters, Plan, Run
 from runs.nights import night_of
 from runs.prices import fetch_histories
 from runs.services import Services
+from runs.telling import tell_start
 from stores.pages import Users
 from stores.ranges import id_ranges
 
@@ -26,6 +27,7 @@ def plan_pages(services: Services, run_id: str, started_at: datetime) -> Plan:
     run = services.runs.get(run_id)
     if run is not None and started:
         _log.info("Portfolio analysis background task started (%s)", services.runs.described(run))
+        tell_start(services, run)
     if run is None or not run.has_work:
         return Plan()
     if (recorded := services.runs.plan(run_id)) is not None:

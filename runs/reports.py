@@ -22,6 +22,7 @@ from records import MAX_ERRORS, Batch, BatchResult, Failure, Outcome, PlannedRun
 from runs.ending import recount_if_over
 from runs.services import Services
 from runs.standing import lines_before, standing_of
+from runs.telling import tell_of_people
 from runs.universe import Part, Universe, forget, universe_of
 from stores.batches import OtherForm, PageErrors
 from stores.lines import Line, Lines, Standing
@@ -100,6 +101,7 @@ def _of_page(
             if lake is not None:
                 _write_to_lake(lake, stored, common, batch.number)
             services.reports.save(stored)
+            tell_of_people(services, run, [(own.report, own.line.standing) for own in stored], before)
         return stored
 
 

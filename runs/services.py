@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 from settings import Settings
 
 if TYPE_CHECKING:  # slow to import; the worker connects on first use
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pymongo import MongoClient
 
+    from delivery.events import Event
+    from delivery.webhooks.sending import Answer
+    from endpoints import Endpoint
     from lake.places import Lake
     from market_data.provider import Provider
     from records import Run
@@ -20,7 +23,9 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.indexes import Indexed
     from stores.mongo import Document
     from stores.nights import NightStore
+    from stores.outbox import OutboxStore
     from stores.pages import PageStore
+    from stores.passes import PassStore
     from stores.people import PeopleStore
     from stores.portfolios import PortfolioStore
     from stores.rankings import RankingStore
@@ -28,12 +33,14 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.runs import RunLease, RunStore
     from stores.symbols import PriceStore, ResearchStore
     from stores.transactions import TransactionStore
+    from stores.webhooks import WebhookStore
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Services:
     """A worker's settings, stores and source of prices.
 
+    ``send`` sends events to an endpoint and returns what became of them, of the first ones if it does not answer.
     ``record_end`` is called with each run that ended, and the type of its error if it failed. ``ensure_keys`` is called
     before a run is recorded: nothing may be written to the app's own collections before their unique indexes are there.
     """
@@ -54,9 +61,13 @@ class Services:
     reports: "ReportStore"
     rankings: "RankingStore"
     books: "BookStore"
+    outbox: "OutboxStore"
+    passes: "PassStore"
+    webhooks: "WebhookStore"
     lake: "Lake | None"
     audit: "AuditLog"
     provider: "Provider"
+    send: "Callable[[Endpoint, Sequence[Event]], list[Answer]]"
     record_end: "Callable[[Run, str | None], None]"
     ensure_keys: "Callable[[], None]"
 
@@ -64,5 +75,6 @@ class Services:
     def own(self) -> "tuple[Indexed, ...]":
         """Return the stores of the app's own collections."""
         return (
-            self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.books, self.audit,
+            self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.books, self.outbox,
+            self.passes, self.webhooks, self.audit,
         )  # fmt: skip

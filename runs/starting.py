@@ -118,6 +118,7 @@ def start_run(  # noqa: PLR0913 - each by its name
             return run
         with of_run(run.run_id):
             if _begin(services, engine, run, now):
+                _wake(services, engine)
                 how, about = "by timer" if trigger.source == "timer" else "via API", services.runs.described(run)
                 _log.info("Portfolio analysis triggered %s (%s, actor=%s)", how, about, trigger.actor)
                 return run.run_id
@@ -151,6 +152,12 @@ def cancel_run(services: Services, engine: Engine, run: Run, actor: str) -> None
         _log.info("Portfolio analysis cancel requested (run_id=%s, actor=%s)", run.run_id, actor)
         with suppress(EngineUnavailable):  # then the watchdog checks it
             close_if_lost(services, engine, run, standstill=START_GRACE)
+
+
+def _wake(services: Services, engine: Engine) -> None:
+    from runs.delivering import wake  # slow to import
+
+    wake(services, engine)
 
 
 def _record(

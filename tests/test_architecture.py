@@ -18,16 +18,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"endpoints", "fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
-    "delivery": {"endpoints"},
+    "delivery": {"credentials", "endpoints"},
     "lake": {"problems"},
     "market_data": {"analysis", "records", "settings"},
-    "stores": {"analysis", "credentials", "fields", "lake", "records"},
+    "stores": {"analysis", "credentials", "delivery", "endpoints", "fields", "lake", "records"},
     "runs": {
-        "analysis", "correlation", "lake", "market_data", "problems", "records", "schedules", "settings", "stores",
+        "analysis", "correlation", "delivery", "endpoints", "lake", "market_data", "problems", "records", "schedules",
+        "settings", "stores",
     },
     "functions": {
-        "analysis", "correlation", "credentials", "delivery", "lake", "market_data", "problems", "records", "runs",
-        "schedules", "settings", "stores",
+        "analysis", "correlation", "credentials", "delivery", "endpoints", "lake", "market_data", "problems", "records",
+        "runs", "schedules", "settings", "stores",
     },
     "function_app": {"functions"},
 }  # fmt: skip

@@ -5,7 +5,8 @@ import binascii
 import hashlib
 import hmac
 
-_PREFIX = "whsec_"
+from endpoints import SIGNING_PREFIX as _PREFIX
+
 _SHORTEST_KEY_BYTES, _LONGEST_KEY_BYTES = 24, 64
 
 

@@ -56,7 +56,7 @@ from runs.services import Services
 from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
 from settings import Settings
 
-__all__ = ["api"]
+__all__ = ["BASE", "api"]
 
 _EARLIER_RUNS = 20
 

@@ -17,10 +17,13 @@ from stores.batches import BatchStore
 from stores.books import BookStore
 from stores.mongo import DocumentDatabase
 from stores.nights import NightStore
+from stores.outbox import OutboxStore
+from stores.passes import PassStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
+from stores.webhooks import WebhookStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
@@ -50,6 +53,9 @@ class Stores:
         self.reports = ReportStore(database, self.research)
         self.rankings = RankingStore(database)
         self.books = BookStore(database)
+        self.outbox = OutboxStore(database)
+        self.passes = PassStore(database)
+        self.webhooks = WebhookStore(database)
         self.lake = None
         self.prices = PriceStore(database)
         self.audit = AuditLog(database)

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from credentials.secrets import Secrets
+from delivery.deliverer import Deliverer
 from functions.telemetry.spans import record_end
 from lake.places import FolderLake
 from market_data.provider import Provider
@@ -23,7 +25,9 @@ from stores.batches import BatchStore
 from stores.books import BookStore
 from stores.mongo import DocumentDatabase, connect
 from stores.nights import NightStore
+from stores.outbox import OutboxStore
 from stores.pages import PageStore
+from stores.passes import PassStore
 from stores.people import PeopleStore
 from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
@@ -31,6 +35,7 @@ from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.transactions import TransactionStore
+from stores.webhooks import WebhookStore
 
 RUN_ID = "run_20260102_030405_abcd"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -55,6 +60,8 @@ def all_services(
         reports = ReportStore(database, research, lake)
         reports.ensure_indexes()
         portfolios = PortfolioStore(database)
+        allow_private = settings.webhooks_allow_private
+        deliverer = Deliverer(settings.event_source, Secrets(settings).signing, allow_private=allow_private)
         yield Services(
             settings=settings,
             mongodb=client,
@@ -72,6 +79,10 @@ def all_services(
             reports=reports,
             rankings=RankingStore(database),
             books=BookStore(database),
+            outbox=OutboxStore(database),
+            passes=PassStore(database),
+            webhooks=WebhookStore(database, settings.webhooks, allow_private=settings.webhooks_allow_private),
+            send=deliverer.send,
             lake=lake,
             audit=AuditLog(database),
             provider=provider,
@@ -79,6 +90,7 @@ def all_services(
             ensure_keys=lambda: None,
         )
         client.close()
+        deliverer.close()
 
 
 def start(

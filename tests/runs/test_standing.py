@@ -127,7 +127,7 @@ def test_the_documents_of_reports_have_the_same_standings_as_the_lists(
 def test_the_value_of_the_book_is_in_its_currency_and_unknown_without_a_rate() -> None:
     whole = standing_of(REPORT, None, 1.0)
     assert whole.book_value == whole.total_value == pytest.approx(10 * 200.0 + 500.0)
-    assert standing_of(REPORT, None, 0.5).book_value == pytest.approx(whole.book_value / 2)
+    assert standing_of(REPORT, None, 0.5).book_value == pytest.approx((whole.book_value or 0.0) / 2)
     assert standing_of(REPORT, None, float("nan")).book_value is None
 
 

@@ -1,0 +1,64 @@
+"""Events to a topic of Azure Event Grid: in batches, by the app's identity."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import httpx
+
+from credentials.identity import NoToken
+from delivery.webhooks.sending import Answer
+
+_SCOPE = "https://eventgrid.azure.net/.default"
+_VERSION = "2018-01-01"
+_CONTENT_TYPE = "application/cloudevents-batch+json"
+_LARGEST_BATCH_BYTES = 1_000_000
+_SECONDS = 15.0
+
+
+class EventGrid:
+    """One topic. Source: the "Publish Cloud Event Events" operation of its data plane, api-version 2018-01-01."""
+
+    def __init__(self, endpoint: str, token: Callable[[str], str]) -> None:
+        self._token = token
+        self._client = httpx.Client(timeout=_SECONDS, trust_env=False)
+        self._url = f"{endpoint.rstrip('/')}/api/events" if httpx.URL(endpoint).path in ("", "/") else endpoint
+
+    def send(self, events: Sequence[bytes]) -> list[Answer]:
+        """Return what became of events, each the JSON of one: of the first batches if the topic takes no more."""
+        answers: list[Answer] = []
+        for batch in _batches(events):
+            answer = self._post(batch)
+            answers += [answer] * len(batch)
+            if answer.outcome != "delivered":
+                break
+        return answers
+
+    def _post(self, batch: Sequence[bytes]) -> Answer:
+        try:
+            token = self._token(_SCOPE)
+        except NoToken:
+            return Answer("failed", problem="no_token")
+        headers = {"Content-Type": _CONTENT_TYPE, "Authorization": f"Bearer {token}"}
+        content = b"[" + b",".join(batch) + b"]"
+        try:
+            answer = self._client.post(self._url, params={"api-version": _VERSION}, content=content, headers=headers)
+        except httpx.TimeoutException:
+            return Answer("failed", problem="timed_out")
+        except httpx.HTTPError:
+            return Answer("failed", problem="connection_failed")
+        if answer.is_success:
+            return Answer("delivered", status=answer.status_code)
+        return Answer("failed", status=answer.status_code, problem=f"status_{answer.status_code}")
+
+
+def _batches(events: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield the events in batches of at most a megabyte, with brackets and commas."""
+    batch: list[bytes] = []
+    size = 2
+    for event in events:
+        if batch and size + len(event) + 1 > _LARGEST_BATCH_BYTES:
+            yield batch
+            batch, size = [], 2
+        batch.append(event)
+        size += len(event) + 1
+    if batch:
+        yield batch

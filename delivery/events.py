@@ -1,0 +1,64 @@
+"""The events that others learn of: CloudEvents 1.0, the same ones on every delivery.
+
+An event names ids, the figures that changed, their thresholds and a link, never holdings or names.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from endpoints import EVENT_TYPES, EventType
+
+OF_PORTFOLIOS: tuple[EventType, ...] = tuple(name for name in EVENT_TYPES if ".portfolio." in name)
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+class Event(Struct, frozen=True):
+    """One event; ``run_id`` is the run that tells it, ``None`` for a test."""
+
+    event_id: str
+    type: EventType
+    subject: str
+    run_id: str | None
+    at: datetime
+    data: Mapping[str, Any]
+
+
+def event_id(source: str, run_id: str, subject: str, kind: EventType) -> str:
+    """Return the id of an event: the same whenever the same is told again."""
+    text = f"{source}\n{run_id}\n{subject}\n{kind}"
+    return f"evt_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def new_event(
+    source: str,
+    kind: EventType,
+    *,
+    subject: str,
+    run_id: str | None,
+    data: Mapping[str, Any],
+    chain: str | None = None,
+) -> Event:
+    """Return an event of now; ``chain`` is the run that its id is made from, by default ``run_id``."""
+    key = event_id(source, chain or run_id or "", subject, kind)
+    return Event(key, kind, subject, run_id, datetime.now(UTC), data)
+
+
+def cloud_event(event: Event, source: str) -> bytes:
+    """Return the event as the JSON of CloudEvents 1.0."""
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": event.event_id,
+            "source": source,
+            "type": event.type,
+            "subject": event.subject,
+            "time": event.at,
+            "datacontenttype": "application/json",
+            "data": event.data,
+        }
+    )

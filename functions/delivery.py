@@ -1,0 +1,50 @@
+"""The delivery of events, by an orchestration for each endpoint: a slow one delays no other.
+
+Deterministic as :mod:`functions.orchestration`. An orchestration goes on until nothing is left to deliver; it begins
+again with an empty history after each round.
+"""
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+import msgspec
+from durabletask.task import OrchestrationContext, RetryPolicy, Task, when_all, when_any
+
+from functions.messages import DeliveryInput, to_wire
+from records import DeliveryStep, DeliveryWork
+
+blueprint = df.Blueprint()
+
+DUE = "due"
+"""The event that ends a pause of the orchestration: there is something new to deliver."""
+
+_RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=3), max_number_of_attempts=5, backoff_coefficient=2)
+_SLOTS_AT_ONCE = 4
+"""Few, so that steps of runs and of other endpoints find free workers, too."""
+_LINGER_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 8 * 3600.0
+
+
+@blueprint.orchestration_trigger(context_name="context")
+def event_delivery(context: OrchestrationContext, message: dict[str, Any]) -> Generator[Task[Any], Any]:
+    """Deliver what is due and the passes of nights, pause until something is due, and begin again."""
+    asked = msgspec.convert(message, DeliveryInput)
+    work = msgspec.convert((yield _call(context, "plan_delivery", asked)), DeliveryWork)
+    steps = [DeliveryStep(asked.endpoint_id)] if work.due else []
+    steps += [DeliveryStep(asked.endpoint_id, run_id, slot) for run_id, slot in work.slots[:_SLOTS_AT_ONCE]]
+    if steps:
+        yield when_all([_call(context, "deliver_events", step) for step in steps])
+    elif work.wait_seconds is None and asked.idle:
+        return
+    else:
+        seconds = _LINGER_SECONDS if work.wait_seconds is None else min(work.wait_seconds, _LONGEST_PAUSE_SECONDS)
+        pause = context.create_timer(timedelta(seconds=seconds))
+        yield when_any([pause, context.wait_for_external_event(DUE)])
+    following = DeliveryInput(asked.endpoint_id, idle=not steps and work.wait_seconds is None)
+    context.continue_as_new(to_wire(following), save_events=True)
+
+
+def _call(context: OrchestrationContext, activity: str, message: DeliveryInput | DeliveryStep) -> Task[Any]:
+    return context.call_activity(activity, input=to_wire(message), retry_policy=_RETRY)

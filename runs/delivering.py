@@ -1,0 +1,179 @@
+"""The delivery of events to one endpoint: what is due, in lots, each attempt on record before the next lot.
+
+A process that dies in a lot leaves it to be sent again: an event may arrive twice, with the same id.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from delivery.deliverer import takes_nothing
+from delivery.events import Event
+from delivery.webhooks.retries import next_attempt
+from delivery.webhooks.sending import Answer
+from records import DeliveryStep, DeliveryWork
+from runs.engine import Engine, EngineUnavailable
+from runs.services import Services
+from stores.outbox import Delivery, DeliveryStatus
+from stores.passes import Pass, bounds
+from stores.webhooks import Receiver
+
+LOT = 500
+_STEP_SECONDS = 30.0
+"""As long as one step goes on, so that it ends well within its time."""
+_POLL_SECONDS = 10.0
+"""While a run is active: its end is to be told."""
+_LONGEST_REST = timedelta(minutes=30)
+_FIRST_REST = timedelta(seconds=5)
+
+_log = logging.getLogger(__name__)
+
+
+def work_for(services: Services, endpoint_id: str) -> DeliveryWork:
+    """Return what is to be delivered to an endpoint."""
+    receiver = services.webhooks.get(endpoint_id)
+    if receiver is None or not receiver.active:
+        return DeliveryWork()
+    now = datetime.now(UTC)
+    if receiver.resumes_at is not None and receiver.resumes_at > now:
+        return DeliveryWork(wait_seconds=(receiver.resumes_at - now).total_seconds())
+    slots = [(own.run_id, slot) for own in services.passes.left(endpoint_id) for slot in own.left]
+    due = bool(services.outbox.due(endpoint_id, now, 1))
+    if due or slots:
+        return DeliveryWork(due, tuple(slots))
+    following = services.outbox.next_due(endpoint_id)
+    waits = [] if following is None else [max(0.0, (following - now).total_seconds())]
+    if services.lease.holder() is not None:
+        waits.append(_POLL_SECONDS)
+    return DeliveryWork(wait_seconds=min(waits, default=None))
+
+
+def wake(services: Services, engine: Engine) -> None:
+    """Let the deliveries to all active endpoints go on. If the engine does not answer, the watchdog tries again."""
+    with suppress(EngineUnavailable):
+        for receiver in services.webhooks.all():
+            if receiver.active:
+                engine.deliver(receiver.endpoint.endpoint_id)
+
+
+def resume(services: Services, engine: Engine) -> None:
+    """Let the deliveries to endpoints go on for which there is something to deliver now."""
+    with suppress(EngineUnavailable):
+        for receiver in services.webhooks.all():
+            work = work_for(services, receiver.endpoint.endpoint_id)
+            if work.due or work.slots:
+                engine.deliver(receiver.endpoint.endpoint_id)
+
+
+def deliver(services: Services, step: DeliveryStep) -> None:
+    """Deliver a part of the work, for about half a minute at most."""
+    end = time.monotonic() + _STEP_SECONDS
+    while time.monotonic() < end:
+        receiver = services.webhooks.get(step.endpoint_id)
+        if receiver is None or not receiver.active or _rests(receiver):
+            return
+        if not (_deliver_due(services, receiver) if step.run_id is None else _deliver_slot(services, receiver, step)):
+            return
+
+
+def _deliver_due(services: Services, receiver: Receiver) -> bool:
+    """Deliver one lot of what is due; return whether there may be more."""
+    due = services.outbox.due(receiver.endpoint.endpoint_id, datetime.now(UTC), LOT)
+    events = {event.event_id: event for event in services.outbox.events([own.event_id for own in due])}
+    services.outbox.drop([own for own in due if own.event_id not in events])  # forgotten, or expired
+    known = [own for own in due if own.event_id in events]
+    answers = _sent(services, receiver, [events[own.event_id] for own in known])
+    if answers is None:
+        return False
+    attempted = zip(known, answers, strict=False)
+    services.outbox.record([_after(own, answer) for own, answer in attempted])
+    return len(due) == LOT and len(answers) == len(known)
+
+
+def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep) -> bool:
+    """Deliver the next lot of a slot; return whether there may be more."""
+    own = None if step.run_id is None else services.passes.get(step.run_id, step.endpoint_id)
+    if own is None or step.slot not in own.left:
+        return False
+    low, high = bounds(step.slot, own.reached.get(step.slot, ""))
+    events = services.outbox.of_run(own.run_id, low, high, LOT)
+    wanted = [event for event in events if event.type in receiver.endpoint.types]
+    answers = _sent(services, receiver, wanted)
+    if answers is None:
+        return False
+    failed = [
+        _after(Delivery(event.event_id, step.endpoint_id, "pending", event.at), answer)
+        for event, answer in zip(wanted, answers, strict=False)
+        if answer.outcome == "failed"
+    ]
+    services.outbox.record(failed)
+    _reach(services, own, step.slot, events, wanted, len(answers))
+    return len(events) == LOT and len(answers) == len(wanted)
+
+
+def _reach(
+    services: Services, own: Pass, slot: str, events: Sequence[Event], wanted: Sequence[Event], attempted: int
+) -> None:
+    if attempted < len(wanted):
+        if attempted:
+            services.passes.reach(own, slot, wanted[attempted - 1].event_id)
+    else:
+        services.passes.reach(own, slot, None if len(events) < LOT else events[-1].event_id)
+
+
+def _sent(services: Services, receiver: Receiver, events: Sequence[Event]) -> list[Answer] | None:
+    """Send events in order; return the answers, ``None`` if the endpoint is gone.
+
+    There are fewer than events if the endpoint does not answer: it is left alone for a while.
+    """
+    endpoint_id = receiver.endpoint.endpoint_id
+    answers = services.send(receiver.endpoint, events)
+    if any(answer.outcome == "gone" for answer in answers):
+        _log.warning("An endpoint is gone, and gets no more events (endpoint_id=%s)", endpoint_id)
+        services.webhooks.deactivate(endpoint_id)
+        services.passes.drop(endpoint_id)
+        services.outbox.abandon(endpoint_id)
+        return None
+    if takes_nothing(answers):
+        failures = receiver.failures + 1
+        pause = min(_FIRST_REST * 2 ** min(failures - 1, 20), _LONGEST_REST)
+        pause = max([pause, *(answer.retry_after for answer in answers if answer.retry_after is not None)])
+        services.webhooks.rest(endpoint_id, failures, datetime.now(UTC) + pause)
+        text = "An endpoint does not answer, and is left alone for %d s (endpoint_id=%s, problem=%s)"
+        _log.warning(text, pause.total_seconds(), endpoint_id, answers[-1].problem)
+    elif receiver.failures and answers:
+        services.webhooks.rest(endpoint_id, 0, None)
+    return answers
+
+
+def _after(delivery: Delivery, answer: Answer) -> Delivery:
+    """Return the state of a delivery after an attempt."""
+    now = datetime.now(UTC)
+    attempts, first = delivery.attempts + 1, delivery.first_attempt_at or now
+    due: datetime | None = None
+    status: DeliveryStatus = "delivered"
+    if answer.outcome == "failed":
+        due = next_attempt(attempts, first, now, answer.retry_after, random.random())  # noqa: S311 - no secret
+        status = "dead" if due is None else "pending"
+    if status == "dead":
+        text = "An event is given up (event_id=%s, endpoint_id=%s, problem=%s)"
+        _log.error(text, delivery.event_id, delivery.endpoint_id, answer.problem)
+    return Delivery(
+        event_id=delivery.event_id,
+        endpoint_id=delivery.endpoint_id,
+        status=status,
+        at=delivery.at,
+        due_at=due,
+        attempts=attempts,
+        first_attempt_at=first,
+        last_attempt_at=now,
+        problem=answer.problem,
+        status_code=answer.status,
+    )
+
+
+def _rests(receiver: Receiver) -> bool:
+    return receiver.resumes_at is not None and receiver.resumes_at > datetime.now(UTC)

@@ -1,0 +1,85 @@
+"""The receivers of events: those of the settings, those of the collection ``webhooks``, and what is learnt of them."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import override
+
+from msgspec import Struct
+from pymongo import ASCENDING, IndexModel
+
+from endpoints import Endpoint, EndpointsError, EventType, read_endpoint
+from stores.indexes import Indexed, Indexes
+from stores.mongo import Document, DocumentDatabase
+
+_MEMBERS = Endpoint.__struct_fields__
+
+_log = logging.getLogger(__name__)
+
+
+class Receiver(Struct, frozen=True):
+    """An endpoint and what is learnt of it: ``failures`` in a row without an answer, and until when it is left alone.
+
+    One that answered 410 is not ``active``, nor is one that an operator has switched off.
+    """
+
+    endpoint: Endpoint
+    active: bool = True
+    failures: int = 0
+    resumes_at: datetime | None = None
+
+
+class WebhookStore(Indexed):
+    """Receivers by ``endpoint_id``; of two with one id that of the ``settings`` counts."""
+
+    def __init__(
+        self, database: DocumentDatabase, settings: Sequence[Endpoint] = (), *, allow_private: bool = False
+    ) -> None:
+        self._webhooks = database["webhooks"]
+        self._settings = {endpoint.endpoint_id: endpoint for endpoint in settings}
+        self._allow_private = allow_private
+
+    @override
+    def indexes(self) -> Indexes:
+        """Return the key."""
+        return [(self._webhooks, [IndexModel([("endpoint_id", ASCENDING)], name="endpoint_id", unique=True)])]
+
+    def all(self) -> list[Receiver]:
+        """Return all receivers by id; those that cannot be used are left out and logged."""
+        documents = {document.get("endpoint_id"): document for document in self._webhooks.find({}, {"_id": False})}
+        own = [self._receiver(endpoint, documents.get(name, {})) for name, endpoint in self._settings.items()]
+        others = self._others([document for name, document in documents.items() if name not in self._settings])
+        return sorted([*own, *others], key=lambda receiver: receiver.endpoint.endpoint_id)
+
+    def get(self, endpoint_id: str) -> Receiver | None:
+        """Return a receiver, ``None`` if there is none of this id."""
+        return next((found for found in self.all() if found.endpoint.endpoint_id == endpoint_id), None)
+
+    def takers(self, *kinds: EventType) -> list[str]:
+        """Return the ids of the active receivers of events of any of these types."""
+        return [own.endpoint.endpoint_id for own in self.all() if own.active and {*kinds} & {*own.endpoint.types}]
+
+    def deactivate(self, endpoint_id: str) -> None:
+        """Send a receiver no more events."""
+        self._learn(endpoint_id, {"active": False})
+
+    def rest(self, endpoint_id: str, failures: int, until: datetime | None) -> None:
+        """Leave a receiver alone until a time, after so many failures in a row; ``None`` ends that."""
+        self._learn(endpoint_id, {"failures": failures, "resumes_at": until})
+
+    def _learn(self, endpoint_id: str, learnt: Document) -> None:
+        self._webhooks.update_one({"endpoint_id": endpoint_id}, {"$set": learnt}, upsert=True)
+
+    def _others(self, documents: Sequence[Document]) -> Iterator[Receiver]:
+        for document in documents:
+            members = {name: document[name] for name in _MEMBERS if name in document}
+            if "url" not in members:  # what was learnt of one that is in the settings no more
+                continue
+            try:
+                yield self._receiver(read_endpoint(members, allow_private=self._allow_private), document)
+            except EndpointsError as error:
+                _log.error("A document of webhooks cannot be used: it %s", error)
+
+    def _receiver(self, endpoint: Endpoint, learnt: Document) -> Receiver:
+        active = learnt.get("active", True) is True
+        return Receiver(endpoint, active, learnt.get("failures", 0), learnt.get("resumes_at"))
