@@ -98,9 +98,10 @@ class Sender:
         if connection is not None:
             try:
                 return self._exchange(connection, path, headers, body, deadline)
-            except OSError as error:
-                # Servers close idle connections when they like, also while a request is on its way.
-                if connection.answering or isinstance(error, TimeoutError):
+            except OSError:
+                # Servers close idle connections when they like, also while a request is on its way. If the time is
+                # over instead, there is none for another connection either.
+                if connection.answering:
                     raise
         return self._exchange(connect(places, deadline), path, headers, body, deadline)
 

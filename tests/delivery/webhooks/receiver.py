@@ -4,6 +4,7 @@ import contextlib
 import functools
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,11 @@ class Exchange:
     def close(self) -> None:
         """Close the connection."""
         self._socket.shutdown(socket.SHUT_RDWR)
+        raise ConnectionError
+
+    def reset(self) -> None:
+        """Break the connection off."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionError
 
 

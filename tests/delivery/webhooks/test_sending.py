@@ -2,6 +2,7 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import socket
 import ssl
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from delivery.webhooks.sending import Answer, Sender
@@ -30,6 +33,14 @@ SHORT_SECONDS = 0.3
 """For attempts that end by the limit alone."""
 SECONDS_FOR_HEADERS = 2.0
 """For one that ends by the limit, but gets the headers of an answer before."""
+
+
+PIECES = [
+    b"HTTP/1.1 ", b"HTTP/1.0 ", b"200", b"301", b"410", b"503", b" OK", b"\r\n", b"\n", b"\r\n\r\n", b": ", b"\xff",
+    b"\0", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"Connection: keep-alive\r\n", b"Retry-After: ",
+    b"-1", b"5", b"99999999999999999999", b"Fri, 27 Nov 2026 01:32:00 GMT",
+]  # fmt: skip
+"""Of answers, to be put together in a well-formed way by chance only."""
 
 
 def an_endpoint(url: str) -> Endpoint:
@@ -252,14 +263,14 @@ class TestConnections:
         assert [request.connection for request in receiver.requests] == [1, 1, 2]
 
     def test_a_request_is_not_repeated_once_an_answer_has_begun(self, sender: Sender) -> None:
-        def begin_and_close(exchange: Exchange) -> None:
-            exchange.send(b"HTTP/1.1 20")
-            exchange.close()
+        def begin_and_break_off(exchange: Exchange) -> None:
+            exchange.send(b"HTTP/1.1 200 OK\r\nX-")
+            exchange.reset()
 
         with a_receiver() as receiver:
             send(sender, receiver.url())
-            receiver.behavior = begin_and_close
-            assert send(sender, receiver.url()) == Answer("failed", problem="answer_ill_formed")
+            receiver.behavior = begin_and_break_off
+            assert send(sender, receiver.url()) == Answer("failed", problem="connection_failed")
         assert [request.connection for request in receiver.requests] == [1, 1]
 
     def test_connections_of_one_address_and_two_names_are_not_mixed(
@@ -411,6 +422,23 @@ class TestTimeAndSize:
     def test_an_answer_that_is_not_http_is_a_failure(self, answer: bytes, sender: Sender) -> None:
         with a_receiver(lambda exchange: exchange.send(answer)) as receiver:
             assert send(sender, receiver.url()) == Answer("failed", problem="answer_ill_formed")
+
+    def test_whatever_a_receiver_sends_the_result_is_an_answer(self, sender: Sender) -> None:
+        @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=12).map(b"".join))
+        @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        @settings(max_examples=150, deadline=None)
+        def any_answer_is_judged(answer: bytes) -> None:
+            def send_and_close(exchange: Exchange) -> None:
+                exchange.send(answer)
+                exchange.close()
+
+            receiver.behavior = send_and_close
+            judged = send(sender, receiver.url())
+            assert (judged.problem is None) is (judged.outcome == "delivered")
+            assert re.fullmatch(r"[a-z]+(_[a-z]+)*|status_[1-9][0-9]{2}", judged.problem or "delivered")
+
+        with a_receiver() as receiver:
+            any_answer_is_judged()
 
     def test_a_connection_that_is_closed_without_an_answer_is_a_failure(self, sender: Sender) -> None:
         with a_receiver(Exchange.close) as receiver:
