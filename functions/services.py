@@ -91,6 +91,7 @@ class Worker:
         from stores.rankings import RankingStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
+        from stores.sessions import SessionStore
         from stores.symbols import PriceStore, ResearchStore
         from stores.transactions import TransactionStore
 
@@ -115,6 +116,7 @@ class Worker:
             lake=lake,
             rankings=RankingStore(own),
             audit=AuditLog(own, self.settings.audit_retention_days),
+            sessions=SessionStore(own),
             provider=provider,
             record_end=record_end,
             ensure_keys=_Once(lambda: ensure_keys(self.services().own)),

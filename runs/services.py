@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.rankings import RankingStore
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
+    from stores.sessions import SessionStore
     from stores.symbols import PriceStore, ResearchStore
     from stores.transactions import TransactionStore
 
@@ -52,6 +53,7 @@ class Services:
     rankings: "RankingStore"
     lake: "Lake | None"
     audit: "AuditLog"
+    sessions: "SessionStore"
     provider: "Provider"
     record_end: "Callable[[Run, str | None], None]"
     ensure_keys: "Callable[[], None]"
@@ -59,4 +61,5 @@ class Services:
     @property
     def own(self) -> "tuple[Indexed, ...]":
         """Return the stores of the app's own collections."""
-        return self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.audit
+        of_runs = (self.runs, self.batches, self.prices, self.research, self.reports, self.rankings)
+        return *of_runs, self.audit, self.sessions

@@ -28,7 +28,7 @@ type Write = InsertOne[Any] | ReplaceOne[Any]
 
 OWN_COLLECTIONS = (
     "audit_log", "nights", "portfolio_analyses", "portfolio_analysis_runs", "portfolio_rankings", "run_batches",
-    "run_leases", "symbol_prices", "symbol_research",
+    "run_leases", "sessions", "symbol_prices", "symbol_research",
 )  # fmt: skip
 """What the app writes, besides ``health``."""
 
