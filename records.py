@@ -428,12 +428,28 @@ class DeliveryStep(Struct, frozen=True):
     slot: str = ""
 
 
-type Credential = Literal["admin-secret", "bearer", "timer", "none"]
+type Credential = Literal["admin-secret", "bearer", "session", "timer", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
     "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains", "list_people",
-    "read_book",
+    "read_book", "start_session", "end_session", "replay_event", "test_webhook",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An administrator's session: the names that the credential has which it was started with, and its times.
+
+    ``proof`` is made of the session's id and the version of the secret that the credential was checked with; it is
+    ``None`` for a token of an OpenID issuer.
+    """
+
+    actor: str
+    credential: Literal["admin-secret", "bearer"]
+    credential_id: str | None
+    proof: str | None
+    created_at: Time
+    expires_at: Time
 
 
 @dataclass(frozen=True, slots=True)

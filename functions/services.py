@@ -110,6 +110,7 @@ class Worker:
         from stores.rankings import RankingStore
         from stores.reports import ReportStore
         from stores.runs import RunLease, RunStore
+        from stores.sessions import SessionStore
         from stores.symbols import PriceStore, ResearchStore
         from stores.transactions import TransactionStore
         from stores.webhooks import WebhookStore
@@ -143,6 +144,7 @@ class Worker:
             passes=PassStore(own),
             webhooks=WebhookStore(own, receivers, allow_private=self.settings.webhooks_allow_private),
             audit=AuditLog(own, self.settings.audit_retention_days),
+            sessions=SessionStore(own),
             provider=provider,
             send=lambda endpoint, events: self._deliverer().send(endpoint, events),
             record_end=record_end,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
     from stores.rankings import RankingStore
     from stores.reports import ReportStore
     from stores.runs import RunLease, RunStore
+    from stores.sessions import SessionStore
     from stores.symbols import PriceStore, ResearchStore
     from stores.transactions import TransactionStore
     from stores.webhooks import WebhookStore
@@ -66,6 +67,7 @@ class Services:
     webhooks: "WebhookStore"
     lake: "Lake | None"
     audit: "AuditLog"
+    sessions: "SessionStore"
     provider: "Provider"
     send: "Callable[[Endpoint, Sequence[Event]], list[Answer]]"
     record_end: "Callable[[Run, str | None], None]"
@@ -76,5 +78,5 @@ class Services:
         """Return the stores of the app's own collections."""
         return (
             self.runs, self.batches, self.prices, self.research, self.reports, self.rankings, self.books, self.outbox,
-            self.passes, self.webhooks, self.audit,
+            self.passes, self.webhooks, self.audit, self.sessions,
         )  # fmt: skip

@@ -28,8 +28,8 @@ type Write = InsertOne[Any] | ReplaceOne[Any]
 
 OWN_COLLECTIONS = (
     "audit_log", "deliveries", "delivery_passes", "nights", "outbox", "portfolio_analyses", "portfolio_analysis_runs",
-    "portfolio_books", "portfolio_rankings", "run_batches", "run_leases", "symbol_prices", "symbol_research",
-    "webhooks",
+    "portfolio_books", "portfolio_rankings", "run_batches", "run_leases", "sessions", "symbol_prices",
+    "symbol_research", "webhooks",
 )  # fmt: skip
 """What the app writes, besides ``health``."""
 

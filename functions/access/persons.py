@@ -9,7 +9,7 @@ from credentials.secrets import SecretMissing, Unavailable
 from functions.access.administrators import AuthenticationUnavailable, Unauthorized, bearer_token
 from functions.access.audit import record_refusal
 from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES, client_of, count_failure, refuse_after_failures
-from functions.access.tokens import InvalidToken, claims_of
+from functions.access.tokens import InvalidToken, verified
 from functions.http.problems import NotFound
 from functions.services import Worker
 from problems import Problem
@@ -77,7 +77,7 @@ def sign_in_person(request: func.HttpRequest, worker: Worker) -> Person:
 
 def _person_of(request: func.HttpRequest, worker: Worker) -> Person:
     try:
-        claims = claims_of(bearer_token(request), worker.verifiers)
+        claims = verified(bearer_token(request), worker.verifiers).claims
     except (SecretMissing, Unavailable) as error:
         raise AuthenticationUnavailable from error
     except InvalidToken:

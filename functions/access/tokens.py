@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from credentials.issuer import IssuerKeys
-from credentials.secrets import SecretMissing, Secrets, Versions
+from credentials.secrets import SecretMissing, Secrets, SecretVersion, Versions
 from records import USER_ID_PATTERN
 from settings import Oidc, Settings
 
@@ -55,11 +55,19 @@ class NotAdministrator(Exception):
 type Claims = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A valid token: its claims, and the version of the secret that signed it, ``None`` for a key of an issuer."""
+
+    claims: Claims
+    version: SecretVersion | None = None
+
+
 class Verifier(Protocol):
     """Verifies the tokens of one signer."""
 
-    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:
-        """Return the claims of a valid token.
+    def verified(self, token: str, algorithm: str, header: Mapping[str, object]) -> Verified:
+        """Return the content of a valid token.
 
         Raises:
             InvalidToken: it is not.
@@ -90,16 +98,21 @@ def verifiers(
 
 def subject_of(token: str, table: Verifiers) -> Subject:
     """Return the administrator that the token belongs to; raises as the verifiers do."""
-    verifier, claims = _verified(token, table)
-    return verifier.administrator(claims)
+    verifier, found = _verified(token, table)
+    return verifier.administrator(found.claims)
 
 
-def claims_of(token: str, table: Verifiers) -> Claims:
-    """Return the claims of the token; raises as the verifiers do."""
+def administrator_of_backend(user_id: str, table: Verifiers) -> Subject:
+    """Return the user of the backend, if it is an administrator now; raises as its verifier does."""
+    return table["HS256"].administrator({"sub": user_id})
+
+
+def verified(token: str, table: Verifiers) -> Verified:
+    """Return the content of the token; raises as the verifiers do."""
     return _verified(token, table)[1]
 
 
-def _verified(token: str, table: Verifiers) -> tuple[Verifier, Claims]:
+def _verified(token: str, table: Verifiers) -> tuple[Verifier, Verified]:
     # Before the token is parsed.
     if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
         raise InvalidToken
@@ -113,7 +126,7 @@ def _verified(token: str, table: Verifiers) -> tuple[Verifier, Claims]:
     # RFC 7515: a token with a critical extension that is not understood must be refused.
     if not isinstance(algorithm, str) or algorithm not in table or "crit" in header:
         raise InvalidToken
-    return table[algorithm], table[algorithm].claims(token, algorithm, header)
+    return table[algorithm], table[algorithm].verified(token, algorithm, header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +137,24 @@ class BackendTokens:
     secrets: Secrets
     is_administrator: Callable[[str], bool]
 
-    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:  # noqa: ARG002 - one secret
-        """Return the claims; see :class:`Verifier`."""
+    def verified(self, token: str, algorithm: str, header: Mapping[str, object]) -> Verified:  # noqa: ARG002 - one secret
+        """Return the content; see :class:`Verifier`."""
 
-        def claims_by(versions: Versions) -> dict[str, Any] | None:
-            read = (self._claims(token, algorithm, version.value) for version in versions)
-            return next((claims for claims in read if claims is not None), None)
+        def verified_by(versions: Versions) -> Verified | None:
+            read = ((self._claims(token, algorithm, version.value), version) for version in versions)
+            return next((Verified(claims, version) for claims, version in read if claims is not None), None)
 
         try:
-            claims = self.secrets.find("jwt-secret", claims_by)
+            found = self.secrets.find("jwt-secret", verified_by)
         except SecretMissing:
             raise InvalidToken from None  # no such tokens are in use
-        if claims is None:
+        if found is None:
             raise InvalidToken
         if self.settings.jwt_audience is None and not self.settings.development:
             # Without it, any token that the backend signs would do, whatever its purpose.
             _log.error("JWT_AUDIENCE is not set: tokens of the backend are rejected")
             raise InvalidToken
-        return claims
+        return found
 
     def administrator(self, claims: Claims) -> Subject:
         """Return the user; see :class:`Verifier`. The database, not the token, decides on the administrator's role."""
@@ -162,8 +175,8 @@ class IssuerTokens:
     oidc: Oidc
     keys: IssuerKeys
 
-    def claims(self, token: str, algorithm: str, header: Mapping[str, object]) -> Claims:
-        """Return the claims; see :class:`Verifier`."""
+    def verified(self, token: str, algorithm: str, header: Mapping[str, object]) -> Verified:
+        """Return the content; see :class:`Verifier`."""
         key_id = header.get("kid")
         key = self.keys.get(algorithm, key_id) if isinstance(key_id, str) else None
         if key is None:
@@ -171,7 +184,7 @@ class IssuerTokens:
         claims = _signed_claims(token, algorithm, key, self.oidc.issuer, self.oidc.audience)
         if claims is None:
             raise InvalidToken
-        return claims
+        return Verified(claims)
 
     def administrator(self, claims: Claims) -> Subject:
         """Return the user; see :class:`Verifier`."""

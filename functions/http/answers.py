@@ -8,7 +8,7 @@ from msgspec import Struct
 from analysis.models import Income, LotMethod, Report, Returns, ReturnsIssue
 from analysis.returns.gains import GainTotals, RealizedGain, UnrealizedLot
 from functions.http.requests import RunId
-from records import Attention, AuditEntry, Book, Date, PersonSummary, Run, Summary, Time
+from records import Attention, AuditEntry, Book, Credential, Date, PersonSummary, Run, Summary, Time
 from schedules import Schedule
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
@@ -21,6 +21,14 @@ class Accepted(Struct, frozen=True):
     run_id: RunId
     message: str
     status_url: str
+
+
+class StartedSession(Struct, frozen=True):
+    """A session of an administrator: the names in the audit log, and the end if nothing ends it before."""
+
+    actor: str
+    credential: Credential
+    expires_at: Time
 
 
 class RunsPage(Struct, frozen=True):

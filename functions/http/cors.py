@@ -1,4 +1,4 @@
-"""CORS: pages of other origins may call the API if CORS_ORIGINS names their origin. Cookies are not used."""
+"""CORS: pages of other origins may call the API if CORS_ORIGINS names their origin, but never with cookies."""
 
 from collections.abc import Collection
 
@@ -16,14 +16,16 @@ def cors_headers(request: func.HttpRequest, origins: Collection[str]) -> dict[st
     return {"Vary": "Origin", **allowing}
 
 
-def preflight(request: func.HttpRequest, method: str, origins: Collection[str]) -> func.HttpResponse | None:
-    """Return the answer to a preflight request for ``method``, ``None`` if the page may not send it."""
+def preflight(
+    request: func.HttpRequest, methods: Collection[str], origins: Collection[str]
+) -> func.HttpResponse | None:
+    """Return the answer to a preflight request for one of the ``methods``, ``None`` if the page may not send it."""
     asked = request.headers.get("Access-Control-Request-Headers", "")
     names = {name.strip().lower() for name in asked.split(",") if name.strip()}
     if (
         request.method != "OPTIONS"
         or _allowed_origin(request, origins) is None
-        or request.headers.get("Access-Control-Request-Method") != method
+        or (method := request.headers.get("Access-Control-Request-Method")) not in methods
         or not names <= set(_MAY_SEND)
     ):
         return None

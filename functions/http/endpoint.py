@@ -44,7 +44,7 @@ type Handler = Callable[..., Any]
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 # Members of a body that an audit entry has, too.
 _ASKED = ("dry_run", "as_of", "user_ids")
-type Method = Literal["GET", "POST"]
+type Method = Literal["GET", "POST", "DELETE"]
 type Callers = Literal["administrators", "persons", "everybody"]
 
 # Answers hold personal figures or details of the app, so no cache may store them and no page may frame them.
@@ -63,8 +63,9 @@ class Route:
     """A route as its handler declares it.
 
     ``errors`` are its own; those that many routes have in common follow from the rest. A route with an ``action``
-    changes something (POST) or shows personal figures (GET), and is audited under that name. ``others`` describes
-    further statuses of the answer, and ``formats`` are the kinds of content beside JSON that a caller may accept: the
+    changes something (POST, DELETE) or shows personal figures (GET), and is audited under that name. An administrator's
+    session is enough for it if ``by_session``. ``others`` describes further statuses of the answer, ``headers`` are
+    further ones of it, and ``formats`` are the kinds of content beside JSON that a caller may accept: the
     handler of a route with some takes the chosen ``ContentKind``. If the answer is ``bytes``, they are the only ones.
     """
 
@@ -80,10 +81,12 @@ class Route:
     callers: Callers
     others: Mapping[int, str]
     formats: tuple[ContentKind, ...]
+    headers: tuple[str, ...]
+    by_session: bool
 
     @property
     def name(self) -> str:
-        """Return the name of the handler, and of the host's function."""
+        """Return the name of the handler; that of the first route of a path is the name of the host's function."""
         return self.handler.__name__
 
     @property
@@ -108,6 +111,7 @@ class Api:
     def __init__(self) -> None:
         self.blueprint = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
         self.routes: list[Route] = []
+        self._of_path: dict[str, list[Route]] = {}
 
     def route(  # noqa: PLR0913 - each by its name
         self,
@@ -121,10 +125,13 @@ class Api:
         callers: Callers = "administrators",
         others: Mapping[int, str] = MappingProxyType({}),
         formats: tuple[ContentKind, ...] = (),
+        headers: tuple[str, ...] = (),
+        by_session: bool = True,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a route, see :class:`Route`; its answer is by default the handler's result.
 
-        The method is checked by the function and not by the host, which would answer 404 to another one.
+        The method is checked by the function and not by the host, which would answer 404 to another one. So a path has
+        one function, also if it has several routes.
 
         Raises:
             TypeError: the declaration cannot work; the message names the handler and the fault.
@@ -134,14 +141,20 @@ class Api:
             signature = inspect.signature(handler)
             parameters = {name: parameter.annotation for name, parameter in signature.parameters.items()}
             result = answer or signature.return_annotation
-            route = Route(method, path, handler, parameters, status, result, errors, action, callers, others, formats)
-            if fault := _fault_of(route):
+            route = Route(
+                method, path, handler, parameters, status, result, errors, action, callers, others, formats, headers,
+                by_session,
+            )  # fmt: skip
+            of_path = self._of_path.setdefault(path, [])
+            if fault := _fault_of(route) or _fault_beside(route, of_path):
                 raise TypeError(f"{route.name}: {fault}")
             self.routes.append(route)
-            function = _function(route)
-            if route.uses_engine:
-                function = self.blueprint.durable_client_input(client_name="client")(function)
-            self.blueprint.route(path)(function)
+            of_path.append(route)
+            if route is of_path[0]:
+                function = _function(of_path)
+                if route.uses_engine:
+                    function = self.blueprint.durable_client_input(client_name="client")(function)
+                self.blueprint.route(path)(function)
             return handler
 
         return declare
@@ -164,6 +177,15 @@ def _fault_of(route: Route) -> str | None:
     return _fault_of_answer(route)
 
 
+def _fault_beside(route: Route, others: Sequence[Route]) -> str | None:
+    """Return what cannot work in a route beside the others of its path."""
+    if any(other.method == route.method for other in others):
+        return f"its path has a {route.method} already"
+    if any(other.uses_engine != route.uses_engine for other in others):
+        return "all routes of a path use the engine, or none does"
+    return None
+
+
 def _fault_of_answer(route: Route) -> str | None:
     if (ContentKind in route.parameters.values()) != (bool(route.formats) and route.answer is not bytes):
         return "a route with formats takes the kind of content, and no other does"
@@ -184,19 +206,21 @@ def _is_content(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
-def _function(route: Route) -> Callable[..., func.HttpResponse]:
-    """Return the function that the host calls for a route."""
+def _function(routes: Sequence[Route]) -> Callable[..., func.HttpResponse]:
+    """Return the function that the host calls for the routes of a path, of which more may be declared later."""
+    first = routes[0]
 
     def function(
         req: func.HttpRequest,
         client: df.SyncDurableFunctionsClient | None = None,
         context: func.Context | None = None,
     ) -> func.HttpResponse:
+        route = next((route for route in routes if route.method == req.method), first)
         with (
             invocation(route.name, "http", context) as span,
             correlated(traceparent_of(span) or req.headers.get("traceparent")) as correlation_id,
         ):
-            call = _Call(route, req, client, worker())
+            call = _Call(route, req, client, worker(), tuple(route.method for route in routes))
             try:
                 answer = call.answer()
             except Exception as error:  # noqa: BLE001 - the boundary: no stack trace leaves the app
@@ -214,12 +238,12 @@ def _function(route: Route) -> Callable[..., func.HttpResponse]:
 
     # The host's worker checks the names and types of parameters, and passes the context only where there is one.
     kinds = {"req": func.HttpRequest, "client": df.SyncDurableFunctionsClient, "context": func.Context}
-    if not route.uses_engine:
+    if not first.uses_engine:
         del kinds["client"]
     parameters = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=of) for name, of in kinds.items()
     ]
-    functools.update_wrapper(function, route.handler)
+    functools.update_wrapper(function, first.handler)
     del function.__wrapped__  # type: ignore[attr-defined] # it has other parameters
     function.__annotations__ = {**kinds, "return": func.HttpResponse}
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # of inspect's
@@ -240,6 +264,8 @@ class _Call:
     request: func.HttpRequest
     client: df.SyncDurableFunctionsClient | None
     worker: Worker
+    methods: tuple[Method, ...]
+    """Those of its path."""
     admin: Admin | None = None
     person: Person | None = None
     content: Struct = field(default_factory=Nothing)
@@ -249,12 +275,12 @@ class _Call:
     def answer(self) -> func.HttpResponse:
         """Return the answer of the handler, if the request is allowed and valid."""
         if self.request.method != self.route.method:
-            answer = preflight(self.request, self.route.method, self.worker.settings.cors_origins)
+            answer = preflight(self.request, self.methods, self.worker.settings.cors_origins)
             if answer is None:
-                raise MethodNotAllowed(self.route.method)
+                raise MethodNotAllowed(*self.methods)
             return answer
         if self.route.callers == "administrators":
-            self.admin = sign_in(self.request, self.worker)
+            self.admin = sign_in(self.request, self.worker, by_session=self.route.by_session)
         elif self.route.callers == "persons":
             self.person = sign_in_person(self.request, self.worker)
         if self.admin is None or self.route.action is None:

@@ -13,8 +13,10 @@ from typing import Any
 import azure.functions as func
 import msgspec
 
-from functions.access.administrators import AuthenticationUnavailable, Forbidden, Unauthorized
+from functions.access.administrators import AuthenticationUnavailable, Forbidden, SessionOver, Unauthorized
+from functions.access.own_pages import PAGE, PAGE_HEADER, ForeignPage
 from functions.access.persons import Inactive, TooManyRequests
+from functions.access.sessions import COOKIE, LOCAL_COOKIE
 from functions.access.throttling import TooManyFailures
 from functions.http.accepting import CSV, HTML, ContentKind, NotAcceptable
 from functions.http.endpoint import HEADERS, PATH_PARAMETER, Route, etag_of, is_known
@@ -49,6 +51,16 @@ _SECURITY_SCHEMES = {
         "bearerFormat": "JWT",
         "description": "`Authorization: Bearer <token>` of an administrator.",
     },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": (
+            "A session of an administrator, for pages of the app only: requests of other origins are rejected, and one "
+            f"that changes something needs the header {PAGE_HEADER}. The secret or a token decides if it is sent as "
+            f"well. Without TLS on the local machine the name is `{LOCAL_COOKIE}`."
+        ),
+    },
     "ownBearer": {
         "type": "http",
         "scheme": "bearer",
@@ -56,7 +68,7 @@ _SECURITY_SCHEMES = {
         "description": "`Authorization: Bearer <token>` of the person whose reports are read.",
     },
 }
-_SCHEMES_OF = {"administrators": ("adminSecret", "bearer"), "persons": ("ownBearer",), "everybody": ()}
+_SCHEMES_OF = {"administrators": ("adminSecret", "bearer", "session"), "persons": ("ownBearer",), "everybody": ()}
 
 
 def _header(description: str, *, required: bool = False, **schema: Any) -> Json:  # noqa: ANN401 - any JSON
@@ -94,7 +106,8 @@ _HEADERS_OF_SOME = {
     "Content-Disposition": _header(
         "The name of the file, for a caller that accepts another kind than JSON.", type="string"
     ),
-    "Allow": _header("The method to use.", required=True, enum=["GET", "POST"]),
+    "Set-Cookie": _header("The cookie of the session: kept, or forgotten at its end.", required=True, type="string"),
+    "Allow": _header("The methods to use.", required=True, enum=["GET", "POST", "POST, DELETE"]),
     "WWW-Authenticate": _header("The accepted scheme.", required=True, type="string"),
 }
 _HEADERS_TAKEN = {
@@ -109,6 +122,7 @@ _HEADERS_TAKEN = {
         pattern="^[\\x20-\\x7e]{1,255}$",
     ),
     "If-None-Match": _header("The ETag of the document that the caller has.", type="string"),
+    PAGE_HEADER: _header(f"With a session's cookie, `{PAGE}`; else not looked at.", type="string", examples=[PAGE]),
 }
 
 
@@ -151,10 +165,10 @@ def problems_of(route: Route) -> list[Problem]:
     """Return an example of every problem that the route may answer with, each type once."""
     kinds: list[type[Problem]] = []
     if route.callers != "everybody":
-        of_callers = (NotFound, Inactive, TooManyRequests) if route.callers == "persons" else (Forbidden,)
         kinds = [
             Unauthorized,
-            *of_callers,
+            *((NotFound, Inactive, TooManyRequests) if route.callers == "persons" else (Forbidden,)),
+            *((SessionOver, ForeignPage) if _may_use_session(route) else ()),
             TooManyFailures,
             AuthenticationUnavailable,
             DatabaseUnavailable,
@@ -177,7 +191,7 @@ def _operation(route: Route, schemas: Schemas) -> Json:
     described: Json = {
         "operationId": route.name,
         "summary": route.summary,
-        "security": [{name: []} for name in _SCHEMES_OF[route.callers]],
+        "security": [{name: []} for name in _SCHEMES_OF[route.callers] if name != "session" or _may_use_session(route)],
         "parameters": [*in_path, *query, *_headers_taken(route)],
         "responses": {**_successes(route, schemas), **_failures(route)},
     }
@@ -190,16 +204,22 @@ def _operation(route: Route, schemas: Schemas) -> Json:
     return described
 
 
+def _may_use_session(route: Route) -> bool:
+    return route.callers == "administrators" and route.by_session
+
+
 def _headers_taken(route: Route) -> list[Json]:
     names = ["traceparent"]
     names += [IDEMPOTENCY_KEY] if RequestKey | None in route.parameters.values() else []
     names += ["If-None-Match"] if HTTPStatus.NOT_MODIFIED in route.others else []
+    names += [PAGE_HEADER] if _may_use_session(route) and route.method != "GET" else []
     return [{"name": name, "in": "header", **_HEADERS_TAKEN[name]} for name in names]
 
 
 def _successes(route: Route, schemas: Schemas) -> Json:
     names = ["Location", "Retry-After"] if route.status == HTTPStatus.ACCEPTED else []
     names += ["ETag"] if HTTPStatus.NOT_MODIFIED in route.others else []
+    names += route.headers
     headers, content = _references(names), {}
     if route.answer is not bytes:
         content[_JSON] = {"schema": schemas.of(route.answer)}

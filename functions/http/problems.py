@@ -45,17 +45,17 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """The route accepts only another method."""
+    """The path accepts only other methods."""
 
     status, slug, title = 405, "method-not-allowed", "Method not allowed"
 
-    def __init__(self, allowed: str) -> None:
-        super().__init__(f"Use {allowed} here.")
-        self.allowed = allowed
+    def __init__(self, *allowed: str) -> None:
+        super().__init__(f"Use {' or '.join(allowed)} here.")
+        self.allowed = ", ".join(allowed)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the header that names the accepted method."""
+        """Return the header that names the accepted methods."""
         return {"Allow": self.allowed}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import azure.functions as func
 
 from analysis.models import Report, Series
+from functions.access import administrators, sessions
 from functions.access.administrators import Admin
 from functions.access.audit import MOST_USER_IDS, Attempt
 from functions.engine import DurableEngine
@@ -27,6 +28,7 @@ from functions.http.answers import (
     PortfoliosPage,
     ReturnsOfReport,
     RunsPage,
+    StartedSession,
     Timetable,
 )
 from functions.http.encoded_answers import encoded_response
@@ -59,6 +61,43 @@ from settings import Settings
 __all__ = ["BASE", "api"]
 
 _EARLIER_RUNS = 20
+
+
+@api.route(
+    "POST",
+    f"{BASE}/session",
+    status=HTTPStatus.CREATED,
+    answer=StartedSession,
+    action="start_session",
+    headers=("Set-Cookie",),
+    by_session=False,
+)
+def start_session(request: func.HttpRequest, admin: Admin, worker: Worker) -> func.HttpResponse:
+    """Start a session, which a cookie carries, by the admin secret or a bearer token."""
+    session_id, session = administrators.start_session(request, admin, worker)
+    seconds = int((session.expires_at - session.created_at).total_seconds())
+    cookie = sessions.cookie(request, worker.settings, session_id, seconds)
+    started = StartedSession(session.actor, session.credential, session.expires_at)
+    return json_response(started, HTTPStatus.CREATED, {"Set-Cookie": cookie})
+
+
+@api.route(
+    "DELETE",
+    f"{BASE}/session",
+    status=HTTPStatus.NO_CONTENT,
+    answer=bytes,
+    errors=(NotFound,),
+    action="end_session",
+    headers=("Set-Cookie",),
+)
+def end_session(request: func.HttpRequest, admin: Admin, worker: Worker) -> func.HttpResponse:
+    """End the session of the request at once."""
+    session_id = sessions.session_id_of(request, worker.settings)
+    if admin.credential != "session" or session_id is None:
+        raise NotFound("The request is not signed in by a session, so there is none to end.")
+    sessions.end(session_id, worker)
+    headers = {"Set-Cookie": sessions.cookie(request, worker.settings, "", 0)}
+    return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
 
 @api.route(

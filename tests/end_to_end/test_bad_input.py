@@ -18,6 +18,7 @@ ROUTES = [
     for route in api.routes
     if route.callers == "administrators"
 ]
+METHODS = {path: [method for method, other in ROUTES if other == path] for _, path in ROUTES}
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +56,13 @@ def test_the_secret_is_not_taken_from_the_query(app: App) -> None:
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/api/health")])
-def test_a_method_that_a_path_does_not_support_is_refused(app: App, method: str, path: str, verb: str) -> None:
-    if verb == method:
+@pytest.mark.parametrize(("path", "methods"), [*METHODS.items(), ("/api/health", ["GET"])])
+def test_a_method_that_a_path_does_not_support_is_refused(app: App, path: str, methods: list[str], verb: str) -> None:
+    if verb in methods:
         return
     answer = app.client.request(verb, path)
     problem(answer, 405)
-    assert answer.headers["Allow"] == method
+    assert answer.headers["Allow"] == ", ".join(methods)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
+from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.transactions import TransactionStore
 from stores.webhooks import WebhookStore
@@ -85,6 +86,7 @@ def all_services(
             send=deliverer.send,
             lake=lake,
             audit=AuditLog(database),
+            sessions=SessionStore(database),
             provider=provider,
             record_end=record_end,
             ensure_keys=lambda: None,

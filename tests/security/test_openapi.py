@@ -97,6 +97,8 @@ def test_the_document_describes_every_status_header_and_problem(operation: Route
     if operation.method == "GET":
         assert set(operation.takes.__struct_encode_fields__) <= parameters
     assert ("Idempotency-Key" in parameters) == (operation.name == "trigger_analysis")
+    changes_by_session = operation.callers == "administrators" and operation.by_session and operation.method != "GET"
+    assert ("X-Requested-With" in parameters) == changes_by_session
     assert "traceparent" in parameters
     assert {"405", "500"} <= set(description["responses"])
     for status, response in description["responses"].items():
@@ -107,14 +109,12 @@ def test_the_document_describes_every_status_header_and_problem(operation: Route
         assert ("Location" in response["headers"]) == (status == "202")
     if operation.callers != "everybody":
         assert {"401", "403", "422", "429", "503"} <= set(description["responses"])
-    assert (
-        description["security"]
-        == {
-            "administrators": [{"adminSecret": []}, {"bearer": []}],
-            "persons": [{"ownBearer": []}],
-            "everybody": [],
-        }[operation.callers]
-    )
+    schemes = {
+        "administrators": ["adminSecret", "bearer", *["session"] * operation.by_session],
+        "persons": ["ownBearer"],
+        "everybody": [],
+    }
+    assert description["security"] == [{name: []} for name in schemes[operation.callers]]
 
 
 def test_the_document_needs_no_secret_and_is_not_sent_again_if_unchanged(app: App) -> None:

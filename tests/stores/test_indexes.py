@@ -16,13 +16,14 @@ from stores.rankings import RankingStore
 from stores.refusals import CommandRefused
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
+from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
 from tests.faults.meddling import Refusing
 from tests.stores.wired import Commands, wired
 
 
 def own_stores(database: DocumentDatabase) -> list[Indexed]:
-    plain = (RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog)
+    plain = (RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog, SessionStore)
     return [*(store(database) for store in plain), ReportStore(database, ResearchStore(database))]
 
 

@@ -10,6 +10,7 @@ from functions.access.audit import Attempt
 from functions.access.persons import Person
 from functions.http.endpoint import Api
 from functions.http.requests import NewestQuery, PortfoliosQuery, RunId
+from runs.engine import Engine
 from settings import Settings
 
 
@@ -110,3 +111,17 @@ def test_a_handler_stays_the_plain_function_it_is() -> None:
     assert api.route("GET", "path")(schedule) is schedule
     (route,) = api.routes
     assert (route.name, route.summary, route.answer) == ("schedule", "Return the schedule", str)
+
+
+def test_the_routes_of_a_path_differ_by_their_methods_and_agree_on_the_engine() -> None:
+    def of_the_engine(engine: Engine) -> str:
+        return str(engine)
+
+    api = Api()
+    api.route("GET", "path")(of_nothing)
+    with pytest.raises(TypeError, match="its path has a GET already"):
+        api.route("GET", "path")(of_an_administrator)
+    with pytest.raises(TypeError, match="all routes of a path use the engine, or none does"):
+        api.route("POST", "path")(of_the_engine)
+    api.route("DELETE", "path")(of_an_administrator)
+    assert [route.method for route in api.routes] == ["GET", "DELETE"]
