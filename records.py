@@ -3,9 +3,10 @@
 They are imported while the app is indexed, and import nothing of the app themselves.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, convert
 
@@ -428,11 +429,57 @@ class DeliveryStep(Struct, frozen=True):
     slot: str = ""
 
 
+type DeliveryStatus = Literal["pending", "delivered", "dead"]
+
+
+class DeliveryShown(Record, frozen=True):
+    """The delivery of an event to one endpoint, with the ``problem`` and the status of the last attempt that failed.
+
+    The first attempt at an event on a portfolio is counted only where it failed.
+    """
+
+    endpoint_id: str
+    status: DeliveryStatus
+    attempts: int
+    last_attempt_at: Time | None
+    next_attempt_at: Time | None
+    problem: str | None
+    status_code: int | None
+
+
+class EventShown(Record, frozen=True):
+    """An event, and its deliveries: ``dead`` if one of these is given up, ``pending`` if one is still to be made."""
+
+    event_id: str
+    type: str
+    subject: str
+    run_id: str | None
+    time: Time
+    status: DeliveryStatus
+    data: Mapping[str, Any]
+    deliveries: tuple[DeliveryShown, ...]
+
+
+class ReceiverShown(Record, frozen=True):
+    """A receiver of events, without the path of its URL, which may hold a key.
+
+    After ``failures`` in a row it is left alone until ``resumes_at``. One that answered 410 is not ``active``.
+    """
+
+    endpoint_id: str
+    host: str
+    types: tuple[str, ...]
+    active: bool
+    failures: int
+    resumes_at: Time | None
+
+
 type Credential = Literal["admin-secret", "bearer", "session", "timer", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
     "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains", "list_people",
-    "read_book", "start_session", "end_session", "replay_event", "test_webhook",
+    "read_book", "start_session", "end_session", "list_events", "replay_event",
+    "test_webhook",
 ]  # fmt: skip
 
 
@@ -474,6 +521,8 @@ class AuditEntry:
     problem: str | None = None
     run_id: str | None = None
     user_id: str | None = None
+    event_id: str | None = None
+    endpoint_id: str | None = None
     dry_run: bool | None = None
     as_of: date | None = None
     user_ids: tuple[str, ...] | None = None

@@ -14,10 +14,10 @@ from delivery.deliverer import takes_nothing
 from delivery.events import Event
 from delivery.webhooks.retries import next_attempt
 from delivery.webhooks.sending import Answer
-from records import DeliveryStep, DeliveryWork
+from records import DeliveryStatus, DeliveryStep, DeliveryWork
 from runs.engine import Engine, EngineUnavailable
 from runs.services import Services
-from stores.outbox import Delivery, DeliveryStatus
+from stores.outbox import Delivery
 from stores.passes import Pass, bounds
 from stores.webhooks import Receiver
 

@@ -6,7 +6,7 @@ An event does not change. The first attempts at the events of a night's portfoli
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, override
+from typing import override
 
 import msgspec
 from msgspec import Struct
@@ -14,10 +14,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from delivery.events import OF_PORTFOLIOS, Event
 from endpoints import EventType
+from records import DeliveryStatus
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase, insert_new
-
-type DeliveryStatus = Literal["pending", "delivered", "dead"]
 
 KEPT = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,13 +86,20 @@ class OutboxStore(Indexed):
         document = self._events.find_one({"event_id": event_id}, _OF_EVENT)
         return None if document is None else _event(document)
 
-    def newest(self, limit: int, before: tuple[datetime, str] | None, kind: EventType | None = None) -> list[Event]:
-        """Return up to ``limit`` events, newest first, older than the event of that time and id."""
-        query = _before(before) | ({"type": kind} if kind else {})
-        found = self._events.find(query, _OF_EVENT).sort([("at", DESCENDING), ("event_id", DESCENDING)]).limit(limit)
+    def newest(
+        self,
+        limit: int,
+        before: tuple[datetime, str] | None,
+        kind: EventType | None = None,
+        run_ids: Sequence[str] | None = None,
+    ) -> list[Event]:
+        """Return up to ``limit`` events, newest first, older than that of a time and id, of a type and of some runs."""
+        wanted: Document = ({"type": kind} if kind else {}) | ({"run_id": {"$in": run_ids}} if run_ids else {})
+        order = [("at", DESCENDING), ("event_id", DESCENDING)]
+        found = self._events.find(_before(before) | wanted, _OF_EVENT).sort(order).limit(limit)
         return [_event(document) for document in found]
 
-    def newest_ids(
+    def newest_with(
         self, status: DeliveryStatus, limit: int, before: tuple[datetime, str] | None
     ) -> list[tuple[datetime, str]]:
         """Return the time and id of up to ``limit`` deliveries in a state, newest first."""

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct
 from pymongo import ASCENDING, IndexModel
 
+from records import DeliveryStatus
 from stores.indexes import Indexed, Indexes
 from stores.mongo import Document, DocumentDatabase
-from stores.outbox import KEPT, DeliveryStatus
+from stores.outbox import KEPT
 
 SLOTS = "0123456789abcdef"
 _FIRST, _BEYOND = "evt_", "g"
@@ -69,6 +70,10 @@ class PassStore(Indexed):
     def left(self, endpoint_id: str) -> list[Pass]:
         """Return the passes of an endpoint that are not done."""
         return self._found({"endpoint_id": endpoint_id, "left": {"$in": list(SLOTS)}, "dropped": {"$ne": True}})
+
+    def unfinished(self, *, dropped: bool) -> list[Pass]:
+        """Return the passes that are not done: those that go on, or those that were ended."""
+        return self._found({"left": {"$in": list(SLOTS)}, "dropped": True if dropped else {"$ne": True}})
 
     def of_runs(self, run_ids: Iterable[str]) -> list[Pass]:
         """Return the passes of some runs."""

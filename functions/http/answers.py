@@ -8,7 +8,19 @@ from msgspec import Struct
 from analysis.models import Income, LotMethod, Report, Returns, ReturnsIssue
 from analysis.returns.gains import GainTotals, RealizedGain, UnrealizedLot
 from functions.http.requests import RunId
-from records import Attention, AuditEntry, Book, Credential, Date, PersonSummary, Run, Summary, Time
+from records import (
+    Attention,
+    AuditEntry,
+    Book,
+    Credential,
+    Date,
+    EventShown,
+    PersonSummary,
+    ReceiverShown,
+    Run,
+    Summary,
+    Time,
+)  # fmt: skip
 from schedules import Schedule
 
 type DependencyState = Literal["ok", "unavailable", "not_configured"]
@@ -62,6 +74,27 @@ class BookOfNight(Book, frozen=True):
     """The book of the newest night, with the names of the persons that need attention."""
 
     attention: tuple[NamedAttention, ...]
+
+
+class EventsPage(Struct, frozen=True):
+    """Events of the outbox, newest first; ``next`` is the cursor of the next page, null on the last one."""
+
+    events: list[EventShown]
+    next: str | None
+
+
+class Webhooks(Struct, frozen=True):
+    """The receivers of events."""
+
+    webhooks: list[ReceiverShown]
+
+
+class Queued(Struct, frozen=True):
+    """An event that is on its way to these endpoints."""
+
+    status: Literal["queued"]
+    event_id: str
+    endpoint_ids: list[str]
 
 
 class AuditPage(Struct, frozen=True):

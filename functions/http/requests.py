@@ -16,9 +16,10 @@ from msgspec import Meta, Struct
 
 from analysis.checks import RULES
 from analysis.models import LotMethod
+from endpoints import EventType
 from functions.access.administrators import Admin
 from problems import InvalidMember, Problem
-from records import USER_ID_PATTERN, CheckStatus, RequestKey, SortField, Status, Wanted
+from records import USER_ID_PATTERN, CheckStatus, DeliveryStatus, RequestKey, SortField, Status, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -27,7 +28,9 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # `$(?!\n)`: in Python `$` alone would also match before a final line break.
 type RunId = Annotated[str, Meta(pattern=r"^run_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$(?!\n)")]
 type UserId = Annotated[str, Meta(pattern=USER_ID_PATTERN)]
-IDS = {"run_id": RunId, "user_id": UserId}
+type EventId = Annotated[str, Meta(pattern=r"^evt_[0-9a-f]{32}$(?!\n)")]
+type EndpointId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$(?!\n)")]
+IDS = {"run_id": RunId, "user_id": UserId, "event_id": EventId, "endpoint_id": EndpointId}
 """The types of ids in paths, by name."""
 
 type Limit = Annotated[int, Meta(ge=1, le=100)]
@@ -144,6 +147,13 @@ class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """Return what tells the list from those of other filters and orders."""
         return _digest(msgspec.json.encode((self.q, self.status, self.check, self.check_status, self.sort, self.order)))
+
+
+class EventsQuery(NewestQuery, frozen=True, forbid_unknown_fields=True):
+    """A page of the outbox, newest first."""
+
+    type: EventType | None = None
+    status: DeliveryStatus | None = None
 
 
 class WeeksQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):

@@ -33,8 +33,8 @@ from functions.http.answers import (
 )
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import json_response
+from functions.http.event_routes import BASE, api
 from functions.http.exports import LISTS, REPORTS, portfolios_file, report_file
-from functions.http.people_routes import BASE, api
 from functions.http.problems import NotFound
 from functions.http.report_documents import gains_document, returns_document, section_of, series_document
 from functions.http.requests import (

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -68,7 +68,7 @@ class Site:
 
 @contextmanager
 def site_with(
-    database: DocumentDatabase, mongodb_url: str, *endpoints: str, types: list[str] | None = None
+    database: DocumentDatabase, mongodb_url: str, *endpoints: str, types: Sequence[str] = ()
 ) -> Iterator[Site]:
     with ExitStack() as stack:
         receivers = {name: stack.enter_context(a_receiver(answering(204))) for name in endpoints}
