@@ -116,6 +116,8 @@ class Settings:
     """Whether receivers may have private addresses and no TLS."""
     signing_secrets: Mapping[str, str] = field(repr=False)
     """By the names of their settings, of receivers whose secrets are in no vault."""
+    digest: bool
+    """Whether each night is told as one message for operators, too."""
     event_source: str
     event_grid_endpoint: str | None
     trusted_proxies: int
@@ -179,6 +181,7 @@ class Settings:
             webhooks=_webhooks(values, allow_private=allow_private),
             webhooks_allow_private=allow_private,
             signing_secrets={name: value for name, value in values.items() if value.startswith(SIGNING_PREFIX)},
+            digest=_flag(values, "DIGEST"),
             event_source=_matching(values, "EVENT_SOURCE", default="/portfolio-analysis", pattern=r"[!-~]{1,256}"),
             event_grid_endpoint=_event_grid_endpoint(values),
             trusted_proxies=proxies,

@@ -53,12 +53,14 @@ def close_run(
 
 
 def _close(services: Services, run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
+    plan = services.runs.plan(run.run_id)
     while run.is_active:
         status, changes = _end_of(services, run, failure, durations)
+        if status not in _BROKEN_OFF:  # a completed run has its lists
+            _rank(services, replace(run, status=status), plan)
         services.runs.finish(run.run_id, status, changes)
         # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
-    plan = services.runs.plan(run.run_id)
     unpriced = [] if plan is None else services.batches.failed_symbols(plan.plan_id)
     if services.runs.take_log(run.run_id):
         if run.status in _BROKEN_OFF:

@@ -7,7 +7,10 @@ is delivered only once the run has completed.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import to_builtins
+
 from analysis.models import Report
+from delivery.digest import digest_of
 from delivery.events import OF_PORTFOLIOS, Event, new_event
 from endpoints import EventType
 from records import NightOfRun, PlannedRun, Run
@@ -43,6 +46,10 @@ def tell_end(services: Services, run: Run) -> None:
         else:
             services.outbox.withdraw(run.run_id)
     _tell(services, _of_run(services, run, _ENDED[run.status], counts))
+    book = services.books.get(run.run_id) if services.settings.digest and run.retry_of is None else None
+    if book is not None and run.is_completed:
+        known = to_builtins(book) | to_builtins(digest_of(book))
+        _tell(services, _of_run(services, run, "portfolio-analysis.digest", known))
 
 
 def tell_of_people(

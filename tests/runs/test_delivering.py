@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import runs.delivering
+from delivery.digest import digest_of
 from delivery.events import OF_PORTFOLIOS, event_id
 from endpoints import EventType
 from market_data.sample_prices import SampleProvider
-from records import DeliveryStep, Failure
+from records import Attention, Book, DeliveryStep, Failure
 from runs.delivering import deliver, work_for
 from runs.services import Services
 from stores.mongo import DocumentDatabase
@@ -68,7 +69,7 @@ class Site:
 
 @contextmanager
 def site_with(
-    database: DocumentDatabase, mongodb_url: str, *endpoints: str, types: Sequence[str] = ()
+    database: DocumentDatabase, mongodb_url: str, *endpoints: str, types: Sequence[str] = (), **more: str
 ) -> Iterator[Site]:
     with ExitStack() as stack:
         receivers = {name: stack.enter_context(a_receiver(answering(204))) for name in endpoints}
@@ -78,7 +79,9 @@ def site_with(
         ]
         settings = {"WEBHOOKS": json.dumps(named), "WEBHOOKS_ALLOW_PRIVATE": "1", "SIGNING": SECRET}
         local = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
-        services = stack.enter_context(all_services(database, mongodb_url, SampleProvider(), **settings, **local))
+        services = stack.enter_context(
+            all_services(database, mongodb_url, SampleProvider(), **settings, **local, **more)
+        )
         for store in services.own:
             store.ensure_indexes()
         yield Site(services, receivers)
@@ -307,3 +310,31 @@ def test_events_of_a_person_that_is_forgotten_are_gone(site: Site, database: Doc
     assert site.services.outbox.forget("u") == 1
     site.deliver()
     assert [event["subject"] for event in site.received() if event["type"] == BREACHED] == ["v"]
+
+
+def test_a_night_is_told_as_one_message_with_a_body_as_text_and_as_html(
+    database: DocumentDatabase, mongodb_url: str
+) -> None:
+    with site_with(database, mongodb_url, "ops", types=["portfolio-analysis.digest"], DIGEST="1") as site:
+        add(database, "u", name="Ada Lovelace")
+        add(database, "v")
+        run_once(site.services)
+        hold(database, "v", CONCENTRATED)
+        night = run_once(site.services)
+        run_once(site.services, user_ids=["v"])
+        site.deliver()
+        first, second = site.received()
+    assert (second["subject"], second["data"]["people"]) == (night, 2)
+    assert second["data"]["subject"].startswith(f"Portfolio analysis as of {second['data']['as_of']}: ")
+    assert "- v: newly in breach of " in second["data"]["text"]
+    assert "newly in breach" not in first["data"]["text"]
+    assert "Ada" not in json.dumps(second)
+    assert second["data"]["html"].startswith("<!doctype html>")
+    assert "<td>newly in breach of " in second["data"]["html"]
+
+
+def test_a_digest_in_html_escapes_what_is_not_its_own() -> None:
+    book = Book("run", date(2026, 1, 2), "USD", 1.0, 0, 1, 1, 0, None, (), (Attention("<u>", "failed", None, None),))
+    digest = digest_of(book)
+    assert "&lt;u&gt;" in digest.html
+    assert "<u>" not in digest.html
