@@ -3,7 +3,7 @@
 It has ids and figures, never names; a mail service sends the bodies as they are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from msgspec import Struct
@@ -62,23 +62,21 @@ def _html(
     subject: str, figures: list[tuple[str, str]], rules: list[RuleOfBook], attention: tuple[Attention, ...]
 ) -> str:
     head = ("Rule", "In breach", "In warning", "New breaches", "Recovered")
+    of_rules = _table([(_label(own.rule), *_counts(own)) for own in rules], head)
+    people = _table([(one.user_id, _reason(one)) for one in attention])
     return "".join(
         (
             f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{escape(subject)}</title></head><body>",
             f"<h1>{escape(subject)}</h1>",
             _table(figures),
-            "<h2>Rules</h2>",
-            _table([(_label(own.rule), *_counts(own)) for own in rules], head)
-            if rules
-            else "<p>None beyond a threshold.",
-            "<h2>First to look at</h2>",
-            _table([(one.user_id, _reason(one)) for one in attention]) if attention else "<p>Nobody.",
+            f"<h2>Rules</h2>{of_rules if rules else '<p>None beyond a threshold.'}",
+            f"<h2>First to look at</h2>{people if attention else '<p>Nobody.'}",
             "</body></html>",
         )
     )
 
 
-def _table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
     first = f"<tr>{''.join(f'<th scope=col>{escape(cell)}' for cell in head)}" if head else ""
     lines = (
         f"<tr><th scope=row>{escape(name)}{''.join(f'<td>{escape(cell)}' for cell in cells)}" for name, *cells in rows

@@ -259,6 +259,9 @@ param jwtAudience string = ''
 @description('Whether persons may read their own reports at /api/me, with a token of the backend or of the sign-in.')
 param personsApiEnabled bool = false
 
+@description('Whether each night is told as one message for operators, too: an event with a body as text and as HTML.')
+param nightlyDigest bool = false
+
 @description('The claim of such a token that holds the id of the user.')
 @minLength(1)
 @maxLength(128)
@@ -472,6 +475,7 @@ var analysisSettings = {
   JWT_AUDIENCE: jwtAudience
   ME_API: personsApiEnabled ? '1' : '0'
   ME_SUBJECT_CLAIM: personsSubjectClaim
+  DIGEST: nightlyDigest ? '1' : '0'
   WEBHOOKS: webhooks
   EVENT_SOURCE: eventSource
   EVENT_GRID_ENDPOINT: eventGridEndpoint

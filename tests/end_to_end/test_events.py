@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stores.mongo import connect
-from tests.delivery.webhooks.receiver import Receiver, a_receiver, answering
+from tests.delivery.webhooks.receiver import Receiver, Request, a_receiver, answering
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, App, running_app
 from tests.runs.test_delivering import SECRET
@@ -41,7 +41,7 @@ def received(receiver: Receiver, subject: str) -> list[dict[str, Any]]:
     return [event for event in map(_event, receiver.requests) if event["subject"] == subject]
 
 
-def _event(request: Any) -> dict[str, Any]:
+def _event(request: Request) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(request.body)
     return event
 
@@ -51,7 +51,7 @@ def newest(app: App, **query: str) -> list[dict[str, Any]]:
     return events
 
 
-def test_a_run_is_told_when_it_starts_and_when_it_ends(app: App, run: dict[str, Any], receiver: Receiver) -> None:
+def test_a_run_is_told_when_it_starts_and_when_it_ends(run: dict[str, Any], receiver: Receiver) -> None:
     eventually(lambda: len(received(receiver, run["run_id"])) == 2)
     assert {event["type"].rpartition(".")[2] for event in received(receiver, run["run_id"])} == {"started", "completed"}
     assert {request.headers["Content-Type"] for request in receiver.requests} == {"application/cloudevents+json"}

@@ -323,7 +323,7 @@ def test_a_night_is_told_as_one_message_with_a_body_as_text_and_as_html(
         night = run_once(site.services)
         run_once(site.services, user_ids=["v"])
         site.deliver()
-        first, second = site.received()
+        first, second = sorted(site.received(), key=lambda event: event["time"])
     assert (second["subject"], second["data"]["people"]) == (night, 2)
     assert second["data"]["subject"].startswith(f"Portfolio analysis as of {second['data']['as_of']}: ")
     assert "- v: newly in breach of " in second["data"]["text"]
