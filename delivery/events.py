@@ -12,9 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from endpoints import EVENT_TYPES, EventType
+from problems import Problem
 
 OF_PORTFOLIOS: tuple[EventType, ...] = tuple(name for name in EVENT_TYPES if ".portfolio." in name)
 CONTENT_TYPE = "application/cloudevents+json"
+
+
+class NotDeliverable(Problem):
+    """An event cannot be delivered now."""
+
+    status, slug, title = 409, "not-deliverable", "Not deliverable"
+    arguments_of_example = ("No active endpoint takes events of this type.",)
 
 
 class Event(Struct, frozen=True):

@@ -142,8 +142,8 @@ def _sent(services: Services, receiver: Receiver, events: Sequence[Event]) -> li
         pause = min(_FIRST_REST * 2 ** min(failures - 1, 20), _LONGEST_REST)
         pause = max([pause, *(answer.retry_after for answer in answers if answer.retry_after is not None)])
         services.webhooks.rest(endpoint_id, failures, datetime.now(UTC) + pause)
-        text = "An endpoint does not answer, and is left alone for %d s (endpoint_id=%s, problem=%s)"
-        _log.warning(text, pause.total_seconds(), endpoint_id, answers[-1].problem)
+        resting = "An endpoint takes nothing, and is left alone for %d s (endpoint_id=%s, problem=%s)"
+        _log.warning(resting, pause.total_seconds(), endpoint_id, answers[-1].problem)
     elif receiver.failures and answers:
         services.webhooks.rest(endpoint_id, 0, None)
     return answers
@@ -159,8 +159,8 @@ def _after(delivery: Delivery, answer: Answer) -> Delivery:
         due = next_attempt(attempts, first, now, answer.retry_after, random.random())  # noqa: S311 - no secret
         status = "dead" if due is None else "pending"
     if status == "dead":
-        text = "An event is given up (event_id=%s, endpoint_id=%s, problem=%s)"
-        _log.error(text, delivery.event_id, delivery.endpoint_id, answer.problem)
+        given_up = "An event is given up (event_id=%s, endpoint_id=%s, problem=%s)"
+        _log.error(given_up, delivery.event_id, delivery.endpoint_id, answer.problem)
     return Delivery(
         event_id=delivery.event_id,
         endpoint_id=delivery.endpoint_id,

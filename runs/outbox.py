@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from itertools import batched, islice
 from typing import TYPE_CHECKING
 
-from delivery.events import OF_PORTFOLIOS, Event, new_event
+from delivery.events import OF_PORTFOLIOS, Event, NotDeliverable, new_event
 from endpoints import EventType
-from problems import Problem
 from records import DeliveryShown, DeliveryStatus, EventShown
 from runs.engine import Engine
 from runs.services import Services
@@ -24,13 +23,6 @@ _STATUSES: tuple[DeliveryStatus, ...] = ("dead", "pending")
 """The state of an event is the first of these that one of its deliveries has, else ``delivered``."""
 
 type Place = tuple[datetime, str]
-
-
-class NotDeliverable(Problem):
-    """An event cannot be delivered now."""
-
-    status, slug, title = 409, "not-deliverable", "Not deliverable"
-    arguments_of_example = ("No active endpoint takes events of this type.",)
 
 
 def newest_events(

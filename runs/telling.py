@@ -1,7 +1,7 @@
 """What runs tell others: events in the outbox, before the step that they are about counts as done.
 
-Each has the same id however often a step is repeated. Only a night and its retries tell anything of portfolios, and it
-is delivered only once the run has completed.
+Each has the same id however often a step is repeated. A dry run tells nothing, since it leaves nothing. Only a night and
+its retries tell anything of portfolios, and it is delivered only once the run has completed.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,11 +28,15 @@ _ENDED: Mapping[str, EventType] = {
 
 def tell_start(services: Services, run: Run) -> None:
     """Tell that a run has started."""
+    if run.dry_run:
+        return
     _tell(services, _of_run(services, run, "portfolio-analysis.run.started", {}))
 
 
 def tell_end(services: Services, run: Run) -> None:
     """Tell how a run has ended; begin to deliver what a night says of portfolios, or take it back."""
+    if run.dry_run:
+        return
     counts = {
         "users_analyzed": run.users_analyzed,
         "users_skipped": run.users_skipped,

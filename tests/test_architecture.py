@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"endpoints", "fields", "schedules"},
     "analysis": {"records"},
     "credentials": {"settings"},
-    "delivery": {"credentials", "endpoints", "records"},
+    "delivery": {"credentials", "endpoints", "problems", "records"},
     "lake": {"problems"},
     "market_data": {"analysis", "records", "settings"},
     "stores": {"analysis", "credentials", "delivery", "endpoints", "fields", "lake", "records"},

@@ -66,6 +66,12 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
     base = "api/admin/portfolio"
     assert indexed["functions"] == {
         "start_session": ["httpTrigger", f"{base}/session"],
+        "list_people": ["httpTrigger", f"{base}/portfolios"],
+        "get_book": ["httpTrigger", f"{base}/book"],
+        "list_events": ["httpTrigger", f"{base}/events"],
+        "replay_event": ["httpTrigger", f"{base}/events/{{event_id}}/replay"],
+        "list_webhooks": ["httpTrigger", f"{base}/webhooks"],
+        "test_webhook": ["httpTrigger", f"{base}/webhooks/{{endpoint_id}}/test"],
         "trigger_analysis": ["httpTrigger", f"{base}/trigger-analysis"],
         "get_analysis_status": ["httpTrigger", f"{base}/analysis-status/{{run_id}}"],
         "list_analysis_runs": ["httpTrigger", f"{base}/analysis-runs"],
@@ -96,6 +102,9 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "watchdog": ["timerTrigger", None],
         "portfolio_analysis": ["orchestrationTrigger", None],
         "batch_group": ["orchestrationTrigger", None],
+        "event_delivery": ["orchestrationTrigger", None],
+        "plan_delivery": ["activityTrigger", None],
+        "deliver_events": ["activityTrigger", None],
         "plan_run": ["activityTrigger", None],
         "read_page": ["activityTrigger", None],
         "collect_symbols": ["activityTrigger", None],

@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from delivery.events import NotDeliverable
 from functions.http.answers import EventsPage, Queued, Webhooks
 from functions.http.people_routes import BASE, api
 from functions.http.problems import NotFound
 from functions.http.requests import EndpointId, EventId, EventsQuery, decode_time_cursor, encode_cursor
 from records import ReceiverShown
 from runs.engine import Engine, EngineUnavailable
-from runs.outbox import NotDeliverable
 from runs.services import Services
 
 __all__ = ["BASE", "api"]
