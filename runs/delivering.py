@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from delivery.deliverer import takes_nothing
-from delivery.events import Event
+from delivery.events import OF_PORTFOLIOS, Event
 from delivery.webhooks.retries import next_attempt
 from delivery.webhooks.sending import Answer
 from records import DeliveryStatus, DeliveryStep, DeliveryWork
@@ -100,7 +100,7 @@ def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep) ->
         return False
     low, high = bounds(step.slot, own.reached.get(step.slot, ""))
     events = services.outbox.of_run(own.run_id, low, high, LOT)
-    wanted = [event for event in events if event.type in receiver.endpoint.types]
+    wanted = [event for event in events if event.type in OF_PORTFOLIOS and event.type in receiver.endpoint.types]
     answers = _sent(services, receiver, wanted)
     if answers is None:
         return False

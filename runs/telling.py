@@ -1,6 +1,6 @@
 """What runs tell others: events in the outbox, before the step that they are about counts as done.
 
-Each has the same id however often a step is repeated. A dry run tells nothing, since it leaves nothing. Only a night and
+Each has the same id however often a step is repeated. A dry run tells nothing: it leaves nothing. Only a night and
 its retries tell anything of portfolios, and it is delivered only once the run has completed.
 """
 

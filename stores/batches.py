@@ -23,7 +23,7 @@ from analysis.stress import EPISODES
 from records import Outcome, RunError, SymbolIssue
 from stores.indexes import Indexed, Indexes
 from stores.lines import Lines
-from stores.mongo import Document, DocumentDatabase, bulk_write
+from stores.mongo import Document, DocumentDatabase, bulk_write, update_where
 from stores.upgrades import issue_of_today
 
 type BatchKind = Literal["symbols", "users"]
@@ -184,9 +184,10 @@ class BatchStore(Indexed):
 
     def record_page(self, plan_id: str, number: int, outcome: Outcome, errors: PageErrors, lines: Lines) -> bool:
         """Record a page's outcome, errors and lines, and drop its portfolios; return whether it is the first for it."""
-        query = {"plan_id": plan_id, "kind": "users", "number": number, "outcome": {"$exists": False}}
+        key = {"plan_id": plan_id, "kind": "users", "number": number}
         values = {"outcome": asdict(outcome), **asdict(errors), "lines": lines.to_bytes()}
-        return self._batches.update_one(query, {"$set": values, "$unset": {"kept": ""}}).matched_count == 1
+        changes = {"$set": values, "$unset": {"kept": ""}}
+        return update_where(self._batches, key, {"outcome": {"$exists": False}}, changes)
 
     def outcome(self, plan_id: str) -> Outcome:
         """Return the sum of the recorded outcomes of all pages."""

@@ -117,6 +117,16 @@ def find_each(
         yield from collection.find({field: {"$in": list(lot)}, **(condition or {})}, fields)
 
 
+def update_where(collection: Documents, key: Document, condition: Document, changes: Document) -> bool:
+    """Change the document with a key if it meets a condition; return whether it did.
+
+    Found by its key and changed by its ``_id``: compatible servers read everything with the key's first field if a
+    condition is in no index.
+    """
+    found = collection.find_one(key, {"_id": True})
+    return found is not None and collection.update_one(found | condition, changes).matched_count == 1
+
+
 class WriteRefused(Exception):
     """The database accepted some of many documents and refused others. The message contains none of them."""
 

@@ -129,8 +129,8 @@ class OutboxStore(Indexed):
         return next((document["due_at"] for document in found), None)
 
     def of_run(self, run_id: str, after: str, before: str, limit: int) -> list[Event]:
-        """Return up to ``limit`` events on portfolios that a run tells, by id, those with ids between two."""
-        query = {"run_id": run_id, "event_id": {"$gt": after, "$lt": before}, "type": {"$in": list(OF_PORTFOLIOS)}}
+        """Return up to ``limit`` events that a run tells, by id, those with ids between two."""
+        query = {"run_id": run_id, "event_id": {"$gt": after, "$lt": before}}
         return [_event(document) for document in self._events.find(query, _OF_EVENT).sort("event_id", 1).limit(limit)]
 
     def record(self, deliveries: Sequence[Delivery]) -> None:

@@ -15,7 +15,7 @@ from pymongo import ASCENDING, InsertOne
 
 from analysis.models import Portfolio
 from records import Outcome
-from stores.mongo import Document, DocumentDatabase, bulk_write
+from stores.mongo import Document, DocumentDatabase, bulk_write, update_where
 from stores.portfolio_documents import InvalidPortfolio
 from stores.ranges import IdRange
 
@@ -139,7 +139,7 @@ class PageStore:
             values["kept"] = packed
         else:
             values["members"] = [own.user_id for own in kept.all()]
-        self._batches.update_one(_key(plan_id, number) | {"read": {"$exists": False}}, {"$set": values})
+        update_where(self._batches, _key(plan_id, number), {"read": {"$exists": False}}, {"$set": values})
 
     def found(self, plan_id: str) -> Iterator[Found]:
         """Yield what the first pass found, page by page.
