@@ -1,11 +1,12 @@
 """Events to a topic of Azure Event Grid: in batches, by the app's identity."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import httpx
 
 from credentials.identity import NoToken
-from delivery.webhooks.sending import Answer
+from delivery.webhooks.sending import Answer, judged
 
 _SCOPE = "https://eventgrid.azure.net/.default"
 _VERSION = "2018-01-01"
@@ -45,9 +46,11 @@ class EventGrid:
             return Answer("failed", problem="timed_out")
         except httpx.HTTPError:
             return Answer("failed", problem="connection_failed")
-        if answer.is_success:
-            return Answer("delivered", status=answer.status_code)
-        return Answer("failed", status=answer.status_code, problem=f"status_{answer.status_code}")
+        return judged(answer.status_code, answer.headers.get("Retry-After", ""), datetime.now(UTC))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
 
 
 def _batches(events: Sequence[bytes]) -> Iterator[list[bytes]]:

@@ -83,7 +83,7 @@ class Sender:
             answer = self._post(urlsplit(endpoint.url), _HEADERS | signed, body, deadline)
         except tuple(kind for kind, _ in _PROBLEMS) as error:
             return Answer("failed", problem=next(word for kind, word in _PROBLEMS if isinstance(error, kind)))
-        return _judged(answer, self._now())
+        return judged(answer.status, answer.getheader("Retry-After", ""), self._now())
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -137,15 +137,15 @@ def _host_header(url: SplitResult) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{url.port}" if url.port else "")
 
 
-def _judged(answer: HTTPResponse, now: datetime) -> Answer:
-    status = answer.status
+def judged(status: int, retry_after: str, now: datetime) -> Answer:
+    """Return what an answer with a status, and a header Retry-After, stands for."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Answer("delivered", status)
     if status == HTTPStatus.GONE:
         return Answer("gone", status, "gone")
     redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     problem = "redirected" if redirected else f"status_{status}"
-    return Answer("failed", status, problem, _retry_after(answer.getheader("Retry-After", ""), now))
+    return Answer("failed", status, problem, _retry_after(retry_after, now))
 
 
 def _retry_after(text: str, now: datetime) -> timedelta | None:
