@@ -27,9 +27,9 @@ def plan_pages(services: Services, run_id: str, started_at: datetime) -> Plan:
     run = services.runs.get(run_id)
     if run is not None and started:
         _log.info("Portfolio analysis background task started (%s)", services.runs.described(run))
-        tell_start(services, run)
     if run is None or not run.has_work:
         return Plan()
+    tell_start(services, run)
     if (recorded := services.runs.plan(run_id)) is not None:
         # Delivered again: a plan that other steps already use must not change.
         return recorded

@@ -77,9 +77,9 @@ class OutboxStore(Indexed):
             for event in events
             for endpoint_id in lists.get(event.type, ())
         ]
-        # Before the events: an event without its deliveries would never be delivered.
-        insert_new(self._deliveries, [_document(own) for own in due])
+        # The step that tells an event is repeated if it dies between the two.
         insert_new(self._events, [msgspec.structs.asdict(own) | {"expires_at": own.at + KEPT} for own in events])
+        insert_new(self._deliveries, [_document(own) for own in due])
 
     def get(self, event_id: str) -> Event | None:
         """Return an event, ``None`` if there is none."""

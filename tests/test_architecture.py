@@ -102,7 +102,7 @@ def test_no_address_of_the_engines_own_api_is_created_because_it_would_contain_t
             assert makers.findall(module.read_text()) == [], module
 
 
-ORCHESTRATION = ROOT / "functions" / "orchestration.py"
+ORCHESTRATIONS = [ROOT / "functions" / name for name in ("orchestration.py", "delivery.py")]
 # The imports allowed in an orchestrator: others could read a clock, a random number, the environment or a store.
 ALLOWED_IMPORTS = {
     "collections.abc",
@@ -121,8 +121,9 @@ FORBIDDEN_CALLS = {
 }  # fmt: skip
 
 
-def test_the_orchestrator_imports_nothing_that_could_make_it_indeterministic() -> None:
-    assert imports(ORCHESTRATION) <= ALLOWED_IMPORTS
+@pytest.mark.parametrize("module", ORCHESTRATIONS, ids=lambda path: path.name)
+def test_orchestrators_import_nothing_that_could_make_them_indeterministic(module: Path) -> None:
+    assert imports(module) <= ALLOWED_IMPORTS
 
 
 def indeterminism(source: str) -> list[str]:
@@ -140,8 +141,14 @@ def indeterminism(source: str) -> list[str]:
     return found
 
 
-def test_the_orchestrator_is_deterministic() -> None:
-    assert indeterminism(ORCHESTRATION.read_text()) == []
+@pytest.mark.parametrize("module", ORCHESTRATIONS, ids=lambda path: path.name)
+def test_orchestrators_are_deterministic(module: Path) -> None:
+    assert indeterminism(module.read_text()) == []
+
+
+def test_every_module_with_an_orchestrator_is_checked() -> None:
+    decorated = [path for path in modules("functions") if "@blueprint.orchestration_trigger" in path.read_text()]
+    assert sorted(decorated) == sorted(ORCHESTRATIONS)
 
 
 @pytest.mark.parametrize(

@@ -266,11 +266,15 @@ class Site:
         if self._app is not None:
             eventually(lambda: self.database.portfolio_analysis_runs.count_documents(active) == 0, PATIENCE_SECONDS)
         for name in (
-            "portfolio_analysis_runs",
+            "deliveries",
+            "delivery_passes",
+            "outbox",
             "portfolio_analyses",
+            "portfolio_analysis_runs",
+            "portfolio_books",
             "portfolio_rankings",
-            "run_leases",
             "run_batches",
+            "run_leases",
         ):
             self.database[name].delete_many({})
 
