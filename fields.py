@@ -23,7 +23,10 @@ FIELDS_OF: Mapping[str, tuple[str, ...]] = {
     "holdings": ("user_id", "symbol", "quantity", "avg_price"),
     "watchlist": ("user_id", "symbol"),
     "accounts": ("user_id", "account_id", "cash", "buying_power", "currency"),
-    "instruments": ("symbol", "kind", "diversified", "multiplier", "lot_size", "fractional", "currency"),
+    "instruments": (
+        "symbol", "kind", "diversified", "multiplier", "lot_size", "fractional", "currency", "name", "sector",
+        "country",
+    ),
     "transactions": (
         "user_id", "transaction_id", "account_id", "date", "type", "symbol", "quantity", "price", "amount", "currency",
         "fee", "tax", "fx_rate", "lot_id", "to_symbol", "ratio", "to_amount", "to_currency", "to_account_id",

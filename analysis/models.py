@@ -72,7 +72,7 @@ class Instrument(Record, frozen=True):
     """The facts about a symbol that the backend knows; ``None`` if it does not.
 
     A value is price x quantity x ``multiplier``. Orders are for whole multiples of ``lot_size``. ``currency`` is the
-    price's; it may be a minor unit.
+    price's; it may be a minor unit. ``name``, ``sector`` and ``country`` are only shown.
     """
 
     kind: str | None = None
@@ -81,6 +81,9 @@ class Instrument(Record, frozen=True):
     lot_size: float | None = None
     fractional: bool | None = None
     currency: str | None = None
+    name: str | None = None
+    sector: str | None = None
+    country: str | None = None
 
 
 class Portfolio(Record, frozen=True):
@@ -111,6 +114,7 @@ class Research(Record, frozen=True):
     252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
     the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1], and
     ``signal_since`` the first day of the unbroken run of days with a score on today's side (>= 0.5, <= -0.5, between).
+    ``name``, ``sector`` and ``country`` are the instrument's, as far as the backend knows them.
     """
 
     symbol: str
@@ -137,6 +141,9 @@ class Research(Record, frozen=True):
     score: float | None
     signal_since: date | None
     fibonacci_levels: tuple[float, ...] | None
+    name: str | None = None
+    sector: str | None = None
+    country: str | None = None
 
 
 class Valuation(Record, frozen=True):

@@ -231,6 +231,15 @@ SAMPLE_STOCKS = {
 }
 """The names of the companies with prices in the sample, by symbol."""
 
+SAMPLE_SECTORS = {
+    "AAPL": "Technology", "AMD": "Technology", "BAC": "Financials", "BBY": "Consumer discretionary", "CVX": "Energy",
+    "GE": "Industrials", "HD": "Consumer discretionary", "JNJ": "Health care", "JPM": "Financials",
+    "KO": "Consumer staples", "LLY": "Health care", "MRK": "Health care", "MSFT": "Technology",
+    "PEP": "Consumer staples", "PFE": "Health care", "PG": "Consumer staples", "RRC": "Energy", "UNH": "Health care",
+    "WMT": "Consumer staples", "XOM": "Energy",
+}  # fmt: skip
+"""Their sectors; all of them are in the United States."""
+
 SAMPLE_INDEX = {"SP500": "S&P 500"}
 """The name of the index, likewise."""
 

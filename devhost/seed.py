@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import MongoClient, UpdateOne
 from pymongo.collection import Collection
 
-from devhost.sample_data import SAMPLE_INDEX, SAMPLE_STOCKS, SAMPLE_USERS, SampleAccount, SampleUser
+from devhost.sample_data import SAMPLE_INDEX, SAMPLE_SECTORS, SAMPLE_STOCKS, SAMPLE_USERS, SampleAccount, SampleUser
 
 type _Document = dict[str, Any]
 
@@ -38,7 +38,10 @@ def seed_sample_users(mongodb_url: str, database: str) -> int:
         _upsert(collections["watchlist"], ("user_id", "symbol"), watched)
         _write_changed(collections["transactions"], ("user_id", "transaction_id"), transactions)
         # What a backend knows of an instrument stays as it is.
-        instruments = [_instrument(symbol, name, "stock") for symbol, name in SAMPLE_STOCKS.items()]
+        instruments = [
+            _instrument(symbol, name, "stock") | {"sector": SAMPLE_SECTORS[symbol], "country": "United States"}
+            for symbol, name in SAMPLE_STOCKS.items()
+        ]
         instruments += [_instrument(symbol, name, "index") for symbol, name in SAMPLE_INDEX.items()]
         _upsert(collections["instruments"], ("symbol",), instruments, operator="$setOnInsert")
     return len(SAMPLE_USERS)

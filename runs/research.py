@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
+from msgspec.structs import replace
 
 from analysis.histories import read_histories
+from analysis.models import Instrument, Research
 from analysis.price_issues import assumed_currency, symbol_issue
 from analysis.price_table import prepare_prices
 from analysis.prices import Bars, clean
@@ -39,8 +41,8 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     failed = sorted(set(histories) & set(members) - set(priced))
     bad = [symbol for symbol in failed if clean(cut(symbol), as_of).too_many]
     read = read_histories({symbol: cut(symbol) for symbol in (*priced, *bad)}, cut(benchmark), as_of)
-    found = research_symbols(read)
     instruments = services.portfolios.instruments([*members, benchmark])
+    found = [_with_facts(own, instruments.get(own.symbol)) for own in research_symbols(read)]
     issues = _source_issues(histories, benchmark, as_of)
     if any(symbol not in instruments or instruments[symbol].currency is None for symbol in priced):
         issues.append(assumed_currency(run.parameters.base_currency))
@@ -49,6 +51,12 @@ def research_batch(services: Services, batch: Batch) -> BatchResult:
     if not run.dry_run:
         services.research.save(batch.run_id, found)
     return BatchResult()
+
+
+def _with_facts(research: Research, instrument: Instrument | None) -> Research:
+    if instrument is None:
+        return research
+    return replace(research, name=instrument.name, sector=instrument.sector, country=instrument.country)
 
 
 def _source_issues(histories: Mapping[str, History], benchmark: str, as_of: date) -> list[SymbolIssue]:

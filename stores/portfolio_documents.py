@@ -42,7 +42,10 @@ UNKNOWN_CURRENCY = "XXX"
 # Relative to the sum of the lots' sizes, a net quantity this small is rounding.
 _ROUNDING = 1e-12
 _MOST_RULES, _LONGEST_NAME = 100, 64
-FIELDS_OF_INSTRUMENTS = ("kind", "diversified", "multiplier", "lot_size", "fractional", "currency")
+FIELDS_OF_INSTRUMENTS = (
+    "kind", "diversified", "multiplier", "lot_size", "fractional", "currency", "name", "sector", "country",
+)  # fmt: skip
+_LONGEST_FACT = 100
 _SMALLEST_SIZE = 1e-9
 _NOT_AN_OBJECT = "analysis_thresholds is not an object: the default thresholds apply."
 _NO_BASE = "base_currency is no currency of three letters: the default applies."
@@ -283,7 +286,18 @@ def _instrument(document: Document) -> Instrument:
         lot_size=None if lot_size is None or math.isnan(lot_size) else lot_size,
         fractional=fractional if isinstance(fractional, bool) else None,
         currency=_currency(document),
+        name=_fact(document, "name"),
+        sector=_fact(document, "sector"),
+        country=_fact(document, "country"),
     )
+
+
+def _fact(document: Document, name: str) -> str | None:
+    """Return a text that is only shown, without what makes a line break or changes the direction of text."""
+    value = document.get(name)
+    if not isinstance(value, str):
+        return None
+    return "".join(filter(str.isprintable, value)).strip()[:_LONGEST_FACT] or None
 
 
 def _currency(document: Document) -> str | None:

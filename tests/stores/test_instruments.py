@@ -16,9 +16,12 @@ def store(database: DocumentDatabase) -> PortfolioStore:
 
 def test_the_facts_about_requested_symbols_are_returned(database: DocumentDatabase, store: PortfolioStore) -> None:
     fund = {"symbol": "FUND", "kind": "fund", "diversified": True, "lot_size": "0.5", "fractional": False, "name": "F"}
+    fund |= {"sector": " Energy\n", "country": 7}
     database.instruments.insert_many([fund, {"symbol": "BOND", "multiplier": Decimal128("0.01")}, {"symbol": "OTHER"}])
     assert store.instruments(["FUND", "BOND", "UNKNOWN"]) == {
-        "FUND": Instrument("fund", diversified=True, multiplier=1.0, lot_size=0.5, fractional=False),
+        "FUND": Instrument(
+            "fund", diversified=True, multiplier=1.0, lot_size=0.5, fractional=False, name="F", sector="Energy"
+        ),
         "BOND": Instrument(multiplier=0.01),
     }
 
