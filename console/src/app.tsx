@@ -5,7 +5,7 @@ import { PortfolioPage } from "./pages/portfolio";
 import { Portfolios } from "./pages/portfolios";
 import { RunPage } from "./pages/run";
 import { Runs } from "./pages/runs";
-import { SignIn } from "./pages/sign-in";
+import { SignIn, SignInAgain } from "./pages/sign-in";
 import { Start } from "./pages/start";
 import { links, type Place, usePlace } from "./router";
 import { Empty, PageHead } from "./ui/parts";
@@ -14,18 +14,18 @@ import { useStore } from "./ui/store";
 import { Toasts } from "./ui/toasts";
 
 export function App() {
-  const { credential } = useStore(session);
+  const { signedIn, refusal } = useStore(session);
   const place = usePlace();
-  // The address stays the same during sign-in, so that a link leads to its page afterward.
+  // The address stays the same during sign-in, so that a link leads to its page afterward. A page whose session ended
+  // stays behind the sign-in, with all that was entered.
   return (
     <>
-      {credential ? (
+      {(signedIn || refusal) && (
         <Shell place={place.path[0] ?? ""}>
           <Page place={place} />
         </Shell>
-      ) : (
-        <SignIn />
       )}
+      {!signedIn && (refusal ? <SignInAgain /> : <SignIn />)}
       <Toasts />
     </>
   );

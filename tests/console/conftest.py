@@ -12,19 +12,19 @@ from tests.console.site import BUILT, Site, Visitor, new_context
 from tests.end_to_end.app import BEHIND_TWO_PROXIES, running_app
 from tests.faults.wire import Wire
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 JWT_SECRET = "a-secret-of-the-backend-as-long-as-it-must-be"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Yield a browser per module: Playwright's event loop must be closed before other tests run their own."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
+    if CHROMIUM is None:
         missing_server("chromium is not installed")
     if not (BUILT / "index.html").exists():
         missing_server("the admin console is not built: make console")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         yield browser
         browser.close()
 

@@ -109,10 +109,8 @@ class Visitor:
         """Load the console at a place."""
         self.page.goto(f"{self.site.url}{PATH}#{place}")
 
-    def sign_in(self, secret: str = SECRET, *, keep: bool = False) -> None:
+    def sign_in(self, secret: str = SECRET) -> None:
         self.page.get_by_label("Admin secret or bearer token").fill(secret)
-        if keep:
-            self.page.get_by_label("Stay signed in").check()
         self.page.get_by_role("button", name="Sign in").click()
 
     def go(self, place: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.console.site import Site, Visitor, is_phone
-from tests.console.test_sign_in import a_token, shows
+from tests.console.test_sign_in import a_token, kept, shows
 from tests.end_to_end.app import SECRET
 
 PERSON, OTHER = "ada-allrounder", "ben-bluechip"
@@ -66,6 +66,26 @@ def test_another_person_who_signs_in_after_the_first_sees_nothing_of_it(visitor:
         visitor.page.get_by_role("button", name="Sign in").click()
     assert answered.value.json()["user_id"] == OTHER
     visitor.headed("Your portfolio")
+
+
+def test_a_persons_token_stays_in_memory_unless_staying_signed_in_is_chosen(visitor: Visitor) -> None:
+    visitor.expected.add("404")
+    token = a_token("nobody-at-all")
+    arrive(visitor, token)
+    visitor.headed("Your portfolio")
+    assert token not in kept(visitor)
+    visitor.page.reload()
+    visitor.headed("Sign in")
+    visitor.page.get_by_label("Stay signed in").check()
+    visitor.page.get_by_label("Bearer token").fill(token)
+    visitor.page.get_by_role("button", name="Sign in").click()
+    visitor.headed("Your portfolio")
+    visitor.page.reload()
+    visitor.headed("Your portfolio")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+    assert token not in kept(visitor)
+    assert visitor.context.cookies() == []
 
 
 def test_a_person_without_a_report_is_told_so(visitor: Visitor) -> None:

@@ -52,17 +52,42 @@ def test_an_expired_token_is_replaced_without_notice(visitor: Visitor, issuer: I
     visitor.open()
     visitor.page.get_by_role("button", name="Continue as").click()
     visitor.headed("Overview")
-    # From now on the app refuses the page's token.
-    visitor.page.route("**/audit?*", lambda route: route.continue_(headers=without(route.request.headers, first)))
+    # As when the session, which lasts as long as the token, is over: the browser has dropped its cookie.
+    visitor.context.clear_cookies()
     signed_in_as(visitor, issuer.token(issuer.claims(sub="subject-2")))
     visitor.go("/audit")
     visitor.headed("Audit log")
     expect(visitor.page.locator(".skeleton")).to_have_count(0)
     expect(visitor.page.locator(".notice")).to_have_count(0)
+    assert len(visitor.context.cookies()) == 1
 
 
-def without(headers: dict[str, str], token: str) -> dict[str, str]:
-    return headers | ({"authorization": "Bearer expired"} if token in headers.get("authorization", "") else {})
+def test_a_session_of_the_platforms_user_ends_if_the_platform_has_no_fresh_token(
+    visitor: Visitor, issuer: Issuer
+) -> None:
+    visitor.expected.add("status of 401")
+    signed_in_as(visitor, issuer.token())
+    visitor.open("/runs")
+    visitor.page.get_by_role("button", name="Continue as").click()
+    visitor.headed("Runs")
+    visitor.context.clear_cookies()
+    visitor.page.unroute("**/.auth/me")
+    visitor.page.route("**/.auth/me", lambda route: route.fulfill(status=401))
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Session ended")
+    expect(visitor.page.get_by_role("link", name="Sign in with your organization")).to_be_visible()
+
+
+def test_after_a_sign_out_the_platforms_user_is_not_signed_in_again_unasked(visitor: Visitor, issuer: Issuer) -> None:
+    signed_in_as(visitor, issuer.token())
+    visitor.open("/runs")
+    visitor.page.get_by_role("button", name="Continue as").click()
+    visitor.headed("Runs")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+    visitor.page.reload()
+    visitor.headed("Sign in")
+    expect(visitor.page.get_by_role("button", name="Continue as ann@example.org")).to_be_visible()
 
 
 def test_a_user_without_platform_session_gets_a_link_to_sign_in(visitor: Visitor) -> None:

@@ -347,7 +347,7 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
 def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_id: str, what: str) -> None:
     visitor = Visitor.arrive(browser, site)
     visitor.open()
-    visitor.sign_in(keep=True)
+    visitor.sign_in()
     visitor.headed("Overview")
     visitor.go(what.format(run_id))
     # Responses are held back, so that the placeholders and each late response are measured.

@@ -1,13 +1,17 @@
-"""Signing in: accepted and refused credentials, the reasons shown, and where credentials are kept."""
+"""Signing in: accepted and refused credentials, the reasons shown, and the session that stands for them."""
 
+import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jwt
 from playwright.sync_api import Browser, expect
 
+from functions.access.sessions import LOCAL_COOKIE
 from functions.access.throttling import SIGN_IN_FAILURES
-from tests.console.conftest import JWT_SECRET
+from tests.console.conftest import CHROMIUM, JWT_SECRET
 from tests.console.site import Site, Visitor
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import BASE, SECRET
@@ -28,7 +32,14 @@ def kept(visitor: Visitor) -> str:
 
 
 def shows(visitor: Visitor, title: str) -> None:
-    expect(visitor.page.locator(".notice")).to_contain_text(title)
+    expect(visitor.page.locator(".sign-in .notice")).to_contain_text(title)
+
+
+def another_tab(visitor: Visitor) -> Visitor:
+    """Return the same visitor in another tab of the browser."""
+    return Visitor(
+        visitor.context, visitor.context.new_page(), visitor.site, visitor.errors, visitor.expected
+    ).listening()
 
 
 def test_the_secret_opens_the_linked_page(visitor: Visitor) -> None:
@@ -39,20 +50,161 @@ def test_the_secret_opens_the_linked_page(visitor: Visitor) -> None:
     assert SECRET not in kept(visitor)
 
 
-def test_the_secret_stays_in_memory_unless_staying_signed_in_is_chosen(visitor: Visitor) -> None:
+def test_after_the_sign_in_requests_carry_a_cookie_and_no_secret(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.sign_in()
+    visitor.headed("Overview")
+    visitor.settle()
+    sent: list[dict[str, str]] = []
+    visitor.page.on("request", lambda request: sent.append(request.headers))
+    visitor.page.reload()
+    visitor.headed("Overview")
+    visitor.go("/audit")
+    visitor.headed("Audit log")
+    visitor.settle()
+    assert sent
+    assert not any({"x-admin-secret", "authorization"} & headers.keys() for headers in sent)
+    (cookie,) = visitor.context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (LOCAL_COOKIE, True, "Strict")
+    assert not any(secret in kept(visitor) for secret in (SECRET, cookie["value"]))
+
+
+def test_a_session_stays_over_reloads_and_in_other_tabs_until_one_of_them_signs_out(
+    visitor: Visitor, site: Site
+) -> None:
     visitor.open()
     visitor.sign_in()
     visitor.headed("Overview")
     visitor.page.reload()
-    visitor.headed("Sign in")
-    visitor.sign_in(keep=True)
     visitor.headed("Overview")
-    visitor.page.reload()
-    visitor.headed("Overview")
-    assert SECRET not in visitor.page.evaluate("JSON.stringify({...localStorage}) + document.cookie + location.href")
+    other = another_tab(visitor)
+    other.open("/audit")
+    other.headed("Audit log")
+    for tab in (visitor, other):
+        tab.settle()
+        tab.page.wait_for_load_state("networkidle")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    for tab in (visitor, other):
+        tab.headed("Sign in")
+        expect(tab.page.get_by_role("navigation")).to_have_count(0)
+        expect(tab.page.locator(".sign-in .notice")).to_have_count(0)
+    assert visitor.context.cookies() == []
+    newest = site.app.client.get(f"{BASE}/audit", params={"limit": 1}).json()["entries"][0]
+    assert (newest["action"], newest["credential"], newest["outcome"]) == ("end_session", "session", "accepted")
+    visitor.sign_in()
+    for tab, title in ((visitor, "Overview"), (other, "Audit log")):
+        tab.headed(title)
+
+
+def test_a_sign_out_that_does_not_reach_the_app_is_told_and_can_be_repeated(visitor: Visitor, site: Site) -> None:
+    visitor.expected.add("status of 503")
+    visitor.open("/audit")
+    visitor.sign_in()
+    visitor.headed("Audit log")
+    visitor.settle()
+    site.wire.close()
+    site.wire.cut()
+    try:
+        visitor.page.get_by_role("button", name="Sign out").click()
+        expect(visitor.page.get_by_text("You are still signed in: The database is unavailable")).to_be_visible()
+    finally:
+        site.wire.open()
+    visitor.headed("Audit log")
     visitor.page.get_by_role("button", name="Sign out").click()
     visitor.headed("Sign in")
-    assert SECRET not in kept(visitor)
+
+
+def fill(visitor: Visitor) -> None:
+    """Fill the form that starts a run."""
+    visitor.headed("Start a run")
+    visitor.page.get_by_label("Selected users").check()
+    visitor.page.get_by_label("User IDs").fill("ada-allrounder, ben-bluechip")
+    visitor.page.get_by_role("checkbox", name="Dry run").check()
+    visitor.page.get_by_label("As of").fill("2022-06-01")
+
+
+def is_filled(visitor: Visitor) -> None:
+    expect(visitor.page.get_by_label("Selected users")).to_be_checked()
+    expect(visitor.page.get_by_label("User IDs")).to_have_value("ada-allrounder, ben-bluechip")
+    # Without its role, since a dialog may be over the form.
+    expect(visitor.page.locator("input[type=checkbox]")).to_be_checked()
+    expect(visitor.page.get_by_label("As of")).to_have_value("2022-06-01")
+
+
+def test_what_was_entered_is_still_there_after_a_session_ended(visitor: Visitor, site: Site) -> None:
+    visitor.expected.add("status of 401")
+    visitor.open("/start")
+    visitor.sign_in()
+    other = another_tab(visitor)
+    other.open("/start")
+    for tab in (visitor, other):
+        fill(tab)
+        tab.page.wait_for_load_state("networkidle")
+    site.database.sessions.delete_many({})
+    visitor.page.get_by_role("button", name="Continue").click()
+    visitor.page.get_by_role("button", name="Start", exact=True).click()
+    for tab in (visitor, other):
+        shows(tab, "Session ended")
+        assert tab.page.title().startswith("Sign in")
+        for _ in range(3):
+            tab.page.keyboard.press("Escape")
+        expect(tab.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+    assert other.flaws() == []
+    visitor.sign_in()
+    for tab in (visitor, other):
+        expect(tab.page.locator(".sign-in")).to_have_count(0)
+        is_filled(tab)
+        assert tab.page.title().startswith("Start a run")
+    # The request that was refused is still to be confirmed.
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
+    visitor.page.wait_for_url(re.compile(r"#/runs/run_\w+$"))
+    site.app.wait(visitor.page.url.rpartition("/")[2])
+
+
+def test_a_page_whose_session_ended_asks_for_nothing_and_goes_on_after_the_sign_in(
+    visitor: Visitor, site: Site
+) -> None:
+    visitor.expected.add("status of 401")
+    visitor.open()
+    visitor.sign_in()
+    visitor.headed("Overview")
+    visitor.settle()
+    site.database.sessions.delete_many({})
+    visitor.page.reload()
+    shows(visitor, "Session ended")
+    expect(visitor.page.locator("main .notice")).to_have_count(0)
+    asked = len(visitor.asked)
+    visitor.page.wait_for_timeout(3_500)
+    assert [url for url in visitor.asked[asked:] if "/api/admin/portfolio/" in url] == []
+    visitor.sign_in()
+    visitor.settle()
+    expect(visitor.page.get_by_role("region", name="Next run")).to_be_visible()
+
+
+def test_a_browser_without_cookies_is_signed_in_until_the_page_is_reloaded(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    profile = tmp_path / "Default" / "Preferences"
+    profile.parent.mkdir()
+    profile.write_text(json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}}))
+    context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=CHROMIUM, locale="en-GB")
+    visitor = Visitor(context, context.new_page(), site).listening()
+    visitor.expected.add("status of 401")
+    visitor.open()
+    visitor.sign_in()
+    visitor.headed("Overview")
+    expect(visitor.page.get_by_text("This browser keeps no cookies")).to_be_visible()
+    visitor.go("/audit")
+    visitor.headed("Audit log")
+    visitor.settle()
+    assert context.cookies() == []
+    visitor.page.reload()
+    visitor.headed("Sign in")
+    visitor.sign_in()
+    visitor.headed("Audit log")
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+    visitor.leave()
 
 
 def test_the_page_works_in_a_browser_without_storage(visitor: Visitor) -> None:
@@ -62,7 +214,7 @@ def test_the_page_works_in_a_browser_without_storage(visitor: Visitor) -> None:
         }"""
     )
     visitor.open()
-    visitor.sign_in(keep=True)
+    visitor.sign_in()
     visitor.headed("Overview")
     visitor.page.get_by_role("button", name="Theme").click()
     expect(visitor.page.locator("html")).to_have_attribute("data-theme", "light")
@@ -128,17 +280,17 @@ def test_without_the_database_sign_in_is_unavailable_until_it_is_back(visitor: V
     visitor.headed("Overview")
 
 
-def test_a_session_with_a_revoked_secret_ends_and_resumes_on_the_same_page(visitor: Visitor) -> None:
+def test_a_session_with_a_revoked_secret_ends_and_resumes_on_the_same_page(visitor: Visitor, site: Site) -> None:
     visitor.expected.add("status of 401")
     visitor.open("/audit")
-    visitor.sign_in(keep=True)
-    visitor.headed("Audit log")
-    # As after a rotation: the stored secret is no longer valid.
-    visitor.page.evaluate("sessionStorage.credential = sessionStorage.credential.replace(/-secret/, '-former')")
-    visitor.page.reload()
-    shows(visitor, "Invalid secret or token")
-    assert "-former" not in kept(visitor)
     visitor.sign_in()
+    visitor.headed("Audit log")
+    # As after a rotation: no secret that is accepted now makes the same proof.
+    site.database.sessions.update_many({}, {"$set": {"proof": "0" * 64}})
+    visitor.page.reload()
+    shows(visitor, "Session ended")
+    visitor.sign_in()
+    expect(visitor.page.locator(".sign-in")).to_have_count(0)
     visitor.headed("Audit log")
 
 

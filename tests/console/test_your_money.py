@@ -414,7 +414,7 @@ def test_nothing_jumps_while_the_page_is_loaded(browser: Browser, site: Site, ru
     store(site, run_id)
     visitor = Visitor.arrive(browser, site)
     visitor.open()
-    visitor.sign_in(keep=True)
+    visitor.sign_in()
     visitor.headed("Overview")
     visitor.go(f"/runs/{run_id}/portfolios/{PERSON}/money")
     # Responses are held back, so that the placeholders and each late response are measured.

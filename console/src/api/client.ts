@@ -3,7 +3,17 @@
 import { isOfPerson } from "./audience";
 import { platformUser } from "./platform";
 import { Problem, problemOf, Unreachable } from "./problem";
-import { type Credential, canBeSent, headersOf, session, signIn, signOut } from "./session";
+import {
+  type Credential,
+  canBeSent,
+  followTabs,
+  headersOf,
+  isByPlatform,
+  type SignedIn,
+  session,
+  signIn,
+  signOut,
+} from "./session";
 import type {
   Accepted,
   AuditPage,
@@ -26,17 +36,19 @@ const PATIENCE_MS = 30_000;
 type Query = Record<string, string | number | null | undefined>;
 
 interface Asked {
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "DELETE";
   body?: unknown;
   headers?: Record<string, string>;
-  credential?: Credential | null;
 }
 
+const SESSION_OVER = new Problem(401, "Session ended", "Your session has ended.", null, null, "session-over");
+followTabs(SESSION_OVER);
+
 /** Send a request and return the response, whatever its status. */
-async function send(path: string, asked: Asked, credential: Credential | null): Promise<Response> {
+async function send(path: string, asked: Asked, signedIn: SignedIn | null): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
-  if (credential) {
-    Object.assign(headers, headersOf(credential));
+  if (signedIn) {
+    Object.assign(headers, headersOf(signedIn));
   }
   const init: RequestInit = { method: asked.method ?? "GET", headers, signal: AbortSignal.timeout(PATIENCE_MS) };
   if (asked.body !== undefined) {
@@ -44,7 +56,7 @@ async function send(path: string, asked: Asked, credential: Credential | null): 
     init.body = JSON.stringify(asked.body);
   }
   try {
-    return await fetch(path, { ...init, credentials: "omit", cache: "no-store" });
+    return await fetch(path, { ...init, credentials: isOfPerson ? "omit" : "same-origin", cache: "no-store" });
   } catch {
     throw new Unreachable();
   }
@@ -55,32 +67,49 @@ async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
   return (await (await receive(path, asked)).json()) as Answer;
 }
 
-/** Send a request with the session's credential. A refused credential ends the session, and the sign-in page shows why. */
+/** Send a request of the signed-in user. If its session or credential is refused, the sign-in shows why. */
 async function receive(path: string, asked: Asked): Promise<Response> {
-  const credential = session.get().credential;
-  let answer = await send(path, asked, credential);
-  if (answer.status === 401 && credential?.byPlatform) {
-    answer = (await askWithFreshToken(path, asked, credential)) ?? answer;
+  let { signedIn } = session.get();
+  let answer = await send(path, asked, signedIn);
+  if (answer.status === 401 && signedIn && isByPlatform(signedIn)) {
+    const renewed = await renew(signedIn);
+    if (renewed) {
+      signedIn = renewed;
+      answer = await send(path, asked, signedIn);
+    }
   }
   if (answer.ok) {
     return answer;
   }
   const problem = await problemOf(answer);
+  const isRefused = problem.status === 401 || (problem.status === 403 && problem.kind !== "foreign-page");
   // Unless another user has signed in since.
-  if ((problem.status === 401 || problem.status === 403) && session.get().credential?.value === credential?.value) {
-    signOut(problem);
+  if (isRefused && session.get().signedIn === signedIn) {
+    signOut(problem.status === 401 && signedIn?.by === "session" ? SESSION_OVER : problem);
   }
   throw problem;
 }
 
-async function askWithFreshToken(path: string, asked: Asked, credential: Credential): Promise<Response | null> {
+let renewing: Promise<SignedIn | null> | null = null;
+
+/** Sign in again with a fresh token of the platform, once for all requests that need it. */
+async function renew(expired: SignedIn): Promise<SignedIn | null> {
+  const { signedIn } = session.get();
+  if (signedIn !== expired) {
+    return signedIn;
+  }
+  renewing ??= signInByPlatform(expired).finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+async function signInByPlatform(expired: SignedIn): Promise<SignedIn | null> {
   const user = await platformUser();
-  if (!user || user.token === credential.value) {
+  if (!user || (expired.by === "credential" && user.token === expired.credential.value)) {
     return null;
   }
-  const fresh: Credential = { ...credential, value: user.token };
-  signIn(fresh, false);
-  return send(path, asked, fresh);
+  return enter({ kind: "token", value: user.token, byPlatform: true }, false).catch(() => null);
 }
 
 function withQuery(path: string, query: Query): string {
@@ -102,17 +131,58 @@ function documentOf(runId: string, userId: string, document: Document, query: Qu
   return withQuery(document === "report" ? report : `${report}/${document}`, query);
 }
 
-/** Check that the app accepts `credential`, before it becomes the session's. */
-export async function tryCredential(credential: Credential): Promise<void> {
-  if (!canBeSent(credential)) {
+/**
+ * Sign in with a credential, which is checked first.
+ *
+ * An administrator's is forgotten as soon as the app has made a session of it, unless the browser keeps no cookies.
+ */
+export async function enter(credential: Credential, keep: boolean): Promise<SignedIn> {
+  let signedIn: SignedIn = { by: "credential", credential };
+  if (!canBeSent(signedIn)) {
     throw new Problem(401, "Unauthorized", "The secret or token contains invalid characters.", null, null);
   }
-  const path = isOfPerson ? `${OWN}/income` : withQuery(`${BASE}/analysis-runs`, { limit: 1 });
-  const answer = await send(path, {}, credential);
-  // A person without a report is signed in, too.
-  if (!answer.ok && !(isOfPerson && answer.status === 404)) {
+  if (isOfPerson) {
+    const answer = await send(`${OWN}/income`, {}, signedIn);
+    // A person without a report is signed in, too.
+    if (!answer.ok && answer.status !== 404) {
+      throw await problemOf(answer);
+    }
+  } else {
+    signedIn = await startSession(credential);
+  }
+  signIn(signedIn, keep);
+  return signedIn;
+}
+
+async function startSession(credential: Credential): Promise<SignedIn> {
+  const byCredential: SignedIn = { by: "credential", credential };
+  const bySession: SignedIn = { by: "session", byPlatform: credential.byPlatform };
+  const started = await send(`${BASE}/session`, { method: "POST" }, byCredential);
+  if (!started.ok) {
+    throw await problemOf(started);
+  }
+  await started.text(); // an unread answer keeps its connection
+  const answer = await send(withQuery(`${BASE}/analysis-runs`, { limit: 1 }), {}, bySession);
+  if (answer.status === 401) {
+    return byCredential; // the cookie did not come back
+  }
+  if (!answer.ok) {
     throw await problemOf(answer);
   }
+  await answer.text();
+  return bySession;
+}
+
+/** Sign out, and end the session; throw the error if the app did not end it. */
+export async function leave(): Promise<void> {
+  const { signedIn } = session.get();
+  if (signedIn?.by === "session") {
+    const answer = await send(`${BASE}/session`, { method: "DELETE" }, signedIn);
+    if (!answer.ok && answer.status !== 401) {
+      throw await problemOf(answer);
+    }
+  }
+  signOut();
 }
 
 export interface RunRequest {

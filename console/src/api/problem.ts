@@ -10,6 +10,8 @@ export class Problem extends Error {
     readonly retryAfter: number | null,
     /** The run that a conflict is about. */
     readonly runId: string | null,
+    /** The last part of the document's `type`. */
+    readonly kind = "",
   ) {
     super(detail);
   }
@@ -33,5 +35,6 @@ export async function problemOf(answer: Response): Promise<Problem> {
     text("detail") ?? `The app responded with status ${answer.status} and no explanation.`,
     retryAfter > 0 ? retryAfter : null,
     text("run_id"),
+    text("type")?.split(":").pop() ?? "",
   );
 }

@@ -423,9 +423,11 @@ export interface AuditEntry {
     | "read_income"
     | "export_portfolios"
     | "export_report"
-    | "export_gains";
+    | "export_gains"
+    | "start_session"
+    | "end_session";
   actor: string | null;
-  credential: "admin-secret" | "bearer" | "timer" | "none";
+  credential: "admin-secret" | "bearer" | "session" | "timer" | "none";
   credential_id: string | null;
   client: string | null;
   correlation_id: string;

@@ -1,7 +1,7 @@
 /** The page of one person: the own report of the newest night, and what was really earned. */
 
-import { api, isMissing } from "../api/client";
-import { session, signOut } from "../api/session";
+import { api, isMissing, leave } from "../api/client";
+import { session } from "../api/session";
 import { usePlace } from "../router";
 import { Icon } from "../ui/icons";
 import { Empty, Failure, PageHead, Skeleton } from "../ui/parts";
@@ -16,11 +16,11 @@ import { SignIn } from "./sign-in";
 const KEY = "own report";
 
 export function OwnPage() {
-  const { credential } = useStore(session);
+  const { signedIn } = useStore(session);
   const [part] = usePlace().path;
   return (
     <>
-      {credential ? <Own view={part === "money" ? part : "analysis"} /> : <SignIn />}
+      {signedIn ? <Own view={part === "money" ? part : "analysis"} /> : <SignIn />}
       <Toasts />
     </>
   );
@@ -35,7 +35,7 @@ function Own({ view }: { view: View }) {
         <Brand />
         <div class="side-foot">
           <ThemeButton />
-          <button type="button" class="icon-button" onClick={() => signOut()} aria-label="Sign out" title="Sign out">
+          <button type="button" class="icon-button" onClick={leave} aria-label="Sign out" title="Sign out">
             <Icon name="leave" />
           </button>
         </div>

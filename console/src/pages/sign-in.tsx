@@ -1,18 +1,22 @@
-/** The sign-in page, also shown when a session is no longer accepted. */
+/** The sign-in: a page of its own, or over the page whose session ended. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isOfPerson } from "../api/audience";
-import { tryCredential } from "../api/client";
+import { enter } from "../api/client";
 import { type PlatformUser, platformSignInUrl, platformSignsIn, platformUser } from "../api/platform";
 import { Problem } from "../api/problem";
-import { type Credential, looksLikeToken, session, signIn } from "../api/session";
+import { type Credential, looksLikeToken, session } from "../api/session";
 import { Notice } from "../ui/parts";
 import { forgetAll } from "../ui/resource";
 import { Brand } from "../ui/shell";
 import { useStore } from "../ui/store";
 import { ThemeButton } from "../ui/theme";
+import { toast } from "../ui/toasts";
 
 const CREDENTIAL = isOfPerson ? "token" : "secret or token";
+
+const TITLE = "Sign in · Portfolio analysis";
+const NO_COOKIES = "This browser keeps no cookies, so you are signed in only until you reload or close this page.";
 
 const TITLES: Record<number, string> = {
   401: `Invalid ${CREDENTIAL}`,
@@ -21,7 +25,14 @@ const TITLES: Record<number, string> = {
   503: "Sign-in unavailable",
 };
 
+function titleOf(problem: Problem): string {
+  return problem.kind === "session-over" ? problem.title : (TITLES[problem.status] ?? problem.title);
+}
+
 function textOf(problem: Problem): string {
+  if (problem.kind === "session-over") {
+    return "Sign in again to continue where you were.";
+  }
   switch (problem.status) {
     case 401:
       return `The ${CREDENTIAL} is incorrect or has expired. Make sure that you copied all of it.`;
@@ -37,21 +48,53 @@ function textOf(problem: Problem): string {
 }
 
 export function SignIn() {
+  useEffect(() => {
+    document.title = TITLE;
+  }, []);
+  return (
+    <main class="sign-in">
+      <SignInCard />
+    </main>
+  );
+}
+
+/** The same over the page, which is covered and cannot be used meanwhile, but keeps what was entered. */
+export function SignInAgain() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    const title = document.title;
+    document.title = TITLE;
+    element?.showModal();
+    return () => {
+      document.title = title;
+      element?.close(); // so that the browser returns the focus to the previous element
+    };
+  }, []);
+  // For browsers that do not know `closedby`, and close it at Escape.
+  const stay = () => dialog.current?.showModal();
+  return (
+    <dialog ref={dialog} class="sign-in" aria-labelledby="sign-in" closedby="none" onClose={stay}>
+      <SignInCard />
+    </dialog>
+  );
+}
+
+function SignInCard() {
   const { refusal } = useStore(session);
   const [error, setError] = useState<unknown>(refusal);
   const [busy, setBusy] = useState(false);
 
-  useEffect(() => {
-    document.title = "Sign in · Portfolio analysis";
-    forgetAll();
-  }, []);
+  useEffect(forgetAll, []);
 
   const attempt = async (credential: Credential, keep: boolean) => {
     setBusy(true);
     setError(null);
     try {
-      await tryCredential(credential);
-      signIn(credential, keep);
+      const signedIn = await enter(credential, keep);
+      if (signedIn.by === "credential" && !isOfPerson) {
+        toast(NO_COOKIES);
+      }
     } catch (failure) {
       setError(failure);
       setBusy(false);
@@ -59,21 +102,19 @@ export function SignIn() {
   };
 
   return (
-    <main class="sign-in">
-      <div class="sign-in-card">
-        <div class="sign-in-head">
-          <Brand />
-          <ThemeButton />
-        </div>
-        <h1>Sign in</h1>
-        <p class="note">
-          {isOfPerson ? "To see your own portfolio." : "For administrators of the nightly portfolio analysis."}
-        </p>
-        <Refusal error={error} />
-        {platformSignsIn && <PlatformSignIn attempt={attempt} busy={busy} />}
-        <SecretForm attempt={attempt} busy={busy} />
+    <div class="sign-in-card">
+      <div class="sign-in-head">
+        <Brand />
+        <ThemeButton />
       </div>
-    </main>
+      <h1 id="sign-in">Sign in</h1>
+      <p class="note">
+        {isOfPerson ? "To see your own portfolio." : "For administrators of the nightly portfolio analysis."}
+      </p>
+      <Refusal error={error} />
+      {platformSignsIn && <PlatformSignIn attempt={attempt} busy={busy} />}
+      <SecretForm attempt={attempt} busy={busy} />
+    </div>
   );
 }
 
@@ -82,7 +123,7 @@ function Refusal({ error }: { error: unknown }) {
     return null;
   }
   return error instanceof Problem ? (
-    <Notice tone={error.status === 429 ? "warning" : "bad"} title={TITLES[error.status] ?? error.title}>
+    <Notice tone={error.status === 429 ? "warning" : "bad"} title={titleOf(error)}>
       {textOf(error)}
     </Notice>
   ) : (
@@ -121,13 +162,15 @@ function SecretForm({ attempt, busy }: FormProps) {
           onInput={(event) => setValue(event.currentTarget.value)}
         />
       </label>
-      <label class="choice">
-        <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.currentTarget.checked)} />
-        <span>
-          Stay signed in
-          <small>Until this tab is closed. Otherwise, reloading the page signs you out.</small>
-        </span>
-      </label>
+      {isOfPerson && (
+        <label class="choice">
+          <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.currentTarget.checked)} />
+          <span>
+            Stay signed in
+            <small>Until this tab is closed. Otherwise, reloading the page signs you out.</small>
+          </span>
+        </label>
+      )}
       <button type="submit" class="button primary wide" disabled={busy} aria-busy={busy}>
         Sign in
       </button>

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Problem, Unreachable } from "../api/problem";
+import { session } from "../api/session";
 import { Store } from "./store";
 
 export interface Resource<Value> {
@@ -41,7 +42,7 @@ export function forgetAll(): void {
 /**
  * Load the data named `key`, and load it again after the milliseconds that `again` returns; null means never.
  *
- * There are no requests while the page is hidden. While the app is unreachable or unavailable, the interval doubles with
+ * There are no requests while the page is hidden or its user signed out. While the app is unreachable or unavailable, the interval doubles with
  * each attempt; when the browser is online again, the next request follows at once.
  */
 export function useResource<Value>(
@@ -69,7 +70,7 @@ export function useResource<Value>(
         setState({ key, value, error: null });
         return latest.current.again(value);
       } catch (error) {
-        if (!own.isStopped) {
+        if (!own.isStopped && session.get().signedIn) {
           connection.set(error instanceof Unreachable ? "down" : "up");
           setState((before) => ({ key, value: before.key === key ? before.value : null, error }));
         }
@@ -101,6 +102,9 @@ class Poller {
   private asking = false;
   /** Whether a request is due as soon as the page is visible. */
   private wanted = false;
+  /** Whether a request is due as soon as the user has signed in again. */
+  private held = false;
+  private stopListening: (() => unknown) | undefined;
 
   /** `ask` returns the milliseconds to the next request, null for none. */
   constructor(private readonly ask: () => Promise<number | null>) {}
@@ -108,12 +112,18 @@ class Poller {
   start(): void {
     document.addEventListener("visibilitychange", this.resume);
     addEventListener("online", this.resume);
+    this.stopListening = session.listen(({ signedIn }) => {
+      if (signedIn && this.held) {
+        this.askNow();
+      }
+    });
     this.askNow();
   }
 
   stop(): void {
     this.isStopped = true;
     clearTimeout(this.timer);
+    this.stopListening?.();
     document.removeEventListener("visibilitychange", this.resume);
     removeEventListener("online", this.resume);
   }
@@ -130,7 +140,8 @@ class Poller {
   };
 
   private async askOnce(): Promise<void> {
-    if (this.asking || this.isStopped) {
+    this.held = !session.get().signedIn;
+    if (this.asking || this.isStopped || this.held) {
       return;
     }
     this.asking = true;
@@ -142,6 +153,7 @@ class Poller {
     } catch (error) {
       wait = waitAfter(error, this.retryMs);
       this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);
+      this.held = !session.get().signedIn;
     }
     this.asking = false;
     if (wait !== null && !this.isStopped) {

@@ -1,12 +1,13 @@
 /** The frame of every page: navigation and connection status. */
 
 import type { ComponentChildren } from "preact";
-import { signOut } from "../api/session";
+import { leave } from "../api/client";
 import { links } from "../router";
 import { Icon, type IconName } from "./icons";
 import { connection } from "./resource";
 import { useStore } from "./store";
 import { ThemeButton } from "./theme";
+import { toast } from "./toasts";
 
 const PLACES: { name: string; label: string; icon: IconName; link: string }[] = [
   { name: "", label: "Overview", icon: "overview", link: links.overview() },
@@ -51,7 +52,7 @@ export function Shell({ place, children }: { place: string; children: ComponentC
           </nav>
           <div class="side-foot">
             <ThemeButton />
-            <button type="button" class="icon-button" onClick={() => signOut()} aria-label="Sign out" title="Sign out">
+            <button type="button" class="icon-button" onClick={signOut} aria-label="Sign out" title="Sign out">
               <Icon name="leave" />
             </button>
           </div>
@@ -63,6 +64,11 @@ export function Shell({ place, children }: { place: string; children: ComponentC
       </main>
     </div>
   );
+}
+
+/** Sign out. If the session cannot be ended, the user stays signed in and can try again. */
+function signOut(): void {
+  leave().catch((error) => toast(`You are still signed in: ${error.message}`));
 }
 
 /** Move the focus by script: the fragment of the address names the page, so a link to an element is not possible. */

@@ -19,6 +19,8 @@ const ACTIONS: Record<AuditEntry["action"], string> = {
   export_portfolios: "Export a list of portfolios",
   export_report: "Export a report",
   export_gains: "Export gains",
+  start_session: "Start a session",
+  end_session: "End a session",
 };
 
 /** Return what was done; what the app knows and this page does not has its name. */
@@ -28,6 +30,7 @@ export const actionOf = (action: string): string =>
 export const CREDENTIALS: Record<AuditEntry["credential"], string> = {
   "admin-secret": "Admin secret",
   bearer: "Bearer token",
+  session: "Session",
   timer: "Timer",
   none: "None",
 };
