@@ -1,4 +1,4 @@
-/** The overview: the last run, the next run, health and history. */
+/** The overview: the newest night, the last run, the next run, health and history. */
 
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
@@ -10,6 +10,7 @@ import { Icon, type IconName } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { durationOf, isActive, sourceOf, usersToAnalyze, verdictOn } from "../words/runs";
+import { Night, NightSkeleton } from "./overview-night";
 import { RunsTable } from "./runs";
 
 const HISTORY = 30;
@@ -41,6 +42,7 @@ export function Overview() {
         <Failure error={runs.error} retry={runs.reload} />
       )}
       <div class="overview">
+        {known ? <Night runs={known} /> : <NightSkeleton />}
         {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
         <NextRun timetable={schedule.value} error={schedule.error} />
         <HealthCard health={health.value} error={health.error} />
