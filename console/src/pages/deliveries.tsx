@@ -178,7 +178,9 @@ function DeliveryLine({ delivery }: { delivery: Delivery }) {
         {status === "pending" && next_attempt_at && (
           <>
             {attemptsOf(delivery) && ", "}
-            <time dateTime={next_attempt_at}>next {fromNow(next_attempt_at)}</time>
+            <time dateTime={next_attempt_at}>
+              {Date.parse(next_attempt_at) > Date.now() ? `next ${fromNow(next_attempt_at)}` : "due"}
+            </time>
           </>
         )}
       </span>

@@ -2,13 +2,12 @@
 
 import { useEffect } from "preact/hooks";
 import { api, isMissing } from "../api/client";
-import { Unreachable } from "../api/problem";
 import type { Attention, Book, RuleOfBook, Run } from "../api/types";
-import { count, counted, date, daysAgo, money, time, weekdaysSince } from "../format";
+import { count, counted, date, daysAgo, money, NONE, time, weekdaysSince } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, Skeleton } from "../ui/parts";
 import { PersonLink } from "../ui/person";
-import { useResource } from "../ui/resource";
+import { type Resource, useResource } from "../ui/resource";
 import { REASONS, ruleOf } from "../words/people";
 import { isActive, sourceOf } from "../words/runs";
 import { NoNight } from "./people";
@@ -16,61 +15,59 @@ import { NoNight } from "./people";
 // As of the prices of a run.
 const OLD_WEEKDAYS = 5;
 const TITLE = "Newest night";
+const FIGURES_HEIGHT = 78;
+const PEOPLE_HEIGHT = 640;
 
-/** The cards of the newest night. The book is loaded again when a run has ended. */
-export function Night({ runs }: { runs: Run[] }) {
-  const { value: book, error, reload } = useResource("book", () => (runs.length ? api.book() : Promise.resolve(null)));
-  const ended = runs.find((run) => !isActive(run))?.run_id;
-  useEffect(reload, [ended]);
-  if (book) {
+/** The book of the newest night, loaded again when a run has ended; null as long as there are no runs. */
+export function useBook(runs: Run[] | undefined): Resource<Book | null> {
+  const hasRuns = runs !== undefined && runs.length > 0;
+  const ended = runs?.find((run) => !isActive(run))?.run_id;
+  const book = useResource<Book | null>("book", () => (hasRuns ? api.book() : Promise.resolve(null)));
+  useEffect(book.reload, [hasRuns, ended]);
+  return book;
+}
+
+interface NightProps {
+  runs: Run[] | undefined;
+  book: Resource<Book | null>;
+}
+
+/** The figures of the newest night. */
+export function NightCard({ runs, book }: NightProps) {
+  const { value, error, reload } = book;
+  if (!runs || (!value && error === null && runs.length)) {
     return (
-      <>
-        <Card
-          title={TITLE}
-          class="wide"
-          note={`As of ${date(book.as_of)}`}
-          action={<a href={links.run(book.run_id)}>View run</a>}
-        >
-          <NotThisNight runs={runs} book={book} />
-          <Figures book={book} />
-        </Card>
-        <Card title="Needs attention" note="Who failed, is incomplete, or crossed a limit. At most ten">
-          <AttentionTable book={book} runs={runs} />
-        </Card>
-        <Card title="Checks" class="two" note="People by check, and the changes since the night before">
-          <Checks checks={book.checks} />
-        </Card>
-      </>
+      <Card title={TITLE} class="wide">
+        <Skeleton height={FIGURES_HEIGHT} />
+      </Card>
     );
   }
-  if (runs.length && error === null) {
-    return <NightSkeleton />;
-  }
+  const isKnown = value !== null || !runs.length || isMissing(error);
   return (
-    <Card title={TITLE} class="wide">
-      {error !== null && !isMissing(error) && !(error instanceof Unreachable) ? (
-        <Failure error={error} retry={reload} />
-      ) : (
-        <>
-          <NotThisNight runs={runs} book={null} />
-          <NoNight />
-        </>
-      )}
+    <Card
+      title={TITLE}
+      class="wide"
+      note={value && `As of ${date(value.as_of)}`}
+      action={value && <a href={links.run(value.run_id)}>View run</a>}
+    >
+      {isKnown && <NotThisNight runs={runs} book={value} />}
+      {value ? <Figures book={value} /> : isKnown ? <NoNight /> : <Failure error={error} retry={reload} />}
     </Card>
   );
 }
 
-export function NightSkeleton() {
+/** The people of the newest night that need attention first, and all by check. */
+export function NightPeople({ runs, book: { value, error } }: NightProps) {
+  if (!value && (error !== null || runs?.length === 0)) {
+    return null;
+  }
   return (
     <>
-      <Card title={TITLE} class="wide">
-        <Skeleton height={100} />
+      <Card title="Needs attention" note="Who failed, is incomplete, or crossed a limit: the first ten">
+        {value ? <AttentionTable book={value} runs={runs ?? []} /> : <Skeleton height={PEOPLE_HEIGHT} />}
       </Card>
-      <Card title="Needs attention">
-        <Skeleton height={520} />
-      </Card>
-      <Card title="Checks" class="two">
-        <Skeleton height={520} />
+      <Card title="Checks" class="two" note="People by check, and the changes since the night before">
+        {value ? <Checks checks={value.checks} /> : <Skeleton height={PEOPLE_HEIGHT} />}
       </Card>
     </>
   );
@@ -111,28 +108,25 @@ const sum = (checks: RuleOfBook[], of: "new_breaches" | "recovered"): number =>
   checks.reduce((all, check) => all + check[of], 0);
 
 function Figures({ book }: { book: Book }) {
-  const { currency, newest_price } = book;
   return (
-    <dl class="figures">
+    <dl class="figures night">
       <Fact label="Total value">
-        {money(book.total_value, currency)}
+        <span class="big-figure">{money(book.total_value, book.currency)}</span>
         {book.unconverted > 0 && (
           <span class="sub warning-text">
             Without {counted(book.unconverted, "person", "people")}: no exchange rate
           </span>
         )}
       </Fact>
-      <Fact label="People analyzed">
-        <a href={links.people()}>{count(book.people)}</a>
+      <Fact label="Analyzed">
+        <a href={links.people()}>{counted(book.people, "person", "people")}</a>
       </Fact>
       <Fact label="New breaches">
-        <span class={sum(book.checks, "new_breaches") ? "bad-text" : ""}>
-          {count(sum(book.checks, "new_breaches"))}
-        </span>
+        <Toned number={sum(book.checks, "new_breaches")} tone="bad-text" />
       </Fact>
       <Fact label="Recovered">{count(sum(book.checks, "recovered"))}</Fact>
       <Fact label="Incomplete">
-        <span class={book.incomplete ? "warning-text" : ""}>{count(book.incomplete)}</span>
+        <Toned number={book.incomplete} tone="warning-text" />
       </Fact>
       <Fact label="Failed">
         {book.failed ? (
@@ -144,16 +138,27 @@ function Figures({ book }: { book: Book }) {
         )}
       </Fact>
       <Fact label="Newest price">
-        {date(newest_price)}
-        {newest_price !== null && <PriceAge day={newest_price} />}
+        <NewestPrice day={book.newest_price} />
       </Fact>
     </dl>
   );
 }
 
-function PriceAge({ day }: { day: string }) {
+function Toned({ number, tone }: { number: number; tone: string }) {
+  return <span class={number > 0 ? tone : ""}>{count(number)}</span>;
+}
+
+function NewestPrice({ day }: { day: string | null }) {
+  if (day === null) {
+    return <>{NONE}</>;
+  }
   const isOld = weekdaysSince(day) > OLD_WEEKDAYS;
-  return <span class={`sub ${isOld ? "warning-text" : ""}`}>{isOld ? `Old: ${daysAgo(day)}` : daysAgo(day)}</span>;
+  return (
+    <span class={isOld ? "warning-text" : ""}>
+      <span class="whole">{date(day)}</span>
+      <span class="sub">{isOld ? `Old: ${daysAgo(day)}` : daysAgo(day)}</span>
+    </span>
+  );
 }
 
 function AttentionTable({ book, runs }: { book: Book; runs: Run[] }) {
@@ -220,7 +225,7 @@ function Checks({ checks }: { checks: RuleOfBook[] }) {
             <th scope="col" class="number">
               New
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number optional">
               Recovered
             </th>
           </tr>
@@ -236,7 +241,7 @@ function Checks({ checks }: { checks: RuleOfBook[] }) {
                 <Members check={check} status="warning" />
               </td>
               <td class={`number ${check.new_breaches ? "bad-text" : ""}`}>{count(check.new_breaches)}</td>
-              <td class="number">{count(check.recovered)}</td>
+              <td class="number optional">{count(check.recovered)}</td>
             </tr>
           ))}
         </tbody>

@@ -44,7 +44,11 @@ export const COLUMNS: Column[] = [
   column("warnings", "Warnings", "desc", true, (person) => flagged(person, person.warnings, "warning-text")),
   column("unknowns", "Unknown", null, false, (person) => flagged(person, person.unknowns, "")),
   {
-    ...column("run", "Run", null, false, (person) => <a href={links.run(person.run_id)}>{person.run_id}</a>),
+    ...column("run", "Run", null, false, (person) => (
+      <a class="whole" href={links.run(person.run_id)}>
+        {person.run_id}
+      </a>
+    )),
     isNumber: false,
   },
 ];

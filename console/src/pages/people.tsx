@@ -10,12 +10,13 @@ import { PersonLink } from "../ui/person";
 import { useResource } from "../ui/resource";
 import { Search } from "../ui/search";
 import { SortHead } from "../ui/sort-head";
+import { kindOf } from "../words/errors";
 import { RULES, reasonOf } from "../words/reports";
 import { COLUMNS, type Column, ColumnMenu, columnsIn } from "./people-columns";
 import { REPORT_STATUS } from "./portfolios";
 
 const PAGE = 50;
-const LONGEST_SEARCH = 128;
+export const LONGEST_SEARCH = 128;
 const CSV = "text/csv";
 const XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const OF_BACKTEST = ["annual_volatility", "max_drawdown", "value_at_risk_95"];
@@ -212,7 +213,9 @@ function Line({ person, columns }: { person: Person; columns: Column[] }) {
       <th scope="row">
         <PersonLink person={person} href={links.portfolio(person.run_id, person.user_id)} />
         {person.status !== "analyzed" && <Badge tone={tone}>{label}</Badge>}
-        {person.reason && <span class="sub">{reasonOf(person.reason)}</span>}
+        {person.reason && (
+          <span class="sub">{person.status === "failed" ? kindOf(person.reason).title : reasonOf(person.reason)}</span>
+        )}
       </th>
       {columns.map((column) => (
         <td key={column.name} class={column.isNumber ? "number" : ""} data-label={column.label}>

@@ -39,6 +39,12 @@ export function Search({ label, kept, onSearch, longest }: SearchProps) {
           maxLength={longest}
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") {
+              event.preventDefault(); // the form around it is not sent
+              latest.current(text.trim() || null);
+            }
+          }}
         />
       </span>
     </label>
