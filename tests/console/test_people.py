@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -38,7 +38,9 @@ def nights(site: Site, run_id_of_module: str) -> str:
     before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
     site.database.portfolio_analyses.update_many({"run_id": run_id_of_module}, {"$set": {"as_of": before}})
     for user_id, name in STRANGE.items():
-        site.database.users.update_one({"user_id": user_id}, {"$set": {"name": name, "email": f"{'e' * 200}@x.example"}})
+        site.database.users.update_one(
+            {"user_id": user_id}, {"$set": {"name": name, "email": f"{'e' * 200}@x.example"}}
+        )
     return str(site.app.run()["run_id"])
 
 
@@ -147,9 +149,7 @@ def test_a_view_of_people_has_a_link_with_its_columns(reader: Visitor, site: Sit
     reader.page.get_by_role("checkbox", name="VaR 95%").check()
     expect(heads).to_have_text(["Person", "Return 1y", "Currency", "VaR 95%"])
     reader.page.get_by_role("checkbox", name="Currency").uncheck()
-    reader.led_to(
-        "/portfolios?q=e&check=volatility&sort=market_value&order=desc&columns=twr_1y%2Cvalue_at_risk_95"
-    )
+    reader.led_to("/portfolios?q=e&check=volatility&sort=market_value&order=desc&columns=twr_1y%2Cvalue_at_risk_95")
     reader.page.keyboard.press("Escape")
     expect(reader.page.get_by_role("checkbox")).to_have_count(0)
     expect(reader.page.get_by_label(SEARCH)).to_have_value("e")
@@ -345,6 +345,7 @@ def test_people_for_a_run_are_found_by_name_and_mistyped_ids_are_told(reader: Vi
     find.fill("allround")
     find.press("Enter")  # searches, and does not send the form
     page.get_by_role("list", name="Found people").get_by_role("button", name="Ada Allrounder").click()
+    expect(find).to_be_focused()
     added = page.get_by_role("list", name="Added people")
     expect(added).to_contain_text("Ada Allrounder")
     find.fill("finn")
@@ -393,7 +394,7 @@ def test_a_date_that_cannot_be_analyzed_is_told(reader: Visitor) -> None:
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 @pytest.mark.usefixtures("nights")
 def test_the_choice_of_people_and_of_columns_is_accessible(
-    browser: Browser, site: Site, theme: Any, device: str  # noqa: ANN401 - a literal for the browser
+    browser: Browser, site: Site, theme: Literal["light", "dark"], device: str
 ) -> None:
     options = is_phone(theme) if device == "phone" else {"color_scheme": theme}
     visitor = Visitor.arrive(browser, site, **options)

@@ -343,7 +343,9 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
     assert {place: found for place, found in flaws.items() if found} == {}
 
 
-@pytest.mark.parametrize("what", ["/", "/portfolios", "/runs/{}", "/runs/{}/portfolios", "/runs/{}/portfolios/ada-allrounder"])
+@pytest.mark.parametrize(
+    "what", ["/", "/portfolios", "/runs/{}", "/runs/{}/portfolios", "/runs/{}/portfolios/ada-allrounder"]
+)
 def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_id: str, what: str) -> None:
     visitor = Visitor.arrive(browser, site)
     visitor.open()

@@ -1,6 +1,6 @@
 /** The choice of people for a run: found by name, or entered by ID. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Person } from "../api/types";
 import { counted } from "../format";
@@ -78,13 +78,21 @@ interface PickerProps {
 
 export function PeoplePicker({ chosen, fault, onChange }: PickerProps) {
   const [query, setQuery] = useState("");
+  const picker = useRef<HTMLDivElement>(null);
   const { people, text } = chosen;
+  // The button with the focus goes away.
+  const searchAgain = () => picker.current?.querySelector("input")?.focus();
   const add = (person: Person) => {
     setQuery("");
     onChange({ text, people: [...people.filter((one) => one.user_id !== person.user_id), person] });
+    searchAgain();
+  };
+  const remove = (person: Person) => {
+    onChange({ text, people: people.filter((one) => one !== person) });
+    searchAgain();
   };
   return (
-    <>
+    <div class="picker" ref={picker}>
       <Search
         label="Find by ID, name or e-mail"
         kept={query}
@@ -95,11 +103,7 @@ export function PeoplePicker({ chosen, fault, onChange }: PickerProps) {
       {people.length > 0 && (
         <ul class="chips" aria-label="Added people">
           {people.map((person) => (
-            <Chip
-              key={person.user_id}
-              person={person}
-              onRemove={() => onChange({ text, people: people.filter((one) => one !== person) })}
-            />
+            <Chip key={person.user_id} person={person} onRemove={() => remove(person)} />
           ))}
         </ul>
       )}
@@ -117,7 +121,7 @@ export function PeoplePicker({ chosen, fault, onChange }: PickerProps) {
           {fault ?? `${counted(idsOf(chosen).length, "person", "people")} selected`}
         </small>
       </label>
-    </>
+    </div>
   );
 }
 
@@ -134,6 +138,9 @@ function Found({ query, onAdd }: { query: string; onAdd: (person: Person) => voi
   }
   return (
     <>
+      <p class="hidden" role="status">
+        {counted(value.portfolios.length, "person", "people")} found
+      </p>
       <ul class="found" aria-label="Found people">
         {value.portfolios.map((person) => (
           <li key={person.user_id}>
