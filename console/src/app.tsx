@@ -1,6 +1,8 @@
 import { session } from "./api/session";
 import { AuditLog } from "./pages/audit";
+import { Deliveries } from "./pages/deliveries";
 import { Overview } from "./pages/overview";
+import { People } from "./pages/people";
 import { PortfolioPage } from "./pages/portfolio";
 import { Portfolios } from "./pages/portfolios";
 import { RunPage } from "./pages/run";
@@ -39,6 +41,10 @@ function Page({ place: { path, query } }: { place: Place }) {
       return <Overview />;
     case "start/1":
       return <Start />;
+    case "portfolios/1":
+      return <People query={query} />;
+    case "deliveries/1":
+      return <Deliveries query={query} />;
     case "runs/1":
       return <Runs before={query.get("before")} />;
     case "audit/1":

@@ -138,6 +138,22 @@ export const date = (iso: string | null): string => (iso === null ? NONE : day.f
 /** Return a month, given as "2026-11". */
 export const monthName = (iso: string): string => month.format(new Date(`${iso}-01`));
 
+const DAY_MS = 86_400_000;
+
+/** Return the age of a date: "today", "3 days ago". */
+export function daysAgo(iso: string, now = Date.now()): string {
+  const days = Math.floor(now / DAY_MS) - Math.floor(Date.parse(iso) / DAY_MS);
+  return days < 1 ? "today" : relative.format(-days, "day");
+}
+
+/** Return the weekdays from a date until now. */
+export function weekdaysSince(iso: string, now = Date.now()): number {
+  const [first, last] = [Math.floor(Date.parse(iso) / DAY_MS), Math.floor(now / DAY_MS)];
+  // The first day of the count, 1970-01-01, was a Thursday; of a week that begins on Monday, five days count.
+  const until = (day: number) => 5 * Math.floor((day + 3) / 7) + Math.min(5, (day + 3) % 7);
+  return Math.max(0, until(last) - until(first));
+}
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
   ["hour", 3_600],

@@ -67,6 +67,8 @@ export const links = {
   start: () => linkTo(["start"]),
   runs: (before: string | null = null) => linkTo(["runs"], { before }),
   run: (runId: string) => linkTo(["runs", runId]),
+  people: (query: Record<string, string | null> = {}) => linkTo(["portfolios"], query),
+  deliveries: (query: Record<string, string | null> = {}) => linkTo(["deliveries"], query),
   portfolios: (runId: string, query: Record<string, string | null> = {}) =>
     linkTo(["runs", runId, "portfolios"], query),
   portfolio: (runId: string, userId: string) => linkTo(isOfPerson ? [] : ["runs", runId, "portfolios", userId]),

@@ -326,8 +326,8 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
     flaws = {"sign in": visitor.flaws()}
     visitor.sign_in()
     visitor.headed("Overview")
-    places = ["/", "/runs", "/start", f"/runs/{run_id}", f"/runs/{run_id}/portfolios",
-              f"/runs/{run_id}/portfolios/ada-allrounder", "/audit", "/nowhere"]  # fmt: skip
+    places = ["/", "/portfolios", "/runs", "/start", f"/runs/{run_id}", f"/runs/{run_id}/portfolios",
+              f"/runs/{run_id}/portfolios/ada-allrounder", "/deliveries", "/audit", "/nowhere"]  # fmt: skip
     for place in places:
         visitor.go(place)
         visitor.settle()
@@ -343,7 +343,9 @@ def test_every_page_is_accessible_steady_and_fits_its_screen(
     assert {place: found for place, found in flaws.items() if found} == {}
 
 
-@pytest.mark.parametrize("what", ["/", "/runs/{}", "/runs/{}/portfolios", "/runs/{}/portfolios/ada-allrounder"])
+@pytest.mark.parametrize(
+    "what", ["/", "/portfolios", "/runs/{}", "/runs/{}/portfolios", "/runs/{}/portfolios/ada-allrounder"]
+)
 def test_nothing_jumps_while_a_page_is_loaded(browser: Browser, site: Site, run_id: str, what: str) -> None:
     visitor = Visitor.arrive(browser, site)
     visitor.open()

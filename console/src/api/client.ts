@@ -17,10 +17,15 @@ import {
 import type {
   Accepted,
   AuditPage,
+  Book,
   Earlier,
+  EventsPage,
   Gains,
   Health,
+  PeoplePage,
   PortfoliosPage,
+  Queued,
+  Receiver,
   Report,
   ReturnsSeries,
   Run,
@@ -32,6 +37,8 @@ import type {
 const BASE = "/api/admin/portfolio";
 const OWN = "/api/me";
 const PATIENCE_MS = 30_000;
+/** Of a file, which may have everybody. */
+const PATIENCE_FOR_FILES_MS = 230_000;
 
 type Query = Record<string, string | number | null | undefined>;
 
@@ -39,6 +46,7 @@ interface Asked {
   method?: "GET" | "POST" | "DELETE";
   body?: unknown;
   headers?: Record<string, string>;
+  patienceMs?: number;
 }
 
 const SESSION_OVER = new Problem(401, "Session ended", "Your session has ended.", null, null, "session-over");
@@ -50,7 +58,11 @@ async function send(path: string, asked: Asked, signedIn: SignedIn | null): Prom
   if (signedIn) {
     Object.assign(headers, headersOf(signedIn));
   }
-  const init: RequestInit = { method: asked.method ?? "GET", headers, signal: AbortSignal.timeout(PATIENCE_MS) };
+  const init: RequestInit = {
+    method: asked.method ?? "GET",
+    headers,
+    signal: AbortSignal.timeout(asked.patienceMs ?? PATIENCE_MS),
+  };
   if (asked.body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(asked.body);
@@ -205,6 +217,21 @@ export const api = {
   cancel: (runId: string) => ask<Accepted>(`${ofRun(runId)}/cancel`, { method: "POST" }),
   retry: (runId: string) => ask<Accepted>(`${ofRun(runId)}/retry`, { method: "POST" }),
   portfolios: (runId: string, query: Query) => ask<PortfoliosPage>(withQuery(`${ofRun(runId)}/portfolios`, query)),
+  /** The people of the newest night. */
+  people: (query: Query) => ask<PeoplePage>(withQuery(`${BASE}/portfolios`, query)),
+  /** Return all of them that the query lists as a file. */
+  async peopleFile(query: Query, type: string): Promise<Blob> {
+    const asked: Asked = { headers: { Accept: type }, patienceMs: PATIENCE_FOR_FILES_MS };
+    const answer = await receive(withQuery(`${BASE}/portfolios`, query), asked);
+    return answer.blob().catch(() => {
+      throw new Unreachable();
+    });
+  },
+  book: () => ask<Book>(`${BASE}/book`),
+  events: (query: Query) => ask<EventsPage>(withQuery(`${BASE}/events`, query)),
+  replay: (eventId: string) => ask<Queued>(`${BASE}/events/${part(eventId)}/replay`, { method: "POST" }),
+  webhooks: () => ask<{ webhooks: Receiver[] }>(`${BASE}/webhooks`),
+  testWebhook: (endpointId: string) => ask<Queued>(`${BASE}/webhooks/${part(endpointId)}/test`, { method: "POST" }),
   /** The newest report of the person signed in. */
   ownReport: () => ask<Report>(`${OWN}/report`),
   report: (runId: string, userId: string) => ask<Report>(documentOf(runId, userId, "report")),

@@ -104,6 +104,99 @@ export interface PortfoliosPage {
   next: string | null;
 }
 
+/** A person of the newest night; amounts are in `currency`. */
+export interface Person extends Summary {
+  name: string | null;
+  email: string | null;
+  run_id: string;
+  as_of: string | null;
+  currency: string | null;
+  total_value: number | null;
+  twr_1y: number | null;
+  /** The total values of the last nights, by date. */
+  values: [string, number][];
+}
+
+export interface PeoplePage {
+  portfolios: Person[];
+  next: string | null;
+}
+
+export interface RuleOfBook {
+  rule: string;
+  warning: number;
+  breach: number;
+  /** Those whose state changed since the night before, as `recovered`. */
+  new_breaches: number;
+  recovered: number;
+}
+
+export interface Attention {
+  user_id: string;
+  name: string | null;
+  why: "failed" | "incomplete" | "new_breach" | "breach";
+  rule: string | null;
+  since: string | null;
+}
+
+/** All portfolios of the newest night together. */
+export interface Book {
+  run_id: string;
+  as_of: string | null;
+  currency: string;
+  total_value: number;
+  /** The people whose currency has no exchange rate. */
+  unconverted: number;
+  people: number;
+  failed: number;
+  incomplete: number;
+  newest_price: string | null;
+  checks: RuleOfBook[];
+  attention: Attention[];
+}
+
+export type DeliveryStatus = "pending" | "delivered" | "dead";
+
+export interface Delivery {
+  endpoint_id: string;
+  status: DeliveryStatus;
+  attempts: number;
+  last_attempt_at: string | null;
+  next_attempt_at: string | null;
+  problem: string | null;
+  status_code: number | null;
+}
+
+export interface OutboxEvent {
+  event_id: string;
+  type: string;
+  subject: string;
+  run_id: string | null;
+  time: string;
+  status: DeliveryStatus;
+  deliveries: Delivery[];
+}
+
+export interface EventsPage {
+  events: OutboxEvent[];
+  next: string | null;
+}
+
+export interface Receiver {
+  endpoint_id: string;
+  host: string;
+  types: string[];
+  active: boolean;
+  failures: number;
+  /** After failures in a row, the receiver is left alone until then. */
+  resumes_at: string | null;
+}
+
+export interface Queued {
+  event_id: string;
+  endpoint_ids: string[];
+}
+
 export interface Valuation {
   market_value: number;
   cash: number;
@@ -425,7 +518,12 @@ export interface AuditEntry {
     | "export_report"
     | "export_gains"
     | "start_session"
-    | "end_session";
+    | "end_session"
+    | "list_people"
+    | "read_book"
+    | "list_events"
+    | "replay_event"
+    | "test_webhook";
   actor: string | null;
   credential: "admin-secret" | "bearer" | "session" | "timer" | "none";
   credential_id: string | null;

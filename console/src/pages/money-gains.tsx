@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { api, type GainsQuery } from "../api/client";
 import type { Gains, GainTotal, RealizedLot, Report, Term, UnrealizedLot } from "../api/types";
 import { count, counted, date, money, quantity } from "../format";
-import { Icon } from "../ui/icons";
+import { Download } from "../ui/download";
 import { LedgerIssues } from "../ui/ledger-issues";
 import { Card, Empty, Failure, Skeleton } from "../ui/parts";
 import { useResource } from "../ui/resource";
@@ -69,7 +69,12 @@ function Choice({ report, chosen, shown, onChoose }: ChoiceProps) {
           ))}
         </select>
       </label>
-      <Download report={report} query={{ year, method }} />
+      <Download
+        label="Download CSV"
+        name={["gains", report.user_id, year, method].filter(Boolean).join("-")}
+        extension="csv"
+        load={() => api.gainsFile(report.run_id, report.user_id, { year, method })}
+      />
     </div>
   );
 }
@@ -82,40 +87,6 @@ function yearsOf(report: Report, shown: number | null): number[] {
   const since = report.returns?.since;
   const first = Math.min(asOf - YEARS_BACK, since ? yearOf(since) : asOf, shown ?? asOf);
   return Array.from({ length: last - first + 1 }, (_, ago) => last - ago);
-}
-
-/** The same as a CSV file. It is fetched, since a link could not carry the credential. */
-function Download({ report, query }: { report: Report; query: GainsQuery }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const download = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const file = await api.gainsFile(report.run_id, report.user_id, query);
-      save(file, ["gains", report.user_id, query.year, query.method].filter(Boolean).join("-"));
-    } catch (failure) {
-      setError(failure);
-    }
-    setBusy(false);
-  };
-  return (
-    <>
-      <button type="button" class="button" onClick={download} disabled={busy} aria-busy={busy}>
-        <Icon name="down" size={16} /> Download CSV
-      </button>
-      {error !== null && <Failure error={error} retry={download} />}
-    </>
-  );
-}
-
-function save(file: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = `${name.replaceAll(/[^\w.-]+/g, "_")}.csv`;
-  link.click();
-  // Later, because the browser reads the address after this task.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 function Lots({ gains }: { gains: Gains }) {

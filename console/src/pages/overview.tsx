@@ -1,4 +1,4 @@
-/** The overview: the last run, the next run, health and history. */
+/** The overview: the newest night, the last run, the next run, health and history. */
 
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
@@ -10,6 +10,7 @@ import { Icon, type IconName } from "../ui/icons";
 import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { durationOf, isActive, sourceOf, usersToAnalyze, verdictOn } from "../words/runs";
+import { NightCard, NightPeople, useBook } from "./overview-night";
 import { RunsTable } from "./runs";
 
 const HISTORY = 30;
@@ -26,6 +27,7 @@ export function Overview() {
   const schedule = useResource("schedule", api.schedule, () => IDLE_MS);
   const health = useResource("health", api.health, () => IDLE_MS);
   const known = runs.value?.runs;
+  const book = useBook(known);
   return (
     <>
       <PageHead
@@ -41,9 +43,11 @@ export function Overview() {
         <Failure error={runs.error} retry={runs.reload} />
       )}
       <div class="overview">
+        <NightCard runs={known} book={book} />
         {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
         <NextRun timetable={schedule.value} error={schedule.error} />
         <HealthCard health={health.value} error={health.error} />
+        <NightPeople runs={known} book={book} />
         <Card title="History" class="wide" note="Latest runs, newest on the right">
           {known ? <RunHistory runs={known} /> : <Skeleton height={196} />}
         </Card>

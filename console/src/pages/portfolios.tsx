@@ -1,6 +1,5 @@
 /** The portfolios of a run, with search, filters, sorting and pages. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
 import type { Summary } from "../api/types";
 import { amount, count, percent } from "../format";
@@ -8,11 +7,12 @@ import { go, links, replace } from "../router";
 import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, type Tone } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
+import { Search } from "../ui/search";
+import { SortHead } from "../ui/sort-head";
 import { RULES, reasonOf } from "../words/reports";
 import { isActive, titleOf } from "../words/runs";
 
 const PAGE = 100;
-const TYPING_MS = 250;
 
 export const REPORT_STATUS: Record<Summary["status"], { tone: Tone; label: string }> = {
   analyzed: { tone: "ok", label: "Analyzed" },
@@ -100,7 +100,11 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
   const change = (changes: Partial<Filters>) => go(link({ ...changes, after: null }));
   return (
     <search class="toolbar">
-      <Search kept={filters.search ?? ""} onSearch={(search) => replace(link({ search, after: null }))} />
+      <Search
+        label="User ID starts with"
+        kept={filters.search ?? ""}
+        onSearch={(search) => replace(link({ search, after: null }))}
+      />
       <label class="field">
         <span>Status</span>
         <select value={filters.status ?? ""} onChange={(event) => change({ status: event.currentTarget.value })}>
@@ -156,37 +160,6 @@ function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
   );
 }
 
-/** Searches during typing, after a short pause. */
-function Search({ kept, onSearch }: { kept: string; onSearch: (text: string | null) => void }) {
-  const [text, setText] = useState(kept);
-  // A filter chosen during typing must stay chosen.
-  const latest = useRef(onSearch);
-  latest.current = onSearch;
-  useEffect(() => setText(kept), [kept]);
-  useEffect(() => {
-    if (text.trim() === kept) {
-      return;
-    }
-    const timer = setTimeout(() => latest.current(text.trim() || null), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text, kept]);
-  return (
-    <label class="field search">
-      <span>User ID starts with</span>
-      <span class="with-icon">
-        <Icon name="search" size={16} />
-        <input
-          type="search"
-          spellcheck={false}
-          autocomplete="off"
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </span>
-    </label>
-  );
-}
-
 function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link: Link }) {
   if (!props.lines.length) {
     return <Empty title="No matches">Try other filters or another search.</Empty>;
@@ -196,7 +169,14 @@ function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link:
       <thead>
         <tr>
           {COLUMNS.map((column) => (
-            <ColumnHead key={column.sort} column={column} filters={props.filters} link={props.link} />
+            <SortHead
+              key={column.sort}
+              class={[column.sort === "user_id" ? "" : "number", column.optional ? "optional" : ""].join(" ")}
+              label={column.label}
+              first={column.first}
+              order={(props.filters.sort ?? "user_id") === column.sort ? (props.filters.order ?? "asc") : null}
+              link={(order) => props.link({ sort: column.sort, order, after: null })}
+            />
           ))}
         </tr>
       </thead>
@@ -206,21 +186,6 @@ function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link:
         ))}
       </tbody>
     </table>
-  );
-}
-
-function ColumnHead({ column, filters, link }: { column: Column; filters: Filters; link: Link }) {
-  const sorted = (filters.sort ?? "user_id") === column.sort;
-  const order = filters.order ?? "asc";
-  const next = sorted ? (order === "asc" ? "desc" : "asc") : column.first;
-  const classes = [column.sort === "user_id" ? "" : "number", column.optional ? "optional" : ""].join(" ");
-  return (
-    <th scope="col" class={classes} aria-sort={sorted ? (order === "asc" ? "ascending" : "descending") : "none"}>
-      <a href={link({ sort: column.sort, order: next, after: null })} class={sorted ? "sorted" : ""}>
-        {column.label}
-        {sorted && <Icon name={order === "asc" ? "up" : "down"} size={13} />}
-      </a>
-    </th>
   );
 }
 

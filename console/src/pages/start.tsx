@@ -1,28 +1,36 @@
-/** The form that starts a run, for all or selected users. */
+/** The form that starts a run, for everybody or selected people. */
 
 import { useState } from "preact/hooks";
 import { api, type RunRequest } from "../api/client";
 import { Problem } from "../api/problem";
-import { counted, date } from "../format";
+import { count, counted, date } from "../format";
 import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
 import { Notice, PageHead } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { isActive } from "../words/runs";
+import { faultOf, idsOf, NOBODY, notFound, PeoplePicker } from "./start-people";
 
-const MOST_USERS = 1000;
-const USER_ID = /^(?![.$])[^\p{C}\p{Z}/\\%<>]{1,128}$/u;
+const LATEST_RUNS = 10;
+const NAMED = 10;
 const ACTIVE_MS = 5_000;
+
+/** A run to confirm, and the IDs in it that nobody of the newest night has. */
+interface Planned {
+  request: RunRequest;
+  missing: string[];
+}
 
 export function Start() {
   const runs = useResource(
     "start runs",
-    () => api.runs(1),
+    () => api.runs(LATEST_RUNS),
     (page) => (page.runs.some(isActive) ? ACTIVE_MS : null),
   );
-  const [request, setRequest] = useState<RunRequest | null>(null);
+  const [planned, setPlanned] = useState<Planned | null>(null);
   const active = runs.value?.runs.find(isActive);
+  const newest = runs.value?.runs.find((run) => run.as_of !== null && run.as_of_requested === null && !isActive(run));
   return (
     <>
       <PageHead
@@ -30,8 +38,8 @@ export function Start() {
         about="The nightly run starts automatically. Only one run can be active at a time."
       />
       {active && <Active runId={active.run_id} />}
-      <StartForm onSubmit={setRequest} />
-      {request && <ConfirmStart request={request} onClose={() => setRequest(null)} />}
+      <StartForm lastDay={newest?.as_of ?? null} onSubmit={setPlanned} />
+      {planned && <ConfirmStart {...planned} onClose={() => setPlanned(null)} />}
     </>
   );
 }
@@ -52,75 +60,55 @@ function Active({ runId }: { runId: string }) {
   );
 }
 
-export function idsIn(text: string): string[] {
-  return [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
-}
+const today = (): string => new Date().toISOString().slice(0, 10);
 
-function faultOf(allUsers: boolean, ids: string[]): string | null {
-  if (allUsers) {
-    return null;
-  }
-  if (ids.length === 0) {
-    return "Enter at least one user ID.";
-  }
-  if (ids.length > MOST_USERS) {
-    return `Enter at most ${counted(MOST_USERS, "user ID")}, or start a run for all active users.`;
-  }
-  const strange = ids.find((id) => !USER_ID.test(id));
-  return strange ? `Invalid user ID: ${strange}` : null;
-}
-
-function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
-  const [allUsers, setAllUsers] = useState(true);
-  const [text, setText] = useState("");
+function StartForm({ lastDay, onSubmit }: { lastDay: string | null; onSubmit: (planned: Planned) => void }) {
+  const [everybody, setEverybody] = useState(true);
+  const [chosen, setChosen] = useState(NOBODY);
   const [dryRun, setDryRun] = useState(false);
   const [asOf, setAsOf] = useState("");
   const [fault, setFault] = useState<string | null>(null);
-  const ids = idsIn(text);
+  const [checking, setChecking] = useState(false);
+  const isFuture = asOf > today();
+  const request: RunRequest = {
+    dry_run: dryRun,
+    ...(everybody ? {} : { user_ids: idsOf(chosen) }),
+    ...(asOf ? { as_of: asOf } : {}),
+  };
 
-  const submit = (event: Event) => {
+  const submit = async (event: Event) => {
     event.preventDefault();
-    const found = faultOf(allUsers, ids);
+    const found = everybody ? null : faultOf(chosen);
     setFault(found);
-    if (!found) {
-      onSubmit({ dry_run: dryRun, ...(allUsers ? {} : { user_ids: ids }), ...(asOf ? { as_of: asOf } : {}) });
+    if (found || isFuture) {
+      return;
     }
+    setChecking(true);
+    // A look-up that fails does not keep a run from being started.
+    const missing = everybody ? [] : await notFound(chosen).catch(() => []);
+    setChecking(false);
+    onSubmit({ request, missing });
   };
 
   return (
     <form class="card form" onSubmit={submit} noValidate>
       <fieldset>
-        <legend>Users</legend>
+        <legend>People</legend>
         <label class="choice">
-          <input type="radio" name="users" checked={allUsers} onChange={() => setAllUsers(true)} />
+          <input type="radio" name="people" checked={everybody} onChange={() => setEverybody(true)} />
           <span>
-            All active users
-            <small>Users with at least one holding or watchlist item.</small>
+            Everybody
+            <small>All active people with at least one holding or watchlist item.</small>
           </span>
         </label>
         <label class="choice">
-          <input type="radio" name="users" checked={!allUsers} onChange={() => setAllUsers(false)} />
+          <input type="radio" name="people" checked={!everybody} onChange={() => setEverybody(false)} />
           <span>
-            Selected users
-            <small>Only these users get a report. Research covers the symbols they hold or watch.</small>
+            Selected people
+            <small>Only they get a report. Research covers the symbols they hold or watch.</small>
           </span>
         </label>
-        {!allUsers && (
-          <label class="field">
-            <span>User IDs, separated by spaces, commas or line breaks</span>
-            <textarea
-              rows={4}
-              spellcheck={false}
-              value={text}
-              aria-invalid={fault !== null}
-              aria-describedby="ids-hint"
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-            <small id="ids-hint" class={fault ? "bad-text" : ""} role={fault ? "alert" : undefined}>
-              {fault ?? `${counted(ids.length, "user")} selected`}
-            </small>
-          </label>
-        )}
+        {!everybody && <PeoplePicker chosen={chosen} fault={fault} onChange={setChosen} />}
       </fieldset>
       <fieldset>
         <legend>Options</legend>
@@ -136,14 +124,21 @@ function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
           <input
             type="date"
             value={asOf}
-            max={new Date().toISOString().slice(0, 10)}
+            max={today()}
+            aria-invalid={isFuture}
+            aria-describedby="as-of-hint"
             onInput={(event) => setAsOf(event.currentTarget.value)}
           />
-          <small>Leave empty for the last trading day.</small>
+          <small id="as-of-hint" class={isFuture ? "bad-text" : ""} role={isFuture ? "alert" : undefined}>
+            {isFuture ? "The date is in the future." : hintOf(asOf, lastDay)}
+          </small>
         </label>
       </fieldset>
       <div class="form-actions">
-        <button type="submit" class="button primary">
+        <p class="plan" role="status">
+          {sentenceOf(request)}
+        </p>
+        <button type="submit" class="button primary" disabled={checking} aria-busy={checking}>
           Continue
         </button>
       </div>
@@ -151,7 +146,25 @@ function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
   );
 }
 
-function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () => void }) {
+/** `lastDay` is the newest day that the latest run had prices of. */
+function hintOf(asOf: string, lastDay: string | null): string {
+  return lastDay !== null && asOf > lastDay
+    ? `The last run had prices until ${date(lastDay)}. The newest day with prices counts.`
+    : "Leave empty for the last trading day.";
+}
+
+/** Return what a run will do. */
+function sentenceOf({ user_ids, as_of, dry_run }: RunRequest): string {
+  const who = user_ids ? counted(user_ids.length, "person", "people") : "everybody";
+  const when = as_of ? date(as_of) : "the last trading day";
+  const isNight = !user_ids && !as_of;
+  const kept = dry_run
+    ? "no reports are stored"
+    : `${user_ids?.length === 1 ? "the report is" : "the reports are"} stored${isNight ? ", as the newest night" : ""}`;
+  return `Analyzes ${who} as of ${when}; ${kept}.`;
+}
+
+function ConfirmStart({ request, missing, onClose }: Planned & { onClose: () => void }) {
   // One key per confirmation: a repeated request does not start a second run.
   const [key] = useState(() => crypto.randomUUID());
   const [active, setActive] = useState<string | null>(null);
@@ -165,7 +178,6 @@ function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () =
       throw error;
     }
   };
-  const users = request.user_ids ? counted(request.user_ids.length, "selected user") : "all active users";
   return (
     <Confirm
       title={request.dry_run ? "Start a dry run?" : "Start the run?"}
@@ -173,12 +185,15 @@ function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () =
       onConfirm={start}
       onClose={onClose}
     >
-      <p>
-        The portfolios of <strong>{users}</strong> will be analyzed as of{" "}
-        <strong>{request.as_of ? date(request.as_of) : "the last trading day"}</strong>.{" "}
-        {request.dry_run ? "Only counts, errors and prices are kept." : "Their reports are stored with the run."} No
-        orders are sent to a broker.
-      </p>
+      <p>{sentenceOf(request)} No orders are sent to a broker.</p>
+      {missing.length > 0 && (
+        <Notice tone="warning" title={`${counted(missing.length, "ID")} not found`}>
+          Nobody of the newest night has {missing.length === 1 ? "the ID" : "the IDs"}{" "}
+          {missing.slice(0, NAMED).join(", ")}
+          {missing.length > NAMED && ` and ${count(missing.length - NAMED)} more`}. Check the spelling. Someone new is
+          analyzed nevertheless.
+        </Notice>
+      )}
       {active && (
         <p>
           <a href={links.run(active)} onClick={onClose}>

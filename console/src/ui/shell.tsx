@@ -11,8 +11,10 @@ import { toast } from "./toasts";
 
 const PLACES: { name: string; label: string; icon: IconName; link: string }[] = [
   { name: "", label: "Overview", icon: "overview", link: links.overview() },
+  { name: "portfolios", label: "Portfolios", icon: "people", link: links.people() },
   { name: "runs", label: "Runs", icon: "runs", link: links.runs() },
   { name: "start", label: "Start a run", icon: "play", link: links.start() },
+  { name: "deliveries", label: "Deliveries", icon: "send", link: links.deliveries() },
   { name: "audit", label: "Audit log", icon: "audit", link: links.audit() },
 ];
 

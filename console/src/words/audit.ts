@@ -21,6 +21,11 @@ const ACTIONS: Record<AuditEntry["action"], string> = {
   export_gains: "Export gains",
   start_session: "Start a session",
   end_session: "End a session",
+  list_people: "List people",
+  read_book: "Read the figures of a night",
+  list_events: "List deliveries",
+  replay_event: "Send an event again",
+  test_webhook: "Test a receiver",
 };
 
 /** Return what was done; what the app knows and this page does not has its name. */
