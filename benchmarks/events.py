@@ -69,7 +69,7 @@ def group() -> Group:
 def measured(number: int, *, kills: int = 0) -> dict[str, Any]:
     """Return the seconds that both take for so many events, and what arrived, after so many kills on the way."""
     with tempfile.TemporaryDirectory(prefix="events-") as folder:
-        mongodb = MongoDB(Path(folder))
+        mongodb = MongoDB(Path(folder) / "mongodb")
         mongodb.start()
         try:
             url = f"mongodb://127.0.0.1:{mongodb.port}/?directConnection=true"
