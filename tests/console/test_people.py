@@ -92,8 +92,8 @@ def test_before_the_first_night_both_pages_say_so(browser: Browser, tmp_path: Pa
         expect(night).to_contain_text("No night yet")
         expect(region(visitor, "Needs attention")).to_have_count(0)
         app.run()
-        visitor.page.reload()
-        visitor.sign_in()
+        visitor.go("/runs")
+        visitor.go("/")
         expect(night).to_contain_text("26 people")
         visitor.leave()
 
