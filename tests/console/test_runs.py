@@ -130,7 +130,7 @@ def test_a_dry_run_as_of_a_day_stores_no_reports_and_is_marked_as_one(admin: Vis
     run = site.app.wait(shown_run(admin))
     assert (run["as_of"], run["dry_run"]) == ("2022-06-03", True)
     expect(page.get_by_text("Dry run", exact=True)).to_be_visible()
-    expect(page.get_by_role("link", name="Portfolios")).to_have_count(0)
+    expect(page.get_by_role("main").get_by_role("link", name="Portfolios")).to_have_count(0)
     admin.go("/")
     expect(page.get_by_role("region", name="Status", exact=True)).to_contain_text("analyzed in a dry run")
 
