@@ -53,6 +53,11 @@ def newest_book(services: Services) -> Book | None:
     return next((book for run in newest_night(services) if (book := services.books.get(run.run_id))), None)
 
 
+def runs_of(services: Services, user_ids: Sequence[str]) -> Mapping[str, str]:
+    """Return by person which run of the newest night, its own or a retry, has the report."""
+    return services.reports.run_of_each([run.run_id for run in newest_night(services)], user_ids)
+
+
 def _lines(services: Services, night: Night, asked: Asked, after: Place | None) -> Iterator[Line]:
     kept = next(((key, stored) for key in map(list_of_people, night) if (stored := services.rankings.of(key))), None)
     if kept is None:

@@ -65,9 +65,10 @@ class PeoplePage(Struct, frozen=True):
 
 
 class NamedAttention(Attention, frozen=True):
-    """A person that needs attention, with the name."""
+    """A person that needs attention, with the name, and the run with the report."""
 
     name: str | None = None
+    run_id: RunId | None = None
 
 
 class BookOfNight(Book, frozen=True):

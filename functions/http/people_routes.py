@@ -49,7 +49,7 @@ def list_people(
 @api.route("GET", f"{BASE}/book", errors=(NotFound,), action="read_book")
 def get_book(services: Services, attempt: Attempt) -> BookOfNight:
     """Return the book of the newest night, and the ten persons that need attention first."""
-    from runs.people import newest_book
+    from runs.people import newest_book, runs_of
     from stores.people import Names
 
     book = newest_book(services)
@@ -57,8 +57,9 @@ def get_book(services: Services, attempt: Attempt) -> BookOfNight:
         raise NotFound("There is no night yet: no run of all users as of the newest date has completed.")
     user_ids = [one.user_id for one in book.attention]
     attempt.tell(run_id=book.run_id, user_ids=user_ids)
-    names = services.people.names(user_ids)
+    names, runs = services.people.names(user_ids), runs_of(services, user_ids)
     attention = tuple(
-        NamedAttention(**structs.asdict(one), name=names.get(one.user_id, Names()).name) for one in book.attention
+        NamedAttention(**structs.asdict(one), name=names.get(one.user_id, Names()).name, run_id=runs.get(one.user_id))
+        for one in book.attention
     )
     return BookOfNight(**structs.asdict(book) | {"attention": attention})

@@ -297,8 +297,9 @@ def test_new_breaches_recoveries_and_fresh_prices_look_like_what_they_are(reader
     for check in book["checks"]:
         check["new_breaches"], check["recovered"] = rules.get(check["rule"], (0, 0))
     reason = {"user_id": "u1", "name": MARKUP, "why": "new_breach", "rule": "drawdown", "since": today}
-    retry = "run_20200101_000000_abcd"  # not the run with the report of the person, perhaps
-    book |= {"run_id": retry, "newest_price": today, "unconverted": 2, "attention": [reason]}
+    retried = "run_20200101_000000_abcd"
+    reason |= {"run_id": retried}
+    book |= {"newest_price": today, "unconverted": 2, "attention": [reason]}
     reader.page.route("**/portfolio/book", lambda route: route.fulfill(json=book))
     reader.go("/runs")
     reader.go("/")
@@ -311,7 +312,7 @@ def test_new_breaches_recoveries_and_fresh_prices_look_like_what_they_are(reader
     attention = region(reader, "Needs attention")
     expect(attention.get_by_role("link", name=MARKUP)).to_be_visible()
     expect(attention).to_contain_text("New breachDrawdown")
-    expect(attention.get_by_role("link", name=MARKUP)).to_have_attribute("href", "#/portfolios?q=u1")
+    expect(attention.get_by_role("link", name=MARKUP)).to_have_attribute("href", f"#/runs/{retried}/portfolios/u1")
 
 
 @pytest.fixture

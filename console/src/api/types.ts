@@ -137,6 +137,8 @@ export interface Attention {
   why: "failed" | "incomplete" | "new_breach" | "breach";
   rule: string | null;
   since: string | null;
+  /** The run with the report: that of the night, or one that retried it. */
+  run_id: string | null;
 }
 
 /** All portfolios of the newest night together. */

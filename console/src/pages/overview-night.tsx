@@ -64,7 +64,7 @@ export function NightPeople({ runs, book: { value, error } }: NightProps) {
   return (
     <>
       <Card title="Needs attention" note="Who failed, is incomplete, or crossed a limit: the first ten">
-        {value ? <AttentionTable book={value} runs={runs ?? []} /> : <Skeleton height={PEOPLE_HEIGHT} />}
+        {value ? <AttentionTable book={value} /> : <Skeleton height={PEOPLE_HEIGHT} />}
       </Card>
       <Card title="Checks" class="two" note="People by check, and the changes since the night before">
         {value ? <Checks checks={value.checks} /> : <Skeleton height={PEOPLE_HEIGHT} />}
@@ -161,7 +161,7 @@ function NewestPrice({ day }: { day: string | null }) {
   );
 }
 
-function AttentionTable({ book, runs }: { book: Book; runs: Run[] }) {
+function AttentionTable({ book }: { book: Book }) {
   if (!book.attention.length) {
     return book.people ? (
       <Empty title="Nobody needs attention" />
@@ -169,10 +169,7 @@ function AttentionTable({ book, runs }: { book: Book; runs: Run[] }) {
       <Empty title="Nobody in this night">The run analyzed nobody.</Empty>
     );
   }
-  // A report is of the run that made it: of a retry, or of the run that it repeats in part.
-  const isWhole = runs.find((run) => run.run_id === book.run_id)?.retry_of === null;
-  const linkOf = ({ user_id }: Attention) =>
-    isWhole ? links.portfolio(book.run_id, user_id) : links.people({ q: user_id });
+  const linkOf = ({ run_id, user_id }: Attention) => links.portfolio(run_id ?? book.run_id, user_id);
   return (
     <table class="table stacked">
       <thead>
