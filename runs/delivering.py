@@ -85,11 +85,9 @@ def _deliver_due(services: Services, receiver: Receiver) -> bool:
     events = {event.event_id: event for event in services.outbox.events([own.event_id for own in due])}
     services.outbox.drop([own for own in due if own.event_id not in events])  # forgotten, or expired
     known = [own for own in due if own.event_id in events]
-    answers = _sent(services, receiver, [events[own.event_id] for own in known])
-    if answers is None:
-        return False
-    attempted = zip(known, answers, strict=False)
-    services.outbox.record([_after(own, answer) for own, answer in attempted])
+    answers = services.send(receiver.endpoint, [events[own.event_id] for own in known])
+    services.outbox.record([_after(own, answer) for own, answer in zip(known, answers, strict=False)])
+    _learn(services, receiver, answers)
     return len(due) == LOT and len(answers) == len(known)
 
 
@@ -101,16 +99,15 @@ def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep) ->
     low, high = bounds(step.slot, own.reached.get(step.slot, ""))
     events = services.outbox.of_run(own.run_id, low, high, LOT)
     wanted = [event for event in events if event.type in OF_PORTFOLIOS and event.type in receiver.endpoint.types]
-    answers = _sent(services, receiver, wanted)
-    if answers is None:
-        return False
+    answers = services.send(receiver.endpoint, wanted)
     failed = [
         _after(Delivery(event.event_id, step.endpoint_id, "pending", event.at), answer)
         for event, answer in zip(wanted, answers, strict=False)
-        if answer.outcome == "failed"
+        if answer.outcome != "delivered"
     ]
     services.outbox.record(failed)
     _reach(services, own, step.slot, events, wanted, len(answers))
+    _learn(services, receiver, answers)
     return len(events) == LOT and len(answers) == len(wanted)
 
 
@@ -124,20 +121,15 @@ def _reach(
         services.passes.reach(own, slot, None if len(events) < LOT else events[-1].event_id)
 
 
-def _sent(services: Services, receiver: Receiver, events: Sequence[Event]) -> list[Answer] | None:
-    """Send events in order; return the answers, ``None`` if the endpoint is gone.
-
-    There are fewer than events if the endpoint does not answer: it is left alone for a while.
-    """
+def _learn(services: Services, receiver: Receiver, answers: Sequence[Answer]) -> None:
+    """Send an endpoint that is gone no more events, and leave one alone for a while that takes nothing."""
     endpoint_id = receiver.endpoint.endpoint_id
-    answers = services.send(receiver.endpoint, events)
     if any(answer.outcome == "gone" for answer in answers):
         _log.warning("An endpoint is gone, and gets no more events (endpoint_id=%s)", endpoint_id)
         services.webhooks.deactivate(endpoint_id)
         services.passes.drop(endpoint_id)
         services.outbox.abandon(endpoint_id)
-        return None
-    if takes_nothing(answers):
+    elif takes_nothing(answers):
         failures = receiver.failures + 1
         pause = min(_FIRST_REST * 2 ** min(failures - 1, 20), _LONGEST_REST)
         pause = max([pause, *(answer.retry_after for answer in answers if answer.retry_after is not None)])
@@ -146,7 +138,6 @@ def _sent(services: Services, receiver: Receiver, events: Sequence[Event]) -> li
         _log.warning(resting, pause.total_seconds(), endpoint_id, answers[-1].problem)
     elif receiver.failures and answers:
         services.webhooks.rest(endpoint_id, 0, None)
-    return answers
 
 
 def _after(delivery: Delivery, answer: Answer) -> Delivery:
@@ -154,10 +145,9 @@ def _after(delivery: Delivery, answer: Answer) -> Delivery:
     now = datetime.now(UTC)
     attempts, first = delivery.attempts + 1, delivery.first_attempt_at or now
     due: datetime | None = None
-    status: DeliveryStatus = "delivered"
     if answer.outcome == "failed":
         due = next_attempt(attempts, first, now, answer.retry_after, random.random())  # noqa: S311 - no secret
-        status = "dead" if due is None else "pending"
+    status: DeliveryStatus = "delivered" if answer.outcome == "delivered" else "dead" if due is None else "pending"
     if status == "dead":
         given_up = "An event is given up (event_id=%s, endpoint_id=%s, problem=%s)"
         _log.error(given_up, delivery.event_id, delivery.endpoint_id, answer.problem)

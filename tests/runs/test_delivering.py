@@ -339,3 +339,14 @@ def test_a_digest_in_html_escapes_what_is_not_its_own() -> None:
     digest = digest_of(book)
     assert "&lt;u&gt;" in digest.html
     assert "<u>" not in digest.html
+
+
+def test_what_an_endpoint_took_before_it_was_gone_counts_as_delivered(site: Site, database: DocumentDatabase) -> None:
+    taken, gone = answering(204), answering(410)
+    site.receivers["ops"].behavior = lambda exchange: (taken if b"run.started" in exchange.request.body else gone)(
+        exchange
+    )
+    add(database, "u")
+    run_once(site.services)
+    site.deliver()
+    assert site.statuses() == {"delivered": 1, "dead": 1}
