@@ -5,7 +5,7 @@ import type { Report } from "../api/types";
 import { counted, money, percent } from "../format";
 import { Choice, type Option } from "../ui/choice";
 import { Card, Empty } from "../ui/parts";
-import { allocationOf, type Group, hasOwed, type Kind } from "../words/allocation";
+import { allocationOf, CASH, type Group, hasOwed, type Kind, OTHER, UNKNOWN } from "../words/allocation";
 
 const KINDS: Option<Kind>[] = [
   { name: "holding", label: "Holding" },
@@ -59,7 +59,7 @@ function Groups({ groups, kind, currency }: { groups: Group[]; kind: Kind; curre
           <th scope="col">{KINDS.find(({ name }) => name === kind)?.label}</th>
           <th scope="col">Chart</th>
           <th scope="col">Share</th>
-          {hasValues && <th scope="col">Value</th>}
+          {hasValues && <th scope="col">Size</th>}
         </tr>
       </thead>
       <tbody>
@@ -75,10 +75,7 @@ function Groups({ groups, kind, currency }: { groups: Group[]; kind: Kind; curre
               {owed > 0 && <span class="sub">{owedPart(name, owed, value, currency)}</span>}
             </th>
             <td class="bar-cell" aria-hidden="true">
-              <span
-                class={`bar ${owed > 0 && owed === value ? "loss" : ""}`}
-                style={{ width: `${(100 * share) / largest}%` }}
-              />
+              <span class={`bar ${toneOf(name, value, owed)}`} style={{ width: `${(100 * share) / largest}%` }} />
             </td>
             <td class="number">{percent(share)}</td>
             {hasValues && <td class="number optional">{money(value, currency)}</td>}
@@ -89,8 +86,12 @@ function Groups({ groups, kind, currency }: { groups: Group[]; kind: Kind; curre
   );
 }
 
+function toneOf(name: string, value: number | null, owed: number): string {
+  return owed > 0 && owed === value ? "loss" : name === OTHER || name === UNKNOWN ? "weight" : "";
+}
+
 /** Return how much of a group is short or debt. */
 function owedPart(name: string, owed: number, value: number | null, currency: string): string {
-  const what = name === "Cash" ? "Debt" : "Short";
+  const what = name === CASH ? "Debt" : "Short";
   return owed === value ? what : `${money(owed, currency)} of it short`;
 }

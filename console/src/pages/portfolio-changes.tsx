@@ -1,6 +1,6 @@
 /** The differences from the user's previous report, or from that of a chosen night. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
 import type { Earlier, Report, Run } from "../api/types";
 import { date, time } from "../format";
@@ -44,24 +44,22 @@ async function earlierOf({ run_id, user_id }: Report, compare: string | null): P
 /** The choice of an earlier night, of a hundred runs first. */
 function Nights({ runId, view }: { runId: string; view: View }) {
   const [pages, setPages] = useState(1);
-  const { value, reload } = useResource(`runs before ${runId}`, () => runsBefore(runId, pages));
-  useEffect(() => {
-    if (pages > 1) {
-      reload();
-    }
-  }, [pages]);
-  const runs = value?.runs ?? [];
-  const choose = (chosen: string) => {
-    if (chosen === OLDER) {
+  const { value } = useResource(`runs before ${runId} ${pages}`, () => runsBefore(runId, pages));
+  const known = useRef(value);
+  known.current = value ?? known.current; // those of fewer pages stay to choose from while more load
+  const runs = known.current?.runs ?? [];
+  const choose = (field: HTMLSelectElement) => {
+    if (field.value === OLDER) {
+      field.value = view.compare ?? ""; // as before, with more to choose from
       setPages(pages + 1);
     } else {
-      replace(view.link({ compare: chosen || null }));
+      replace(view.link({ compare: field.value || null }));
     }
   };
   return (
     <label class="field">
       <span>Compare with</span>
-      <select value={view.compare ?? ""} onChange={(event) => choose(event.currentTarget.value)}>
+      <select value={view.compare ?? ""} onChange={(event) => choose(event.currentTarget)}>
         <option value="">The last report</option>
         {view.compare !== null && !runs.some(({ run_id }) => run_id === view.compare) && (
           <option value={view.compare}>{view.compare}</option>
@@ -71,7 +69,7 @@ function Nights({ runId, view }: { runId: string; view: View }) {
             {date(run.as_of)} (run of {time(run.requested_at)})
           </option>
         ))}
-        {value?.hasOlder && <option value={OLDER}>Older nights …</option>}
+        {known.current?.hasOlder && <option value={OLDER}>Older nights …</option>}
       </select>
     </label>
   );
@@ -109,7 +107,7 @@ function ChangesTable({ changes }: { changes: Change[] }) {
     return <Empty title="No changes">The main figures, the holdings and the checks are the same.</Empty>;
   }
   return (
-    <table class="table compact">
+    <table class="table compact changes">
       <thead>
         <tr>
           <th scope="col">Item</th>

@@ -15,23 +15,29 @@ interface ContentsProps {
   asked: string | null;
 }
 
-// A section is in view from this distance below the bar on; less than that of a scroll is none.
+// A section is in view from this distance below the bar on; a smaller move than that of a scroll is none.
 const REACH_PX = 60;
 const STILL_PX = 2;
+
+const topOf = (name: string): number =>
+  document.getElementById(sectionId(name))?.getBoundingClientRect().top ?? Number.POSITIVE_INFINITY;
 
 export function Contents({ entries, asked }: ContentsProps) {
   const bar = useRef<HTMLElement>(null);
   const [inView, setInView] = useState(entries[0]?.name);
-  // Where the page stood after the last jump: a short section at its end is not at the top of the window then.
-  const jumpedTo = useRef<number | null>(null);
+  // The section that a link led to, and its place in the window, as long as the reader stays there.
+  const jumped = useRef<{ name: string; top: number } | null>(null);
   const names = entries.map(({ name }) => name);
 
+  const scrollTo = (name: string) => {
+    document.getElementById(sectionId(name))?.scrollIntoView();
+    jumped.current = { name, top: topOf(name) };
+  };
+
   const show = (name: string) => {
-    const section = document.getElementById(sectionId(name));
-    if (section) {
-      section.querySelector("h2")?.focus({ preventScroll: true });
-      section.scrollIntoView();
-      jumpedTo.current = scrollY;
+    if (names.includes(name)) {
+      document.getElementById(sectionId(name))?.querySelector("h2")?.focus({ preventScroll: true });
+      scrollTo(name);
       setInView(name);
     }
   };
@@ -43,18 +49,24 @@ export function Contents({ entries, asked }: ContentsProps) {
   }, [asked]);
 
   useEffect(() => {
+    const hasMoved = () => jumped.current && Math.abs(topOf(jumped.current.name) - jumped.current.top) >= STILL_PX;
     const follow = () => {
-      if (jumpedTo.current !== null && Math.abs(scrollY - jumpedTo.current) < STILL_PX) {
-        return;
+      if (jumped.current && !hasMoved()) {
+        return; // a short section at the end of the page cannot be at the top of the window
       }
-      jumpedTo.current = null;
+      jumped.current = null;
       const line = (bar.current?.getBoundingClientRect().bottom ?? 0) + REACH_PX;
-      const top = (name: string) => document.getElementById(sectionId(name))?.getBoundingClientRect().top ?? 0;
-      setInView(names.findLast((name) => top(name) <= line) ?? names[0]);
+      setInView(names.findLast((name) => topOf(name) <= line) ?? names[0]);
     };
+    // What loads above a section pushes it away, unless the browser prevents that.
+    const grown = new ResizeObserver(() => jumped.current && hasMoved() && scrollTo(jumped.current.name));
+    grown.observe(document.body);
     follow();
     addEventListener("scroll", follow, { passive: true });
-    return () => removeEventListener("scroll", follow);
+    return () => {
+      grown.disconnect();
+      removeEventListener("scroll", follow);
+    };
   }, [names.join()]);
 
   useEffect(() => keepInSight(bar.current), [inView]);

@@ -17,8 +17,9 @@ export interface Group {
   owed: number;
 }
 
-const UNKNOWN = "Unknown";
-const CASH = "Cash";
+export const UNKNOWN = "Unknown";
+export const CASH = "Cash";
+export const OTHER = "Other";
 const MOST_SHOWN = 10;
 
 /** Return the groups, the largest ten first, then the others together and what is unknown. */
@@ -77,7 +78,7 @@ export const nameOfHolding = (held: Holding): string | null => visible(held.rese
 function together(groups: Group[]): Group {
   const sum = (of: (group: Group) => number) => groups.reduce((total, group) => total + of(group), 0);
   return {
-    name: "Other",
+    name: OTHER,
     about: counted(groups.length, "smaller one"),
     share: sum(({ share }) => share),
     value: groups.some(({ value }) => value === null) ? null : sum(({ value }) => value ?? 0),
