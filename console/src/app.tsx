@@ -4,6 +4,7 @@ import { Deliveries } from "./pages/deliveries";
 import { Overview } from "./pages/overview";
 import { People } from "./pages/people";
 import { PortfolioPage } from "./pages/portfolio";
+import { viewOf } from "./pages/portfolio-view";
 import { Portfolios } from "./pages/portfolios";
 import { RunPage } from "./pages/run";
 import { Runs } from "./pages/runs";
@@ -34,7 +35,7 @@ export function App() {
 }
 
 function Page({ place: { path, query } }: { place: Place }) {
-  const [area, runId, what, userId, view] = path;
+  const [area, runId, what, userId, part] = path;
   // The key makes a page of another run a new page.
   switch (`${area ?? ""}/${path.length}`) {
     case "/0":
@@ -59,7 +60,7 @@ function Page({ place: { path, query } }: { place: Place }) {
         key={`${runId} ${userId}`}
         runId={runId}
         userId={userId}
-        view={view === "money" ? view : "analysis"}
+        view={viewOf(runId, userId, query, part)}
       />
     ) : (
       <Portfolios key={runId} runId={runId} query={query} />

@@ -40,10 +40,16 @@ export function replace(link: string): void {
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
-/** Scroll to the top of a page opened by a link. On a step back, the browser restores the position. */
+/**
+ * Scroll to the top of a page opened by a link, unless the link is to a section, to which the page scrolls itself.
+ *
+ * On a step back, the browser restores the position.
+ */
 function beginAtTop(): void {
   if (history.state !== SEEN) {
-    scrollTo(0, 0);
+    if (!placeOf(location.hash).query.has("section")) {
+      scrollTo(0, 0);
+    }
     history.replaceState(SEEN, "");
   }
 }
@@ -71,8 +77,7 @@ export const links = {
   deliveries: (query: Record<string, string | null> = {}) => linkTo(["deliveries"], query),
   portfolios: (runId: string, query: Record<string, string | null> = {}) =>
     linkTo(["runs", runId, "portfolios"], query),
-  portfolio: (runId: string, userId: string) => linkTo(isOfPerson ? [] : ["runs", runId, "portfolios", userId]),
-  money: (runId: string, userId: string) =>
-    linkTo(isOfPerson ? ["money"] : ["runs", runId, "portfolios", userId, "money"]),
+  portfolio: (runId: string, userId: string, query: Record<string, string | null> = {}) =>
+    linkTo(isOfPerson ? [] : ["runs", runId, "portfolios", userId], query),
   audit: (before: string | null = null) => linkTo(["audit"], { before }),
 };

@@ -16,7 +16,7 @@ from secantus import SecantusDBServer
 
 from devhost.seed import seed_sample_users
 from stores.mongo import connect
-from tests.console.site import Site, Visitor, is_phone
+from tests.console.site import BACKTEST, Site, Visitor, is_phone, region
 from tests.end_to_end.app import ROOT, running_app
 from tests.faults.wire import Moment, Wire
 
@@ -24,10 +24,10 @@ IMAGES = ROOT / "docs" / "images"
 _DESKTOP = {"width": 1280, "height": 820}
 _ON_A_PHONE = ("overview", "run", "portfolios", "portfolio", "money")
 _BELOW_THE_FOLD = {
-    "portfolio": ("Backtest", "Correlation of holdings", "Holdings", "Risk"),
+    "portfolio": (BACKTEST, "Correlation of holdings", "Holdings", "Risk"),
     "money": ("By period", "Income", "Lots and gains"),
 }
-"""The headings of the parts of some places that are below the first screen."""
+"""The names of the parts of some places that are below the first screen."""
 _NIGHTS = 14
 _BAD_NIGHTS = (0, 5, 6, 11)
 _FAILED_NIGHT = 8
@@ -112,7 +112,7 @@ def take_pictures(browser: Browser, site: Site, run_id: str) -> None:
         "run": run,
         "portfolios": f"{portfolios}?sort=breaches&order=desc",
         "portfolio": f"{portfolios}/ada-allrounder",
-        "money": f"{portfolios}/ada-allrounder/money",
+        "money": f"{portfolios}/ada-allrounder?section=money",
         "audit": "/audit",
     }
     for theme in ("light", "dark"):
@@ -153,11 +153,10 @@ def _picture_of_an_active_run(browser: Browser, site: Site) -> None:
 
 
 def _pictures_of_parts(visitor: Visitor, place: str, parts: Sequence[str], theme: str) -> None:
-    """Take the screenshots of parts of the page that is shown, by their headings."""
+    """Take the screenshots of parts of the page that is shown, by their names."""
     for part in parts:
-        heading = visitor.page.get_by_role("heading", name=part, exact=True)
-        heading.evaluate("(heading) => heading.closest('section').scrollIntoView()")
-        _picture(visitor, f"{place}-{part.split()[0].lower()}-desktop-{theme}")
+        region(visitor, part).evaluate("(part) => part.scrollIntoView()")
+        _picture(visitor, f"{place}-{part.split()[0].strip(':').lower()}-desktop-{theme}")
 
 
 def _picture(visitor: Visitor, name: str) -> None:

@@ -16,6 +16,7 @@ from tests.faults.wire import Wire
 CONSOLE = ROOT / "console"
 BUILT = CONSOLE / "dist"
 PATH = "/api/admin/console"
+BACKTEST = "Backtest: today's holdings in the past"
 CHECK = re.compile("^Check")
 """The label of the filter by check: its text goes on with the options."""
 _AXE = CONSOLE / "node_modules" / "axe-core" / "axe.min.js"

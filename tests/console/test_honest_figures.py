@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.site import CHECK, Visitor, region
+from tests.console.site import BACKTEST, CHECK, Visitor, region
 
 
 def open_report(admin: Visitor, run_id: str, user_id: str) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def open_report(admin: Visitor, run_id: str, user_id: str) -> dict[str, Any]:
 
 def test_an_incomplete_valuation_has_a_banner_that_names_what_is_left_out(admin: Visitor, run_id: str) -> None:
     open_report(admin, run_id, "rosa-rare")
-    banner = admin.page.locator(".notice").filter(has_text="Incomplete")
+    banner = admin.page.locator(".notice").filter(has_text="Incomplete:")
     expect(banner).to_contain_text("Incomplete: 1 of 3 holdings cannot be valued")
     expect(banner).to_contain_text("No total includes NOSUCH (no price), bought for $1,250.")
     expect(admin.page.locator(".page-head").get_by_text("Incomplete", exact=True)).to_be_visible()
@@ -73,7 +73,7 @@ def test_portfolios_can_be_filtered_by_an_unknown_check(admin: Visitor, run_id: 
 def test_every_figure_of_the_backtest_is_called_hypothetical(admin: Visitor, run_id: str) -> None:
     report = open_report(admin, run_id, "ada-allrounder")
     assert report["performance"]["start"] == "2017-12-26"
-    for card in ("Backtest", "Risk"):
+    for card in (BACKTEST, "Risk"):
         expect(region(admin, card)).to_contain_text("Hypothetical: today's holdings held since 26 Dec 2017")
     expect(region(admin, "Stress tests")).to_contain_text("Hypothetical")
     expect(admin.page.locator(".figures").get_by_text("Backtest, a year")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.console.site import CHECK, Site, Visitor, is_phone, region
+from tests.console.site import BACKTEST, CHECK, Site, Visitor, is_phone, region
 from tests.end_to_end.app import BASE, App, running_app
 
 # The sum of all layout shifts so far, after the last rendering has been laid out.
@@ -165,7 +165,7 @@ def test_a_portfolio_shows_the_figures_of_its_report(reader: Visitor, site: Site
     expect(region(reader, "Stress tests").locator(".bar")).to_have_count(len(known))
     for order in report["order_plan"]["orders"]:
         expect(region(reader, "Order plan")).to_contain_text(order["symbol"])
-    expect(region(reader, "Backtest").locator("canvas")).to_be_visible()
+    expect(region(reader, BACKTEST).locator("canvas")).to_be_visible()
     correlations = region(reader, "Correlation of holdings")
     expect(correlations.locator("tbody tr")).to_have_count(len(report["holdings"]))
 
@@ -174,7 +174,7 @@ def test_charts_can_be_read_with_the_keyboard_and_as_a_table(reader: Visitor, si
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     report = site.app.report(run_id, "ada-allrounder")
     gained = f"{report['performance']['cumulative_return']:.0%}"
-    growth = region(reader, "Backtest")
+    growth = region(reader, BACKTEST)
     chart = growth.get_by_role("slider")
     expect(chart).to_have_attribute("aria-valuetext", re.compile(f"28 Dec 2022: .*, Today's holdings {gained}"))
     start = date.fromisoformat(report["performance"]["start"]).strftime("%-d %b %Y")

@@ -1,4 +1,4 @@
-"""The part "Your money" shows what a person really earned, and every page shows amounts in the right currency.
+"""The section "Your money" shows what a person really earned, and every page shows amounts in the right currency.
 
 The routes of returns and gains answer here from the browser: the pages are under test, not the figures.
 """
@@ -18,7 +18,7 @@ from stores.reports import ReportStore
 from stores.symbols import ResearchStore
 from tests.builders import save
 from tests.console.earned import INCOME, ISSUES, RETURNS, a_report, a_series, gains_of
-from tests.console.site import Site, Visitor, is_phone, region
+from tests.console.site import BACKTEST, Site, Visitor, is_phone, region
 from tests.console.test_reading import MOST_SHIFT, SHIFTS
 from tests.stored import change_report, stored_reports
 
@@ -72,17 +72,11 @@ def row(of: Locator, name: str) -> Locator:
     return of.get_by_role("row").filter(has=of.page.get_by_role("rowheader", name=re.compile(f"^{name}")))
 
 
-def test_your_money_is_a_part_of_the_portfolio_beside_its_analysis(reader: Visitor, run_id: str) -> None:
-    reader.go(f"/runs/{run_id}/portfolios/{PERSON}")
-    reader.headed(PERSON)
-    parts = reader.page.get_by_role("navigation", name="Parts of the report")
-    expect(parts.get_by_role("link", name="Analysis")).to_have_attribute("aria-current", "page")
-    parts.get_by_role("link", name="Your money").press("Enter")
-    reader.led_to(f"/runs/{run_id}/portfolios/{PERSON}/money")
-    expect(parts.get_by_role("link", name="Your money")).to_have_attribute("aria-current", "page")
+def test_the_address_that_your_money_had_before_leads_to_its_section(reader: Visitor, run_id: str) -> None:
+    open_money(reader, run_id)
     expect(reader.page).to_have_title(f"Your money · {PERSON} · Portfolio analysis")
-    expect(region(reader, "What was really earned")).to_be_visible()
-    expect(region(reader, "Holdings")).to_have_count(0)
+    expect(reader.page.get_by_role("heading", name="Your money", exact=True)).to_be_focused()
+    expect(region(reader, "What was really earned")).to_be_in_viewport()
 
 
 def test_the_backtest_says_that_it_is_one_and_leads_to_what_was_earned(
@@ -90,12 +84,14 @@ def test_the_backtest_says_that_it_is_one_and_leads_to_what_was_earned(
 ) -> None:
     change_report(site.database, run_id, "ada-allrounder", returns=RETURNS)
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
-    backtest = region(reader, "Backtest")
+    backtest = region(reader, BACKTEST)
     expect(backtest).to_contain_text("Hypothetical: today's holdings held since")
     backtest.get_by_role("link", name="See what was really earned").click()
-    reader.led_to(f"/runs/{run_id}/portfolios/ada-allrounder/money")
-    expect(region(reader, "What was really earned")).to_contain_text("Since 2 Mar 2020, by the transactions")
-    expect(reader.page.get_by_role("main")).not_to_contain_text("Hypothetical")
+    reader.led_to(f"/runs/{run_id}/portfolios/ada-allrounder?section=money")
+    earned = region(reader, "What was really earned")
+    expect(earned).to_contain_text("Since 2 Mar 2020, by the transactions")
+    expect(earned).to_be_in_viewport()
+    expect(reader.page.locator("#section-money")).not_to_contain_text("Hypothetical")
 
 
 def test_the_main_figures_have_a_sentence_each(reader: Visitor, run_id: str) -> None:
@@ -311,7 +307,8 @@ def test_an_earlier_report_says_that_it_had_no_such_figures(reader: Visitor, sit
     expect(region(reader, "Income")).to_have_count(0)
     reader.go(f"/runs/{run_id}/portfolios/olga-old")
     expect(row(region(reader, "Holdings"), "AAPL")).to_contain_text("120 at €126.04")
-    expect(region(reader, "Currencies")).to_have_count(0)
+    options = region(reader, "Allocation").get_by_role("button")
+    expect(options).to_have_text(["Holding", "Sector", "Country"])
 
 
 def test_amounts_are_in_the_reports_currency_and_prices_in_their_own(reader: Visitor, run_id: str) -> None:
@@ -345,7 +342,8 @@ def test_an_order_has_the_price_of_its_symbol_and_the_cost_of_the_report(reader:
 
 def test_currencies_are_shown_with_their_share_and_their_check(reader: Visitor, run_id: str) -> None:
     reader.go(f"/runs/{run_id}/portfolios/{PERSON}")
-    card = region(reader, "Currencies")
+    card = region(reader, "Allocation")
+    card.get_by_role("button", name="Currency").click()
     expect(card.get_by_role("rowheader")).to_have_text(
         [re.compile(name) for name in ("USD.*US Dollar", "EUR.*Euro", "GBP.*British Pound")]
     )
@@ -387,7 +385,7 @@ def test_the_page_is_accessible_steady_and_fits_its_screen(
     flaws = visitor.flaws()
     assert not visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth")
     visitor.go(f"/runs/{run_id}/portfolios/{PERSON}")
-    expect(region(visitor, "Currencies")).to_be_visible()
+    expect(region(visitor, "Allocation")).to_be_visible()
     visitor.page.evaluate("document.querySelectorAll('details').forEach((all) => { all.open = true; })")
     assert flaws + visitor.flaws() == []
     assert not visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -232,7 +232,13 @@ export interface Holding {
   annual_volatility: number | null;
   beta: number | null;
   risk_contribution: number | null;
-  research: { score: number | null } | null;
+  /** `name`, `sector` and `country` are absent in a report of an earlier version. */
+  research: {
+    score: number | null;
+    name?: string | null;
+    sector?: string | null;
+    country?: string | null;
+  } | null;
   reason: string | null;
 }
 

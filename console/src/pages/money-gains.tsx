@@ -93,7 +93,7 @@ function Lots({ gains }: { gains: Gains }) {
   return (
     <>
       <p class="note">{METHODS[gains.method]?.meaning}</p>
-      <h3 class="part-name">Sold in {gains.year}</h3>
+      <h4 class="part-name">Sold in {gains.year}</h4>
       {gains.realized.length ? (
         <>
           <Totals gains={gains} />
@@ -102,7 +102,7 @@ function Lots({ gains }: { gains: Gains }) {
       ) : (
         <Empty title={`No sales in ${gains.year}`} />
       )}
-      <h3 class="part-name">Still held</h3>
+      <h4 class="part-name">Still held</h4>
       {gains.unrealized.length ? (
         <Unrealized lots={gains.unrealized} currency={gains.currency} />
       ) : (
@@ -110,7 +110,7 @@ function Lots({ gains }: { gains: Gains }) {
       )}
       {gains.issues.length > 0 && (
         <>
-          <h3 class="part-name">{counted(gains.issues.length, "issue")} of the lots</h3>
+          <h4 class="part-name">{counted(gains.issues.length, "issue")} of the lots</h4>
           <LedgerIssues issues={gains.issues} />
         </>
       )}

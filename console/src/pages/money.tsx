@@ -1,47 +1,49 @@
-/** What a person really earned, by the transactions: the part "Your money" of a portfolio's page. */
+/** What a person really earned, by the transactions: the section "Your money" of a portfolio's page. */
 
+import { isOfPerson } from "../api/audience";
 import { api } from "../api/client";
 import type { LedgerIssue, Report, ReturnPeriod, Returns, ReturnsSeries } from "../api/types";
-import { type Line, Lines } from "../charts/lines";
+import { AROUND_CHART, type Line, Lines } from "../charts/lines";
 import { counted, date, money, percent, shortAmount } from "../format";
-import { links } from "../router";
 import { LedgerIssues } from "../ui/ledger-issues";
 import { Card, Empty, Failure, Notice, Skeleton } from "../ui/parts";
 import { once, type Resource, useResource } from "../ui/resource";
 import { type Absence, absenceOf, BASIS, mainFigures } from "../words/money";
-import { GainsCard } from "./money-gains";
-import { IncomeCard } from "./money-income";
+import { Nights } from "./money-nights";
 import { Contributions, PeriodsCard } from "./money-periods";
+import type { View } from "./portfolio-view";
 
 const CHART_HEIGHT = 260;
-// The line of values above a chart, and the link to its table.
-const AROUND_CHART = 66;
 
-export function Money({ report }: { report: Report }) {
+export function Money({ report, view }: { report: Report; view: View }) {
   const { returns } = report;
   const absent = absenceOf(report, "returns");
-  const hasIncome = report.income || returns || (report.reasons?.income ?? null) !== (report.reasons?.returns ?? null);
-  const hasLedger = returns || (report.returns === null && report.reasons?.returns !== "no_transactions");
   return (
     <>
-      {absent && <Absent title="What was really earned" absence={absent} report={report} />}
+      {absent && <Absent absence={absent} view={view} />}
       {returns && <Earned report={report} returns={returns} />}
-      {hasIncome && <IncomeCard report={report} />}
-      {hasLedger && <GainsCard report={report} />}
+      {!isOfPerson && !returns?.since && <Nights report={report} />}
       {returns && <Issues issues={returns.issues} />}
     </>
   );
 }
 
-function Absent({ title, absence, report }: { title: string; absence: Absence; report: Report }) {
+/** Return whether there is income, or a reason of its own why there is none. */
+export const hasIncome = ({ income, returns, reasons }: Report): boolean =>
+  Boolean(income || returns) || (reasons?.income ?? null) !== (reasons?.returns ?? null);
+
+export const hasLedger = ({ returns, reasons }: Report): boolean =>
+  Boolean(returns) || (returns === null && reasons?.returns !== "no_transactions");
+
+function Absent({ absence, view }: { absence: Absence; view: View }) {
   return (
-    <Card title={title}>
+    <Card title="What was really earned">
       <Notice tone="neutral" title={absence.title}>
         {absence.todo}
       </Notice>
       <p class="note below">
-        The <a href={links.portfolio(report.run_id, report.user_id)}>analysis</a> is of today's holdings and needs no
-        transactions. Its backtest is hypothetical.
+        The <a href={view.link({ section: "summary" })}>analysis</a> is of today's holdings and needs no transactions.
+        Its backtest is hypothetical.
       </p>
     </Card>
   );
@@ -109,7 +111,7 @@ function MainFigures({ report, returns, since, day }: CourseProps) {
       <Notes notes={returns.notes} />
       {returns.issues.length > 0 && (
         <p class="note below">
-          {counted(returns.issues.length, "issue")} of the transactions, at the end of this page.
+          {counted(returns.issues.length, "issue")} of the transactions, at the end of this section.
         </p>
       )}
     </Card>
@@ -137,13 +139,12 @@ interface Columns {
 }
 
 function columnsOf({ series }: ReturnsSeries): Columns {
-  const gained = (index: number | null) => (index === null ? null : index - 1);
   return {
     dates: series.map((point) => point.date),
     value: series.map((point) => point.value),
     invested: series.map((point) => point.invested),
-    grown: series.map((point) => gained(point.twr_index)),
-    benchmark: series.map((point) => gained(point.benchmark_index)),
+    grown: series.map((point) => point.twr_index),
+    benchmark: series.map((point) => point.benchmark_index),
   };
 }
 
@@ -153,11 +154,12 @@ interface ChartProps {
   series: Resource<Columns>;
   summary: string;
   linesOf: (columns: Columns) => Line[];
+  isGrowth?: boolean;
   format: (value: number | null) => string;
   axis?: (value: number | null) => string;
 }
 
-function Chart({ title, note, series, summary, linesOf, ...formats }: ChartProps) {
+function Chart({ title, note, series, summary, linesOf, ...shown }: ChartProps) {
   const { value, error, reload } = series;
   return (
     <Card title={title} note={note}>
@@ -173,7 +175,7 @@ function Chart({ title, note, series, summary, linesOf, ...formats }: ChartProps
           dates={value.dates}
           lines={linesOf(value)}
           height={CHART_HEIGHT}
-          {...formats}
+          {...shown}
         />
       )}
     </Card>
@@ -208,6 +210,7 @@ function IndexChart({ since, series }: { since: ReturnPeriod; series: Resource<C
         { label: "Benchmark", values: benchmark, color: "line-benchmark" },
         { label: "Portfolio", values: grown, color: "line-portfolio" },
       ]}
+      isGrowth
       format={(value) => percent(value)}
     />
   );

@@ -10,17 +10,18 @@ import { Brand } from "../ui/shell";
 import { useStore } from "../ui/store";
 import { ThemeButton } from "../ui/theme";
 import { Toasts } from "../ui/toasts";
-import { About, Shown, type View, Views } from "./portfolio";
+import { About, Sections, titleOf } from "./portfolio";
+import { type View, viewOf } from "./portfolio-view";
 import { SignIn } from "./sign-in";
 
 const KEY = "own report";
 
 export function OwnPage() {
   const { signedIn } = useStore(session);
-  const [part] = usePlace().path;
+  const { path, query } = usePlace();
   return (
     <>
-      {signedIn ? <Own view={part === "money" ? part : "analysis"} /> : <SignIn />}
+      {signedIn ? <Own view={viewOf("", "", query, path[0])} /> : <SignIn />}
       <Toasts />
     </>
   );
@@ -28,7 +29,6 @@ export function OwnPage() {
 
 function Own({ view }: { view: View }) {
   const { value, error, reload } = useResource(KEY, () => once(KEY, api.ownReport));
-  const isMoney = view === "money";
   return (
     <>
       <header class="own-head">
@@ -41,18 +41,13 @@ function Own({ view }: { view: View }) {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <PageHead
-          title="Your portfolio"
-          part={isMoney ? "Your money" : undefined}
-          about={value && <About report={value} />}
-        />
-        {value && value.status !== "failed" && <Views runId={value.run_id} userId={value.user_id} view={view} />}
+        <PageHead title="Your portfolio" part={titleOf(view)} about={value && <About report={value} />} />
         {!value && error === null && <Skeleton height={900} />}
         {error !== null && isMissing(error) && (
           <Empty title="No report yet">Your portfolio has not been analyzed. Come back after the next night.</Empty>
         )}
         {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
-        {value && <Shown report={value} view={view} />}
+        {value && <Sections report={value} view={view} />}
       </main>
     </>
   );

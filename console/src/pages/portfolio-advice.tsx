@@ -45,7 +45,7 @@ function Decisions({ decisions }: { decisions: Decision[] }) {
       {decisions.map((decision) => (
         <li key={decision.symbol}>
           <div class="group-head">
-            <h3>{decision.symbol}</h3>
+            <h4>{decision.symbol}</h4>
             <Badge tone={ACTION_TONES[decision.decision]}>{ACTIONS[decision.decision]}</Badge>
             <span class="note">
               Strength {decision.strength} of 10

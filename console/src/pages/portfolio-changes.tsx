@@ -1,21 +1,33 @@
-/** The differences from the user's previous report. */
+/** The differences from the user's previous report, or from that of a chosen night. */
 
-import { api } from "../api/client";
-import type { Report } from "../api/types";
-import { date } from "../format";
-import { links } from "../router";
+import { useRef, useState } from "preact/hooks";
+import { api, isMissing } from "../api/client";
+import type { Earlier, Report, Run } from "../api/types";
+import { date, time } from "../format";
+import { links, replace } from "../router";
 import { Icon } from "../ui/icons";
 import { Card, Empty, Failure, Skeleton } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
 import { type Change, changesBetween } from "../words/reports";
+import type { View } from "./portfolio-view";
 
-export function Changes({ report }: { report: Report }) {
-  const key = `earlier ${report.run_id} ${report.user_id}`;
-  const { value, error, reload } = useResource(key, () => once(key, () => api.earlier(report.run_id, report.user_id)));
+const RUNS_OF_A_PAGE = 100;
+const OLDER = "older";
+
+export function Changes({ report, view }: { report: Report; view: View }) {
+  const { compare } = view;
+  const key = `earlier ${report.run_id} ${report.user_id} ${compare}`;
+  const { value, error, reload } = useResource(key, () => once(key, () => earlierOf(report, compare)));
+  const isNone = compare !== null && isMissing(error);
   return (
-    <Card title="Changes since last report" note={value?.report && <Compared earlier={value.report} />}>
+    <Card
+      title={compare === null ? "Changes since last report" : "Changes since chosen report"}
+      note={value?.report && <Compared earlier={value.report} />}
+      action={<Nights runId={report.run_id} view={view} />}
+    >
       {!value && error === null && <Skeleton height={180} />}
-      {error !== null && <Failure error={error} retry={reload} />}
+      {isNone && <Empty title="No report that night">The run has no report for this user.</Empty>}
+      {error !== null && !isNone && <Failure error={error} retry={reload} />}
       {value && !value.report && (
         <Empty title="No earlier report">None of the previous 20 runs has a report for this user.</Empty>
       )}
@@ -23,6 +35,63 @@ export function Changes({ report }: { report: Report }) {
     </Card>
   );
 }
+
+/** Return the report of a run, by default the newest earlier one. */
+async function earlierOf({ run_id, user_id }: Report, compare: string | null): Promise<Earlier> {
+  return compare === null ? api.earlier(run_id, user_id) : { report: await api.report(compare, user_id) };
+}
+
+/** The choice of an earlier night, of a hundred runs first. */
+function Nights({ runId, view }: { runId: string; view: View }) {
+  const [pages, setPages] = useState(1);
+  const { value } = useResource(`runs before ${runId} ${pages}`, () => runsBefore(runId, pages));
+  const known = useRef(value);
+  known.current = value ?? known.current; // those of fewer pages stay to choose from while more load
+  const runs = known.current?.runs ?? [];
+  const choose = (field: HTMLSelectElement) => {
+    if (field.value === OLDER) {
+      field.value = view.compare ?? ""; // as before, with more to choose from
+      setPages(pages + 1);
+    } else {
+      replace(view.link({ compare: field.value || null }));
+    }
+  };
+  return (
+    <label class="field">
+      <span>Compare with</span>
+      <select value={view.compare ?? ""} onChange={(event) => choose(event.currentTarget)}>
+        <option value="">The last report</option>
+        {view.compare !== null && !runs.some(({ run_id }) => run_id === view.compare) && (
+          <option value={view.compare}>{view.compare}</option>
+        )}
+        {runs.map((run) => (
+          <option key={run.run_id} value={run.run_id}>
+            {date(run.as_of)} (run of {time(run.requested_at)})
+          </option>
+        ))}
+        {known.current?.hasOlder && <option value={OLDER}>Older nights …</option>}
+      </select>
+    </label>
+  );
+}
+
+/** Return the runs before this one that have reports, from the newest pages of all runs. */
+async function runsBefore(runId: string, pages: number): Promise<{ runs: Run[]; hasOlder: boolean }> {
+  const all: Run[] = [];
+  let next: string | null = null;
+  let left = pages;
+  do {
+    const page = await api.runs(RUNS_OF_A_PAGE, next);
+    all.push(...page.runs);
+    next = page.next;
+    left -= 1;
+  } while (next !== null && left > 0);
+  const place = all.findIndex(({ run_id }) => run_id === runId);
+  return { runs: place < 0 ? [] : all.slice(place + 1).filter(hasReports), hasOlder: next !== null };
+}
+
+const hasReports = ({ status, dry_run }: Run): boolean =>
+  !dry_run && (status === "completed" || status === "completed_with_errors");
 
 function Compared({ earlier }: { earlier: Report }) {
   return (
@@ -35,10 +104,10 @@ function Compared({ earlier }: { earlier: Report }) {
 
 function ChangesTable({ changes }: { changes: Change[] }) {
   if (!changes.length) {
-    return <Empty title="No changes">The holdings and prices are the same.</Empty>;
+    return <Empty title="No changes">The main figures, the holdings and the checks are the same.</Empty>;
   }
   return (
-    <table class="table compact">
+    <table class="table compact changes">
       <thead>
         <tr>
           <th scope="col">Item</th>

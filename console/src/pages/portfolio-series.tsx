@@ -3,17 +3,23 @@
 import { api } from "../api/client";
 import type { Performance, Report } from "../api/types";
 import { HeatMap } from "../charts/heat-map";
-import { type Line, Lines } from "../charts/lines";
+import { AROUND_CHART, type Line, Lines } from "../charts/lines";
 import { date, percent, ratio } from "../format";
-import { links } from "../router";
 import { Card, Failure, Skeleton } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
 import { hypothetical } from "../words/reports";
+import type { View } from "./portfolio-view";
 
 const GROWTH_HEIGHT = 280;
 const DRAWDOWN_HEIGHT = 180;
 
-export function SeriesCards({ report, performance }: { report: Report; performance: Performance }) {
+interface SeriesProps {
+  report: Report;
+  performance: Performance;
+  view: View;
+}
+
+export function SeriesCards({ report, performance, view }: SeriesProps) {
   const key = `series ${report.run_id} ${report.user_id}`;
   const { value, error, reload } = useResource(key, () => once(key, () => api.series(report.run_id, report.user_id)));
   const since = date(performance.start);
@@ -29,21 +35,24 @@ export function SeriesCards({ report, performance }: { report: Report; performan
         { label: "Today's holdings", values: value.drawdown, color: "line-portfolio", fill: true },
       ]
     : [];
-  const gained = (factor: number | null) => percent(factor === null ? null : factor - 1, 0);
   return (
     <>
-      <Card title="Backtest" note={<Note report={report} performance={performance} />}>
+      <Card
+        title="Backtest: today's holdings in the past"
+        note={<Note report={report} performance={performance} view={view} />}
+      >
         {value ? (
           <Lines
             title="Backtest"
             summary={`Hypothetical growth from ${since} to ${date(performance.end)}: ${percent(performance.cumulative_return)} in total. Use the arrow keys to read values.`}
             dates={value.dates}
             lines={growth}
-            format={gained}
+            isGrowth
+            format={(grown) => percent(grown, 0)}
             height={GROWTH_HEIGHT}
           />
         ) : error === null ? (
-          <Skeleton height={GROWTH_HEIGHT + 66} />
+          <Skeleton height={GROWTH_HEIGHT + AROUND_CHART} />
         ) : (
           <Failure error={error} retry={reload} />
         )}
@@ -60,7 +69,7 @@ export function SeriesCards({ report, performance }: { report: Report; performan
               height={DRAWDOWN_HEIGHT}
             />
           ) : (
-            <Skeleton height={DRAWDOWN_HEIGHT + 66} />
+            <Skeleton height={DRAWDOWN_HEIGHT + AROUND_CHART} />
           )}
         </Card>
       )}
@@ -76,13 +85,13 @@ export function SeriesCards({ report, performance }: { report: Report; performan
   );
 }
 
-function Note({ report, performance }: { report: Report; performance: Performance }) {
+function Note({ report, performance, view }: SeriesProps) {
   return (
     <>
       {hypothetical(performance.start)}
       {report.returns && (
         <>
-          . <a href={links.money(report.run_id, report.user_id)}>See what was really earned</a>
+          . <a href={view.link({ section: "money" })}>See what was really earned</a>
         </>
       )}
     </>

@@ -1,7 +1,7 @@
 /** The building blocks of pages. */
 
-import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { type ComponentChildren, createContext } from "preact";
+import { useContext, useEffect, useRef } from "preact/hooks";
 import { Problem, Unreachable } from "../api/problem";
 import { timeInUtc, time as toText } from "../format";
 import { Icon, type IconName } from "./icons";
@@ -25,7 +25,34 @@ export function Badge({ tone, children }: { tone: Tone; children: ComponentChild
   );
 }
 
-/** A section of a page with a heading. */
+/** The section that cards are in. */
+const Within = createContext<{ title: string; headingId: string } | null>(null);
+
+/** Return the ID of the element of a section. */
+export const sectionId = (name: string): string => `section-${name}`;
+
+interface SectionProps {
+  name: string;
+  title: string;
+  /** Whether the content says itself what it is. */
+  isTitleHidden?: boolean;
+  children: ComponentChildren;
+}
+
+/** A section of a long page: cards below a heading, which gets the focus when a link leads to the section. */
+export function Section({ name, title, isTitleHidden, children }: SectionProps) {
+  const headingId = `${sectionId(name)}-title`;
+  return (
+    <div class="section" id={sectionId(name)}>
+      <h2 id={headingId} tabIndex={-1} class={isTitleHidden ? "hidden" : undefined}>
+        {title}
+      </h2>
+      <Within.Provider value={{ title, headingId }}>{children}</Within.Provider>
+    </div>
+  );
+}
+
+/** A part of a page with a heading; the heading of its section, if they are called the same. */
 export function Card(props: {
   title: string;
   id?: string;
@@ -34,16 +61,21 @@ export function Card(props: {
   class?: string;
   children: ComponentChildren;
 }) {
-  const id = props.id ?? props.title.toLowerCase().replace(/\W+/g, "-");
+  const within = useContext(Within);
+  const isNamed = within?.title === props.title;
+  const id = isNamed ? within.headingId : (props.id ?? props.title.toLowerCase().replace(/\W+/g, "-"));
+  const Heading = within ? "h3" : "h2";
   return (
     <section class={`card ${props.class ?? ""}`} aria-labelledby={id}>
-      <header class="card-head">
-        <div>
-          <h2 id={id}>{props.title}</h2>
-          {props.note && <p class="note">{props.note}</p>}
-        </div>
-        {props.action}
-      </header>
+      {(!isNamed || props.note || props.action) && (
+        <header class="card-head">
+          <div>
+            {!isNamed && <Heading id={id}>{props.title}</Heading>}
+            {props.note && <p class="note">{props.note}</p>}
+          </div>
+          {props.action}
+        </header>
+      )}
       {props.children}
     </section>
   );
@@ -171,23 +203,6 @@ export function Scrollable({ label, children }: { label: string; children: Compo
     <div class="scrollable" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
-  );
-}
-
-/** Links to the parts of a page. */
-export function Tabs({ label, tabs }: { label: string; tabs: { label: string; link: string; isShown: boolean }[] }) {
-  return (
-    <nav class="tabs" aria-label={label}>
-      <ul>
-        {tabs.map((tab) => (
-          <li key={tab.link}>
-            <a href={tab.link} aria-current={tab.isShown ? "page" : undefined}>
-              {tab.label}
-            </a>
-          </li>
-        ))}
-      </ul>
-    </nav>
   );
 }
 

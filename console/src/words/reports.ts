@@ -73,6 +73,26 @@ export function unpricedReason(reason: string | null): string {
   return reason === null ? "" : (UNPRICED[reason] ?? "no price");
 }
 
+/** Return what it means for the figures of a report that holdings have no value. */
+export function lackOf(report: Report): string[] {
+  const coverage = report.data_quality?.coverage ?? null;
+  const isAll = report.holdings.every((held) => held.reason !== null);
+  return [
+    isAll
+      ? "Value and gain are those of the cash alone."
+      : "Value, weights, allocation and gains are those of the other holdings and the cash alone.",
+    ...(report.risk
+      ? [
+          coverage === null
+            ? "It is unknown for how much of what is owned the backtest and its risk figures stand."
+            : `The backtest and its risk figures stand for ${percent(coverage)} of what is owned.`,
+        ]
+      : ["There is no backtest, and there are no risk figures."]),
+    ...(report.returns ? [] : ["What was really earned is unknown."]),
+    "Nothing is sold for its weight until all have a value.",
+  ];
+}
+
 export interface RiskFigure {
   label: string;
   value: string;
@@ -184,6 +204,21 @@ export function changesBetween(earlier: Report, now: Report): Change[] {
   // Values that stand for different parts of what is owned, or are in different currencies, do not tell a gain from a loss.
   const comparable = whole(earlier) && whole(now) && earlier.currency === now.currency;
   add("Total value", stated(earlier), stated(now), comparable ? grew(value(earlier), value(now)) : null);
+  const gain = ({ valuation }: Report) => valuation?.unrealized_pl;
+  add(
+    "Unrealized gain",
+    money(gain(earlier), earlier.currency, "exceptZero"),
+    money(gain(now), now.currency, "exceptZero"),
+    comparable ? grew(gain(earlier), gain(now)) : null,
+  );
+  add("Cash", money(earlier.valuation?.cash, earlier.currency), money(now.valuation?.cash, now.currency), null);
+  const earned = ({ returns }: Report) => returns?.periods.find(({ period }) => period === "since")?.twr;
+  add(
+    "Time-weighted return since the start",
+    percent(earned(earlier)),
+    percent(earned(now)),
+    grew(earned(earlier), earned(now)),
+  );
   add("Holdings", count(earlier.holdings.length), count(now.holdings.length), null);
   for (const [label, name] of RISKS_COMPARED) {
     const [before, after] = [earlier.risk?.[name] ?? null, now.risk?.[name] ?? null];
