@@ -90,11 +90,13 @@ _COMPOUNDED = ("risk.calmar_ratio", "risk.max_drawdown_peak", "risk.max_drawdown
 _OVER_BENCHMARK = ("risk.alpha", "risk.correlation_to_benchmark")
 
 # The missing end of a drawdown without recovery is not an unknown figure.
+_FACTS = ("name", "sector", "country")
+"""What the backend may know of an instrument, beside the figures."""
 _NAMES: dict[type, tuple[str, ...]] = {
     record: tuple(
         name
         for name, kind in record.__annotations__.items()
-        if NoneType in get_args(kind) and name != "max_drawdown_recovery"
+        if NoneType in get_args(kind) and name not in ("max_drawdown_recovery", *_FACTS)
     )
     for record in (Valuation, Performance, Risk, Diversification, SymbolFigures, Research)
 }

@@ -117,14 +117,14 @@ def test_a_sign_out_that_does_not_reach_the_app_is_told_and_can_be_repeated(visi
 def fill(visitor: Visitor) -> None:
     """Fill the form that starts a run."""
     visitor.headed("Start a run")
-    visitor.page.get_by_label("Selected users").check()
+    visitor.page.get_by_label("Selected people").check()
     visitor.page.get_by_label("User IDs").fill("ada-allrounder, ben-bluechip")
     visitor.page.get_by_role("checkbox", name="Dry run").check()
     visitor.page.get_by_label("As of").fill("2022-06-01")
 
 
 def is_filled(visitor: Visitor) -> None:
-    expect(visitor.page.get_by_label("Selected users")).to_be_checked()
+    expect(visitor.page.get_by_label("Selected people")).to_be_checked()
     expect(visitor.page.get_by_label("User IDs")).to_have_value("ada-allrounder, ben-bluechip")
     # Without its role, since a dialog may be over the form.
     expect(visitor.page.locator("input[type=checkbox]")).to_be_checked()

@@ -12,9 +12,9 @@ import pytest
 from functions.http.routes import api
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 
-RUN = "run_20200101_000000_abcd"
+RUN, EVENT = "run_20200101_000000_abcd", f"evt_{'0' * 32}"
 ROUTES = [
-    (route.method, f"/{route.path.format(run_id=RUN, user_id='someone')}")
+    (route.method, f"/{route.path.format(run_id=RUN, user_id='someone', event_id=EVENT, endpoint_id='ops')}")
     for route in api.routes
     if route.callers == "administrators"
 ]

@@ -308,13 +308,15 @@ def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, databas
     app.run()
     assert {name: list(database[name].find().sort("_id")) for name in theirs} == before
     assert set(database.list_collection_names()) - set(theirs) <= {
-        "portfolio_analysis_runs",
-        "portfolio_analyses",
-        "portfolio_rankings",
-        "symbol_research",
         "audit_log",
-        "symbol_prices",
-        "run_leases",
+        "outbox",
+        "portfolio_analyses",
+        "portfolio_analysis_runs",
+        "portfolio_books",
+        "portfolio_rankings",
         "run_batches",
+        "run_leases",
+        "symbol_prices",
+        "symbol_research",
     }
     eventually(lambda: database.run_batches.count_documents({}) == 0)

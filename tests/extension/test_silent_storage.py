@@ -44,7 +44,7 @@ def routes(app: App) -> list[tuple[str, str]]:
     """Return the method and path of every route."""
     paths = app.client.get("/api/openapi.json").json()["paths"]
     return [
-        (method, path.format(run_id=_RUN, user_id="somebody"))
+        (method, path.format(run_id=_RUN, user_id="somebody", event_id=f"evt_{'0' * 32}", endpoint_id="ops"))
         for path, methods in paths.items()
         for method in methods.keys() & {"get", "post"}
     ]

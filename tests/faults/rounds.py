@@ -12,12 +12,17 @@ from functions.telemetry.spans import record_end
 from records import Trigger
 from runs.ending import close_run
 from runs.starting import RunActive, start_run
+from settings import Settings
 from stores.batches import BatchStore
+from stores.books import BookStore
 from stores.mongo import DocumentDatabase
+from stores.outbox import OutboxStore
+from stores.passes import PassStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import ResearchStore
+from stores.webhooks import WebhookStore
 from tests.conftest import free_port
 from tests.engine import client_of
 
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
     from runs.services import Services
 
 TRIGGERS = 50
+_ENVIRONMENT = {
+    "MONGODB_URL": "mongodb://not-used",
+    "MARKET_DATA_PROVIDER": "sample",
+    "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+}
 
 
 class _Stores:
@@ -36,6 +46,11 @@ class _Stores:
         self.batches = BatchStore(database)
         self.reports = ReportStore(database, ResearchStore(database))
         self.rankings = RankingStore(database)
+        self.books = BookStore(database)
+        self.outbox = OutboxStore(database)
+        self.passes = PassStore(database)
+        self.webhooks = WebhookStore(database)
+        self.settings = Settings.from_environment(_ENVIRONMENT)
         self.lake = None
         self.record_end = record_end
         self.ensure_keys = lambda: None

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from copy import replace
+from functools import partial
 
 import pytest
 
@@ -33,6 +34,10 @@ def breached(receiver: Receiver) -> list[str]:
     return [event["id"] for event in events if event["type"] == BREACHED]
 
 
+def _has_more(receiver: Receiver, than: int) -> bool:
+    return len(breached(receiver)) > than
+
+
 def test_no_event_is_lost_when_workers_die_while_they_deliver(site: Site, receiver: Receiver) -> None:
     endpoint = {"endpoint_id": "ops", "url": receiver.url(), "secret_name": "signing"}
     site.heal(WEBHOOKS=json.dumps([endpoint]), WEBHOOKS_ALLOW_PRIVATE="1", SIGNING=SECRET)
@@ -42,7 +47,7 @@ def test_no_event_is_lost_when_workers_die_while_they_deliver(site: Site, receiv
     site.populate([replace(own, holdings=own.holdings[:1]) for own in spread])
     night = site.trigger()
     for already in (20, 120):
-        eventually(lambda already=already: len(breached(receiver)) > already, PATIENCE_SECONDS)
+        eventually(partial(_has_more, receiver, already), PATIENCE_SECONDS)
         site.kill_workers()
         site.wait_for_workers()
     site.wait(night)

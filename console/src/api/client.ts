@@ -49,7 +49,7 @@ interface Asked {
   patienceMs?: number;
 }
 
-const SESSION_OVER = new Problem(401, "Session ended", "Your session has ended.", null, null, "session-over");
+export const SESSION_OVER = new Problem(401, "Session ended", "Your session has ended.", null, null, "session-over");
 followTabs(SESSION_OVER);
 
 /** Send a request and return the response, whatever its status. */

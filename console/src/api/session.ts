@@ -69,6 +69,11 @@ export function followTabs(over: Problem): void {
   });
 }
 
+/** Return whether the last session ended without a sign-out, and nobody has signed in since. */
+export function hasEnded(): boolean {
+  return !isOfPerson && mark() === "over";
+}
+
 export function isByPlatform(signedIn: SignedIn): boolean {
   return signedIn.by === "session" ? signedIn.byPlatform : signedIn.credential.byPlatform;
 }

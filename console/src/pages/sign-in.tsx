@@ -2,10 +2,10 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isOfPerson } from "../api/audience";
-import { enter } from "../api/client";
+import { enter, SESSION_OVER } from "../api/client";
 import { type PlatformUser, platformSignInUrl, platformSignsIn, platformUser } from "../api/platform";
 import { Problem } from "../api/problem";
-import { type Credential, looksLikeToken, session } from "../api/session";
+import { type Credential, hasEnded, looksLikeToken, session } from "../api/session";
 import { Notice } from "../ui/parts";
 import { forgetAll } from "../ui/resource";
 import { Brand } from "../ui/shell";
@@ -82,7 +82,7 @@ export function SignInAgain() {
 
 function SignInCard() {
   const { refusal } = useStore(session);
-  const [error, setError] = useState<unknown>(refusal);
+  const [error, setError] = useState<unknown>(refusal ?? (hasEnded() ? SESSION_OVER : null));
   const [busy, setBusy] = useState(false);
 
   useEffect(forgetAll, []);
