@@ -384,6 +384,8 @@ def test_a_phone_sorts_holdings_by_a_field(browser: Browser, site: Site, run_id:
     assert held == sorted(held)
     entry(visitor, "Data quality").click()
     expect(entry(visitor, "Data quality")).to_be_in_viewport()
+    open_portfolio(visitor, run_id, "rosa-rare")
+    expect(region(visitor, "Changes since last report")).to_contain_text("without what has no price")
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     visitor.leave()
 
