@@ -36,7 +36,7 @@ interface LinesProps {
 }
 
 /** The height of the periods, the values and the link to the table around a chart. */
-export const AROUND_CHART = 106;
+export const AROUND_CHART = 109;
 
 const DAY = 86_400;
 const MONTH = 30 * DAY;
