@@ -107,14 +107,14 @@ class Portfolio(Record, frozen=True):
     lot_method: LotMethod = "fifo"
 
 
-class Research(Record, frozen=True):
+class Research(Record, frozen=True, omit_defaults=True):
     """The research of one symbol's price history, the same for all users; prices except ``close`` are adjusted.
 
     ``trend`` is 1 (close > SMA 50 > SMA 200), -1 (close < SMA 50 < SMA 200) or 0; ``momentum_12_1`` the return from
     252 to 21 days ago; ``fibonacci_levels`` the prices at 0, 23.6, 38.2, 50, 61.8, 78.6 and 100 % back from the end of
     the last 252 days' swing, ``support`` and ``resistance`` those next below and above; ``score`` is in [-1, 1], and
     ``signal_since`` the first day of the unbroken run of days with a score on today's side (>= 0.5, <= -0.5, between).
-    ``name``, ``sector`` and ``country`` are the instrument's, as far as the backend knows them.
+    ``name``, ``sector`` and ``country`` are the instrument's; what the backend does not know is left out.
     """
 
     symbol: str

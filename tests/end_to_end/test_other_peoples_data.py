@@ -309,6 +309,8 @@ def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, databas
     assert {name: list(database[name].find().sort("_id")) for name in theirs} == before
     assert set(database.list_collection_names()) - set(theirs) <= {
         "audit_log",
+        "deliveries",
+        "delivery_passes",
         "outbox",
         "portfolio_analyses",
         "portfolio_analysis_runs",
@@ -318,5 +320,6 @@ def test_the_app_leaves_other_peoples_collections_as_they_were(app: App, databas
         "run_leases",
         "symbol_prices",
         "symbol_research",
+        "webhooks",
     }
     eventually(lambda: database.run_batches.count_documents({}) == 0)
