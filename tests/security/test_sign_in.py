@@ -139,6 +139,8 @@ def test_every_change_and_every_refusal_is_on_record_and_no_credential_is(audite
         "as_of": None,
         "user_ids": None,
         "user_ids_count": None,
+        "event_id": None,
+        "endpoint_id": None,
     }
     app.wait(run_id)
     with app.stranger(**WRONG) as stranger:

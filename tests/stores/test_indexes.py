@@ -8,9 +8,12 @@ from pymongo import ASCENDING, IndexModel
 
 from stores.audit import AuditLog
 from stores.batches import BatchStore
+from stores.books import BookStore
 from stores.indexes import Indexed, ensure_keys, missing, settle
 from stores.mongo import OWN_COLLECTIONS, DocumentDatabase
 from stores.nights import NightStore
+from stores.outbox import OutboxStore
+from stores.passes import PassStore
 from stores.portfolios import COLLECTIONS, PortfolioStore
 from stores.rankings import RankingStore
 from stores.refusals import CommandRefused
@@ -18,12 +21,16 @@ from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
+from stores.webhooks import WebhookStore
 from tests.faults.meddling import Refusing
 from tests.stores.wired import Commands, wired
 
 
 def own_stores(database: DocumentDatabase) -> list[Indexed]:
-    plain = (RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog, SessionStore)
+    plain = (
+        RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, BookStore, OutboxStore, PassStore, WebhookStore,
+        AuditLog, SessionStore,
+    )  # fmt: skip
     return [*(store(database) for store in plain), ReportStore(database, ResearchStore(database))]
 
 

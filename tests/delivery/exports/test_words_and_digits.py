@@ -69,7 +69,7 @@ def test_words_are_those_of_the_console(source: str, name: str, ours: dict[str, 
     ("source", "labels"),
     [
         (
-            "pages/portfolio.tsx",
+            "pages/portfolio-summary.tsx",
             ["Total value", "Holdings", "Cash", "Day change", "Unrealized gain", "Backtest, a year"],
         ),
         ("words/reports.ts", ["Annual volatility", "Value at risk, 95%", "Expected shortfall, 95%", "Sharpe ratio"]),
