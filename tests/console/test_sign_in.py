@@ -140,8 +140,9 @@ def test_what_was_entered_is_still_there_after_a_session_ended(visitor: Visitor,
     for tab in (visitor, other):
         fill(tab)
         tab.page.wait_for_load_state("networkidle")
-    site.database.sessions.delete_many({})
     visitor.page.get_by_role("button", name="Continue").click()
+    expect(visitor.page.get_by_role("dialog")).to_be_visible()
+    site.database.sessions.delete_many({})
     visitor.page.get_by_role("button", name="Start", exact=True).click()
     for tab in (visitor, other):
         shows(tab, "Session ended")
