@@ -474,12 +474,12 @@ class ReceiverShown(Record, frozen=True):
     resumes_at: Time | None
 
 
-type Credential = Literal["admin-secret", "bearer", "session", "timer", "none"]
+type Credential = Literal["admin-secret", "bearer", "session", "timer", "command", "none"]
 type AuditedAction = Literal[
     "trigger", "retry", "cancel", "sign_in", "list_portfolios", "read_report", "read_series", "read_earlier",
     "read_returns", "read_gains", "read_income", "export_report", "export_portfolios", "export_gains", "list_people",
     "read_book", "start_session", "end_session", "list_events", "replay_event",
-    "test_webhook",
+    "test_webhook", "forget",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The function app on this machine, ``python -m devhost start``, ``demo`` or ``func``; and ``preflight`` elsewhere."""
+"""The function app on this machine, ``python -m devhost start``, ``demo`` or ``func``; and ``preflight`` and ``forget`` elsewhere."""
 
 import argparse
 import sys
@@ -29,11 +29,19 @@ def main() -> int:
     look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
     look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
+    erasure = commands.add_parser("forget", help="show everything that is kept about a person, or erase it")
+    erasure.add_argument("user", metavar="USER", help="id of the person")
+    erasure.add_argument("--yes", action="store_true", help="erase it")
+    erasure.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     arguments = parser.parse_args()
     if arguments.command == "preflight":
         from devhost.preflight import main as preflight
 
         return preflight(arguments.settings, arguments.url)
+    if arguments.command == "forget":
+        from devhost.forget import main as forget
+
+        return forget(arguments.user, arguments.settings, erase=arguments.yes)
     if arguments.command == "check-data":
         from devhost.check_data import main as check_data
 

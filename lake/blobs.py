@@ -1,5 +1,7 @@
 """The lake in Azure Blob Storage. Imported where it is used: the SDK takes a while to import."""
 
+from collections.abc import Iterator
+
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
@@ -30,5 +32,21 @@ class BlobLake:
             return self._container.download_blob(path).readall()
         except ResourceNotFoundError:
             return None
+        except AzureError as error:
+            raise LakeUnavailable from error
+
+    def paths(self) -> Iterator[str]:
+        """Yield the names of all blobs, which are listed five thousand at a time."""
+        try:
+            yield from self._container.list_blob_names()
+        except AzureError as error:
+            raise LakeUnavailable from error
+
+    def delete(self, path: str) -> None:
+        """Delete a blob; the account keeps it for as long as its soft delete says."""
+        try:
+            self._container.delete_blob(path)
+        except ResourceNotFoundError:
+            return
         except AzureError as error:
             raise LakeUnavailable from error

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,20 @@ class Lake(Protocol):
 
         Raises:
             LakeUnavailable: it cannot be read now.
+        """
+
+    def paths(self) -> Iterable[str]:
+        """Return the paths of all files.
+
+        Raises:
+            LakeUnavailable: they cannot be listed now.
+        """
+
+    def delete(self, path: str) -> None:
+        """Delete a file; one that is not there is deleted already.
+
+        Raises:
+            LakeUnavailable: it is not deleted.
         """
 
 
@@ -69,5 +84,20 @@ class FolderLake:
             return (self._folder / path).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise LakeUnavailable from error
+
+    def paths(self) -> list[str]:
+        """Return the paths of all files, those that are being written left out."""
+        try:
+            found = [path for path in self._folder.rglob("[!.]*") if path.is_file()]
+        except OSError as error:
+            raise LakeUnavailable from error
+        return sorted(path.relative_to(self._folder).as_posix() for path in found)
+
+    def delete(self, path: str) -> None:
+        """Delete a file."""
+        try:
+            (self._folder / path).unlink(missing_ok=True)
         except OSError as error:
             raise LakeUnavailable from error

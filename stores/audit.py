@@ -42,6 +42,18 @@ class AuditLog(Indexed):
         """Write the outcome of an attempt and what else is known. A concluded entry does not change any more."""
         self._entries.update_one({"entry_id": entry.entry_id, "outcome": "attempted"}, {"$set": _members(entry)})
 
+    def forget(self, user_id: str, *, erase: bool) -> int:
+        """Count the entries about what was asked of a user, or leave that user out of them; all are looked through.
+
+        Entries of what an administrator did keep the name of the administrator.
+        """
+        read, listed = {"user_id": user_id}, {"user_ids": user_id}
+        count = self._entries.count_documents({"$or": [read, listed]})
+        if erase:
+            self._entries.update_many(read, {"$set": {"user_id": None}})
+            self._entries.update_many(listed, {"$pull": {"user_ids": user_id}})
+        return count
+
     def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[AuditEntry]:
         """Return up to ``limit`` entries, newest first, older than the entry of that time and id."""
         query: Document = {}

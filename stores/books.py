@@ -30,6 +30,13 @@ class BookStore(Indexed):
         document = self._books.find_one({"run_id": run_id}, {"_id": False})
         return None if document is None else msgspec.convert(document, Book)
 
+    def forget(self, user_id: str, *, erase: bool) -> int:
+        """Count the books that name a user, or name that user no more."""
+        naming = {"attention.user_id": user_id}
+        if erase:
+            return self._books.update_many(naming, {"$pull": {"attention": {"user_id": user_id}}}).modified_count
+        return self._books.count_documents(naming)
+
     def purge(self, run_id: str) -> None:
         """Delete the book of a run."""
         self._books.delete_one({"run_id": run_id})

@@ -6,6 +6,7 @@ An event does not change. The first attempts at the events of a night's portfoli
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import override
 
 import msgspec
@@ -16,7 +17,7 @@ from delivery.events import OF_PORTFOLIOS, Event
 from endpoints import EventType
 from records import DeliveryStatus
 from stores.indexes import Indexed, Indexes
-from stores.mongo import Document, DocumentDatabase, insert_new
+from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, find_each, insert_new
 
 KEPT = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -156,13 +157,19 @@ class OutboxStore(Indexed):
         """Delete what a run that is no night tells of portfolios."""
         self._events.delete_many({"run_id": run_id, "type": {"$in": list(OF_PORTFOLIOS)}})
 
-    def forget(self, user_id: str) -> int:
-        """Delete what is told of a person; return how many events."""
-        query = {"subject": user_id, "type": {"$in": list(OF_PORTFOLIOS)}}
-        ids = [document["event_id"] for document in self._events.find(query, {"event_id": True})]
-        for event_id in ids:
-            self._deliveries.delete_many({"event_id": event_id})
-        return self._events.delete_many(query).deleted_count
+    def forget(self, user_id: str, digests: Sequence[str], *, erase: bool) -> int:
+        """Count the events about a person, and those of the ``digests`` that name them; or delete them."""
+        about = {"subject": user_id, "type": {"$in": list(OF_PORTFOLIOS)}}
+        ids = [document["event_id"] for document in self._events.find(about, {"event_id": True})]
+        naming = {"data.attention.user_id": user_id}
+        ids += [document["event_id"] for document in find_each(self._events, "event_id", digests, condition=naming)]
+        if erase:
+            for lot in batched(ids, IDS_PER_LOOKUP, strict=False):
+                of_lot = {"event_id": {"$in": list(lot)}}
+                self._deliveries.delete_many(of_lot)
+                self._events.delete_many(of_lot)
+        return len(ids)
+
 
 
 def _before(place: tuple[datetime, str] | None) -> Document:

@@ -83,6 +83,7 @@ class RankingStore(Indexed):
                 write_each(self._blocks, [(key, key | {"lines": block}) for key, block in some])
             key = of_sort | {"number": _INDEX}
             write_each(self._blocks, [(key, key | {"index": _compressed(order.index())})])
+            self._blocks.delete_many(of_sort | {"number": {"$gte": len(order.blocks)}})  # of earlier ones
 
     def of(self, run_id: str) -> Rankings | None:
         """Return the stored orders of a run, ``None`` if it has none, or not yet."""
@@ -108,6 +109,52 @@ class RankingStore(Indexed):
         """Return the first user id of each thousand of a ranked run; none of another one."""
         index = self._index(run_id, _LAST)
         return [] if index is None else [user_id for _, user_id in index.firsts]
+
+    def forget(self, run_id: str, user_id: str, *, erase: bool) -> bool:
+        """Return whether the orders of a run have a line of a user; with ``erase``, take it out of all of them.
+
+        The order by user id is the last, so that a repetition after a crash finds what is left.
+        """
+        index = self._index(run_id, _LAST)
+        if index is None:
+            return False
+        line = next(self.of_users(run_id, [user_id]), None)
+        found = line is not None or user_id in {first for _, first in index.firsts}
+        if found and erase and not (
+            all(self._take_out(run_id, sort, _place(line, sort)) for sort in FIGURES if line is not None)
+            and self._take_out(run_id, _LAST, (None, user_id))
+        ):
+            self._write_without(run_id, user_id)
+        return found
+
+    def _take_out(self, run_id: str, sort: SortField, place: Place) -> bool:
+        """Take the line at a place out of its block; return False, changing nothing, if it is the only one there."""
+        index = self._index(run_id, sort)
+        if index is None:
+            return True
+        number = _block_with(index, sort, place)
+        left = Lines([line for line in self._block(run_id, sort, number) if line.summary.user_id != place[1]])
+        if not left.user_ids:
+            return False
+        mine = _Order(left, sort).index()
+        firsts = [*index.firsts[:number], *mine.firsts, *index.firsts[number + 1 :]]
+        facets = {
+            facet: [*counts[:number], *mine.facets.get(facet, [0]), *counts[number + 1 :]]
+            for facet, counts in index.facets.items()
+        }
+        of_sort: Document = {"run_id": run_id, "sort": sort}
+        block, key = of_sort | {"number": number}, of_sort | {"number": _INDEX}
+        write_each(self._blocks, [(block, block | {"lines": packed(left.lines)})])
+        write_each(self._blocks, [(key, key | {"index": _compressed(Index(index.valued, firsts, facets))})])
+        return True
+
+    def _write_without(self, run_id: str, user_id: str) -> None:
+        """Write all orders anew, without a user who is alone in a block."""
+        left = [line for block in self.blocks(run_id) for line in block if line.summary.user_id != user_id]
+        if left:
+            self.write(run_id, Lines(left))
+        else:
+            self._blocks.delete_many({"run_id": run_id})
 
     def purge(self, run_id: str) -> int:
         """Delete some of the orders of a run, the one by user id last; return how many blocks."""
@@ -245,6 +292,16 @@ def _walk(index: Index, sort: SortField, after: Place | None, *, descending: boo
     else:
         first = max(bisect_right(others, after[1]) - 1, 0)
         yield from ((number, False) for number in range(index.valued + first, len(index.firsts)))
+
+
+def _block_with(index: Index, sort: SortField, place: Place) -> int:
+    """Return the number of the block that a place is in, if it is in any."""
+    if sort == "user_id":
+        return max(bisect_right([user_id for _, user_id in index.firsts], place[1]) - 1, 0)
+    valued, others = index.firsts[: index.valued], [user_id for _, user_id in index.firsts[index.valued :]]
+    if place[0] is None:
+        return index.valued + max(bisect_right(others, place[1]) - 1, 0)
+    return max(bisect_right(valued, place) - 1, 0)
 
 
 def _place(line: Line, sort: SortField) -> Place:

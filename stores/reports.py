@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import batched
 from typing import override
 
 import bson
@@ -21,13 +22,14 @@ from lake.places import Lake
 from records import Outcome, RunError, Summary
 from stores.indexes import Indexed, Indexes
 from stores.lines import Line, Lines, Standing, line_of
-from stores.mongo import Document, DocumentDatabase, find_each, write_each
+from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, find_each, write_each
 from stores.report_values import compressor, decompressed, encoded, held_symbols, joined
 from stores.symbols import ResearchStore
 from stores.upgrades import report_of_today, summary_of_today
 
 _SUMMARY = Summary.__struct_fields__
 _OF_LINE = {"_id": False, "crossed": True, **dict.fromkeys((*_SUMMARY, *Standing.__struct_fields__), True)}
+_OF_PATH = {"_id": False, "run_id": True, "as_of": True, "page": True}
 _NO_STANDINGS: Mapping[str, Standing] = {}
 _LINES_AT_ONCE = 1_000
 # The 16 MB limit of MongoDB, minus some room for the key it adds.
@@ -200,6 +202,24 @@ class ReportStore(Indexed):
         some = {"run_id": run_id} | ({} if before is None else {"user_id": {"$lt": before}})
         self._reports.delete_many(some)
         self._earlier_summaries.delete_many(some)
+
+    def paths(self, user_id: str, run_ids: Sequence[str]) -> dict[str, str]:
+        """Return by run the path of the file of the lake that has its report on a user."""
+        found = find_each(self._reports, "run_id", run_ids, condition={"user_id": user_id}, fields=_OF_PATH)
+        return {
+            document["run_id"]: path_of(date.fromisoformat(document["as_of"]), document["run_id"], document["page"])
+            for document in found
+            if document.get("page") is not None
+        }
+
+    def forget(self, user_id: str, run_ids: Iterable[str], *, erase: bool) -> int:
+        """Count the reports and earlier summaries on a user, or delete them."""
+        count = 0
+        for lot in batched(run_ids, IDS_PER_LOOKUP, strict=False):
+            mine: Document = {"run_id": {"$in": list(lot)}, "user_id": user_id}
+            for collection in (self._reports, self._earlier_summaries):
+                count += collection.delete_many(mine).deleted_count if erase else collection.count_documents(mine)
+        return count
 
     def nth_user_id(self, run_id: str, number: int) -> str | None:
         """Return the id of a user by its place among those of a run, counted from 0; ``None`` if there are fewer."""

@@ -223,8 +223,26 @@ class RunStore(Indexed):
         return was is not None and "purge_after" not in was
 
     def purged(self, run_id: str) -> None:
-        """Record that only the record of the run is left."""
-        self._runs.update_one({"run_id": run_id}, {"$set": {"purged": True}})
+        """Record that only the record of the run is left, which names nobody any more."""
+        self._runs.update_one({"run_id": run_id, "user_ids": {"$ne": None}}, {"$set": {"user_ids": []}})
+        nobody = {"errors": {"user_id": {"$ne": None}}}
+        self._runs.update_one({"run_id": run_id}, {"$set": {"purged": True}, "$pull": nobody})
+
+    def with_reports(self) -> dict[str, bool]:
+        """Return all runs, the oldest first, and whether the reports that they made are all in the database."""
+        members = {"run_id": True, "status": True, "purged": True}
+        found = self._runs.find({}, members).sort([("requested_at", ASCENDING), ("run_id", ASCENDING)])
+        completed = _COMPLETED["$in"]
+        return {own["run_id"]: own["status"] in completed and not own.get("purged") for own in found}
+
+    def forget(self, user_id: str, *, erase: bool) -> int:
+        """Count the runs that were requested for a user or failed for that user, or name the user no more."""
+        requested, failed = {"user_ids": user_id}, {"errors.user_id": user_id}
+        count = self._runs.count_documents({"$or": [requested, failed]})
+        if erase:
+            self._runs.update_many(requested, {"$pull": {"user_ids": user_id}})
+            self._runs.update_many(failed, {"$pull": {"errors": {"user_id": user_id}}})
+        return count
 
     def start(self, run_id: str, now: datetime) -> bool:
         """Move the run from queued to running; return whether this call did it."""

@@ -1,6 +1,6 @@
 """A container of Azure Blob Storage for tests: a local HTTPS server that answers as the REST API's documentation says.
 
-Put Blob and Get Blob, version 2021 and later: https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
+Put Blob, Get Blob, Delete Blob and List Blobs, version 2021 and later: https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import trustme
 from azure.core.credentials import AccessToken
@@ -54,8 +54,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.container.blobs[self._name()] = content
         self._answer(201, b"", ETag=f'"{hashlib.sha256(content).hexdigest()}"')
 
+    def do_DELETE(self) -> None:
+        if self._is_refused():
+            return
+        if self.server.container.blobs.pop(self._name(), None) is None:
+            self._fail(404, "BlobNotFound")
+        else:
+            self._answer(202, b"")
+
     def do_GET(self) -> None:
         if self._is_refused():
+            return
+        query = parse_qs(urlsplit(self.path).query)
+        if query.get("comp") == ["list"]:
+            self._list(query.get("marker", [""])[0])
             return
         content = self.server.container.blobs.get(self._name())
         if content is None:
@@ -64,6 +76,15 @@ class _Handler(BaseHTTPRequestHandler):
         # The SDK asks for the first 32 MB, then for the rest.
         last = len(content) - 1
         self._answer(206, content, **{"Content-Range": f"bytes 0-{last}/{len(content)}", "ETag": '"1"'})
+
+    def _list(self, marker: str) -> None:
+        """Answer with two names at most, and with the name to go on from."""
+        names = [name for name in sorted(self.server.container.blobs) if name >= marker]
+        listed = "".join(f"<Blob><Name>{name}</Name><Properties/></Blob>" for name in names[:2])
+        following = names[2] if len(names) > 2 else ""
+        text = f"<EnumerationResults><Blobs>{listed}</Blobs><NextMarker>{following}</NextMarker></EnumerationResults>"
+        content = f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode()
+        self._answer(200, content, **{"Content-Type": "application/xml"})
 
     def _name(self) -> str:
         return unquote(urlsplit(self.path).path).removeprefix(_CONTAINER)

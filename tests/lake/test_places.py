@@ -46,6 +46,17 @@ def test_a_file_written_again_has_the_later_content(lake: Lake) -> None:
     assert lake.read(PATH) == b"second"
 
 
+def test_all_files_are_listed_until_they_are_deleted(lake: Lake) -> None:
+    paths = [PATH.replace("00000", f"{number:05}") for number in range(5)]
+    for path in paths:
+        lake.write(path, b"content")
+    assert list(lake.paths()) == paths
+    lake.delete(paths[1])
+    lake.delete(paths[1])  # as in a repetition
+    assert list(lake.paths()) == [paths[0], *paths[2:]]
+    assert lake.read(paths[1]) is None
+
+
 def test_a_file_that_is_not_there_is_none(lake: Lake) -> None:
     assert lake.read(PATH) is None
 

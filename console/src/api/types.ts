@@ -526,6 +526,7 @@ export interface AuditEntry {
     | "export_report"
     | "export_gains"
     | "start_session"
+    | "forget"
     | "end_session"
     | "list_people"
     | "read_book"
@@ -533,7 +534,7 @@ export interface AuditEntry {
     | "replay_event"
     | "test_webhook";
   actor: string | null;
-  credential: "admin-secret" | "bearer" | "session" | "timer" | "none";
+  credential: "admin-secret" | "bearer" | "session" | "timer" | "command" | "none";
   credential_id: string | null;
   client: string | null;
   correlation_id: string;

@@ -26,6 +26,7 @@ const ACTIONS: Record<AuditEntry["action"], string> = {
   list_events: "List deliveries",
   replay_event: "Send an event again",
   test_webhook: "Test a receiver",
+  forget: "Erase a person",
 };
 
 /** Return what was done; what the app knows and this page does not has its name. */
@@ -37,6 +38,7 @@ export const CREDENTIALS: Record<AuditEntry["credential"], string> = {
   bearer: "Bearer token",
   session: "Session",
   timer: "Timer",
+  command: "Command line",
   none: "None",
 };
 
