@@ -78,7 +78,7 @@ def read_endpoints(text: str, *, allow_private: bool) -> tuple[Endpoint, ...]:
     for endpoint in endpoints:
         if ids.count(endpoint.endpoint_id) > 1:
             raise EndpointsError(f"has two endpoints with the endpoint_id {endpoint.endpoint_id}")
-        _check_url(endpoint, allow_private=allow_private)
+        _check(endpoint, allow_private=allow_private)
     return endpoints
 
 
@@ -88,7 +88,7 @@ def read_endpoint(members: Mapping[str, object], *, allow_private: bool) -> Endp
         endpoint = msgspec.convert(members, Endpoint)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise EndpointsError(_ill_formed("an endpoint", error)) from None
-    _check_url(endpoint, allow_private=allow_private)
+    _check(endpoint, allow_private=allow_private)
     return endpoint
 
 
@@ -97,7 +97,9 @@ def _ill_formed(kind: str, error: Exception) -> str:
     return f"must be {kind}: {' '.join(reason.split())}"
 
 
-def _check_url(endpoint: Endpoint, *, allow_private: bool) -> None:
+def _check(endpoint: Endpoint, *, allow_private: bool) -> None:
+    if endpoint.endpoint_id == EVENT_GRID:
+        raise EndpointsError(f"must not have the endpoint_id {EVENT_GRID}: it is that of EVENT_GRID_ENDPOINT")
     schemes = ("https", "http") if allow_private else ("https",)
     if not _is_usable(endpoint.url, schemes):
         starts = " or ".join(f"{scheme}://" for scheme in schemes)

@@ -448,14 +448,17 @@ class DeliveryShown(Record, frozen=True):
 
 
 class EventShown(Record, frozen=True):
-    """An event, and its deliveries: ``dead`` if one of these is given up, ``pending`` if one is still to be made."""
+    """An event, and its deliveries: ``dead`` if one of these is given up, ``pending`` if one is still to be made.
+
+    ``None`` if there are no deliveries, because no endpoint takes its type.
+    """
 
     event_id: str
     type: str
     subject: str
     run_id: str | None
     time: Time
-    status: DeliveryStatus
+    status: DeliveryStatus | None
     data: Mapping[str, Any]
     deliveries: tuple[DeliveryShown, ...]
 

@@ -1,4 +1,4 @@
-"""The function app on this machine, ``python -m devhost start``, ``demo`` or ``func``; and ``preflight`` and ``forget`` elsewhere."""
+"""The function app here: ``python -m devhost start``, ``demo`` or ``func``; ``preflight`` and ``forget`` elsewhere."""
 
 import argparse
 import sys

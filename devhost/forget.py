@@ -40,7 +40,9 @@ def main(user_id: str, settings_file: Path | None, *, erase: bool) -> int:
         print(f"{error.detail} Nothing is half-erased: repeat the command.", file=sys.stderr)
     except PyMongoError as error:
         # Not the message, which may contain the URL.
-        print(f"The database does not answer, or refuses ({type(error).__name__}): repeat the command.", file=sys.stderr)
+        print(
+            f"The database does not answer, or refuses ({type(error).__name__}): repeat the command.", file=sys.stderr
+        )
     else:
         return 0
     return 1

@@ -24,7 +24,8 @@ from functions.messages import (
 )
 from functions.services import worker
 from functions.telemetry.spans import invocation
-from records import Batch, DeliveryStep
+from records import Batch, DeliveryStep, DeliveryWork
+from runs.engine import VERSION
 
 if TYPE_CHECKING:
     type Message = dict[str, Any]
@@ -110,7 +111,9 @@ def plan_delivery(message: Message, context: func.Context) -> dict[str, Any]:
     with _step("plan_delivery", message, context):
         from runs.delivering import work_for
 
-        return to_answer(work_for(worker().services_of_steps(), msgspec.convert(message, DeliveryInput).endpoint_id))
+        asked = msgspec.convert(message, DeliveryInput)
+        is_ours = asked.version == VERSION
+        return to_answer(work_for(worker().services_of_steps(), asked.endpoint_id) if is_ours else DeliveryWork())
 
 
 @blueprint.activity_trigger(input_name="message")

@@ -21,8 +21,8 @@ DUE = "due"
 """The event that ends a pause of the orchestration: there is something new to deliver."""
 
 _RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=3), max_number_of_attempts=5, backoff_coefficient=2)
-_SLOTS_AT_ONCE = 4
-"""Few, so that steps of runs and of other endpoints find free workers, too."""
+_SLOTS_AT_ONCE = 2
+"""Few, so that steps of runs and of other endpoints find free workers, too: an instance has four."""
 _LINGER_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 8 * 3600.0
 
@@ -42,7 +42,7 @@ def event_delivery(context: OrchestrationContext, message: dict[str, Any]) -> Ge
         seconds = _LINGER_SECONDS if work.wait_seconds is None else min(work.wait_seconds, _LONGEST_PAUSE_SECONDS)
         pause = context.create_timer(timedelta(seconds=seconds))
         yield when_any([pause, context.wait_for_external_event(DUE)])
-    following = DeliveryInput(asked.endpoint_id, idle=not steps and work.wait_seconds is None)
+    following = DeliveryInput(asked.endpoint_id, idle=not steps and work.wait_seconds is None, version=asked.version)
     context.continue_as_new(to_wire(following), save_events=True)
 
 

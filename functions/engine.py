@@ -67,11 +67,12 @@ class DurableEngine(Engine):
 
     @override
     def deliver(self, endpoint_id: str) -> None:
-        instance_id = f"delivery-{endpoint_id}"
+        # With the version: after a rollback, the engine keeps what it cannot continue, and never ends it.
+        instance_id = f"delivery-{VERSION}-{endpoint_id}"
         if self.state(instance_id) == "active":
             self._ask(lambda: self._client.raise_orchestration_event(instance_id, DUE))
             return
-        message = to_wire(DeliveryInput(endpoint_id))
+        message = to_wire(DeliveryInput(endpoint_id, version=VERSION))
         with suppress(_Refused):
             self._ask(lambda: self._client.purge_orchestration(instance_id))
         with suppress(_Exists):

@@ -146,7 +146,7 @@ class Worker:
             audit=AuditLog(own, self.settings.audit_retention_days),
             sessions=SessionStore(own),
             provider=provider,
-            send=lambda endpoint, events: self._deliverer().send(endpoint, events),
+            send=lambda endpoint, events, until: self._deliverer().send(endpoint, events, until),
             record_end=record_end,
             ensure_keys=_Once(lambda: ensure_keys(self.services().own)),
         )

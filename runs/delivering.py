@@ -9,8 +9,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
-from delivery.deliverer import takes_nothing
+from pymongo.errors import PyMongoError
+
+from delivery.deliverer import is_no_answer_to_the_event
 from delivery.events import OF_PORTFOLIOS, Event
 from delivery.webhooks.retries import next_attempt
 from delivery.webhooks.sending import Answer
@@ -26,8 +29,11 @@ _STEP_SECONDS = 30.0
 """As long as one step goes on, so that it ends well within its time."""
 _POLL_SECONDS = 10.0
 """While a run is active: its end is to be told."""
-_LONGEST_REST = timedelta(minutes=30)
+_FAILURES_OF_A_REST = 16
+"""So many attempts in a row without an answer to the event, and the endpoint is left alone: as long again each time."""
 _FIRST_REST = timedelta(seconds=5)
+_LONGEST_REST = timedelta(minutes=30)
+"""Also where an endpoint asks for more: of an event, not of all of them, it may ask for a day."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +58,8 @@ def work_for(services: Services, endpoint_id: str) -> DeliveryWork:
 
 
 def wake(services: Services, engine: Engine) -> None:
-    """Let the deliveries to all active endpoints go on. If the engine does not answer, the watchdog tries again."""
-    with suppress(EngineUnavailable):
+    """Let the deliveries to all active endpoints go on. If that fails, the watchdog tries again."""
+    with suppress(EngineUnavailable, PyMongoError):
         for receiver in services.webhooks.all():
             if receiver.active:
                 engine.deliver(receiver.endpoint.endpoint_id)
@@ -70,28 +76,29 @@ def resume(services: Services, engine: Engine) -> None:
 
 def deliver(services: Services, step: DeliveryStep) -> None:
     """Deliver a part of the work, for about half a minute at most."""
-    end = time.monotonic() + _STEP_SECONDS
-    while time.monotonic() < end:
+    until = time.monotonic() + _STEP_SECONDS
+    while time.monotonic() < until:
         receiver = services.webhooks.get(step.endpoint_id)
         if receiver is None or not receiver.active or _rests(receiver):
             return
-        if not (_deliver_due(services, receiver) if step.run_id is None else _deliver_slot(services, receiver, step)):
+        deliver_some = _deliver_due if step.run_id is None else _deliver_slot
+        if not deliver_some(services, receiver, step, until):
             return
 
 
-def _deliver_due(services: Services, receiver: Receiver) -> bool:
+def _deliver_due(services: Services, receiver: Receiver, _: DeliveryStep, until: float) -> bool:
     """Deliver one lot of what is due; return whether there may be more."""
     due = services.outbox.due(receiver.endpoint.endpoint_id, datetime.now(UTC), LOT)
     events = {event.event_id: event for event in services.outbox.events([own.event_id for own in due])}
     services.outbox.drop([own for own in due if own.event_id not in events])  # forgotten, or expired
     known = [own for own in due if own.event_id in events]
-    answers = services.send(receiver.endpoint, [events[own.event_id] for own in known])
+    answers = services.send(receiver.endpoint, [events[own.event_id] for own in known], until)
     services.outbox.record([_after(own, answer) for own, answer in zip(known, answers, strict=False)])
     _learn(services, receiver, answers)
     return len(due) == LOT and len(answers) == len(known)
 
 
-def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep) -> bool:
+def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep, until: float) -> bool:
     """Deliver the next lot of a slot; return whether there may be more."""
     own = None if step.run_id is None else services.passes.get(step.run_id, step.endpoint_id)
     if own is None or step.slot not in own.left:
@@ -99,7 +106,7 @@ def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep) ->
     low, high = bounds(step.slot, own.reached.get(step.slot, ""))
     events = services.outbox.of_run(own.run_id, low, high, LOT)
     wanted = [event for event in events if event.type in OF_PORTFOLIOS and event.type in receiver.endpoint.types]
-    answers = services.send(receiver.endpoint, wanted)
+    answers = services.send(receiver.endpoint, wanted, until)
     failed = [
         _after(Delivery(event.event_id, step.endpoint_id, "pending", event.at), answer)
         for event, answer in zip(wanted, answers, strict=False)
@@ -126,18 +133,28 @@ def _learn(services: Services, receiver: Receiver, answers: Sequence[Answer]) ->
     endpoint_id = receiver.endpoint.endpoint_id
     if any(answer.outcome == "gone" for answer in answers):
         _log.warning("An endpoint is gone, and gets no more events (endpoint_id=%s)", endpoint_id)
-        services.webhooks.deactivate(endpoint_id)
+        services.webhooks.deactivate(receiver.endpoint)
         services.passes.drop(endpoint_id)
         services.outbox.abandon(endpoint_id)
-    elif takes_nothing(answers):
-        failures = receiver.failures + 1
-        pause = min(_FIRST_REST * 2 ** min(failures - 1, 20), _LONGEST_REST)
-        pause = max([pause, *(answer.retry_after for answer in answers if answer.retry_after is not None)])
+        return
+    refused = list(takewhile(is_no_answer_to_the_event, reversed(answers)))
+    # One lot lengthens the rest once, however many of its events one request had.
+    failures = min(len(refused), _FAILURES_OF_A_REST) + (receiver.failures if len(refused) == len(answers) else 0)
+    pause = _rest_after(failures, refused)
+    if pause:
         services.webhooks.rest(endpoint_id, failures, datetime.now(UTC) + pause)
         resting = "An endpoint takes nothing, and is left alone for %d s (endpoint_id=%s, problem=%s)"
         _log.warning(resting, pause.total_seconds(), endpoint_id, answers[-1].problem)
-    elif receiver.failures and answers:
-        services.webhooks.rest(endpoint_id, 0, None)
+    elif failures != receiver.failures:
+        services.webhooks.rest(endpoint_id, failures, None)
+
+
+def _rest_after(failures: int, refused: Sequence[Answer]) -> timedelta:
+    """Return how long an endpoint is left alone after so many failures in a row, the last ones with these answers."""
+    times = failures // _FAILURES_OF_A_REST
+    own = _FIRST_REST * 2 ** min(times - 1, 20) if times else timedelta()
+    asked = max((answer.retry_after for answer in refused if answer.retry_after is not None), default=timedelta())
+    return min(max(own, asked), _LONGEST_REST)
 
 
 def _after(delivery: Delivery, answer: Answer) -> Delivery:

@@ -38,7 +38,9 @@ def forget(services: Services, user_id: str, *, erase: bool) -> Iterator[Trace]:
     if services.lake is not None:
         paths = services.reports.paths(user_id, list(runs))
         yield Trace("files of the lake", _forget_in_lake(services.lake, user_id, runs, paths, erase=erase))
-    lists = (services.rankings.forget(kept, user_id, erase=erase) for run in runs for kept in (run, people_after_retry(run)))
+    lists = (
+        services.rankings.forget(kept, user_id, erase=erase) for run in runs for kept in (run, people_after_retry(run))
+    )
     yield Trace("lists of portfolios", sum(lists))
     yield Trace("nights, among the first to look at", services.books.forget(user_id, erase=erase))
     source = services.settings.event_source
@@ -60,10 +62,9 @@ def _forget_in_lake(
     found = 0
     for path in lake.paths():
         run_id = run_of_path(path)
-        if run_id in paths:
-            if path != paths[run_id]:
-                continue
-        elif run_id is None or runs.get(run_id, False):
+        if run_id is None or path != paths.get(run_id, path):
+            continue
+        if run_id not in paths and runs.get(run_id, False):
             continue
         content = lake.read(path)
         left = None if content is None else without_report(content, user_id)

@@ -1,12 +1,10 @@
 """The events of the outbox with the state of their deliveries, and what an operator may do with them."""
 
-import heapq
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import batched, islice
-from typing import TYPE_CHECKING
+from itertools import islice
 
 from delivery.events import OF_PORTFOLIOS, Event, NotDeliverable, new_event
 from endpoints import EventType
@@ -15,23 +13,32 @@ from runs.engine import Engine
 from runs.services import Services
 from stores.outbox import Delivery
 
-if TYPE_CHECKING:
-    from stores.passes import Pass
-
 _AT_ONCE = 200
+_MOST_PAGES = 50
 _STATUSES: tuple[DeliveryStatus, ...] = ("dead", "pending")
-"""The state of an event is the first of these that one of its deliveries has, else ``delivered``."""
+"""The state of an event is the first of these that one of its deliveries has, else ``delivered`` if it has any."""
 
 type Place = tuple[datetime, str]
 
 
 def newest_events(
     services: Services, *, limit: int, before: Place | None, kind: EventType | None, status: DeliveryStatus | None
-) -> list[EventShown]:
-    """Return up to ``limit`` events, newest first, older than that of a time and id."""
-    found = _candidates(services, before, kind, status)
-    shown = (own for some in batched(found, _AT_ONCE, strict=False) for own in _shown(services, some))
-    return list(islice((own for own in shown if status in (None, own.status)), limit))
+) -> tuple[list[EventShown], Place | None]:
+    """Return up to ``limit`` events, newest first, older than that of a time and id; and the place to go on from.
+
+    There may be fewer, and more behind that place: one call looks at ten thousand events at most. Without a place there
+    are no more.
+    """
+    found: list[EventShown] = []
+    pages = _pages(services, before, kind, status)
+    for events in islice(pages, _MOST_PAGES):
+        for own in _shown(services, events):
+            if kind in (None, own.type) and status in (None, own.status):
+                if len(found) == limit:
+                    return found, (found[-1].time, found[-1].event_id)
+                found.append(own)
+        before = _place(events[-1])
+    return found, None if next(pages, None) is None else before
 
 
 def replay(services: Services, engine: Engine, event: Event) -> list[str]:
@@ -74,42 +81,34 @@ def _deliver_now(services: Services, engine: Engine, event: Event, endpoint_ids:
     now = datetime.now(UTC)
     services.outbox.record([Delivery(event.event_id, own, "pending", event.at, due_at=now) for own in endpoint_ids])
     for endpoint_id in endpoint_ids:
+        services.webhooks.rest(endpoint_id, 0, None)  # whoever asks for it now has mended it, or wants to see it fail
         engine.deliver(endpoint_id)
 
 
-def _candidates(
+def _pages(
     services: Services, before: Place | None, kind: EventType | None, status: DeliveryStatus | None
-) -> Iterator[Event]:
-    """Yield events, newest first, among them all in a state."""
-    if status not in _STATUSES:
-        yield from _scanned(lambda place: services.outbox.newest(_AT_ONCE, place, kind), before)
-        return
-    runs = sorted({own.run_id for own in services.passes.unfinished(dropped=status == "dead")})
-    of_passes: Iterator[Event] = iter(())
-    if runs:
-        of_passes = _scanned(lambda place: services.outbox.newest(_AT_ONCE, place, kind, runs), before)
-    own = _with_deliveries(services, before, kind, status)
-    last = None
-    for event in heapq.merge(own, of_passes, key=_place, reverse=True):
-        if event.event_id != last:
-            yield event
-        last = event.event_id
+) -> Iterator[list[Event]]:
+    """Yield events, newest first, some at a time, among them all of a type and in a state."""
+    outbox = services.outbox
+    # Only deliveries of their own tell of a state where no pass does.
+    by_delivery = status in _STATUSES and not _passes_tell(services, status)
+    while True:
+        if by_delivery and status is not None:
+            places = outbox.newest_with(status, _AT_ONCE, before)
+            events = sorted(outbox.events({event_id for _, event_id in places}), key=_place, reverse=True)
+        else:
+            events = outbox.newest(_AT_ONCE, before, kind)
+        if not events:
+            return
+        yield events
+        before = _place(events[-1])
 
 
-def _scanned(page: Callable[[Place | None], list[Event]], before: Place | None) -> Iterator[Event]:
-    while found := page(before):
-        yield from found
-        before = _place(found[-1])
-
-
-def _with_deliveries(
-    services: Services, before: Place | None, kind: EventType | None, status: DeliveryStatus
-) -> Iterator[Event]:
-    """Yield events with a delivery in a state, newest first."""
-    while places := services.outbox.newest_with(status, _AT_ONCE, before):
-        events = services.outbox.events({event_id for _, event_id in places})
-        yield from sorted((own for own in events if kind in (None, own.type)), key=_place, reverse=True)
-        before = places[-1]
+def _passes_tell(services: Services, status: DeliveryStatus | None) -> bool:
+    """Return whether there are events in a state that have no delivery of their own."""
+    if status == "pending" and services.lease.holder() is not None:
+        return True
+    return bool(services.passes.unfinished(dropped=status == "dead"))
 
 
 def _place(event: Event) -> Place:
@@ -117,21 +116,25 @@ def _place(event: Event) -> Place:
 
 
 def _shown(services: Services, events: Sequence[Event]) -> Iterator[EventShown]:
+    """Yield the events with their deliveries: also those that passes stand for, now or once the run has completed."""
     deliveries: dict[str, dict[str, Delivery]] = defaultdict(dict)
     for own in services.outbox.deliveries([event.event_id for event in events]):
         deliveries[own.event_id][own.endpoint_id] = own
-    passes: dict[str, list[Pass]] = defaultdict(list)
     runs = {event.run_id for event in events if event.run_id and event.type in OF_PORTFOLIOS}
-    for of in services.passes.of_runs(runs):
-        passes[of.run_id].append(of)
-    takers = {own.endpoint.endpoint_id: own.endpoint.types for own in services.webhooks.all()}
+    passes = {(of.run_id, of.endpoint_id): of for of in services.passes.of_runs(runs)}
+    active = services.lease.holder()
+    receivers = services.webhooks.all()
     for event in events:
         known = deliveries[event.event_id]
-        if event.type in OF_PORTFOLIOS and event.run_id is not None:
-            for of in passes[event.run_id]:
-                if of.endpoint_id not in known and event.type in takers.get(of.endpoint_id, (event.type,)):
-                    status = of.status_of(event.event_id)
-                    known[of.endpoint_id] = Delivery(event.event_id, of.endpoint_id, status, event.at)
+        for receiver in receivers if event.type in OF_PORTFOLIOS else ():
+            endpoint_id = receiver.endpoint.endpoint_id
+            if endpoint_id in known or event.type not in receiver.endpoint.types:
+                continue
+            of = passes.get((event.run_id or "", endpoint_id))
+            if of is not None:
+                known[endpoint_id] = Delivery(event.event_id, endpoint_id, of.status_of(event.event_id), event.at)
+            elif event.run_id == active and receiver.active:
+                known[endpoint_id] = Delivery(event.event_id, endpoint_id, "pending", event.at)
         yield _as_shown(event, known.values())
 
 
@@ -143,5 +146,5 @@ def _as_shown(event: Event, deliveries: Iterable[Delivery]) -> EventShown:
         for own in sorted(deliveries, key=lambda own: own.endpoint_id)
     )
     states = {own.status for own in shown}
-    status: DeliveryStatus = next((status for status in _STATUSES if status in states), "delivered")
+    status: DeliveryStatus | None = next((own for own in (*_STATUSES, "delivered") if own in states), None)
     return EventShown(event.event_id, event.type, event.subject, event.run_id, event.at, status, event.data, shown)

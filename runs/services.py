@@ -41,7 +41,8 @@ if TYPE_CHECKING:  # slow to import; the worker connects on first use
 class Services:
     """A worker's settings, stores and source of prices.
 
-    ``send`` sends events to an endpoint and returns what became of them, of the first ones if it does not answer.
+    ``send`` sends events to an endpoint, until a time of the monotonic clock, and returns what became of them, of the
+    first ones if it does not answer or the time is over.
     ``record_end`` is called with each run that ended, and the type of its error if it failed. ``ensure_keys`` is called
     before a run is recorded: nothing may be written to the app's own collections before their unique indexes are there.
     """
@@ -69,7 +70,7 @@ class Services:
     audit: "AuditLog"
     sessions: "SessionStore"
     provider: "Provider"
-    send: "Callable[[Endpoint, Sequence[Event]], list[Answer]]"
+    send: "Callable[[Endpoint, Sequence[Event], float], list[Answer]]"
     record_end: "Callable[[Run, str | None], None]"
     ensure_keys: "Callable[[], None]"
 

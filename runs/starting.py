@@ -118,9 +118,9 @@ def start_run(  # noqa: PLR0913 - each by its name
             return run
         with of_run(run.run_id):
             if _begin(services, engine, run, now):
-                _wake(services, engine)
                 how, about = "by timer" if trigger.source == "timer" else "via API", services.runs.described(run)
                 _log.info("Portfolio analysis triggered %s (%s, actor=%s)", how, about, trigger.actor)
+                _wake(services, engine)
                 return run.run_id
 
 

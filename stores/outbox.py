@@ -59,6 +59,7 @@ class OutboxStore(Indexed):
             IndexModel([(event, ASCENDING)], name="event_id", unique=True),
             IndexModel([("run_id", ASCENDING), (event, ASCENDING)], name="run_id_event_id"),
             IndexModel(newest, name="at_event_id"),
+            IndexModel([("type", ASCENDING), *newest], name="type_at_event_id"),
             IndexModel([("subject", ASCENDING)], name="subject"),
             expires,
         ]
@@ -87,15 +88,9 @@ class OutboxStore(Indexed):
         document = self._events.find_one({"event_id": event_id}, _OF_EVENT)
         return None if document is None else _event(document)
 
-    def newest(
-        self,
-        limit: int,
-        before: tuple[datetime, str] | None,
-        kind: EventType | None = None,
-        run_ids: Sequence[str] | None = None,
-    ) -> list[Event]:
-        """Return up to ``limit`` events, newest first, older than that of a time and id, of a type and of some runs."""
-        wanted: Document = ({"type": kind} if kind else {}) | ({"run_id": {"$in": run_ids}} if run_ids else {})
+    def newest(self, limit: int, before: tuple[datetime, str] | None, kind: EventType | None = None) -> list[Event]:
+        """Return up to ``limit`` events, newest first, older than that of a time and id, of a type or all."""
+        wanted: Document = {"type": kind} if kind else {}
         order = [("at", DESCENDING), ("event_id", DESCENDING)]
         found = self._events.find(_before(before) | wanted, _OF_EVENT).sort(order).limit(limit)
         return [_event(document) for document in found]
@@ -169,7 +164,6 @@ class OutboxStore(Indexed):
                 self._deliveries.delete_many(of_lot)
                 self._events.delete_many(of_lot)
         return len(ids)
-
 
 
 def _before(place: tuple[datetime, str] | None) -> Document:

@@ -120,9 +120,13 @@ class RankingStore(Indexed):
             return False
         line = next(self.of_users(run_id, [user_id]), None)
         found = line is not None or user_id in {first for _, first in index.firsts}
-        if found and erase and not (
-            all(self._take_out(run_id, sort, _place(line, sort)) for sort in FIGURES if line is not None)
-            and self._take_out(run_id, _LAST, (None, user_id))
+        if (
+            found
+            and erase
+            and not (
+                all(self._take_out(run_id, sort, _place(line, sort)) for sort in FIGURES if line is not None)
+                and self._take_out(run_id, _LAST, (None, user_id))
+            )
         ):
             self._write_without(run_id, user_id)
         return found

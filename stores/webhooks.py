@@ -1,10 +1,12 @@
 """The receivers of events: those of the settings, those of the collection ``webhooks``, and what is learnt of them."""
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import override
 
+import msgspec
 from msgspec import Struct
 from pymongo import ASCENDING, IndexModel
 
@@ -46,8 +48,8 @@ class WebhookStore(Indexed):
 
     def all(self) -> list[Receiver]:
         """Return all receivers by id; those that cannot be used are left out and logged."""
-        documents = {document.get("endpoint_id"): document for document in self._webhooks.find({}, {"_id": False})}
-        own = [self._receiver(endpoint, documents.get(name, {})) for name, endpoint in self._settings.items()]
+        documents = {own["endpoint_id"]: own for own in self._webhooks.find({}, {"_id": False}) if _has_id(own)}
+        own = [_receiver(endpoint, documents.get(name, {})) for name, endpoint in self._settings.items()]
         others = self._others([document for name, document in documents.items() if name not in self._settings])
         return sorted([*own, *others], key=lambda receiver: receiver.endpoint.endpoint_id)
 
@@ -59,9 +61,9 @@ class WebhookStore(Indexed):
         """Return the ids of the active receivers of events of any of these types."""
         return [own.endpoint.endpoint_id for own in self.all() if own.active and {*kinds} & {*own.endpoint.types}]
 
-    def deactivate(self, endpoint_id: str) -> None:
-        """Send a receiver no more events."""
-        self._learn(endpoint_id, {"active": False})
+    def deactivate(self, endpoint: Endpoint) -> None:
+        """Send a receiver no more events, unless it gets another URL."""
+        self._learn(endpoint.endpoint_id, {"active": False, "gone": _digest(endpoint)})
 
     def rest(self, endpoint_id: str, failures: int, until: datetime | None) -> None:
         """Leave a receiver alone until a time, after so many failures in a row; ``None`` ends that."""
@@ -76,10 +78,37 @@ class WebhookStore(Indexed):
             if "url" not in members:  # what was learnt of one that is in the settings no more
                 continue
             try:
-                yield self._receiver(read_endpoint(members, allow_private=self._allow_private), document)
+                yield _receiver(read_endpoint(members, allow_private=self._allow_private), document)
             except EndpointsError as error:
                 _log.error("A document of webhooks cannot be used: it %s", error)
 
-    def _receiver(self, endpoint: Endpoint, learnt: Document) -> Receiver:
-        active = learnt.get("active", True) is True
-        return Receiver(endpoint, active, learnt.get("failures", 0), learnt.get("resumes_at"))
+
+class _Learnt(Struct, frozen=True):
+    """What is learnt of a receiver, or said by operators; ``gone`` is the digest of a URL that takes no more events."""
+
+    active: bool = True
+    failures: int = 0
+    resumes_at: datetime | None = None
+    gone: str | None = None
+
+
+def _receiver(endpoint: Endpoint, document: Document) -> Receiver:
+    try:
+        learnt = msgspec.convert(document, _Learnt)
+    except msgspec.ValidationError as error:
+        ill_formed = "A document of webhooks is ill-formed, so its endpoint gets no events (endpoint_id=%s): %s"
+        _log.error(ill_formed, endpoint.endpoint_id, error)
+        learnt = _Learnt(active=False)
+    moved = learnt.gone is not None and learnt.gone != _digest(endpoint)
+    return Receiver(endpoint, learnt.active or moved, learnt.failures, learnt.resumes_at)
+
+
+def _has_id(document: Document) -> bool:
+    has_id = isinstance(document.get("endpoint_id"), str)
+    if not has_id:
+        _log.error("A document of webhooks cannot be used: its endpoint_id must be a text")
+    return has_id
+
+
+def _digest(endpoint: Endpoint) -> str:
+    return hashlib.sha256(endpoint.url.encode()).hexdigest()

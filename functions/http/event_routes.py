@@ -21,10 +21,8 @@ def list_events(query: EventsQuery, services: Services) -> EventsPage:
     from runs.outbox import newest_events
 
     before = decode_time_cursor("before", query.before) if query.before else None
-    found = newest_events(services, limit=query.limit + 1, before=before, kind=query.type, status=query.status)
-    page = found[: query.limit]
-    more = len(found) > len(page)
-    return EventsPage(page, encode_cursor((page[-1].time, page[-1].event_id)) if more else None)
+    page, following = newest_events(services, limit=query.limit, before=before, kind=query.type, status=query.status)
+    return EventsPage(page, None if following is None else encode_cursor(following))
 
 
 @api.route(

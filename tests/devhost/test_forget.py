@@ -20,7 +20,7 @@ from tests.runs.test_people import add
 def forget(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "devhost", "forget", *arguments]
     own = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "MARKET_DATA_PROVIDER": "sample", "REDIS_URL": ""}
-    return subprocess.run(  # noqa: S603 - this very interpreter
+    return subprocess.run(
         command, cwd=ROOT, env=os.environ | own | environment, capture_output=True, text=True, check=False
     )
 

@@ -1,4 +1,4 @@
-"""Record the engine's history of a run, and of a run in groups, for ``test_replay``.
+"""Record the engine's history of a run, of a run in groups, and of a delivery of events, for ``test_replay``.
 
 ``python -m tests.functions.record_histories`` writes them into the folder of the version in host.json; with
 ``DURABLE_HOST`` and Azurite it writes those of the real Durable extension, into a folder ``azure_storage-*``. Run it
@@ -28,11 +28,16 @@ from stores.mongo import connect
 
 ROOT = Path(__file__).parent.parent.parent
 HISTORIES = Path(__file__).parent / "histories"
-_ORCHESTRATORS = ("portfolio_analysis", "batch_group")
+_ORCHESTRATORS = ("portfolio_analysis", "batch_group", "event_delivery")
+_WEBHOOKS = json.dumps([{"endpoint_id": "ops", "url": "http://127.0.0.1:9/", "secret_name": "signing"}])
+"""A receiver that is not there: its events wait for another attempt."""
 
 
 async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest]:
-    """Return the last request to each orchestration of a run over ``users``, which contains its whole history."""
+    """Return the last request to each orchestration of a run over ``users``, which contains its whole history.
+
+    Of the delivery, which begins again and again, it is the one with the longest history.
+    """
     requests: dict[str, pb.OrchestratorRequest] = {}
     invoke = WorkerPool.invoke
 
@@ -41,7 +46,9 @@ async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest
     ) -> HttpResponse | str | None:
         if function in _ORCHESTRATORS:
             request = pb.OrchestratorRequest.FromString(base64.b64decode(str(trigger)))
-            requests[request.instanceId] = request
+            before = requests.get(request.instanceId)
+            if function != "event_delivery" or before is None or before.ByteSize() < request.ByteSize():
+                requests[request.instanceId] = request
         return await invoke(pool, function, trigger, traceparent)
 
     with (
@@ -51,7 +58,9 @@ async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest
         async with embedded_mongodb(None) as mongodb, embedded_redis(None) as redis:
             _fill(mongodb.url, users)
             own = {"MONGODB_URL": mongodb.url, "REDIS_URL": redis.url}
-            local = local_settings(ROOT) | {"ANALYSIS_PAGE_SIZE": str(page_size)}
+            signing = base64.b64encode(bytes(32)).decode()
+            told = {"WEBHOOKS": _WEBHOOKS, "WEBHOOKS_ALLOW_PRIVATE": "1", "SIGNING": f"whsec_{signing}"}
+            local = local_settings(ROOT) | {"ANALYSIS_PAGE_SIZE": str(page_size)} | told
             async with functions_host(ROOT, app_environment(local, os.environ, own), listener) as host:
                 await _run(host.base_url, local["ADMIN_SECRET"])
     return requests
@@ -83,11 +92,19 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     small = asyncio.run(record(users=12, page_size=5))
     grouped = asyncio.run(record(users=MAX_FAN_OUT + 3, page_size=1))
-    by_size = sorted((request.ByteSize(), request) for request in grouped.values() if ":" in request.instanceId)
-    parent = next(request for request in grouped.values() if ":" not in request.instanceId)
-    named = {"run": next(iter(small.values())), "grouped_run": parent, "group": by_size[0][1]}
+    groups = [request for request in grouped.values() if ":" in request.instanceId]
+    named = {
+        "run": _of_run(small),
+        "delivery": next(request for name, request in small.items() if name.startswith("delivery-")),
+        "grouped_run": _of_run(grouped),
+        "group": min(groups, key=lambda request: request.ByteSize()),
+    }
     for name, request in named.items():
         (folder / f"{name}.json").write_text(json_format.MessageToJson(request) + "\n")
+
+
+def _of_run(requests: dict[str, pb.OrchestratorRequest]) -> pb.OrchestratorRequest:
+    return next(request for name, request in requests.items() if name.startswith("run_") and ":" not in name)
 
 
 if __name__ == "__main__":

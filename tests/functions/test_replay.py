@@ -16,7 +16,7 @@ import pytest
 from durabletask.internal import orchestrator_service_pb2 as pb
 from google.protobuf import json_format
 
-from functions import orchestration
+from functions import delivery, orchestration
 
 _VERSIONS = ("1.0", "1.1", "1.2", "azure_storage-1.1", "azure_storage-1.2")
 RECORDED = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
@@ -33,6 +33,7 @@ type Orchestrator = Callable[[str], Coroutine[Any, Any, str]]
 def orchestrators() -> dict[str, Orchestrator]:
     app = df.DFApp()
     app.register_functions(orchestration.blueprint)
+    app.register_functions(delivery.blueprint)
     return {str(function.get_function_name()): function.get_user_function() for function in app.get_functions()}
 
 
@@ -69,6 +70,7 @@ def answer(function: Orchestrator, request: pb.OrchestratorRequest) -> list[pb.O
 def test_histories_of_this_version_and_earlier_ones_are_recorded() -> None:
     assert {f"{file.parent.name}/{file.stem}" for file in RECORDED} >= {
         *(f"{version}/{name}" for version in _VERSIONS for name in ("run", "grouped_run", "group")),
+        *(f"{version}/delivery" for version in ("1.2", "azure_storage-1.2")),
         *(f"azure_storage-1.0/{name}" for name in ("run", "retried_run", "grouped_run")),
         *(f"azure_storage-1.0/grouped_run-sub000{number}" for number in (4, 5)),
     }
@@ -87,9 +89,9 @@ def test_a_recorded_history_replays_step_by_step_to_its_end(file: Path, orchestr
         if scheduled:
             names = [getattr(getattr(action, kind), "name", "") for action, kind in zip(actions, kinds, strict=True)]
             assert list(zip(kinds, names, strict=True)) == scheduled
-    assert [action.completeOrchestration.orchestrationStatus for action in actions] == [
-        pb.ORCHESTRATION_STATUS_COMPLETED
-    ]
+    ends = {"event_delivery": pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW}
+    end = ends.get(started.name, pb.ORCHESTRATION_STATUS_COMPLETED)
+    assert [action.completeOrchestration.orchestrationStatus for action in actions] == [end]
 
 
 def test_a_history_that_does_not_match_fails_the_replay(orchestrators: dict[str, Orchestrator]) -> None:

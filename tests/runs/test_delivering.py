@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,14 +13,14 @@ import pytest
 
 import runs.delivering
 from delivery.digest import digest_of
-from delivery.events import OF_PORTFOLIOS, event_id
+from delivery.events import OF_PORTFOLIOS, Event, event_id
 from endpoints import EventType
 from market_data.sample_prices import SampleProvider
 from records import Attention, Book, DeliveryStep, Failure
 from runs.delivering import deliver, work_for
 from runs.services import Services
 from stores.mongo import DocumentDatabase
-from tests.delivery.webhooks.receiver import Receiver, a_receiver, answering
+from tests.delivery.webhooks.receiver import Exchange, Receiver, a_receiver, answering
 from tests.runs.nightly import run_once
 from tests.runs.steps import all_services
 from tests.runs.test_people import CONCENTRATED, SPREAD, add, hold
@@ -269,7 +270,7 @@ def test_each_endpoint_has_its_own_state_and_gets_its_own_types(database: Docume
         for name in ("broken", "fine"):
             site.deliver(name)
         assert site.types("fine") == {"portfolio-analysis.run.completed": 2, BREACHED: 1}
-        assert site.statuses() == {"delivered": 2, "pending": 2}  # the breach waits for the endpoint
+        assert site.statuses() == {"delivered": 2, "pending": 3}
 
 
 def test_a_process_that_dies_in_a_lot_leaves_it_to_be_sent_again(
@@ -308,7 +309,7 @@ def test_events_of_a_person_that_is_forgotten_are_gone(site: Site, database: Doc
     for name in ("u", "v"):
         hold(database, name, CONCENTRATED)
     run_once(site.services)
-    assert site.services.outbox.forget("u") == 1
+    assert site.services.outbox.forget("u", [], erase=True) == 1
     site.deliver()
     assert [event["subject"] for event in site.received() if event["type"] == BREACHED] == ["v"]
 
@@ -350,3 +351,80 @@ def test_what_an_endpoint_took_before_it_was_gone_counts_as_delivered(site: Site
     run_once(site.services)
     site.deliver()
     assert site.statuses() == {"delivered": 1, "dead": 1}
+
+
+def night_of(site: Site, users: int, endpoint_id: str = "ops") -> None:
+    """Put a night's events into the outbox, one a person, and begin the pass of an endpoint."""
+    now = datetime.now(UTC)
+    ids = [event_id("/portfolio-analysis", "run_n", f"u{number}", BREACHED) for number in range(users)]
+    site.services.outbox.add([Event(own, BREACHED, f"u{n}", "run_n", now, {}) for n, own in enumerate(ids)])
+    site.services.passes.begin("run_n", [endpoint_id])
+
+
+def test_a_slow_receiver_holds_a_step_for_its_time_and_is_sent_nothing_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs.delivering, "_STEP_SECONDS", 0.0)
+    night_of(site, 600)
+    work = work_for(site.services, "ops")
+    assert len(work.slots) == 16
+    run_id, slot = work.slots[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.delivering, "_STEP_SECONDS", 0.001)
+        deliver(site.services, DeliveryStep("ops", run_id, slot))
+    first = len(site.received())
+    assert first == 16  # those of the first round, although there are more
+    monkeypatch.setattr(runs.delivering, "_STEP_SECONDS", 30.0)
+    site.deliver()
+    assert set(Counter(event["subject"] for event in site.received()).values()) == {1}
+    assert len(site.received()) == 600
+
+
+def test_a_receiver_that_never_answers_delays_no_other(database: DocumentDatabase, mongodb_url: str) -> None:
+    with site_with(database, mongodb_url, "stuck", "fine") as site:
+        reached, gate, taken = threading.Semaphore(0), threading.Event(), answering(204)
+
+        def wait_for_the_gate(exchange: Exchange) -> None:
+            reached.release()
+            gate.wait()
+            taken(exchange)
+
+        site.receivers["stuck"].behavior = wait_for_the_gate
+        night_of(site, 400, "stuck")
+        stuck = threading.Thread(target=site.deliver, args=["stuck"])
+        stuck.start()
+        for _ in range(16):  # all that go to one endpoint at a time
+            reached.acquire()
+        night_of(site, 400, "fine")
+        site.deliver("fine")
+        assert len(site.received("fine")) == 400
+        gate.set()
+        stuck.join()
+
+
+def test_one_event_that_fails_does_not_keep_others_from_an_endpoint(site: Site) -> None:
+    site.receivers["ops"].behavior = answering(503)
+    now = datetime.now(UTC)
+    for number in range(15):
+        told = Event(f"evt_{number:032}", "portfolio-analysis.test", "ops", None, now, {})
+        site.services.outbox.add([told], {told.type: ["ops"]})
+    site.deliver()
+    found = site.services.webhooks.get("ops")
+    assert found is not None
+    assert (found.failures, found.resumes_at) == (15, None)
+    told = Event(f"evt_{16:032}", "portfolio-analysis.test", "ops", None, now, {})
+    site.services.outbox.add([told], {told.type: ["ops"]})
+    site.deliver()
+    assert len(site.received()) == 16
+    assert 0 < (work_for(site.services, "ops").wait_seconds or 0) <= 5
+
+
+def test_an_endpoint_may_ask_for_a_day_for_an_event_and_for_half_an_hour_for_all(site: Site) -> None:
+    site.receivers["ops"].behavior = answering(503, "Retry-After: 80000")
+    told = Event(f"evt_{1:032}", "portfolio-analysis.test", "ops", None, datetime.now(UTC), {})
+    site.services.outbox.add([told], {told.type: ["ops"]})
+    site.deliver()
+    (delivery,) = site.services.outbox.deliveries([told.event_id])
+    assert delivery.due_at is not None
+    assert delivery.due_at - datetime.now(UTC) > timedelta(hours=20)
+    assert 1_700 < (work_for(site.services, "ops").wait_seconds or 0) <= 1_800

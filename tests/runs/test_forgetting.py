@@ -19,7 +19,7 @@ from runs.book import people_after_retry
 from runs.forgetting import Trace, forget
 from runs.services import Services
 from runs.starting import RunActive
-from stores.mongo import OWN_COLLECTIONS, DocumentDatabase
+from stores.mongo import OWN_COLLECTIONS, DocumentDatabase, write_each
 from stores.rankings import page_of
 from stores.report_values import decompressed
 from tests.engine import hold_lease
@@ -40,9 +40,7 @@ def lake(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def site(
-    database: DocumentDatabase, mongodb_url: str, lake: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
+def site(database: DocumentDatabase, mongodb_url: str, lake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(stores.rankings, "_LINES_PER_BLOCK", 2)
     with site_with(database, mongodb_url, "ops", LAKE_DIR=str(lake), DIGEST="1") as made:
         yield made
@@ -183,7 +181,7 @@ def test_an_erasure_that_ends_within_a_list_is_completed_by_the_next(
     for user_id in (ANN, *OTHERS):
         add(database, user_id)
     run_id = run_once(site.services)
-    write, restore = stores.rankings.write_each, snapshot(database, lake)
+    restore = snapshot(database, lake)
     for allowed in range(1, 40):
         restore()
         left = iter(range(allowed))
@@ -191,7 +189,7 @@ def test_an_erasure_that_ends_within_a_list_is_completed_by_the_next(
         def fail_later(*arguments: Any, left: Iterator[int] = left) -> None:  # noqa: ANN401 - those of write_each
             if next(left, None) is None:
                 raise ConnectionError
-            write(*arguments)
+            write_each(*arguments)
 
         with monkeypatch.context() as patch:
             patch.setattr(stores.rankings, "write_each", fail_later)
@@ -203,7 +201,7 @@ def test_an_erasure_that_ends_within_a_list_is_completed_by_the_next(
                 return
         traces(site.services, erase=True)
         assert kept_about_ann(database, lake) == []
-        assert lists(site.services, run_id) == dict.fromkeys(_ORDERS, list(OTHERS))
+        assert lists(site.services, run_id) == {sort: list(OTHERS) for sort in _ORDERS}
     pytest.fail("the erasure never completed")
 
 

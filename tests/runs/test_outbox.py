@@ -1,10 +1,14 @@
 """The outbox as operators see it: events, newest first, with the state of each delivery."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
+import runs.outbox
 from delivery.events import Event, NotDeliverable
+from endpoints import EventType
 from records import DeliveryStatus, EventShown
 from runs.engine import EngineUnavailable
 from runs.outbox import newest_events, replay, send_test
@@ -40,13 +44,16 @@ def site(database: DocumentDatabase, mongodb_url: str) -> Iterator[Site]:
         yield made
 
 
-def shown(site: Site, status: DeliveryStatus | None = None, limit: int = 1_000) -> list[EventShown]:
+def shown(
+    site: Site, status: DeliveryStatus | None = None, limit: int = 1_000, kind: EventType | None = None
+) -> list[EventShown]:
     found: list[EventShown] = []
     before = None
-    while page := newest_events(site.services, limit=limit, before=before, kind=None, status=status):
+    while True:
+        page, before = newest_events(site.services, limit=limit, before=before, kind=kind, status=status)
         found += page
-        before = page[-1].time, page[-1].event_id
-    return found
+        if before is None:
+            return found
 
 
 def breached(events: list[EventShown]) -> dict[str, dict[str, DeliveryStatus]]:
@@ -140,3 +147,49 @@ def test_if_the_engine_is_away_what_was_asked_for_is_due_all_the_same(site: Site
     with pytest.raises(EngineUnavailable):
         replay(site.services, Away(), event(site, "u01"))  # type: ignore[arg-type]
     assert breached(shown(site, "pending")) == {"u01": {"one": "pending", "two": "pending"}}
+
+
+def test_while_a_night_is_under_way_what_it_tells_is_pending(site: Site) -> None:
+    told = Event("evt_" + "7" * 32, BREACHED, "u99", "run_x", datetime.now(UTC), {})
+    site.services.outbox.add([told])
+    site.services.lease.acquire("run_x", datetime.now(UTC))
+    assert breached(shown(site, "pending"))["u99"] == {"one": "pending", "two": "pending"}
+    site.services.lease.release("run_x")
+    (left,) = [own for own in shown(site) if own.subject == "u99"]
+    assert (left.status, left.deliveries) == (None, ())
+
+
+def test_what_no_endpoint_takes_is_in_no_state(database: DocumentDatabase, mongodb_url: str) -> None:
+    with site_with(database, mongodb_url, "ops", types=["portfolio-analysis.run.failed"]) as site:
+        add(database, "u")
+        run_once(site.services)
+        assert {own.status for own in shown(site)} == {None}
+        assert shown(site, "delivered") == []
+
+
+def test_an_endpoint_that_is_there_no_more_takes_nothing_and_nothing_waits_for_it(
+    site: Site, database: DocumentDatabase, mongodb_url: str
+) -> None:
+    site.deliver("two")
+    with site_with(database, mongodb_url, "two") as left:
+        assert set(map(str, breached(shown(left)).values())) == {"{'two': 'delivered'}"}
+
+
+def test_a_page_that_is_cut_short_tells_where_to_go_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.outbox, "_AT_ONCE", 5)
+    monkeypatch.setattr(runs.outbox, "_MOST_PAGES", 1)
+    for name in ("one", "two"):
+        site.deliver(name)
+    for status, kind, count in (("delivered", None, USERS + 4), ("delivered", BREACHED, USERS), ("dead", None, 0)):
+        events = shown(site, cast("DeliveryStatus", status), kind=kind)
+        assert len({event.event_id for event in events}) == len(events) == count
+
+
+def test_a_replay_ends_the_rest_of_an_endpoint(site: Site) -> None:
+    for name in ("one", "two"):
+        site.deliver(name)
+    site.services.webhooks.rest("one", 16, datetime.now(UTC) + timedelta(minutes=30))
+    replay(site.services, Woken(), event(site, "u07"))  # type: ignore[arg-type]
+    before = len(site.receivers["one"].requests)
+    site.deliver("one")
+    assert len(site.received("one")) == before + 1

@@ -19,9 +19,13 @@ from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
 from settings import Settings
+from stores.mongo import DocumentDatabase
 from stores.symbols import History
+from stores.webhooks import WebhookStore
 from tests.builders import random_walk, save, weekdays
 from tests.engine import OF_ALL, carry_out, engine_away, hold_lease
+from tests.faults.meddling import Refusing
+from tests.stores.wired import wired
 
 BY_HTTP = Trigger("http", "admin-secret")
 LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
@@ -56,6 +60,18 @@ def test_the_trigger_is_logged_once_with_the_run_id(
     texts = [record.getMessage().split(" (")[0] for record in caplog.records if "triggered" in record.getMessage()]
     assert texts == ["Portfolio analysis triggered via API", "Portfolio analysis triggered by timer"]
     assert f"run_id={timer_run_id}" in caplog.text
+
+
+def test_a_run_that_has_started_is_answered_and_logged_although_its_deliveries_cannot_be_woken(
+    services: Services, engine: DurableEngine, database: DocumentDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusing = Refusing(["find"], ["webhooks"])
+    with wired(database, refusing) as seen, caplog.at_level(logging.INFO, "runs.starting"):
+        services.webhooks = WebhookStore(seen)  # type: ignore[misc] # of these services it can be set
+        run_id = start_run(services, engine, BY_HTTP)
+    assert refusing.refused == [("find", "webhooks")]
+    assert services.runs.get(run_id) is not None
+    assert f"triggered via API (run_id={run_id}" in caplog.text
 
 
 def test_a_second_trigger_while_a_run_is_active_is_refused_with_its_id_and_leaves_no_record(
