@@ -1,8 +1,11 @@
 /** Requests to the API, with the credentials of the session. */
 
 import { isOfPerson } from "./audience";
+import type { AuditPage, EventsPage, Queued, Receiver } from "./events-types";
+import type { Book, PeoplePage, PortfoliosPage } from "./people-types";
 import { platformUser } from "./platform";
 import { Problem, problemOf, Unreachable } from "./problem";
+import type { Accepted, Health, Run, RunsPage, Timetable } from "./runs-types";
 import {
   type Credential,
   canBeSent,
@@ -14,25 +17,7 @@ import {
   signIn,
   signOut,
 } from "./session";
-import type {
-  Accepted,
-  AuditPage,
-  Book,
-  Earlier,
-  EventsPage,
-  Gains,
-  Health,
-  PeoplePage,
-  PortfoliosPage,
-  Queued,
-  Receiver,
-  Report,
-  ReturnsSeries,
-  Run,
-  RunsPage,
-  Series,
-  Timetable,
-} from "./types";
+import type { Earlier, Gains, Report, ReturnsSeries, Series } from "./types";
 
 const BASE = "/api/admin/portfolio";
 const OWN = "/api/me";

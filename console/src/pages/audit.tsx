@@ -1,7 +1,7 @@
 /** The audit log. */
 
 import { api } from "../api/client";
-import type { AuditEntry } from "../api/types";
+import type { AuditEntry } from "../api/events-types";
 import { links } from "../router";
 import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";

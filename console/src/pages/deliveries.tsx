@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Delivery, EventsPage, OutboxEvent } from "../api/types";
+import type { Delivery, EventsPage, OutboxEvent } from "../api/events-types";
 import { fromNow } from "../format";
 import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";

@@ -2,7 +2,8 @@
 
 import { useEffect } from "preact/hooks";
 import { api, isMissing } from "../api/client";
-import type { Attention, Book, RuleOfBook, Run } from "../api/types";
+import type { Attention, Book, RuleOfBook } from "../api/people-types";
+import type { Run } from "../api/runs-types";
 import { count, counted, date, daysAgo, money, NONE, time, weekdaysSince } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, Skeleton } from "../ui/parts";

@@ -2,7 +2,7 @@
 
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
-import type { DependencyState, Health, Run, Timetable } from "../api/types";
+import type { DependencyState, Health, Run, Timetable } from "../api/runs-types";
 import { RunHistory } from "../charts/history";
 import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay } from "../format";
 import { links } from "../router";

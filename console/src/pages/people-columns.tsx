@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Person } from "../api/types";
+import type { Person } from "../api/people-types";
 import { Sparkline } from "../charts/sparkline";
 import { amount, counted, currencyName, money, NONE, percent, signedPercent } from "../format";
 import { links } from "../router";

@@ -1,7 +1,7 @@
 /** The portfolios of the newest night by person, with search, filters, sorting, columns, pages and files. */
 
 import { api, isMissing } from "../api/client";
-import type { Person } from "../api/types";
+import type { Person } from "../api/people-types";
 import { date } from "../format";
 import { go, links, replace } from "../router";
 import { Download } from "../ui/download";

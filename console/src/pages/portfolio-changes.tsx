@@ -2,7 +2,8 @@
 
 import { useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
-import type { Earlier, Report, Run } from "../api/types";
+import type { Run } from "../api/runs-types";
+import type { Earlier, Report } from "../api/types";
 import { date, time } from "../format";
 import { links, replace } from "../router";
 import { Icon } from "../ui/icons";

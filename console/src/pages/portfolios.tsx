@@ -1,7 +1,7 @@
 /** The portfolios of a run, with search, filters, sorting and pages. */
 
 import { api, isMissing } from "../api/client";
-import type { Summary } from "../api/types";
+import type { Summary } from "../api/people-types";
 import { amount, count, percent } from "../format";
 import { go, links, replace } from "../router";
 import { Icon } from "../ui/icons";

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Receiver } from "../api/types";
+import type { Receiver } from "../api/events-types";
 import { counted } from "../format";
 import { Confirm } from "../ui/dialog";
 import { Badge, Card, Empty, Failure, Skeleton, Time } from "../ui/parts";

@@ -2,7 +2,7 @@
 
 import { api } from "../api/client";
 import { Unreachable } from "../api/problem";
-import type { Run } from "../api/types";
+import type { Run } from "../api/runs-types";
 import { count, duration } from "../format";
 import { links } from "../router";
 import { Icon } from "../ui/icons";

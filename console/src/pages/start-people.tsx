@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Person } from "../api/types";
+import type { Person } from "../api/people-types";
 import { counted } from "../format";
 import { Icon } from "../ui/icons";
 import { Empty, Failure, Skeleton } from "../ui/parts";

@@ -1,6 +1,6 @@
 /** Labels for people and for what is said about them in a night. */
 
-import type { Attention } from "../api/types";
+import type { Attention } from "../api/people-types";
 import type { Tone } from "../ui/parts";
 import { RULES } from "./reports";
 

@@ -1,6 +1,6 @@
 /** Labels and summaries for a run. */
 
-import type { Phase, Run, RunStatus, Timetable } from "../api/types";
+import type { Phase, Run, RunStatus, Timetable } from "../api/runs-types";
 import { count, counted, fromNow, time } from "../format";
 import type { Tone } from "../ui/parts";
 
