@@ -34,9 +34,19 @@ export interface Person extends Summary {
   values: [string, number][];
 }
 
+/** A user as the backend has it, analyzed or not. */
+export interface BackendUser {
+  user_id: string;
+  name: string | null;
+  email: string | null;
+  active: boolean;
+}
+
 export interface PeoplePage {
   portfolios: Person[];
   next: string | null;
+  /** Those of the IDs asked for that the backend has; null where none are asked for. */
+  users: BackendUser[] | null;
 }
 
 export interface RuleOfBook {

@@ -32,6 +32,8 @@ export interface Run {
   as_of_requested: string | null;
   dry_run: boolean;
   retry_of: string | null;
+  /** Everybody, selected people, or those who failed in the run that it retries. */
+  users: "all" | "some" | "failed";
   users_to_analyze: number;
   users_to_analyze_estimated: boolean;
   users_analyzed: number;
@@ -62,6 +64,12 @@ export interface RunsPage {
 export interface Accepted {
   run_id: string;
   message: string;
+}
+
+/** The days of the first and the last price; null where they are not known. */
+export interface PriceDays {
+  first: string | null;
+  last: string | null;
 }
 
 export interface Timetable {

@@ -19,6 +19,24 @@ export function PersonLink({ person, href }: { person: Named; href: string }) {
   );
 }
 
+/** The name with the ID, or the ID alone, as the heading of a page. */
+export function PersonHeading({ person: { user_id, name } }: { person: Named }) {
+  const shown = visible(name);
+  if (shown === null) {
+    return <bdi>{user_id}</bdi>;
+  }
+  return (
+    <>
+      <bdi class="clamped" title={shown}>
+        {shown}
+      </bdi>{" "}
+      <span class="sub">
+        <bdi>{user_id}</bdi>
+      </span>
+    </>
+  );
+}
+
 /** The ID and the e-mail, below the name. */
 export function PersonIds({ person }: { person: Named }) {
   const ids = [visible(person.name) && person.user_id, visible(person.email ?? null)].filter((id) => id !== null);
