@@ -28,13 +28,6 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
 """
 
 
-@pytest.fixture
-def reader(admin: Visitor, run_id: str) -> Visitor:
-    assert run_id
-    admin.headed("Overview")
-    return admin
-
-
 def open_portfolio(reader: Visitor, run_id: str, user_id: str = ADA, query: str = "") -> None:
     reader.go(f"/runs/{run_id}/portfolios/{user_id}{query}")
     reader.headed(user_id)
@@ -91,7 +84,7 @@ def test_the_bar_leads_to_each_section_and_marks_the_one_in_view(reader: Visitor
         expect(reader.page.get_by_role("heading", name=name, exact=True)).to_be_in_viewport()
         expect(bar(reader)).to_be_in_viewport()
         marks(reader, name)
-        expect(reader.page).to_have_title(f"{name} · {ADA} · Portfolio analysis")
+        expect(reader.page).to_have_title(f"{name} · Ada Allrounder · Portfolio analysis")
     reader.page.go_back()
     reader.led_to(f"{place}?section=quality")
     marks(reader, "Data quality")
@@ -301,7 +294,7 @@ def test_without_transactions_there_is_the_value_of_the_last_nights(reader: Visi
         people["portfolios"][0]["values"] = nights
         route.fulfill(json=people)
 
-    reader.page.route(re.compile(r"/portfolio/portfolios\?q=ben-bluechip"), answer)
+    reader.page.route(re.compile(r"/portfolio/portfolios\?user_ids=ben-bluechip&"), answer)
     open_portfolio(reader, run_id, "ben-bluechip")
     card = region(reader, "Value of the last nights")
     expect(card).to_contain_text("Money paid in or out moves it, too, so it is no return")
@@ -407,53 +400,6 @@ def test_the_banner_says_what_an_incomplete_valuation_means(reader: Visitor, sit
         expect(meanings.nth(1)).to_contain_text(f"stand for {coverage:.1%} of what is owned")
     expect(banner).to_contain_text("What was really earned is unknown.")
     expect(banner).to_contain_text("Nothing is sold for its weight until all have a value.")
-
-
-def test_a_report_is_compared_with_that_of_a_chosen_night(reader: Visitor, site: Site, runs: tuple[str, str]) -> None:
-    other = site.app.run(user_ids=["ben-bluechip"])["run_id"]
-    last = site.app.run(user_ids=[ADA])["run_id"]
-    open_portfolio(reader, last)
-    field = reader.page.get_by_label(re.compile("^Compare with"))
-    changes = region(reader, "Changes since last report")
-    expect(changes).to_contain_text("Compared with the report as of 28 Dec 2022")
-    assert field.locator("option").count() >= 4
-    field.select_option(runs[0])
-    reader.led_to(f"/runs/{last}/portfolios/{ADA}?compare={runs[0]}")
-    chosen = region(reader, "Changes since chosen report")
-    expect(chosen).to_contain_text("Compared with the report as of 1 Jun 2022")
-    valuation = site.app.report(runs[0], ADA)["valuation"]
-    total = chosen.get_by_role("row").filter(has_text="Total value")
-    expect(total).to_contain_text(f"${valuation['market_value'] + valuation['cash']:,.0f}")
-    expect(chosen.get_by_role("row").filter(has_text="Unrealized gain")).to_have_count(1)
-    reader.expected.add("status of 404")
-    field.select_option(other)
-    expect(chosen).to_contain_text("No report that night")
-    field.select_option(label="The last report")
-    reader.led_to(f"/runs/{last}/portfolios/{ADA}")
-    expect(changes).to_contain_text("28 Dec 2022")
-
-
-def test_older_nights_can_be_compared_too(reader: Visitor, runs: tuple[str, str]) -> None:
-    asked = 0
-
-    def one_by_one(route: Route) -> None:
-        nonlocal asked
-        asked += 1
-        route.continue_(url=route.request.url.replace("limit=100", "limit=1"))
-
-    reader.page.route(re.compile(r"/analysis-runs\?limit=100"), one_by_one)
-    open_portfolio(reader, runs[1])
-    field = reader.page.get_by_label(re.compile("^Compare with"))
-    for _ in range(20):
-        expect(field.locator("option").nth(1)).to_be_attached()
-        if field.locator(f"option[value='{runs[0]}']").count():
-            break
-        with reader.page.expect_response(re.compile("before=")):
-            field.select_option(label="Older nights …")
-    expect(field).to_have_value("")
-    field.select_option(runs[0])
-    expect(region(reader, "Changes since chosen report")).to_contain_text("1 Jun 2022")
-    assert asked > 1
 
 
 @pytest.mark.usefixtures("runs")

@@ -28,13 +28,6 @@ SORTS = (
 )
 
 
-@pytest.fixture
-def reader(run_id: str, admin: Visitor) -> Visitor:
-    assert run_id
-    admin.headed("Overview")
-    return admin
-
-
 def test_the_overview_shows_the_last_run_the_next_and_the_health(reader: Visitor, site: Site, run_id: str) -> None:
     run = site.app.status(run_id)
     standing = region(reader, "Status")

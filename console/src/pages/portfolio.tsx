@@ -12,7 +12,7 @@ import { PersonHeading } from "../ui/person";
 import { AsOf } from "../ui/price-issues";
 import { once, type Resource, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
-import { plain, visible } from "../words/people";
+import { plain } from "../words/people";
 import { REPORT_STATUS } from "../words/reports";
 import { hasIncome, hasLedger, Money } from "./money";
 import { GainsCard } from "./money-gains";
@@ -41,7 +41,7 @@ export function PortfolioPage({ runId, userId, view }: { runId: string; userId: 
         heading={<PersonHeading person={user} />}
         part={titleOf(view)}
         trail={trailOf(runId, view)}
-        about={value && <About report={value} email={user.email} />}
+        about={value && <About report={value} />}
         actions={value && <ReportFiles report={value} />}
       />
       {!value && error === null && <Skeleton height={900} />}
@@ -57,16 +57,10 @@ export function PortfolioPage({ runId, userId, view }: { runId: string; userId: 
   );
 }
 
-export function About({ report, email = null }: { report: Report; email?: string | null }) {
+export function About({ report }: { report: Report }) {
   const { tone, label } = REPORT_STATUS[report.status];
-  const shown = visible(email);
   return (
     <>
-      {shown && (
-        <span class="email clamped" title={shown}>
-          <bdi>{shown}</bdi>
-        </span>
-      )}
       <Badge tone={tone}>{label}</Badge>
       {report.valuation && !report.valuation.complete && <Badge tone="warning">Incomplete</Badge>}
       <span>
