@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Browser, expect
 
 from tests.console.site import Site, Visitor, is_phone, region
-from tests.console.test_portfolio import ADA, open_portfolio
+from tests.console.test_portfolio import ADA, entry, open_portfolio
 
 
 def test_holdings_are_sorted_and_filtered_in_the_address(reader: Visitor, site: Site, run_id: str) -> None:

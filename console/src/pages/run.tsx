@@ -72,6 +72,7 @@ function About({ run }: { run: Run }) {
       <span>
         {sourceOf(run)}, {fromNow(run.requested_at)}
       </span>
+      {run.users === "some" && <span>Of selected people</span>}
       {run.retry_of && (
         <span>
           Retry of <a href={links.run(run.retry_of)}>an earlier run</a>
