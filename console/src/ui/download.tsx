@@ -13,6 +13,9 @@ export function Download({ label, load }: DownloadProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const download = async () => {
+    if (busy) {
+      return;
+    }
     setBusy(true);
     setError(null);
     try {
@@ -24,7 +27,8 @@ export function Download({ label, load }: DownloadProps) {
   };
   return (
     <>
-      <button type="button" class="button" onClick={download} disabled={busy} aria-busy={busy}>
+      {/* Not disabled while it is busy: it would lose the focus. */}
+      <button type="button" class="button" onClick={download} aria-disabled={busy} aria-busy={busy}>
         <Icon name="down" size={16} /> {label}
       </button>
       {error !== null && <Failure error={error} retry={download} />}
