@@ -141,6 +141,8 @@ class Run:
     """``None`` for the newest date."""
     dry_run: bool = False
     retry_of: str | None = None
+    users: Scope = "all"
+    """The users the run was requested for."""
     users_to_analyze: int = 0
     users_to_analyze_estimated: bool = False
     """Whether the number is an estimate, until the documents of all users are read."""
@@ -156,6 +158,12 @@ class Run:
     price_issues: tuple[SymbolIssue, ...] = ()
     price_issues_count: int = 0
     metrics: Metrics = Metrics()
+
+    @property
+    def described(self) -> str:
+        """Return the run's id and what it was requested for, for log lines."""
+        as_of, dry_run = self.as_of_requested or "newest", str(self.dry_run).lower()
+        return f"run_id={self.run_id}, users={self.users}, dry_run={dry_run}, as_of={as_of}"
 
     @property
     def is_active(self) -> bool:
@@ -262,6 +270,25 @@ class PersonSummary(Record, frozen=True):
     values: tuple[tuple[Date, float], ...] = ()
 
 
+class BackendUser(Record, frozen=True):
+    """A user as the backend has it, analyzed or not. Runs analyze the ``active`` ones."""
+
+    user_id: str
+    name: str | None
+    email: str | None
+    active: bool
+
+
+class PriceDays(Record, frozen=True):
+    """The days of the first and of the last price, which a run can be as of.
+
+    ``first`` is ``None`` where there may be older prices than the known ones, ``last`` where none are known.
+    """
+
+    first: Date | None
+    last: Date | None
+
+
 type Reason = Literal["failed", "incomplete", "new_breach", "breach"]
 
 
@@ -309,12 +336,14 @@ class Wanted:
     """A filter for the portfolios of a run: all conditions must hold.
 
     A check is named by its rule; with a status, that exact status, else beyond a threshold: a warning or a breach.
+    ``complete`` asks for those of whom every holding is valued, or those of whom one is not.
     """
 
     status: Status | None = None
     check: str | None = None
     check_status: CheckStatus | None = None
     user_id_prefix: str = ""
+    complete: bool | None = None
 
 
 class Failure(Struct, frozen=True):

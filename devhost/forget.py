@@ -51,6 +51,7 @@ def main(user_id: str, settings_file: Path | None, *, erase: bool) -> int:
 def _forget(services: Services, user_id: str, *, erase: bool) -> None:
     with ExitStack() as recorded:
         if erase:
+            services.ensure_keys()  # without them, what is written again would be there twice
             correlation_id = recorded.enter_context(correlated())
             # Without the person's id, which would be kept again: the id of the entry belongs into the request's file.
             entry = new_entry("forget", "command", actor=getpass.getuser())

@@ -225,5 +225,5 @@ def _log_end(services: Services, run: Run) -> None:
     # Another process may have recorded the end, and for another reason.
     reason = run.errors[0].error_type if run.status == "failed" and run.errors else None
     more = f", error_type={reason}" if reason else ""
-    _log.log(level, "Portfolio analysis %s (%s%s)", text, services.runs.described(run), more)
+    _log.log(level, "Portfolio analysis %s (%s%s)", text, run.described, more)
     services.record_end(run, reason)

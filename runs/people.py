@@ -25,12 +25,16 @@ type Night = Sequence[Run]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a list of people shows: those ``wanted`` with ``part`` in their id, name or e-mail, in this order."""
+    """What a list of people shows: those ``wanted`` with ``part`` in their id, name or e-mail, in this order.
+
+    Of the ``user_ids`` only, if there are any.
+    """
 
     wanted: Wanted
     part: str
     sort: SortField
     descending: bool
+    user_ids: tuple[str, ...] = ()
 
 
 def people_of(services: Services, asked: Asked, *, limit: int, after: Place | None) -> list[PersonSummary]:
@@ -48,6 +52,11 @@ def all_people(services: Services, asked: Asked) -> Iterator[PersonSummary]:
             yield from _summaries(services, night, lines, with_values=False)
 
 
+def day_of_people(services: Services) -> date | None:
+    """Return the day that the newest night is as of, ``None`` before the first night."""
+    return next((run.as_of for run in newest_night(services)), None)
+
+
 def newest_book(services: Services) -> Book | None:
     """Return the book of the newest night, ``None`` before the first one."""
     return next((book for run in newest_night(services) if (book := services.books.get(run.run_id))), None)
@@ -63,10 +72,14 @@ def _lines(services: Services, night: Night, asked: Asked, after: Place | None) 
     if kept is None:
         return iter(())
     key, rankings = kept
-    if asked.part:
-        found = services.people.matching(asked.part, _MOST_FOUND + 1)
+    found: Iterable[str] = asked.user_ids
+    if asked.part and not asked.user_ids:
+        found = services.people.candidates(asked.part, _MOST_FOUND + 1)
         if len(found) > _MOST_FOUND:
             return _matching(services, asked.part, _ordered(rankings, asked, after))
+    if asked.part:
+        found = services.people.are_matching(asked.part, found)
+    if asked.part or asked.user_ids:
         rankings = rankings_of(Lines(list(services.rankings.of_users(key, found))))
     return _ordered(rankings, asked, after)
 
@@ -87,7 +100,7 @@ def _summaries(
     user_ids = [line.summary.user_id for line in lines]
     names = services.people.names(user_ids)
     told_by = services.reports.run_of_each([run.run_id for run in night], user_ids)
-    values = _values(services, user_ids) if with_values else {}
+    values = _values(services, lines) if with_values else {}
     runs = {run.run_id: run for run in night}
     for line in lines:
         summary, standing = line.summary, line.standing
@@ -116,10 +129,14 @@ def _summaries(
         )
 
 
-def _values(services: Services, user_ids: Sequence[str]) -> Mapping[str, list[tuple[date, float]]]:
-    """Return the total values of persons in the last nights by person, by date ascending, the latest of each date."""
+def _values(services: Services, lines: Sequence[Line]) -> Mapping[str, list[tuple[date, float]]]:
+    """Return the total values of persons in the last nights by person, by date ascending, the latest of each date.
+
+    They are in the currency of the line: after a change of a person's currency, the nights before it are left out.
+    """
+    currencies = {line.summary.user_id: line.standing.currency for line in lines}
     of_person: dict[str, dict[date, float]] = defaultdict(dict)
     for run_id in services.runs.last_nights(NIGHTS_SHOWN):
-        for user_id, as_of, value in services.reports.total_values(run_id, user_ids):
+        for user_id, as_of, value in services.reports.total_values(run_id, currencies):
             of_person[user_id][as_of] = value
     return {user_id: sorted(values.items()) for user_id, values in of_person.items()}

@@ -26,7 +26,7 @@ def plan_pages(services: Services, run_id: str, started_at: datetime) -> Plan:
     started = services.runs.start(run_id, started_at)
     run = services.runs.get(run_id)
     if run is not None and started:
-        _log.info("Portfolio analysis background task started (%s)", services.runs.described(run))
+        _log.info("Portfolio analysis background task started (%s)", run.described)
     if run is None or not run.has_work:
         return Plan()
     tell_start(services, run)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
-from analysis.prices import Bars, as_date, clean
+from analysis.prices import Bars, clean
 from market_data.patience import one_patience
 from market_data.provider import (
     BadPrices,
@@ -105,25 +105,6 @@ def _changed_provider(parameters: Parameters, provider: str) -> Failure | None:
 def history_start(as_of: date, lookback_days: int) -> date:
     """Return the first day to fetch: that of the oldest stress episode or of the lookback, whichever is earlier."""
     return min(_HISTORY_START, as_of - timedelta(days=2 * lookback_days))
-
-
-def first_price_after(services: Services, as_of: date) -> date | None:
-    """Return the day on which the benchmark's prices begin if it is known to be after ``as_of``, else ``None``.
-
-    Files are read; a source with a server is not asked, as it may take minutes: what is stored of it counts.
-    """
-    settings, symbol = services.settings, services.settings.benchmark_symbol
-    if settings.market_data_server is not None:
-        own = services.prices.load([symbol]).get(symbol)
-        bars = None if own is None or own.start > as_of else own.bars
-    else:
-        try:
-            bars = services.provider.daily_bars([symbol], date.min, services.provider.last_day()).bars.get(symbol)
-        except ProviderUnavailable:  # the run will say so
-            bars = None
-    days = _NONE.dates if bars is None else clean(bars, date.max).bars.dates
-    begin = as_date(days[0]) if len(days) else None
-    return begin if begin is not None and begin > as_of else None
 
 
 def fetch_histories(

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from correlation import of_run
 from problems import A_RUN, InvalidMember, Problem
-from records import KeyTaken, RequestKey, Run, RunExists, Trigger
+from records import KeyTaken, RequestKey, Run, RunExists, Scope, Trigger
 from runs.ending import START_GRACE, close_if_lost
 from runs.engine import VERSION, Engine, EngineUnavailable
 from runs.services import Services
@@ -105,12 +105,14 @@ def start_run(  # noqa: PLR0913 - each by its name
         if as_of is not None and not _EARLIEST_AS_OF <= as_of <= now.date():
             raise InvalidAsOf(now.date())
         if as_of is not None:
-            from runs.prices import first_price_after
+            from runs.price_days import price_days
 
-            if (begin := first_price_after(services, as_of)) is not None:
+            if (begin := price_days(services).first) is not None and as_of < begin:
                 raise InvalidAsOf(now.date(), begin)
         services.ensure_keys()
-        wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, dry_run=dry_run, retry_of=retry_of)
+        users: Scope = "failed" if retry_of else "all" if user_ids is None else "some"
+        wanted = Run("", "queued", trigger, now, as_of=as_of, as_of_requested=as_of, retry_of=retry_of, users=users)
+        wanted = replace(wanted, dry_run=dry_run)
         run = _record(services, engine, wanted, user_ids, request)
         if isinstance(run, str):
             with of_run(run):
@@ -118,7 +120,7 @@ def start_run(  # noqa: PLR0913 - each by its name
             return run
         with of_run(run.run_id):
             if _begin(services, engine, run, now):
-                how, about = "by timer" if trigger.source == "timer" else "via API", services.runs.described(run)
+                how, about = "by timer" if trigger.source == "timer" else "via API", run.described
                 _log.info("Portfolio analysis triggered %s (%s, actor=%s)", how, about, trigger.actor)
                 _wake(services, engine)
                 return run.run_id

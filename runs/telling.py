@@ -105,7 +105,7 @@ def _of_run(services: Services, run: Run, kind: EventType, more: dict[str, Any])
     data = {
         "run_id": run.run_id,
         "status": run.status,
-        "users": services.runs.scope(run),
+        "users": run.users,
         "as_of": run.as_of.isoformat() if run.as_of else None,
         "retry_of": run.retry_of,
         "link": f"{_BASE}/analysis-status/{run.run_id}",

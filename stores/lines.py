@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.models import Floats, Report
 from records import FIGURES, Summary
 
+COMPLETE, INCOMPLETE = "complete", "incomplete"
 _LEVEL = 1
 _NUMBERS, _MASKS = np.dtype("<f8"), np.dtype("<u8")
 
@@ -51,7 +52,9 @@ class Line(Struct, frozen=True, array_like=True):
     @property
     def facets(self) -> tuple[str, ...]:
         """Return what lists filter by."""
-        return (self.summary.status, *self.crossed)
+        complete = self.summary.complete
+        valuation = () if complete is None else (COMPLETE if complete else INCOMPLETE,)
+        return (self.summary.status, *self.crossed, *valuation)
 
 
 class _Wire(Struct, frozen=True, array_like=True):
@@ -146,10 +149,14 @@ class Lines:
         figures, masks = [made.figures], [made.masks]
         for value in values:
             page = _page.decode(decompressor.decompress(value))
+            facets, of_page = page.facets, np.frombuffer(page.masks, _MASKS)
+            if {COMPLETE, INCOMPLETE}.isdisjoint(facets):  # nobody is valued, or an earlier version wrote the page
+                again = cls([_line(_one_wire.decode(line)) for line in page.lines])
+                facets, of_page = again.facets, again.masks
             made.user_ids += page.user_ids
             made.lines += page.lines
             figures.append(np.frombuffer(page.figures, _NUMBERS).reshape(-1, len(FIGURES)))
-            masks.append(made._renumbered(page.facets, np.frombuffer(page.masks, _MASKS)))
+            masks.append(made._renumbered(facets, of_page))
         made.figures, made.masks = np.concatenate(figures), np.concatenate(masks)
         return made
 

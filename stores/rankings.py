@@ -18,7 +18,7 @@ from pymongo import ASCENDING, IndexModel
 from analysis.models import Integers
 from records import FIGURES, SortField, Summary, Wanted
 from stores.indexes import Indexed, Indexes
-from stores.lines import Line, Lines, packed, unpacked
+from stores.lines import COMPLETE, INCOMPLETE, Line, Lines, packed, unpacked
 from stores.mongo import Document, DocumentDatabase, write_each
 
 _LINES_PER_BLOCK = 1_000
@@ -266,7 +266,8 @@ def _after(
     ranking: Ranking, wanted: Wanted, sort: SortField, after: Place | None, *, descending: bool
 ) -> Iterator[Line]:
     """Yield the wanted summaries of an order after a place, reading no block without one."""
-    index, facets = ranking.index, _facets_of(wanted)
+    index = ranking.index
+    facets = _facets_of(wanted, index)
     counts = [index.facets.get(facet, []) for facet in facets]
     first, end = _blocks_with(index, wanted.user_id_prefix) if sort == "user_id" else (0, len(index.firsts))
     for number, backwards in _walk(index, sort, after, descending=descending):
@@ -326,6 +327,7 @@ def _is_wanted(line: Line, wanted: Wanted) -> bool:
         (wanted.status is None or line.summary.status == wanted.status)
         and (wanted.check is None or not {*line.crossed}.isdisjoint(_checks_of(wanted)))
         and line.summary.user_id.startswith(wanted.user_id_prefix)
+        and (wanted.complete is None or line.summary.complete is wanted.complete)
     )
 
 
@@ -336,9 +338,15 @@ def _checks_of(wanted: Wanted) -> Sequence[str]:
     return [f"{wanted.check}:{status}" for status in statuses]
 
 
-def _facets_of(wanted: Wanted) -> Sequence[str]:
+def _facets_of(wanted: Wanted, index: Index) -> Sequence[str]:
     """Return facets of which every wanted line has one; none if every line may be wanted."""
-    return _checks_of(wanted) or ([wanted.status] if wanted.status else [])
+    if wanted.check is not None:
+        return _checks_of(wanted)
+    if wanted.status is not None:
+        return [wanted.status]
+    # Lists of an earlier version do not count them.
+    counts = not {COMPLETE, INCOMPLETE}.isdisjoint(index.facets)
+    return [] if wanted.complete is None or not counts else [COMPLETE if wanted.complete else INCOMPLETE]
 
 
 def _blocks_with(by_id: Index, prefix: str) -> tuple[int, int]:

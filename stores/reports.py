@@ -184,11 +184,14 @@ class ReportStore(Indexed):
             found |= {document["user_id"]: run_id for document in reported}
         return found
 
-    def total_values(self, run_id: str, user_ids: Sequence[str]) -> Iterator[tuple[str, date, float]]:
-        """Yield user, date and total value of the reports of a run on these users, of those with one."""
-        fields = dict.fromkeys(("user_id", "as_of", "total_value"), True)
+    def total_values(self, run_id: str, currencies: Mapping[str, str]) -> Iterator[tuple[str, date, float]]:
+        """Yield user, date and total value of the reports of a run on users, of those with one in their currency.
+
+        ``currencies`` has that of each user: amounts in another one do not compare.
+        """
+        user_ids, fields = list(currencies), dict.fromkeys(("user_id", "as_of", "currency", "total_value"), True)
         for document in find_each(self._reports, "user_id", user_ids, fields, condition={"run_id": run_id}):
-            if "total_value" in document:
+            if "total_value" in document and document.get("currency") == currencies[document["user_id"]]:
                 yield document["user_id"], date.fromisoformat(document["as_of"]), document["total_value"]
 
     def leave_to_lake(self, run_id: str, since: str | None, before: str | None) -> None:

@@ -1,7 +1,7 @@
-"""The records of runs, one document per run, the single source of its state; and the lease of the active one."""
+"""The records of runs, one document per run, the single source of its state."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import get_args, override
@@ -38,8 +38,13 @@ _log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
 _COMPLETED = {"$in": ["completed", "completed_with_errors"]}
-_LEASE = "portfolio-analysis"
-_OF_EVERYBODY: Document = {"user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
+_NEWEST = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
+_OF_USERS: Mapping[Scope, Document] = {
+    "all": {"user_ids": None, "retry_of": None},
+    "some": {"user_ids": {"$ne": None}, "retry_of": None},
+    "failed": {"retry_of": {"$ne": None}},
+}
+_OF_EVERYBODY: Document = {**_OF_USERS["all"], "dry_run": False, "as_of_requested": None}
 
 
 class RunStore(Indexed):
@@ -51,11 +56,10 @@ class RunStore(Indexed):
     @override
     def indexes(self) -> Indexes:
         """Return the keys and the indexes behind the queries here."""
-        newest = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
         indexes = [
             IndexModel([("run_id", ASCENDING)], name="run_id", unique=True),
             IndexModel([("request.key", ASCENDING)], name="request_key", unique=True, sparse=True),
-            IndexModel(newest, name="requested_at_run_id"),
+            IndexModel(_NEWEST, name="requested_at_run_id"),
             IndexModel([("retry_of", ASCENDING)], name="retry_of", sparse=True),
             IndexModel([("status", ASCENDING), ("requested_at", ASCENDING)], name="status_requested_at"),
             IndexModel([("purged", ASCENDING), ("completed_at", ASCENDING)], name="purged_completed_at"),
@@ -78,7 +82,9 @@ class RunStore(Indexed):
             RunExists: the id is taken.
         """
         # Times stay BSON dates; calendar dates, for which BSON has no type, become ISO strings.
-        document: Document = msgspec.to_builtins(run, builtin_types=(datetime,)) | {
+        document: Document = msgspec.to_builtins(run, builtin_types=(datetime,))
+        del document["users"]  # follows from the rest
+        document |= {
             "user_ids": list(user_ids) if user_ids is not None else None,
             "progressed_at": run.requested_at,
             "purged": False,
@@ -117,17 +123,6 @@ class RunStore(Indexed):
         document = self._runs.find_one({"run_id": run_id}, {"user_ids": True})
         return None if document is None else document["user_ids"]
 
-    def scope(self, run: Run) -> Scope:
-        """Return which users the run was requested for."""
-        if run.retry_of is not None:
-            return "failed"
-        return "all" if self.requested_user_ids(run.run_id) is None else "some"
-
-    def described(self, run: Run) -> str:
-        """Return the run's id and what it was requested for, for log lines."""
-        as_of, dry_run = run.as_of_requested or "newest", str(run.dry_run).lower()
-        return f"run_id={run.run_id}, users={self.scope(run)}, dry_run={dry_run}, as_of={as_of}"
-
     def has_key(self, key: str) -> bool:
         """Return whether a run is recorded under this key of a request, other than one that failed before it began."""
         never_began = {"status": "failed", "started_at": None}
@@ -141,27 +136,27 @@ class RunStore(Indexed):
         """Return the runs of all users as of the newest date that were requested since ``time``; dry ones excepted."""
         return self._find({"requested_at": {"$gte": time}, **_OF_EVERYBODY})
 
-    def newest(self, limit: int, before: tuple[datetime, str] | None) -> list[Run]:
-        """Return up to ``limit`` runs, newest first, older than the run of that request time and id."""
-        query: Document = {}
+    def newest(self, limit: int, before: tuple[datetime, str] | None, users: Scope | None = None) -> list[Run]:
+        """Return up to ``limit`` runs, newest first, older than the run of that request time and id.
+
+        They are of any ``users``, or of these.
+        """
+        query: Document = {} if users is None else dict(_OF_USERS[users])
         if before is not None:
             time, run_id = before
-            query = {"$or": [{"requested_at": {"$lt": time}}, {"requested_at": time, "run_id": {"$lt": run_id}}]}
-        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
-        documents = self._runs.find(query, _API_MEMBERS).sort(order).limit(limit)
+            query |= {"$or": [{"requested_at": {"$lt": time}}, {"requested_at": time, "run_id": {"$lt": run_id}}]}
+        documents = self._runs.find(query, _API_MEMBERS).sort(_NEWEST).limit(limit)
         return [_run(document) for document in documents]
 
     def newest_night(self) -> Run | None:
         """Return the latest run of everybody as of the newest date that completed."""
-        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
-        found = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, _API_MEMBERS).sort(order).limit(1)
+        found = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, _API_MEMBERS).sort(_NEWEST).limit(1)
         return next((run for run in map(_read, found) if run is not None), None)
 
     def last_nights(self, number: int) -> list[str]:
         """Return the runs of the last nights and those that retried them, the oldest first."""
-        order = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
-        query = {"status": _COMPLETED, **_OF_EVERYBODY}
-        nights = [document["run_id"] for document in self._runs.find(query, {"run_id": True}).sort(order).limit(number)]
+        newest = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, {"run_id": True}).sort(_NEWEST)
+        nights = [document["run_id"] for document in newest.limit(number)]
         found = list(reversed(nights))
         last = found
         while last := [run.run_id for run in reversed(self.retries_of(last))]:
@@ -202,8 +197,7 @@ class RunStore(Indexed):
 
     def time_of_night(self, number: int) -> datetime | None:
         """Return when a completed night was requested, the newest being number 1; ``None`` if there is none."""
-        completed = {"$in": ["completed", "completed_with_errors"]}
-        query = {"status": completed, **_OF_EVERYBODY}
+        query = {"status": _COMPLETED, **_OF_EVERYBODY}
         newest = self._runs.find(query, {"requested_at": True}).sort("requested_at", DESCENDING)
         return next((document["requested_at"] for document in newest.skip(number - 1).limit(1)), None)
 
@@ -394,44 +388,9 @@ class RunStore(Indexed):
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
 
 
-class RunLease:
-    """The run lease: one active run at a time, guaranteed by one document with a fixed key.
-
-    Acquiring it is one atomic insert; there is never a check followed by a later write.
-    """
-
-    def __init__(self, database: DocumentDatabase) -> None:
-        self._leases = database["run_leases"]
-
-    def acquire(self, run_id: str, now: datetime) -> str | None:
-        """Take the lease for ``run_id``; return ``None`` on success, else the id of the run that holds it."""
-        while True:
-            try:
-                self._leases.insert_one({"_id": _LEASE, "run_id": run_id, "acquired_at": now})
-            except DuplicateKeyError:
-                if (holder := self.holder()) is not None:
-                    return holder
-                # Released between the two calls: retry.
-            else:
-                return None
-
-    def holder(self) -> str | None:
-        """Return the id of the run that holds the lease, if any."""
-        document = self._leases.find_one({"_id": _LEASE})
-        return None if document is None else str(document["run_id"])
-
-    def take_over(self, holder: str, run_id: str, now: datetime) -> bool:
-        """Take the lease from ``holder``, whose run must be over; return whether it was still the holder."""
-        update = {"$set": {"run_id": run_id, "acquired_at": now}}
-        return self._leases.update_one({"_id": _LEASE, "run_id": holder}, update).matched_count == 1
-
-    def release(self, run_id: str) -> None:
-        """Release the lease if ``run_id`` holds it."""
-        self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
-
-
 def _run(document: Document) -> Run:
-    return msgspec.convert(run_of_today(document), Run)
+    users: Scope = "all" if document.get("user_ids") is None else "some"
+    return msgspec.convert(run_of_today(document) | {"users": "failed" if document.get("retry_of") else users}, Run)
 
 
 def _read(document: Document) -> Run | None:
@@ -452,4 +411,8 @@ def _progress() -> Document:
     return {"progressed_at": datetime.now(UTC)}
 
 
-_API_MEMBERS = {"_id": False, **dict.fromkeys(Run.__dataclass_fields__, True)}
+_API_MEMBERS: Document = {
+    "_id": False,
+    **dict.fromkeys(Run.__dataclass_fields__, True),
+    "user_ids": {"$slice": 1},  # there are any number, and whether there are some tells whose run it is
+}

@@ -90,6 +90,7 @@ def test_the_app_has_exactly_these_functions_routes_and_triggers(indexed: dict[s
         "get_own_returns": ["httpTrigger", "api/me/returns"],
         "get_own_income": ["httpTrigger", "api/me/income"],
         "get_own_gains": ["httpTrigger", "api/me/gains"],
+        "get_price_days": ["httpTrigger", f"{base}/price-days"],
         "get_schedule": ["httpTrigger", f"{base}/schedule"],
         "list_audit_entries": ["httpTrigger", f"{base}/audit"],
         "health": ["httpTrigger", "api/health"],

@@ -5,6 +5,7 @@ import { isOfPerson } from "./api/audience";
 
 // The history state of an address that has been shown.
 const SEEN = "seen";
+const LINK = "#/";
 
 export interface Place {
   path: string[];
@@ -27,8 +28,12 @@ function decoded(part: string): string {
 export function linkTo(path: string[], query: Record<string, string | null> = {}): string {
   const given = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]));
   const search = given.length ? `?${new URLSearchParams(given)}` : "";
-  return `#/${path.map(encodeURIComponent).join("/")}${search}`;
+  return `${LINK}${path.map(encodeURIComponent).join("/")}${search}`;
 }
+
+/** Return the name of a link, by which the address of another page can lead back to it. */
+export const nameOf = (link: string): string => link.slice(LINK.length);
+export const linkOf = (name: string): string => LINK + name;
 
 export function go(link: string): void {
   location.hash = link;

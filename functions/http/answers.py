@@ -11,6 +11,7 @@ from functions.http.requests import RunId
 from records import (
     Attention,
     AuditEntry,
+    BackendUser,
     Book,
     Credential,
     Date,
@@ -58,10 +59,14 @@ class PortfoliosPage(Struct, frozen=True):
 
 
 class PeoplePage(Struct, frozen=True):
-    """The people of the newest night; ``next`` is the cursor of the next page, null on the last one."""
+    """The people of the newest night; ``next`` is the cursor of the next page, null on the last one.
+
+    If ids are asked for, ``users`` are those of them that the backend has, whether analyzed or not, otherwise null.
+    """
 
     portfolios: list[PersonSummary]
     next: str | None
+    users: list[BackendUser] | None
 
 
 class NamedAttention(Attention, frozen=True):

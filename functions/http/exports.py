@@ -1,6 +1,7 @@
 """Reports and lists as files, in every kind of content that :mod:`delivery.exports` makes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 
 import azure.functions as func
 import msgspec
@@ -33,14 +34,20 @@ def report_file(kind: ContentKind, report: bytes) -> func.HttpResponse:
 
 def portfolios_file(kind: ContentKind, run: Run, summaries: Iterable[Summary], attempt: Attempt) -> func.HttpResponse:
     """Return summaries of a run as a file, and put on record which users are in it."""
-    columns = Summary.__struct_fields__
-    return _recorded(kind, columns, summaries, attempt, name=f"portfolios-{run.run_id}", title="Portfolios")
+    columns, name = Summary.__struct_fields__, _dated("portfolios", run.as_of, run.run_id)
+    return _recorded(kind, columns, summaries, attempt, name=name, title="Portfolios")
 
 
-def people_file(kind: ContentKind, people: Iterable[PersonSummary], attempt: Attempt) -> func.HttpResponse:
+def people_file(
+    kind: ContentKind, day: date | None, people: Iterable[PersonSummary], attempt: Attempt
+) -> func.HttpResponse:
     """Return people of the newest night as a file, without their values, and put on record who is in it."""
     columns = tuple(name for name in PersonSummary.__struct_fields__ if name != "values")
-    return _recorded(kind, columns, people, attempt, name="portfolios", title="Portfolios")
+    return _recorded(kind, columns, people, attempt, name=_dated("portfolios", day), title="Portfolios")
+
+
+def _dated(name: str, day: date | None, *more: str) -> str:
+    return "-".join([name, *([] if day is None else [day.isoformat()]), *more])
 
 
 def _recorded(

@@ -1,5 +1,7 @@
 """The routes of the newest night: its people, and the book of all their portfolios together."""
 
+from collections.abc import Sequence
+
 import azure.functions as func
 from msgspec import structs
 
@@ -10,6 +12,7 @@ from functions.http.exports import LISTS, people_file
 from functions.http.person_routes import api
 from functions.http.problems import NotFound
 from functions.http.requests import CursorOfAnotherList, PeopleQuery, decode_place, encode_cursor
+from records import BackendUser
 from runs.services import Services
 
 __all__ = ["BASE", "api"]
@@ -28,22 +31,28 @@ BASE = "api/admin/portfolio"
 def list_people(
     query: PeopleQuery, kind: ContentKind, services: Services, attempt: Attempt
 ) -> PeoplePage | func.HttpResponse:
-    """List the people of the newest night: a page as JSON, all that the filter lists as CSV or XLSX."""
-    from runs.people import Asked, all_people, people_of
+    """List the people of the newest night: a page, or as CSV or XLSX all that the filter lists, without `values`."""
+    from runs.people import Asked, all_people, day_of_people, people_of
 
     query.check_members()
-    asked = Asked(query.wanted, query.q.strip(), query.sort, descending=query.order == "desc")
+    asked = Asked(query.wanted, query.q.strip(), query.sort, query.order == "desc", query.ids)
     if kind != JSON:
-        return people_file(kind, all_people(services, asked), attempt)
+        return people_file(kind, day_of_people(services), all_people(services, asked), attempt)
     after = decode_place(query.digest, query.after) if query.after else None
     found = people_of(services, asked, limit=query.limit + 1, after=after)
     page = found[: query.limit]
-    attempt.tell(user_ids=[person.user_id for person in page])
+    users = _users(services, query.ids) if query.ids else None
+    attempt.tell(user_ids=list(dict.fromkeys(shown.user_id for shown in (*page, *(users or ())))))
     if len(found) == len(page):
-        return PeoplePage(page, None)
+        return PeoplePage(page, None, users)
     last = page[-1]
     place = (None if query.sort == "user_id" else getattr(last, query.sort), last.user_id)
-    return PeoplePage(page, encode_cursor((query.digest, place)))
+    return PeoplePage(page, encode_cursor((query.digest, place)), users)
+
+
+def _users(services: Services, user_ids: Sequence[str]) -> list[BackendUser]:
+    found = services.people.names(user_ids).items()
+    return [BackendUser(user_id, own.name, own.email, own.active) for user_id, own in sorted(found)]
 
 
 @api.route("GET", f"{BASE}/book", errors=(NotFound,), action="read_book")

@@ -19,7 +19,7 @@ from analysis.models import LotMethod
 from endpoints import EventType
 from functions.access.administrators import Admin
 from problems import InvalidMember, Problem
-from records import USER_ID_PATTERN, CheckStatus, DeliveryStatus, RequestKey, SortField, Status, Wanted
+from records import USER_ID_PATTERN, CheckStatus, DeliveryStatus, RequestKey, Scope, SortField, Status, Wanted
 
 MAX_BODY_BYTES = 64 * 1024
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -89,6 +89,12 @@ class NewestQuery(Struct, frozen=True, forbid_unknown_fields=True):
     before: Cursor | None = None
 
 
+class RunsQuery(NewestQuery, frozen=True, forbid_unknown_fields=True):
+    """A page of the runs, newest first: of all, or of those requested for these users."""
+
+    users: Scope | None = None
+
+
 type Rule = Annotated[str, Meta(pattern=rf"^({'|'.join(rule.name for rule in RULES)})$(?!\n)")]
 type CheckFilter = Annotated[
     str,
@@ -97,6 +103,9 @@ type CheckFilter = Annotated[
         description="A rule, for all portfolios beyond its threshold, or `rule:warning`, `rule:breach`, `rule:unknown`",
     ),
 ]
+
+
+type Complete = Annotated[bool, Meta(description="Whether every holding has a value")]
 
 
 class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,13 +117,19 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
     sort: SortField = "user_id"
     order: Literal["asc", "desc"] = "asc"
     check: CheckFilter | None = None
+    complete: Complete | None = None
     user_id_prefix: UserId | None = None
 
     @property
     def wanted(self) -> Wanted:
         """Return the filter of the list."""
         rule, _, status = (self.check or "").partition(":")
-        return Wanted(self.status, rule or None, cast("CheckStatus | None", status or None), self.user_id_prefix or "")
+        state, prefix = cast("CheckStatus | None", status or None), self.user_id_prefix or ""
+        return Wanted(self.status, rule or None, state, prefix, complete=self.complete)
+
+
+# An id never has a slash, but it may have any other mark that separates words.
+type _Ids = Annotated[tuple[UserId, ...], Meta(max_length=100)]
 
 
 class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,30 +138,45 @@ class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 20
     after: Cursor | None = None
     q: Annotated[str, Meta(max_length=128, description="A part of the id, the name or the e-mail")] = ""
+    user_ids: Annotated[str, Meta(description="Only people with these ids: at most 100, separated by slashes")] = ""
     status: Status | None = None
     check: Rule | None = None
     check_status: Literal["warning", "breach", "unknown"] | None = None
+    complete: Complete | None = None
     sort: SortField = "user_id"
     order: Literal["asc", "desc"] = "asc"
 
     def check_members(self) -> None:
-        """Check that the state of a check has its check.
+        """Check that the state of a check has its check, and that the ids are ids.
 
         Raises:
-            InvalidMember: it has none.
+            InvalidMember: one of these is not so.
         """
         if self.check_status is not None and self.check is None:
             raise InvalidMember("check_status", "needs a check")
+        try:
+            msgspec.convert(self.ids, _Ids)
+        except msgspec.ValidationError:
+            raise InvalidMember("user_ids", "must be at most 100 ids, separated by slashes") from None
 
     @property
     def wanted(self) -> Wanted:
         """Return the filter of the list."""
-        return Wanted(self.status, self.check, self.check_status)
+        return Wanted(self.status, self.check, self.check_status, complete=self.complete)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the only people asked for, each once; none if anybody may be listed."""
+        return tuple(dict.fromkeys(self.user_ids.split("/"))) if self.user_ids else ()
 
     @property
     def digest(self) -> str:
         """Return what tells the list from those of other filters and orders."""
-        return _digest(msgspec.json.encode((self.q, self.status, self.check, self.check_status, self.sort, self.order)))
+        return _digest(msgspec.json.encode([getattr(self, name) for name in _OF_LIST]))
+
+
+# The rest of the query names the page.
+_OF_LIST = tuple(name for name in PeopleQuery.__struct_fields__ if name not in ("limit", "after"))
 
 
 class EventsQuery(NewestQuery, frozen=True, forbid_unknown_fields=True):

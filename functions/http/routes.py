@@ -42,6 +42,7 @@ from functions.http.requests import (
     NewestQuery,
     PortfoliosQuery,
     RunId,
+    RunsQuery,
     TriggerRequest,
     UserId,
     WeeksQuery,
@@ -52,7 +53,7 @@ from functions.http.requests import (
 from functions.services import Worker
 from lake.places import LakeUnavailable
 from problems import InvalidMember
-from records import RequestKey, Run, SortField, Summary, Trigger
+from records import PriceDays, RequestKey, Run, SortField, Summary, Trigger
 from runs.engine import Engine, EngineUnavailable
 from runs.services import Services
 from runs.starting import InvalidAsOf, KeyReused, NothingFailed, RunActive, RunOver, cancel_run, retry_run, start_run
@@ -160,9 +161,9 @@ def get_analysis_status(run_id: RunId, services: Services) -> Run:
 
 
 @api.route("GET", f"{BASE}/analysis-runs")
-def list_analysis_runs(query: NewestQuery, services: Services) -> RunsPage:
+def list_analysis_runs(query: RunsQuery, services: Services) -> RunsPage:
     """List runs, newest first."""
-    runs = services.runs.newest(query.limit + 1, _before(query))
+    runs = services.runs.newest(query.limit + 1, _before(query), query.users)
     return RunsPage(*_page(runs, query.limit, lambda run: (run.requested_at, run.run_id)))
 
 
@@ -292,6 +293,14 @@ def get_portfolio_gains(
 def get_schedule(settings: Settings) -> Timetable:
     """Return the previous and the next time of the nightly run, and whether its timer is disabled."""
     return Timetable.at(datetime.now(UTC), settings.schedule, disabled=settings.timer_disabled)
+
+
+@api.route("GET", f"{BASE}/price-days")
+def get_price_days(services: Services) -> PriceDays:
+    """Return the days of the first and the last price, which a run can be as of."""
+    from runs.price_days import price_days
+
+    return price_days(services)
 
 
 @api.route("GET", f"{BASE}/audit")

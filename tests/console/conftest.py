@@ -1,6 +1,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
@@ -63,6 +64,15 @@ def run_id(runs: tuple[str, str]) -> str:
     return runs[1]
 
 
+@pytest.fixture(scope="module")
+def nights(site: Site, runs: tuple[str, str]) -> str:
+    """Return the newest of two nights: the one before it is as of the day before."""
+    day = site.app.status(runs[1])["as_of"]
+    before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+    site.database.portfolio_analyses.update_many({"run_id": runs[1]}, {"$set": {"as_of": before}})
+    return str(site.app.run()["run_id"])
+
+
 @pytest.fixture
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     """Yield a visitor with a browser context. Errors that the test does not expect fail the test."""
@@ -88,3 +98,11 @@ def admin(shared_context: BrowserContext, site: Site) -> Iterator[Visitor]:
     visitor.sign_in()
     yield visitor
     visitor.close_tab()
+
+
+@pytest.fixture
+def reader(admin: Visitor, run_id: str) -> Visitor:
+    """Return a signed-in visitor of the overview, after a run."""
+    assert run_id
+    admin.headed("Overview")
+    return admin

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
@@ -131,6 +132,23 @@ class Visitor:
     def begun(self, title: str) -> None:
         """Wait until the heading of the page with this title has the focus."""
         expect(self.page.get_by_role("heading", level=1, name=title)).to_be_focused()
+
+    def answer(self, path: str, content: object) -> None:
+        """Answer a route of administrators in the browser, with any query."""
+        self.page.route(re.compile(rf"/admin/portfolio/{path}(\?|$)"), lambda route: route.fulfill(json=content))
+
+    def refuse(self, path: str, status: int = 500, title: str = "Internal error") -> None:
+        """Answer a route of administrators with a problem."""
+        problem = {"title": title, "detail": "See the log.", "status": status}
+        self.expected.add(f"status of {status}")
+        self.page.route(
+            re.compile(rf"/admin/portfolio/{path}(\?|$)"), lambda route: route.fulfill(status=status, json=problem)
+        )
+
+    def count(self, path: str) -> int:
+        """Return how often the page asked for a route of administrators."""
+        self.page.evaluate("1")  # the browser reports a page's requests before the result of a script
+        return len([url for url in self.asked if urlsplit(url).path.endswith(f"/admin/portfolio/{path}")])
 
     def settle(self) -> None:
         """Wait until the page has loaded and its charts are drawn."""

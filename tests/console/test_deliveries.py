@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from stores.mongo import connect
 from tests.console.site import Site, Visitor, is_phone, region
@@ -66,11 +67,6 @@ def received(receiver: Receiver, subject: str) -> list[dict[str, Any]]:
 def event(reader: Visitor, kind: str) -> Locator:
     """Return the rows of events of a type."""
     return region(reader, "Events").locator("tbody tr").filter(has_text=kind)
-
-
-def answer(reader: Visitor, path: str, content: dict[str, Any]) -> None:
-    """Answer a route in the browser."""
-    reader.page.route(re.compile(rf"/portfolio/{path}(\?|$)"), lambda route: route.fulfill(json=content))
 
 
 def again(reader: Visitor) -> None:
@@ -172,8 +168,8 @@ def test_a_resting_receiver_and_a_delivery_given_up_look_like_it(reader: Visitor
         "endpoint_id": "ops", "host": "hooks.example", "types": [COMPLETED], "active": True, "failures": 5,
         "resumes_at": "2100-01-02T03:04:05Z",
     }  # fmt: skip
-    answer(reader, "events", {"events": events, "next": "x"})
-    answer(reader, "webhooks", {"webhooks": [resting]})
+    reader.answer("events", {"events": events, "next": "x"})
+    reader.answer("webhooks", {"webhooks": [resting]})
     again(reader)
     expect(event(reader, "Run completed")).to_contain_text("ops given up12 attempts, it answered 500")
     expect(event(reader, "Portfolio in breach")).to_contain_text("No receiver")
@@ -199,17 +195,80 @@ def test_without_receivers_the_page_says_what_to_configure(browser: Browser, tmp
 
 
 def test_an_outbox_that_cannot_be_read_is_told(reader: Visitor) -> None:
-    reader.expected.add("status of 500")
-    problem = {"title": "Internal error", "detail": "See the log.", "status": 500}
-
-    def refuse(route: Route) -> None:
-        route.fulfill(status=500, json=problem)
-
     for path in ("events", "webhooks"):
-        reader.page.route(re.compile(rf"/portfolio/{path}(\?|$)"), refuse)
+        reader.refuse(path)
     again(reader)
     expect(reader.page.get_by_role("alert")).to_have_count(2)
     expect(reader.page.get_by_role("alert").first).to_contain_text("Internal error")
+
+
+@pytest.fixture
+def later(visitor: Visitor, run: dict[str, Any]) -> Visitor:
+    """Return a visitor whose clock can be set forward, with a pending delivery and a receiver that rests."""
+    visitor.page.clock.install()
+    visitor.answer("events", pending(run, None))
+    visitor.answer("webhooks", {"webhooks": [a_receiver_shown(datetime.now(UTC) + timedelta(minutes=9))]})
+    visitor.open("/deliveries")
+    visitor.sign_in()
+    visitor.headed("Deliveries")
+    expect(event(visitor, "Run completed")).to_contain_text("ops pending")
+    expect(region(visitor, "Receivers")).to_contain_text("Resting")
+    return visitor
+
+
+def pending(run: dict[str, Any], next_attempt_at: str | None) -> dict[str, Any]:
+    """Return a page with an event whose delivery is still to be made."""
+    delivery = {
+        "endpoint_id": "ops", "status": "pending", "attempts": 0, "last_attempt_at": None,
+        "next_attempt_at": next_attempt_at, "problem": None, "status_code": None,
+    }  # fmt: skip
+    shown = {
+        "event_id": "evt_1", "type": COMPLETED, "subject": run["run_id"], "run_id": run["run_id"],
+        "time": run["completed_at"], "status": "pending", "data": {}, "deliveries": [delivery],
+    }  # fmt: skip
+    return {"events": [shown], "next": None}
+
+
+def a_receiver_shown(resumes_at: datetime | None) -> dict[str, Any]:
+    return {
+        "endpoint_id": "ops", "host": "hooks.example", "types": [COMPLETED], "active": True, "failures": 5,
+        "resumes_at": None if resumes_at is None else resumes_at.isoformat(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("next_attempt_at", [None, "2020-01-02T03:04:05Z"])
+def test_a_delivery_whose_next_attempt_is_not_known_is_asked_for_once_a_minute(
+    later: Visitor, run: dict[str, Any], next_attempt_at: str | None
+) -> None:
+    later.page.unroute_all()
+    later.answer("webhooks", {"webhooks": []})
+    later.answer("events", pending(run, next_attempt_at))
+    again(later)
+    expect(event(later, "Run completed")).to_contain_text("ops pending")
+    asked = later.count("events")
+    later.page.clock.fast_forward(30_000)
+    assert later.count("events") == asked
+    later.page.clock.fast_forward(31_000)
+    eventually(lambda: later.count("events") == asked + 1)
+
+
+def test_a_list_that_can_no_longer_be_read_says_so_beside_what_it_knew(later: Visitor) -> None:
+    later.page.unroute_all()
+    for path in ("events", "webhooks"):
+        later.refuse(path)
+    later.page.clock.fast_forward(61_000)
+    expect(later.page.get_by_role("alert")).to_have_count(2)
+    expect(region(later, "Receivers").get_by_role("alert")).to_contain_text("Internal error")
+    expect(region(later, "Receivers")).to_contain_text("Resting")
+    expect(event(later, "Run completed")).to_contain_text("ops pending")
+
+
+def test_a_receiver_that_is_active_again_is_shown_so_without_a_reload(later: Visitor) -> None:
+    later.page.unroute_all()
+    later.answer("webhooks", {"webhooks": [a_receiver_shown(None)]})
+    later.page.clock.fast_forward(61_000)
+    expect(region(later, "Receivers")).to_contain_text("Active")
+    expect(region(later, "Receivers")).not_to_contain_text("Resting")
 
 
 @pytest.mark.usefixtures("run")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.console.earned import a_series
-from tests.console.site import BACKTEST, Site, Visitor, is_phone, region
+from tests.console.site import BACKTEST, Site, Visitor, region
 from tests.console.test_own_page import arrive
 from tests.console.test_sign_in import a_token
 from tests.console.test_your_money import answer_routes, store
@@ -26,13 +26,6 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
   return fillText.call(this, text, ...rest);
 };
 """
-
-
-@pytest.fixture
-def reader(admin: Visitor, run_id: str) -> Visitor:
-    assert run_id
-    admin.headed("Overview")
-    return admin
 
 
 def open_portfolio(reader: Visitor, run_id: str, user_id: str = ADA, query: str = "") -> None:
@@ -91,7 +84,7 @@ def test_the_bar_leads_to_each_section_and_marks_the_one_in_view(reader: Visitor
         expect(reader.page.get_by_role("heading", name=name, exact=True)).to_be_in_viewport()
         expect(bar(reader)).to_be_in_viewport()
         marks(reader, name)
-        expect(reader.page).to_have_title(f"{name} · {ADA} · Portfolio analysis")
+        expect(reader.page).to_have_title(f"{name} · Ada Allrounder · Portfolio analysis")
     reader.page.go_back()
     reader.led_to(f"{place}?section=quality")
     marks(reader, "Data quality")
@@ -301,7 +294,7 @@ def test_without_transactions_there_is_the_value_of_the_last_nights(reader: Visi
         people["portfolios"][0]["values"] = nights
         route.fulfill(json=people)
 
-    reader.page.route(re.compile(r"/portfolio/portfolios\?q=ben-bluechip"), answer)
+    reader.page.route(re.compile(r"/portfolio/portfolios\?user_ids=ben-bluechip&"), answer)
     open_portfolio(reader, run_id, "ben-bluechip")
     card = region(reader, "Value of the last nights")
     expect(card).to_contain_text("Money paid in or out moves it, too, so it is no return")
@@ -330,66 +323,6 @@ def test_the_heat_map_has_values_a_legend_and_the_extremes(reader: Visitor, run_
     expect(card.locator("tbody td").nth(1)).to_have_text(f"{found['values'][0][1]:.2f}")
 
 
-def test_holdings_are_sorted_and_filtered_in_the_address(reader: Visitor, site: Site, run_id: str) -> None:
-    report = site.app.report(run_id, ADA)
-    open_portfolio(reader, run_id)
-    card = region(reader, "Holdings")
-    heads = card.locator("tbody th")
-
-    def symbols(key: str, *, descending: bool) -> list[re.Pattern[str]]:
-        ordered = sorted(report["holdings"], key=lambda held: held[key], reverse=descending)
-        return [re.compile(f"^{held['symbol']}") for held in ordered]
-
-    expect(heads).to_have_text(symbols("weight", descending=True))
-    expect(card.get_by_role("columnheader", name="Weight", exact=True)).to_have_attribute("aria-sort", "descending")
-    reader.page.mouse.wheel(0, 600)
-    card.get_by_role("link", name="Gain").click()
-    place = f"/runs/{run_id}/portfolios/{ADA}"
-    reader.led_to(f"{place}?sort=gain&order=desc")
-    expect(heads).to_have_text(symbols("unrealized_pl_pct", descending=True))
-    expect(card.get_by_role("link", name="Gain")).to_be_in_viewport()
-    card.get_by_role("link", name="Gain").click()
-    reader.led_to(f"{place}?sort=gain&order=asc")
-    expect(heads).to_have_text(symbols("unrealized_pl_pct", descending=False))
-    named = report["holdings"][0]["research"]["name"]
-    card.get_by_label("Symbol or name contains").fill(named[:6].upper())
-    reader.led_to(f"{place}?find={named[:6].upper().replace(' ', '+')}&sort=gain&order=asc")
-    expect(heads.first).to_contain_text(named)
-    card.get_by_label("Symbol or name contains").fill("nothing of the kind")
-    expect(card).to_contain_text("No matches")
-    open_portfolio(reader, run_id, query="?find=a&sort=symbol&order=desc&section=holdings")
-    reader.page.reload()
-    reader.settle()
-    found = [held["symbol"] for held in report["holdings"]
-             if "a" in (held["symbol"] + held["research"]["name"]).lower()]  # fmt: skip
-    expect(heads).to_have_text([re.compile(f"^{symbol}") for symbol in sorted(found, reverse=True)])
-    expect(card.get_by_label("Symbol or name contains")).to_have_value("a")
-
-
-def test_what_is_unknown_of_holdings_comes_last(reader: Visitor, run_id: str) -> None:
-    open_portfolio(reader, run_id, "rosa-rare", "?sort=gain&order=asc")
-    expect(region(reader, "Holdings").locator("tbody th").last).to_contain_text("NOSUCH")
-    region(reader, "Holdings").get_by_role("link", name="Gain").click()
-    expect(region(reader, "Holdings").locator("tbody th").last).to_contain_text("NOSUCH")
-
-
-def test_a_phone_sorts_holdings_by_a_field(browser: Browser, site: Site, run_id: str) -> None:
-    visitor = Visitor.arrive(browser, site, **is_phone("dark"))
-    visitor.open(f"/runs/{run_id}/portfolios/{ADA}?section=holdings")
-    visitor.sign_in()
-    visitor.settle()
-    card = region(visitor, "Holdings")
-    card.get_by_label(re.compile("^Sort by")).select_option(label="Symbol")
-    held = [head.split("\n")[0] for head in card.locator("tbody th").all_inner_texts()]
-    assert held == sorted(held)
-    entry(visitor, "Data quality").click()
-    expect(entry(visitor, "Data quality")).to_be_in_viewport()
-    open_portfolio(visitor, run_id, "rosa-rare")
-    expect(region(visitor, "Changes since last report")).to_contain_text("without what has no price")
-    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    visitor.leave()
-
-
 def test_the_banner_says_what_an_incomplete_valuation_means(reader: Visitor, site: Site, run_id: str) -> None:
     open_portfolio(reader, run_id, "rosa-rare")
     report = site.app.report(run_id, "rosa-rare")
@@ -407,53 +340,6 @@ def test_the_banner_says_what_an_incomplete_valuation_means(reader: Visitor, sit
         expect(meanings.nth(1)).to_contain_text(f"stand for {coverage:.1%} of what is owned")
     expect(banner).to_contain_text("What was really earned is unknown.")
     expect(banner).to_contain_text("Nothing is sold for its weight until all have a value.")
-
-
-def test_a_report_is_compared_with_that_of_a_chosen_night(reader: Visitor, site: Site, runs: tuple[str, str]) -> None:
-    other = site.app.run(user_ids=["ben-bluechip"])["run_id"]
-    last = site.app.run(user_ids=[ADA])["run_id"]
-    open_portfolio(reader, last)
-    field = reader.page.get_by_label(re.compile("^Compare with"))
-    changes = region(reader, "Changes since last report")
-    expect(changes).to_contain_text("Compared with the report as of 28 Dec 2022")
-    assert field.locator("option").count() >= 4
-    field.select_option(runs[0])
-    reader.led_to(f"/runs/{last}/portfolios/{ADA}?compare={runs[0]}")
-    chosen = region(reader, "Changes since chosen report")
-    expect(chosen).to_contain_text("Compared with the report as of 1 Jun 2022")
-    valuation = site.app.report(runs[0], ADA)["valuation"]
-    total = chosen.get_by_role("row").filter(has_text="Total value")
-    expect(total).to_contain_text(f"${valuation['market_value'] + valuation['cash']:,.0f}")
-    expect(chosen.get_by_role("row").filter(has_text="Unrealized gain")).to_have_count(1)
-    reader.expected.add("status of 404")
-    field.select_option(other)
-    expect(chosen).to_contain_text("No report that night")
-    field.select_option(label="The last report")
-    reader.led_to(f"/runs/{last}/portfolios/{ADA}")
-    expect(changes).to_contain_text("28 Dec 2022")
-
-
-def test_older_nights_can_be_compared_too(reader: Visitor, runs: tuple[str, str]) -> None:
-    asked = 0
-
-    def one_by_one(route: Route) -> None:
-        nonlocal asked
-        asked += 1
-        route.continue_(url=route.request.url.replace("limit=100", "limit=1"))
-
-    reader.page.route(re.compile(r"/analysis-runs\?limit=100"), one_by_one)
-    open_portfolio(reader, runs[1])
-    field = reader.page.get_by_label(re.compile("^Compare with"))
-    for _ in range(20):
-        expect(field.locator("option").nth(1)).to_be_attached()
-        if field.locator(f"option[value='{runs[0]}']").count():
-            break
-        with reader.page.expect_response(re.compile("before=")):
-            field.select_option(label="Older nights …")
-    expect(field).to_have_value("")
-    field.select_option(runs[0])
-    expect(region(reader, "Changes since chosen report")).to_contain_text("1 Jun 2022")
-    assert asked > 1
 
 
 @pytest.mark.usefixtures("runs")

@@ -108,12 +108,19 @@ def test_selected_users_are_analyzed_and_invalid_ids_are_named_before_the_start(
     ids.fill("ada-allrounder, $nobody")
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("alert")).to_contain_text("Invalid user ID: $nobody")
-    ids.fill("ada-allrounder, ben-bluechip\nmissing-user ada-allrounder")
+    ids.fill("ada-allrounder, ben-bluechip\n ada-allrounder")
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Analyzes 3 people as of the last trading day")
+    expect(page.get_by_role("dialog")).to_contain_text("Analyzes 2 people as of the last trading day")
     confirm(page, "Start")
     run = site.app.wait(shown_run(admin))
     assert (run["users_analyzed"], run["dry_run"]) == (2, False)
+
+
+def test_a_run_names_the_users_that_it_did_not_find(admin: Visitor, site: Site) -> None:
+    run = site.app.run(user_ids=["ada-allrounder", "missing-user"])
+    admin.headed("Overview")
+    admin.go(f"/runs/{run['run_id']}")
+    page = admin.page
     expect(page.get_by_role("heading", name="User not found or inactive")).to_be_visible()
     expect(page.get_by_text("missing-user")).to_be_visible()
 
@@ -132,7 +139,9 @@ def test_a_dry_run_as_of_a_day_stores_no_reports_and_is_marked_as_one(admin: Vis
     expect(page.get_by_text("Dry run", exact=True)).to_be_visible()
     expect(page.get_by_role("main").get_by_role("link", name="Portfolios")).to_have_count(0)
     admin.go("/")
-    expect(page.get_by_role("region", name="Status", exact=True)).to_contain_text("analyzed in a dry run")
+    recent = page.get_by_role("region", name="Recent runs").locator("tbody tr").first
+    expect(recent).to_contain_text("Dry run")
+    expect(page.get_by_role("region", name="Status", exact=True)).not_to_contain_text("dry run")
 
 
 def test_without_confirmation_no_run_starts(admin: Visitor, site: Site) -> None:

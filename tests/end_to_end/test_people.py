@@ -29,7 +29,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="module")
 def night(app: App) -> dict[str, Any]:
-    assert app.client.get(PEOPLE).json() == {"portfolios": [], "next": None}
+    assert app.client.get(PEOPLE).json() == {"portfolios": [], "next": None, "users": None}
     assert app.client.get(BOOK).status_code == 404
     return app.run()
 
@@ -91,11 +91,51 @@ def test_what_is_no_cursor_is_refused_likewise(app: App, cursor: str) -> None:
         ({"check_status": "breach"}, "check_status"),
         ({"sort": "name"}, "sort"),
         ({"q": "x" * 129}, "q"),
+        ({"user_ids": "/".join(map(str, range(101)))}, "user_ids"),
+        ({"user_ids": "a//b"}, "user_ids"),
+        ({"complete": "perhaps"}, "complete"),
     ],
 )
 def test_a_bad_query_is_refused_with_its_member(app: App, query: dict[str, str], member: str) -> None:
     answer = app.client.get(PEOPLE, params=query)
     assert (answer.status_code, answer.json()["member"]) == (422, member)
+
+
+@pytest.mark.usefixtures("night")
+def test_people_asked_for_by_id_come_with_the_users_that_the_backend_has(app: App) -> None:
+    asked = "strange/ada-allrounder/vic-vanished/str"
+    page = app.client.get(PEOPLE, params={"user_ids": asked, "limit": "1"}).json()
+    more = app.client.get(PEOPLE, params={"user_ids": asked, "limit": "1", "after": page["next"]}).json()
+    shown = [own["user_id"] for own in page["portfolios"] + more["portfolios"]]
+    assert (shown, more["next"]) == (["ada-allrounder", "strange"], None)
+    states = {user["user_id"]: user["active"] for user in page["users"]}
+    assert states == {"ada-allrounder": True, "strange": True, "vic-vanished": False}
+    assert {user["name"] for user in page["users"]} >= {"Ada Allrounder", FORMULA}
+    assert set(newest_entry(app)["user_ids"]) == set(states)
+    assert app.client.get(PEOPLE).json()["users"] is None
+    other = app.client.get(PEOPLE, params={"user_ids": "strange", "after": page["next"]})
+    assert other.status_code == 400
+
+
+@pytest.mark.usefixtures("night")
+def test_a_user_who_was_never_analyzed_is_known(app: App) -> None:
+    with connect(app.printed("MongoDB at ")) as client:
+        client["portfolio"].users.insert_one({"user_id": "new, from today", "name": "Nora New"})
+        page = app.client.get(PEOPLE, params={"user_ids": "new, from today"}).json()
+        client["portfolio"].users.delete_one({"user_id": "new, from today"})
+    known = {"user_id": "new, from today", "name": "Nora New", "email": None, "active": True}
+    assert page == {"portfolios": [], "next": None, "users": [known]}
+
+
+@pytest.mark.usefixtures("night")
+def test_the_incomplete_and_the_failed_are_listed_as_the_book_counts_them(app: App) -> None:
+    book = app.client.get(BOOK).json()
+    assert book["incomplete"] > 0
+    assert len(people(app, complete="false")) == book["incomplete"]
+    assert len(people(app, status="failed")) == book["failed"]
+    assert len(people(app, status="analyzed")) == book["people"]
+    run = app.client.get(f"{BASE}/analysis-runs/{book['run_id']}/portfolios", params={"complete": "false"}).json()
+    assert len(run["portfolios"]) == book["incomplete"]
 
 
 @pytest.mark.usefixtures("night")
@@ -109,6 +149,30 @@ def test_a_file_has_everybody_and_no_formula_and_is_on_record(app: App) -> None:
     entry = newest_entry(app)
     assert (entry["action"], entry["user_ids_count"]) == ("export_portfolios", len(everybody))
     assert app.client.get(PEOPLE, headers={"Accept": XLSX}).content.startswith(b"PK")
+    assert "values" not in lines[0]
+
+
+def test_files_of_lists_are_named_after_the_day(app: App, night: dict[str, Any]) -> None:
+    day, run_id = night["as_of"], night["run_id"]
+    of_run = f"{BASE}/analysis-runs/{run_id}/portfolios"
+    for path, name in ((PEOPLE, f"portfolios-{day}.csv"), (of_run, f"portfolios-{day}-{run_id}.csv")):
+        answer = app.client.get(path, headers={"Accept": CSV})
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+
+
+def test_runs_tell_whose_they_are_and_are_listed_by_it(app: App, night: dict[str, Any]) -> None:
+    of_one = app.run(user_ids=["strange"], dry_run=True)
+    assert (night["users"], of_one["users"]) == ("all", "some")
+    for users, run in (("all", night), ("some", of_one)):
+        listed = app.client.get(f"{BASE}/analysis-runs", params={"users": users}).json()["runs"]
+        assert [(own["run_id"], own["users"]) for own in listed] == [(run["run_id"], users)]
+
+
+def test_the_days_of_prices_are_those_that_a_run_can_be_as_of(app: App, night: dict[str, Any]) -> None:
+    days = app.client.get(f"{BASE}/price-days").json()
+    assert days == {"first": "2010-01-04", "last": night["as_of"]}
+    before = app.trigger(as_of="2010-01-03")
+    assert (before.status_code, days["first"] in before.json()["detail"]) == (422, True)
 
 
 @pytest.mark.usefixtures("night")

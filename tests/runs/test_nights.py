@@ -130,7 +130,7 @@ def test_a_night_waits_for_the_end_of_a_smaller_run_and_says_so(
     close_all(services)
     fire()
     (night, _) = services.runs.newest(10, None)
-    assert (night.trigger.source, services.runs.scope(night), night.is_active) == ("timer", "all", True)
+    assert (night.trigger.source, night.users, night.is_active) == ("timer", "all", True)
 
 
 def test_an_active_run_of_all_users_is_the_one_of_the_night(

@@ -1,6 +1,7 @@
 """The people of the newest night, and the book of all their portfolios together."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -78,6 +79,45 @@ def test_values_are_those_of_the_last_nights_by_date(services: Services, databas
     run_once(services)  # of the same date: the later one counts
     (person,) = found(services)
     assert person.values == ((person.as_of, person.total_value),)
+
+
+def test_values_of_nights_in_another_currency_are_left_out(services: Services, database: DocumentDatabase) -> None:
+    add(database, "a")
+    add(database, "b")
+    before = run_once(services)
+    database.portfolio_analyses.update_many({"run_id": before}, {"$set": {"as_of": "2022-12-27"}})
+    database.users.update_one({"user_id": "a"}, {"$set": {"base_currency": "EUR"}})
+    run_once(services)
+    changed, same = found(services)
+    assert (changed.currency, same.currency) == ("EUR", "USD")
+    assert changed.values == ((changed.as_of, changed.total_value),)
+    assert [day for day, _ in same.values] == [date(2022, 12, 27), same.as_of]
+
+
+def test_people_are_found_by_exact_ids_however_many_have_these_digits(
+    services: Services, database: DocumentDatabase
+) -> None:
+    for number in range(12):
+        add(database, f"{number}7" if number else "7", {"AAPL": 1.0})
+    run_once(services)
+    asked = Asked(Wanted(), "", "user_id", descending=False, user_ids=("7", "new", "57"))
+    people = people_of(services, asked, limit=100, after=None)
+    assert ids(people) == ["57", "7"]
+    assert all(own.values for own in people)
+    assert ids(people_of(services, replace(asked, part="5"), limit=100, after=None)) == ["57"]
+
+
+@pytest.mark.parametrize("most", [1_000, 0])
+def test_the_name_of_a_user_counts_only_where_there_is_no_other(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(runs.people, "_MOST_FOUND", most)
+    add(database, "1", name="Ada Lovelace", username="countess")
+    add(database, "2", username="countess")
+    add(database, "3", name=" ", username="countess")
+    run_once(services)
+    assert ids(found(services, "COUNT")) == ["2", "3"]
+    assert ids(found(services, "lovelace")) == ["1"]
 
 
 @pytest.mark.parametrize("most", [1_000, 2])  # found by name first, or looked for in the order of the list

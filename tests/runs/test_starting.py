@@ -3,7 +3,6 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -14,15 +13,12 @@ from functions.engine import DurableEngine
 from records import Failure, Run, RunError, Trigger
 from runs.ending import close_if_lost, close_run
 from runs.engine import EngineUnavailable
-from runs.prices import first_price_after
 from runs.services import Services
 from runs.starting import InvalidAsOf, RunActive, start_run
 from runs.watching import close_stuck_runs
-from settings import Settings
 from stores.mongo import DocumentDatabase
-from stores.symbols import History
 from stores.webhooks import WebhookStore
-from tests.builders import random_walk, save, weekdays
+from tests.builders import save
 from tests.engine import OF_ALL, carry_out, engine_away, hold_lease
 from tests.faults.meddling import Refusing
 from tests.stores.wired import wired
@@ -127,19 +123,6 @@ def test_a_date_before_the_first_price_starts_nothing_and_is_told_when_prices_be
         start_run(services, engine, BY_HTTP, as_of=date(2010, 1, 3))
     assert services.runs.newest(10, None) == []
     start_run(services, engine, BY_HTTP, as_of=date(2010, 1, 4))
-
-
-def test_of_a_source_with_a_server_the_stored_prices_tell_when_they_begin(services: Services) -> None:
-    environment = {"MONGODB_URL": "mongodb://not-used", "ANALYSIS_SCHEDULE": "0 0 1 * * *", "BENCHMARK_SYMBOL": "SPY"}
-    at_alpaca = {"MARKET_DATA_PROVIDER": "alpaca", "ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y"}
-    settings = Settings.from_environment(environment | at_alpaca)
-    remote = cast("Services", SimpleNamespace(settings=settings, prices=services.prices))  # it is never asked
-    assert first_price_after(remote, date(2015, 12, 31)) is None
-    bars = random_walk(weekdays(50, start="2016-01-04"), seed=1)
-    services.prices.save({"SPY": History("alpaca iex", date(2007, 1, 1), date(2016, 3, 31), bars)})
-    assert first_price_after(remote, date(2015, 12, 31)) == date(2016, 1, 4)
-    assert first_price_after(remote, date(2016, 1, 4)) is None
-    assert first_price_after(remote, date(2006, 12, 31)) is None  # there may be older ones
 
 
 def test_an_unavailable_engine_leaves_nothing_and_no_failure_in_the_log(

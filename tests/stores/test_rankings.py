@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 import stores.rankings
 from analysis.models import Check, Report
@@ -25,7 +26,10 @@ class Lists:
         self._rankings: Rankings = rankings_of(Lines())
 
     def add(self, reports: list[Report]) -> None:
-        lines = Lines.from_pages(Lines([line_of(report)]).to_bytes() for report in reports)
+        self.add_lines([line_of(report) for report in reports])
+
+    def add_lines(self, added: list[Line]) -> None:
+        lines = Lines.from_pages(Lines([line]).to_bytes() for line in added)
         if self._store is None:
             self._rankings = rankings_of(lines)
             return
@@ -92,6 +96,30 @@ def test_a_status_limits_the_list(lists: Lists) -> None:
     lists.add([a_report("a", value=1.0), a_report("b", status="failed"), a_report("c", value=3.0)])
     assert lists.all_pages("market_value", descending=True, wanted=Wanted(status="analyzed")) == ["c", "a"]
     assert lists.all_pages("user_id", descending=False, wanted=Wanted(status="failed")) == ["b"]
+
+
+def of_value(user_id: str, *, complete: bool | None) -> Line:
+    line = line_of(a_report(user_id, value=1.0))
+    return Line(structs.replace(line.summary, complete=complete))
+
+
+def test_whether_every_holding_has_a_value_limits_the_list(lists: Lists) -> None:
+    states = {"a": True, "b": False, "c": None, "d": True, "e": False}
+    lists.add_lines([of_value(user_id, complete=state) for user_id, state in states.items()])
+    for sort in ("user_id", "market_value"):
+        assert lists.all_pages(sort, descending=False, wanted=Wanted(complete=False)) == ["b", "e"]
+        assert lists.all_pages(sort, descending=True, wanted=Wanted(complete=True)) == ["d", "a"]
+
+
+def test_the_incomplete_are_found_in_lists_that_do_not_count_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [of_value("a", complete=True), of_value("b", complete=False)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Line, "facets", property(lambda line: (line.summary.status, *line.crossed)))
+        page = Lines(lines).to_bytes()
+        stored = rankings_of(Lines(lines))
+    mixed = rankings_of(Lines.from_pages([page, Lines([of_value("c", complete=False)]).to_bytes()]))
+    assert list(pages(stored, "user_id", descending=False, wanted=Wanted(complete=False))) == ["b"]
+    assert list(pages(mixed, "user_id", descending=False, wanted=Wanted(complete=False))) == ["b", "c"]
 
 
 def with_checks(user_id: str, value: float | None, **statuses: CheckStatus) -> Report:
@@ -235,7 +263,9 @@ class Counting:
 def many() -> Lines:
     reports = [a_report(f"u{i:05}", value=float(i * 7919 % 20_000)) for i in range(20_000)]
     reports[11_111] = replace(reports[11_111], status="failed")
-    return Lines([line_of(report) for report in reports])
+    lines = [line_of(report) for report in reports]
+    lines[12_222] = Line(structs.replace(lines[12_222].summary, complete=False))
+    return Lines(lines)
 
 
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
@@ -246,9 +276,10 @@ def many() -> Lines:
         (ALL_REPORTS, (10_000.0, "u12345")),
         (Wanted(status="failed"), None),
         (Wanted(status="skipped"), None),
+        (Wanted(complete=False), None),
         (Wanted(user_id_prefix="u111"), None),
     ],
-    ids=["first page", "a page in the middle", "one of all", "none of all", "a prefix"],
+    ids=["first page", "a page in the middle", "one of all", "none of all", "one incomplete", "a prefix"],
 )
 def test_a_page_of_a_long_list_reads_few_blocks(sort: SortField, wanted: Wanted, after: Place | None) -> None:
     rankings = Counting(many())

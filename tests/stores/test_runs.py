@@ -6,7 +6,8 @@ import pytest
 
 from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
-from stores.runs import RunLease, RunStore
+from stores.run_lease import RunLease
+from stores.runs import RunStore
 
 PLAN, LATE, WHOLE = Plan("first"), Plan("late"), Plan("first", symbol_batches=1)
 AS_OF = date(2025, 1, 2)
@@ -31,7 +32,7 @@ def lease(database: DocumentDatabase) -> RunLease:
 
 
 def test_a_run_is_returned_as_it_was_recorded(runs: RunStore) -> None:
-    run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True)
+    run = replace(a_run(), as_of=date(2025, 12, 31), dry_run=True, users="some")
     runs.create(run, ["u1", "u2"])
     assert runs.get(run.run_id) == run
     assert runs.requested_user_ids(run.run_id) == ["u1", "u2"]
@@ -101,6 +102,24 @@ def test_runs_are_listed_newest_first_and_paged_without_gap_or_overlap(runs: Run
     while pages[-1]:
         pages.append(runs.newest(2, (pages[-1][-1].requested_at, pages[-1][-1].run_id)))
     assert [run.run_id for page in pages for run in page] == ids[::-1]
+
+
+def test_runs_tell_whose_they_are_and_are_listed_by_it(runs: RunStore, database: DocumentDatabase) -> None:
+    of_all, of_some, of_failed = (a_run(f"run_20260102_030405_{suffix}") for suffix in ("0001", "0002", "0003"))
+    runs.create(of_all, None)
+    runs.create(of_some, ["u1", "u2"])
+    runs.create(replace(of_failed, retry_of=of_all.run_id), None)
+    assert [(run.run_id, run.users) for run in runs.newest(10, None)] == [
+        (of_failed.run_id, "failed"),
+        (of_some.run_id, "some"),
+        (of_all.run_id, "all"),
+    ]
+    newest: tuple[datetime, str] = (NOW, of_failed.run_id)
+    assert [own.run_id for own in runs.newest(10, newest, "all")] == [of_all.run_id]
+    assert [own.run_id for own in runs.newest(10, newest, "some")] == [of_some.run_id]
+    assert runs.newest(10, newest, "failed") == []
+    database.portfolio_analysis_runs.update_many({"user_ids": {"$ne": None}}, {"$set": {"user_ids": []}})  # forgotten
+    assert [run.users for run in runs.newest(10, newest, "some")] == ["some"]
 
 
 def test_only_a_queued_run_can_be_deleted(runs: RunStore) -> None:

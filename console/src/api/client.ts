@@ -1,8 +1,11 @@
 /** Requests to the API, with the credentials of the session. */
 
 import { isOfPerson } from "./audience";
+import type { AuditPage, EventsPage, Queued, Receiver } from "./events-types";
+import type { BackendUser, Book, PeoplePage, PortfoliosPage } from "./people-types";
 import { platformUser } from "./platform";
 import { Problem, problemOf, Unreachable } from "./problem";
+import type { Accepted, Health, PriceDays, Run, RunsPage, Timetable } from "./runs-types";
 import {
   type Credential,
   canBeSent,
@@ -14,25 +17,7 @@ import {
   signIn,
   signOut,
 } from "./session";
-import type {
-  Accepted,
-  AuditPage,
-  Book,
-  Earlier,
-  EventsPage,
-  Gains,
-  Health,
-  PeoplePage,
-  PortfoliosPage,
-  Queued,
-  Receiver,
-  Report,
-  ReturnsSeries,
-  Run,
-  RunsPage,
-  Series,
-  Timetable,
-} from "./types";
+import type { Earlier, Gains, Report, ReturnsSeries, Series } from "./types";
 
 const BASE = "/api/admin/portfolio";
 const OWN = "/api/me";
@@ -72,6 +57,21 @@ async function send(path: string, asked: Asked, signedIn: SignedIn | null): Prom
   } catch {
     throw new Unreachable();
   }
+}
+
+/** Return an answer of this type as a file, under the name that the app gives it, else under `name`. */
+async function fileOf(path: string, type: string, name: string): Promise<File> {
+  const answer = await receive(path, { headers: { Accept: type }, patienceMs: PATIENCE_FOR_FILES_MS });
+  const content = await answer.blob().catch(() => {
+    throw new Unreachable();
+  });
+  return new File([content], nameIn(answer.headers.get("Content-Disposition")) ?? name, { type: content.type });
+}
+
+/** Return the name in a header Content-Disposition: as it is, or else in harmless characters. */
+function nameIn(disposition: string | null): string | undefined {
+  const exact = /filename\*=UTF-8''([^;]+)/.exec(disposition ?? "")?.[1];
+  return exact === undefined ? /filename="([^"]+)"/.exec(disposition ?? "")?.[1] : decodeURIComponent(exact);
 }
 
 /** Return the JSON of a response. */
@@ -197,6 +197,28 @@ export async function leave(): Promise<void> {
   signOut();
 }
 
+const MOST_IDS = 100;
+// As part of an address, which servers limit.
+const LONGEST_IDS = 4_000;
+
+/** Return IDs in lots that one request may ask for. */
+function lotsOf(userIds: string[]): string[][] {
+  const lots: string[][] = [];
+  let length = 0;
+  for (const userId of userIds) {
+    const lot = lots.at(-1);
+    const more = part(`${userId}/`).length;
+    length += more;
+    if (lot && lot.length < MOST_IDS && length <= LONGEST_IDS) {
+      lot.push(userId);
+    } else {
+      lots.push([userId]);
+      length = more;
+    }
+  }
+  return lots;
+}
+
 export interface RunRequest {
   dry_run?: boolean;
   user_ids?: string[];
@@ -210,7 +232,8 @@ export interface GainsQuery {
 }
 
 export const api = {
-  runs: (limit: number, before?: string | null) => ask<RunsPage>(withQuery(`${BASE}/analysis-runs`, { limit, before })),
+  runs: (limit: number, query: { before?: string | null; users?: Run["users"] } = {}) =>
+    ask<RunsPage>(withQuery(`${BASE}/analysis-runs`, { limit, ...query })),
   run: (runId: string) => ask<Run>(`${BASE}/analysis-status/${part(runId)}`),
   start: (request: RunRequest, key: string) =>
     ask<Accepted>(`${BASE}/trigger-analysis`, { method: "POST", body: request, headers: { "Idempotency-Key": key } }),
@@ -219,14 +242,19 @@ export const api = {
   portfolios: (runId: string, query: Query) => ask<PortfoliosPage>(withQuery(`${ofRun(runId)}/portfolios`, query)),
   /** The people of the newest night. */
   people: (query: Query) => ask<PeoplePage>(withQuery(`${BASE}/portfolios`, query)),
-  /** Return all of them that the query lists as a file. */
-  async peopleFile(query: Query, type: string): Promise<Blob> {
-    const asked: Asked = { headers: { Accept: type }, patienceMs: PATIENCE_FOR_FILES_MS };
-    const answer = await receive(withQuery(`${BASE}/portfolios`, query), asked);
-    return answer.blob().catch(() => {
-      throw new Unreachable();
-    });
+  /** A person by ID: of the newest night, and as the backend has it. */
+  person: (userId: string) => ask<PeoplePage>(withQuery(`${BASE}/portfolios`, { user_ids: userId, limit: 1 })),
+  /** Return those of the users that the backend has, analyzed or not. */
+  async users(userIds: string[]): Promise<BackendUser[]> {
+    const found: BackendUser[] = [];
+    for (const lot of lotsOf(userIds)) {
+      const query = { user_ids: lot.join("/"), limit: 1 };
+      found.push(...((await ask<PeoplePage>(withQuery(`${BASE}/portfolios`, query))).users ?? []));
+    }
+    return found;
   },
+  /** Return all people that the query lists as a file. */
+  peopleFile: (query: Query, type: string) => fileOf(withQuery(`${BASE}/portfolios`, query), type, "portfolios"),
   book: () => ask<Book>(`${BASE}/book`),
   events: (query: Query) => ask<EventsPage>(withQuery(`${BASE}/events`, query)),
   replay: (eventId: string) => ask<Queued>(`${BASE}/events/${part(eventId)}/replay`, { method: "POST" }),
@@ -241,10 +269,11 @@ export const api = {
   gains: (runId: string, userId: string, query: GainsQuery) =>
     ask<Gains>(documentOf(runId, userId, "gains", { ...query })),
   /** Return the same as a file. */
-  async gainsFile(runId: string, userId: string, query: GainsQuery): Promise<Blob> {
-    const path = documentOf(runId, userId, "gains", { ...query });
-    return (await receive(path, { headers: { Accept: "text/csv" } })).blob();
-  },
+  gainsFile: (runId: string, userId: string, query: GainsQuery) =>
+    fileOf(documentOf(runId, userId, "gains", { ...query }), "text/csv", "gains.csv"),
+  reportFile: ({ run_id, user_id, as_of }: Report, type: string) =>
+    fileOf(documentOf(run_id, user_id, "report"), type, `portfolio-${as_of}-${user_id}.json`),
+  priceDays: () => ask<PriceDays>(`${BASE}/price-days`),
   schedule: () => ask<Timetable>(`${BASE}/schedule`),
   audit: (limit: number, before?: string | null) => ask<AuditPage>(withQuery(`${BASE}/audit`, { limit, before })),
   /** Needs no credential. The response of an unavailable app has status 503 and the same form. */

@@ -1,6 +1,6 @@
 /** The latest runs as bars with duration, status and failed users. Each bar links to its run. */
 
-import type { Run } from "../api/types";
+import type { Run } from "../api/runs-types";
 import { counted, duration, time } from "../format";
 import { links } from "../router";
 import { Empty } from "../ui/parts";

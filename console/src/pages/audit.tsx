@@ -1,9 +1,10 @@
 /** The audit log. */
 
 import { api } from "../api/client";
-import type { AuditEntry } from "../api/types";
+import type { AuditEntry } from "../api/events-types";
 import { links } from "../router";
-import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
+import { List } from "../ui/list";
+import { Badge, Empty, PageHead, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { actionOf, askedFor, CREDENTIALS, OUTCOMES, usersOf } from "../words/audit";
 
@@ -12,30 +13,23 @@ const PAGE = 50;
 const CORRELATION_DIGITS = 12;
 
 export function AuditLog({ before }: { before: string | null }) {
-  const { value, error, reload } = useResource(`audit ${before}`, () => api.audit(PAGE, before));
+  const page = useResource(`audit ${before}`, () => api.audit(PAGE, before));
   return (
     <>
       <PageHead title="Audit log" about="All changes, reads of portfolios and refused sign-ins, newest first." />
-      {error !== null && !value && <Failure error={error} retry={reload} />}
-      {!value && error === null && <Skeleton height={600} />}
-      {value && (
-        <div class="card">
-          {value.entries.length ? (
-            <Entries entries={value.entries} />
-          ) : (
-            <Empty title="No entries yet">
-              Started, retried and canceled runs, reads of portfolios and refused sign-ins will appear here.
-            </Empty>
-          )}
-        </div>
-      )}
-      {value && (
-        <Pager
-          label="Pages of the audit log"
-          first={before && links.audit()}
-          next={value.next && links.audit(value.next)}
-        />
-      )}
+      <List label="Pages of the audit log" page={page} height={600} first={before && links.audit()} next={links.audit}>
+        {({ entries }) => (
+          <div class="card">
+            {entries.length ? (
+              <Entries entries={entries} />
+            ) : (
+              <Empty title="No entries yet">
+                Started, retried and canceled runs, reads of portfolios and refused sign-ins will appear here.
+              </Empty>
+            )}
+          </div>
+        )}
+      </List>
     </>
   );
 }

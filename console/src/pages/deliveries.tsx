@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Delivery, EventsPage, OutboxEvent } from "../api/types";
+import type { Delivery, EventsPage, OutboxEvent } from "../api/events-types";
 import { fromNow } from "../format";
 import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
-import { Badge, Card, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
+import { Filter, type Filters, filtersIn, type Link, List } from "../ui/list";
+import { Badge, Card, Empty, PageHead, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { attemptsOf, DELIVERY_STATUS, EVENT_TYPES, isOfPortfolio, isTest, typeOf } from "../words/events";
@@ -14,81 +15,72 @@ import { Receivers } from "./receivers";
 
 const PAGE = 50;
 const SOONEST_MS = 5_000;
+// Each request is in the audit log.
+const WAITING_MS = 60_000;
 const LATEST_MS = 600_000;
 
-type Filters = Record<"status" | "type" | "before", string | null>;
-type Link = (changes: Partial<Filters>) => string;
+const NAMES = ["status", "type", "before"] as const;
+type Name = (typeof NAMES)[number];
 
 /** Return the milliseconds until the next attempt of a page's deliveries; null where none is to be made. */
 function untilNextAttempt({ events }: EventsPage, now = Date.now()): number | null {
-  const due = events
+  const waits = events
     .flatMap((event) => event.deliveries)
     .filter((delivery) => delivery.status === "pending")
-    .map((delivery) => (delivery.next_attempt_at === null ? 0 : Date.parse(delivery.next_attempt_at) - now));
-  return due.length ? Math.min(LATEST_MS, Math.max(SOONEST_MS, Math.min(...due))) : null;
+    .map((delivery) => untilAttempt(delivery, now));
+  return waits.length ? Math.min(LATEST_MS, ...waits) : null;
+}
+
+/** Return the milliseconds until the next attempt; a minute where its time is not known, or long past. */
+function untilAttempt({ next_attempt_at }: Delivery, now: number): number {
+  const left = next_attempt_at === null ? -Infinity : Date.parse(next_attempt_at) - now;
+  return left < -WAITING_MS ? WAITING_MS : Math.max(SOONEST_MS, left);
 }
 
 export function Deliveries({ query }: { query: URLSearchParams }) {
-  const filters: Filters = { status: query.get("status"), type: query.get("type"), before: query.get("before") };
+  const filters = filtersIn(query, NAMES);
   const asked = { limit: PAGE, ...filters };
   const page = useResource(`events ${JSON.stringify(asked)}`, () => api.events(asked), untilNextAttempt);
-  const link: Link = (changes) => links.deliveries({ ...filters, ...changes });
+  const link: Link<Name> = (changes) => links.deliveries({ ...filters, ...changes });
   const isFiltered = Boolean(filters.status || filters.type);
   return (
     <>
       <PageHead title="Deliveries" about="The events of the last 30 days, newest first, and who receives them." />
       <Receivers onTest={page.reload} />
       <Toolbar filters={filters} link={link} />
-      {page.error !== null && !page.value && <Failure error={page.error} retry={page.reload} />}
-      {!page.value && page.error === null && <Skeleton height={480} />}
-      {page.value && (
-        <Card title="Events">
-          {page.value.events.length ? (
-            <Events events={page.value.events} reload={page.reload} />
-          ) : isFiltered ? (
-            <Empty title="No matches">Try another status or type.</Empty>
-          ) : (
-            <Empty title="No events yet">Runs, and portfolios that change in a night, will appear here.</Empty>
-          )}
-        </Card>
-      )}
-      {page.value && (
-        <Pager
-          label="Pages of events"
-          first={filters.before && link({ before: null })}
-          next={page.value.next && link({ before: page.value.next })}
-        />
-      )}
+      <List
+        label="Pages of events"
+        page={page}
+        height={480}
+        first={filters.before && link({ before: null })}
+        next={(before) => link({ before })}
+      >
+        {({ events }) => (
+          <Card title="Events">
+            {events.length ? <Events events={events} reload={page.reload} /> : <None isFiltered={isFiltered} />}
+          </Card>
+        )}
+      </List>
     </>
   );
 }
 
-function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
-  const change = (changes: Partial<Filters>) => go(link({ ...changes, before: null }));
+function None({ isFiltered }: { isFiltered: boolean }) {
+  return isFiltered ? (
+    <Empty title="No matches">Try another status or type.</Empty>
+  ) : (
+    <Empty title="No events yet">Runs, and portfolios that change in a night, will appear here.</Empty>
+  );
+}
+
+const STATES = Object.entries(DELIVERY_STATUS).map(([status, { label }]): [string, string] => [status, label]);
+
+function Toolbar({ filters, link }: { filters: Filters<Name>; link: Link<Name> }) {
+  const change = (changes: Partial<Filters<Name>>) => go(link({ ...changes, before: null }));
   return (
     <search class="toolbar two-fields">
-      <label class="field">
-        <span>Status</span>
-        <select value={filters.status ?? ""} onChange={(event) => change({ status: event.currentTarget.value })}>
-          <option value="">All</option>
-          {Object.entries(DELIVERY_STATUS).map(([status, { label }]) => (
-            <option key={status} value={status}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Type</span>
-        <select value={filters.type ?? ""} onChange={(event) => change({ type: event.currentTarget.value })}>
-          <option value="">All</option>
-          {EVENT_TYPES.map(([type, label]) => (
-            <option key={type} value={type}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Filter label="Status" value={filters.status} options={STATES} onChange={(status) => change({ status })} />
+      <Filter label="Type" value={filters.type} options={EVENT_TYPES} onChange={(type) => change({ type })} />
     </search>
   );
 }

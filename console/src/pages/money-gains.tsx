@@ -69,12 +69,7 @@ function Choice({ report, chosen, shown, onChoose }: ChoiceProps) {
           ))}
         </select>
       </label>
-      <Download
-        label="Download CSV"
-        name={["gains", report.user_id, year, method].filter(Boolean).join("-")}
-        extension="csv"
-        load={() => api.gainsFile(report.run_id, report.user_id, { year, method })}
-      />
+      <Download label="Download CSV" load={() => api.gainsFile(report.run_id, report.user_id, { year, method })} />
     </div>
   );
 }

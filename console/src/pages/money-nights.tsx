@@ -1,23 +1,23 @@
 /** The value of the last nights, where no transactions say what was really earned. */
 
-import { api } from "../api/client";
+import type { PeoplePage } from "../api/people-types";
 import type { Report } from "../api/types";
 import { AROUND_CHART, Lines } from "../charts/lines";
 import { counted, date, money, shortAmount } from "../format";
 import { Card, Empty, Failure, Skeleton } from "../ui/parts";
-import { useResource } from "../ui/resource";
+import type { Resource } from "../ui/resource";
 
 const TITLE = "Value of the last nights";
 const HEIGHT = 220;
-const MOST_FOUND = 100;
 
 interface Values {
   dates: string[];
   values: number[];
 }
 
-export function Nights({ report }: { report: Report }) {
-  const { value, error, reload } = useResource(`nights ${report.run_id} ${report.user_id}`, () => valuesOf(report));
+export function Nights({ report, person }: { report: Report; person: Resource<PeoplePage> }) {
+  const { error, reload } = person;
+  const value = person.value && valuesOf(report, person.value);
   return (
     <Card
       title={TITLE}
@@ -50,9 +50,7 @@ function Course({ shown, currency }: { shown: Values; currency: string }) {
 }
 
 /** Return the kept values up to the night of a report; none if the currency has changed since. */
-async function valuesOf({ user_id, as_of, currency }: Report): Promise<Values> {
-  const { portfolios } = await api.people({ q: user_id, limit: MOST_FOUND });
-  const person = portfolios.find((found) => found.user_id === user_id);
+function valuesOf({ as_of, currency }: Report, { portfolios: [person] }: PeoplePage): Values {
   const known = person?.currency === currency ? person.values.filter(([night]) => night <= as_of) : [];
   return { dates: known.map(([night]) => night), values: known.map(([, value]) => value) };
 }

@@ -1,7 +1,7 @@
 /** What a person really earned, by the transactions: the section "Your money" of a portfolio's page. */
 
-import { isOfPerson } from "../api/audience";
 import { api } from "../api/client";
+import type { PeoplePage } from "../api/people-types";
 import type { LedgerIssue, Report, ReturnPeriod, Returns, ReturnsSeries } from "../api/types";
 import { AROUND_CHART, type Line, Lines } from "../charts/lines";
 import { counted, date, money, percent, shortAmount } from "../format";
@@ -15,14 +15,20 @@ import type { View } from "./portfolio-view";
 
 const CHART_HEIGHT = 260;
 
-export function Money({ report, view }: { report: Report; view: View }) {
+interface MoneyProps {
+  report: Report;
+  view: View;
+  person: Resource<PeoplePage> | undefined;
+}
+
+export function Money({ report, view, person }: MoneyProps) {
   const { returns } = report;
   const absent = absenceOf(report, "returns");
   return (
     <>
       {absent && <Absent absence={absent} view={view} />}
       {returns && <Earned report={report} returns={returns} />}
-      {!isOfPerson && !returns?.since && <Nights report={report} />}
+      {person && !returns?.since && <Nights report={report} person={person} />}
       {returns && <Issues issues={returns.issues} />}
     </>
   );

@@ -2,14 +2,15 @@
 
 import { useEffect } from "preact/hooks";
 import { api, isMissing } from "../api/client";
-import type { Attention, Book, RuleOfBook, Run } from "../api/types";
+import type { Attention, Book, RuleOfBook } from "../api/people-types";
+import type { Run } from "../api/runs-types";
 import { count, counted, date, daysAgo, money, NONE, time, weekdaysSince } from "../format";
-import { links } from "../router";
+import { links, nameOf } from "../router";
 import { Badge, Card, Empty, Fact, Failure, Notice, Skeleton } from "../ui/parts";
 import { PersonLink } from "../ui/person";
 import { type Resource, useResource } from "../ui/resource";
 import { REASONS, ruleOf } from "../words/people";
-import { isActive, sourceOf } from "../words/runs";
+import { isActive, lostOf, sourceOf } from "../words/runs";
 import { NoNight } from "./people";
 
 // As of the prices of a run.
@@ -33,9 +34,9 @@ interface NightProps {
 }
 
 /** The figures of the newest night. */
-export function NightCard({ runs, book }: NightProps) {
+export function NightCard({ runs, nights, book }: NightProps & { nights: Run[] | undefined }) {
   const { value, error, reload } = book;
-  if (!runs || (!value && error === null && runs.length)) {
+  if (!runs || !nights || (!value && error === null && runs.length)) {
     return (
       <Card title={TITLE} class="wide">
         <Skeleton height={FIGURES_HEIGHT} />
@@ -50,7 +51,7 @@ export function NightCard({ runs, book }: NightProps) {
       note={value && `As of ${date(value.as_of)}`}
       action={value && <a href={links.run(value.run_id)}>View run</a>}
     >
-      {isKnown && <NotThisNight runs={runs} book={value} />}
+      {isKnown && <NotThisNight nights={nights} book={value} />}
       {value ? <Figures book={value} /> : isKnown ? <NoNight /> : <Failure error={error} retry={reload} />}
     </Card>
   );
@@ -73,17 +74,9 @@ export function NightPeople({ runs, book: { value, error } }: NightProps) {
   );
 }
 
-/** A later run that should have been the newest night, and has failed or was canceled. */
-function NotThisNight({ runs, book }: { runs: Run[]; book: Book | null }) {
-  const night = runs.findIndex((run) => run.run_id === book?.run_id);
-  const later = night < 0 ? runs : runs.slice(0, night);
-  const lost = later.find(
-    (run) =>
-      (run.status === "failed" || run.status === "canceled") &&
-      !run.dry_run &&
-      run.as_of_requested === null &&
-      run.retry_of === null,
-  );
+/** A later night that has failed or was canceled. */
+function NotThisNight({ nights, book }: { nights: Run[]; book: Book | null }) {
+  const lost = lostOf(nights);
   if (!lost) {
     return null;
   }
@@ -119,23 +112,17 @@ function Figures({ book }: { book: Book }) {
         )}
       </Fact>
       <Fact label="Analyzed">
-        <a href={links.people()}>{counted(book.people, "person", "people")}</a>
+        <a href={links.people({ status: "analyzed" })}>{counted(book.people, "person", "people")}</a>
       </Fact>
       <Fact label="New breaches">
         <Toned number={sum(book.checks, "new_breaches")} tone="bad-text" />
       </Fact>
       <Fact label="Recovered">{count(sum(book.checks, "recovered"))}</Fact>
       <Fact label="Incomplete">
-        <Toned number={book.incomplete} tone="warning-text" />
+        <People number={book.incomplete} tone="warning-text" href={links.people({ complete: "false" })} />
       </Fact>
       <Fact label="Failed">
-        {book.failed ? (
-          <a class="bad-text" href={links.people({ status: "failed" })}>
-            {count(book.failed)}
-          </a>
-        ) : (
-          count(0)
-        )}
+        <People number={book.failed} tone="bad-text" href={links.people({ status: "failed" })} />
       </Fact>
       <Fact label="Newest price">
         <NewestPrice day={book.newest_price} />
@@ -146,6 +133,18 @@ function Figures({ book }: { book: Book }) {
 
 function Toned({ number, tone }: { number: number; tone: string }) {
   return <span class={number > 0 ? tone : ""}>{count(number)}</span>;
+}
+
+/** A number of people, with a link to exactly these. */
+function People({ number, tone, href }: { number: number; tone: string; href: string }) {
+  if (number === 0) {
+    return <>{count(0)}</>;
+  }
+  return (
+    <a class={tone} href={href}>
+      {count(number)}
+    </a>
+  );
 }
 
 function NewestPrice({ day }: { day: string | null }) {
@@ -169,7 +168,8 @@ function AttentionTable({ book }: { book: Book }) {
       <Empty title="Nobody in this night">The run analyzed nobody.</Empty>
     );
   }
-  const linkOf = ({ run_id, user_id }: Attention) => links.portfolio(run_id ?? book.run_id, user_id);
+  const linkOf = ({ run_id, user_id }: Attention) =>
+    links.portfolio(run_id ?? book.run_id, user_id, { from: nameOf(links.people()) });
   return (
     <table class="table stacked">
       <thead>

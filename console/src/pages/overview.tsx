@@ -1,15 +1,15 @@
 /** The overview: the newest night, the last run, the next run, health and history. */
 
 import { api } from "../api/client";
-import { Unreachable } from "../api/problem";
-import type { DependencyState, Health, Run, Timetable } from "../api/types";
+import type { DependencyState, Health, Run, Timetable } from "../api/runs-types";
 import { RunHistory } from "../charts/history";
 import { clockTime, clockTimeInUtc, count, duration, fromNow, longDay } from "../format";
 import { links } from "../router";
 import { Icon, type IconName } from "../ui/icons";
-import { Badge, Card, Empty, Fact, Failure, PageHead, Skeleton, type Tone } from "../ui/parts";
+import { Trouble } from "../ui/list";
+import { Badge, Card, Empty, Fact, PageHead, Skeleton, type Tone } from "../ui/parts";
 import { useResource } from "../ui/resource";
-import { durationOf, isActive, sourceOf, usersToAnalyze, verdictOn } from "../words/runs";
+import { durationOf, isActive, isNight, type LatestRuns, sourceOf, usersToAnalyze, verdictOn } from "../words/runs";
 import { NightCard, NightPeople, useBook } from "./overview-night";
 import { RunsTable } from "./runs";
 
@@ -18,15 +18,17 @@ const RECENT = 5;
 const ACTIVE_MS = 3_000;
 const IDLE_MS = 60_000;
 
+async function load(): Promise<LatestRuns> {
+  const [latest, everybody] = await Promise.all([api.runs(HISTORY), api.runs(HISTORY, { users: "all" })]);
+  return { runs: latest.runs, nights: everybody.runs.filter(isNight) };
+}
+
 export function Overview() {
-  const runs = useResource(
-    "overview runs",
-    () => api.runs(HISTORY),
-    (page) => (page.runs[0] && isActive(page.runs[0]) ? ACTIVE_MS : IDLE_MS),
-  );
+  const runs = useResource("overview runs", load, ({ runs: [last] }) => (last && isActive(last) ? ACTIVE_MS : IDLE_MS));
   const schedule = useResource("schedule", api.schedule, () => IDLE_MS);
   const health = useResource("health", api.health, () => IDLE_MS);
   const known = runs.value?.runs;
+  const nights = runs.value?.nights;
   const book = useBook(known);
   return (
     <>
@@ -39,12 +41,10 @@ export function Overview() {
           </a>
         }
       />
-      {runs.error !== null && !(known && runs.error instanceof Unreachable) && (
-        <Failure error={runs.error} retry={runs.reload} />
-      )}
+      <Trouble resource={runs} />
       <div class="overview">
-        <NightCard runs={known} book={book} />
-        {known ? <Standing runs={known} timetable={schedule.value} /> : <Skeleton height={224} />}
+        <NightCard runs={known} nights={nights} book={book} />
+        {runs.value ? <Standing latest={runs.value} timetable={schedule.value} /> : <Skeleton height={224} />}
         <NextRun timetable={schedule.value} error={schedule.error} />
         <HealthCard health={health.value} error={health.error} />
         <NightPeople runs={known} book={book} />
@@ -71,9 +71,10 @@ const VERDICT_ICONS: Record<Tone, IconName> = {
   neutral: "clock",
 };
 
-function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | null }) {
-  const verdict = verdictOn(runs, timetable);
-  const [last] = runs;
+/** How the active run stands, or the last night; other runs are in the list below. */
+function Standing({ latest, timetable }: { latest: LatestRuns; timetable: Timetable | null }) {
+  const verdict = verdictOn(latest, timetable);
+  const last = latest.runs.find(isActive) ?? latest.nights[0];
   return (
     <section class={`card standing ${verdict.tone}`} aria-label="Status">
       <div class="standing-words">
@@ -95,7 +96,7 @@ function Standing({ runs, timetable }: { runs: Run[]; timetable: Timetable | nul
           </dl>
           <p class="standing-links">
             <a href={links.run(last.run_id)}>{isActive(last) ? "Watch run" : "View run"}</a>
-            {!isActive(last) && !last.dry_run && <a href={links.portfolios(last.run_id)}>View portfolios</a>}
+            {!isActive(last) && <a href={links.portfolios(last.run_id)}>View portfolios</a>}
           </p>
         </>
       )}

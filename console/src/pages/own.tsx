@@ -11,6 +11,7 @@ import { useStore } from "../ui/store";
 import { ThemeButton } from "../ui/theme";
 import { Toasts } from "../ui/toasts";
 import { About, Sections, titleOf } from "./portfolio";
+import { ReportFiles } from "./portfolio-files";
 import { type View, viewOf } from "./portfolio-view";
 import { SignIn } from "./sign-in";
 
@@ -41,7 +42,12 @@ function Own({ view }: { view: View }) {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <PageHead title="Your portfolio" part={titleOf(view)} about={value && <About report={value} />} />
+        <PageHead
+          title="Your portfolio"
+          part={titleOf(view)}
+          about={value && <About report={value} />}
+          actions={value && <ReportFiles report={value} />}
+        />
         {!value && error === null && <Skeleton height={900} />}
         {error !== null && isMissing(error) && (
           <Empty title="No report yet">Your portfolio has not been analyzed. Come back after the next night.</Empty>

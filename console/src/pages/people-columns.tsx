@@ -1,12 +1,11 @@
 /** The columns of the list of people, and the menu to choose them. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import type { Person } from "../api/types";
+import type { Person } from "../api/people-types";
 import { Sparkline } from "../charts/sparkline";
 import { amount, counted, currencyName, money, NONE, percent, signedPercent } from "../format";
 import { links } from "../router";
-import { Icon } from "../ui/icons";
+import { Menu } from "../ui/menu";
 
 export interface Column {
   name: string;
@@ -96,37 +95,18 @@ function textOf(columns: Column[]): string | null {
 }
 
 export function ColumnMenu({ shown, onChange }: { shown: Column[]; onChange: (text: string | null) => void }) {
-  const menu = useRef<HTMLDetailsElement>(null);
-  const close = () => menu.current?.removeAttribute("open");
-  useEffect(() => {
-    const leave = (event: Event) => menu.current?.contains(event.target as Node) || close();
-    document.addEventListener("click", leave);
-    return () => document.removeEventListener("click", leave);
-  }, []);
-  const closeByKey = (event: KeyboardEvent) => {
-    if (event.key === "Escape") {
-      close();
-      menu.current?.querySelector("summary")?.focus();
-    }
-  };
   return (
-    <details class="menu" ref={menu} onKeyDown={closeByKey}>
-      <summary class="button">
-        <Icon name="columns" size={16} /> Columns
-      </summary>
-      <fieldset class="menu-parts">
-        <legend class="hidden">Columns</legend>
-        {COLUMNS.map((known) => (
-          <label key={known.name} class="choice">
-            <input
-              type="checkbox"
-              checked={shown.includes(known)}
-              onChange={() => onChange(textOf(COLUMNS.filter((one) => (one === known) !== shown.includes(one))))}
-            />
-            {known.label}
-          </label>
-        ))}
-      </fieldset>
-    </details>
+    <Menu label="Columns" icon="columns">
+      {COLUMNS.map((known) => (
+        <label key={known.name} class="choice">
+          <input
+            type="checkbox"
+            checked={shown.includes(known)}
+            onChange={() => onChange(textOf(COLUMNS.filter((one) => (one === known) !== shown.includes(one))))}
+          />
+          {known.label}
+        </label>
+      ))}
+    </Menu>
   );
 }

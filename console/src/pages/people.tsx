@@ -1,76 +1,83 @@
 /** The portfolios of the newest night by person, with search, filters, sorting, columns, pages and files. */
 
 import { api, isMissing } from "../api/client";
-import type { Person } from "../api/types";
+import type { Person } from "../api/people-types";
 import { date } from "../format";
-import { go, links, replace } from "../router";
+import { go, links, nameOf, replace } from "../router";
 import { Download } from "../ui/download";
-import { Badge, Empty, Failure, PageHead, Pager, Scrollable, Skeleton } from "../ui/parts";
+import { type Filters, filtersIn, type Link, List } from "../ui/list";
+import { Badge, Empty, PageHead, Scrollable } from "../ui/parts";
 import { PersonLink } from "../ui/person";
 import { useResource } from "../ui/resource";
 import { Search } from "../ui/search";
 import { SortHead } from "../ui/sort-head";
 import { kindOf } from "../words/errors";
-import { RULES, reasonOf } from "../words/reports";
+import { REPORT_STATUS, reasonOf } from "../words/reports";
 import { COLUMNS, type Column, ColumnMenu, columnsIn } from "./people-columns";
-import { REPORT_STATUS } from "./portfolios";
+import { CSV, XLSX } from "./portfolio-files";
+import { PortfolioFilters } from "./portfolio-filters";
 
 const PAGE = 50;
 export const LONGEST_SEARCH = 128;
-const CSV = "text/csv";
-const XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const OF_BACKTEST = ["annual_volatility", "max_drawdown", "value_at_risk_95"];
 
-const FILTERS = ["q", "status", "check", "check_status", "sort", "order"] as const;
-type Filters = Record<(typeof FILTERS)[number] | "columns" | "after", string | null>;
-type Link = (changes: Partial<Filters>) => string;
+const ASKED = ["q", "status", "check", "check_status", "complete", "sort", "order"] as const;
+const NAMES = [...ASKED, "columns", "after"] as const;
+type Name = (typeof NAMES)[number];
 
 export function People({ query }: { query: URLSearchParams }) {
-  const filters = Object.fromEntries(
-    [...FILTERS, "columns", "after"].map((name) => [name, query.get(name)]),
-  ) as Filters;
-  const asked = Object.fromEntries(FILTERS.map((name) => [name, filters[name]]));
+  const filters = filtersIn(query, NAMES);
+  const asked = filtersIn(query, ASKED);
   const shown = { ...asked, limit: PAGE, after: filters.after };
   const page = useResource(`people ${JSON.stringify(shown)}`, () => api.people(shown));
-  const columns = columnsIn(filters.columns);
-  const link: Link = (changes) => links.people({ ...filters, ...changes });
-  const people = page.value?.portfolios;
-  const asOf = people?.[0]?.as_of ?? null;
-  const name = ["portfolios", asOf].filter(Boolean).join("-");
+  const link: Link<Name> = (changes) => links.people({ ...filters, ...changes });
+  const asOf = page.value?.portfolios[0]?.as_of ?? null;
+  const isFiltered = Boolean(filters.q || filters.status || filters.check || filters.complete);
   return (
     <>
       <PageHead title="Portfolios" about={asOf ? `The newest night, as of ${date(asOf)}` : "The newest night"} />
       <Toolbar filters={filters} link={link} />
-      {page.error !== null && <Failure error={page.error} retry={page.reload} />}
-      {!people && page.error === null && <Skeleton height={640} />}
-      {people && (
-        <div class="card">
-          <div class="list-head">
-            <p class="note">
-              {columns.some((column) => OF_BACKTEST.includes(column.name)) &&
-                "Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past."}
-            </p>
-            <div class="actions">
-              <ColumnMenu shown={columns} onChange={(text) => replace(link({ columns: text }))} />
-              <Download label="CSV" name={name} extension="csv" load={() => api.peopleFile(asked, CSV)} />
-              <Download label="XLSX" name={name} extension="xlsx" load={() => api.peopleFile(asked, XLSX)} />
-            </div>
+      <List
+        label="Pages of portfolios"
+        page={page}
+        height={640}
+        first={filters.after && link({ after: null })}
+        next={(after) => link({ after })}
+      >
+        {({ portfolios }) => (
+          <div class="card">
+            <ListHead filters={filters} asked={asked} link={link} />
+            {portfolios.length ? (
+              <Lines people={portfolios} columns={columnsIn(filters.columns)} filters={filters} link={link} />
+            ) : (
+              <Nobody isFiltered={isFiltered} />
+            )}
           </div>
-          {people.length ? (
-            <Lines people={people} columns={columns} filters={filters} link={link} />
-          ) : (
-            <Nobody isFiltered={Boolean(filters.q || filters.status || filters.check)} />
-          )}
-        </div>
-      )}
-      {page.value && (
-        <Pager
-          label="Pages of portfolios"
-          first={filters.after && link({ after: null })}
-          next={page.value.next && link({ after: page.value.next })}
-        />
-      )}
+        )}
+      </List>
     </>
+  );
+}
+
+interface Shown {
+  filters: Filters<Name>;
+  link: Link<Name>;
+}
+
+function ListHead({ filters, asked, link }: Shown & { asked: Filters<(typeof ASKED)[number]> }) {
+  const columns = columnsIn(filters.columns);
+  return (
+    <div class="list-head">
+      <p class="note">
+        {columns.some((column) => OF_BACKTEST.includes(column.name)) &&
+          "Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past."}
+      </p>
+      <div class="actions">
+        <ColumnMenu shown={columns} onChange={(text) => replace(link({ columns: text }))} />
+        <Download label="CSV" load={() => api.peopleFile(asked, CSV)} />
+        <Download label="XLSX" load={() => api.peopleFile(asked, XLSX)} />
+      </div>
+    </div>
   );
 }
 
@@ -96,80 +103,27 @@ export function NoNight() {
   );
 }
 
-function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
-  const change = (changes: Partial<Filters>) => go(link({ ...changes, after: null }));
+const SORTED = COLUMNS.flatMap(({ name, label, first }) => (first ? [{ name, label, first }] : []));
+
+function Toolbar({ filters, link }: Shown) {
+  const { status, complete, check: rule, check_status: result, sort, order } = filters;
   return (
-    <search class="toolbar">
+    <PortfolioFilters
+      chosen={{ status, complete, rule, result, sort, order }}
+      columns={SORTED}
+      onChange={(to) => go(link({ ...to, check: to.rule, check_status: to.result, after: null }))}
+    >
       <Search
         label="ID, name or e-mail contains"
         kept={filters.q ?? ""}
         longest={LONGEST_SEARCH}
         onSearch={(q) => replace(link({ q, after: null }))}
       />
-      <label class="field">
-        <span>Status</span>
-        <select value={filters.status ?? ""} onChange={(event) => change({ status: event.currentTarget.value })}>
-          <option value="">All</option>
-          {Object.entries(REPORT_STATUS).map(([status, { label }]) => (
-            <option key={status} value={status}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Check</span>
-        <select
-          value={filters.check ?? ""}
-          onChange={(event) => {
-            const check = event.currentTarget.value;
-            change({ check, check_status: check && filters.check_status });
-          }}
-        >
-          <option value="">All</option>
-          {Object.entries(RULES).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Result</span>
-        <select
-          value={filters.check_status ?? ""}
-          disabled={!filters.check}
-          onChange={(event) => change({ check_status: event.currentTarget.value })}
-        >
-          <option value="">Warning or breach</option>
-          <option value="warning">Warning</option>
-          <option value="breach">Breach</option>
-          <option value="unknown">Unknown</option>
-        </select>
-      </label>
-      <label class="field phone-only">
-        <span>Sort by</span>
-        <select
-          value={filters.sort ?? "user_id"}
-          onChange={(event) => {
-            const sort = event.currentTarget.value;
-            change({ sort, order: COLUMNS.find((column) => column.name === sort)?.first ?? "asc" });
-          }}
-        >
-          <option value="user_id">User ID</option>
-          {COLUMNS.filter((column) => column.first).map(({ name, label }) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-    </search>
+    </PortfolioFilters>
   );
 }
 
-function Lines(props: { people: Person[]; columns: Column[]; filters: Filters; link: Link }) {
-  const { people, columns, filters, link } = props;
+function Lines({ people, columns, filters, link }: Shown & { people: Person[]; columns: Column[] }) {
   const orderOf = (name: string) => ((filters.sort ?? "user_id") === name ? (filters.order ?? "asc") : null);
   const sorted = (name: string) => (order: string) => link({ sort: name, order, after: null });
   return (
@@ -198,7 +152,7 @@ function Lines(props: { people: Person[]; columns: Column[]; filters: Filters; l
         </thead>
         <tbody>
           {people.map((person) => (
-            <Line key={person.user_id} person={person} columns={columns} />
+            <Line key={person.user_id} person={person} columns={columns} from={nameOf(link({}))} />
           ))}
         </tbody>
       </table>
@@ -206,12 +160,12 @@ function Lines(props: { people: Person[]; columns: Column[]; filters: Filters; l
   );
 }
 
-function Line({ person, columns }: { person: Person; columns: Column[] }) {
+function Line({ person, columns, from }: { person: Person; columns: Column[]; from: string }) {
   const { tone, label } = REPORT_STATUS[person.status];
   return (
     <tr>
       <th scope="row">
-        <PersonLink person={person} href={links.portfolio(person.run_id, person.user_id)} />
+        <PersonLink person={person} href={links.portfolio(person.run_id, person.user_id, { from })} />
         {person.status !== "analyzed" && <Badge tone={tone}>{label}</Badge>}
         {person.reason && (
           <span class="sub">{person.status === "failed" ? kindOf(person.reason).title : reasonOf(person.reason)}</span>

@@ -2,13 +2,15 @@
 
 import { useRef, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
-import type { Earlier, Report, Run } from "../api/types";
+import type { Run } from "../api/runs-types";
+import type { Earlier, Report } from "../api/types";
 import { date, time } from "../format";
 import { links, replace } from "../router";
 import { Icon } from "../ui/icons";
 import { Card, Empty, Failure, Skeleton } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
 import { type Change, changesBetween } from "../words/reports";
+import { isCompleted, isNight } from "../words/runs";
 import type { View } from "./portfolio-view";
 
 const RUNS_OF_A_PAGE = 100;
@@ -22,7 +24,7 @@ export function Changes({ report, view }: { report: Report; view: View }) {
   return (
     <Card
       title={compare === null ? "Changes since last report" : "Changes since chosen report"}
-      note={value?.report && <Compared earlier={value.report} />}
+      note={value?.report && <Compared earlier={value.report} from={view.from} />}
       action={<Nights runId={report.run_id} view={view} />}
     >
       {!value && error === null && <Skeleton height={180} />}
@@ -41,10 +43,10 @@ async function earlierOf({ run_id, user_id }: Report, compare: string | null): P
   return compare === null ? api.earlier(run_id, user_id) : { report: await api.report(compare, user_id) };
 }
 
-/** The choice of an earlier night, of a hundred runs first. */
+/** The choice of an earlier night, of those among a hundred runs of everybody first. */
 function Nights({ runId, view }: { runId: string; view: View }) {
   const [pages, setPages] = useState(1);
-  const { value } = useResource(`runs before ${runId} ${pages}`, () => runsBefore(runId, pages));
+  const { value } = useResource(`nights before ${runId} ${pages}`, () => nightsBefore(runId, pages));
   const known = useRef(value);
   known.current = value ?? known.current; // those of fewer pages stay to choose from while more load
   const runs = known.current?.runs ?? [];
@@ -75,29 +77,26 @@ function Nights({ runId, view }: { runId: string; view: View }) {
   );
 }
 
-/** Return the runs before this one that have reports, from the newest pages of all runs. */
-async function runsBefore(runId: string, pages: number): Promise<{ runs: Run[]; hasOlder: boolean }> {
+/** Return the nights before a run, from the newest pages of the runs of everybody. */
+async function nightsBefore(runId: string, pages: number): Promise<{ runs: Run[]; hasOlder: boolean }> {
   const all: Run[] = [];
   let next: string | null = null;
   let left = pages;
   do {
-    const page = await api.runs(RUNS_OF_A_PAGE, next);
+    const page = await api.runs(RUNS_OF_A_PAGE, { before: next, users: "all" });
     all.push(...page.runs);
     next = page.next;
     left -= 1;
   } while (next !== null && left > 0);
-  const place = all.findIndex(({ run_id }) => run_id === runId);
-  return { runs: place < 0 ? [] : all.slice(place + 1).filter(hasReports), hasOlder: next !== null };
+  // The IDs of runs begin with their times.
+  return { runs: all.filter((run) => isNight(run) && isCompleted(run) && run.run_id < runId), hasOlder: next !== null };
 }
 
-const hasReports = ({ status, dry_run }: Run): boolean =>
-  !dry_run && (status === "completed" || status === "completed_with_errors");
-
-function Compared({ earlier }: { earlier: Report }) {
+function Compared({ earlier, from }: { earlier: Report; from: string | null }) {
   return (
     <>
       Compared with{" "}
-      <a href={links.portfolio(earlier.run_id, earlier.user_id)}>the report as of {date(earlier.as_of)}</a>
+      <a href={links.portfolio(earlier.run_id, earlier.user_id, { from })}>the report as of {date(earlier.as_of)}</a>
     </>
   );
 }

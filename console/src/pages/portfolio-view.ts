@@ -1,8 +1,9 @@
 /** What the address of a portfolio's page names beside the report. */
 
-import { links } from "../router";
+import { linkOf, links, nameOf } from "../router";
 
-const NAMES = ["section", "find", "sort", "order", "compare"] as const;
+// `from` names the list that led here.
+const NAMES = ["section", "find", "sort", "order", "compare", "from"] as const;
 type Named = Record<(typeof NAMES)[number], string | null>;
 
 export interface View extends Named {
@@ -15,4 +16,17 @@ export function viewOf(runId: string, userId: string, query: URLSearchParams, pa
   const named = Object.fromEntries(NAMES.map((name) => [name, query.get(name)])) as Named;
   const section = named.section ?? (part === "money" ? part : null);
   return { ...named, section, link: (changes) => links.portfolio(runId, userId, { ...named, ...changes }) };
+}
+
+/** Return the labels and links of where the page was come to from: the people of the night, or the run. */
+export function trailOf(runId: string, { from }: View): [string, string][] {
+  const people = nameOf(links.people());
+  if (from !== null && from.split("?")[0] === people) {
+    return [["Portfolios", linkOf(from)]];
+  }
+  return [
+    ["Runs", links.runs()],
+    ["Run", links.run(runId)],
+    ["Portfolios", links.portfolios(runId)],
+  ];
 }

@@ -3,40 +3,47 @@
 import type { ComponentChildren } from "preact";
 import { isOfPerson } from "../api/audience";
 import { api, isMissing } from "../api/client";
+import type { PeoplePage } from "../api/people-types";
 import type { Report } from "../api/types";
 import { currencyName } from "../format";
-import { links } from "../router";
 import { Contents } from "../ui/contents";
 import { Badge, Empty, Failure, Notice, PageHead, Section, Skeleton } from "../ui/parts";
+import { PersonHeading } from "../ui/person";
 import { AsOf } from "../ui/price-issues";
-import { once, useResource } from "../ui/resource";
+import { once, type Resource, useResource } from "../ui/resource";
 import { kindOf } from "../words/errors";
+import { plain } from "../words/people";
+import { REPORT_STATUS } from "../words/reports";
 import { hasIncome, hasLedger, Money } from "./money";
 import { GainsCard } from "./money-gains";
 import { IncomeCard } from "./money-income";
 import { Advice } from "./portfolio-advice";
 import { AllocationCard } from "./portfolio-allocation";
 import { Changes } from "./portfolio-changes";
+import { ReportFiles } from "./portfolio-files";
 import { Holdings } from "./portfolio-holdings";
 import { Quality } from "./portfolio-quality";
 import { RiskCard, StressCard } from "./portfolio-risk";
 import { SeriesCards } from "./portfolio-series";
 import { Checks, Incomplete, Reason, Worth } from "./portfolio-summary";
-import type { View } from "./portfolio-view";
-import { REPORT_STATUS } from "./portfolios";
+import { trailOf, type View } from "./portfolio-view";
 
 export function PortfolioPage({ runId, userId, view }: { runId: string; userId: string; view: View }) {
   const { value, error, reload } = useResource(`report ${runId} ${userId}`, () =>
     once(`report ${runId} ${userId}`, () => api.report(runId, userId)),
   );
-  const trail: [string, string][] = [
-    ["Runs", links.runs()],
-    ["Run", links.run(runId)],
-    ["Portfolios", links.portfolios(runId)],
-  ];
+  const person = useResource(`person ${userId}`, () => api.person(userId));
+  const user = person.value?.users?.[0] ?? { user_id: userId, name: null, email: null };
   return (
     <>
-      <PageHead title={userId} part={titleOf(view)} trail={trail} about={value && <About report={value} />} />
+      <PageHead
+        title={plain(user.name) ?? userId}
+        heading={<PersonHeading person={user} />}
+        part={titleOf(view)}
+        trail={trailOf(runId, view)}
+        about={value && <About report={value} />}
+        actions={value && <ReportFiles report={value} />}
+      />
       {!value && error === null && <Skeleton height={900} />}
       {error !== null && isMissing(error) && (
         <Empty title="No report">
@@ -45,7 +52,7 @@ export function PortfolioPage({ runId, userId, view }: { runId: string; userId: 
         </Empty>
       )}
       {error !== null && !isMissing(error) && <Failure error={error} retry={reload} />}
-      {value && <Sections report={value} view={view} />}
+      {value && <Sections report={value} view={view} person={person} />}
     </>
   );
 }
@@ -81,8 +88,15 @@ type SectionName = keyof typeof TITLES;
 /** Return the title of the section that an address names. */
 export const titleOf = ({ section }: View): string | undefined => TITLES[section as SectionName];
 
+interface SectionsProps {
+  report: Report;
+  view: View;
+  /** The person in the newest night; none on the page of a person. */
+  person?: Resource<PeoplePage> | undefined;
+}
+
 /** The sections of a report that have content, below the bar that leads to them. */
-export function Sections({ report, view }: { report: Report; view: View }) {
+export function Sections({ report, view, person }: SectionsProps) {
   if (report.status === "failed") {
     const kind = kindOf(report.reason ?? "");
     return (
@@ -91,7 +105,7 @@ export function Sections({ report, view }: { report: Report; view: View }) {
       </Notice>
     );
   }
-  const contents = contentsOf(report, view);
+  const contents = contentsOf({ report, view, person });
   const names = (Object.keys(TITLES) as SectionName[]).filter((name) => contents[name]);
   return (
     <>
@@ -109,11 +123,11 @@ export function Sections({ report, view }: { report: Report; view: View }) {
 }
 
 /** Return the content of each section, null or false where there is none. */
-function contentsOf(report: Report, view: View): Record<SectionName, ComponentChildren> {
+function contentsOf({ report, view, person }: SectionsProps): Record<SectionName, ComponentChildren> {
   const isAnalyzed = report.status === "analyzed";
   return {
     summary: <Summary report={report} view={view} />,
-    money: <Money report={report} view={view} />,
+    money: <Money report={report} view={view} person={person} />,
     risk: isAnalyzed && (report.performance ?? report.risk ?? report.stress) && (
       <RiskCards report={report} view={view} />
     ),

@@ -1,58 +1,47 @@
 /** The portfolios of a run, with search, filters, sorting and pages. */
 
 import { api, isMissing } from "../api/client";
-import type { Summary } from "../api/types";
+import type { Summary } from "../api/people-types";
 import { amount, count, percent } from "../format";
 import { go, links, replace } from "../router";
 import { Icon } from "../ui/icons";
-import { Badge, Empty, Failure, PageHead, Pager, Skeleton, type Tone } from "../ui/parts";
+import { type Filters, filtersIn, type Link, List } from "../ui/list";
+import { Badge, Empty, PageHead } from "../ui/parts";
 import { once, useResource } from "../ui/resource";
 import { Search } from "../ui/search";
 import { SortHead } from "../ui/sort-head";
-import { RULES, reasonOf } from "../words/reports";
+import { REPORT_STATUS, reasonOf } from "../words/reports";
 import { isActive, titleOf } from "../words/runs";
+import { PortfolioFilters, type SortColumn } from "./portfolio-filters";
 
 const PAGE = 100;
 
-export const REPORT_STATUS: Record<Summary["status"], { tone: Tone; label: string }> = {
-  analyzed: { tone: "ok", label: "Analyzed" },
-  skipped: { tone: "neutral", label: "Skipped" },
-  failed: { tone: "bad", label: "Failed" },
-};
-
-interface Column {
-  sort: string;
-  label: string;
+interface Column extends SortColumn {
   optional?: boolean;
-  /** The order of the first click: largest value first, deepest drawdown first. */
-  first: "asc" | "desc";
 }
 
 const COLUMNS: Column[] = [
-  { sort: "user_id", label: "User", first: "asc" },
-  { sort: "market_value", label: "Value", first: "desc" },
-  { sort: "annual_volatility", label: "Volatility", first: "desc", optional: true },
-  { sort: "max_drawdown", label: "Max drawdown", first: "asc" },
-  { sort: "value_at_risk_95", label: "VaR 95%", first: "asc", optional: true },
-  { sort: "breaches", label: "Checks", first: "desc" },
+  { name: "user_id", label: "User", first: "asc" },
+  { name: "market_value", label: "Value", first: "desc" },
+  { name: "annual_volatility", label: "Volatility", first: "desc", optional: true },
+  { name: "max_drawdown", label: "Max drawdown", first: "asc" },
+  { name: "value_at_risk_95", label: "VaR 95%", first: "asc", optional: true },
+  { name: "breaches", label: "Checks", first: "desc" },
 ];
 
-type Filters = Record<"search" | "status" | "check" | "sort" | "order" | "after", string | null>;
-
-function filtersOf(query: URLSearchParams): Filters {
-  const names = ["search", "status", "check", "sort", "order", "after"] as const;
-  return Object.fromEntries(names.map((name) => [name, query.get(name)])) as Filters;
-}
+const NAMES = ["search", "status", "check", "complete", "sort", "order", "after"] as const;
+type Name = (typeof NAMES)[number];
 
 export function Portfolios({ runId, query }: { runId: string; query: URLSearchParams }) {
-  const filters = filtersOf(query);
+  const filters = filtersIn(query, NAMES);
   const run = useResource(`run of portfolios ${runId}`, () => api.run(runId));
   const over = run.value !== null && !isActive(run.value);
-  const asked = { limit: PAGE, user_id_prefix: filters.search, ...pick(filters) };
+  const { search, ...others } = filters;
+  const asked = { limit: PAGE, user_id_prefix: search, ...others };
   const key = `portfolios ${runId} ${JSON.stringify(asked)}`;
   const load = () => api.portfolios(runId, asked);
   const page = useResource(key, () => (over ? once(key, load) : load()));
-  const link = (changes: Partial<Filters>) => links.portfolios(runId, { ...filters, ...changes });
+  const link: Link<Name> = (changes) => links.portfolios(runId, { ...filters, ...changes });
   const trail: [string, string][] = [
     ["Runs", links.runs()],
     [run.value ? titleOf(run.value) : "Run", links.run(runId)],
@@ -65,103 +54,61 @@ export function Portfolios({ runId, query }: { runId: string; query: URLSearchPa
         about={run.value && <span>{count(reportsOf(run.value))} reports in this run</span>}
       />
       <Toolbar filters={filters} link={link} />
-      {page.error !== null && !isMissing(page.error) && <Failure error={page.error} retry={page.reload} />}
-      {page.error !== null && isMissing(page.error) && <Empty title="Run not found">{runId}</Empty>}
-      {!page.value && page.error === null && <Skeleton height={640} />}
-      {page.value && (
-        <div class="card">
-          <p class="note">
-            Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past. Values are in the
-            currency of each user, which the report names.
-          </p>
-          <Lines lines={page.value.portfolios} runId={runId} filters={filters} link={link} />
-        </div>
-      )}
-      {page.value && (
-        <Pager
+      {isMissing(page.error) ? (
+        <Empty title="Run not found">{runId}</Empty>
+      ) : (
+        <List
           label="Pages of portfolios"
+          page={page}
+          height={640}
           first={filters.after && link({ after: null })}
-          next={page.value.next && link({ after: page.value.next })}
-        />
+          next={(after) => link({ after })}
+        >
+          {({ portfolios }) => (
+            <div class="card">
+              <p class="note">
+                Volatility, drawdown and VaR are hypothetical: of today's holdings, held over the past. Values are in
+                the currency of each user, which the report names.
+              </p>
+              <Lines lines={portfolios} runId={runId} filters={filters} link={link} />
+            </div>
+          )}
+        </List>
       )}
     </>
   );
 }
 
-const pick = ({ status, check, sort, order, after }: Filters) => ({ status, check, sort, order, after });
-
 const reportsOf = (run: { users_analyzed: number; users_skipped: number; users_failed: number }): number =>
   run.users_analyzed + run.users_skipped + run.users_failed;
 
-type Link = (changes: Partial<Filters>) => string;
+interface Shown {
+  filters: Filters<Name>;
+  link: Link<Name>;
+}
 
-function Toolbar({ filters, link }: { filters: Filters; link: Link }) {
-  const [rule, level] = (filters.check ?? "").split(":");
-  const change = (changes: Partial<Filters>) => go(link({ ...changes, after: null }));
+function Toolbar({ filters, link }: Shown) {
+  const { status, complete, sort, order } = filters;
+  const [rule = null, result = null] = filters.check?.split(":") ?? [];
   return (
-    <search class="toolbar">
+    <PortfolioFilters
+      chosen={{ status, complete, rule, result, sort, order }}
+      columns={COLUMNS.filter(({ name }) => name !== "user_id")}
+      onChange={({ rule: name, result: level, ...to }) =>
+        go(link({ ...to, check: [name, level].filter(Boolean).join(":"), after: null }))
+      }
+    >
       <Search
         label="User ID starts with"
         kept={filters.search ?? ""}
         onSearch={(search) => replace(link({ search, after: null }))}
       />
-      <label class="field">
-        <span>Status</span>
-        <select value={filters.status ?? ""} onChange={(event) => change({ status: event.currentTarget.value })}>
-          <option value="">All</option>
-          {Object.entries(REPORT_STATUS).map(([status, { label }]) => (
-            <option key={status} value={status}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Check</span>
-        <select value={rule} onChange={(event) => change({ check: event.currentTarget.value })}>
-          <option value="">All</option>
-          {Object.entries(RULES).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        <span>Result</span>
-        <select
-          value={level ?? ""}
-          disabled={!rule}
-          onChange={(event) => change({ check: [rule, event.currentTarget.value].filter(Boolean).join(":") })}
-        >
-          <option value="">Warning or breach</option>
-          <option value="warning">Warning</option>
-          <option value="breach">Breach</option>
-          <option value="unknown">Unknown</option>
-        </select>
-      </label>
-      <label class="field phone-only">
-        <span>Sort by</span>
-        <select
-          value={filters.sort ?? "user_id"}
-          onChange={(event) => {
-            const column = COLUMNS.find(({ sort }) => sort === event.currentTarget.value);
-            change({ sort: event.currentTarget.value, order: column?.first ?? "asc" });
-          }}
-        >
-          {COLUMNS.map(({ sort, label }) => (
-            <option key={sort} value={sort}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-    </search>
+    </PortfolioFilters>
   );
 }
 
-function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link: Link }) {
-  if (!props.lines.length) {
+function Lines({ lines, runId, filters, link }: Shown & { lines: Summary[]; runId: string }) {
+  if (!lines.length) {
     return <Empty title="No matches">Try other filters or another search.</Empty>;
   }
   return (
@@ -170,19 +117,19 @@ function Lines(props: { lines: Summary[]; runId: string; filters: Filters; link:
         <tr>
           {COLUMNS.map((column) => (
             <SortHead
-              key={column.sort}
-              class={[column.sort === "user_id" ? "" : "number", column.optional ? "optional" : ""].join(" ")}
+              key={column.name}
+              class={[column.name === "user_id" ? "" : "number", column.optional ? "optional" : ""].join(" ")}
               label={column.label}
               first={column.first}
-              order={(props.filters.sort ?? "user_id") === column.sort ? (props.filters.order ?? "asc") : null}
-              link={(order) => props.link({ sort: column.sort, order, after: null })}
+              order={(filters.sort ?? "user_id") === column.name ? (filters.order ?? "asc") : null}
+              link={(order) => link({ sort: column.name, order, after: null })}
             />
           ))}
         </tr>
       </thead>
       <tbody>
-        {props.lines.map((line) => (
-          <Line key={line.user_id} line={line} runId={props.runId} />
+        {lines.map((line) => (
+          <Line key={line.user_id} line={line} runId={runId} />
         ))}
       </tbody>
     </table>

@@ -2,20 +2,31 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Receiver } from "../api/types";
+import type { Receiver } from "../api/events-types";
 import { counted } from "../format";
 import { Confirm } from "../ui/dialog";
-import { Badge, Card, Empty, Failure, Skeleton, Time } from "../ui/parts";
+import { Trouble } from "../ui/list";
+import { Badge, Card, Empty, Skeleton, Time } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { EVENT_TYPES, typeOf } from "../words/events";
 
+const SOONEST_MS = 5_000;
+const LATEST_MS = 60_000;
+
+/** Return the milliseconds until a receiver that rests may be active again, at most a minute. */
+function untilResumed(receivers: Receiver[], now = Date.now()): number {
+  const left = receivers.map(({ resumes_at }) => (resumes_at === null ? 0 : Date.parse(resumes_at) - now));
+  return Math.max(SOONEST_MS, Math.min(LATEST_MS, ...left.filter((wait) => wait > 0)));
+}
+
 export function Receivers({ onTest }: { onTest: () => void }) {
-  const { value, error, reload } = useResource("receivers", api.webhooks);
+  const receivers = useResource("receivers", api.webhooks, ({ webhooks }) => untilResumed(webhooks));
+  const { value, error, reload } = receivers;
   const [tested, setTested] = useState<string | null>(null);
   return (
     <Card title="Receivers">
-      {error !== null && !value && <Failure error={error} retry={reload} />}
+      <Trouble resource={receivers} />
       {!value && error === null && <Skeleton height={92} />}
       {value && (value.webhooks.length ? <ReceiversTable receivers={value.webhooks} onTest={setTested} /> : <None />)}
       {tested && (

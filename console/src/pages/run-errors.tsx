@@ -1,6 +1,6 @@
 /** The errors of a run, grouped by type, with advice. */
 
-import type { Run, RunError } from "../api/types";
+import type { Run, RunError } from "../api/runs-types";
 import { count, counted } from "../format";
 import { links } from "../router";
 import { Badge, Card, Empty } from "../ui/parts";

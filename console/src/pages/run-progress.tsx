@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Run } from "../api/types";
+import type { Run } from "../api/runs-types";
 import { count, duration } from "../format";
 import { Icon } from "../ui/icons";
 import { once } from "../ui/resource";

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, isMissing } from "../api/client";
 import { Problem } from "../api/problem";
-import type { Run } from "../api/types";
+import type { Run } from "../api/runs-types";
 import { count, counted, date, duration, fromNow, time } from "../format";
 import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
@@ -72,6 +72,7 @@ function About({ run }: { run: Run }) {
       <span>
         {sourceOf(run)}, {fromNow(run.requested_at)}
       </span>
+      {run.users === "some" && <span>Of selected people</span>}
       {run.retry_of && (
         <span>
           Retry of <a href={links.run(run.retry_of)}>an earlier run</a>

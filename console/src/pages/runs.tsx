@@ -1,12 +1,12 @@
 /** All runs, newest first. */
 
 import { api } from "../api/client";
-import { Unreachable } from "../api/problem";
-import type { Run } from "../api/types";
+import type { Run } from "../api/runs-types";
 import { count, duration } from "../format";
 import { links } from "../router";
 import { Icon } from "../ui/icons";
-import { Badge, Empty, Failure, PageHead, Pager, Skeleton, Time } from "../ui/parts";
+import { List } from "../ui/list";
+import { Badge, Empty, PageHead, Time } from "../ui/parts";
 import { AsOf } from "../ui/price-issues";
 import { useResource } from "../ui/resource";
 import { durationOf, isActive, sourceOf, stateOf, usersToAnalyze } from "../words/runs";
@@ -15,10 +15,10 @@ const PAGE = 25;
 const ACTIVE_MS = 3_000;
 
 export function Runs({ before }: { before: string | null }) {
-  const { value, error, reload } = useResource(
+  const page = useResource(
     `runs ${before}`,
-    () => api.runs(PAGE, before),
-    (page) => (page.runs.some(isActive) ? ACTIVE_MS : null),
+    () => api.runs(PAGE, { before }),
+    ({ runs }) => (runs.some(isActive) ? ACTIVE_MS : null),
   );
   return (
     <>
@@ -30,20 +30,13 @@ export function Runs({ before }: { before: string | null }) {
           </a>
         }
       />
-      {error !== null && !(value && error instanceof Unreachable) && <Failure error={error} retry={reload} />}
-      {!value && error === null && <Skeleton height={600} />}
-      {value && (
-        <div class="card">
-          {value.runs.length ? (
-            <RunsTable runs={value.runs} />
-          ) : (
-            <Empty title="No runs yet">Runs will appear here.</Empty>
-          )}
-        </div>
-      )}
-      {value && (
-        <Pager label="Pages of runs" first={before && links.runs()} next={value.next && links.runs(value.next)} />
-      )}
+      <List label="Pages of runs" page={page} height={600} first={before && links.runs()} next={links.runs}>
+        {({ runs }) => (
+          <div class="card">
+            {runs.length ? <RunsTable runs={runs} /> : <Empty title="No runs yet">Runs will appear here.</Empty>}
+          </div>
+        )}
+      </List>
     </>
   );
 }
@@ -89,6 +82,7 @@ function RunRow({ run }: { run: Run }) {
         <a class="row-link" href={links.run(run.run_id)}>
           <Time iso={run.requested_at} />
         </a>
+        {run.users === "some" && <span class="tag">Selected people</span>}
         {run.dry_run && <span class="tag">Dry run</span>}
       </th>
       <td>

@@ -2,8 +2,8 @@
 
 import { useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Person } from "../api/types";
-import { counted } from "../format";
+import type { Person } from "../api/people-types";
+import { count, counted } from "../format";
 import { Icon } from "../ui/icons";
 import { Empty, Failure, Skeleton } from "../ui/parts";
 import { PersonIds } from "../ui/person";
@@ -14,10 +14,7 @@ import { LONGEST_SEARCH } from "./people";
 
 const MOST_FOUND = 6;
 const MOST_PEOPLE = 1000;
-const MOST_LOOKED_UP = 50;
-const LOOKED_UP_AT_ONCE = 5;
-/** Among so many that contain an ID, the one that is equal to it is looked for. */
-const MOST_ALIKE = 100;
+const NAMED = 10;
 const USER_ID = /^(?![.$])[^\p{C}\p{Z}/\\%<>]{1,128}$/u;
 
 /** The people found and added, and the text with the IDs of others. */
@@ -48,26 +45,22 @@ export function faultOf(chosen: Chosen): string | null {
   return strange ? `Invalid user ID: ${strange}` : null;
 }
 
-/** Return the entered IDs that nobody of the newest night has: mistyped, or of people who are new. */
-export async function notFound(chosen: Chosen): Promise<string[]> {
-  const added = new Set(chosen.people.map((person) => person.user_id));
-  const entered = idsIn(chosen.text).filter((id) => !added.has(id));
-  // Before the first night, nobody would be found.
-  if (!entered.length || !(await api.people({ limit: 1 })).portfolios.length) {
-    return [];
-  }
-  const missing: string[] = [];
-  for (let first = 0; first < Math.min(entered.length, MOST_LOOKED_UP); first += LOOKED_UP_AT_ONCE) {
-    const some = entered.slice(first, Math.min(first + LOOKED_UP_AT_ONCE, MOST_LOOKED_UP));
-    const found = await Promise.all(some.map(isKnown));
-    missing.push(...some.filter((_, place) => !found[place]));
-  }
-  return missing;
+/** Return which of these cannot be analyzed: IDs that the backend does not have, and people who are not active. */
+export async function unknownOf(ids: string[]): Promise<string | null> {
+  const users = await api.users(ids);
+  const known = new Set(users.map((user) => user.user_id));
+  const missing = ids.filter((id) => !known.has(id));
+  const inactive = users.filter((user) => !user.active).map((user) => user.user_id);
+  const faults = [
+    ...(missing.length ? [`${counted(missing.length, "ID")} not found: ${named(missing)}. Check the spelling.`] : []),
+    ...(inactive.length ? [`Not active: ${named(inactive)}.`] : []),
+  ];
+  return faults.join(" ") || null;
 }
 
-async function isKnown(userId: string): Promise<boolean> {
-  const { portfolios, next } = await api.people({ q: userId, limit: MOST_ALIKE });
-  return next !== null || portfolios.some((person) => person.user_id === userId);
+function named(ids: string[]): string {
+  const more = ids.length > NAMED ? ` and ${count(ids.length - NAMED)} more` : "";
+  return ids.slice(0, NAMED).join(", ") + more;
 }
 
 interface PickerProps {

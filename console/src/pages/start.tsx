@@ -3,34 +3,26 @@
 import { useState } from "preact/hooks";
 import { api, type RunRequest } from "../api/client";
 import { Problem } from "../api/problem";
-import { count, counted, date } from "../format";
+import type { PriceDays } from "../api/runs-types";
+import { counted, date } from "../format";
 import { go, links } from "../router";
 import { Confirm } from "../ui/dialog";
-import { Notice, PageHead } from "../ui/parts";
+import { Failure, Notice, PageHead } from "../ui/parts";
 import { useResource } from "../ui/resource";
 import { toast } from "../ui/toasts";
 import { isActive } from "../words/runs";
-import { faultOf, idsOf, NOBODY, notFound, PeoplePicker } from "./start-people";
+import { faultOf, idsOf, NOBODY, PeoplePicker, unknownOf } from "./start-people";
 
-const LATEST_RUNS = 10;
-const NAMED = 10;
 const ACTIVE_MS = 5_000;
-
-/** A run to confirm, and the IDs in it that nobody of the newest night has. */
-interface Planned {
-  request: RunRequest;
-  missing: string[];
-}
 
 export function Start() {
   const runs = useResource(
     "start runs",
-    () => api.runs(LATEST_RUNS),
+    () => api.runs(1),
     (page) => (page.runs.some(isActive) ? ACTIVE_MS : null),
   );
-  const [planned, setPlanned] = useState<Planned | null>(null);
+  const [planned, setPlanned] = useState<RunRequest | null>(null);
   const active = runs.value?.runs.find(isActive);
-  const newest = runs.value?.runs.find((run) => run.as_of !== null && run.as_of_requested === null && !isActive(run));
   return (
     <>
       <PageHead
@@ -38,8 +30,8 @@ export function Start() {
         about="The nightly run starts automatically. Only one run can be active at a time."
       />
       {active && <Active runId={active.run_id} />}
-      <StartForm lastDay={newest?.as_of ?? null} onSubmit={setPlanned} />
-      {planned && <ConfirmStart {...planned} onClose={() => setPlanned(null)} />}
+      <StartForm onSubmit={setPlanned} />
+      {planned && <ConfirmStart request={planned} onClose={() => setPlanned(null)} />}
     </>
   );
 }
@@ -62,32 +54,40 @@ function Active({ runId }: { runId: string }) {
 
 const today = (): string => new Date().toISOString().slice(0, 10);
 
-function StartForm({ lastDay, onSubmit }: { lastDay: string | null; onSubmit: (planned: Planned) => void }) {
+function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
+  const read = useResource("price days", api.priceDays);
+  const [asked, setAsked] = useState<PriceDays | null>(null);
+  const days = read.value ?? asked;
   const [everybody, setEverybody] = useState(true);
   const [chosen, setChosen] = useState(NOBODY);
   const [dryRun, setDryRun] = useState(false);
   const [asOf, setAsOf] = useState("");
   const [fault, setFault] = useState<string | null>(null);
+  const [failure, setFailure] = useState<unknown>(null);
   const [checking, setChecking] = useState(false);
-  const isFuture = asOf > today();
+  const dayFault = days && dayFaultOf(asOf, days);
   const request: RunRequest = {
     dry_run: dryRun,
     ...(everybody ? {} : { user_ids: idsOf(chosen) }),
     ...(asOf ? { as_of: asOf } : {}),
   };
 
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    const found = everybody ? null : faultOf(chosen);
+  const check = async () => {
+    const found = everybody ? null : (faultOf(chosen) ?? (await unknownOf(idsOf(chosen))));
     setFault(found);
-    if (found || isFuture) {
-      return;
+    const known = days ?? (await api.priceDays());
+    setAsked(known);
+    if (found === null && dayFaultOf(asOf, known) === null) {
+      onSubmit(request);
     }
+  };
+
+  const submit = async (event?: Event) => {
+    event?.preventDefault();
     setChecking(true);
-    // A look-up that fails does not keep a run from being started.
-    const missing = everybody ? [] : await notFound(chosen).catch(() => []);
+    setFailure(null);
+    await check().catch(setFailure);
     setChecking(false);
-    onSubmit({ request, missing });
   };
 
   return (
@@ -124,16 +124,18 @@ function StartForm({ lastDay, onSubmit }: { lastDay: string | null; onSubmit: (p
           <input
             type="date"
             value={asOf}
-            max={today()}
-            aria-invalid={isFuture}
+            min={days?.first ?? undefined}
+            max={days?.last ?? today()}
+            aria-invalid={dayFault !== null}
             aria-describedby="as-of-hint"
             onInput={(event) => setAsOf(event.currentTarget.value)}
           />
-          <small id="as-of-hint" class={isFuture ? "bad-text" : ""} role={isFuture ? "alert" : undefined}>
-            {isFuture ? "The date is in the future." : hintOf(asOf, lastDay)}
+          <small id="as-of-hint" class={dayFault ? "bad-text" : ""} role={dayFault ? "alert" : undefined}>
+            {dayFault ?? "Leave empty for the last trading day."}
           </small>
         </label>
       </fieldset>
+      {failure !== null && <Failure error={failure} retry={() => void submit()} />}
       <div class="form-actions">
         <p class="plan" role="status">
           {sentenceOf(request)}
@@ -146,11 +148,18 @@ function StartForm({ lastDay, onSubmit }: { lastDay: string | null; onSubmit: (p
   );
 }
 
-/** `lastDay` is the newest day that the latest run had prices of. */
-function hintOf(asOf: string, lastDay: string | null): string {
-  return lastDay !== null && asOf > lastDay
-    ? `The last run had prices until ${date(lastDay)}. The newest day with prices counts.`
-    : "Leave empty for the last trading day.";
+/** Return why a run cannot be as of a day; null if it can. */
+function dayFaultOf(asOf: string, { first, last }: PriceDays): string | null {
+  if (asOf === "") {
+    return null;
+  }
+  if (asOf > today()) {
+    return "The date is in the future.";
+  }
+  if (last !== null && asOf > last) {
+    return `Prices end on ${date(last)}. Leave empty for the last trading day.`;
+  }
+  return first !== null && asOf < first ? `Prices begin on ${date(first)}.` : null;
 }
 
 /** Return what a run will do. */
@@ -164,7 +173,7 @@ function sentenceOf({ user_ids, as_of, dry_run }: RunRequest): string {
   return `Analyzes ${who} as of ${when}; ${kept}.`;
 }
 
-function ConfirmStart({ request, missing, onClose }: Planned & { onClose: () => void }) {
+function ConfirmStart({ request, onClose }: { request: RunRequest; onClose: () => void }) {
   // One key per confirmation: a repeated request does not start a second run.
   const [key] = useState(() => crypto.randomUUID());
   const [active, setActive] = useState<string | null>(null);
@@ -186,14 +195,6 @@ function ConfirmStart({ request, missing, onClose }: Planned & { onClose: () => 
       onClose={onClose}
     >
       <p>{sentenceOf(request)} No orders are sent to a broker.</p>
-      {missing.length > 0 && (
-        <Notice tone="warning" title={`${counted(missing.length, "ID")} not found`}>
-          Nobody of the newest night has {missing.length === 1 ? "the ID" : "the IDs"}{" "}
-          {missing.slice(0, NAMED).join(", ")}
-          {missing.length > NAMED && ` and ${count(missing.length - NAMED)} more`}. Check the spelling. Someone new is
-          analyzed nevertheless.
-        </Notice>
-      )}
       {active && (
         <p>
           <a href={links.run(active)} onClick={onClose}>

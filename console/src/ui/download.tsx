@@ -6,20 +6,20 @@ import { Failure } from "./parts";
 
 interface DownloadProps {
   label: string;
-  /** The name of the file, without its extension. */
-  name: string;
-  extension: string;
-  load: () => Promise<Blob>;
+  load: () => Promise<File>;
 }
 
-export function Download({ label, name, extension, load }: DownloadProps) {
+export function Download({ label, load }: DownloadProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const download = async () => {
+    if (busy) {
+      return;
+    }
     setBusy(true);
     setError(null);
     try {
-      save(await load(), `${name.replaceAll(/[^\w.-]+/g, "_")}.${extension}`);
+      save(await load());
     } catch (failure) {
       setError(failure);
     }
@@ -27,7 +27,8 @@ export function Download({ label, name, extension, load }: DownloadProps) {
   };
   return (
     <>
-      <button type="button" class="button" onClick={download} disabled={busy} aria-busy={busy}>
+      {/* Not disabled while it is busy: it would lose the focus. */}
+      <button type="button" class="button" onClick={download} aria-disabled={busy} aria-busy={busy}>
         <Icon name="down" size={16} /> {label}
       </button>
       {error !== null && <Failure error={error} retry={download} />}
@@ -35,10 +36,10 @@ export function Download({ label, name, extension, load }: DownloadProps) {
   );
 }
 
-function save(file: Blob, name: string): void {
+function save(file: File): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
-  link.download = name;
+  link.download = file.name;
   link.click();
   // Later, because the browser reads the address after this task.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

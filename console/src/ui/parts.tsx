@@ -84,6 +84,8 @@ export function Card(props: {
 /** The heading of a page, with breadcrumbs and actions. It gets the focus when the page opens. */
 export function PageHead(props: {
   title: string;
+  /** What stands in the heading, where this is more than the title. */
+  heading?: ComponentChildren;
   /** The shown part of the page, for the title of the tab. */
   part?: string | undefined;
   trail?: [string, string][];
@@ -112,7 +114,7 @@ export function PageHead(props: {
       <div class="page-title">
         <div>
           <h1 ref={heading} tabIndex={-1}>
-            {props.title}
+            {props.heading ?? props.title}
           </h1>
           {props.about && <div class="about">{props.about}</div>}
         </div>

@@ -1,6 +1,6 @@
 /** What there is to say about prices, by symbol and beside their date. */
 
-import type { SymbolIssue } from "../api/types";
+import type { SymbolIssue } from "../api/runs-types";
 import { counted, date } from "../format";
 
 /** The newest date of prices, and whether it is long ago. */

@@ -1,6 +1,6 @@
 /** Labels and details for an entry of the audit log. */
 
-import type { AuditEntry } from "../api/types";
+import type { AuditEntry } from "../api/events-types";
 import { counted } from "../format";
 import type { Tone } from "../ui/parts";
 

@@ -1,6 +1,6 @@
 /** A title and advice for each type of run error. */
 
-import type { RunError } from "../api/types";
+import type { RunError } from "../api/runs-types";
 
 export interface Kind {
   title: string;

@@ -1,6 +1,6 @@
 /** Labels for the events of the outbox and their deliveries. */
 
-import type { Delivery, DeliveryStatus } from "../api/types";
+import type { Delivery, DeliveryStatus } from "../api/events-types";
 import { counted } from "../format";
 import type { Tone } from "../ui/parts";
 

@@ -1,6 +1,6 @@
 /** Labels for people and for what is said about them in a night. */
 
-import type { Attention } from "../api/types";
+import type { Attention } from "../api/people-types";
 import type { Tone } from "../ui/parts";
 import { RULES } from "./reports";
 
@@ -9,6 +9,9 @@ const VISIBLE = /[^\p{C}\p{Z}\p{M}]/u;
 
 /** Return a name; null where there is nothing to see. */
 export const visible = (name: string | null): string | null => (name !== null && VISIBLE.test(name) ? name : null);
+
+/** Return a name as the title of a tab, where its characters may not change the direction of the text around it. */
+export const plain = (name: string | null): string | null => visible(name)?.replaceAll(/\p{C}/gu, "") ?? null;
 
 export const REASONS: Record<Attention["why"], { tone: Tone; label: string }> = {
   failed: { tone: "bad", label: "Failed" },

@@ -1,7 +1,15 @@
 /** Labels and short explanations for the contents of a report. */
 
+import type { ReportStatus } from "../api/people-types";
 import type { CheckStatus, Report, Risk } from "../api/types";
 import { count, date, money, percent, quantity, ratio } from "../format";
+import type { Tone } from "../ui/parts";
+
+export const REPORT_STATUS: Record<ReportStatus, { tone: Tone; label: string }> = {
+  analyzed: { tone: "ok", label: "Analyzed" },
+  skipped: { tone: "neutral", label: "Skipped" },
+  failed: { tone: "bad", label: "Failed" },
+};
 
 /** Return what the figures of a backtest are; every text that shows one of them is about the past of today's holdings. */
 export const hypothetical = (since: string): string => `Hypothetical: today's holdings held since ${date(since)}`;

@@ -1,6 +1,6 @@
 /** Labels and summaries for a run. */
 
-import type { Phase, Run, RunStatus, Timetable } from "../api/types";
+import type { Phase, Run, RunStatus, Timetable } from "../api/runs-types";
 import { count, counted, fromNow, time } from "../format";
 import type { Tone } from "../ui/parts";
 
@@ -22,6 +22,18 @@ export const PHASES: { phase: Phase; label: string; does: string }[] = [
 ];
 
 export const isActive = (run: Run): boolean => run.status === "queued" || run.status === "running";
+
+export const isCompleted = ({ status }: Run): boolean => status === "completed" || status === "completed_with_errors";
+
+/** Whether a run is that of a night, if it completes: of everybody, as of the last trading day, and not dry. */
+export const isNight = (run: Run): boolean => run.users === "all" && run.as_of_requested === null && !run.dry_run;
+
+/** Return the latest of the nights, newest first, if it should have replaced the figures of an earlier one but did not. */
+export function lostOf(nights: Run[]): Run | undefined {
+  const done = nights.findIndex(isCompleted);
+  const later = done < 0 ? nights : nights.slice(0, done);
+  return later.find((run) => run.status === "failed" || run.status === "canceled");
+}
 
 /** Return the status to show. The record of a run that is being canceled still has the status `running`. */
 export function stateOf(run: Run): { tone: Tone; label: string } {
@@ -51,29 +63,33 @@ export interface Verdict {
 // A run that starts late or is retried is not missed yet.
 const LATE_MS = 25 * 60_000;
 
-/** Return a title and a sentence about the last run, or about a missed nightly run. */
-export function verdictOn(runs: Run[], timetable: Timetable | null, now = Date.now()): Verdict {
-  const [last] = runs;
-  if (!last) {
-    return {
-      tone: "neutral",
-      title: "No runs yet",
-      text: "Start a run, or wait for the nightly run.",
-    };
+/** The latest runs of any kind, and those that are nights if they complete, newest first. */
+export interface LatestRuns {
+  runs: Run[];
+  nights: Run[];
+}
+
+/** Return a title and a sentence about the run that is active, or about the last night, which may be missing. */
+export function verdictOn({ runs, nights }: LatestRuns, timetable: Timetable | null, now = Date.now()): Verdict {
+  const active = runs.find(isActive);
+  const [night] = nights;
+  if (!runs.length) {
+    return { tone: "neutral", title: "No runs yet", text: "Start a run, or wait for the nightly run." };
   }
-  if (isActive(last)) {
-    return { tone: "info", title: "Run in progress", text: `${sourceOf(last)}, started ${when(last, now)}.` };
+  if (active) {
+    return { tone: "info", title: "Run in progress", text: `${sourceOf(active)}, started ${when(active, now)}.` };
   }
   const due = timetable?.previous ? Date.parse(timetable.previous) : null;
-  const full = runs.find((run) => !run.dry_run && run.trigger.source !== "retry");
-  if (due !== null && now - due > LATE_MS && (!full || Date.parse(full.requested_at) < due - 60_000)) {
+  if (due !== null && now - due > LATE_MS && (!night || Date.parse(night.requested_at) < due - 60_000)) {
     return {
       tone: "bad",
       title: "Nightly run missed",
       text: `A run was due ${fromNow(timetable?.previous ?? "", now)}, but none has started since.`,
     };
   }
-  return verdictOnEnd(last, now);
+  return night
+    ? verdictOnEnd(night, now)
+    : { tone: "neutral", title: "No run of everybody yet", text: "Start one, or wait for the nightly run." };
 }
 
 function verdictOnEnd(run: Run, now: number): Verdict {
