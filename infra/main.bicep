@@ -594,7 +594,9 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
   params: {
     tags: tags
     prefix: 'portfolio-${environmentName}'
+    hasMongodb: mongodb == 'cluster'
     mongodbId: (mongodb == 'cluster') ? database!.outputs.id : ''
+    hasRedis: redis == 'managed'
     redisId: (redis == 'managed') ? cache!.outputs.id : ''
     storageId: storage.outputs.id
     actionGroupId: alerts.outputs.actionGroupId
@@ -614,7 +616,8 @@ module availability 'modules/availability.bicep' = if (!isClosed) {
     prefix: 'portfolio-${environmentName}'
     url: empty(publicUrl) ? app.outputs.url : publicUrl
     componentId: monitoring.outputs.componentId
-    actionGroupIds: [alerts.outputs.actionGroupId, alerts.outputs.onCallGroupId]
+    actionGroupId: alerts.outputs.actionGroupId
+    onCallGroupId: alerts.outputs.onCallGroupId
     enabled: alertsEnabled && availabilityTest
   }
 }

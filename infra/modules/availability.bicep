@@ -11,8 +11,10 @@ param prefix string
 param url string
 @description('Id of the Application Insights component.')
 param componentId string
-@description('Ids of the groups that are told.')
-param actionGroupIds string[]
+@description('Id of the group that is told.')
+param actionGroupId string
+@description('Id of the group that is told at once.')
+param onCallGroupId string
 @description('Whether the test runs and fires.')
 param enabled bool
 
@@ -68,8 +70,13 @@ resource unavailable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
       failedLocationCount: 2
     }
     autoMitigate: true
-    actions: [for group in actionGroupIds: {
-      actionGroupId: group
-    }]
+    actions: [
+      {
+        actionGroupId: actionGroupId
+      }
+      {
+        actionGroupId: onCallGroupId
+      }
+    ]
   }
 }

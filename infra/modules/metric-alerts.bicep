@@ -5,9 +5,13 @@ targetScope = 'resourceGroup'
 param tags object
 @description('Prefix of every rule\'s name.')
 param prefix string
-@description('Id of the MongoDB cluster; empty for one that is not of this template.')
+@description('Whether there is a MongoDB cluster of this template. Its id is not known before it exists, the number of rules must be.')
+param hasMongodb bool
+@description('Id of the MongoDB cluster; empty without one.')
 param mongodbId string
-@description('Id of the Redis cache; empty for none.')
+@description('Whether there is a Redis cache of this template.')
+param hasRedis bool
+@description('Id of the Redis cache; empty without one.')
 param redisId string
 @description('Id of the storage account.')
 param storageId string
@@ -74,7 +78,7 @@ var ofStorage = [
     ]
   }
 ]
-var rules = concat(empty(mongodbId) ? [] : ofMongodb, empty(redisId) ? [] : ofRedis, ofStorage)
+var rules = concat(hasMongodb ? ofMongodb : [], hasRedis ? ofRedis : [], ofStorage)
 
 resource alerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [for rule in rules: {
   name: '${prefix}-${rule.name}'
