@@ -35,6 +35,7 @@ func: $(RUNS) ## Serve the app on the real Functions host, with Azurite and embe
 test: $(READY) ## Run every test
 	@scripts/ensure-redis || [ -z "$${CI:-}" ]
 	@{ scripts/ensure-chromium && scripts/ensure-node && scripts/build-console; } || [ -z "$${CI:-}" ]
+	@scripts/ensure-kusto || [ -z "$${CI:-}" ]
 	@[ -z "$${DURABLE_HOST:-}" ] || scripts/ensure-azurite || true
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 	@[ -z "$${DURABLE_HOST:-}" ] || TEST_ENGINE=extension $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m both_engines tests/end_to_end tests/faults

@@ -73,6 +73,7 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
         lambda: preflight_checks.redis(settings, secrets),
         lambda: preflight_checks.prices(settings, secrets),
         lambda: preflight_checks.schedule(settings),
+        lambda: preflight_checks.alerts(settings, environment),
         lambda: preflight_platform.platform(environment),
     ]
     if app_url:

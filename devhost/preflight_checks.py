@@ -20,6 +20,7 @@ _STORAGE = {
 }
 _STORAGE_HEADERS = {"x-ms-version": "2021-12-02", "Accept": "application/json;odata=nometadata"}
 _PATIENCE_SECONDS = 15
+ALERTS_SETTING = "ALERTS_ENABLED"
 _A_FORTNIGHT = timedelta(days=14)
 
 
@@ -130,3 +131,16 @@ def schedule(settings: Settings) -> Iterator[Finding]:
     yield ok("schedule", f"next due {settings.schedule.after(datetime.now(UTC)):%Y-%m-%d %H:%M:%S} UTC")
     if settings.timer_disabled:
         yield note("schedule", "the timer is disabled: something else must start the nightly run")
+
+
+def alerts(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Check whether a night without a run is told: a timer without alerts fails unnoticed."""
+    if settings.timer_disabled:
+        return
+    enabled = environment.get(ALERTS_SETTING, "").strip().lower()
+    if enabled == "true":
+        yield ok("alerts", "enabled, as the timer is")
+    elif enabled:
+        yield missing("alerts", "the timer is enabled and the alerts are not: set alertsEnabled to true")
+    else:
+        yield note("alerts", f"{ALERTS_SETTING} is not set: does something else tell of a night without a run?")

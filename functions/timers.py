@@ -98,6 +98,7 @@ def watchdog(
         steps.callback(resume, services, engine)
         steps.callback(_start_missed_night, services, engine)
         steps.callback(close_stuck_runs, services, engine)
+        steps.callback(services.nights.watched, datetime.now(UTC))
 
 
 def _start_missed_night(services: Services, engine: Engine) -> None:

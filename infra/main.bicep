@@ -46,6 +46,9 @@ param mongodbStorageGb int = 128
 @maxLength(36)
 param mongodbAdministratorId string = ''
 
+@description('Whether the MongoDB cluster logs every command with its text, which contains personal data; requires a tier above M30. A million users add gigabytes a night: raise logDailyCapGb first.')
+param mongodbCommandLogs bool = false
+
 @description('managed creates an Azure Managed Redis; none creates no Redis and uses the URL in the vault, redis-url, if present.')
 @allowed(['managed', 'none'])
 param redis string = 'managed'
@@ -94,15 +97,32 @@ param alertEmails string[]
 @description('Whether alerts fire. Enable together with the timer.')
 param alertsEnabled bool = false
 
-@description('Minutes after midnight UTC by which the nightly run must have ended.')
+@description('HTTPS addresses that receive every alert in the common alert schema, such as those of an on-call service. Readers of deployments see them.')
+param alertWebhooks string[] = []
+
+@description('Phone numbers that get a text message for alerts that cannot wait: country code and number, such as 1 5551234567.')
+param alertTextMessages string[] = []
+
+@description('Phone numbers that are called for alerts that cannot wait: country code and number, such as 1 5551234567.')
+param alertCalls string[] = []
+
+@description('Whether Azure asks the app for its health from three places every fifteen minutes while alerts are enabled. Not possible where the app is private or its own host name is closed and publicUrl is empty.')
+param availabilityTest bool = true
+
+@description('Minutes after its scheduled start by which the nightly run must have completed.')
 @minValue(1)
-@maxValue(1410)
-param deadlineMinutes int = 90
+@maxValue(1380)
+param deadlineMinutes int = 30
 
 @description('Percentage of failed users in a run above which an alert fires.')
 @minValue(1)
 @maxValue(100)
 param failedUsersPercent int = 5
+
+@description('Number of users below which a nightly run fires no alert because of failed users.')
+@minValue(1)
+@maxValue(1000000)
+param failedUsersMinimum int = 20
 
 @description('Monthly budget in the subscription\'s currency; exceeding it sends an alert.')
 @minValue(1)
@@ -367,6 +387,7 @@ module database 'modules/mongodb.bicep' = if (mongodb == 'cluster') {
     principalId: identity.outputs.principalId
     administratorId: mongodbAdministratorId
     workspaceId: monitoring.outputs.workspaceId
+    commandLogs: mongodbCommandLogs
   }
 }
 
@@ -484,6 +505,8 @@ var analysisSettings = {
   OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole
   // Disables only this function: the watchdog's timer still fires.
   'AzureWebJobs.nightly_analysis.Disabled': nightlyTimerEnabled ? 'false' : 'true'
+  // Read by preflight, which reports a timer without alerts.
+  ALERTS_ENABLED: alertsEnabled ? 'true' : 'false'
 }
 
 module app 'modules/app.bicep' = {
@@ -552,10 +575,50 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     prefix: 'portfolio-${environmentName}'
     componentId: monitoring.outputs.componentId
+    workspaceId: monitoring.outputs.workspaceId
     emails: alertEmails
+    webhooks: alertWebhooks
+    textMessages: alertTextMessages
+    calls: alertCalls
+    schedule: schedule
     deadlineMinutes: deadlineMinutes
     failedUsersPercent: failedUsersPercent
+    failedUsersMinimum: failedUsersMinimum
     enabled: alertsEnabled
+  }
+}
+
+module metricAlerts 'modules/metric-alerts.bicep' = {
+  scope: group
+  name: 'metric-alerts'
+  params: {
+    tags: tags
+    prefix: 'portfolio-${environmentName}'
+    hasMongodb: mongodb == 'cluster'
+    mongodbId: (mongodb == 'cluster') ? database!.outputs.id : ''
+    hasRedis: redis == 'managed'
+    redisId: (redis == 'managed') ? cache!.outputs.id : ''
+    storageId: storage.outputs.id
+    actionGroupId: alerts.outputs.actionGroupId
+    enabled: alertsEnabled
+  }
+}
+
+// The test comes from the internet, so it needs an address that is open to it.
+var isClosed = everythingPrivate || (empty(publicUrl) && !(empty(frontDoorId) && empty(proxyNetworks)))
+
+module availability 'modules/availability.bicep' = if (!isClosed) {
+  scope: group
+  name: 'availability'
+  params: {
+    location: location
+    tags: tags
+    prefix: 'portfolio-${environmentName}'
+    url: empty(publicUrl) ? app.outputs.url : publicUrl
+    componentId: monitoring.outputs.componentId
+    actionGroupId: alerts.outputs.actionGroupId
+    onCallGroupId: alerts.outputs.onCallGroupId
+    enabled: alertsEnabled && availabilityTest
   }
 }
 

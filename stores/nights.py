@@ -1,4 +1,4 @@
-"""What the watchdog knows of nights: since when it knows their schedule, and which one still waits for its run."""
+"""What the watchdog knows: since when it knows the schedule, which night waits for its run, and when it fired."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from stores.mongo import Document, DocumentDatabase
 
 _KEY = {"_id": "nightly_analysis"}
+_WATCHDOG = {"_id": "watchdog"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Nights:
 
 
 class NightStore:
-    """One document; a schedule that changes replaces it."""
+    """One document of the schedule, which another schedule replaces, and one of the watchdog."""
 
     def __init__(self, database: DocumentDatabase) -> None:
         self._nights = database["nights"]
@@ -34,3 +35,13 @@ class NightStore:
     def wait_for(self, night: datetime | None) -> None:
         """Record the night that waits for its run, ``None`` for none."""
         self._nights.update_one(_KEY, {"$set": {"awaited": night}})
+
+    def watched(self, now: datetime) -> None:
+        """Record that the watchdog's timer fired."""
+        self._nights.update_one(_WATCHDOG, {"$set": {"fired_at": now}}, upsert=True)
+
+    def watched_at(self) -> datetime | None:
+        """Return when the watchdog's timer last fired, ``None`` if it never did."""
+        known = self._nights.find_one(_WATCHDOG)
+        fired_at: datetime | None = None if known is None else known["fired_at"]
+        return fired_at

@@ -173,13 +173,15 @@ class Timetable(Struct, frozen=True):
     next: Time | None
     disabled: bool
     """The timer is disabled; the nightly run must be started by other means."""
+    watchdog: Time | None
+    """When the watchdog's timer, due every five minutes, last fired; null if it never did or the database is down."""
 
     @classmethod
-    def at(cls, now: datetime, schedule: Schedule, *, disabled: bool) -> "Timetable":
+    def at(cls, now: datetime, schedule: Schedule, watchdog: datetime | None, *, disabled: bool) -> "Timetable":
         """Return the times before and after ``now``."""
         if disabled:
-            return cls(schedule.expression, None, None, disabled)
-        return cls(schedule.expression, schedule.before(now), schedule.after(now), disabled)
+            return cls(schedule.expression, None, None, disabled, watchdog)
+        return cls(schedule.expression, schedule.before(now), schedule.after(now), disabled, watchdog)
 
 
 class Dependencies(Struct, frozen=True):

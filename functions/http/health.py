@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pymongo
@@ -56,6 +57,13 @@ def check(worker: Worker, engine: DurableEngine) -> Health:
     if "unavailable" in (checks.mongodb, checks.engine) or not can_sign_in:
         return Health("unavailable", checks)
     return Health("degraded" if "unavailable" in (checks.redis, checks.key_vault, checks.schedule) else "ok", checks)
+
+
+def watched_at(worker: Worker) -> datetime | None:
+    """Return when the watchdog last fired; ``None`` if it never did, or if the database does not tell."""
+    with suppress(PyMongoError, SecretMissing, SecretsUnavailable), pymongo.timeout(_PATIENCE_SECONDS):
+        return worker.services().nights.watched_at()
+    return None
 
 
 def _can_sign_in(worker: Worker) -> bool:

@@ -290,9 +290,12 @@ def get_portfolio_gains(
 
 
 @api.route("GET", f"{BASE}/schedule")
-def get_schedule(settings: Settings) -> Timetable:
-    """Return the previous and the next time of the nightly run, and whether its timer is disabled."""
-    return Timetable.at(datetime.now(UTC), settings.schedule, disabled=settings.timer_disabled)
+def get_schedule(settings: Settings, worker: Worker) -> Timetable:
+    """Return the previous and the next time of the nightly run, whether its timer is disabled, and the watchdog's."""
+    from functions.http.health import watched_at
+
+    now, watchdog = datetime.now(UTC), watched_at(worker)
+    return Timetable.at(now, settings.schedule, watchdog, disabled=settings.timer_disabled)
 
 
 @api.route("GET", f"{BASE}/price-days")

@@ -1,4 +1,5 @@
-// Alert rules. Each rule is a query in infra/queries and a row of the table in docs/operations.md.
+// Log alerts and their recipients. Each rule is a query in infra/queries and a row of the table in docs/operations.md; alerts on
+// metrics are in metric-alerts.bicep and availability.bicep.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,19 +10,52 @@ param tags object
 param prefix string
 @description('Id of the Application Insights component.')
 param componentId string
+@description('Id of the workspace behind it.')
+param workspaceId string
 @description('Email addresses that receive alerts.')
 @minLength(1)
 param emails string[]
-@description('Minutes after midnight UTC by which the nightly run must have completed; the alert fires in the half hour after.')
+@description('HTTPS addresses that receive every alert in the common alert schema.')
+param webhooks string[]
+@description('Phone numbers, as country code and number, that get a text message for alerts of severity 0 and 1.')
+param textMessages string[]
+@description('Phone numbers, as country code and number, that are called for alerts of severity 0 and 1.')
+param calls string[]
+@description('Schedule of the nightly timer: six-field NCRONTAB, UTC, seconds first.')
+param schedule string
+@description('Minutes after its scheduled start by which the nightly run must have completed.')
 @minValue(1)
-@maxValue(1410)
+@maxValue(1380)
 param deadlineMinutes int
-@description('Percentage of failed users in a run above which an alert fires.')
+@description('Percentage of failed users in a nightly run above which an alert fires.')
 @minValue(1)
 @maxValue(100)
 param failedUsersPercent int
+@description('Number of users below which a nightly run fires no alert because of failed users.')
+@minValue(1)
+@maxValue(1000000)
+param failedUsersMinimum int
 @description('Whether the rules fire. Off until the timer is enabled, otherwise every night without a run fires an alert.')
 param enabled bool
+
+// Recipients. From azd, a variable that is not set arrives as an empty text.
+
+var addresses = filter(emails, email => !empty(email))
+// Addresses reserved for examples: an alert sent there reaches nobody, and nothing tells so.
+var unread = filter(addresses, email => contains(toLower(email), '@example.'))
+// The service ends a refusal with a full stop.
+var isRead = (empty(addresses) || !empty(unread)) ? fail('alertEmails must name the people who are to be told: nobody reads "${join(unread, ', ')}"') : true
+var mailboxes = isRead ? addresses : []
+
+var urls = filter(webhooks, url => !empty(url))
+var plainUrls = filter(urls, url => !startsWith(toLower(url), 'https://'))
+var targets = empty(plainUrls) ? urls : fail('alertWebhooks must be https:// addresses, not "${join(plainUrls, ', ')}"')
+
+var phones = filter(concat(textMessages, calls), phone => !empty(phone))
+var strangePhones = filter(phones, phone => length(split(phone, ' ')) != 2 || !empty(filter(range(0, length(phone)), at => !contains('0123456789 ', substring(phone, at, 1)))))
+var arePhones = empty(strangePhones) ? true : fail('alertTextMessages and alertCalls take a country code and a number, such as 1 5551234567, not "${join(strangePhones, ', ')}"')
+var texted = arePhones ? filter(textMessages, phone => !empty(phone)) : []
+var called = arePhones ? filter(calls, phone => !empty(phone)) : []
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: '${prefix}-operators'
@@ -30,33 +64,84 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     groupShortName: 'portfolio'
     enabled: true
-    emailReceivers: [for email in emails: {
+    emailReceivers: [for email in mailboxes: {
       name: email
       emailAddress: email
+      useCommonAlertSchema: true
+    }]
+    webhookReceivers: [for (url, index) in targets: {
+      name: 'webhook-${index}'
+      serviceUri: url
       useCommonAlertSchema: true
     }]
   }
 }
 
-var deadline = replace(loadTextContent('../queries/no-run-completed.kql'), '{deadline}', string(deadlineMinutes))
-var failedUsers = replace(loadTextContent('../queries/failed-users.kql'), '{percent}', string(failedUsersPercent))
+// For what cannot wait until the morning. Also without phones: a group that exists already would otherwise keep them.
+resource onCall 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: '${prefix}-on-call'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'on-call'
+    enabled: true
+    smsReceivers: [for phone in texted: {
+      name: 'text ${phone}'
+      countryCode: split(phone, ' ')[0]
+      phoneNumber: split(phone, ' ')[1]
+    }]
+    voiceReceivers: [for phone in called: {
+      name: 'call ${phone}'
+      countryCode: split(phone, ' ')[0]
+      phoneNumber: split(phone, ' ')[1]
+    }]
+  }
+}
 
+// The nights
+
+var fields = filter(split(schedule, ' '), field => !empty(field))
+var isSix = length(fields) == 6
+var plainNumbers = concat(map(range(0, 60), number => string(number)), map(range(0, 10), number => '0${number}'))
+var minutes = isSix ? split(fields[1], ',') : []
+var hours = isSix ? split(fields[2], ',') : []
+var weekdayNames = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday']
+// As the host reads them: 0 is Sunday, names by any prefix, ranges in either order.
+var weekdayTerms = isSix ? split(fields[5] == '*' ? '0-6' : toLower(fields[5]), ',') : []
+var weekdayEnds = map(weekdayTerms, term => map(split(term, '-'), end => filter(range(0, 7), day => string(day) == end || startsWith(weekdayNames[day], end))))
+var strangeWeekdays = filter(weekdayEnds, ends => length(ends) > 2 || contains(ends, []))
+var isPlain = isSix && empty(filter(concat(minutes, hours), number => !contains(plainNumbers, number))) && fields[3] == '*' && fields[4] == '*' && empty(strangeWeekdays)
+var isKnown = (enabled && !isPlain) ? fail('The alert no-run-completed cannot follow the schedule "${schedule}": name minutes and hours as numbers, every day of every month, and weekdays without steps') : isPlain
+// Minutes after midnight. Without a plain schedule the rule is disabled, and knows no night.
+var starts = isKnown ? flatten(map(hours, hour => map(minutes, minute => int(hour) * 60 + int(minute)))) : []
+var spans = isKnown ? map(weekdayEnds, ends => map(ends, days => min(days))) : [[7]]
+var weekdays = flatten(map(spans, span => range(min(span), max(span) - min(span) + 1)))
+
+var noRunCompleted = replace(replace(replace(loadTextContent('../queries/no-run-completed.kql'), '{starts}', join(map(starts, start => string(start)), ', ')), '{weekdays}', join(map(weekdays, day => string(day)), ', ')), '{deadline}', string(deadlineMinutes))
+var failedUsers = replace(replace(loadTextContent('../queries/failed-users.kql'), '{percent}', string(failedUsersPercent)), '{minimum}', string(failedUsersMinimum))
+
+// Rows may arrive some minutes late, so no window is shorter than half an hour. An alert fires once for each value of its
+// dimensions, which its message names, and resolves when its rows are gone.
 var rules = [
   {
     name: 'no-run-completed'
     title: 'No run completed tonight'
     severity: 1
-    window: 'P1D'
+    window: 'P2D'
     frequency: 'PT15M'
-    query: deadline
+    query: noRunCompleted
+    dimensions: []
+    scope: componentId
   }
   {
     name: 'run-failed'
     title: 'A run failed'
     severity: 1
-    window: 'PT10M'
+    window: 'PT30M'
     frequency: 'PT5M'
     query: loadTextContent('../queries/run-failed.kql')
+    dimensions: ['run_id', 'error_type']
+    scope: componentId
   }
   {
     name: 'failed-users'
@@ -65,14 +150,38 @@ var rules = [
     window: 'PT30M'
     frequency: 'PT15M'
     query: failedUsers
+    dimensions: ['run_id']
+    scope: componentId
   }
   {
     name: 'watchdog-fired'
     title: 'The watchdog closed a run or freed a lease'
     severity: 2
-    window: 'PT10M'
+    window: 'PT30M'
     frequency: 'PT5M'
     query: loadTextContent('../queries/watchdog-fired.kql')
+    dimensions: ['run_id']
+    scope: componentId
+  }
+  {
+    name: 'watchdog-failed'
+    title: 'The watchdog fails: database, vault or engine'
+    severity: 1
+    window: 'PT30M'
+    frequency: 'PT5M'
+    query: loadTextContent('../queries/watchdog-failed.kql')
+    dimensions: []
+    scope: componentId
+  }
+  {
+    name: 'server-errors'
+    title: 'Requests fail with 5xx'
+    severity: 2
+    window: 'PT30M'
+    frequency: 'PT5M'
+    query: loadTextContent('../queries/server-errors.kql')
+    dimensions: ['name', 'resultCode']
+    scope: componentId
   }
   {
     name: 'timers-silent'
@@ -81,14 +190,38 @@ var rules = [
     window: 'PT30M'
     frequency: 'PT15M'
     query: loadTextContent('../queries/timers-silent.kql')
+    dimensions: []
+    scope: componentId
+  }
+  {
+    name: 'telemetry-lost'
+    title: 'Nothing arrives from the app'
+    severity: 1
+    window: 'PT30M'
+    frequency: 'PT15M'
+    query: loadTextContent('../queries/telemetry-lost.kql')
+    dimensions: []
+    scope: componentId
+  }
+  {
+    name: 'telemetry-capped'
+    title: 'The daily limit of logs is reached'
+    severity: 1
+    window: 'PT30M'
+    frequency: 'PT5M'
+    query: loadTextContent('../queries/telemetry-capped.kql')
+    dimensions: []
+    scope: workspaceId
   }
   {
     name: 'trigger-refused'
-    title: 'The trigger is rejected repeatedly'
+    title: 'The trigger refuses known callers repeatedly'
     severity: 2
-    window: 'PT15M'
+    window: 'PT30M'
     frequency: 'PT5M'
     query: loadTextContent('../queries/trigger-refused.kql')
+    dimensions: ['resultCode']
+    scope: componentId
   }
 ]
 
@@ -102,7 +235,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
     description: 'docs/operations.md, "Alerts": ${rule.name}'
     severity: rule.severity
     enabled: enabled
-    scopes: [componentId]
+    scopes: [rule.scope]
     evaluationFrequency: rule.frequency
     windowSize: rule.window
     criteria: {
@@ -112,6 +245,11 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
+          dimensions: map(rule.dimensions, dimension => {
+            name: dimension
+            operator: 'Include'
+            values: ['*']
+          })
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1
@@ -120,12 +258,15 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
       ]
     }
     autoMitigate: true
-    // Tables are created with their first row: a new app has none yet.
+    // Tables are created with their first row: a new app has none yet. scripts/check-queries runs the queries afterward.
     skipQueryValidation: true
     actions: {
-      actionGroups: [operators.id]
+      actionGroups: (rule.severity <= 1) ? [operators.id, onCall.id] : [operators.id]
     }
   }
 }]
 
+@description('The group that is told of everything: by email and webhook.')
 output actionGroupId string = operators.id
+@description('The group that is also told at once, by text message and call, of what cannot wait.')
+output onCallGroupId string = onCall.id

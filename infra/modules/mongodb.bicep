@@ -25,8 +25,14 @@ param databaseName string
 param principalId string
 @description('Object id of the person or group that administers the cluster; empty for none.')
 param administratorId string
-@description('Id of the workspace for logs.')
+@description('Id of the workspace for metrics and logs.')
 param workspaceId string
+@description('Whether every command is logged in the workspace, with its text.')
+param commandLogs bool
+
+// https://learn.microsoft.com/azure/cosmos-db/mongodb/vcore/how-to-monitor-diagnostics-logs
+var withoutLogs = ['M10', 'M20', 'M30']
+var logsCommands = (commandLogs && contains(withoutLogs, tier)) ? fail('mongodbCommandLogs needs a mongodbTier above M30: ${tier} has no logs') : commandLogs
 
 resource cluster 'Microsoft.DocumentDB/mongoClusters@2025-09-01' = {
   name: name
@@ -107,6 +113,14 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   scope: cluster
   properties: {
     workspaceId: workspaceId
+    // The rows are in a table of their own, VCoreMongoRequests. They have the text of commands, so holdings and ids of persons.
+    logAnalyticsDestinationType: 'Dedicated'
+    logs: [
+      {
+        category: 'vCoreMongoRequests'
+        enabled: logsCommands
+      }
+    ]
     metrics: [
       {
         category: 'AllMetrics'

@@ -15,7 +15,7 @@ param highlyAvailable bool
 param private bool
 @description('Object id of the app\'s identity.')
 param principalId string
-@description('Id of the workspace for logs.')
+@description('Id of the workspace for metrics and logs.')
 param workspaceId string
 
 resource cache 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
@@ -69,6 +69,22 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
     metrics: [
       {
         category: 'AllMetrics'
+        enabled: true
+      }
+    ]
+  }
+}
+
+// Connections and sign-ins, in the table REDConnectionEvents. The database has logs, the cache around it metrics.
+resource databaseDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: database
+  properties: {
+    workspaceId: workspaceId
+    logAnalyticsDestinationType: 'Dedicated'
+    logs: [
+      {
+        category: 'ConnectionEvents'
         enabled: true
       }
     ]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.devhost.harness import eventually
+from tests.end_to_end.app import BASE
 from tests.faults.moments import PAGE
 from tests.faults.site import PATIENCE_SECONDS, Site
 from tests.faults.truth import check
@@ -58,3 +59,18 @@ def test_a_host_that_stops_between_the_attempts_of_its_timer_loses_no_night(site
     assert site.database.portfolio_analysis_runs.count_documents({}) == 0
     site.fire_watchdog()
     check(site, run_of_the_timer(site))
+
+
+def test_the_schedule_tells_when_the_watchdog_fired_and_is_told_without_the_database(site: Site) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    site.fire_watchdog()
+
+    def fired() -> bool:
+        watchdog = site.app.client.get(f"{BASE}/schedule").json()["watchdog"]
+        return watchdog is not None and datetime.fromisoformat(watchdog) >= before
+
+    eventually(fired, PATIENCE_SECONDS)
+    site.stop_mongodb()
+    answer = site.app.client.get(f"{BASE}/schedule")
+    assert (answer.status_code, answer.json()["watchdog"]) == (200, None)
+    assert answer.json()["schedule"]

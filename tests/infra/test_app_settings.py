@@ -36,6 +36,7 @@ READ_BY_OTHERS = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
     "AzureWebJobs.nightly_analysis.Disabled": "the host, and our code by the function's name",
+    "ALERTS_ENABLED": "preflight",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "the host",
     "AzureWebJobsDisableHomepage": "the host",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "the host, and the exporters of functions/telemetry/exporters.py",

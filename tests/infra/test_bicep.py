@@ -40,6 +40,8 @@ ROLES = {
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # There is no newer one: https://learn.microsoft.com/azure/templates/microsoft.insights/diagnosticsettings
 ONLY_IN_PREVIEW = {"Microsoft.Insights/diagnosticSettings"}
+# The newer one is a preview: https://learn.microsoft.com/azure/templates/microsoft.insights/metricalerts
+WITHOUT_A_NEWER_ONE = {"Microsoft.Insights/metricAlerts"}
 
 
 def ids(values: list[Template] | list[Resource]) -> list[str]:
@@ -107,7 +109,8 @@ def test_the_values_azd_fills_in_are_parameters_and_the_rest_have_defaults() -> 
 @pytest.mark.parametrize("found", resources(), ids=ids(resources()))
 def test_every_resource_names_a_dated_stable_version_of_its_api(found: Resource) -> None:
     preview = found.type in ONLY_IN_PREVIEW
-    assert re.fullmatch(r"202\d-\d\d-\d\d" + ("-preview" if preview else ""), found.api_version)
+    decade = r"201\d" if found.type in WITHOUT_A_NEWER_ONE else r"202\d"
+    assert re.fullmatch(rf"{decade}-\d\d-\d\d" + ("-preview" if preview else ""), found.api_version)
 
 
 def test_one_type_is_used_in_one_version() -> None:
@@ -328,5 +331,6 @@ def test_both_engines_have_the_addresses_in_host_json() -> None:
 def test_the_logs_of_each_service_are_kept(type_: str) -> None:
     (found,) = [candidate for candidate in resources() if candidate.type == type_]
     here = [candidate for candidate in resources() if candidate.template == found.template]
-    (diagnostics,) = of(here, "Microsoft.Insights/diagnosticSettings")
-    assert diagnostics.members["properties"]["workspaceId"] == "workspaceId"
+    settings = of(here, "Microsoft.Insights/diagnosticSettings")
+    assert settings
+    assert all(diagnostics.members["properties"]["workspaceId"] == "workspaceId" for diagnostics in settings)

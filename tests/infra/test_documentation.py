@@ -44,8 +44,9 @@ def first_cells(text: str) -> list[str]:
 
 
 def test_exactly_the_existing_alerts_are_in_the_runbook() -> None:
-    rules = [rule["name"] for rule in module("alerts").variable("rules")]
-    assert sorted(first_cells(section("operations", "Alerts"))) == sorted([*rules, "budget"])
+    on_metrics = [module("metric-alerts").variable(name) for name in ("ofMongodb", "ofRedis", "ofStorage")]
+    rules = [rule["name"] for rules in (module("alerts").variable("rules"), *on_metrics) for rule in rules]
+    assert sorted(first_cells(section("operations", "Alerts"))) == sorted([*rules, "unavailable", "budget"])
 
 
 def test_exactly_the_existing_problems_are_in_the_runbook() -> None:

@@ -80,6 +80,7 @@ def place(
             "JWT_AUDIENCE": "admin",
             "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "131072",
             "AzureWebJobsDisableHomepage": "true",
+            "ALERTS_ENABLED": "true",
         }
         secrets = {"admin-secret": SECRET, "jwt-secret": "k" * 32, "mongodb-url": mongodb_url, "redis-url": redis_url}
         found = Place(vault, storage, database, prices, settings, secrets)
@@ -98,7 +99,7 @@ def test_in_a_complete_environment_nothing_is_reported_missing_and_nothing_is_wr
     assert [finding for finding in findings if finding.good is not True] == []
     assert {finding.subject for finding in findings} == {
         "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
-        "schedule", "platform",
+        "schedule", "alerts", "platform",
     }  # fmt: skip
     assert {name: place.database[name].count_documents({}) for name in place.database.list_collection_names()} == counts
     assert all(asked.startswith("GET") for asked in place.storage.asked)
@@ -172,6 +173,10 @@ def no_rest_from_the_platforms_page(place: Place) -> None:
     place.settings["AzureWebJobsDisableHomepage"] = "1"
 
 
+def no_alerts_beside_the_timer(place: Place) -> None:
+    place.settings |= {"ALERTS_ENABLED": "false"}
+
+
 def no_protocol_for_the_host(place: Place) -> None:
     place.settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = "https://collector.example:4318"
 
@@ -200,6 +205,11 @@ def no_protocol_of_the_workers(place: Place) -> None:
         (no_room_for_a_body_that_the_api_takes, "platform", "is 65535: the API takes 65536"),
         (no_number_for_a_limit, "platform", "is not a number: 128k"),
         (no_rest_from_the_platforms_page, "platform", "AzureWebJobsDisableHomepage is not true"),
+        (
+            no_alerts_beside_the_timer,
+            "alerts",
+            "the timer is enabled and the alerts are not: set alertsEnabled to true",
+        ),
         (no_protocol_for_the_host, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is not set: set http/protobuf"),
         (no_protocol_of_the_workers, "telemetry", "OTEL_EXPORTER_OTLP_PROTOCOL is grpc"),
     ],
@@ -306,6 +316,14 @@ def test_a_possibly_intended_state_is_reported_and_is_not_a_failure(place: Place
     assert {finding.subject for finding in findings if finding.good is None} == {
         "tokens", "redis", "collections", "schedule",
     }  # fmt: skip
+
+
+def test_alerts_that_nobody_told_of_are_noted_beside_a_timer_and_not_without_one(place: Place) -> None:
+    del place.settings["ALERTS_ENABLED"]
+    ((good, text),) = about(place.check(), "alerts")
+    assert (good, "does something else tell of a night without a run?" in text) == (None, True)
+    place.settings |= {"AzureWebJobs.nightly_analysis.Disabled": "true"}
+    assert about(place.check(), "alerts") == []
 
 
 def test_a_collector_that_host_and_workers_reach_is_accepted(place: Place) -> None:

@@ -1,19 +1,17 @@
-"""Every query uses only existing tables, columns, lines, metrics and functions."""
+"""Every query parses, and uses only lines, metrics and functions that exist."""
 
 import ast
 import re
 from functools import cache
 from http import HTTPStatus
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
 from functions.http.routes import api
 from tests.functions.telemetry import page as telemetry_page
-from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, module, resource, template
-
-QUERIES = sorted((INFRA / "queries").glob("*.kql"))
+from tests.infra.bicep import INFRA, ROOT, module
+from tests.infra.queries import IN_DOCS, QUERIES, SAMPLES, code_of, filled, parse
 
 # Telemetry besides lines: metrics with their dimensions, and the dimension of every line of a run. Another test checks
 # that the exports of a run are on the same page.
@@ -21,62 +19,64 @@ METRICS = {name: fields for name, (_, fields) in telemetry_page.metrics().items(
 LINE_DIMENSIONS = {"run_id"}
 OUTCOMES = {"analyzed", "skipped", "failed"}
 
-# Its form in Application Insights.
-COLUMNS = {
-    "traces": {"timestamp", "message", "severityLevel", "customDimensions"},
-    "requests": {"timestamp", "name", "resultCode"},
-    "customMetrics": {"timestamp", "name", "valueSum", "valueMax", "customDimensions"},
-}
-WORDS = {
-    "let", "where", "extend", "project", "summarize", "by", "order", "asc", "desc", "and", "or", "in", "between", "has",
-    "startswith", "now", "ago", "startofday", "count", "countif", "sum", "sumif", "min", "minif", "max", "maxif",
-    "arg_max", "take_any", "toint", "tostring", "toscalar", "extract", "replace_regex", "isnotempty",
-}  # fmt: skip
-STRING = re.compile(r'@?"([^"]*)"')
+
+def test_every_query_of_alerts_workbook_and_docs_is_accepted_by_microsofts_parser() -> None:
+    parsed = parse({name: filled(text) for name, text in (QUERIES | IN_DOCS).items()})
+    assert {name: found.faults for name, found in parsed.items() if found.faults} == {}
+    assert {"errors", "no-run-completed", "telemetry-0", "deployment-0"} <= parsed.keys()
 
 
-def code_of(query: Path) -> str:
-    return re.sub(r"(?m)^//.*$", "", query.read_text())
+# Faults that are put into queries: the query, a word of it, what stands there instead, and what the parser says.
+MUTANTS = [
+    ("errors", "first_seen", "first", "'first' needs to be bracketed"),
+    ("errors", "severityLevel", "severity", "'severity' does not refer to any known column"),
+    ("runs", "traces", "trace", "'trace' does not refer to any known"),
+    ("run-failed", "extract(", "extrakt(", "'extrakt' does not refer to any known function"),
+    ("telemetry-capped", "| project", "project", "Expected: ;"),
+    ("no-run-completed", "startofday(now())", "startofday(now()", "Expected: )"),
+    ("users-of-runs", "sum(valueSum)", "sum(name)", "must be summable"),
+]
 
 
-def tables_of(query: Path) -> set[str]:
-    return set(re.findall(r"(?m)^\s*(\w+)\s*$", code_of(query)))
+@cache
+def faults_of_mutants() -> list[list[str]]:
+    texts = {str(at): filled(QUERIES[query].replace(word, new)) for at, (query, word, new, _) in enumerate(MUTANTS)}
+    return [found.faults for found in parse(texts).values()]
 
 
-def names(queries: list[Path]) -> list[str]:
-    return [query.stem for query in queries]
+@pytest.mark.parametrize("at", range(len(MUTANTS)), ids=[fault for _, _, _, fault in MUTANTS])
+def test_the_parser_finds_a_fault_that_is_put_into_a_query(at: int) -> None:
+    query, word, _, fault = MUTANTS[at]
+    assert word in QUERIES[query]
+    assert any(fault in text for text in faults_of_mutants()[at]), faults_of_mutants()[at]
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_uses_only_existing_tables_and_columns(query: Path) -> None:
-    code = code_of(query)
-    tables = tables_of(query)
-    assert tables
-    assert tables <= COLUMNS.keys()
-    made = set(re.findall(r"(\w+)\s*=(?![=~])", code)) | {
-        name.strip() for names in re.findall(r"\(([\w, ]+)\)\s*=\s*arg_max", code) for name in names.split(",")
-    }
-    columns = set().union(*(COLUMNS[table] for table in tables))
-    bare = re.sub(r"customDimensions\.\w+|\{\w+\}|\b\d+[a-z]?\b|\b\d+\.\d+\b", " ", STRING.sub(" ", code))
-    used = set(re.findall(r"[A-Za-z_]\w*", bare))
-    assert used - WORDS - tables - columns - made == set()
-
-
-@pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_uses_only_dimensions_and_metrics_that_the_app_emits(query: Path) -> None:
-    code = code_of(query)
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_uses_only_dimensions_and_metrics_that_the_app_emits(query: str) -> None:
+    code = code_of(QUERIES[query])
     metrics = set(re.findall(r'\bname == "(portfolio_analysis[^"]*)"', code))
     assert metrics <= METRICS.keys()
-    assert ("customMetrics" in tables_of(query)) == bool(metrics)
+    assert ("customMetrics" in code) == bool(metrics)
     dimensions = set().union(*(METRICS[metric] for metric in metrics)) if metrics else LINE_DIMENSIONS
     assert set(re.findall(r"customDimensions\.(\w+)", code)) <= dimensions
     assert set(re.findall(r'outcome == "(\w+)"', code)) <= OUTCOMES
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_searches_for_lines_that_the_code_writes(query: Path) -> None:
-    for line in re.findall(r'message startswith "([^"]+)"', code_of(query)):
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_searches_for_lines_that_the_code_writes(query: str) -> None:
+    for line in re.findall(r'message startswith "([^"]+)"', code_of(QUERIES[query])):
         assert any(is_beginning_of(line, template, words) for template, words in lines_of_the_code()), line
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_a_query_asks_of_a_run_is_written_as_the_lines_of_runs_say_it(query: str) -> None:
+    documented = [text for text in telemetry_page.lines() if text.startswith("Portfolio analysis ")]
+    (asked,) = {"users=…, dry_run=…, as_of=…"} & {
+        part for text in documented for part in re.findall(r"users=….*?as_of=…", text)
+    }
+    pattern = re.escape(asked).replace("…", r"[\w-]+")
+    for words in re.findall(r'message has "([^"]+)"', code_of(QUERIES[query])):
+        assert re.fullmatch(pattern, words) or re.fullmatch(r"dry_run=(true|false)", words), words
 
 
 def is_beginning_of(line: str, template: str, words: set[str]) -> bool:
@@ -109,13 +109,12 @@ def test_the_check_of_lines_finds_violations(line: str) -> None:
     assert not any(is_beginning_of(line, template, words) for template, words in lines_of_the_code())
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=names(QUERIES))
-def test_a_query_uses_only_existing_functions_and_statuses(query: Path) -> None:
-    if "requests" not in tables_of(query):
-        return
+@pytest.mark.parametrize("query", [name for name, text in QUERIES.items() if "requests" in code_of(text)])
+def test_a_query_uses_only_existing_functions_and_statuses(query: str) -> None:
+    code = code_of(QUERIES[query])
     functions = {operation.name for operation in api.routes} | {"watchdog", "nightly_analysis"}
-    assert set(re.findall(r'\bname == "(\w+)"', code_of(query))) <= functions
-    assert {HTTPStatus(int(code)) for code in re.findall(r'"(\d{3})"', code_of(query))} <= set(HTTPStatus)
+    assert set(re.findall(r'\bname == "(\w+)"', code)) <= functions
+    assert {HTTPStatus(int(status)) for status in re.findall(r'"(\d{3})"', code)} <= set(HTTPStatus)
 
 
 def used_by(name: str) -> set[str]:
@@ -123,33 +122,22 @@ def used_by(name: str) -> set[str]:
 
 
 def test_every_query_is_used_by_an_alert_or_by_the_workbook() -> None:
-    assert used_by("alerts") | used_by("workbook") == set(names(QUERIES))
+    assert used_by("alerts") | used_by("workbook") == set(QUERIES)
+
+
+def test_no_template_has_a_query_of_its_own_that_the_parser_does_not_see() -> None:
+    for path in INFRA.rglob("*.bicep"):
+        assert not re.search(r"\bquery: '|\| where ", path.read_text()), path.name
 
 
 def test_a_query_that_is_used_unchanged_has_no_placeholders_and_those_of_others_are_filled() -> None:
-    with_gaps = {query.stem: set(re.findall(r"\{(\w+)\}", code_of(query))) for query in QUERIES}
-    filled = dict(re.findall(r"queries/([\w-]+)\.kql'\), '\{(\w+)\}'", module("alerts").text))
-    assert {name: {gap} for name, gap in filled.items()} == {name: gaps for name, gaps in with_gaps.items() if gaps}
-    assert used_by("workbook") & filled.keys() == set()
-
-
-def test_every_alert_has_recipients_and_resolves_by_itself() -> None:
-    rule = resource("Microsoft.Insights/scheduledQueryRules").members["properties"]
-    assert rule["actions"]["actionGroups"]
-    assert rule["autoMitigate"] is True
-    group = resource("Microsoft.Insights/actionGroups").members["properties"]
-    assert group["emailReceivers"]["config"]["emailAddress"] == "email"
-    for notification in resource("Microsoft.Consumption/budgets").members["properties"]["notifications"].values():
-        assert notification["contactGroups"] == ["actionGroupId"]
-
-
-def test_the_half_hour_after_any_deadline_ends_on_the_same_day() -> None:
-    assert "between (deadline .. deadline + 30m)" in (INFRA / "queries" / "no-run-completed.kql").read_text()
-    for asked in (template(MAIN).parameters(), module("alerts").parameters()):
-        assert decorator(asked["deadlineMinutes"], "max_value") + 30 <= 24 * 60
-
-
-def test_an_alerts_window_is_at_least_as_long_as_its_frequency() -> None:
-    minutes = {"PT5M": 5, "PT10M": 10, "PT15M": 15, "PT30M": 30, "P1D": 1440}
-    for rule in module("alerts").variable("rules"):
-        assert minutes[rule["window"]] >= minutes[rule["frequency"]], rule["name"]
+    text = module("alerts").text
+    gaps = {name: set(re.findall(r"\{(\w+)\}", code_of(query))) for name, query in QUERIES.items()}
+    filled_in = {
+        name: set(re.findall(r"'\{(\w+)\}'", line))
+        for line in text.splitlines()
+        for name in re.findall(r"^var \w+ = .*queries/([\w-]+)\.kql", line)
+    }
+    assert filled_in == {name: found for name, found in gaps.items() if found}
+    assert used_by("workbook") & filled_in.keys() == set()
+    assert set().union(*gaps.values()) == set(SAMPLES)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import ROOT
-
-COMPONENT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Insights/components/appi"
 
 
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -70,42 +67,6 @@ def test_an_app_that_does_not_answer_fails_the_smoke_test() -> None:
     done = run("smoke-test", f"http://127.0.0.1:{free_port()}", "health", PATIENCE="0")
     assert done.returncode == 1
     assert 'The answer is 000: see docs/operations.md, "Health"' in done.stderr
-
-
-# A stand-in for the Azure CLI: records its arguments, and prints the number of times the watchdog has fired.
-AZ = """#!{python}
-import sys
-with open({asked!r}, "a") as file:
-    file.write(" ".join(sys.argv[1:]) + "\\n")
-if sys.argv[1:3] == ["functionapp", "show"]:
-    print("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/app")
-elif "query" in sys.argv:
-    asked = sum("app-insights query" in line for line in open({asked!r}))
-    print(int(asked > {silent_for}))
-"""
-
-
-def az(folder: Path, silent_for: int) -> dict[str, str]:
-    program = folder / "az"
-    asked = str(folder / "asked")
-    program.write_text(AZ.format(python=sys.executable, asked=asked, silent_for=silent_for))
-    program.chmod(0o755)
-    return {"PATH": f"{folder}:{os.environ['PATH']}", "PAUSE": "0"}
-
-
-def test_after_a_sync_of_the_triggers_the_script_waits_for_the_timers(tmp_path: Path) -> None:
-    done = run("check-timers", "rg", "app", COMPONENT, **az(tmp_path, silent_for=3))
-    assert (done.returncode, done.stdout) == (0, "The timers of app fire\n")
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert "sites/app/syncfunctiontriggers?api-version=" in asked[1]
-    assert len(asked) == 2 + 4
-    assert all("name == 'watchdog'" in line and COMPONENT in line for line in asked[2:])
-
-
-def test_timers_that_stay_silent_fail_the_deployment(tmp_path: Path) -> None:
-    done = run("check-timers", "rg", "app", COMPONENT, **az(tmp_path, silent_for=1000), PATIENCE="0")
-    assert done.returncode == 1
-    assert "neither will the nightly run" in done.stderr
 
 
 NEEDED = ("bash", "dirname", "env", "grep", "mkdir")

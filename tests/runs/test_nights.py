@@ -89,6 +89,22 @@ def test_a_timer_that_fires_again_starts_no_second_run_whatever_the_host_says_of
     assert [record.getMessage() for record in caplog.records].count("The nightly timer fired late") == 1
 
 
+def test_the_time_at_which_the_watchdog_fired_is_recorded_even_if_its_work_fails(
+    services: Services, fire: Fire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("runs.watching.close_stuck_runs", fail)
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert services.nights.watched_at() is None
+    with pytest.raises(TimeoutError):
+        fire("watchdog")
+    fired_at = services.nights.watched_at()
+    assert fired_at is not None
+    assert before <= fired_at <= datetime.now(UTC)
+
+
 def test_each_night_has_its_run(services: Services, engine: DurableEngine) -> None:
     for days in range(3):
         night = NIGHT + timedelta(days=days)

@@ -28,10 +28,11 @@ def at(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
     ],
 )
 def test_the_times_next_to_now_are_those_of_the_host(schedule: str, previous: datetime, following: datetime) -> None:
-    found = Timetable.at(NOW, Schedule.read(schedule), disabled=False)
+    found = Timetable.at(NOW, Schedule.read(schedule), None, disabled=False)
     assert (found.schedule, found.previous, found.next, found.disabled) == (schedule, previous, following, False)
 
 
 def test_a_disabled_timer_has_neither_a_next_nor_a_previous_time() -> None:
-    found = Timetable.at(NOW, Schedule.read("0 0 1 * * *"), disabled=True)
+    found = Timetable.at(NOW, Schedule.read("0 0 1 * * *"), at(25, 12, 25), disabled=True)
     assert (found.schedule, found.previous, found.next, found.disabled) == ("0 0 1 * * *", None, None, True)
+    assert found.watchdog == at(25, 12, 25), "the watchdog's own timer still fires"
