@@ -1,4 +1,4 @@
-"""The function app on this machine, ``python -m devhost start``, ``demo`` or ``func``; and ``preflight`` elsewhere."""
+"""The function app on this machine: ``start``, ``demo``, ``func``; elsewhere ``preflight`` and ``seed``."""
 
 import argparse
 import sys
@@ -29,11 +29,17 @@ def main() -> int:
     look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
     look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
+    fill = commands.add_parser("seed", help="write the sample users into the database of an environment for tests")
+    fill.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     arguments = parser.parse_args()
     if arguments.command == "preflight":
         from devhost.preflight import main as preflight
 
         return preflight(arguments.settings, arguments.url)
+    if arguments.command == "seed":
+        from devhost.seeding import main as seed
+
+        return seed(arguments.settings)
     if arguments.command == "check-data":
         from devhost.check_data import main as check_data
 

@@ -125,8 +125,12 @@ class RunStore(Indexed):
 
     def described(self, run: Run) -> str:
         """Return the run's id and what it was requested for, for log lines."""
+        return f"run_id={run.run_id}, {self.requested_for(run)}"
+
+    def requested_for(self, run: Run) -> str:
+        """Return what the run was requested for, in the words of log lines."""
         as_of, dry_run = run.as_of_requested or "newest", str(run.dry_run).lower()
-        return f"run_id={run.run_id}, users={self.scope(run)}, dry_run={dry_run}, as_of={as_of}"
+        return f"users={self.scope(run)}, dry_run={dry_run}, as_of={as_of}"
 
     def has_key(self, key: str) -> bool:
         """Return whether a run is recorded under this key of a request, other than one that failed before it began."""
