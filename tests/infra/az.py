@@ -224,6 +224,16 @@ def query(state: State, options: Options) -> object:
     return {"tables": [{"rows": []}]}
 
 
+def define_role(state: State, options: Options) -> object:
+    state["roles"] += options["role-definition"]
+    return None
+
+
+def roles(state: State, options: Options) -> object:
+    given = [json.loads(role)["Name"] for role in state["roles"]]
+    return [{"name": name} for name in given if name == options["name"][0]]
+
+
 def nothing(state: State, options: Options) -> object:
     del state, options
     return None
@@ -251,6 +261,14 @@ COMMANDS: dict[str, tuple[str | None, str, Callable[[State, Options], object]]] 
     "keyvault recover": (MANAGEMENT, "name resource-group location", recover),
     "keyvault secret show": (VAULT, "vault-name name", secret_show),
     "monitor app-insights query": (TELEMETRY, "apps analytics-query offset", query),
+    "provider register": (MANAGEMENT, "namespace wait", nothing),
+    "role assignment create": (
+        MANAGEMENT,
+        "assignee-object-id assignee-principal-type scope role condition condition-version",
+        nothing,
+    ),
+    "role definition create": (MANAGEMENT, "role-definition", define_role),
+    "role definition list": (MANAGEMENT, "custom-role-only name", roles),
     "resource list": (MANAGEMENT, "resource-group resource-type", resource_list),
     "rest": (MANAGEMENT, "method url", rest),
 }

@@ -86,6 +86,7 @@ class Azure:
             "active_runs": {},
             "runs_meanwhile": {},
             "queries_fail": False,
+            "roles": [],
             "secret": SECRET,
             "asked": [],
         }
