@@ -172,7 +172,7 @@ class Afternoon:
         variables = (azure or self.staging).programs | {
             "HOME": str(folder),
             "no_proxy": "*",
-            "PATIENCE": "1",
+            "PATIENCE": "0",  # what does not answer at once never does
             "PAUSE": "0",
             "RELEASES": str(self.releases),
             "GITHUB_REPOSITORY": REPOSITORY,

@@ -212,9 +212,8 @@ def query(state: State, options: Options) -> object:
     (code,) = options["analytics-query"]
     if "name == 'watchdog'" in code:
         # It fires every five minutes, and its trace takes minutes to arrive.
-        state["now"] += 200
-        state["watchdog_awaited"] += 1
-        return {"tables": [{"rows": [[int(state["timers_fire"] and state["watchdog_awaited"] > 1)]]}]}
+        state["now"] += 320
+        return {"tables": [{"rows": [[int(state["timers_fire"])]]}]}
     if "began > 0 and ended == 0" in code:
         hours = {"1h": 1, "1d": 24}[options.get("offset", ["1h"])[0]]
         rows = [[run] for run, age in state["active_runs"].items() if age <= hours]

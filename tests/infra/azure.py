@@ -82,7 +82,6 @@ class Azure:
             "settings": {},
             "package": None,
             "timers_fire": True,
-            "watchdog_awaited": 0,
             "active_runs": {},
             "runs_meanwhile": {},
             "queries_fail": False,
