@@ -358,7 +358,7 @@ var refusals = filter([
   empty(filter(mongodbAdministratorIds, id => !isGuid(id))) ? '' : 'mongodbAdministratorIds must be object ids of persons.'
   hasTwice(mongodbAdministratorIds) ? 'mongodbAdministratorIds must name each person once.' : ''
   (!empty(mongodbAdministratorIds) && mongodb != 'cluster') ? 'mongodbAdministratorIds needs mongodb cluster: they administer no other.' : ''
-  (!isName(mongodbDatabase, '_-', 63) || contains(serverDatabases, mongodbDatabase)) ? 'mongodbDatabase must consist of letters, digits, _ and -, and not be the server\'s own admin, config or local.' : ''
+  (!isName(mongodbDatabase, '_-', 63) || contains(serverDatabases, mongodbDatabase)) ? 'mongodbDatabase must consist of letters, digits, _ and -, and not be the server\'s admin, config or local.' : ''
   (marketDataProvider == 'csv') ? 'marketDataProvider csv reads a folder of prices, and there is none in Azure: the app would not start.' : ''
   isDecimalWithin(riskFreeRate, -500000, 1000000) ? '' : 'riskFreeRate must be a decimal number from -0.5 to 1.'
   isDecimalWithin(minSuccessRate, 0, 1000000) ? '' : 'minSuccessRate must be a decimal number from 0 to 1.'

@@ -213,7 +213,7 @@ def test_who_deploys_may_assign_the_roles_of_the_templates_and_no_others() -> No
     condition = (INFRA / "pipeline-condition.txt").read_text()
     for part in ("@Request", "@Resource"):
         (listed,) = re.findall(
-            rf"{part}\[Microsoft.Authorization/roleAssignments:RoleDefinitionId\]\s+(.*?)\}}", condition, re.S
+            rf"{part}\[Microsoft.Authorization/roleAssignments:RoleDefinitionId\]\s+(.*?)\}}", condition, re.DOTALL
         )
         assert listed.startswith("ForAnyOfAnyValues:GuidEquals {")
         assert set(GUID.findall(listed)) == {role for roles in ROLES.values() for role in roles}
