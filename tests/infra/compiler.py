@@ -107,8 +107,11 @@ class Compiler:
         assert self._process.stdout is not None
         self._process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
         self._process.stdin.flush()
-        headers = dict(line.split(b":") for line in iter(lambda: self._process.stdout.readline().strip(), b""))  # type: ignore[union-attr]
-        answer: dict[str, Any] = json.loads(self._process.stdout.read(int(headers[b"Content-Length"])))
+        length = 0
+        while header := self._process.stdout.readline().strip():
+            name, _, value = header.partition(b":")
+            length = int(value) if name == b"Content-Length" else length
+        answer: dict[str, Any] = json.loads(self._process.stdout.read(length))
         return answer
 
 

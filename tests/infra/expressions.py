@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"\s*(?:'((?:[^']|'')*)'|(\d+)|([A-Za-z]\w*)|([(),.]))")
 
 def evaluated(value: str) -> str:
     """Return the value of an expression in brackets; any other text as it is."""
-    if not (value.startswith("[") and value.endswith("]")):
+    if not re.fullmatch(r"\[\w+\(.*\]", value):
         return value
     return _Parser(value[1:-1]).parse()
 

@@ -137,6 +137,12 @@ def test_no_parameter_and_no_output_is_a_secret(found: Template) -> None:
     assert secret == {name for _, name in made}
 
 
+@pytest.mark.parametrize("found", templates(), ids=ids(templates()))
+def test_the_same_parameters_make_the_same_deployment_on_any_day(found: Template) -> None:
+    assert "utcNow" not in found.text
+    assert template(MAIN).parameters()["budgetStartDate"]["default"] is None, "the service refuses another date later"
+
+
 def test_the_password_of_the_deployment_that_creates_a_cluster_is_given_to_nothing_but_the_cluster() -> None:
     assert MADE_BY_A_DEPLOYMENT[1] not in template(MAIN).modules()["database"][1]
     found = module(MADE_BY_A_DEPLOYMENT[0])
@@ -210,7 +216,7 @@ def test_the_app_may_write_in_its_own_database_only() -> None:
 
 
 def test_who_deploys_may_assign_the_roles_of_the_templates_and_no_others() -> None:
-    condition = (INFRA / "pipeline-condition.txt").read_text()
+    condition = (INFRA / "pipeline.condition").read_text()
     for part in ("@Request", "@Resource"):
         (listed,) = re.findall(
             rf"{part}\[Microsoft.Authorization/roleAssignments:RoleDefinitionId\]\s+(.*?)\}}", condition, re.DOTALL

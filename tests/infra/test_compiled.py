@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from settings import Settings
-from tests.infra.bicep import INFRA, MAIN
+from tests.infra.bicep import INFRA, MAIN, template
 from tests.infra.compiler import REGION, SUBSCRIPTION, TENANT, Compiler, Snapshot, environments, read
 from tests.infra.expressions import CLIENT, PRINCIPAL, evaluated
 from tests.infra.parameter_sets import (
@@ -374,5 +374,7 @@ def test_the_options_of_the_app_reach_it(everything: Snapshot) -> None:
     assert settings.redis_url.startswith(f"rediss://{PRINCIPAL}@")
 
 
-def test_every_option_is_tried() -> None:
-    assert EVERYTHING.keys() >= SWITCHED_OFF.keys() - {"redis", "lakeEnabled"}, "what is on by default is not named"
+def test_every_option_is_tried_in_both_positions() -> None:
+    asked = {name: found for name, found in template(MAIN).parameters().items() if found["type"] == "bool"}
+    tried = {name: {values.get(name, found["default"]) for values in ALL.values()} for name, found in asked.items()}
+    assert [name for name, values in tried.items() if values != {True, False}] == []

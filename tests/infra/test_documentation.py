@@ -31,7 +31,7 @@ BLOCKS = [
 # Names of other systems that look like our parameters.
 NOT_OURS = {
     "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
-    "workItemQueueVisibilityTimeout",
+    "workItemQueueVisibilityTimeout", "readWrite",
 }  # fmt: skip
 
 
