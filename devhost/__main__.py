@@ -29,13 +29,14 @@ def main() -> int:
     look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
     look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
+    look.add_argument("--subscription", help="check what this subscription lacks for the first deployment instead")
     fill = commands.add_parser("seed", help="write the sample users into the database of an environment for tests")
     fill.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     arguments = parser.parse_args()
     if arguments.command == "preflight":
         from devhost.preflight import main as preflight
 
-        return preflight(arguments.settings, arguments.url)
+        return preflight(arguments.settings, arguments.url, arguments.subscription)
     if arguments.command == "seed":
         from devhost.seeding import main as seed
 

@@ -75,6 +75,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   }
 }
 
-output id string = cache.id
 @description('URL with a user and no password: the app signs in with a token of its identity.')
 output url string = 'rediss://${principalId}@${cache.properties.hostName}:${database.properties.port}/0'

@@ -68,8 +68,9 @@ def group_create(state: State, options: Options) -> object:
 
 
 def resource_list(state: State, options: Options) -> object:
-    assert options["resource-type"] == ["Microsoft.Insights/components"]
-    in_group = f"{SUBSCRIPTION}/resourceGroups/{group_of(state)}/providers/Microsoft.Insights/components/appi"
+    names = {"Microsoft.Insights/components": "appi", "Microsoft.DocumentDB/mongoClusters": "mongo"}
+    (kind,) = options["resource-type"]
+    in_group = f"{SUBSCRIPTION}/resourceGroups/{group_of(state)}/providers/{kind}/{names[kind]}"
     return [{"id": in_group}] if state["deployments"] else []
 
 
@@ -85,6 +86,11 @@ def rest(state: State, options: Options) -> object:
             "properties": {"timePeriod": {"startDate": f"{state['budget']}T00:00:00Z"}},
         }
         return {"value": [other, own] if state["budget"] else [other]}
+    if method == "put" and "/mongoClusters/mongo/users/" in url:
+        may(state, "write")
+        name = url.rpartition("/")[2].partition("?")[0]
+        state["database_users"].append({"id": name, **json.loads(options["body"][0])})
+        return None
     raise Refused(f"Not Found({method} {url})")
 
 
@@ -118,6 +124,11 @@ def secret_show(state: State, options: Options) -> object:
     if options["name"] != ["admin-secret"] or "secret" not in state["rights"]:
         raise Refused("(Forbidden) Caller is not authorized to perform action on resource.")
     return {"value": state["secret"]}
+
+
+def vault_show(state: State, options: Options) -> object:
+    (name,) = options["name"]
+    return {"id": f"{SUBSCRIPTION}/resourceGroups/{group_of(state)}/providers/Microsoft.KeyVault/vaults/{name}"}
 
 
 def parameters_of(state: State, options: Options) -> dict[str, Any]:
@@ -258,9 +269,9 @@ COMMANDS: dict[str, tuple[str | None, str, Callable[[State, Options], object]]] 
     "group exists": (MANAGEMENT, "name", group_exists),
     "keyvault list-deleted": (MANAGEMENT, "resource-type", list_deleted),
     "keyvault recover": (MANAGEMENT, "name resource-group location", recover),
+    "keyvault show": (MANAGEMENT, "resource-group name", vault_show),
     "keyvault secret show": (VAULT, "vault-name name", secret_show),
     "monitor app-insights query": (TELEMETRY, "apps analytics-query offset", query),
-    "provider register": (MANAGEMENT, "namespace wait", nothing),
     "role assignment create": (
         MANAGEMENT,
         "assignee-object-id assignee-principal-type scope role condition condition-version",
@@ -269,7 +280,7 @@ COMMANDS: dict[str, tuple[str | None, str, Callable[[State, Options], object]]] 
     "role definition create": (MANAGEMENT, "role-definition", define_role),
     "role definition list": (MANAGEMENT, "custom-role-only name", roles),
     "resource list": (MANAGEMENT, "resource-group resource-type", resource_list),
-    "rest": (MANAGEMENT, "method url", rest),
+    "rest": (MANAGEMENT, "method url body", rest),
 }
 
 

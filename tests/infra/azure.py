@@ -86,6 +86,7 @@ class Azure:
             "runs_meanwhile": {},
             "queries_fail": False,
             "roles": [],
+            "database_users": [],
             "secret": SECRET,
             "asked": [],
         }

@@ -80,6 +80,7 @@ def place(
             "JWT_AUDIENCE": "admin",
             "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "131072",
             "AzureWebJobsDisableHomepage": "true",
+            "TRUSTED_PROXIES": "1",
         }
         secrets = {"admin-secret": SECRET, "jwt-secret": "k" * 32, "mongodb-url": mongodb_url, "redis-url": redis_url}
         found = Place(vault, storage, database, prices, settings, secrets)
@@ -98,7 +99,7 @@ def test_in_a_complete_environment_nothing_is_reported_missing_and_nothing_is_wr
     assert [finding for finding in findings if finding.good is not True] == []
     assert {finding.subject for finding in findings} == {
         "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
-        "schedule", "platform",
+        "schedule", "proxies", "platform",
     }  # fmt: skip
     assert {name: place.database[name].count_documents({}) for name in place.database.list_collection_names()} == counts
     assert all(asked.startswith("GET") for asked in place.storage.asked)
