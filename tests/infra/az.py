@@ -86,6 +86,13 @@ def rest(state: State, options: Options) -> object:
             "properties": {"timePeriod": {"startDate": f"{state['budget']}T00:00:00Z"}},
         }
         return {"value": [other, own] if state["budget"] else [other]}
+    if method == "get" and "/scheduledQueryRules?" in url:
+        scope = f"{SUBSCRIPTION}/resourceGroups/{group_of(state)}/providers/Microsoft.Insights/components/appi"
+        criteria = {"allOf": [{"query": "requests | take 1"}]}
+        return {"value": [{"name": "run-failed", "properties": {"scopes": [scope], "criteria": criteria}}]}
+    if method == "get" and "/workbooks?" in url:
+        items = [{"content": {"title": "Runs", "query": "traces | take 1"}}, {"content": {"json": "a text"}}]
+        return {"value": [{"properties": {"serializedData": json.dumps({"items": items})}}]}
     if method == "put" and "/mongoClusters/mongo/users/" in url:
         may(state, "write")
         name = url.rpartition("/")[2].partition("?")[0]
@@ -224,7 +231,8 @@ def query(state: State, options: Options) -> object:
     if "name == 'watchdog'" in code:
         # It fires every five minutes, and its trace takes minutes to arrive.
         state["now"] += 320
-        return {"tables": [{"rows": [[int(state["timers_fire"])]]}]}
+        fired = int(state["timers_fire"])
+        return {"tables": [{"rows": [[f"{fired} 5" if "arrived" in code else fired]]}]}
     if "began > 0 and ended == 0" in code:
         hours = {"1h": 1, "1d": 24}[options.get("offset", ["1h"])[0]]
         rows = [[run] for run, age in state["active_runs"].items() if age <= hours]

@@ -85,7 +85,7 @@ def without(step: str) -> dict[str, str]:
     [
         ("Sign in for the database", "staging.deploy: Sample users", False),
         ("Sign in for the telemetry", "production.deploy: Still no run is active", False),
-        ("Sign in for the telemetry of the new version", "staging.deploy: Timers", True),
+        ("Sign in for the telemetry of the new version", "staging.deploy: Queries", True),
         ("Sign in for the vault", "staging.deploy: Smoke test", False),
     ],
 )
@@ -104,6 +104,11 @@ def test_a_staging_without_users_is_stopped(afternoon: Afternoon) -> None:
 def test_timers_that_do_not_fire_are_stopped(afternoon: Afternoon) -> None:
     afternoon.staging.set(timers_fire=False)
     stopped_at(afternoon, "staging.deploy: Timers", "The watchdog has not fired")
+
+
+def test_a_query_that_cannot_run_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.staging.set(queries_fail=True)
+    stopped_at(afternoon, "staging.deploy: Queries", "The query run-failed fails")
 
 
 def test_an_active_run_is_not_interrupted(afternoon: Afternoon) -> None:
