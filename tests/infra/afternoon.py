@@ -22,6 +22,7 @@ from tests.infra.workflow import Machine, Ran, Runner
 WORKFLOWS = ROOT / ".github" / "workflows"
 REPOSITORY = "owner/portfolio"
 PACKAGE = "portfolio-analysis.zip"
+COMPONENT = "providers/Microsoft.Insights/components/appi"
 
 
 class _App(BaseHTTPRequestHandler):
@@ -197,7 +198,7 @@ def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> I
                 "AZURE_FUNCTION_NAME": f"func-{name}",
                 "AZURE_KEY_VAULT_NAME": "kv-0",
                 "APP_URL": url,
-                "APPLICATION_INSIGHTS_ID": f"/subscriptions/s/resourceGroups/rg-portfolio-{name}/components/appi",
+                "APPLICATION_INSIGHTS_ID": f"/subscriptions/s/resourceGroups/rg-portfolio-{name}/{COMPONENT}",
             }
             settings = {
                 "MONGODB_URL": mongodb_url,
