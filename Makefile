@@ -17,7 +17,7 @@ PEERS_READY := $(PEERS)/.ready
 # comes last. With more at a time, the processes under test would compete for the processor.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo start func check-data test check bench scale million console screenshots fuzz soak package format lock setup
+.PHONY: help demo start func check-data seed test check bench scale million console screenshots fuzz soak package format lock setup
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ check: $(READY) ## Check format, lint and types
 
 check-data: $(RUNS) ## Check the database and the prices that are configured; writes nothing (JSON=1)
 	@$(PYTHON) -m devhost check-data $(if $(JSON),--json)
+
+seed: $(RUNS) ## Write the sample users into an environment for tests, whose settings are in a file (SETTINGS=)
+	@$(PYTHON) -m devhost seed --settings $(SETTINGS)
 
 bench: $(READY) $(PEERS_READY) ## Run the benchmarks, against peer libraries and lower bounds
 	@$(PYTHON) -m benchmarks

@@ -162,8 +162,13 @@ class Run:
     @property
     def described(self) -> str:
         """Return the run's id and what it was requested for, for log lines."""
+        return f"run_id={self.run_id}, {self.requested_for}"
+
+    @property
+    def requested_for(self) -> str:
+        """Return what the run was requested for, in the words of log lines."""
         as_of, dry_run = self.as_of_requested or "newest", str(self.dry_run).lower()
-        return f"run_id={self.run_id}, users={self.users}, dry_run={dry_run}, as_of={as_of}"
+        return f"users={self.users}, dry_run={dry_run}, as_of={as_of}"
 
     @property
     def is_active(self) -> bool:

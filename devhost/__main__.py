@@ -1,4 +1,4 @@
-"""The function app here: ``python -m devhost start``, ``demo`` or ``func``; ``preflight`` and ``forget`` elsewhere."""
+"""The function app here: ``start``, ``demo``, ``func``; elsewhere ``preflight``, ``seed`` and ``forget``."""
 
 import argparse
 import sys
@@ -29,6 +29,9 @@ def main() -> int:
     look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
     look.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
+    look.add_argument("--subscription", help="check what this subscription lacks for the first deployment instead")
+    fill = commands.add_parser("seed", help="write the sample users into the database of an environment for tests")
+    fill.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     erasure = commands.add_parser("forget", help="show everything that is kept about a person, or erase it")
     erasure.add_argument("user", metavar="USER", help="id of the person")
     erasure.add_argument("--yes", action="store_true", help="erase it")
@@ -37,7 +40,11 @@ def main() -> int:
     if arguments.command == "preflight":
         from devhost.preflight import main as preflight
 
-        return preflight(arguments.settings, arguments.url)
+        return preflight(arguments.settings, arguments.url, arguments.subscription)
+    if arguments.command == "seed":
+        from devhost.seeding import main as seed
+
+        return seed(arguments.settings)
     if arguments.command == "forget":
         from devhost.forget import main as forget
 

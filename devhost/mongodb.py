@@ -111,7 +111,7 @@ def holds_only_samples(url: str, database: str) -> bool:
     """
     others = {"user_id": {"$nin": [user.user_id for user in SAMPLE_USERS]}}
     try:
-        with MongoClient[dict[str, Any]](url) as client:
+        with connect(url) as client:
             return not any(client[database][name].find_one(others) for name in COLLECTIONS)
     except PyMongoError as error:
         raise StartError(f"the users in MongoDB cannot be read: {last_line(error)}") from None

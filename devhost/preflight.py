@@ -18,16 +18,21 @@ _OF_THE_APPS_IDENTITY = {"AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS"}
 _LABELS = {True: "ok", False: "MISSING", None: "note"}
 
 
-def main(settings_file: Path | None, app_url: str | None) -> int:
-    """Print the findings and return the exit code: 0 if nothing is missing."""
+def main(settings_file: Path | None, app_url: str | None, subscription: str | None = None) -> int:
+    """Print the findings and return the exit code: 0 if nothing is missing.
+
+    With a subscription these are what it lacks before the first deployment, and nothing else.
+    """
     try:
         # The Azure SDKs read the environment themselves.
         os.environ |= read_settings(settings_file) if settings_file else {}
     except StartError as error:
         print(error, file=sys.stderr)
         return 2
+    from devhost.preflight_subscription import providers
+
     findings = []
-    for finding in preflight(os.environ, app_url):
+    for finding in providers(subscription) if subscription else preflight(os.environ, app_url):
         findings.append(finding)
         print(f"{_LABELS[finding.good]:<9}{finding.subject:<12}{finding.text}", flush=True)
     lacking = sum(finding.good is False for finding in findings)
@@ -57,7 +62,7 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
     """Yield the findings in order; checks that depend on a missing requirement are skipped."""
     # Imported late: slow to import, and not needed by the demo and the local host.
     from credentials.secrets import Secrets
-    from devhost import preflight_app, preflight_checks, preflight_database, preflight_platform
+    from devhost import preflight_app, preflight_checks, preflight_database, preflight_delivery, preflight_platform
 
     try:
         settings = Settings.from_environment(environment)
@@ -74,6 +79,9 @@ def preflight(environment: Mapping[str, str], app_url: str | None) -> Iterator[F
         lambda: preflight_checks.prices(settings, secrets),
         lambda: preflight_checks.schedule(settings),
         lambda: preflight_checks.alerts(settings, environment),
+        lambda: preflight_delivery.lake(settings),
+        lambda: preflight_delivery.events(settings, secrets),
+        lambda: preflight_delivery.proxies(settings),
         lambda: preflight_platform.platform(environment),
     ]
     if app_url:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import MongoClient, UpdateOne
+from pymongo import UpdateOne
 from pymongo.collection import Collection
 
 from devhost.sample_data import SAMPLE_INDEX, SAMPLE_SECTORS, SAMPLE_STOCKS, SAMPLE_USERS, SampleAccount, SampleUser
+from stores.mongo import connect
 
 type _Document = dict[str, Any]
 
@@ -25,7 +26,7 @@ def seed_sample_users(mongodb_url: str, database: str) -> int:
         PyMongoError: the server cannot be reached or refuses.
     """
     transactions = _transactions()  # before anything is written: a start that finds users writes no more
-    with MongoClient[_Document](mongodb_url, tz_aware=True) as client:
+    with connect(mongodb_url) as client:
         collections = client[database]
         for name in COLLECTIONS:  # as a backend has them
             collections[name].create_index("user_id", name="user_id")

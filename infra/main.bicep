@@ -2,7 +2,9 @@
 // allowed values. No parameter and no output is a secret.
 targetScope = 'subscription'
 
-@description('Name of the environment, such as staging or production.')
+import { hasTwice, isDecimalWithin, isEmail, isFirstOfMonth, isGroupId, isGuid, isHttps, isHttpsHost, isIdOf, isName, isNetwork, isOrigin, isPrintable, isPrivatePrefix, isSchedule } from 'checks.bicep'
+
+@description('Name of the environment, such as staging or production: letters, digits and hyphens.')
 @minLength(1)
 @maxLength(32)
 param environmentName string
@@ -25,6 +27,21 @@ param network string = 'public'
 @maxLength(7)
 param addressPrefix string = '10.40'
 
+@description('Id of an existing subnet that the app\'s instances join, delegated to Microsoft.App/environments, such as one from which a private MongoDB can be reached; empty for a network of the environment\'s own where it needs one.')
+@maxLength(400)
+param appSubnetId string = ''
+
+@description('Id of an existing subnet for the private endpoints; goes with appSubnetId, except if network is public.')
+@maxLength(400)
+param endpointsSubnetId string = ''
+
+@description('Id of the resource group of existing private DNS zones, which the network already asks; empty for zones of the environment\'s own.')
+@maxLength(200)
+param dnsZonesGroupId string = ''
+
+@description('Whether the app\'s requests leave from one fixed address, through a NAT gateway in the environment\'s own network.')
+param natGateway bool = false
+
 @description('Orchestration engine: the storage account, or the Durable Task Scheduler. The package must be built for the same engine.')
 @allowed(['storage', 'scheduler'])
 param durableBackend string = 'storage'
@@ -37,14 +54,20 @@ param mongodb string = 'given'
 @allowed(['M10', 'M20', 'M30', 'M40', 'M50', 'M60', 'M80', 'M200'])
 param mongodbTier string = 'M30'
 
-@description('GB of disk of the MongoDB cluster.')
+@description('GB of disk of the MongoDB cluster: 32, 64, 128, 256, 512, 1024, 2048, 4095, 8192 or 16384. It cannot be shrunk.')
 @minValue(32)
 @maxValue(16384)
 param mongodbStorageGb int = 128
 
-@description('Object id of the MongoDB cluster\'s administrator; empty for none.')
-@maxLength(36)
-param mongodbAdministratorId string = ''
+@description('Object ids of the persons who administer the MongoDB cluster. The service knows no groups: name their members.')
+param mongodbAdministratorIds string[] = []
+
+@description('Whether the MongoDB cluster also accepts a password that nobody knows: true only for the deployment that creates it.')
+param mongodbPasswordSignIn bool = false
+
+@description('Role of the app in the MongoDB cluster: readWrite in its database, or root in all of them where the service refuses readWrite.')
+@allowed(['readWrite', 'root'])
+param mongodbAppRole string = 'readWrite'
 
 @description('Whether the MongoDB cluster logs every command with its text, which contains personal data; requires a tier above M30. A million users add gigabytes a night: raise logDailyCapGb first.')
 param mongodbCommandLogs bool = false
@@ -57,7 +80,7 @@ param redis string = 'managed'
 @allowed(['Balanced_B0', 'Balanced_B1', 'Balanced_B3', 'Balanced_B5', 'Balanced_B10'])
 param redisSku string = 'Balanced_B0'
 
-@description('Whether MongoDB, Redis and storage survive the loss of a zone.')
+@description('Whether the app, MongoDB, Redis and storage survive the loss of a zone. Decide before the first deployment: the storage of an existing environment must be converted first, and Redis cannot be changed back.')
 param highlyAvailable bool = false
 
 @description('Memory of an app instance, in MB.')
@@ -74,7 +97,19 @@ param maximumInstances int = 40
 @maxValue(20)
 param alwaysReadyInstances int = 0
 
-@description('Object id of the group that may set secrets in the vault; empty for none.')
+@description('How instances take a deployment or a change of settings: Recreate stops what they are doing, RollingUpdate (preview) lets it finish.')
+@allowed(['Recreate', 'RollingUpdate'])
+param siteUpdate string = 'Recreate'
+
+@description('Bytes of a body above which the host rejects a request at once; the API itself takes 65536.')
+@minValue(65536)
+@maxValue(131072)
+param requestBodyLimitBytes int = 131072
+
+@description('Whether storage, vault and MongoDB cluster are locked against deletion. Who deploys then needs the role Locks Contributor.')
+param deleteLocks bool = false
+
+@description('Object id of the operators\' group, which may set secrets, restart the app and query its telemetry; empty for none.')
 @maxLength(36)
 param operatorsGroupId string = ''
 
@@ -129,7 +164,7 @@ param failedUsersMinimum int = 20
 @maxValue(1000000)
 param budgetAmount int = 500
 
-@description('First day of the month in which the budget was created, such as 2026-12-01; it cannot be changed later.')
+@description('First day of the month in which the budget was created, such as 2026-12-01, or of this month for a new one: the service accepts no other.')
 @minLength(10)
 @maxLength(10)
 param budgetStartDate string
@@ -157,17 +192,9 @@ param schedule string = '0 0 1 * * *'
 @maxLength(63)
 param mongodbDatabase string = 'portfolio'
 
-@description('Market data provider.')
+@description('Market data provider. csv is refused: no folder of prices is there in Azure.')
 @allowed(['alpaca', 'alphavantage', 'csv', 'sample'])
 param marketDataProvider string
-
-@description('Folder of price files, for csv.')
-@maxLength(200)
-param pricesDir string = ''
-
-@description('Folder of exchange rates; empty for pricesDir, or the provider\'s own rates.')
-@maxLength(200)
-param ratesDir string = ''
 
 @description('Currency of reports, unless a user has another one: a code of ISO 4217.')
 @minLength(3)
@@ -287,32 +314,137 @@ param nightlyDigest bool = false
 @maxLength(128)
 param personsSubjectClaim string = 'sub'
 
-@description('Receivers of events: a JSON array of objects with endpoint_id, url, types and secret_name; empty for none. The vault holds the secrets.')
-@maxLength(8192)
-param webhooks string = ''
+@description('Receivers of events: endpoint_id, url, secret_name and, unless it takes all of them, the types of the events of each. The vault holds the secrets.')
+@maxLength(50)
+param webhooks object[] = []
 
 @description('Source of the events, a URI reference; receivers tell environments apart by it.')
 @minLength(1)
 @maxLength(256)
 param eventSource string = '/portfolio-analysis'
 
-@description('Event Grid topic that gets the events, such as https://TOPIC.REGION-1.eventgrid.azure.net/api/events; empty for none.')
-@maxLength(200)
-param eventGridEndpoint string = ''
+@description('Id of an existing Event Grid topic, of CloudEvents, that gets the events; empty for none. The app becomes a sender there.')
+@maxLength(400)
+param eventGridTopicId string = ''
 
-var token = toLower(uniqueString(subscription().id, environmentName, location))
-var tags = {
-  'azd-env-name': environmentName
-  application: 'portfolio-analysis'
-}
+@description('Where the fields are in the backend\'s documents, if they have other names than in docs/data.md: see docs/settings.md.')
+@maxLength(4000)
+param fields string = ''
+
 var dependenciesPrivate = network != 'public'
 var everythingPrivate = network == 'private'
+var behindProxy = !empty(frontDoorId) || !empty(proxyNetworks)
+var gatewayNetworks = empty(proxyNetworks) ? [] : map(split(proxyNetworks, ','), one => trim(one))
+var corsOriginList = empty(corsOrigins) ? [] : map(split(corsOrigins, ','), one => trim(one))
+var exampleDomains = ['example.com', 'example.net', 'example.org']
+var smallTiers = ['M10', 'M20']
+var diskSizes = [32, 64, 128, 256, 512, 1024, 2048, 4095, 8192, 16384]
+var serverDatabases = ['admin', 'config', 'local']
+var currencies = split(join([
+  'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY'
+  'COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS'
+  'INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP'
+  'MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR'
+  'SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV'
+  'WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG'
+], ' '), ' ')
+var eventTypes = [
+  'portfolio-analysis.run.started'
+  'portfolio-analysis.run.completed'
+  'portfolio-analysis.run.failed'
+  'portfolio-analysis.run.canceled'
+  'portfolio-analysis.portfolio.breached'
+  'portfolio-analysis.portfolio.recovered'
+  'portfolio-analysis.portfolio.failed'
+  'portfolio-analysis.portfolio.incomplete'
+  'portfolio-analysis.digest'
+  'portfolio-analysis.test'
+]
+var receivers = map(webhooks, one => {
+  id: one.?endpoint_id ?? ''
+  url: one.?url ?? ''
+  secret: one.?secret_name ?? ''
+  types: one.?types ?? eventTypes
+  others: filter(map(items(one), member => member.key), key => !contains(['endpoint_id', 'secret_name', 'types', 'url'], key))
+})
+
+// What Azure would accept, or refuse half an hour later, and what could not work. Each sentence begins with the parameter.
+var refusals = filter([
+  isName(environmentName, '-', 32) ? '' : 'environmentName must consist of letters, digits and hyphens.'
+  isFirstOfMonth(budgetStartDate) ? '' : 'budgetStartDate must be the first day of a month, such as 2026-12-01.'
+  (highlyAvailable && mongodb == 'cluster' && contains(smallTiers, mongodbTier)) ? 'mongodbTier must be M30 or larger with highlyAvailable: smaller clusters have no second server.' : ''
+  contains(diskSizes, mongodbStorageGb) ? '' : 'mongodbStorageGb must be one of ${join(map(diskSizes, size => string(size)), ', ')}.'
+  (mongodbPasswordSignIn && mongodb != 'cluster') ? 'mongodbPasswordSignIn needs mongodb cluster: there is no other cluster to create.' : ''
+  empty(filter(mongodbAdministratorIds, id => !isGuid(id))) ? '' : 'mongodbAdministratorIds must be object ids of persons.'
+  hasTwice(mongodbAdministratorIds) ? 'mongodbAdministratorIds must name each person once.' : ''
+  (!empty(mongodbAdministratorIds) && mongodb != 'cluster') ? 'mongodbAdministratorIds needs mongodb cluster: they administer no other.' : ''
+  (!isName(mongodbDatabase, '_-', 63) || contains(serverDatabases, mongodbDatabase)) ? 'mongodbDatabase must consist of letters, digits, _ and -, and not be the server\'s admin, config or local.' : ''
+  (marketDataProvider == 'csv') ? 'marketDataProvider csv reads a folder of prices, and there is none in Azure: the app would not start.' : ''
+  isDecimalWithin(riskFreeRate, -500000, 1000000) ? '' : 'riskFreeRate must be a decimal number from -0.5 to 1.'
+  isDecimalWithin(minSuccessRate, 0, 1000000) ? '' : 'minSuccessRate must be a decimal number from 0 to 1.'
+  contains(currencies, baseCurrency) ? '' : 'baseCurrency must be a currency of ISO 4217 in capital letters, such as USD.'
+  (empty(benchmarkSymbol) || (isName(benchmarkSymbol, '_.^=-', 32) && !contains(['.', '=', '-'], substring('${benchmarkSymbol} ', 0, 1)))) ? '' : 'benchmarkSymbol must be a symbol such as SPY.'
+  isSchedule(schedule) ? '' : 'schedule must have six fields, seconds first, with single blanks between them, such as 0 0 1 * * *.'
+  (platformSignIn && empty(signInClientId)) ? 'platformSignIn needs signInClientId: without a registration nobody can sign in.' : ''
+  (empty(signInClientId) || isGuid(signInClientId)) ? '' : 'signInClientId must be the client id of an app registration.'
+  (empty(operatorsGroupId) || isGuid(operatorsGroupId)) ? '' : 'operatorsGroupId must be the object id of a group.'
+  (personsApiEnabled && empty(signInClientId) && empty(jwtAudience)) ? 'personsApiEnabled needs signInClientId or jwtAudience: no token of a person would be accepted.' : ''
+  isName(personsSubjectClaim, '_.:/-', 128) ? '' : 'personsSubjectClaim must be the name of a claim, such as sub.'
+  (alwaysReadyInstances > maximumInstances) ? 'alwaysReadyInstances must not be more than maximumInstances.' : ''
+  isPrivatePrefix(addressPrefix) ? '' : 'addressPrefix must be the first two octets of a private network, such as 10.40.'
+  (empty(appSubnetId) || isIdOf(appSubnetId, 'microsoft.network/virtualnetworks/subnets')) ? '' : 'appSubnetId must be the id of a subnet.'
+  (empty(endpointsSubnetId) || isIdOf(endpointsSubnetId, 'microsoft.network/virtualnetworks/subnets')) ? '' : 'endpointsSubnetId must be the id of a subnet.'
+  (dependenciesPrivate && empty(appSubnetId) != empty(endpointsSubnetId)) ? 'appSubnetId and endpointsSubnetId must be given both or neither.' : ''
+  (!empty(appSubnetId) && toLower(appSubnetId) == toLower(endpointsSubnetId)) ? 'endpointsSubnetId must be another subnet than appSubnetId, which only the app may use.' : ''
+  (!dependenciesPrivate && !empty(endpointsSubnetId)) ? 'endpointsSubnetId needs network private or private-dependencies: there are no endpoints.' : ''
+  (empty(dnsZonesGroupId) || isGroupId(dnsZonesGroupId)) ? '' : 'dnsZonesGroupId must be the id of a resource group.'
+  (!dependenciesPrivate && !empty(dnsZonesGroupId)) ? 'dnsZonesGroupId needs network private or private-dependencies: there are no endpoints.' : ''
+  (natGateway && !empty(appSubnetId)) ? 'natGateway belongs to the environment\'s own network: an existing subnet has its own way out.' : ''
+  hasTwice(alertEmails) ? 'alertEmails must name each address once.' : ''
+  empty(filter(alertEmails, one => !isEmail(one))) ? '' : 'alertEmails must be email addresses.'
+  empty(filter(alertEmails, one => contains(exampleDomains, toLower(last(split(one, '@')))))) ? '' : 'alertEmails must be addresses that somebody reads, not those of the example.'
+  (empty(frontDoorId) || isGuid(frontDoorId)) ? '' : 'frontDoorId must be the id that the Front Door sends in X-Azure-FDID.'
+  empty(filter(gatewayNetworks, one => !isNetwork(one))) ? '' : 'proxyNetworks must be networks such as 203.0.113.0/24, comma separated.'
+  (behindProxy && trustedProxies < 2) ? 'trustedProxies must be 2 or more with frontDoorId or proxyNetworks: they name the others.' : ''
+  (empty(publicUrl) || isHttpsHost(publicUrl)) ? '' : 'publicUrl must be an https:// address without a path and a slash at its end.'
+  empty(filter(corsOriginList, one => !isOrigin(one))) ? '' : 'corsOrigins must be origins such as https://admin.example.org, in small letters, comma separated.'
+  (empty(otlpEndpoint) || isHttps(otlpEndpoint)) ? '' : 'otlpEndpoint must be an https:// address.'
+  isPrintable(eventSource) ? '' : 'eventSource must consist of printable characters of ASCII without blanks.'
+  (empty(eventGridTopicId) || isIdOf(eventGridTopicId, 'microsoft.eventgrid/topics')) ? '' : 'eventGridTopicId must be the id of an Event Grid topic.'
+  hasTwice(map(receivers, one => one.id)) ? 'webhooks must have each endpoint_id once.' : ''
+  empty(filter(receivers, one => !isName(one.id, '-', 63) || toLower(one.id) != one.id || startsWith(one.id, '-'))) ? '' : 'webhooks must have an endpoint_id of small letters, digits and - each.'
+  empty(filter(receivers, one => !startsWith(one.url, 'https://') || !isPrintable(one.url) || contains(one.url, '#') || contains(split('${one.url}///', '/')[2], '@'))) ? '' : 'webhooks must have an https:// url without user and fragment each.'
+  empty(filter(receivers, one => !isName(one.secret, '-', 127))) ? '' : 'webhooks must have the secret_name of a secret in the vault each.'
+  empty(filter(receivers, one => empty(one.types) || length(union(one.types, eventTypes)) > length(eventTypes))) ? '' : 'webhooks must have types of events that there are: see docs/events.md.'
+  empty(filter(receivers, one => !empty(one.others))) ? '' : 'webhooks must have no members but endpoint_id, url, types and secret_name.'
+], sentence => !empty(sentence))
+var checkedName = empty(refusals) ? environmentName : fail(join(refusals, ' '))
+
+var token = toLower(uniqueString(subscription().id, checkedName, location))
+var tags = {
+  'azd-env-name': checkedName
+  application: 'portfolio-analysis'
+}
 var issuer = '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
-var signInSecretSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
-var signInOn = platformSignIn && !empty(signInClientId)
+var assertionSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+
+// Names are made here: a preview can show a resource only if no other resource has to exist before its name is known.
+var identityName = 'id-${token}'
+var deploymentIdentityName = 'id-deploy-${token}'
+var componentName = 'appi-${token}'
+var storageName = 'st${token}'
+var packageStorageName = 'stpkg${token}'
+var packageContainerName = 'app-package'
+var vaultName = 'kv-${token}'
+var clusterName = 'mongo-${token}'
+var cacheName = 'redis-${token}'
+var schedulerName = 'dts-${token}'
+var taskHubName = 'PortfolioAnalysis'
+var networkName = 'vnet-${token}'
+var appName = 'func-portfolio-${token}'
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: 'rg-portfolio-${environmentName}'
+  name: 'rg-portfolio-${checkedName}'
   location: location
   tags: tags
 }
@@ -323,7 +455,17 @@ module identity 'modules/identity.bicep' = {
   params: {
     location: location
     tags: tags
-    name: 'id-${token}'
+    name: identityName
+  }
+}
+
+module deploymentIdentity 'modules/identity.bicep' = {
+  scope: group
+  name: 'deployment-identity'
+  params: {
+    location: location
+    tags: tags
+    name: deploymentIdentityName
   }
 }
 
@@ -334,10 +476,9 @@ module monitoring 'modules/monitoring.bicep' = {
     location: location
     tags: tags
     workspaceName: 'log-${token}'
-    componentName: 'appi-${token}'
+    componentName: componentName
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
-    principalId: identity.outputs.principalId
   }
 }
 
@@ -347,13 +488,26 @@ module storage 'modules/storage.bicep' = {
   params: {
     location: location
     tags: tags
-    name: 'st${token}'
-    packageContainerName: 'app-package'
-    lakeContainerName: 'reports'
-    lakeRetentionDays: lakeRetentionDays
+    name: storageName
+    containerName: 'reports'
+    reportRetentionDays: lakeRetentionDays
     private: dependenciesPrivate
     zoneRedundant: highlyAvailable
-    principalId: identity.outputs.principalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module package 'modules/storage.bicep' = {
+  scope: group
+  name: 'package'
+  params: {
+    location: location
+    tags: tags
+    name: packageStorageName
+    containerName: packageContainerName
+    reportRetentionDays: 0
+    private: dependenciesPrivate
+    zoneRedundant: highlyAvailable
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -364,10 +518,8 @@ module vault 'modules/vault.bicep' = {
   params: {
     location: location
     tags: tags
-    name: 'kv-${token}'
+    name: vaultName
     private: dependenciesPrivate
-    principalId: identity.outputs.principalId
-    operatorsGroupId: operatorsGroupId
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -378,17 +530,29 @@ module database 'modules/mongodb.bicep' = if (mongodb == 'cluster') {
   params: {
     location: location
     tags: tags
-    name: 'mongo-${token}'
+    name: clusterName
     tier: mongodbTier
     storageGb: mongodbStorageGb
     highlyAvailable: highlyAvailable
+    passwordSignIn: mongodbPasswordSignIn
     private: dependenciesPrivate
-    databaseName: mongodbDatabase
-    principalId: identity.outputs.principalId
-    administratorId: mongodbAdministratorId
     workspaceId: monitoring.outputs.workspaceId
     commandLogs: mongodbCommandLogs
   }
+}
+
+module databaseUsers 'modules/mongodb-users.bicep' = if (mongodb == 'cluster') {
+  scope: group
+  name: 'mongodb-users'
+  params: {
+    clusterName: clusterName
+    databaseName: mongodbDatabase
+    appRole: mongodbAppRole
+    #disable-next-line what-if-short-circuiting // the service names the user by this id; a module of its own keeps that here
+    principalId: identity.outputs.principalId
+    administratorIds: mongodbAdministratorIds
+  }
+  dependsOn: [database]
 }
 
 module cache 'modules/redis.bicep' = if (redis == 'managed') {
@@ -397,7 +561,7 @@ module cache 'modules/redis.bicep' = if (redis == 'managed') {
   params: {
     location: location
     tags: tags
-    name: 'redis-${token}'
+    name: cacheName
     sku: redisSku
     highlyAvailable: highlyAvailable
     private: dependenciesPrivate
@@ -412,65 +576,127 @@ module scheduler 'modules/scheduler.bicep' = if (durableBackend == 'scheduler') 
   params: {
     location: location
     tags: tags
-    name: 'dts-${token}'
-    taskHubName: 'PortfolioAnalysis'
+    name: schedulerName
+    taskHubName: taskHubName
     private: dependenciesPrivate
-    principalId: identity.outputs.principalId
     clientId: identity.outputs.clientId
   }
 }
 
-module virtualNetwork 'modules/network.bicep' = if (dependenciesPrivate) {
+module roles 'modules/roles.bicep' = {
+  scope: group
+  name: 'roles'
+  params: {
+    identityName: identityName
+    principalId: identity.outputs.principalId
+    deploymentIdentityName: deploymentIdentityName
+    deploymentPrincipalId: deploymentIdentity.outputs.principalId
+    storageName: storageName
+    packageStorageName: packageStorageName
+    packageContainerName: packageContainerName
+    vaultName: vaultName
+    componentName: componentName
+    schedulerName: (durableBackend == 'scheduler') ? schedulerName : ''
+    taskHubName: taskHubName
+  }
+  dependsOn: [monitoring, storage, package, vault, scheduler]
+}
+
+// Without a topic these are names that nothing is looked up by.
+var topicId = empty(eventGridTopicId) ? '${group.id}/providers/Microsoft.EventGrid/topics/none' : eventGridTopicId
+
+module topic 'modules/event-grid.bicep' = if (!empty(eventGridTopicId)) {
+  scope: resourceGroup(split(topicId, '/')[2], split(topicId, '/')[4])
+  name: 'event-grid-${token}'
+  params: {
+    topicName: last(split(topicId, '/'))
+    identityName: identityName
+    principalId: identity.outputs.principalId
+  }
+}
+
+var ownNetwork = (dependenciesPrivate || natGateway) && empty(appSubnetId)
+var joinsNetwork = ownNetwork || !empty(appSubnetId)
+var ownNetworkId = '${group.id}/providers/Microsoft.Network/virtualNetworks/${networkName}'
+var usedAppSubnetId = ownNetwork ? '${ownNetworkId}/subnets/app' : appSubnetId
+var usedEndpointsSubnetId = empty(endpointsSubnetId) ? '${ownNetworkId}/subnets/endpoints' : endpointsSubnetId
+
+module virtualNetwork 'modules/network.bicep' = if (ownNetwork) {
   scope: group
   name: 'network'
   params: {
     location: location
     tags: tags
-    name: 'vnet-${token}'
+    name: networkName
     addressPrefix: addressPrefix
+    natGateway: natGateway
   }
 }
 
-var storageZone = environment().suffixes.storage
-var storageServices = [
-  { name: 'blob', id: storage.outputs.id, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
-  { name: 'queue', id: storage.outputs.id, group: 'queue', zone: 'privatelink.queue.${storageZone}' }
-  { name: 'table', id: storage.outputs.id, group: 'table', zone: 'privatelink.table.${storageZone}' }
+var storageId = '${group.id}/providers/Microsoft.Storage/storageAccounts/${storageName}'
+var packageStorageId = '${group.id}/providers/Microsoft.Storage/storageAccounts/${packageStorageName}'
+var vaultId = '${group.id}/providers/Microsoft.KeyVault/vaults/${vaultName}'
+var clusterId = '${group.id}/providers/Microsoft.DocumentDB/mongoClusters/${clusterName}'
+var cacheId = '${group.id}/providers/Microsoft.Cache/redisEnterprise/${cacheName}'
+var schedulerId = '${group.id}/providers/Microsoft.DurableTask/schedulers/${schedulerName}'
+// The zones of the public cloud, as those of the services below: environment() is not known to a preview.
+#disable-next-line no-hardcoded-env-urls
+var storageZone = 'core.windows.net'
+var alwaysThere = [
+  { name: 'blob', id: storageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
+  { name: 'queue', id: storageId, group: 'queue', zone: 'privatelink.queue.${storageZone}' }
+  { name: 'table', id: storageId, group: 'table', zone: 'privatelink.table.${storageZone}' }
+  { name: 'package', id: packageStorageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
+  { name: 'vault', id: vaultId, group: 'vault', zone: 'privatelink.vaultcore.azure.net' }
 ]
-var vaultService = [
-  { name: 'vault', id: vault.outputs.id, group: 'vault', zone: 'privatelink.vaultcore.azure.net' }
+var clusterService = [
+  { name: 'mongodb', id: clusterId, group: 'MongoCluster', zone: 'privatelink.mongocluster.cosmos.azure.com' }
 ]
-var databaseService = (mongodb == 'cluster') ? [
-  { name: 'mongodb', id: database!.outputs.id, group: 'MongoCluster', zone: 'privatelink.mongocluster.cosmos.azure.com' }
-] : []
-var cacheService = (redis == 'managed') ? [
-  { name: 'redis', id: cache!.outputs.id, group: 'redisEnterprise', zone: 'privatelink.redis.azure.net' }
-] : []
-var schedulerService = (durableBackend == 'scheduler') ? [
-  { name: 'scheduler', id: scheduler!.outputs.id, group: 'scheduler', zone: 'privatelink.durabletask.io' }
-] : []
+var cacheService = [
+  { name: 'redis', id: cacheId, group: 'redisEnterprise', zone: 'privatelink.redis.azure.net' }
+]
+var schedulerService = [
+  { name: 'scheduler', id: schedulerId, group: 'scheduler', zone: 'privatelink.durabletask.io' }
+]
+var services = concat(alwaysThere, mongodb == 'cluster' ? clusterService : [], redis == 'managed' ? cacheService : [], durableBackend == 'scheduler' ? schedulerService : [])
+var appZone = 'privatelink.azurewebsites.net'
+var zones = union(map(services, service => service.zone), everythingPrivate ? [appZone] : [])
+var zonesGroupId = empty(dnsZonesGroupId) ? group.id : dnsZonesGroupId
 
-module endpoints 'modules/private-endpoints.bicep' = if (dependenciesPrivate) {
+module privateZones 'modules/private-zone.bicep' = [for zone in (dependenciesPrivate && empty(dnsZonesGroupId)) ? zones : []: {
   scope: group
-  name: 'endpoints'
+  name: 'zone-${zone}'
+  params: {
+    tags: tags
+    name: zone
+    networkId: split(usedAppSubnetId, '/subnets/')[0]
+  }
+  dependsOn: [virtualNetwork]
+}]
+
+module endpoints 'modules/private-endpoint.bicep' = [for service in dependenciesPrivate ? services : []: {
+  scope: group
+  name: 'endpoint-${service.name}'
   params: {
     location: location
     tags: tags
-    services: concat(storageServices, vaultService, databaseService, cacheService, schedulerService)
-    networkId: virtualNetwork!.outputs.id
-    subnetId: virtualNetwork!.outputs.endpointsSubnetId
+    name: 'pe-${service.name}'
+    serviceId: service.id
+    groupId: service.group
+    zoneId: '${zonesGroupId}/providers/Microsoft.Network/privateDnsZones/${service.zone}'
+    subnetId: usedEndpointsSubnetId
   }
-}
+  dependsOn: [privateZones, virtualNetwork, storage, package, vault, database, cache, scheduler]
+}]
 
 // Every setting in docs/settings.md except the secrets, which the vault holds.
 var analysisSettings = {
   KEY_VAULT_URL: vault.outputs.uri
   MONGODB_URL: (mongodb == 'cluster') ? database!.outputs.url : ''
   MONGODB_DATABASE: mongodbDatabase
+  FIELDS: fields
   REDIS_URL: (redis == 'managed') ? cache!.outputs.url : ''
   MARKET_DATA_PROVIDER: marketDataProvider
-  PRICES_DIR: pricesDir
-  RATES_DIR: ratesDir
   BASE_CURRENCY: baseCurrency
   ALPACA_FEED: alpacaFeed
   MARKET_DATA_REQUESTS_PER_MINUTE: (marketDataRequestsPerMinute > 0) ? string(marketDataRequestsPerMinute) : ''
@@ -485,7 +711,7 @@ var analysisSettings = {
   ANALYSIS_STALL_SECONDS: string(stallSeconds)
   ANALYSIS_RETENTION_DAYS: string(retentionDays)
   AUDIT_RETENTION_DAYS: string(auditRetentionDays)
-  LAKE_URL: lakeEnabled ? storage.outputs.lakeUri : ''
+  LAKE_URL: lakeEnabled ? storage.outputs.containerUri : ''
   REPORTS_KEPT_NIGHTS: lakeEnabled ? string(reportsKeptNights) : ''
   TRUSTED_PROXIES: string(trustedProxies)
   FRONT_DOOR_ID: frontDoorId
@@ -497,9 +723,9 @@ var analysisSettings = {
   ME_API: personsApiEnabled ? '1' : '0'
   ME_SUBJECT_CLAIM: personsSubjectClaim
   DIGEST: nightlyDigest ? '1' : '0'
-  WEBHOOKS: webhooks
+  WEBHOOKS: empty(webhooks) ? '' : string(webhooks)
   EVENT_SOURCE: eventSource
-  EVENT_GRID_ENDPOINT: eventGridEndpoint
+  EVENT_GRID_ENDPOINT: empty(eventGridTopicId) ? '' : topic!.outputs.endpoint
   OIDC_ISSUER: empty(signInClientId) ? '' : issuer
   OIDC_AUDIENCE: signInClientId
   OIDC_ADMIN_ROLE: empty(signInClientId) ? '' : signInAdminRole
@@ -516,29 +742,33 @@ module app 'modules/app.bicep' = {
     location: location
     tags: tags
     planName: 'plan-${token}'
-    name: 'func-portfolio-${token}'
+    name: appName
     serviceName: 'api'
     identityId: identity.outputs.id
+    deploymentIdentityId: deploymentIdentity.outputs.id
     identityClientId: identity.outputs.clientId
-    packageContainerUri: storage.outputs.packageContainerUri
+    packageContainerUri: package.outputs.containerUri
     blobUri: storage.outputs.blobUri
     queueUri: storage.outputs.queueUri
     tableUri: storage.outputs.tableUri
-    componentName: monitoring.outputs.componentName
+    componentName: componentName
     workspaceId: monitoring.outputs.workspaceId
     instanceMemoryMb: instanceMemoryMb
     maximumInstances: maximumInstances
     alwaysReadyInstances: alwaysReadyInstances
+    zoneRedundant: highlyAvailable
+    siteUpdate: siteUpdate
+    requestBodyLimitBytes: requestBodyLimitBytes
     private: everythingPrivate
     frontDoorId: frontDoorId
     proxyNetworks: proxyNetworks
-    subnetId: dependenciesPrivate ? virtualNetwork!.outputs.appSubnetId : ''
+    subnetId: joinsNetwork ? usedAppSubnetId : ''
     settings: analysisSettings
     engineSettings: (durableBackend == 'scheduler') ? { DURABLE_TASK_SCHEDULER: scheduler!.outputs.address } : {}
-    signInSettings: signInOn ? { '${signInSecretSetting}': identity.outputs.clientId } : {}
+    signInSettings: platformSignIn ? { '${assertionSetting}': identity.outputs.clientId } : {}
   }
   // The app may start as soon as it exists.
-  dependsOn: [endpoints]
+  dependsOn: [roles, endpoints, virtualNetwork, databaseUsers]
 }
 
 module appEndpoint 'modules/private-endpoint.bicep' = if (everythingPrivate) {
@@ -548,23 +778,47 @@ module appEndpoint 'modules/private-endpoint.bicep' = if (everythingPrivate) {
     location: location
     tags: tags
     name: 'pe-app'
-    serviceId: app.outputs.id
+    serviceId: '${group.id}/providers/Microsoft.Web/sites/${appName}'
     groupId: 'sites'
-    zoneName: 'privatelink.azurewebsites.net'
-    networkId: virtualNetwork!.outputs.id
-    subnetId: virtualNetwork!.outputs.endpointsSubnetId
+    zoneId: '${zonesGroupId}/providers/Microsoft.Network/privateDnsZones/${appZone}'
+    subnetId: usedEndpointsSubnetId
   }
+  dependsOn: [app, privateZones]
 }
 
-module signIn 'modules/sign-in.bicep' = if (signInOn) {
+module signIn 'modules/sign-in.bicep' = {
   scope: group
   name: 'sign-in'
   params: {
-    appName: app.outputs.name
+    appName: appName
+    enabled: platformSignIn
     clientId: signInClientId
     issuer: issuer
-    secretSettingName: signInSecretSetting
+    assertionSettingName: assertionSetting
   }
+  dependsOn: [app]
+}
+
+module operators 'modules/operators.bicep' = if (!empty(operatorsGroupId)) {
+  scope: group
+  name: 'operators'
+  params: {
+    groupId: operatorsGroupId
+    vaultName: vaultName
+    appName: appName
+  }
+  dependsOn: [vault, app]
+}
+
+module locks 'modules/locks.bicep' = if (deleteLocks) {
+  scope: group
+  name: 'locks'
+  params: {
+    storageName: storageName
+    vaultName: vaultName
+    clusterName: (mongodb == 'cluster') ? clusterName : ''
+  }
+  dependsOn: [storage, vault, database]
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -573,7 +827,7 @@ module alerts 'modules/alerts.bicep' = {
   params: {
     location: location
     tags: tags
-    prefix: 'portfolio-${environmentName}'
+    prefix: 'portfolio-${checkedName}'
     componentId: monitoring.outputs.componentId
     workspaceId: monitoring.outputs.workspaceId
     emails: alertEmails
@@ -626,7 +880,7 @@ module budget 'modules/budget.bicep' = {
   scope: group
   name: 'budget'
   params: {
-    name: 'portfolio-${environmentName}'
+    name: 'portfolio-${checkedName}'
     amount: budgetAmount
     startDate: budgetStartDate
     actionGroupId: alerts.outputs.actionGroupId
@@ -639,14 +893,15 @@ module workbook 'modules/workbook.bicep' = {
   params: {
     location: location
     tags: tags
-    title: 'Portfolio analysis (${environmentName})'
+    title: 'Portfolio analysis (${checkedName})'
     componentId: monitoring.outputs.componentId
   }
 }
 
 output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
-output AZURE_FUNCTION_NAME string = app.outputs.name
-output AZURE_KEY_VAULT_NAME string = vault.outputs.name
+output AZURE_FUNCTION_NAME string = appName
+output AZURE_KEY_VAULT_NAME string = vaultName
 output APP_URL string = empty(publicUrl) ? app.outputs.url : publicUrl
 output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId
+output OUTBOUND_ADDRESS string = ownNetwork ? virtualNetwork!.outputs.address : ''

@@ -32,7 +32,8 @@ def forget(services: Services, user_id: str, *, erase: bool) -> Iterator[Trace]:
         LakeUnavailable: the lake does not answer; places told before are erased.
     """
     if (holder := services.lease.holder()) is not None:
-        raise RunActive(holder)
+        active = services.runs.get(holder)
+        raise RunActive(holder, "" if active is None else active.requested_for)
     runs = services.runs.with_reports()
     # The lake first: the reports in the database name its files.
     if services.lake is not None:

@@ -40,6 +40,11 @@ class RunActive(Conflict):
 
     slug, title = "run-active", "A run is active"
     detail = "Run {} is active. Wait until it has ended, or look at its status."
+    arguments_of_example = (A_RUN, "users=all, dry_run=false, as_of=newest")
+
+    def __init__(self, run_id: str, requested_for: str) -> None:
+        super().__init__(run_id)
+        self.members["requested_for"] = requested_for
 
 
 class RunOver(Conflict):
@@ -135,7 +140,7 @@ def retry_run(services: Services, engine: Engine, run: Run, trigger: Trigger) ->
         EngineUnavailable: the engine did not accept the run.
     """
     if run.is_active:
-        raise RunActive(run.run_id)
+        raise RunActive(run.run_id, run.requested_for)
     failed = services.reports.count_failed(run.run_id)
     if not failed or failed < run.users_failed:  # fewer: some of their reports were purged
         raise NothingFailed(run.run_id)
@@ -237,7 +242,9 @@ def _begin(services: Services, engine: Engine, run: Run, now: datetime) -> bool:
 def _take_lease(services: Services, engine: Engine, run_id: str, now: datetime) -> None:
     while (holder := services.lease.acquire(run_id, now)) is not None and holder != run_id:
         if not _is_over(services, engine, holder):
-            raise RunActive(holder)
+            if (active := services.runs.get(holder)) is None:  # withdrawn meanwhile
+                continue
+            raise RunActive(holder, active.requested_for)
         if services.lease.take_over(holder, run_id, now):
             _log.warning("Run lease taken over from a run that has ended (run_id=%s, held_by=%s)", run_id, holder)
             return

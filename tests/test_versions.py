@@ -26,7 +26,7 @@ DEVELOPMENT = DEPLOYED | {
     "azure-functions-runtime": "1.3.0",  # the library of Azure's worker for Python 3.13
     "azure-functions-runtime-v1": "1.2.0",  # the messages between host and worker, compiled
 }
-BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle.Preview", "version": "[4.*, 5.0.0)"}
+BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle.Preview", "version": "[4.45.0, 4.46.0)"}
 EXTENSION = "3.19.0"
 """The Durable extension. The tests run the same version if DURABLE_HOST names a program with it."""
 

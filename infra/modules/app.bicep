@@ -13,9 +13,11 @@ param planName string
 param name string
 @description('Tag that identifies the app to azd.')
 param serviceName string
-@description('Id of the app\'s identity.')
+@description('Id of the identity that the app\'s code uses.')
 param identityId string
-@description('Client id of the app\'s identity.')
+@description('Id of the identity that reads and replaces the deployment package.')
+param deploymentIdentityId string
+@description('Client id of the identity that the app\'s code uses.')
 param identityClientId string
 @description('Container that holds the deployment package.')
 param packageContainerUri string
@@ -40,6 +42,15 @@ param maximumInstances int
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int
+@description('Whether instances are spread over zones; at least two are then always ready in each group that scales.')
+param zoneRedundant bool
+@description('How instances take a change: Recreate stops them, RollingUpdate (preview) lets them finish.')
+@allowed(['Recreate', 'RollingUpdate'])
+param siteUpdate string
+@description('Bytes of a body above which the host rejects it.')
+@minValue(65536)
+@maxValue(131072)
+param requestBodyLimitBytes int
 @description('Whether the app is reachable through a private endpoint only.')
 param private bool
 @description('Id of the Front Door that the app is reachable through; empty for none.')
@@ -70,6 +81,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   }
   properties: {
     reserved: true
+    zoneRedundant: zoneRedundant
   }
 }
 
@@ -115,6 +127,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     type: 'UserAssigned'
     userAssignedIdentities: {
       '${identityId}': {}
+      '${deploymentIdentityId}': {}
     }
   }
   properties: {
@@ -140,9 +153,13 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           value: packageContainerUri
           authentication: {
             type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identityId
+            userAssignedIdentityResourceId: deploymentIdentityId
           }
         }
+      }
+      #disable-next-line BCP037 // documented, but not in the published types of this version
+      siteUpdateStrategy: {
+        type: siteUpdate
       }
       runtime: {
         name: 'python'
@@ -170,7 +187,7 @@ var platformSettings = {
   AzureWebJobsStorage__tableServiceUri: tableUri
   APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-  // The identity for the SDKs, because an app may have several.
+  // The identity for the SDKs, because the app has two.
   AZURE_CLIENT_ID: identityClientId
   // Other credential types are not tried, because each attempt takes time.
   AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
@@ -179,7 +196,7 @@ var platformSettings = {
   OPENBLAS_NUM_THREADS: '1'
   // The API accepts 64 KB and answers 413 above that. Before that, host and worker would buffer up to 100 MB of any request;
   // above this limit the host rejects it at once.
-  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '131072'
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimitBytes)
   // No platform page at /, which would reveal what runs here.
   AzureWebJobsDisableHomepage: 'true'
   // The worker exports lines, spans and metrics itself; without this the host would send each line a second time.
@@ -198,6 +215,8 @@ resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
+  #disable-next-line BCP187 // not in the published type, but the service refuses the policy without it
+  location: location
   properties: {
     allow: false
   }
@@ -206,6 +225,8 @@ resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
 resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
+  #disable-next-line BCP187 // not in the published type, but the service refuses the policy without it
+  location: location
   properties: {
     allow: false
   }
@@ -226,6 +247,4 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   }
 }
 
-output id string = app.id
-output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}'

@@ -1,4 +1,4 @@
-// A MongoDB cluster (Azure DocumentDB, formerly Cosmos DB for MongoDB vCore). Identities sign in; there is no password.
+// A MongoDB cluster (Azure DocumentDB, formerly Cosmos DB for MongoDB vCore). Identities sign in: see mongodb-users.bicep.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -17,14 +17,13 @@ param tier string
 param storageGb int
 @description('Whether a second server, in another zone, takes over when one fails; requires M30 or larger.')
 param highlyAvailable bool
+@description('Whether the cluster accepts a password, too: the service may demand it of a cluster that is being created.')
+param passwordSignIn bool
+@description('The password of that deployment. Nobody is told, and the next deployment switches it off.')
+@secure()
+param password string = newGuid()
 @description('Whether the cluster is reachable through private endpoints only.')
 param private bool
-@description('The only database that the app may read and write.')
-param databaseName string
-@description('Object id of the app\'s identity.')
-param principalId string
-@description('Object id of the person or group that administers the cluster; empty for none.')
-param administratorId string
 @description('Id of the workspace for metrics and logs.')
 param workspaceId string
 @description('Whether every command is logged in the workspace, with its text.')
@@ -34,14 +33,22 @@ param commandLogs bool
 var withoutLogs = ['M10', 'M20', 'M30']
 var logsCommands = (commandLogs && contains(withoutLogs, tier)) ? fail('mongodbCommandLogs needs a mongodbTier above M30: ${tier} has no logs') : commandLogs
 
+var administrator = {
+  userName: 'creation'
+  // Three kinds of characters, which the service asks for.
+  password: 'Aa1-${password}'
+}
+
 resource cluster 'Microsoft.DocumentDB/mongoClusters@2025-09-01' = {
   name: name
   location: location
   tags: tags
   properties: {
     serverVersion: '8.0'
+    #disable-next-line use-secure-value-for-secure-inputs // made from a secure parameter
+    administrator: passwordSignIn ? administrator : null
     authConfig: {
-      allowedModes: ['MicrosoftEntraID']
+      allowedModes: passwordSignIn ? ['NativeAuth', 'MicrosoftEntraID'] : ['MicrosoftEntraID']
     }
     compute: {
       tier: tier
@@ -69,45 +76,6 @@ resource fromAzure 'Microsoft.DocumentDB/mongoClusters/firewallRules@2025-09-01'
   }
 }
 
-resource app 'Microsoft.DocumentDB/mongoClusters/users@2025-09-01' = {
-  parent: cluster
-  name: principalId
-  properties: {
-    identityProvider: {
-      type: 'MicrosoftEntraID'
-      properties: {
-        principalType: 'servicePrincipal'
-      }
-    }
-    roles: [
-      {
-        db: databaseName
-        role: 'readWrite'
-      }
-    ]
-  }
-}
-
-resource administrator 'Microsoft.DocumentDB/mongoClusters/users@2025-09-01' = if (!empty(administratorId)) {
-  parent: cluster
-  name: empty(administratorId) ? 'nobody' : administratorId
-  properties: {
-    identityProvider: {
-      type: 'MicrosoftEntraID'
-      properties: {
-        principalType: 'user'
-      }
-    }
-    roles: [
-      {
-        db: 'admin'
-        role: 'root'
-      }
-    ]
-  }
-  dependsOn: [app]
-}
-
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: cluster
@@ -130,6 +98,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   }
 }
 
-output id string = cluster.id
 @description('URL without a password: the app signs in with a token of its identity.')
 output url string = 'mongodb+srv://${cluster.name}.global.mongocluster.cosmos.azure.com/?tls=true&authMechanism=MONGODB-OIDC&retryWrites=false&maxIdleTimeMS=120000'

@@ -11,6 +11,42 @@ param name string
 @minLength(3)
 @maxLength(7)
 param addressPrefix string
+@description('Whether requests of the app leave from one address of its own.')
+param natGateway bool
+
+resource address 'Microsoft.Network/publicIPAddresses@2025-01-01' = if (natGateway) {
+  name: '${name}-outbound'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIPAddressVersion: 'IPv4'
+    publicIPAllocationMethod: 'Static'
+  }
+}
+
+resource gateway 'Microsoft.Network/natGateways@2025-01-01' = if (natGateway) {
+  name: '${name}-nat'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    idleTimeoutInMinutes: 4
+    publicIpAddresses: [
+      {
+        id: address.id
+      }
+    ]
+  }
+}
+
+var throughGateway = {
+  id: gateway.id
+}
 
 resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   name: name
@@ -25,6 +61,9 @@ resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
         name: 'app'
         properties: {
           addressPrefix: '${addressPrefix}.0.0/23'
+          // Newer API versions give a subnet no way out that does not ask for one: no prices, no tokens.
+          defaultOutboundAccess: !natGateway
+          natGateway: natGateway ? throughGateway : null
           // Flex Consumption joins as a container environment.
           delegations: [
             {
@@ -40,6 +79,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
         name: 'endpoints'
         properties: {
           addressPrefix: '${addressPrefix}.2.0/24'
+          defaultOutboundAccess: false
           privateEndpointNetworkPolicies: 'Enabled'
         }
       }
@@ -47,6 +87,5 @@ resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   }
 }
 
-output id string = network.id
-output appSubnetId string = '${network.id}/subnets/app'
-output endpointsSubnetId string = '${network.id}/subnets/endpoints'
+@description('The address that requests of the app come from; empty if it changes.')
+output address string = natGateway ? address!.properties.ipAddress : ''

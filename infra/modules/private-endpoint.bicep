@@ -1,4 +1,4 @@
-// A private endpoint of one service, and the DNS zone that resolves the service's name to it.
+// A private endpoint of one service, and its address in the DNS zone that resolves the service's name to it.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -11,31 +11,10 @@ param name string
 param serviceId string
 @description('Group id: the part of the service.')
 param groupId string
-@description('Name of the private DNS zone.')
-param zoneName string
-@description('Id of the network.')
-param networkId string
+@description('Id of the private DNS zone.')
+param zoneId string
 @description('Id of the subnet for endpoints.')
 param subnetId string
-
-resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = {
-  name: zoneName
-  location: 'global'
-  tags: tags
-}
-
-resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = {
-  parent: zone
-  name: 'network'
-  location: 'global'
-  tags: tags
-  properties: {
-    registrationEnabled: false
-    virtualNetwork: {
-      id: networkId
-    }
-  }
-}
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2025-01-01' = {
   name: name
@@ -65,7 +44,7 @@ resource zoneGroup 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025
       {
         name: groupId
         properties: {
-          privateDnsZoneId: zone.id
+          privateDnsZoneId: zoneId
         }
       }
     ]

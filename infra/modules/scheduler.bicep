@@ -15,12 +15,8 @@ param name string
 param taskHubName string
 @description('Whether the scheduler is reachable through private endpoints only.')
 param private bool
-@description('Object id of the app\'s identity.')
-param principalId string
 @description('Client id of the app\'s identity.')
 param clientId string
-
-var durableTaskDataContributor = '0ad04412-c4d5-4796-b79c-f76d14c8d402'
 
 // 2025-11-01 does not support private endpoints.
 resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
@@ -42,15 +38,4 @@ resource taskHub 'Microsoft.DurableTask/schedulers/taskHubs@2026-02-01' = {
   name: taskHubName
 }
 
-resource worker 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(taskHub.id, principalId, durableTaskDataContributor)
-  scope: taskHub
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', durableTaskDataContributor)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-output id string = scheduler.id
 output address string = 'Endpoint=${scheduler.properties.endpoint};Authentication=ManagedIdentity;ClientID=${clientId}'

@@ -1,18 +1,31 @@
 // The platform's sign-in (Easy Auth) for console users. It passes unauthenticated requests to the app, which checks access
-// itself, so that the admin secret and health checks still work.
+// itself, so that the admin secret and health checks still work. Also deployed to switch it off: a deployment changes only what
+// it names.
 targetScope = 'resourceGroup'
 
 @description('Name of the app.')
 param appName string
+@description('Whether users may sign in.')
+param enabled bool
 @description('Client id of the app registration in Entra ID.')
 param clientId string
 @description('Issuer of its tokens.')
 param issuer string
 @description('Name of the setting with the client id of the identity that replaces the registration\'s secret.')
-param secretSettingName string
+param assertionSettingName string
 
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
+}
+
+var registration = {
+  clientId: clientId
+  clientSecretSettingName: assertionSettingName
+  openIdIssuer: issuer
+}
+
+var validation = {
+  allowedAudiences: [clientId, 'api://${clientId}']
 }
 
 resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
@@ -20,7 +33,7 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
   name: 'authsettingsV2'
   properties: {
     platform: {
-      enabled: true
+      enabled: enabled
     }
     globalValidation: {
       requireAuthentication: false
@@ -31,20 +44,14 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = {
     }
     identityProviders: {
       azureActiveDirectory: {
-        enabled: true
-        registration: {
-          clientId: clientId
-          clientSecretSettingName: secretSettingName
-          openIdIssuer: issuer
-        }
-        validation: {
-          allowedAudiences: [clientId, 'api://${clientId}']
-        }
+        enabled: enabled
+        registration: enabled ? registration : null
+        validation: enabled ? validation : null
       }
     }
     login: {
       tokenStore: {
-        enabled: true
+        enabled: enabled
       }
     }
   }

@@ -1,4 +1,5 @@
-// The host's storage: locks and timer states, the engine's queues and tables, and the deployment package. No keys.
+// A storage account without keys, with one container: the host's, which also holds the reports of every run, or that of the
+// deployment package. They are apart because the app's code may write everywhere in the first.
 targetScope = 'resourceGroup'
 
 @description('Azure region.')
@@ -9,24 +10,16 @@ param tags object
 @minLength(3)
 @maxLength(24)
 param name string
-@description('Name of the container that holds the deployment package.')
-param packageContainerName string
-@description('Name of the container that holds the reports of every run.')
-param lakeContainerName string
-@description('Days after which the reports of a run are deleted.')
-param lakeRetentionDays int
+@description('Name of the container.')
+param containerName string
+@description('Days after which the reports of a run in it are deleted; 0 for a container of something else.')
+param reportRetentionDays int
 @description('Whether the account is reachable through private endpoints only.')
 param private bool
 @description('Whether data is copied to three zones instead of one.')
 param zoneRedundant bool
-@description('Object id of the app\'s identity.')
-param principalId string
 @description('Id of the workspace for audit logs.')
 param workspaceId string
-
-var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
@@ -63,24 +56,16 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   }
 }
 
-resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
-  name: packageContainerName
-  properties: {
-    publicAccess: 'None'
-  }
-}
-
-resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: lakeContainerName
+  name: containerName
   properties: {
     publicAccess: 'None'
   }
 }
 
 // Reports are read at once in any of these tiers, not in the archive.
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = if (reportRetentionDays > 0) {
   parent: account
   name: 'default'
   properties: {
@@ -93,7 +78,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: ['${lakeContainerName}/as_of=']
+              prefixMatch: ['${containerName}/as_of=']
             }
             actions: {
               baseBlob: {
@@ -104,7 +89,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
                   daysAfterModificationGreaterThan: 180
                 }
                 delete: {
-                  daysAfterModificationGreaterThan: lakeRetentionDays
+                  daysAfterModificationGreaterThan: reportRetentionDays
                 }
               }
             }
@@ -112,36 +97,6 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
         }
       ]
     }
-  }
-}
-
-resource blobRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, principalId, blobDataOwner)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataOwner)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource queueRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, principalId, queueDataContributor)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource tableRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, principalId, tableDataContributor)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', tableDataContributor)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
   }
 }
 
@@ -159,10 +114,7 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   }
 }
 
-output id string = account.id
-output name string = account.name
 output blobUri string = account.properties.primaryEndpoints.blob
 output queueUri string = account.properties.primaryEndpoints.queue
 output tableUri string = account.properties.primaryEndpoints.table
-output lakeUri string = '${account.properties.primaryEndpoints.blob}${lake.name}'
-output packageContainerUri string = '${account.properties.primaryEndpoints.blob}${packages.name}'
+output containerUri string = '${account.properties.primaryEndpoints.blob}${container.name}'

@@ -65,6 +65,12 @@ class Template:
             for symbol, found in self.tree.get("resources", {}).items()
         ]
 
+    def imports(self) -> list[Path]:
+        """Return the files whose functions the template uses."""
+        return [
+            (self.path.parent / name).resolve() for name in re.findall(r"(?m)^import \{.*\} from '(.+)'$", self.text)
+        ]
+
     def modules(self) -> dict[str, tuple[Path, dict[str, Tree]]]:
         """Return the file and the parameters of each module, by symbol."""
         return {

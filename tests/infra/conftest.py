@@ -6,6 +6,7 @@ import pytest
 
 from stores.mongo import DocumentDatabase, connect
 from tests.end_to_end.app import App, running_app
+from tests.infra.compiler import NOT_INSTALLED, Compiler, program
 
 
 @pytest.fixture(scope="package")
@@ -18,3 +19,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def app_database(app: App) -> Iterator[DocumentDatabase]:
     with connect(app.printed("MongoDB at ")) as client:
         yield client["portfolio"]
+
+
+@pytest.fixture(scope="session")
+def compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiler]:
+    """Run Microsoft's compiler, where there is one: no package index has it."""
+    path = program()
+    if path is None:
+        pytest.skip(NOT_INSTALLED)
+    running = Compiler(path, tmp_path_factory.mktemp("parameters"))
+    yield running
+    running.close()

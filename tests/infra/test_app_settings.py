@@ -7,8 +7,9 @@ import re
 import pytest
 
 from devhost.preflight_platform import BODY_LIMIT_SETTING, HOMEPAGE_SETTING, LARGEST_BODY_LIMIT
+from endpoints import EVENT_TYPES
 from functions.http.requests import MAX_BODY_BYTES
-from settings import PROVIDERS, Settings, SettingsError
+from settings import CURRENCIES, PROVIDERS, Settings, SettingsError
 from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
 
 # Settings that the code reads and no template sets, with their origin.
@@ -23,6 +24,8 @@ FROM_ELSEWHERE = {
     **dict.fromkeys(OF_INSTANCES, "the platform"),
     "WEBHOOKS_ALLOW_PRIVATE": "a local host, and refused elsewhere",
     "LAKE_DIR": "a folder, where there is no storage account",
+    "PRICES_DIR": "a folder, and none is mounted in Azure",
+    "RATES_DIR": "a folder, and none is mounted in Azure",
     "ALPACA_URL": "the provider's own address, except in tests",
     "ALPHAVANTAGE_URL": "the provider's own address, except in tests",
 }
@@ -86,7 +89,7 @@ def read_by_the_code() -> set[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     # Constants of one word are currencies and symbols, except these.
-    return {text for text in constants if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|WEBHOOKS|DIGEST", text)}
+    return {text for text in constants if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|WEBHOOKS|DIGEST|FIELDS", text)}
 
 
 def test_every_setting_that_the_code_reads_is_set() -> None:
@@ -110,6 +113,13 @@ def test_no_setting_is_set_that_the_plan_does_not_support() -> None:
 def test_the_providers_that_the_code_knows_may_be_chosen() -> None:
     allowed = decorator(template(MAIN).parameters()["marketDataProvider"], "allowed")
     assert set(PROVIDERS) <= set(allowed)
+
+
+def test_the_currencies_and_the_types_of_events_that_the_code_knows_are_accepted() -> None:
+    main = template(MAIN)
+    listed = main.text.split("var currencies = split(join([")[1].split("], ' '), ' ')")[0]
+    assert set(re.findall(r"[A-Z]{3}", listed)) == CURRENCIES
+    assert main.variable("eventTypes") == list(EVENT_TYPES)
 
 
 @pytest.mark.parametrize(("setting", "parameter"), LIMITS.items())
@@ -145,15 +155,15 @@ def test_a_stalled_run_is_stopped_later_than_a_step_may_take() -> None:
 
 
 def test_the_host_refuses_large_bodies_long_before_they_fill_the_memory() -> None:
-    limit = int(module("app").variable("platformSettings")[BODY_LIMIT_SETTING])
-    assert MAX_BODY_BYTES < limit <= LARGEST_BODY_LIMIT
+    limit = template(MAIN).parameters()["requestBodyLimitBytes"]
+    assert (decorator(limit, "min_value"), decorator(limit, "max_value")) == (MAX_BODY_BYTES, LARGEST_BODY_LIMIT)
+    assert f"{BODY_LIMIT_SETTING}: string(requestBodyLimitBytes)" in module("app").text
 
 
 def test_a_laptop_has_the_same_host_settings_as_azure() -> None:
     local = json.loads((ROOT / "local.settings.json").read_text())["Values"]
-    in_azure = module("app").variable("platformSettings")
-    for name in (BODY_LIMIT_SETTING, HOMEPAGE_SETTING):
-        assert local[name] == in_azure[name], name
+    assert local[BODY_LIMIT_SETTING] == str(template(MAIN).parameters()["requestBodyLimitBytes"]["default"])
+    assert local[HOMEPAGE_SETTING] == module("app").variable("platformSettings")[HOMEPAGE_SETTING]
 
 
 def test_the_host_uses_the_same_collector_protocol_as_the_workers() -> None:

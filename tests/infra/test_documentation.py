@@ -31,7 +31,7 @@ BLOCKS = [
 # Names of other systems that look like our parameters.
 NOT_OURS = {
     "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
-    "workItemQueueVisibilityTimeout",
+    "workItemQueueVisibilityTimeout", "readWrite",
 }  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def documented_values_of_host_json() -> list[tuple[str, str, object]]:
     in_azure = module("app").variable("platformSettings")
     hours, minutes, seconds = map(int, host_json["functionTimeout"].split(":"))
     assert (hours, seconds) == (0, 0)
-    limit = in_azure["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"]
+    limit = template(MAIN).parameters()["requestBodyLimitBytes"]["default"]
     return [
         (
             "settings",

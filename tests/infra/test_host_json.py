@@ -154,6 +154,12 @@ def test_a_step_gives_up_before_the_host_kills_it_and_the_watchdog_stops_a_run_o
     assert timedelta(seconds=PATIENCE_SECONDS) + timedelta(minutes=2) <= time(ours()["functionTimeout"]) < stalled
 
 
+def test_the_bundle_changes_by_a_commit_only() -> None:
+    found = re.fullmatch(r"\[4\.(\d+)\.0, 4\.(\d+)\.0\)", ours()["extensionBundle"]["version"])
+    assert found is not None
+    assert int(found[2]) == int(found[1]) + 1
+
+
 def test_a_run_is_one_trace() -> None:
     assert ours()["extensions"]["durableTask"]["tracing"] == {"distributedTracingEnabled": True, "version": "V2"}
 

@@ -4,6 +4,7 @@ The worker finds the app's packages only in ``.python_packages``, as in Azure.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -36,24 +38,96 @@ USERS = MAX_FAN_OUT + 5
 _SAMPLE_USERS = 30
 
 
-def build(output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def build(output: Path, umask: int = 0o022, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ROOT / "scripts" / "package", sys.executable, output],
         env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
+        umask=umask,
     )
 
 
 @pytest.fixture(scope="module")
 def output_and_unpacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("package")
-    done = build(folder / "built" / "package.zip", DURABLE_BACKEND="scheduler")
+    # As in a shell that hides the secrets it writes from others.
+    done = build(folder / "built" / "package.zip", umask=0o077, DURABLE_BACKEND="scheduler")
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(folder / "built" / "package.zip") as archive:
         archive.extractall(folder / "unpacked")
     return done.stdout, folder / "unpacked"
+
+
+@pytest.fixture(scope="module")
+def archive(output_and_unpacked: tuple[str, Path]) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(output_and_unpacked[1].parent / "built" / "package.zip") as archive:
+        yield archive
+
+
+def test_every_file_is_readable_for_the_host_whatever_the_umask_of_the_shell(archive: zipfile.ZipFile) -> None:
+    modes = {entry.external_attr >> 16 for entry in archive.infolist()}
+    assert modes == {0o100644}
+
+
+def test_another_build_of_the_same_commit_is_the_same_file(archive: zipfile.ZipFile, tmp_path: Path) -> None:
+    again = tmp_path / "elsewhere" / "again.zip"
+    done = build(again, DURABLE_BACKEND="scheduler", TZ="Asia/Tokyo")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(again) as other:
+        ours, theirs = ({entry.filename: entry.CRC for entry in each.infolist()} for each in (archive, other))
+    assert {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)} == set()
+    assert again.read_bytes() == Path(str(archive.filename)).read_bytes()
+
+
+def test_its_checksum_lies_beside_it(archive: zipfile.ZipFile) -> None:
+    package = Path(str(archive.filename))
+    subprocess.run(["sha256sum", "--check", "--quiet", "package.zip.sha256"], cwd=package.parent, check=True)  # noqa: S607
+
+
+def test_its_time_is_that_of_the_commit(archive: zipfile.ZipFile) -> None:
+    command = ["git", "log", "-1", "--format=%ct"]
+    epoch = int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    even = datetime.fromtimestamp(epoch - epoch % 2, UTC)  # a zip archive counts every second second
+    assert {entry.date_time for entry in archive.infolist()} == {even.timetuple()[:6]}
+
+
+@pytest.fixture(scope="module")
+def bill(archive: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the bill of materials, which two calls write alike."""
+    package, folder = Path(str(archive.filename)), tmp_path_factory.mktemp("bill")
+    written = []
+    for name in ("first.json", "second.json"):
+        subprocess.run([sys.executable, ROOT / "scripts" / "sbom", package, folder / name], check=True)
+        written.append((folder / name).read_text())
+    assert written[0] == written[1]
+    parsed: dict[str, Any] = json.loads(written[0])
+    return parsed
+
+
+def test_the_bill_of_materials_lists_exactly_the_packages_in_it(bill: dict[str, Any], unpacked: Path) -> None:
+    found = distributions(path=[str(unpacked / PACKAGES)])
+    there = {f"pkg:pypi/{re.sub(r'[-_.]+', '-', each.metadata['Name']).lower()}@{each.version}" for each in found}
+    listed = {component["purl"] for component in bill["components"]}
+    assert {purl for purl in listed if purl.startswith("pkg:pypi/")} == there
+    console = json.loads((ROOT / "console" / "package.json").read_text())["dependencies"]
+    of_console = {f"pkg:npm/{name}@{version}" for name, version in console.items()}
+    assert {purl for purl in listed if purl.startswith("pkg:npm/")} == (
+        of_console if (unpacked / "console").exists() else set()
+    )
+
+
+def test_the_bill_of_materials_is_of_this_package_with_licenses_and_dependencies(
+    bill: dict[str, Any], archive: zipfile.ZipFile
+) -> None:
+    checksum = hashlib.sha256(Path(str(archive.filename)).read_bytes()).hexdigest()
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": checksum}]
+    assert [each["name"] for each in bill["components"] if not each.get("licenses")] == []
+    needs = {each["ref"].partition("@")[0]: each["dependsOn"] for each in bill["dependencies"]}
+    assert {each.partition("@")[0] for each in needs["pkg:pypi/httpx"]} >= {"pkg:pypi/anyio", "pkg:pypi/httpcore"}
+    references = {each["bom-ref"] for each in bill["components"]}
+    assert all(set(others) <= references for others in needs.values())
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def place(
             "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "131072",
             "AzureWebJobsDisableHomepage": "true",
             "ALERTS_ENABLED": "true",
+            "TRUSTED_PROXIES": "1",
         }
         secrets = {"admin-secret": SECRET, "jwt-secret": "k" * 32, "mongodb-url": mongodb_url, "redis-url": redis_url}
         found = Place(vault, storage, database, prices, settings, secrets)
@@ -99,7 +100,7 @@ def test_in_a_complete_environment_nothing_is_reported_missing_and_nothing_is_wr
     assert [finding for finding in findings if finding.good is not True] == []
     assert {finding.subject for finding in findings} == {
         "settings", "secret", "tokens", "roles", "database", "clock", "collections", "indexes", "redis", "prices",
-        "schedule", "alerts", "platform",
+        "schedule", "alerts", "proxies", "platform",
     }  # fmt: skip
     assert {name: place.database[name].count_documents({}) for name in place.database.list_collection_names()} == counts
     assert all(asked.startswith("GET") for asked in place.storage.asked)

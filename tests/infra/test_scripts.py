@@ -5,7 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar, override
 
 import pytest
 
@@ -13,7 +18,8 @@ from devhost.real_host import AZURITE
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
-from tests.infra.bicep import ROOT
+from tests.infra.bicep import INFRA, ROOT
+from tests.infra.workflow import read
 
 
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +54,91 @@ def test_an_app_whose_users_are_all_inactive_fails_the_smoke_test(app: App, app_
         app_database["users"].update_many(active, {"$set": {"is_active": True}})
     assert done.returncode == 1
     assert "nobody_to_analyze" in done.stdout + done.stderr
+
+
+def test_a_run_of_fewer_users_than_demanded_fails_the_smoke_test(app: App) -> None:
+    done = run("smoke-test", url_of(app), "dry-run", ADMIN_SECRET=SECRET, MIN_USERS="1000")
+    assert done.returncode == 1
+    assert "At least 1000 must be analyzed: does the database have users?" in done.stderr
+
+
+def test_the_sample_users_are_as_many_as_the_pipeline_demands(app: App) -> None:
+    workflow = read(ROOT / ".github" / "workflows" / "environment.yml")
+    (step,) = [step for step in workflow["jobs"]["deploy"]["steps"] if step.get("name") == "Smoke test"]
+    done = run("smoke-test", url_of(app), "dry-run", ADMIN_SECRET=SECRET, **step["env"])
+    assert done.returncode == 0, done.stderr
+
+
+class _Recorder(BaseHTTPRequestHandler):
+    """Answers as an app does whose every second status is lost, and keeps the headers of the trigger."""
+
+    triggers: ClassVar[list[Message]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        lost = "analysis-status" in self.path and len(self.asked) % 2 == 0
+        self._answer("" if lost else '{"status": "completed", "users_to_analyze": 2, "users_analyzed": 2}')
+
+    def do_POST(self) -> None:
+        self.triggers.append(self.headers)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer('{"status": "started", "run_id": "run_20260101_010000_abcd"}')
+
+    def _answer(self, body: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    @override
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def recorder() -> Iterator[str]:
+    _Recorder.triggers.clear()
+    _Recorder.asked.clear()
+    with HTTPServer(("127.0.0.1", 0), _Recorder) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_body_of_the_dry_run_has_a_length_since_the_host_passes_on_no_other(recorder: str) -> None:
+    done = run("smoke-test", recorder, "dry-run", ADMIN_SECRET=SECRET)
+    assert done.returncode == 0, done.stderr
+    (headers,) = _Recorder.triggers
+    assert headers["Content-Length"] == str(len('{"dry_run": true}'))
+    assert "Transfer-Encoding" not in headers
+
+
+def test_a_lost_answer_does_not_fail_the_smoke_test(recorder: str) -> None:
+    done = run("smoke-test", recorder, "dry-run", ADMIN_SECRET=SECRET)
+    assert done.stdout.endswith("completed: 2 of 2 users analyzed\n")
+    assert [path.rpartition("/")[0] for path in _Recorder.asked][1:] == ["/api/admin/portfolio/analysis-status"] * 2
+
+
+def test_the_secret_of_the_smoke_test_is_on_no_command_line(recorder: str, tmp_path: Path) -> None:
+    curl = tmp_path / "curl"
+    curl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/arguments\nexec {shutil.which("curl")} "$@"\n')
+    curl.chmod(0o755)
+    done = run("smoke-test", recorder, "dry-run", ADMIN_SECRET=SECRET, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert "trigger-analysis" in (tmp_path / "arguments").read_text()
+    assert SECRET not in (tmp_path / "arguments").read_text()
+
+
+# The README's is the public one of the samples.
+TEXTS = [*(ROOT / "docs").glob("*.md"), *(ROOT / "scripts").iterdir(), INFRA / "kubernetes" / "cronjob.yaml"]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=[path.name for path in TEXTS])
+def test_no_page_and_no_script_puts_a_secret_on_a_command_line(path: Path) -> None:
+    assert re.findall(r"""(?:-H|--header) ["']?(?:X-Admin-Secret|Authorization): ?.*""", path.read_text()) == []
 
 
 def test_health_alone_needs_no_secret(app: App) -> None:
@@ -226,6 +317,9 @@ def test_ci_uses_the_tools_beside_the_checkout_and_an_executable_engine(tmp_path
     assert ci(tmp_path) == [f"test {variables}", f"check {variables}"]
 
 
-@pytest.mark.parametrize("script", ["smoke-test", "check-timers", "package", "ensure-azurite", "setup", "install"])
-def test_a_script_has_no_syntax_error(script: str) -> None:
-    subprocess.run(["bash", "-n", ROOT / "scripts" / script], check=True)  # noqa: S607
+IN_BASH = [path for path in (ROOT / "scripts").iterdir() if path.read_text().startswith("#!/usr/bin/env bash\n")]
+
+
+@pytest.mark.parametrize("script", IN_BASH, ids=[path.name for path in IN_BASH])
+def test_a_script_has_no_syntax_error(script: Path) -> None:
+    subprocess.run(["bash", "-n", script], check=True)  # noqa: S607

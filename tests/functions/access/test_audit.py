@@ -54,7 +54,7 @@ def test_an_entry_exists_before_the_act_and_names_its_run_after_it(log: AuditLog
 
 def test_the_entry_of_a_refusal_contains_its_problem(log: AuditLog) -> None:
     with pytest.raises(RunActive), on_record(log, attempt()):
-        raise RunActive("run_20260102_030405_abcd")
+        raise RunActive("run_20260102_030405_abcd", "users=all, dry_run=false, as_of=newest")
     (entry,) = log.newest(10, None)
     assert (entry.outcome, entry.problem) == ("refused", "run-active")
 

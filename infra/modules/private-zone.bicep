@@ -1,0 +1,28 @@
+// A private DNS zone, and its link to the network that asks it.
+targetScope = 'resourceGroup'
+
+@description('Tags of every resource.')
+param tags object
+@description('Name of the zone.')
+param name string
+@description('Id of the network.')
+param networkId string
+
+resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = {
+  name: name
+  location: 'global'
+  tags: tags
+}
+
+resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = {
+  parent: zone
+  name: 'network'
+  location: 'global'
+  tags: tags
+  properties: {
+    registrationEnabled: false
+    virtualNetwork: {
+      id: networkId
+    }
+  }
+}

@@ -1,0 +1,211 @@
+"""A repository with two environments in Azure, for a deployment from a tag to production.
+
+Everything outside the shell steps is a stand-in that behaves as the real one does: ``az``, the app, GitHub's actions.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, override
+
+from stores.mongo import connect
+from tests.infra.azure import DEPLOYS, PREVIEWS, SECRET, Azure
+from tests.infra.bicep import ROOT
+from tests.infra.workflow import Machine, Ran, Runner
+
+WORKFLOWS = ROOT / ".github" / "workflows"
+REPOSITORY = "owner/portfolio"
+PACKAGE = "portfolio-analysis.zip"
+COMPONENT = "providers/Microsoft.Insights/components/appi"
+
+
+class _App(BaseHTTPRequestHandler):
+    """The deployed app: no function is loaded before there is a package; the users are those in the database."""
+
+    protocol_version = "HTTP/1.1"
+    azure: Azure
+    mongodb: tuple[str, str]
+
+    def do_GET(self) -> None:
+        if self.azure["package"] is None:
+            self._answer(404, {})
+        elif self.path == "/api/health":
+            self._answer(200, {"status": "ok"})
+        else:
+            url, database = self.mongodb
+            with connect(url) as client:
+                users = len(client[database]["holdings"].distinct("user_id"))
+            self._answer(200, {"status": "completed", "users_to_analyze": users, "users_analyzed": users})
+
+    def do_POST(self) -> None:
+        # The host does not pass on a chunked body.
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("X-Admin-Secret") != SECRET:
+            self._answer(401, {})
+        elif "Transfer-Encoding" in self.headers or json.loads(body or b"{}") != {"dry_run": True}:
+            self._answer(411, {})
+        else:
+            self._answer(202, {"status": "started", "run_id": "run_20270115_140000_abcd"})
+
+    def _answer(self, status: int, members: dict[str, object]) -> None:
+        body = json.dumps(members).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def app_of(azure: Azure, mongodb: tuple[str, str]) -> Iterator[str]:
+    """Serve an environment's app and yield its address."""
+    handler = type("App", (_App,), {"azure": azure, "mongodb": mongodb})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class _Machine:
+    """A fresh machine of GitHub: an empty folder, until the repository is checked out."""
+
+    afternoon: "Afternoon"
+    folder: Path
+    azure: Azure | None
+    rights: tuple[str, ...]
+    environment: dict[str, str]
+
+    def act(self, action: str, options: dict[str, Any]) -> dict[str, str]:
+        artifact = self.afternoon.folder / "artifact"
+        match action:
+            case "actions/checkout":
+                for name in ("scripts", "infra", "console"):
+                    (self.folder / name).symlink_to(ROOT / name)
+            case "azure/login":
+                assert self.azure is not None
+                self.azure.sign_in(*self.rights)
+            case "actions/attest":
+                checksum = hashlib.sha256((self.folder / options["subject-path"]).read_bytes()).hexdigest()
+                by = f"{REPOSITORY}/.github/workflows/deploy.yml"
+                bundle = self.folder / "attestation.json"
+                bundle.write_text(f"{checksum} {by} refs/tags/{self.afternoon.tag}")
+                assert (self.folder / options.get("sbom-path", options["subject-path"])).is_file()
+                return {"bundle-path": str(bundle)}
+            case "actions/upload-artifact":
+                files = list(self.folder.glob(options["path"]))
+                artifact.mkdir()
+                for file in files:
+                    shutil.copy(file, artifact)
+            case "actions/download-artifact":
+                shutil.copytree(artifact, self.folder / options["path"])
+            case "actions/setup-python" | "actions/setup-node":
+                pass
+            case _:
+                raise AssertionError(action)
+        return {}
+
+
+@dataclass
+class Afternoon:
+    """What happens between a tag and production; ``changed`` texts and left out steps of workflows are a test's."""
+
+    folder: Path
+    staging: Azure
+    production: Azure
+    tag: str = "v1.4.0"
+    changed: dict[str, str] = field(default_factory=dict)
+    checks_pass: bool = True
+
+    @property
+    def releases(self) -> Path:
+        return self.folder / "releases"
+
+    def deploy(self, **inputs: object) -> Ran:
+        """Run the workflow for the tag, or one started by hand with inputs, on the tag."""
+        return self._run("deploy", inputs, done={"checks": self.checks_pass})
+
+    def roll_back(self, release: str, environment: str = "production", **inputs: object) -> Ran:
+        return self._run("rollback", {"release": release, "environment": environment, **inputs}, done={})
+
+    def release(self, tag: str, content: bytes, *, signed_by: str = "deploy.yml") -> str:
+        """Make a release of an earlier time, and return the checksum of its package."""
+        folder = self.releases / tag
+        folder.mkdir(parents=True)
+        (folder / PACKAGE).write_bytes(content)
+        checksum = hashlib.sha256(content).hexdigest()
+        (folder / f"{PACKAGE}.sha256").write_text(f"{checksum}  {PACKAGE}\n")
+        by = f"{REPOSITORY}/.github/workflows/{signed_by}"
+        (folder / f"{PACKAGE}.sigstore.json").write_text(f"{checksum} {by} refs/tags/{tag}")
+        return checksum
+
+    def _run(self, workflow: str, inputs: dict[str, object], done: dict[str, bool]) -> Ran:
+        github = {"ref": f"refs/tags/{self.tag}", "token": "a token"}
+        runner = Runner(self._machine, github, self._edited, done)
+        runner.workflow(WORKFLOWS / f"{workflow}.yml", inputs)
+        return runner.ran
+
+    def _edited(self, text: str) -> str:
+        for old, new in self.changed.items():
+            text = text.replace(old, new)
+        return text
+
+    def _machine(self, job: dict[str, Any], environment: str) -> Machine:
+        del job
+        name = environment.removesuffix("-preview")
+        azure = {"staging": self.staging, "production": self.production}.get(name)
+        rights = PREVIEWS if environment.endswith("-preview") else DEPLOYS
+        # The identity of staging may read one secret, that of production none.
+        rights += ("secret",) if environment == "staging" else ()
+        folder = self.folder / f"machine-{len(list(self.folder.glob('machine-*')))}"
+        folder.mkdir()
+        variables = (azure or self.staging).programs | {
+            "HOME": str(folder),
+            "no_proxy": "*",
+            "PATIENCE": "0",  # what does not answer at once never does
+            "PAUSE": "0",
+            "RELEASES": str(self.releases),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "GITHUB_REF_NAME": self.tag,
+            "GITHUB_RUN_ID": "123456",
+            "GITHUB_RUN_ATTEMPT": "1",
+        }
+        return _Machine(self, folder, azure, rights, variables)
+
+
+@contextmanager
+def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> Iterator[Afternoon]:
+    """Yield an afternoon before the first deployment: nothing is there, and the databases are empty."""
+    with ExitStack() as stack:
+        azures = {}
+        for name, database in databases.items():
+            azure = azures[name] = Azure(folder / name, name)
+            url = stack.enter_context(app_of(azure, (mongodb_url, database)))
+            outputs = {
+                "AZURE_LOCATION": "westeurope",
+                "AZURE_RESOURCE_GROUP": f"rg-portfolio-{name}",
+                "AZURE_FUNCTION_NAME": f"func-{name}",
+                "AZURE_KEY_VAULT_NAME": "kv-0",
+                "APP_URL": url,
+                "APPLICATION_INSIGHTS_ID": f"/subscriptions/s/resourceGroups/rg-portfolio-{name}/{COMPONENT}",
+            }
+            settings = {
+                "MONGODB_URL": mongodb_url,
+                "MONGODB_DATABASE": database,
+                "KEY_VAULT_URL": "https://kv-0.vault.azure.net",
+                "MARKET_DATA_PROVIDER": "sample",
+                "ANALYSIS_SCHEDULE": "0 0 1 * * *",
+            }
+            azure.set(outputs=outputs, settings=settings)
+        yield Afternoon(folder, azures["staging"], azures["production"])

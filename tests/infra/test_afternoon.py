@@ -1,0 +1,204 @@
+"""A simulated afternoon: the shell steps of the workflows, in order, from a tag to production and back.
+
+Each test of a defect brings it back, by the text of a workflow or by what Azure holds, and shows where it is stopped.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devhost.sample_data import SAMPLE_USERS
+from stores.mongo import DocumentDatabase
+from tests.conftest import missing_server
+from tests.infra.afternoon import PACKAGE, Afternoon, an_afternoon
+from tests.infra.azure import SECRET
+
+
+@pytest.fixture
+def afternoon(tmp_path: Path, mongodb_url: str, database: DocumentDatabase) -> Iterator[Afternoon]:
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
+    databases = {"staging": database.name, "production": f"{database.name}_production"}
+    with an_afternoon(tmp_path, mongodb_url, databases) as ours:
+        yield ours
+
+
+def test_a_tag_brings_the_tested_package_to_production(afternoon: Afternoon, database: DocumentDatabase) -> None:
+    ran = afternoon.deploy()
+    assert ran.failed == [], ran.output
+    built = (afternoon.folder / "artifact" / f"{PACKAGE}.sha256").read_text().split()[0]
+    assert afternoon.staging["package"] == afternoon.production["package"] == built
+    assert database["users"].count_documents({}) == len(SAMPLE_USERS)
+    deployed = ran.succeeded.index("staging.deploy: Package"), ran.succeeded.index("production.deploy: Package")
+    assert deployed[0] < ran.succeeded.index("staging.deploy: Smoke test") < deployed[1]
+
+
+def test_its_release_holds_the_package_its_checksum_its_attestation_and_its_contents(afternoon: Afternoon) -> None:
+    afternoon.deploy()
+    kept = {path.name for path in (afternoon.releases / "v1.4.0").iterdir()}
+    assert kept == {PACKAGE, *(f"{PACKAGE}.{kind}" for kind in ("sha256", "sigstore.json", "cdx.json"))}
+
+
+def test_production_is_asked_for_no_secret_and_gets_no_sample_user(afternoon: Afternoon) -> None:
+    ran = afternoon.deploy()
+    assert afternoon.production.asked("keyvault secret") == []
+    assert "production.deploy: Sample users" in ran.skipped
+    assert len(afternoon.staging.asked("keyvault secret")) == 1
+    assert f"::add-mask::{SECRET}\n" in ran.output
+    assert SECRET not in ran.output.replace(f"::add-mask::{SECRET}\n", "")
+
+
+def test_without_its_checks_nothing_is_deployed(afternoon: Afternoon) -> None:
+    afternoon.checks_pass = False
+    ran = afternoon.deploy()
+    assert {"staging", "release", "production"} <= set(ran.skipped)
+    assert afternoon.staging["asked"] == afternoon.production["asked"] == []
+
+
+def stopped_at(afternoon: Afternoon, step: str, message: str, **inputs: object) -> None:
+    """Check that a deployment fails in this step, with this message, and does not reach production."""
+    ran = afternoon.deploy(**inputs)
+    assert ran.failed == [step], ran.output
+    assert message in ran.output
+    if step.startswith("staging"):
+        assert afternoon.production["asked"] == []
+
+
+def test_a_remote_build_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.changed[" --build-remote false"] = ""
+    stopped_at(afternoon, "staging.deploy: Package", "remote build timed out")
+
+
+EXPIRED = "AADSTS700024: Client assertion is not within its valid time range"
+
+
+def without(step: str) -> dict[str, str]:
+    """Return the change of the workflows that leaves out a step."""
+    never = "if: ${{ false }}\n"
+    return {f"- name: {step}\n": f"- name: {step}\n        {never}", f"{never}        if:": "if: false &&"}
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "needed_by", "forced"),
+    [
+        ("Sign in for the database", "staging.deploy: Sample users", False),
+        ("Sign in for the telemetry", "production.deploy: Still no run is active", False),
+        ("Sign in for the telemetry of the new version", "staging.deploy: Queries", True),
+        ("Sign in for the vault", "staging.deploy: Smoke test", False),
+    ],
+)
+def test_a_step_after_the_end_of_the_assertion_needs_its_own_sign_in(
+    afternoon: Afternoon, sign_in: str, needed_by: str, forced: bool
+) -> None:
+    afternoon.changed |= without(sign_in)
+    stopped_at(afternoon, needed_by, EXPIRED, force=forced)
+
+
+def test_a_staging_without_users_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.changed |= without("Sample users")
+    stopped_at(afternoon, "staging.deploy: Smoke test", "completed: 0 of 0 users analyzed")
+
+
+def test_timers_that_do_not_fire_are_stopped(afternoon: Afternoon) -> None:
+    afternoon.staging.set(timers_fire=False)
+    stopped_at(afternoon, "staging.deploy: Timers", "The watchdog has not fired")
+
+
+def test_a_query_that_cannot_run_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.staging.set(queries_fail=True)
+    stopped_at(afternoon, "staging.deploy: Queries", "The query run-failed fails")
+
+
+def test_an_active_run_is_not_interrupted(afternoon: Afternoon) -> None:
+    afternoon.staging.deployed()
+    afternoon.staging.set(active_runs={"run_20270115_010000_abcd": 13})
+    stopped_at(
+        afternoon, "staging.deploy: No run is active", "Active in rg-portfolio-staging: run_20270115_010000_abcd."
+    )
+    assert afternoon.staging.asked("deployment sub create") == []
+
+
+def test_an_active_run_is_interrupted_on_request(afternoon: Afternoon) -> None:
+    for azure in (afternoon.staging, afternoon.production):
+        azure.deployed()
+        azure.set(active_runs={"run_20270115_010000_abcd": 13})
+    assert afternoon.deploy(force=True).failed == []
+    assert afternoon.production["package"] == afternoon.staging["package"] != "that of an earlier release"
+
+
+def test_a_run_that_begins_while_the_infrastructure_is_deployed_is_not_interrupted(afternoon: Afternoon) -> None:
+    afternoon.staging.set(runs_meanwhile={"run_20270115_140000_abcd": 0})
+    stopped_at(afternoon, "staging.deploy: Still no run is active", "run_20270115_140000_abcd")
+    assert afternoon.staging["package"] is None
+
+
+def test_an_environment_that_was_deleted_is_created_again_with_its_vault(afternoon: Afternoon) -> None:
+    afternoon.staging.set(vault_deleted=True)
+    assert afternoon.deploy().failed == []
+    assert afternoon.staging["vault_deleted"] is False
+
+
+def test_without_its_vault_recovered_it_cannot_be_created_again(afternoon: Afternoon) -> None:
+    afternoon.staging.set(vault_deleted=True)
+    afternoon.changed |= without("Vault")
+    stopped_at(afternoon, "staging.deploy: Infrastructure", "already exists in deleted state")
+
+
+def test_the_budget_keeps_its_start_and_a_new_one_starts_this_month(afternoon: Afternoon) -> None:
+    afternoon.production.deployed()
+    assert afternoon.deploy().failed == []
+    assert (afternoon.staging["budget"], afternoon.production["budget"]) == ("2027-01-01", "2026-12-01")
+
+
+@pytest.mark.parametrize("start", ["2026-12-01", "2027-01-15"])
+def test_a_fixed_start_of_the_budget_is_stopped(afternoon: Afternoon, start: str) -> None:
+    afternoon.changed["budgetStartDate=$start"] = f"budgetStartDate={start}"
+    stopped_at(afternoon, "staging.what-if: What would change", "Start date should be")
+
+
+def test_a_preview_that_asks_for_rights_to_write_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.changed[" --validation-level ProviderNoRbac"] = ""
+    stopped_at(afternoon, "staging.what-if: What would change", "AuthorizationFailed")
+
+
+def test_the_identity_of_the_preview_cannot_deploy(afternoon: Afternoon) -> None:
+    afternoon.changed["environment: ${{ inputs.environment }}\n    permissions"] = (
+        "environment: ${{ inputs.environment }}-preview\n    permissions"
+    )
+    stopped_at(afternoon, "staging.deploy: Infrastructure", "AuthorizationFailed")
+
+
+def test_a_package_that_changed_on_its_way_is_stopped(afternoon: Afternoon) -> None:
+    afternoon.changed["- name: Checksum\n        run: "] = f"- name: Checksum\n        run: echo x >> build/{PACKAGE}; "
+    stopped_at(afternoon, "staging.deploy: Checksum", "FAILED")
+
+
+def test_a_rollback_deploys_the_package_of_a_release_and_nothing_else(afternoon: Afternoon) -> None:
+    afternoon.production.deployed()
+    earlier = afternoon.release("v1.3.0", b"the package of last month")
+    ran = afternoon.roll_back("v1.3.0")
+    assert ran.failed == [], ran.output
+    assert afternoon.production["package"] == earlier
+    assert "rollback.what-if" in ran.skipped
+    assert afternoon.production.asked("deployment sub create") == afternoon.staging["asked"] == []
+
+
+@pytest.mark.parametrize("signed_by", ["ci.yml", "of-a-branch.yml"])
+def test_a_rollback_refuses_a_package_that_the_deployment_did_not_build(afternoon: Afternoon, signed_by: str) -> None:
+    afternoon.production.deployed()
+    afternoon.release("v1.3.0", b"uploaded by hand", signed_by=signed_by)
+    ran = afternoon.roll_back("v1.3.0")
+    assert ran.failed == ["rollback.deploy: Package of a release"]
+    assert "verification failed" in ran.output
+    assert afternoon.production["package"] == "that of an earlier release"
+
+
+def test_a_rollback_does_not_interrupt_a_run_unless_it_is_forced(afternoon: Afternoon) -> None:
+    afternoon.production.deployed()
+    earlier = afternoon.release("v1.3.0", b"the package of last month")
+    afternoon.production.set(active_runs={"run_20270115_010000_abcd": 2})
+    assert afternoon.roll_back("v1.3.0").failed == ["rollback.deploy: No run is active"]
+    assert afternoon.roll_back("v1.3.0", force=True).failed == []
+    assert afternoon.production["package"] == earlier
