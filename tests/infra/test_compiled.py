@@ -19,7 +19,6 @@ from tests.infra.parameter_sets import (
     OTHERS,
     PLAIN,
     SUBNETS,
-    SWITCHED_OFF,
 )
 from tests.infra.test_bicep import ROLES
 
