@@ -8,7 +8,7 @@ param vaultName string
 @description('Name of the app.')
 param appName string
 
-var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
+var vaultOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 var websiteContributor = 'de139f84-1756-47ae-9be6-808fbbe84772'
 var monitoringReader = '43d0d8ad-25c7-4714-9337-8ba259a9fe05'
 
@@ -21,10 +21,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' existing = {
 }
 
 resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, groupId, secretsOfficer)
+  name: guid(vault.id, groupId, vaultOfficer)
   scope: vault
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsOfficer)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', vaultOfficer)
     principalId: groupId
     principalType: 'Group'
   }
