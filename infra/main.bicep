@@ -847,12 +847,12 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
   name: 'metric-alerts'
   params: {
     tags: tags
-    prefix: 'portfolio-${environmentName}'
+    prefix: 'portfolio-${checkedName}'
     hasMongodb: mongodb == 'cluster'
-    mongodbId: (mongodb == 'cluster') ? database!.outputs.id : ''
+    mongodbId: (mongodb == 'cluster') ? clusterId : ''
     hasRedis: redis == 'managed'
-    redisId: (redis == 'managed') ? cache!.outputs.id : ''
-    storageId: storage.outputs.id
+    redisId: (redis == 'managed') ? cacheId : ''
+    storageId: storageId
     actionGroupId: alerts.outputs.actionGroupId
     enabled: alertsEnabled
   }
@@ -867,7 +867,7 @@ module availability 'modules/availability.bicep' = if (!isClosed) {
   params: {
     location: location
     tags: tags
-    prefix: 'portfolio-${environmentName}'
+    prefix: 'portfolio-${checkedName}'
     url: empty(publicUrl) ? app.outputs.url : publicUrl
     componentId: monitoring.outputs.componentId
     actionGroupId: alerts.outputs.actionGroupId
