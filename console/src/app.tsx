@@ -4,7 +4,7 @@ import { Deliveries } from "./pages/deliveries";
 import { Overview } from "./pages/overview";
 import { People } from "./pages/people";
 import { PortfolioPage } from "./pages/portfolio";
-import { viewOf } from "./pages/portfolio-view";
+import { isOfPeople, viewOf } from "./pages/portfolio-view";
 import { Portfolios } from "./pages/portfolios";
 import { RunPage } from "./pages/run";
 import { Runs } from "./pages/runs";
@@ -24,7 +24,7 @@ export function App() {
   return (
     <>
       {(signedIn || refusal) && (
-        <Shell place={place.path[0] ?? ""}>
+        <Shell place={areaOf(place)}>
           <Page place={place} />
         </Shell>
       )}
@@ -32,6 +32,11 @@ export function App() {
       <Toasts />
     </>
   );
+}
+
+/** Return the area of the navigation that a place is in: for a portfolio, that of the list that led there. */
+function areaOf({ path, query }: Place): string {
+  return isOfPeople(query.get("from")) ? "portfolios" : (path[0] ?? "");
 }
 
 function Page({ place: { path, query } }: { place: Place }) {

@@ -131,11 +131,14 @@ def test_a_portfolio_says_whose_it_is_and_leads_back_to_the_list(reader: Visitor
     expect(reader.page).to_have_title("Ada Allrounder · Portfolio analysis")
     trail = reader.page.get_by_role("navigation", name="Breadcrumb").get_by_role("link")
     expect(trail).to_have_text(["Portfolios"])
+    current = reader.page.get_by_role("navigation", name="Main").locator("[aria-current]")
+    expect(current).to_have_text("Portfolios")
     reader.page.get_by_role("navigation", name="Sections").get_by_role("link", name="Risk").click()
     trail.click()
     reader.led_to("/portfolios?q=allround&status=analyzed")
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder")
     expect(trail).to_have_text(["Runs", "Run", "Portfolios"])
+    expect(current).to_have_text("Runs")
     reader.go(f"/runs/{run_id}/portfolios/ada-allrounder?from=audit")  # not a list of people
     expect(trail).to_have_text(["Runs", "Run", "Portfolios"])
 

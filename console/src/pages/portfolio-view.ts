@@ -18,10 +18,12 @@ export function viewOf(runId: string, userId: string, query: URLSearchParams, pa
   return { ...named, section, link: (changes) => links.portfolio(runId, userId, { ...named, ...changes }) };
 }
 
+/** Return whether what led to a portfolio is the list of the people of the night, however filtered. */
+export const isOfPeople = (from: string | null): from is string => from?.split("?")[0] === nameOf(links.people());
+
 /** Return the labels and links of where the page was come to from: the people of the night, or the run. */
 export function trailOf(runId: string, { from }: View): [string, string][] {
-  const people = nameOf(links.people());
-  if (from !== null && from.split("?")[0] === people) {
+  if (isOfPeople(from)) {
     return [["Portfolios", linkOf(from)]];
   }
   return [
