@@ -36,7 +36,7 @@ _WEBHOOKS = json.dumps([{"endpoint_id": "ops", "url": "http://127.0.0.1:9/", "se
 async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest]:
     """Return the last request to each orchestration of a run over ``users``, which contains its whole history.
 
-    Of the delivery, which begins again and again, it is the one with the longest history.
+    Of the delivery, which begins again and again, it is the one after the most steps.
     """
     requests: dict[str, pb.OrchestratorRequest] = {}
     invoke = WorkerPool.invoke
@@ -47,7 +47,7 @@ async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest
         if function in _ORCHESTRATORS:
             request = pb.OrchestratorRequest.FromString(base64.b64decode(str(trigger)))
             before = requests.get(request.instanceId)
-            if function != "event_delivery" or before is None or before.ByteSize() < request.ByteSize():
+            if function != "event_delivery" or before is None or _steps(before) < _steps(request):
                 requests[request.instanceId] = request
         return await invoke(pool, function, trigger, traceparent)
 
@@ -101,6 +101,10 @@ def main() -> None:
     }
     for name, request in named.items():
         (folder / f"{name}.json").write_text(json_format.MessageToJson(request) + "\n")
+
+
+def _steps(request: pb.OrchestratorRequest) -> int:
+    return sum(event.HasField("taskCompleted") for event in (*request.pastEvents, *request.newEvents))
 
 
 def _of_run(requests: dict[str, pb.OrchestratorRequest]) -> pb.OrchestratorRequest:
