@@ -63,6 +63,8 @@ async def record(users: int, page_size: int) -> dict[str, pb.OrchestratorRequest
             local = local_settings(ROOT) | {"ANALYSIS_PAGE_SIZE": str(page_size)} | told
             async with functions_host(ROOT, app_environment(local, os.environ, own), listener) as host:
                 await _run(host.base_url, local["ADMIN_SECRET"])
+                while not any(name.startswith("delivery-") and _steps(own) > 1 for name, own in requests.items()):  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(0.2)
     return requests
 
 
