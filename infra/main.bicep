@@ -50,6 +50,10 @@ param durableBackend string = 'storage'
 @allowed(['cluster', 'given'])
 param mongodb string = 'given'
 
+@description('Name of the MongoDB cluster, if it is not that of the environment but another one of its group, such as a restored one.')
+@maxLength(40)
+param mongodbClusterName string = ''
+
 @description('Size of the MongoDB cluster.')
 @allowed(['M10', 'M20', 'M30', 'M40', 'M50', 'M60', 'M80', 'M200'])
 param mongodbTier string = 'M30'
@@ -374,6 +378,8 @@ var refusals = filter([
   isFirstOfMonth(budgetStartDate) ? '' : 'budgetStartDate must be the first day of a month, such as 2026-12-01.'
   (highlyAvailable && mongodb == 'cluster' && contains(smallTiers, mongodbTier)) ? 'mongodbTier must be M30 or larger with highlyAvailable: smaller clusters have no second server.' : ''
   contains(diskSizes, mongodbStorageGb) ? '' : 'mongodbStorageGb must be one of ${join(map(diskSizes, size => string(size)), ', ')}.'
+  (!empty(mongodbClusterName) && mongodb != 'cluster') ? 'mongodbClusterName needs mongodb cluster: no other has a name here.' : ''
+  (empty(mongodbClusterName) || (isName(mongodbClusterName, '-', 40) && length(mongodbClusterName) > 2 && toLower(mongodbClusterName) == mongodbClusterName)) ? '' : 'mongodbClusterName must consist of 3 to 40 small letters, digits and hyphens.'
   (mongodbPasswordSignIn && mongodb != 'cluster') ? 'mongodbPasswordSignIn needs mongodb cluster: there is no other cluster to create.' : ''
   empty(filter(mongodbAdministratorIds, id => !isGuid(id))) ? '' : 'mongodbAdministratorIds must be object ids of persons.'
   hasTwice(mongodbAdministratorIds) ? 'mongodbAdministratorIds must name each person once.' : ''
@@ -436,7 +442,7 @@ var storageName = 'st${token}'
 var packageStorageName = 'stpkg${token}'
 var packageContainerName = 'app-package'
 var vaultName = 'kv-${token}'
-var clusterName = 'mongo-${token}'
+var clusterName = empty(mongodbClusterName) ? 'mongo-${token}' : mongodbClusterName
 var cacheName = 'redis-${token}'
 var schedulerName = 'dts-${token}'
 var taskHubName = 'PortfolioAnalysis'

@@ -85,6 +85,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "existing subnet, public": PLAIN | {"appSubnetId": f"{SUBNETS}/app"},
     "fixed address, public": PLAIN | {"natGateway": True},
+    "restored cluster": EVERYTHING | {"mongodbClusterName": "mongo-restored"},
     "cluster being created": PLAIN | {"mongodb": "cluster", "mongodbPasswordSignIn": True, "mongodbAppRole": "root"},
 }
 ALL = OTHERS | {f"without {name}": EVERYTHING | change for name, change in SWITCHED_OFF.items()}

@@ -1,5 +1,6 @@
 """What Microsoft's compiler predicts that a deployment would create, for each environment and each option."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -324,6 +325,16 @@ def test_a_highly_available_environment_is_spread_over_zones(plain: Snapshot, ev
     assert set(spread(everything).values()) == {True, "Standard_ZRS"}
     cluster = everything.one("Microsoft.DocumentDB/mongoClusters")["properties"]
     assert cluster["highAvailability"]["targetMode"] == "ZoneRedundantPreferred"
+
+
+def test_the_app_moves_to_a_restored_cluster_with_its_users_and_its_endpoint(compiler: Compiler) -> None:
+    restored, before = (compiler.snapshot(OTHERS[name]) for name in ("restored cluster", "everything"))
+    old = before.one("Microsoft.DocumentDB/mongoClusters")["name"]
+    assert restored.one("Microsoft.DocumentDB/mongoClusters")["name"] == "mongo-restored"
+    moved = json.dumps(restored.resources)
+    assert old not in moved
+    assert moved.count("mongo-restored") == json.dumps(before.resources).count(old)
+    assert "mongodb+srv://mongo-restored.global.mongocluster" in restored.config("appsettings")["MONGODB_URL"]
 
 
 def test_a_cluster_is_created_with_a_password_that_the_next_deployment_switches_off(

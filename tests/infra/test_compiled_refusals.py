@@ -23,6 +23,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "mongodb": "cluster",
             "mongodbTier": "M20",
             "mongodbStorageGb": 33,
+            "mongodbClusterName": "Restored",
             "mongodbAdministratorIds": ["operators", "operators"],
             "mongodbDatabase": "admin",
             "marketDataProvider": "csv",
@@ -43,6 +44,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "budgetStartDate must be the first day of a month, such as 2026-12-01.",
             "mongodbTier must be M30 or larger with highlyAvailable: smaller clusters have no second server.",
             "mongodbStorageGb must be one of 32, 64, 128, 256, 512, 1024, 2048, 4095, 8192, 16384.",
+            "mongodbClusterName must consist of 3 to 40 small letters, digits and hyphens.",
             "mongodbAdministratorIds must be object ids of persons.",
             "mongodbAdministratorIds must name each person once.",
             "mongodbDatabase must consist of letters, digits, _ and -, and not be the server's admin, config or local.",
@@ -62,6 +64,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     (
         PLAIN
         | {
+            "mongodbClusterName": "restored",
             "mongodbPasswordSignIn": True,
             "mongodbAdministratorIds": [GROUP],
             "mongodbStorageGb": 4096,
@@ -87,6 +90,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
         },
         [
             "mongodbStorageGb must be one of 32, 64, 128, 256, 512, 1024, 2048, 4095, 8192, 16384.",
+            "mongodbClusterName needs mongodb cluster: no other has a name here.",
             "mongodbPasswordSignIn needs mongodb cluster: there is no other cluster to create.",
             "mongodbAdministratorIds needs mongodb cluster: they administer no other.",
             "signInClientId must be the client id of an app registration.",
