@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from copy import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
 
 from correlation import of_run
 from problems import A_RUN, InvalidMember, Problem
@@ -28,7 +29,7 @@ class Conflict(Problem):
     """The state of a run does not allow the request; ``detail`` has the run's id in place of ``{}``."""
 
     status = 409
-    arguments_of_example = (A_RUN,)
+    arguments_of_example: ClassVar[tuple[Any, ...]] = (A_RUN,)
 
     def __init__(self, run_id: str) -> None:
         super().__init__(self.detail.format(run_id), run_id=run_id)

@@ -165,7 +165,7 @@ class Afternoon:
         del job
         name = environment.removesuffix("-preview")
         azure = {"staging": self.staging, "production": self.production}.get(name)
-        rights = PREVIEWS if environment.endswith("-preview") else DEPLOYS
+        rights: tuple[str, ...] = PREVIEWS if environment.endswith("-preview") else DEPLOYS
         # The identity of staging may read one secret, that of production none.
         rights += ("secret",) if environment == "staging" else ()
         folder = self.folder / f"machine-{len(list(self.folder.glob('machine-*')))}"

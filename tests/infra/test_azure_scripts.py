@@ -180,7 +180,7 @@ case "$*" in *.branch_policies*) [ -z "${KNOWN:-}" ] || printf '%s\\n' $KNOWN ;;
 def environments(azure: Azure, **variables: str) -> list[str]:
     gh = azure.folder / "bin" / "gh"
     gh.write_text(f"#!/usr/bin/env bash\n{GH}")
-    command = [ROOT / "scripts" / "create-environments", "owner/portfolio", "42"]
+    command = [str(ROOT / "scripts" / "create-environments"), "owner/portfolio", "42"]
     done = subprocess.run(
         command, env=os.environ | azure.programs | variables, capture_output=True, text=True, check=False
     )
