@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, cast
 
@@ -237,11 +237,20 @@ def read_query[T](request: func.HttpRequest, kind: type[T]) -> T:
     """
     parameters = dict(request.params)
     try:
-        return msgspec.convert(parameters, kind, strict=False)
+        query = msgspec.convert(parameters, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid_member(error, "query") from None
     except UnicodeEncodeError:
         raise InvalidMember(_place_of_no_text(parameters) or "query", _NO_TEXT) from None
+    _check_texts(query, parameters)
+    return query
+
+
+def _check_texts(query: object, parameters: Mapping[str, str]) -> None:
+    """Refuse the text "null", which is converted to no value: a filter by it would list everything."""
+    for field in msgspec.structs.fields(query):  # type: ignore[arg-type] # queries are structs
+        if field.encode_name in parameters and getattr(query, field.name) is None:
+            raise InvalidMember(field.encode_name, "must not be null; leave it out instead")
 
 
 def read_id(request: func.HttpRequest, name: str) -> str:

@@ -190,6 +190,8 @@ def test_a_query_that_breaks_a_rule_is_refused_by_the_parameter(params: dict[str
         ({"order": "up"}, "order"),
         ({"status": "lost"}, "status"),
         ({"sort": "$where"}, "sort"),
+        ({"status": "null"}, "status"),
+        ({"complete": "Null"}, "complete"),
     ],
 )
 def test_a_list_cannot_be_sorted_or_filtered_by_anything_else(params: dict[str, str], member: str) -> None:
