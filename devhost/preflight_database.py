@@ -13,18 +13,23 @@ from settings import Settings
 from stores.audit import AuditLog
 from stores.backend import BackendCollection
 from stores.batches import BatchStore
+from stores.books import BookStore
 from stores.indexes import Indexed, create_missing, description_of
 from stores.mongo import Document, DocumentDatabase, Documents, connect, own_database
+from stores.outbox import OutboxStore
+from stores.passes import PassStore
 from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
 from stores.refusals import refusal_of
 from stores.reports import ReportStore
 from stores.runs import RunStore
+from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
+from stores.webhooks import WebhookStore
 
 _OWN: tuple[Callable[[DocumentDatabase], Indexed], ...] = (
-    RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, AuditLog,
-    lambda own: ReportStore(own, ResearchStore(own)),
+    RunStore, BatchStore, PriceStore, ResearchStore, RankingStore, BookStore, OutboxStore, PassStore, WebhookStore,
+    AuditLog, SessionStore, lambda own: ReportStore(own, ResearchStore(own)),
 )  # fmt: skip
 _NEEDED = ("users", "holdings")
 MOST_SECONDS_APART = 30

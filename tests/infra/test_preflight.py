@@ -16,15 +16,10 @@ import pytest
 from devhost.errors import StartError
 from devhost.findings import Finding
 from devhost.preflight import preflight, read_settings
+from devhost.preflight_database import _OWN
 from devhost.preflight_platform import POLLING_SETTING
-from stores.audit import AuditLog
-from stores.batches import BatchStore
-from stores.mongo import DocumentDatabase
+from stores.mongo import OWN_COLLECTIONS, DocumentDatabase
 from stores.portfolios import PortfolioStore
-from stores.rankings import RankingStore
-from stores.reports import ReportStore
-from stores.runs import RunStore
-from stores.symbols import PriceStore, ResearchStore
 from tests.conftest import free_port
 from tests.end_to_end.app import SECRET, App
 from tests.faults.meddling import Refusing
@@ -32,8 +27,6 @@ from tests.faults.wire import Wire
 from tests.infra.bicep import ROOT
 from tests.infra.storage import Storage, a_storage_account
 from tests.vault import Vault, a_vault
-
-STORES = (RunStore, BatchStore, PortfolioStore, PriceStore, ResearchStore, RankingStore, AuditLog)
 
 
 @dataclass
@@ -64,9 +57,8 @@ def place(
     for name in ("holdings", "watchlist", "accounts", "transactions"):
         database[name].insert_one({"user_id": "u1"})
     database["instruments"].insert_one({"symbol": "AAPL", "kind": "stock"})
-    for store in STORES:
+    for store in (*_OWN, PortfolioStore):
         store(database).ensure_indexes()
-    ReportStore(database, ResearchStore(database)).ensure_indexes()
     prices = tmp_path / "prices"
     prices.mkdir()
     with a_vault(tmp_path) as vault, a_storage_account() as storage:
@@ -91,6 +83,11 @@ def place(
 
 def lacking(findings: list[Finding]) -> list[str]:
     return [finding.subject for finding in findings if finding.good is False]
+
+
+def test_the_indexes_of_all_own_collections_are_looked_for(database: DocumentDatabase) -> None:
+    looked_at = {collection.name for store in _OWN for collection, _ in store(database).indexes()}
+    assert looked_at | {"nights", "run_leases", "portfolio_summaries"} >= set(OWN_COLLECTIONS)
 
 
 def test_in_a_complete_environment_nothing_is_reported_missing_and_nothing_is_written(place: Place) -> None:
