@@ -32,7 +32,9 @@ def main() -> int:
     )
     check.add_argument("--json", action="store_true", help="print JSON")
     check.set_defaults(run=_check_data)
-    look = commands.add_parser("preflight", help="report what is missing in an environment; changes nothing")
+    look = commands.add_parser(
+        "preflight", help="report what is missing in an environment; creates indexes, changes nothing else"
+    )
     look.add_argument("--url", help="address of the deployed app, to check it from outside too")
     look.add_argument("--subscription", help="check what this subscription lacks for the first deployment instead")
     look.set_defaults(run=_preflight)

@@ -37,7 +37,7 @@ def main(user_id: str, settings_file: Path | None, *, erase: bool) -> int:
     except (StartError, SettingsError, SecretMissing, SecretsUnavailable, RunActive) as error:
         print(error, file=sys.stderr)
     except LakeUnavailable as error:
-        print(f"{error.detail} Nothing is half-erased: repeat the command.", file=sys.stderr)
+        print(f"{error.detail} What is told above is done: repeat the command.", file=sys.stderr)
     except PyMongoError as error:
         # Not the message, which may contain the URL.
         print(
@@ -61,6 +61,8 @@ def _forget(services: Services, user_id: str, *, erase: bool) -> None:
         for trace in forget(services, user_id, erase=erase):
             count += trace.count
             print(f"{trace.count:>8}  {trace.place}", flush=True)
+    if erase and services.lease.holder() is not None:
+        print("A run has begun meanwhile, and may have written about the person: repeat the command after it.")
     if not count:
         print("Nothing is kept about this person.")
     elif erase:

@@ -867,7 +867,7 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
 // The test comes from the internet, so it needs an address that is open to it.
 var isClosed = everythingPrivate || (empty(publicUrl) && !(empty(frontDoorId) && empty(proxyNetworks)))
 
-module availability 'modules/availability.bicep' = if (!isClosed) {
+module availability 'modules/availability.bicep' = {
   scope: group
   name: 'availability'
   params: {
@@ -878,7 +878,8 @@ module availability 'modules/availability.bicep' = if (!isClosed) {
     componentId: monitoring.outputs.componentId
     actionGroupId: alerts.outputs.actionGroupId
     onCallGroupId: alerts.outputs.onCallGroupId
-    enabled: alertsEnabled && availabilityTest
+    // Always there: a test that is only left out would go on, against an address that is closed to it.
+    enabled: alertsEnabled && availabilityTest && !isClosed
   }
 }
 

@@ -31,13 +31,13 @@ def newest_events(
     """
     found: list[EventShown] = []
     pages = _pages(services, before, kind, status)
-    for events in islice(pages, _MOST_PAGES):
+    for events, last in islice(pages, _MOST_PAGES):
         for own in _shown(services, events):
             if kind in (None, own.type) and status in (None, own.status):
                 if len(found) == limit:
                     return found, (found[-1].time, found[-1].event_id)
                 found.append(own)
-        before = _place(events[-1])
+        before = last
     return found, None if next(pages, None) is None else before
 
 
@@ -87,8 +87,8 @@ def _deliver_now(services: Services, engine: Engine, event: Event, endpoint_ids:
 
 def _pages(
     services: Services, before: Place | None, kind: EventType | None, status: DeliveryStatus | None
-) -> Iterator[list[Event]]:
-    """Yield events, newest first, some at a time, among them all of a type and in a state."""
+) -> Iterator[tuple[list[Event], Place]]:
+    """Yield events, newest first, some at a time and with the last place, among them all of a type and in a state."""
     outbox = services.outbox
     # Only deliveries of their own tell of a state where no pass does.
     by_delivery = status in _STATUSES and not _passes_tell(services, status)
@@ -98,10 +98,11 @@ def _pages(
             events = sorted(outbox.events({event_id for _, event_id in places}), key=_place, reverse=True)
         else:
             events = outbox.newest(_AT_ONCE, before, kind)
-        if not events:
+            places = [_place(event) for event in events]
+        if not places:
             return
-        yield events
-        before = _place(events[-1])
+        before = places[-1]
+        yield events, before
 
 
 def _passes_tell(services: Services, status: DeliveryStatus | None) -> bool:
