@@ -144,7 +144,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 GIVEN: dict[str, Any] = {
     "environmentName": "test",
     "location": "westeurope",
-    "alertEmails": ["ops@bank.test", ""],
+    "alertEmails": ["ops@bank.test"],
     "budgetStartDate": "2026-11-01",
     "marketDataProvider": "alpaca",
     "alertsEnabled": True,
