@@ -71,7 +71,8 @@ class DurableEngine(Engine):
         instance_id = f"delivery-{VERSION}-{endpoint_id}"
         if self.state(instance_id) == "active":
             self._ask(lambda: self._client.raise_orchestration_event(instance_id, DUE))
-            return
+            if self.state(instance_id) == "active":  # else it has ended without the event
+                return
         message = to_wire(DeliveryInput(endpoint_id, version=VERSION))
         with suppress(_Refused):
             self._ask(lambda: self._client.purge_orchestration(instance_id))

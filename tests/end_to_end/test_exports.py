@@ -71,7 +71,9 @@ def test_a_list_has_all_that_the_filter_lists_as_csv_and_xlsx(
     for answer, kind in ((in_csv, "text/csv; charset=utf-8"), (in_xlsx, XLSX)):
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == kind
-        assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="portfolios-{run["run_id"]}.')
+        assert answer.headers["Content-Disposition"].startswith(
+            f'attachment; filename="portfolios-{run["as_of"]}-{run["run_id"]}.'
+        )
         assert answer.headers["Vary"] == "Accept"
 
     lines = list(csv.DictReader(io.StringIO(in_csv.text, newline="")))

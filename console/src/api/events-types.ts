@@ -18,7 +18,7 @@ export interface OutboxEvent {
   subject: string;
   run_id: string | null;
   time: string;
-  status: DeliveryStatus;
+  status: DeliveryStatus | null;
   deliveries: Delivery[];
 }
 

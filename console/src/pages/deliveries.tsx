@@ -113,7 +113,6 @@ function Events({ events, reload }: { events: OutboxEvent[]; reload: () => void 
 }
 
 function EventRow({ event, onAgain }: { event: OutboxEvent; onAgain: () => void }) {
-  const { tone, label } = DELIVERY_STATUS[event.status];
   return (
     <tr>
       <th scope="row">
@@ -126,7 +125,11 @@ function EventRow({ event, onAgain }: { event: OutboxEvent; onAgain: () => void 
         </span>
       </td>
       <td>
-        {event.deliveries.length ? <Badge tone={tone}>{label}</Badge> : <Badge tone="neutral">No receiver</Badge>}
+        {event.status === null ? (
+          <Badge tone="neutral">No receiver</Badge>
+        ) : (
+          <Badge tone={DELIVERY_STATUS[event.status].tone}>{DELIVERY_STATUS[event.status].label}</Badge>
+        )}
       </td>
       <td>
         <ul class="deliveries">

@@ -54,7 +54,7 @@ def words_in(source: str, name: str) -> dict[str, str]:
         ("words/reports.ts", "REASONS", words.REASONS),
         ("words/reports.ts", "UNPRICED", words.UNPRICED),
         ("words/reports.ts", "CHECK_STATUS", words.CHECK_STATUS),
-        ("pages/portfolios.tsx", "REPORT_STATUS", words.REPORT_STATUS),
+        ("words/reports.ts", "REPORT_STATUS", words.REPORT_STATUS),
         ("pages/portfolio-advice.tsx", "ACTIONS", words.ACTIONS),
         ("pages/portfolio-advice.tsx", "SKIPPED", words.SKIPPED),
         ("words/money.ts", "PERIODS", words.PERIODS),
