@@ -11,8 +11,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from pymongo.errors import PyMongoError
-
 from delivery.deliverer import is_no_answer_to_the_event
 from delivery.events import OF_PORTFOLIOS, Event
 from delivery.webhooks.retries import next_attempt
@@ -55,14 +53,6 @@ def work_for(services: Services, endpoint_id: str) -> DeliveryWork:
     if services.lease.holder() is not None:
         waits.append(_POLL_SECONDS)
     return DeliveryWork(wait_seconds=min(waits, default=None))
-
-
-def wake(services: Services, engine: Engine) -> None:
-    """Let the deliveries to all active endpoints go on. If that fails, the watchdog tries again."""
-    with suppress(EngineUnavailable, PyMongoError):
-        for receiver in services.webhooks.all():
-            if receiver.active:
-                engine.deliver(receiver.endpoint.endpoint_id)
 
 
 def resume(services: Services, engine: Engine) -> None:

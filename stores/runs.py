@@ -37,6 +37,7 @@ from stores.upgrades import run_of_today
 _log = logging.getLogger(__name__)
 
 _ACTIVE = {"$in": list(ACTIVE_STATUSES)}
+_LEASE = "portfolio-analysis"
 _COMPLETED = {"$in": ["completed", "completed_with_errors"]}
 _NEWEST = [("requested_at", DESCENDING), ("run_id", DESCENDING)]
 _OF_USERS: Mapping[Scope, Document] = {
@@ -386,6 +387,42 @@ class RunStore(Indexed):
 
     def _update(self, query: Document, changes: Document) -> bool:
         return self._runs.update_one(query, {"$set": changes}).matched_count == 1
+
+
+class RunLease:
+    """The run lease: one active run at a time, guaranteed by one document with a fixed key.
+
+    Acquiring it is one atomic insert; there is never a check followed by a later write.
+    """
+
+    def __init__(self, database: DocumentDatabase) -> None:
+        self._leases = database["run_leases"]
+
+    def acquire(self, run_id: str, now: datetime) -> str | None:
+        """Take the lease for ``run_id``; return ``None`` on success, else the id of the run that holds it."""
+        while True:
+            try:
+                self._leases.insert_one({"_id": _LEASE, "run_id": run_id, "acquired_at": now})
+            except DuplicateKeyError:
+                if (holder := self.holder()) is not None:
+                    return holder
+                # Released between the two calls: retry.
+            else:
+                return None
+
+    def holder(self) -> str | None:
+        """Return the id of the run that holds the lease, if any."""
+        document = self._leases.find_one({"_id": _LEASE})
+        return None if document is None else str(document["run_id"])
+
+    def take_over(self, holder: str, run_id: str, now: datetime) -> bool:
+        """Take the lease from ``holder``, whose run must be over; return whether it was still the holder."""
+        update = {"$set": {"run_id": run_id, "acquired_at": now}}
+        return self._leases.update_one({"_id": _LEASE, "run_id": holder}, update).matched_count == 1
+
+    def release(self, run_id: str) -> None:
+        """Release the lease if ``run_id`` holds it."""
+        self._leases.delete_one({"_id": _LEASE, "run_id": run_id})
 
 
 def _run(document: Document) -> Run:

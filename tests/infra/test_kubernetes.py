@@ -17,8 +17,7 @@ import yaml
 
 from records import Run, Trigger
 from stores.mongo import DocumentDatabase
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from tests.conftest import free_port
 from tests.devhost.harness import eventually
 from tests.end_to_end.app import SECRET, App

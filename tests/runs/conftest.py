@@ -21,8 +21,7 @@ from stores.outbox import OutboxStore
 from stores.passes import PassStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.webhooks import WebhookStore
 from tests.conftest import free_port

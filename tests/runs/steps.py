@@ -32,8 +32,7 @@ from stores.people import PeopleStore
 from stores.portfolios import PortfolioStore
 from stores.rankings import RankingStore
 from stores.reports import ReportStore
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.transactions import TransactionStore

@@ -18,8 +18,7 @@ from stores.portfolios import COLLECTIONS, PortfolioStore
 from stores.rankings import RankingStore
 from stores.refusals import CommandRefused
 from stores.reports import ReportStore
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 from stores.sessions import SessionStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.webhooks import WebhookStore

@@ -10,8 +10,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from records import Run, Trigger
 from stores.mongo import DocumentDatabase, connect, own_database
 from stores.portfolios import PortfolioStore
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

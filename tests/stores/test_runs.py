@@ -6,8 +6,7 @@ import pytest
 
 from records import Outcome, Parameters, Plan, Progress, Run, RunError, RunExists, Trigger
 from stores.mongo import DocumentDatabase
-from stores.run_lease import RunLease
-from stores.runs import RunStore
+from stores.runs import RunLease, RunStore
 
 PLAN, LATE, WHOLE = Plan("first"), Plan("late"), Plan("first", symbol_batches=1)
 AS_OF = date(2025, 1, 2)
