@@ -16,6 +16,8 @@ from tests.runs.nightly import run_once
 from tests.runs.steps import NOW, all_services
 from tests.runs.test_people import add
 
+PASSWORD = "hunter2"
+
 
 def forget(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "devhost", "forget", *arguments]
@@ -67,11 +69,11 @@ def test_while_a_run_is_active_the_command_refuses_which_is_on_record(
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_url() -> None:
-    url = f"mongodb://ann:hunter2@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100"
+    url = f"mongodb://ann:{PASSWORD}@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100"
     failed = forget("ann", MONGODB_URL=url)
     assert failed.returncode == 1
     assert "The database does not answer" in failed.stderr
-    assert "hunter2" not in failed.stdout + failed.stderr
+    assert PASSWORD not in failed.stdout + failed.stderr
 
 
 def test_the_settings_may_come_from_a_file(tmp_path: Path, where: dict[str, str]) -> None:

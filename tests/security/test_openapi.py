@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from hypothesis import assume
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
@@ -40,11 +41,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @schema.parametrize()
 @examples(12)
 def test_every_answer_to_a_generated_request_is_described(app: App, case: schemathesis.Case[Any]) -> None:
+    # The host refuses other headers before the app sees them, as Kestrel does.
+    assume(all(str(value).isascii() for value in (case.headers or {}).values()))
     number = next(attempts)
     client = f"198.19.{number // 250 % 250}.{number % 250}"
-    # A schema cannot express that a cursor is one of ours, a key unused, a date not in the future, two days in order.
-    of_order = {"before", "after", "from", "to"} & set(case.query or {})
-    beyond_schemas = case.operation.method.upper() == "POST" or of_order
+    # A schema cannot express that a cursor is one of ours, a key unused, a date not in the future, two days in order, a
+    # state one of a check that is asked for, a text a list of ids.
+    related = {"before", "after", "from", "to", "check_status", "user_ids"} & set(case.query or {})
+    beyond_schemas = case.operation.method.upper() == "POST" or related
     # The host drops parameters without a value, as if they were absent.
     without_value = any(value in ("", [], [""]) for value in (case.query or {}).values())
     excluded: list[Any] = [positive_data_acceptance] if beyond_schemas else []
