@@ -81,7 +81,7 @@ def _deliver_now(services: Services, engine: Engine, event: Event, endpoint_ids:
     now = datetime.now(UTC)
     services.outbox.record([Delivery(event.event_id, own, "pending", event.at, due_at=now) for own in endpoint_ids])
     for endpoint_id in endpoint_ids:
-        services.webhooks.rest(endpoint_id, 0, None)  # whoever asks for it now has mended it, or wants to see it fail
+        services.webhooks.rest(endpoint_id, 0, None)  # asked for by hand: a rest would hide the outcome
         engine.deliver(endpoint_id)
 
 

@@ -27,14 +27,14 @@ _ENDED: Mapping[str, EventType] = {
 
 
 def tell_start(services: Services, run: Run) -> None:
-    """Tell that a run has started."""
+    """Put the start of a run into the outbox."""
     if run.dry_run:
         return
     _tell(services, _of_run(services, run, "portfolio-analysis.run.started", {}))
 
 
 def tell_end(services: Services, run: Run) -> None:
-    """Tell how a run has ended; begin to deliver what a night says of portfolios, or take it back."""
+    """Put the end of a run into the outbox; begin the delivery of its events on portfolios, or withdraw them."""
     if run.dry_run:
         return
     counts = {

@@ -144,7 +144,7 @@ class OutboxStore(Indexed):
             self._deliveries.delete_one({"event_id": own.event_id, "endpoint_id": own.endpoint_id})
 
     def abandon(self, endpoint_id: str) -> None:
-        """Give up what is still to be delivered to an endpoint."""
+        """End the pending deliveries to an endpoint as dead."""
         pending = {"endpoint_id": endpoint_id, "due_at": {"$gt": _EPOCH}}
         self._deliveries.update_many(pending, {"$set": {"status": "dead", "due_at": None}})
 
