@@ -12,9 +12,11 @@ NIGHTS_A_MONTH = 30
 # US dollars; docs/operations.md says where to look them up.
 GB_SECOND = 0.000026
 EXECUTION = 0.40 / 1e6
-QUEUE_OR_TABLE_OPERATION, BLOB_WRITE = 0.004 / 1e4, 0.055 / 1e4
+QUEUE_OR_TABLE_OPERATION = 0.004 / 1e4
+BLOB_WRITES = (0.055 + 0.10 + 0.18) / 1e4
+"""Of a file in all: into the hot tier, and each move to a colder one."""
 DISK_GB_MONTH = 0.12
-BLOB_GB_MONTHS = (0.018, *[0.01] * 5, *[0.0045] * 6)
+BLOB_GB_MONTHS = (0.018, *[0.01] * 2, *[0.0045] * 9)
 """Of a report's file in its first year: hot, cool and cold, as the lifecycle rule of the template moves it."""
 CLUSTER_MONTH, REDIS_MONTH, LOGS_GB = 200.0, 13.0, 2.76
 _INSTANCE_GB, _BUSY = 2, 0.5
@@ -49,8 +51,8 @@ def costs(results: dict[str, Any]) -> Iterator[str]:
         f"{2 * pages:,.0f} executions": 2 * pages * EXECUTION,
         f"{pages * _OPERATIONS_A_STEP:,.0f} operations of the engine's storage, {_OPERATIONS_A_STEP} a step (assumed)":
             pages * _OPERATIONS_A_STEP * QUEUE_OR_TABLE_OPERATION,
-        f"lake: {lake:.0f} GB in {USERS // 200:,} files, kept for a year":
-            lake * sum(BLOB_GB_MONTHS) + USERS / 200 * BLOB_WRITE,
+        f"lake: {lake:.0f} GB in {USERS // 200:,} files, moved to colder tiers, kept for a year":
+            lake * sum(BLOB_GB_MONTHS) + USERS / 200 * BLOB_WRITES,
         f"MongoDB: a cluster of two cores (M30), {CLUSTER_MONTH:.0f} a month": CLUSTER_MONTH / NIGHTS_A_MONTH,
         f"its disk: {disk:.0f} GB for {KEPT_NIGHTS} nights of reports of {report / 1e3:.1f} kB and {SUMMARY_NIGHTS} of "
         f"summaries and lists of {(_SUMMARY_BYTES + ranking) / 1e3:.1f} kB, a quarter for indexes":

@@ -72,6 +72,7 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
         with peak_memory(lambda: psutil.Process().children(recursive=True)) as peaks:
             while _status(site, run_id) not in FINAL:
                 time.sleep(_POLL_SECONDS)
+                killer.revive()
                 killer.kill_if_due()
         site.ensure_app()
         run = site.wait(run_id)
@@ -99,6 +100,11 @@ class _Killer:
         self._next = time.monotonic() + between
         self.kills = {"workers": 0, "app": 0}
 
+    def revive(self) -> None:
+        """Start the host again, as Azure does, after it has ended itself because its workers died too often."""
+        if self._site.app.process.poll() is not None:
+            self._site.restart_app()
+
     def kill_if_due(self) -> None:
         if time.monotonic() < self._next:
             return
@@ -107,8 +113,8 @@ class _Killer:
             self._site.kill_app()
             self.kills["app"] += 1
             self._site.ensure_app()
-        else:
-            self._site.kill_worker(self._chance.choice(self._site.workers()))
+        elif workers := self._site.workers():
+            self._site.kill_worker(self._chance.choice(workers))
             self.kills["workers"] += 1
 
 

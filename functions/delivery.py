@@ -29,21 +29,20 @@ _LONGEST_PAUSE_SECONDS = 8 * 3600.0
 
 @blueprint.orchestration_trigger(context_name="context")
 def event_delivery(context: OrchestrationContext, message: dict[str, Any]) -> Generator[Task[Any], Any]:
-    """Deliver what is due and the passes of nights, pause until something is due, and begin again."""
+    """Deliver what is due and the passes of nights, or pause until something is; then begin again, or end."""
     asked = msgspec.convert(message, DeliveryInput)
     work = msgspec.convert((yield _call(context, "plan_delivery", asked)), DeliveryWork)
     steps = [DeliveryStep(asked.endpoint_id)] if work.due else []
     steps += [DeliveryStep(asked.endpoint_id, run_id, slot) for run_id, slot in work.slots[:_SLOTS_AT_ONCE]]
     if steps:
         yield when_all([_call(context, "deliver_events", step) for step in steps])
-    elif work.wait_seconds is None and asked.idle:
-        return
     else:
         seconds = _LINGER_SECONDS if work.wait_seconds is None else min(work.wait_seconds, _LONGEST_PAUSE_SECONDS)
-        pause = context.create_timer(timedelta(seconds=seconds))
-        yield when_any([pause, context.wait_for_external_event(DUE)])
-    following = DeliveryInput(asked.endpoint_id, idle=not steps and work.wait_seconds is None, version=asked.version)
-    context.continue_as_new(to_wire(following), save_events=True)
+        due = context.wait_for_external_event(DUE)
+        yield when_any([context.create_timer(timedelta(seconds=seconds)), due])
+        if work.wait_seconds is None and not due.is_complete:
+            return  # without another look, during which an event that tells of something new would be lost
+    context.continue_as_new(to_wire(asked), save_events=True)
 
 
 def _call(context: OrchestrationContext, activity: str, message: DeliveryInput | DeliveryStep) -> Task[Any]:

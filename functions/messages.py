@@ -57,13 +57,12 @@ class GroupInput(Struct, frozen=True):
 
 
 class DeliveryInput(Struct, frozen=True):
-    """The endpoint that an orchestration delivers events to; ``idle`` once it has found nothing to do.
+    """The endpoint that an orchestration delivers events to.
 
     ``version`` is that of the app that started it. Another one leaves everything to the orchestration of its own.
     """
 
     endpoint_id: str
-    idle: bool = False
     version: str = ""
 
 

@@ -64,7 +64,8 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   }
 }
 
-// Reports are read at once in any of these tiers, not in the archive.
+// Reports are read at once in any of these tiers, not in the archive. They are cold once the database has deleted their
+// summaries, too (ANALYSIS_RETENTION_DAYS).
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = if (reportRetentionDays > 0) {
   parent: account
   name: 'default'
@@ -86,7 +87,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
                   daysAfterModificationGreaterThan: 30
                 }
                 tierToCold: {
-                  daysAfterModificationGreaterThan: 180
+                  daysAfterModificationGreaterThan: 90
                 }
                 delete: {
                   daysAfterModificationGreaterThan: reportRetentionDays

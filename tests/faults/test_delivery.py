@@ -48,7 +48,10 @@ def wait_for_more(site: Site, receiver: Receiver, than: int) -> None:
 
 def test_no_event_is_lost_when_workers_die_while_they_deliver(site: Site, receiver: Receiver) -> None:
     endpoint = {"endpoint_id": "ops", "url": receiver.url(), "secret_name": "signing"}
-    site.heal(WEBHOOKS=json.dumps([endpoint]), WEBHOOKS_ALLOW_PRIVATE="1", SIGNING=SECRET)
+    site.heal(
+        WEBHOOKS=json.dumps([endpoint]), WEBHOOKS_ALLOW_PRIVATE="1", SIGNING=SECRET,
+        ANALYSIS_STALL_SECONDS="600",  # the watchdog is to wake the delivery, not to end a run that is slow
+    )  # fmt: skip
     spread = people(USERS)
     site.populate(spread)
     site.wait(site.trigger())
