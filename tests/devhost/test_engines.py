@@ -45,6 +45,12 @@ def test_a_run_goes_through_its_activities_to_its_result(host: Host) -> None:
     assert outcome == {"status": "COMPLETED", "output": 2 * sum(range(20)), "failure": None}
 
 
+def test_a_timer_of_an_execution_that_began_again_does_not_reach_the_next_one(host: Host) -> None:
+    # Which is in an activity with the number of the timer then.
+    outcome = host.outcome(host.run("begins_again", True))
+    assert outcome == {"status": "COMPLETED", "output": "the next one", "failure": None}
+
+
 @pytest.mark.parametrize(
     ("activity", "message"),
     [("fails", ""), ("fails_with_two_lines", "first line"), ("fails_for_a_cause", "not there")],

@@ -266,6 +266,17 @@ def sleeps_a_little(context: OrchestrationContext, seconds: float) -> Steps:
     return (context.current_utc_datetime - due).total_seconds()
 
 
+@app.orchestration_trigger(context_name="context")
+def begins_again(context: OrchestrationContext, first: bool) -> Steps:
+    if first:
+        context.create_timer(timedelta(seconds=2))
+        yield context.call_activity("double", input=1)
+        context.continue_as_new(False)
+    else:
+        yield context.call_activity("occupies", input=4)
+    return "the next one"
+
+
 @app.activity_trigger(input_name="outcome")
 def fails_twice(outcome: str) -> str:
     note("attempts", outcome)
