@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, override
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from stores.mongo import connect
 from tests.infra.azure import CLUSTER, OWNER, SECRET, Azure
@@ -199,8 +199,10 @@ class Afternoon:
         folder = self.releases / tag
         folder.mkdir(parents=True)
         with ZipFile(folder / PACKAGE, "w") as archive:
-            archive.writestr("function_app.py", content)
-            archive.write(ROOT / "host.json", "host.json")
+            for name, text in {"function_app.py": content, "host.json": (ROOT / "host.json").read_bytes()}.items():
+                entry = ZipInfo(name)
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, text)
         checksum = hashlib.sha256((folder / PACKAGE).read_bytes()).hexdigest()
         (folder / f"{PACKAGE}.sha256").write_text(f"{checksum}  {PACKAGE}\n")
         by = f"{REPOSITORY}/.github/workflows/{signed_by}"
