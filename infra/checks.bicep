@@ -7,6 +7,15 @@ var smallLetters = 'abcdefghijklmnopqrstuvwxyz'
 var letters = '${smallLetters}${toUpper(smallLetters)}'
 var printable = '${letters}${digits}!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
 
+var currencies = split(join([
+  'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY'
+  'COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS'
+  'INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP'
+  'MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR'
+  'SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV'
+  'WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG'
+], ' '), ' ')
+
 func characters(text string) string[] => map(range(0, length(text)), place => substring(text, place, 1))
 
 func onlyOf(text string, allowed string) bool => empty(filter(characters(text), one => !contains(allowed, one)))
@@ -32,6 +41,10 @@ func isPrintable(text string) bool => onlyOf(text, printable)
 @export()
 @description('Whether a text is an id of 32 hexadecimal digits in five groups.')
 func isGuid(text string) bool => (lengths(text, '-') == '8 4 4 4 12') ? onlyOf(replace(toLower(text), '-', ''), hexadecimals) : false
+
+@export()
+@description('Whether a text is a currency of ISO 4217.')
+func isCurrency(text string) bool => contains(currencies, text)
 
 func isMonth(text string) bool => isNumberUpTo(text, 12) && text != '00'
 
@@ -78,6 +91,10 @@ func isDomain(text string) bool => contains(text, '.') && isName(text, '.-', 255
 @export()
 @description('Whether a text is an email address.')
 func isEmail(text string) bool => parts(text, '@') == 2 && isPrintable(text) && !empty(part(text, '@', 0)) && isDomain(part(text, '@', 1))
+
+@export()
+@description('Whether a text is a telephone number: country code and number, such as 1 5551234567.')
+func isPhone(text string) bool => parts(text, ' ') == 2 && !empty(part(text, ' ', 0)) && !empty(part(text, ' ', 1)) && onlyOf(replace(text, ' ', ''), digits)
 
 func isHost(text string) bool => isName(text, '.-:[]', 255)
 

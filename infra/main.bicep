@@ -2,7 +2,8 @@
 // allowed values. No parameter and no output is a secret.
 targetScope = 'subscription'
 
-import { hasTwice, isDecimalWithin, isEmail, isFirstOfMonth, isGroupId, isGuid, isHttps, isHttpsHost, isIdOf, isName, isNetwork, isOrigin, isPrintable, isPrivatePrefix, isSchedule } from 'checks.bicep'
+import { hasTwice, isCurrency, isDecimalWithin, isEmail, isFirstOfMonth, isGroupId, isGuid, isHttps, isHttpsHost, isIdOf, isName, isNetwork, isOrigin, isPhone, isPrintable, isPrivatePrefix, isSchedule } from 'checks.bicep'
+import { isNightly } from 'nights.bicep'
 
 @description('Name of the environment, such as staging or production: letters, digits and hyphens.')
 @minLength(1)
@@ -342,16 +343,10 @@ var gatewayNetworks = empty(proxyNetworks) ? [] : map(split(proxyNetworks, ','),
 var corsOriginList = empty(corsOrigins) ? [] : map(split(corsOrigins, ','), one => trim(one))
 var exampleDomains = ['example.com', 'example.net', 'example.org']
 var smallTiers = ['M10', 'M20']
+// https://learn.microsoft.com/azure/cosmos-db/mongodb/vcore/how-to-monitor-diagnostics-logs
+var tiersWithoutLogs = ['M10', 'M20', 'M30']
 var diskSizes = [32, 64, 128, 256, 512, 1024, 2048, 4095, 8192, 16384]
 var serverDatabases = ['admin', 'config', 'local']
-var currencies = split(join([
-  'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY'
-  'COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS'
-  'INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP'
-  'MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR'
-  'SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV'
-  'WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG'
-], ' '), ' ')
 var eventTypes = [
   'portfolio-analysis.run.started'
   'portfolio-analysis.run.completed'
@@ -381,6 +376,7 @@ var refusals = filter([
   (!empty(mongodbClusterName) && mongodb != 'cluster') ? 'mongodbClusterName needs mongodb cluster: no other has a name here.' : ''
   (empty(mongodbClusterName) || (isName(mongodbClusterName, '-', 40) && length(mongodbClusterName) > 2 && toLower(mongodbClusterName) == mongodbClusterName)) ? '' : 'mongodbClusterName must consist of 3 to 40 small letters, digits and hyphens.'
   (mongodbPasswordSignIn && mongodb != 'cluster') ? 'mongodbPasswordSignIn needs mongodb cluster: there is no other cluster to create.' : ''
+  (mongodbCommandLogs && mongodb == 'cluster' && contains(tiersWithoutLogs, mongodbTier)) ? 'mongodbCommandLogs needs a mongodbTier above M30: smaller clusters have no logs.' : ''
   empty(filter(mongodbAdministratorIds, id => !isGuid(id))) ? '' : 'mongodbAdministratorIds must be object ids of persons.'
   hasTwice(mongodbAdministratorIds) ? 'mongodbAdministratorIds must name each person once.' : ''
   (!empty(mongodbAdministratorIds) && mongodb != 'cluster') ? 'mongodbAdministratorIds needs mongodb cluster: they administer no other.' : ''
@@ -388,7 +384,7 @@ var refusals = filter([
   (marketDataProvider == 'csv') ? 'marketDataProvider csv reads a folder of prices, and there is none in Azure: the app would not start.' : ''
   isDecimalWithin(riskFreeRate, -500000, 1000000) ? '' : 'riskFreeRate must be a decimal number from -0.5 to 1.'
   isDecimalWithin(minSuccessRate, 0, 1000000) ? '' : 'minSuccessRate must be a decimal number from 0 to 1.'
-  contains(currencies, baseCurrency) ? '' : 'baseCurrency must be a currency of ISO 4217 in capital letters, such as USD.'
+  isCurrency(baseCurrency) ? '' : 'baseCurrency must be a currency of ISO 4217 in capital letters, such as USD.'
   (empty(benchmarkSymbol) || (isName(benchmarkSymbol, '_.^=-', 32) && !contains(['.', '=', '-'], substring('${benchmarkSymbol} ', 0, 1)))) ? '' : 'benchmarkSymbol must be a symbol such as SPY.'
   isSchedule(schedule) ? '' : 'schedule must have six fields, seconds first, with single blanks between them, such as 0 0 1 * * *.'
   (platformSignIn && empty(signInClientId)) ? 'platformSignIn needs signInClientId: without a registration nobody can sign in.' : ''
@@ -409,6 +405,10 @@ var refusals = filter([
   hasTwice(alertEmails) ? 'alertEmails must name each address once.' : ''
   empty(filter(alertEmails, one => !isEmail(one))) ? '' : 'alertEmails must be email addresses.'
   empty(filter(alertEmails, one => contains(exampleDomains, toLower(last(split(one, '@')))))) ? '' : 'alertEmails must be addresses that somebody reads, not those of the example.'
+  empty(filter(alertWebhooks, one => !empty(one) && !(startsWith(one, 'https://') && isPrintable(one)))) ? '' : 'alertWebhooks must be https:// addresses.'
+  empty(filter(alertTextMessages, one => !empty(one) && !isPhone(one))) ? '' : 'alertTextMessages must be a country code and a number each, such as 1 5551234567.'
+  empty(filter(alertCalls, one => !empty(one) && !isPhone(one))) ? '' : 'alertCalls must be a country code and a number each, such as 1 5551234567.'
+  (alertsEnabled && isSchedule(schedule) && !isNightly(schedule)) ? 'alertsEnabled needs a schedule that alerts can follow: plain minutes and hours, every month, no steps.' : ''
   (empty(frontDoorId) || isGuid(frontDoorId)) ? '' : 'frontDoorId must be the id that the Front Door sends in X-Azure-FDID.'
   empty(filter(gatewayNetworks, one => !isNetwork(one))) ? '' : 'proxyNetworks must be networks such as 203.0.113.0/24, comma separated.'
   (behindProxy && trustedProxies < 2) ? 'trustedProxies must be 2 or more with frontDoorId or proxyNetworks: they name the others.' : ''
@@ -648,52 +648,30 @@ var schedulerId = '${group.id}/providers/Microsoft.DurableTask/schedulers/${sche
 // The zones of the public cloud, as those of the services below: environment() is not known to a preview.
 #disable-next-line no-hardcoded-env-urls
 var storageZone = 'core.windows.net'
-var alwaysThere = [
-  { name: 'blob', id: storageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
-  { name: 'queue', id: storageId, group: 'queue', zone: 'privatelink.queue.${storageZone}' }
-  { name: 'table', id: storageId, group: 'table', zone: 'privatelink.table.${storageZone}' }
-  { name: 'package', id: packageStorageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
-  { name: 'vault', id: vaultId, group: 'vault', zone: 'privatelink.vaultcore.azure.net' }
-]
-var clusterService = [
-  { name: 'mongodb', id: clusterId, group: 'MongoCluster', zone: 'privatelink.mongocluster.cosmos.azure.com' }
-]
-var cacheService = [
-  { name: 'redis', id: cacheId, group: 'redisEnterprise', zone: 'privatelink.redis.azure.net' }
-]
-var schedulerService = [
-  { name: 'scheduler', id: schedulerId, group: 'scheduler', zone: 'privatelink.durabletask.io' }
-]
-var services = concat(alwaysThere, mongodb == 'cluster' ? clusterService : [], redis == 'managed' ? cacheService : [], durableBackend == 'scheduler' ? schedulerService : [])
-var appZone = 'privatelink.azurewebsites.net'
-var zones = union(map(services, service => service.zone), everythingPrivate ? [appZone] : [])
-var zonesGroupId = empty(dnsZonesGroupId) ? group.id : dnsZonesGroupId
+var services = filter([
+  { there: true, name: 'blob', id: storageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
+  { there: true, name: 'queue', id: storageId, group: 'queue', zone: 'privatelink.queue.${storageZone}' }
+  { there: true, name: 'table', id: storageId, group: 'table', zone: 'privatelink.table.${storageZone}' }
+  { there: true, name: 'package', id: packageStorageId, group: 'blob', zone: 'privatelink.blob.${storageZone}' }
+  { there: true, name: 'vault', id: vaultId, group: 'vault', zone: 'privatelink.vaultcore.azure.net' }
+  { there: mongodb == 'cluster', name: 'mongodb', id: clusterId, group: 'MongoCluster', zone: 'privatelink.mongocluster.cosmos.azure.com' }
+  { there: redis == 'managed', name: 'redis', id: cacheId, group: 'redisEnterprise', zone: 'privatelink.redis.azure.net' }
+  { there: durableBackend == 'scheduler', name: 'scheduler', id: schedulerId, group: 'scheduler', zone: 'privatelink.durabletask.io' }
+], service => service.there)
 
-module privateZones 'modules/private-zone.bicep' = [for zone in (dependenciesPrivate && empty(dnsZonesGroupId)) ? zones : []: {
+module access 'modules/private-access.bicep' = if (dependenciesPrivate) {
   scope: group
-  name: 'zone-${zone}'
-  params: {
-    tags: tags
-    name: zone
-    networkId: split(usedAppSubnetId, '/subnets/')[0]
-  }
-  dependsOn: [virtualNetwork]
-}]
-
-module endpoints 'modules/private-endpoint.bicep' = [for service in dependenciesPrivate ? services : []: {
-  scope: group
-  name: 'endpoint-${service.name}'
+  name: 'private-access'
   params: {
     location: location
     tags: tags
-    name: 'pe-${service.name}'
-    serviceId: service.id
-    groupId: service.group
-    zoneId: '${zonesGroupId}/providers/Microsoft.Network/privateDnsZones/${service.zone}'
+    services: services
     subnetId: usedEndpointsSubnetId
+    networkId: split(usedAppSubnetId, '/subnets/')[0]
+    zonesGroupId: dnsZonesGroupId
   }
-  dependsOn: [privateZones, virtualNetwork, storage, package, vault, database, cache, scheduler]
-}]
+  dependsOn: [virtualNetwork, storage, package, vault, database, cache, scheduler]
+}
 
 // Every setting in docs/settings.md except the secrets, which the vault holds.
 var analysisSettings = {
@@ -774,22 +752,23 @@ module app 'modules/app.bicep' = {
     signInSettings: platformSignIn ? { '${assertionSetting}': identity.outputs.clientId } : {}
   }
   // The app may start as soon as it exists.
-  dependsOn: [roles, endpoints, virtualNetwork, databaseUsers]
+  dependsOn: [roles, access, virtualNetwork, databaseUsers]
 }
 
-module appEndpoint 'modules/private-endpoint.bicep' = if (everythingPrivate) {
+module accessOfApp 'modules/private-access.bicep' = if (everythingPrivate) {
   scope: group
-  name: 'endpoint-app'
+  name: 'private-access-of-app'
   params: {
     location: location
     tags: tags
-    name: 'pe-app'
-    serviceId: '${group.id}/providers/Microsoft.Web/sites/${appName}'
-    groupId: 'sites'
-    zoneId: '${zonesGroupId}/providers/Microsoft.Network/privateDnsZones/${appZone}'
+    services: [
+      { name: 'app', id: '${group.id}/providers/Microsoft.Web/sites/${appName}', group: 'sites', zone: 'privatelink.azurewebsites.net' }
+    ]
     subnetId: usedEndpointsSubnetId
+    networkId: split(usedAppSubnetId, '/subnets/')[0]
+    zonesGroupId: dnsZonesGroupId
   }
-  dependsOn: [app, privateZones]
+  dependsOn: [app, access]
 }
 
 module signIn 'modules/sign-in.bicep' = {
@@ -911,4 +890,6 @@ output AZURE_FUNCTION_NAME string = appName
 output AZURE_KEY_VAULT_NAME string = vaultName
 output APP_URL string = empty(publicUrl) ? app.outputs.url : publicUrl
 output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId
+// The app's user in the cluster: what else may use the database gets the same right, see scripts/grant-staging.
+output MONGODB_APP_USER_ID string = (mongodb == 'cluster') ? '${clusterId}/users/${identity.outputs.principalId}' : ''
 output OUTBOUND_ADDRESS string = ownNetwork ? virtualNetwork!.outputs.address : ''

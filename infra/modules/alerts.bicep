@@ -2,6 +2,8 @@
 // metrics are in metric-alerts.bicep and availability.bicep.
 targetScope = 'resourceGroup'
 
+import { isNightly, starts, weekdays } from '../nights.bicep'
+
 @description('Azure region.')
 param location string
 @description('Tags of every resource.')
@@ -38,24 +40,11 @@ param failedUsersMinimum int
 @description('Whether the rules fire. Off until the timer is enabled, otherwise every night without a run fires an alert.')
 param enabled bool
 
-// Recipients. From azd, a variable that is not set arrives as an empty text.
+// Recipients, as main.bicep has checked them. From azd, a variable that is not set arrives as an empty text.
 
-var addresses = filter(emails, email => !empty(email))
-// Addresses reserved for examples: an alert sent there reaches nobody, and nothing tells so.
-var unread = filter(addresses, email => contains(toLower(email), '@example.'))
-// The service ends a refusal with a full stop.
-var isRead = (empty(addresses) || !empty(unread)) ? fail('alertEmails must name the people who are to be told: nobody reads "${join(unread, ', ')}"') : true
-var mailboxes = isRead ? addresses : []
-
-var urls = filter(webhooks, url => !empty(url))
-var plainUrls = filter(urls, url => !startsWith(toLower(url), 'https://'))
-var targets = empty(plainUrls) ? urls : fail('alertWebhooks must be https:// addresses, not "${join(plainUrls, ', ')}"')
-
-var phones = filter(concat(textMessages, calls), phone => !empty(phone))
-var strangePhones = filter(phones, phone => length(split(phone, ' ')) != 2 || !empty(filter(range(0, length(phone)), at => !contains('0123456789 ', substring(phone, at, 1)))))
-var arePhones = empty(strangePhones) ? true : fail('alertTextMessages and alertCalls take a country code and a number, such as 1 5551234567, not "${join(strangePhones, ', ')}"')
-var texted = arePhones ? filter(textMessages, phone => !empty(phone)) : []
-var called = arePhones ? filter(calls, phone => !empty(phone)) : []
+var targets = filter(webhooks, url => !empty(url))
+var texted = filter(textMessages, phone => !empty(phone))
+var called = filter(calls, phone => !empty(phone))
 
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: '${prefix}-operators'
@@ -64,7 +53,7 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     groupShortName: 'portfolio'
     enabled: true
-    emailReceivers: [for email in mailboxes: {
+    emailReceivers: [for email in emails: {
       name: email
       emailAddress: email
       useCommonAlertSchema: true
@@ -100,24 +89,11 @@ resource onCall 'Microsoft.Insights/actionGroups@2023-01-01' = {
 
 // The nights
 
-var fields = filter(split(schedule, ' '), field => !empty(field))
-var isSix = length(fields) == 6
-var plainNumbers = concat(map(range(0, 60), number => string(number)), map(range(0, 10), number => '0${number}'))
-var minutes = isSix ? split(fields[1], ',') : []
-var hours = isSix ? split(fields[2], ',') : []
-var weekdayNames = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday']
-// As the host reads them: 0 is Sunday, names by any prefix, ranges in either order.
-var weekdayTerms = isSix ? split(fields[5] == '*' ? '0-6' : toLower(fields[5]), ',') : []
-var weekdayEnds = map(weekdayTerms, term => map(split(term, '-'), end => filter(range(0, 7), day => string(day) == end || startsWith(weekdayNames[day], end))))
-var strangeWeekdays = filter(weekdayEnds, ends => length(ends) > 2 || contains(ends, []))
-var isPlain = isSix && empty(filter(concat(minutes, hours), number => !contains(plainNumbers, number))) && fields[3] == '*' && fields[4] == '*' && empty(strangeWeekdays)
-var isKnown = (enabled && !isPlain) ? fail('The alert no-run-completed cannot follow the schedule "${schedule}": name minutes and hours as numbers, every day of every month, and weekdays without steps') : isPlain
-// Minutes after midnight. Without a plain schedule the rule is disabled, and knows no night.
-var starts = isKnown ? flatten(map(hours, hour => map(minutes, minute => int(hour) * 60 + int(minute)))) : []
-var spans = isKnown ? map(weekdayEnds, ends => map(ends, days => min(days))) : [[7]]
-var weekdays = flatten(map(spans, span => range(min(span), max(span) - min(span) + 1)))
+// Without a plain schedule the rule is disabled, and knows no night.
+var minutesOfStarts = isNightly(schedule) ? starts(schedule) : []
+var daysOfStarts = isNightly(schedule) ? weekdays(schedule) : [7]
 
-var noRunCompleted = replace(replace(replace(loadTextContent('../queries/no-run-completed.kql'), '{starts}', join(map(starts, start => string(start)), ', ')), '{weekdays}', join(map(weekdays, day => string(day)), ', ')), '{deadline}', string(deadlineMinutes))
+var noRunCompleted = replace(replace(replace(loadTextContent('../queries/no-run-completed.kql'), '{starts}', join(map(minutesOfStarts, start => string(start)), ', ')), '{weekdays}', join(map(daysOfStarts, day => string(day)), ', ')), '{deadline}', string(deadlineMinutes))
 var failedUsers = replace(replace(loadTextContent('../queries/failed-users.kql'), '{percent}', string(failedUsersPercent)), '{minimum}', string(failedUsersMinimum))
 
 // Rows may arrive some minutes late, so no window is shorter than half an hour. An alert fires once for each value of its

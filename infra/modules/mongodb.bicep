@@ -29,10 +29,6 @@ param workspaceId string
 @description('Whether every command is logged in the workspace, with its text.')
 param commandLogs bool
 
-// https://learn.microsoft.com/azure/cosmos-db/mongodb/vcore/how-to-monitor-diagnostics-logs
-var withoutLogs = ['M10', 'M20', 'M30']
-var logsCommands = (commandLogs && contains(withoutLogs, tier)) ? fail('mongodbCommandLogs needs a mongodbTier above M30: ${tier} has no logs') : commandLogs
-
 var administrator = {
   userName: 'creation'
   // Three kinds of characters, which the service asks for.
@@ -86,7 +82,7 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
     logs: [
       {
         category: 'vCoreMongoRequests'
-        enabled: logsCommands
+        enabled: commandLogs
       }
     ]
     metrics: [

@@ -13,9 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, override
+from zipfile import ZipFile, ZipInfo
 
 from stores.mongo import connect
-from tests.infra.azure import DEPLOYS, PREVIEWS, SECRET, Azure
+from tests.infra.azure import CLUSTER, OWNER, SECRET, Azure
 from tests.infra.bicep import ROOT
 from tests.infra.workflow import Machine, Ran, Runner
 
@@ -23,6 +24,10 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 REPOSITORY = "owner/portfolio"
 PACKAGE = "portfolio-analysis.zip"
 COMPONENT = "providers/Microsoft.Insights/components/appi"
+USERS = f"providers/Microsoft.DocumentDB/mongoClusters/{CLUSTER}/users"
+
+# By environment: what the scripts grant, since it is the same in every test that does not change them.
+_GRANTED: dict[str, dict[str, Any]] = {}
 
 
 class _App(BaseHTTPRequestHandler):
@@ -33,10 +38,14 @@ class _App(BaseHTTPRequestHandler):
     mongodb: tuple[str, str]
 
     def do_GET(self) -> None:
-        if self.azure["package"] is None:
+        if not self.azure["functions_load"]:
             self._answer(404, {})
         elif self.path == "/api/health":
             self._answer(200, {"status": "ok"})
+        elif self.headers.get("X-Admin-Secret") != SECRET:
+            self._answer(401, {})
+        elif self.path == "/api/admin/portfolio/schedule":
+            self._answer(200, {"watchdog": self.azure["watchdog"]})
         else:
             url, database = self.mongodb
             with connect(url) as client:
@@ -84,18 +93,17 @@ class _Machine:
     afternoon: "Afternoon"
     folder: Path
     azure: Azure | None
-    rights: tuple[str, ...]
+    identity: str
     environment: dict[str, str]
 
     def act(self, action: str, options: dict[str, Any]) -> dict[str, str]:
         artifact = self.afternoon.folder / "artifact"
         match action:
             case "actions/checkout":
-                for name in ("scripts", "infra", "console"):
-                    (self.folder / name).symlink_to(ROOT / name)
+                self.afternoon.check_out(self.folder)
             case "azure/login":
                 assert self.azure is not None
-                self.azure.sign_in(*self.rights)
+                self.azure.sign_in(self.identity)
             case "actions/attest":
                 checksum = hashlib.sha256((self.folder / options["subject-path"]).read_bytes()).hexdigest()
                 by = f"{REPOSITORY}/.github/workflows/deploy.yml"
@@ -119,12 +127,14 @@ class _Machine:
 
 @dataclass
 class Afternoon:
-    """What happens between a tag and production; ``changed`` texts and left out steps of workflows are a test's."""
+    """What happens between a tag and production; ``changed`` texts of workflows and scripts are a test's."""
 
     folder: Path
     staging: Azure
     production: Azure
     tag: str = "v1.4.0"
+    branch: str = ""
+    """If it is begun by hand, on a branch."""
     changed: dict[str, str] = field(default_factory=dict)
     checks_pass: bool = True
 
@@ -132,8 +142,53 @@ class Afternoon:
     def releases(self) -> Path:
         return self.folder / "releases"
 
+    def check_out(self, folder: Path) -> None:
+        """Put the repository there, as far as the workflows use it."""
+        for name in ("infra", "console"):
+            (folder / name).symlink_to(ROOT / name)
+        for path in [*(ROOT / "scripts").iterdir(), ROOT / "host.json"]:
+            copy = folder / path.relative_to(ROOT)
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_text(self._edited(path.read_text()))
+            copy.chmod(path.stat().st_mode)
+
+    def grant_all(self) -> None:
+        """Give all identities what they have after the first deployment, and nothing else."""
+        both = (self.staging, self.production)
+        if self.changed or not _GRANTED:
+            for azure in both:
+                azure.set(assignments=[OWNER], custom_roles={}, clusters={})
+                self.grant_pipeline(azure)
+            self.staging.deployed()
+            self.grant_staging()
+            self.staging.set(deployments=[], budget=None, package=None, functions_load=False)
+        if self.changed:
+            return
+        for azure in both:
+            kept = {name: azure[name] for name in ("assignments", "custom_roles", "clusters", "group")}
+            azure.set(**_GRANTED.setdefault(azure.environment, kept))
+
+    def grant_pipeline(self, azure: Azure) -> None:
+        """Let an environment's identities preview and deploy."""
+        name = azure.environment
+        for what, identity in (("preview", f"id-{name}-preview"), ("deploy", f"id-{name}")):
+            self._as_owner(azure, "grant-pipeline", what, name, identity)
+
+    def grant_staging(self) -> None:
+        """Let staging's identity use the one secret and the one database."""
+        self._as_owner(self.staging, "grant-staging", "id-staging")
+
+    def _as_owner(self, azure: Azure, script: str, *arguments: str) -> None:
+        folder = self.folder / f"owner-{len(list(self.folder.glob('owner-*')))}"
+        folder.mkdir()
+        self.check_out(folder)
+        azure.sign_in()
+        done = azure.run(script, *arguments, scripts=folder / "scripts")
+        assert done.returncode == 0, done.stderr
+        azure.set(asked=[], signed_in=None)
+
     def deploy(self, **inputs: object) -> Ran:
-        """Run the workflow for the tag, or one started by hand with inputs, on the tag."""
+        """Run the workflow for the tag, or one started by hand with inputs."""
         return self._run("deploy", inputs, done={"checks": self.checks_pass})
 
     def roll_back(self, release: str, environment: str = "production", **inputs: object) -> Ran:
@@ -143,15 +198,20 @@ class Afternoon:
         """Make a release of an earlier time, and return the checksum of its package."""
         folder = self.releases / tag
         folder.mkdir(parents=True)
-        (folder / PACKAGE).write_bytes(content)
-        checksum = hashlib.sha256(content).hexdigest()
+        with ZipFile(folder / PACKAGE, "w") as archive:
+            for name, text in {"function_app.py": content, "host.json": (ROOT / "host.json").read_bytes()}.items():
+                entry = ZipInfo(name)
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, text)
+        checksum = hashlib.sha256((folder / PACKAGE).read_bytes()).hexdigest()
         (folder / f"{PACKAGE}.sha256").write_text(f"{checksum}  {PACKAGE}\n")
         by = f"{REPOSITORY}/.github/workflows/{signed_by}"
         (folder / f"{PACKAGE}.sigstore.json").write_text(f"{checksum} {by} refs/tags/{tag}")
         return checksum
 
     def _run(self, workflow: str, inputs: dict[str, object], done: dict[str, bool]) -> Ran:
-        github = {"ref": f"refs/tags/{self.tag}", "token": "a token"}
+        shutil.rmtree(self.folder / "artifact", ignore_errors=True)
+        github = {"ref": f"refs/heads/{self.branch}" if self.branch else f"refs/tags/{self.tag}", "token": "a token"}
         runner = Runner(self._machine, github, self._edited, done)
         runner.workflow(WORKFLOWS / f"{workflow}.yml", inputs)
         return runner.ran
@@ -165,9 +225,6 @@ class Afternoon:
         del job
         name = environment.removesuffix("-preview")
         azure = {"staging": self.staging, "production": self.production}.get(name)
-        rights: tuple[str, ...] = PREVIEWS if environment.endswith("-preview") else DEPLOYS
-        # The identity of staging may read one secret, that of production none.
-        rights += ("secret",) if environment == "staging" else ()
         folder = self.folder / f"machine-{len(list(self.folder.glob('machine-*')))}"
         folder.mkdir()
         variables = (azure or self.staging).programs | {
@@ -181,12 +238,12 @@ class Afternoon:
             "GITHUB_RUN_ID": "123456",
             "GITHUB_RUN_ATTEMPT": "1",
         }
-        return _Machine(self, folder, azure, rights, variables)
+        return _Machine(self, folder, azure, f"id-{environment}", variables)
 
 
 @contextmanager
 def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> Iterator[Afternoon]:
-    """Yield an afternoon before the first deployment: nothing is there, and the databases are empty."""
+    """Yield an afternoon before the first deployment: nobody has a role, nothing is there, the databases are empty."""
     with ExitStack() as stack:
         azures = {}
         for name, database in databases.items():
@@ -198,7 +255,8 @@ def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> I
                 "AZURE_FUNCTION_NAME": f"func-{name}",
                 "AZURE_KEY_VAULT_NAME": "kv-0",
                 "APP_URL": url,
-                "APPLICATION_INSIGHTS_ID": f"/subscriptions/s/resourceGroups/rg-portfolio-{name}/{COMPONENT}",
+                "APPLICATION_INSIGHTS_ID": azure.group(COMPONENT),
+                "MONGODB_APP_USER_ID": azure.group(USERS, "id-app") if name == "staging" else "",
             }
             settings = {
                 "MONGODB_URL": mongodb_url,
@@ -208,4 +266,5 @@ def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> I
                 "ANALYSIS_SCHEDULE": "0 0 1 * * *",
             }
             azure.set(outputs=outputs, settings=settings)
+        (folder / "releases").mkdir()
         yield Afternoon(folder, azures["staging"], azures["production"])

@@ -101,6 +101,17 @@ def resource(type_: str) -> Resource:
     return found
 
 
+def assigned_roles() -> set[tuple[str, str]]:
+    """Return the ids of the roles that the templates assign, each with the kind of its holder."""
+    found = set()
+    for assignment in resources():
+        if assignment.type == "Microsoft.Authorization/roleAssignments":
+            properties = assignment.members["properties"]
+            role = properties["roleDefinitionId"]["function"]["parameters"]["resource_name_1"]
+            found.add((module(assignment.template).variable(role), properties["principalType"]))
+    return found
+
+
 def decorator(parameter: Tree, type_: str) -> Tree:
     """Return the argument of a decorator; None without one."""
     found = [decorator["argument"] for decorator in parameter["decorators"] if decorator["type"] == type_]

@@ -10,7 +10,7 @@ from devhost.preflight_platform import BODY_LIMIT_SETTING, HOMEPAGE_SETTING, LAR
 from endpoints import EVENT_TYPES
 from functions.http.requests import MAX_BODY_BYTES
 from settings import CURRENCIES, PROVIDERS, Settings, SettingsError
-from tests.infra.bicep import MAIN, ROOT, decorator, literal_keys, module, resource, template
+from tests.infra.bicep import INFRA, MAIN, ROOT, decorator, literal_keys, module, resource, template
 
 # Settings that the code reads and no template sets, with their origin.
 OF_INSTANCES = (
@@ -116,10 +116,10 @@ def test_the_providers_that_the_code_knows_may_be_chosen() -> None:
 
 
 def test_the_currencies_and_the_types_of_events_that_the_code_knows_are_accepted() -> None:
-    main = template(MAIN)
-    listed = main.text.split("var currencies = split(join([")[1].split("], ' '), ' ')")[0]
+    checks = (INFRA / "checks.bicep").read_text()
+    listed = checks.split("var currencies = split(join([")[1].split("], ' '), ' ')")[0]
     assert set(re.findall(r"[A-Z]{3}", listed)) == CURRENCIES
-    assert main.variable("eventTypes") == list(EVENT_TYPES)
+    assert template(MAIN).variable("eventTypes") == list(EVENT_TYPES)
 
 
 @pytest.mark.parametrize(("setting", "parameter"), LIMITS.items())

@@ -1,24 +1,28 @@
 """The scripts that ask and change a subscription, run against the stand-in for the Azure CLI, and those for GitHub."""
 
 import json
-import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import missing_server
-from tests.infra.azure import PREVIEWS, Azure
+from tests.infra.azure import CLUSTER, SUBSCRIPTION, Azure, a_cluster
 from tests.infra.bicep import INFRA, MAIN, ROOT, template
+from tests.infra.rights import ASSIGN, granting
+from tests.infra.workflow import read
 
 GROUP = "rg-portfolio-staging"
+PRINCIPAL = "00000000-0000-0000-0000-000000000001"
 
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Azure:
     """Return a subscription with an earlier deployment, and a person signed in."""
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
     azure = Azure(tmp_path)
     azure.deployed()
     azure.sign_in()
@@ -26,14 +30,7 @@ def azure(tmp_path: Path) -> Azure:
 
 
 def run(azure: Azure, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ROOT / "scripts" / script, *arguments],
-        cwd=azure.folder,
-        env=os.environ | azure.programs,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return azure.run(script, *arguments)
 
 
 def test_a_run_that_began_and_did_not_end_is_told_by_its_id(azure: Azure) -> None:
@@ -66,7 +63,8 @@ def test_an_az_that_fails_is_not_taken_for_no_run(azure: Azure) -> None:
 
 
 def test_an_active_run_is_found_by_one_who_may_only_read(azure: Azure) -> None:
-    azure.sign_in(*PREVIEWS)
+    assert run(azure, "grant-pipeline", "preview", "staging", PRINCIPAL).returncode == 0
+    azure.sign_in(PRINCIPAL)
     assert run(azure, "check-no-run", GROUP).returncode == 0
 
 
@@ -83,9 +81,10 @@ def test_a_new_budget_starts_this_month(azure: Azure, state: dict[str, object]) 
 
 
 @pytest.mark.parametrize(
-    "call", [("budget-start-date", "staging"), ("recover-vault", "staging"), ("deployment-outputs", "staging")]
+    "call",
+    [("budget-start-date", "staging"), ("recover-vault", "staging", "westeurope"), ("deployment-outputs", "staging")],
 )
-def test_an_az_that_fails_fails_the_script_with_its_own_message(azure: Azure, call: tuple[str, str]) -> None:
+def test_an_az_that_fails_fails_the_script_with_its_own_message(azure: Azure, call: tuple[str, ...]) -> None:
     azure.set(signed_in=None)
     done = run(azure, *call)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "ERROR: Please run 'az login' to setup account.\n")
@@ -94,7 +93,7 @@ def test_an_az_that_fails_fails_the_script_with_its_own_message(azure: Azure, ca
 @pytest.mark.parametrize("group", [True, False])
 def test_a_deleted_vault_is_recovered_into_its_group_which_is_created_if_it_is_gone(azure: Azure, group: bool) -> None:
     azure.set(vault_deleted=True, group=group)
-    done = run(azure, "recover-vault", "staging")
+    done = run(azure, "recover-vault", "staging", "westeurope")
     assert (done.returncode, done.stdout) == (0, "Recovered kv-0 with its secrets\n")
     assert (azure["vault_deleted"], azure["group"]) == (False, True)
     created = azure.asked("group create")
@@ -103,14 +102,22 @@ def test_a_deleted_vault_is_recovered_into_its_group_which_is_created_if_it_is_g
 
 
 def test_without_a_deleted_vault_of_the_environment_nothing_is_recovered(azure: Azure) -> None:
-    done = run(azure, "recover-vault", "staging")
-    assert (done.returncode, done.stdout) == (0, "No deleted vault of staging\n")
+    done = run(azure, "recover-vault", "staging", "westeurope")
+    assert (done.returncode, done.stdout) == (0, "No deleted vault of staging in westeurope\n")
+    assert azure.asked("keyvault recover") == []
+
+
+def test_of_two_deleted_vaults_that_could_be_the_one_none_is_recovered(azure: Azure) -> None:
+    azure.set(vault_deleted=True, other_vault_is_ours=True)
+    done = run(azure, "recover-vault", "staging", "westeurope")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Which one is the vault of staging? Recover it yourself: kv-3, kv-0\n",
+    )
     assert azure.asked("keyvault recover") == []
 
 
 def test_the_outputs_are_those_of_the_newest_deployment_that_succeeded_under_their_own_names(azure: Azure) -> None:
-    if shutil.which("jq") is None:
-        missing_server("jq is not installed")
     names = template(MAIN).outputs().keys()
     newer = {"name": "portfolio-staging.2.1", "state": "Succeeded", "timestamp": 7}
     azure.set(outputs=dict.fromkeys(names, "a value"), deployments=[newer, *azure["deployments"]])
@@ -125,82 +132,247 @@ def test_before_the_first_deployment_there_are_no_outputs(azure: Azure) -> None:
     assert (done.returncode, done.stderr) == (1, "No deployment of staging has succeeded yet\n")
 
 
-PRINCIPAL = "00000000-0000-0000-0000-000000000001"
+def granted(azure: Azure) -> list[tuple[str, str]]:
+    """Return the roles that were given, each with its place in the subscription."""
+    given = [each for each in azure["assignments"] if each["principal"] == PRINCIPAL]
+    return [(each["role"], each["scope"].removeprefix(SUBSCRIPTION)) for each in given]
 
 
-def granted(azure: Azure) -> list[str]:
-    return re.findall(
-        r"--role (.+?)(?: --condition-version|$)", "\n".join(azure.asked("role assignment create")), re.MULTILINE
-    )
+OF_THE_GROUP = f"/resourceGroups/{GROUP}"
+ENDING = SUBSCRIPTION.rpartition("/")[2]
 
 
 def test_the_identity_of_a_preview_may_read_and_ask_what_would_change_only(azure: Azure) -> None:
     for _ in range(2):
-        assert run(azure, "grant-pipeline", "preview", PRINCIPAL).returncode == 0
-    assert granted(azure) == ["Reader", "Portfolio deployment preview"] * 2
-    (role,) = azure["roles"]
-    assert json.loads(role)["Actions"] == [
-        "Microsoft.Resources/deployments/whatIf/action",
-        "Microsoft.Resources/deployments/validate/action",
+        assert run(azure, "grant-pipeline", "preview", "staging", PRINCIPAL).returncode == 0
+    name = f"Portfolio deployment preview of {ENDING}"
+    assert granted(azure) == [("Reader", ""), (name, "")]
+    assert azure["custom_roles"] == {
+        name: ["Microsoft.Resources/deployments/validate/action", "Microsoft.Resources/deployments/whatIf/action"]
+    }
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_the_identity_of_a_deployment_may_change_its_own_resource_group_and_assign_only_the_roles_of_the_condition(
+    azure: Azure, group: bool
+) -> None:
+    azure.set(group=group)
+    for _ in range(2):
+        assert run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL).returncode == 0
+    assert azure["group"] is True
+    assert granted(azure) == [
+        (f"Portfolio deployment of {ENDING}", ""),
+        ("Contributor", OF_THE_GROUP),
+        ("Locks Contributor", OF_THE_GROUP),
+        ("Role Based Access Control Administrator", OF_THE_GROUP),
     ]
+    conditions = {each["role"]: each["condition"] for each in azure["assignments"] if each["condition"]}
+    assert conditions == {
+        "Role Based Access Control Administrator": (INFRA / "pipeline.condition").read_text().rstrip()
+    }
 
 
-def test_the_identity_of_a_deployment_may_assign_only_the_roles_of_the_condition(azure: Azure) -> None:
-    assert run(azure, "grant-pipeline", "deploy", PRINCIPAL).returncode == 0
-    assert granted(azure) == ["Contributor", "Locks Contributor", "Role Based Access Control Administrator"]
-    (constrained,) = [call for call in azure.asked("role assignment create") if "--condition " in call]
-    assert (INFRA / "pipeline.condition").read_text().rstrip() in constrained
+@pytest.mark.parametrize(
+    "action",
+    ["Microsoft.Web/sites/write", "Microsoft.Web/sites/delete", "Microsoft.Authorization/locks/delete", ASSIGN],
+)
+def test_the_identity_of_staging_cannot_change_production_in_the_same_subscription(azure: Azure, action: str) -> None:
+    assert run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL).returncode == 0
+
+    def may(group: str) -> bool:
+        scope = f"{SUBSCRIPTION}/resourceGroups/{group}"
+        return bool(granting(action, scope, PRINCIPAL, azure["assignments"], azure["custom_roles"]))
+
+    assert (may(GROUP), may("rg-portfolio-production")) == (True, False)
 
 
-def test_the_identity_of_staging_may_read_one_secret_and_write_into_one_database(azure: Azure) -> None:
-    done = run(azure, "grant-staging", GROUP, "kv-0", PRINCIPAL)
+def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure) -> None:
+    wide = {"principal": PRINCIPAL, "role": "Contributor", "scope": SUBSCRIPTION, "condition": ""}
+    azure.set(assignments=[*azure["assignments"], wide])
+    done = run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL)
+    assert done.returncode == 1
+    assert "in the whole subscription, and so in other environments: Contributor. Delete them." in done.stderr
+
+
+@pytest.mark.parametrize("what", ["preview", "deploy"])
+def test_a_second_subscription_has_roles_of_its_own_because_names_are_unique_in_a_tenant(
+    azure: Azure, tmp_path: Path, what: str
+) -> None:
+    assert run(azure, "grant-pipeline", what, "staging", PRINCIPAL).returncode == 0
+    second = Azure(tmp_path / "second")
+    other = "/subscriptions/11111111-1bf0-4dda-aec3-cb9272f09590"
+    owner = {"principal": "an owner", "role": "Owner", "scope": other, "condition": ""}
+    second.set(subscription=other, assignments=[owner], roles_of_other_subscriptions=list(azure["custom_roles"]))
+    second.sign_in()
+    done = run(second, "grant-pipeline", what, "staging", PRINCIPAL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert second["custom_roles"].keys().isdisjoint(azure["custom_roles"])
+
+
+def with_outputs(azure: Azure, cluster: str) -> None:
+    user = azure.group("providers/Microsoft.DocumentDB/mongoClusters", cluster, "users/id-app") if cluster else ""
+    outputs = {"AZURE_RESOURCE_GROUP": GROUP, "AZURE_KEY_VAULT_NAME": "kv-0", "MONGODB_APP_USER_ID": user}
+    azure.set(outputs=outputs)
+
+
+@pytest.mark.parametrize(("database", "role"), [("portfolio", "readWrite"), ("trial", "readWrite"), ("admin", "root")])
+def test_the_identity_of_staging_may_read_one_secret_and_has_the_apps_right_in_the_cluster_that_is_deployed(
+    azure: Azure, database: str, role: str
+) -> None:
+    azure.set(clusters={CLUSTER: a_cluster(), "mongo-restored": a_cluster(database, role)})
+    with_outputs(azure, "mongo-restored")
+    done = run(azure, "grant-staging", PRINCIPAL)
     assert done.returncode == 0, done.stderr
-    (assigned,) = azure.asked("role assignment create")
-    assert "--role Key Vault Secrets User" in assigned
-    assert assigned.endswith("/vaults/kv-0/secrets/admin-secret")
-    (user,) = azure["database_users"]
-    assert user["id"] == PRINCIPAL
-    assert user["properties"]["roles"] == [{"db": "portfolio", "role": "readWrite"}]
-    assert user["properties"]["identityProvider"]["properties"] == {"principalType": "servicePrincipal"}
+    vault = f"{OF_THE_GROUP}/providers/Microsoft.KeyVault/vaults/kv-0"
+    assert granted(azure) == [("Key Vault Secrets User", f"{vault}/secrets/admin-secret")]
+    assert PRINCIPAL not in azure["clusters"][CLUSTER]["users"]
+    assert azure["clusters"]["mongo-restored"]["users"][PRINCIPAL] == {
+        "properties": {
+            "identityProvider": {"type": "MicrosoftEntraID", "properties": {"principalType": "servicePrincipal"}},
+            "roles": [{"db": database, "role": role}],
+        }
+    }
+
+
+def test_without_a_cluster_of_its_own_the_identity_of_staging_gets_no_user(azure: Azure) -> None:
+    with_outputs(azure, "")
+    done = run(azure, "grant-staging", PRINCIPAL)
+    assert done.returncode == 1
+    assert done.stderr == "Staging has no cluster of its own: give the identity a user in its database\n"
 
 
 def test_an_unknown_kind_of_identity_gets_nothing(azure: Azure) -> None:
-    done = run(azure, "grant-pipeline", "owner", PRINCIPAL)
+    done = run(azure, "grant-pipeline", "owner", "staging", PRINCIPAL)
     assert (done.returncode, done.stderr) == (1, "preview or deploy, not owner\n")
-    assert azure.asked("role assignment create") == []
+    assert granted(azure) == []
 
 
+def parameters(azure: Azure, environment: str, **changed: object) -> None:
+    """Check the repository out, with these parameters of an environment."""
+    given = json.loads((INFRA / "environments" / f"{environment}.json").read_text())
+    given["parameters"] |= {name: {"value": value} for name, value in changed.items()}
+    folder = azure.folder / "infra" / "environments"
+    folder.mkdir(parents=True)
+    (folder / f"{environment}.json").write_text(json.dumps(given))
+    shutil.copytree(ROOT / "scripts", azure.folder / "scripts")
+
+
+def deploy_staging(azure: Azure) -> subprocess.CompletedProcess[str]:
+    name = "portfolio-staging.7.1"
+    return azure.run("deploy-infrastructure", "staging", "westeurope", name, scripts=azure.folder / "scripts")
+
+
+@pytest.mark.parametrize(
+    ("changed", "clusters", "signs_in"),
+    [
+        ({}, {}, ["true", "false"]),
+        ({}, {CLUSTER: {}}, ["false"]),
+        ({}, {"mongo-of-others": {}}, ["true", "false"]),
+        ({}, {CLUSTER: {"state": "Failed"}}, ["true", "false"]),
+        ({"mongodbClusterName": "restored"}, {CLUSTER: {}, "restored": {}}, ["false"]),
+        ({"mongodbClusterName": "restored"}, {CLUSTER: {}}, ["true", "false"]),
+        ({"mongodb": "given"}, {}, ["false"]),
+    ],
+)
+def test_only_a_deployment_that_creates_the_cluster_lets_a_password_sign_in_and_the_next_one_ends_it(
+    azure: Azure, changed: dict[str, object], clusters: dict[str, dict[str, Any]], signs_in: list[str]
+) -> None:
+    parameters(azure, "staging", **changed)
+    azure.set(clusters={name: a_cluster() | state for name, state in clusters.items()})
+    done = deploy_staging(azure)
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = azure.asked("deployment sub create")
+    assert [call.rpartition("mongodbPasswordSignIn=")[2].split()[0] for call in asked] == signs_in
+    assert " --name portfolio-staging.7.1 " in asked[-1]
+
+
+@pytest.mark.parametrize("failing", ["group exists", "resource list"])
+def test_an_az_that_cannot_tell_whether_a_cluster_is_there_stops_the_deployment(azure: Azure, failing: str) -> None:
+    parameters(azure, "staging")
+    az = azure.folder / "bin" / "az"
+    az.rename(azure.folder / "bin" / "az-of-stand-in")
+    refuses = f'case "$*" in "{failing}"*) echo "ERROR: az" >&2; exit 1 ;; esac'
+    az.write_text(f'#!/usr/bin/env bash\n{refuses}\nexec "$0-of-stand-in" "$@"\n')
+    az.chmod(0o755)
+    done = deploy_staging(azure)
+    assert (done.returncode, done.stderr) == (1, "ERROR: az\n")
+    assert azure.asked("deployment sub create") == []
+
+
+# A repository of GitHub that keeps what it is told in files.
 GH = """
 echo "$*" >> "$0.asked"
-if [ "$3" = PUT ] || [ "$4" = PUT ]; then cat >> "$0.rules"; echo >> "$0.rules"; fi
-case "$*" in *.branch_policies*) [ -z "${KNOWN:-}" ] || printf '%s\\n' $KNOWN ;; esac
+case "$*" in
+    *" --input -") cat >> "$0.told"; echo >> "$0.told" ;;
+    *"--method "*) ;;
+    *) [ -z "${KNOWN:-}" ] || printf '%s\\n' "$KNOWN" ;;
+esac
 """
 
 
-def environments(azure: Azure, **variables: str) -> list[str]:
+def on_github(azure: Azure, script: str, known: str = "") -> tuple[list[str], list[Any], list[str]]:
+    """Run a script and return the calls that change something, what they tell, and what the script says."""
     gh = azure.folder / "bin" / "gh"
     gh.write_text(f"#!/usr/bin/env bash\n{GH}")
-    command = [str(ROOT / "scripts" / "create-environments"), "owner/portfolio", "42"]
-    done = subprocess.run(
-        command, env=os.environ | azure.programs | variables, capture_output=True, text=True, check=False
-    )
+    done = azure.run(script, "owner/portfolio", "42", KNOWN=known)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["staging-preview", "staging", "production-preview", "production"]
-    return (azure.folder / "bin" / "gh.asked").read_text().splitlines()
+    asked, told = (gh.with_name(f"gh.{name}") for name in ("asked", "told"))
+    calls = [call for call in asked.read_text().splitlines() if "--method" in call]
+    bodies = [json.loads(part) for part in told.read_text().split("\n\n") if part.strip()]
+    return calls, bodies, done.stdout.splitlines()
 
 
-def test_every_environment_takes_main_and_tags_only_and_production_a_reviewer_too(azure: Azure) -> None:
-    asked = environments(azure)
-    rules = [json.loads(part) for part in (azure.folder / "bin" / "gh.rules").read_text().split("\n\n") if part.strip()]
-    assert [each["reviewers"] for each in rules] == [None, None, None, [{"type": "Team", "id": 42}]]
+ENVIRONMENTS = ["staging-preview", "staging", "production-preview", "production"]
+
+
+def test_every_environment_takes_main_and_tags_only_and_a_reviewer_where_something_may_be_changed(azure: Azure) -> None:
+    calls, rules, said = on_github(azure, "create-environments")
+    assert said == ENVIRONMENTS
+    team = [{"type": "Team", "id": 42}]
+    assert [each["reviewers"] for each in rules] == [None, team, None, team]
     assert all(each["deployment_branch_policy"]["custom_branch_policies"] for each in rules)
-    posted = [call.partition("environments/")[2] for call in asked if "--method POST" in call]
+    posted = [call.partition("environments/")[2] for call in calls if "--method POST" in call]
     assert posted == [
         f"{name}/deployment-branch-policies --raw-field name={rule} --raw-field type={kind}"
-        for name in ("staging-preview", "staging", "production-preview", "production")
+        for name in ENVIRONMENTS
         for rule, kind in (("main", "branch"), ("v*", "tag"))
     ]
 
 
 def test_rules_that_are_there_are_not_added_twice(azure: Azure) -> None:
-    assert not any("--method POST" in call for call in environments(azure, KNOWN="main v*"))
+    calls, _, _ = on_github(azure, "create-environments", known="main\nv*")
+    assert not any("--method POST" in call for call in calls)
+
+
+def test_the_rulesets_let_only_reviewed_and_checked_changes_into_main(azure: Azure) -> None:
+    calls, rulesets, said = on_github(azure, "create-rulesets")
+    assert said == [each["name"] for each in rulesets]
+    assert all("--method POST repos/owner/portfolio/rulesets --input -" in call for call in calls)
+    (main,) = [each for each in rulesets if each["target"] == "branch"]
+    assert main["conditions"]["ref_name"] == {"include": ["refs/heads/main"], "exclude": []}
+    rules = {rule["type"]: rule.get("parameters") for rule in main["rules"]}
+    assert {"deletion", "non_fast_forward"} <= rules.keys()
+    assert rules["pull_request"]["required_approving_review_count"] == 1
+    required = {check["context"] for check in rules["required_status_checks"]["required_status_checks"]}
+    assert required == read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"].keys()
+    assert main["bypass_actors"] == []
+
+
+def test_the_rulesets_let_only_the_team_create_tags_and_nobody_move_one(azure: Azure) -> None:
+    _, rulesets, _ = on_github(azure, "create-rulesets")
+    tags = [each for each in rulesets if each["target"] == "tag"]
+    assert all(each["conditions"]["ref_name"]["include"] == ["refs/tags/v*"] for each in tags)
+    assert all(each["enforcement"] == "active" for each in rulesets)
+    team = [{"actor_id": 42, "actor_type": "Team", "bypass_mode": "always"}]
+    assert {rule["type"]: each["bypass_actors"] for each in tags for rule in each["rules"]} == {
+        "creation": team,
+        "update": [],
+        "deletion": [],
+    }
+
+
+def test_a_ruleset_that_is_there_is_renewed(azure: Azure) -> None:
+    calls, _, _ = on_github(azure, "create-rulesets", known="7 another\n8 tags v* stay where they are")
+    renewed = [call for call in calls if "--method PUT" in call]
+    assert renewed == ["api --silent --method PUT repos/owner/portfolio/rulesets/8 --input -"]
+    assert len(calls) == 3

@@ -12,6 +12,7 @@ from tests.infra.bicep import (
     ROOT,
     Resource,
     Template,
+    assigned_roles,
     decorator,
     if_else,
     literal_keys,
@@ -23,6 +24,7 @@ from tests.infra.bicep import (
     walk,
     without_comments,
 )
+from tests.infra.rights import assignable
 
 ROLES = {
     "roles": {
@@ -218,14 +220,39 @@ def test_the_app_may_write_in_its_own_database_only() -> None:
     assert template(MAIN).parameters()["mongodbAppRole"]["default"] == "readWrite"
 
 
-def test_who_deploys_may_assign_the_roles_of_the_templates_and_no_others() -> None:
-    condition = (INFRA / "pipeline.condition").read_text()
-    for part in ("@Request", "@Resource"):
-        (listed,) = re.findall(
-            rf"{part}\[Microsoft.Authorization/roleAssignments:RoleDefinitionId\]\s+(.*?)\}}", condition, re.DOTALL
-        )
-        assert listed.startswith("ForAnyOfAnyValues:GuidEquals {")
-        assert set(GUID.findall(listed)) == {role for roles in ROLES.values() for role in roles}
+@pytest.mark.parametrize("action", ["write", "delete"])
+def test_who_deploys_may_assign_the_roles_of_the_templates_to_holders_of_their_kind_and_no_others(action: str) -> None:
+    allowed = assignable((INFRA / "pipeline.condition").read_text(), action)
+    assert allowed == assigned_roles()
+    assert {role for role, _ in allowed} == {role for roles in ROLES.values() for role in roles}
+
+
+def test_who_deploys_may_make_no_identity_an_officer_of_secrets() -> None:
+    officer = next(role for role, name in ROLES["operators"].items() if name == "Key Vault Secrets Officer")
+    allowed = assignable((INFRA / "pipeline.condition").read_text())
+    assert {kind for role, kind in allowed if role == officer} == {"Group"}
+    assert {kind for role, kind in allowed if role in ROLES["roles"]} == {"ServicePrincipal"}
+
+
+TYPE_OF_HOLDER = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType] "
+TYPE_OF_HOLDER += "ForAnyOfAnyValues:StringEqualsIgnoreCase"
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        (f" AND {TYPE_OF_HOLDER} {{'Group'}}", ""),
+        (f" AND {TYPE_OF_HOLDER} {{'ServicePrincipal'}}", ""),
+        (" AND ( ( !(ActionMatches", " OR ( ( !(ActionMatches"),
+        ("GuidEquals", "GuidNotEquals"),
+        ("@Resource", "@Request"),
+    ],
+)
+def test_a_condition_that_lets_out_a_clause_is_none(text: str, instead: str) -> None:
+    condition = " ".join((INFRA / "pipeline.condition").read_text().split())
+    assert text in condition
+    with pytest.raises(ValueError, match="ActionMatches"):
+        assignable(condition.replace(text, instead))
 
 
 # Network
@@ -302,9 +329,8 @@ def test_each_private_service_has_its_endpoint_and_its_zone() -> None:
         "MongoCluster": "privatelink.mongocluster.cosmos.azure.com",
         "redisEnterprise": "privatelink.redis.azure.net",
         "scheduler": "privatelink.durabletask.io",
+        "sites": "privatelink.azurewebsites.net",
     }
-    _, app = template(MAIN).modules()["appEndpoint"]
-    assert (app["groupId"], template(MAIN).variable("appZone")) == ("sites", "privatelink.azurewebsites.net")
 
 
 def test_instances_join_their_own_subnet() -> None:

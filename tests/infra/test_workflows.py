@@ -125,7 +125,10 @@ def test_the_package_is_built_for_the_engine_of_all_environments() -> None:
 
 def test_the_package_that_was_tested_in_staging_is_deployed_to_production() -> None:
     deploy = read(FOLDER / "deploy.yml")["jobs"]
-    assert (deploy["staging"]["needs"], deploy["production"]["needs"]) == (["checks", "package"], "staging")
+    assert (deploy["staging"]["needs"], deploy["production"]["needs"]) == (
+        ["checks", "package"],
+        ["staging", "release"],
+    )
     assert deploy["staging"]["uses"] == deploy["production"]["uses"]
     assert [step["with"]["name"] for _, step in steps() if "artifact" in step.get("uses", "")] == ["package"] * 3
     assert {deploy[job]["with"]["environment"] for job in ("staging", "production")} == {
@@ -133,7 +136,7 @@ def test_the_package_that_was_tested_in_staging_is_deployed_to_production() -> N
     }
 
 
-BY_THE_PIPELINE = {"budgetStartDate"}
+BY_THE_PIPELINE = {"budgetStartDate", "mongodbPasswordSignIn"}
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=[path.stem for path in ENVIRONMENTS])
