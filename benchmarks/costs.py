@@ -13,8 +13,8 @@ NIGHTS_A_MONTH = 30
 GB_SECOND = 0.000026
 EXECUTION = 0.40 / 1e6
 QUEUE_OR_TABLE_OPERATION = 0.004 / 1e4
-BLOB_WRITES = (0.055 + 0.10 + 0.18) / 1e4
-"""Of a file in all: into the hot tier, and each move to a colder one."""
+BLOB_WRITES = (0.055 / 1e4, 0.10 / 1e4, 0.18 / 1e4)
+"""Of a file: into the hot tier, and its moves to the cool and the cold one."""
 DISK_GB_MONTH = 0.12
 BLOB_GB_MONTHS = (0.018, *[0.01] * 2, *[0.0045] * 9)
 """Of a report's file in its first year: hot, cool and cold, as the lifecycle rule of the template moves it."""
@@ -52,7 +52,7 @@ def costs(results: dict[str, Any]) -> Iterator[str]:
         f"{pages * _OPERATIONS_A_STEP:,.0f} operations of the engine's storage, {_OPERATIONS_A_STEP} a step (assumed)":
             pages * _OPERATIONS_A_STEP * QUEUE_OR_TABLE_OPERATION,
         f"lake: {lake:.0f} GB in {USERS // 200:,} files, moved to colder tiers, kept for a year":
-            lake * sum(BLOB_GB_MONTHS) + USERS / 200 * BLOB_WRITES,
+            lake * sum(BLOB_GB_MONTHS) + USERS / 200 * sum(BLOB_WRITES),
         f"MongoDB: a cluster of two cores (M30), {CLUSTER_MONTH:.0f} a month": CLUSTER_MONTH / NIGHTS_A_MONTH,
         f"its disk: {disk:.0f} GB for {KEPT_NIGHTS} nights of reports of {report / 1e3:.1f} kB and {SUMMARY_NIGHTS} of "
         f"summaries and lists of {(_SUMMARY_BYTES + ranking) / 1e3:.1f} kB, a quarter for indexes":

@@ -58,7 +58,7 @@ class LocalBackend(InMemoryOrchestrationBackend):
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, "The orchestration has not ended.")
             return super().PurgeInstances(request, context)
 
-    def CompleteActivityTask(self, request: pb.ActivityResponse, context: Any) -> pb.CompleteTaskResponse:  # noqa: ANN401, N802 - a call of gRPC's
+    def CompleteActivityTask(self, request: pb.ActivityResponse, _: Any) -> pb.CompleteTaskResponse:  # noqa: ANN401, N802 - a call of gRPC's
         """Pass the result of an activity to its orchestration."""
         event = helpers.new_task_completed_event(request.taskId, request.result.value)
         if request.HasField("failureDetails"):  # the SDK treats one without text as a success

@@ -209,6 +209,7 @@ def test_the_tables_of_the_scale_are_made_from_the_stored_results() -> None:
 def test_the_documented_prices_are_those_behind_the_costs() -> None:
     documented = " ".join(section("operations", "Costs").split())
     hot, cool, cold = sorted(set(costs.BLOB_GB_MONTHS), reverse=True)
+    write, to_cool, to_cold = (1e4 * price for price in costs.BLOB_WRITES)
     known = {
         f"{costs.GB_SECOND:f} per GB-second",
         f"{1e6 * costs.EXECUTION:.2f} per million executions",
@@ -217,7 +218,7 @@ def test_the_documented_prices_are_those_behind_the_costs() -> None:
         f"Redis B0 {costs.REDIS_MONTH:.0f}",
         f"logs {costs.LOGS_GB:.2f} per GB",
         f"queues and tables {1e4 * costs.QUEUE_OR_TABLE_OPERATION:.3f}",
-        f"writes of blobs {1e4 * costs.BLOB_WRITE:.3f}",
+        f"writes of blobs {write:.3f}, into the cool tier {to_cool:.2f} and into the cold one {to_cold:.2f}",
         f"{hot:.3f} hot, {cool:.2f} cool, {cold:.4f} cold",
     }
     assert {price for price in known if price not in documented} == set()
