@@ -3,16 +3,40 @@
 They are imported while the app is indexed, and import nothing of the app themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from threading import Lock
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, convert
+from msgspec.json import Decoder
 
 
 class Record(Struct, frozen=True, gc=False):
     """An immutable record without cycles: made, encoded and decoded several times as fast as a dataclass."""
+
+
+def make_ready() -> None:
+    """Let msgspec learn the members of all structs that are defined by now, before several threads read some.
+
+    It learns those of a struct at the first reading, and a second thread that reads one meanwhile crashes the process
+    (seen with 0.22). Call it where nothing else reads them yet.
+    """
+    with _LEARNING:
+        for kind in _below(Struct):
+            with suppress(TypeError, NameError):  # one that cannot be read is never read
+                Decoder(kind)
+
+
+_LEARNING = Lock()
+
+
+def _below(kind: type[Struct]) -> Iterator[type[Struct]]:
+    for own in kind.__subclasses__():
+        yield own
+        yield from _below(own)
 
 
 type Date = date  # for records with a member of that name

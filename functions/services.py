@@ -15,6 +15,7 @@ from endpoints import event_grid
 from functions.access.throttling import REQUESTS, SIGN_IN_FAILURES, Counts, Window
 from functions.access.tokens import verifiers
 from functions.telemetry.spans import is_exported, record_end
+from records import make_ready
 from runs.services import Services
 from settings import KeyName, Settings, key_setting
 
@@ -116,6 +117,7 @@ class Worker:
         from stores.webhooks import WebhookStore
 
         mongodb, name, provider = self._mongodb(), self.settings.mongodb_database, self._provider()
+        make_ready()  # what was imported by now is read by several threads from now on
         own, backend = own_database(mongodb, name, patient=patient), mongodb[name]
         research, lake = ResearchStore(own), self._lake()
         receivers = self.settings.webhooks
