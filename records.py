@@ -25,7 +25,7 @@ def make_ready() -> None:
     (seen with 0.22). Call it where nothing else reads them yet.
     """
     with _LEARNING:
-        for kind in _below(Struct):
+        for kind in (own for own in _below(Struct) if not own.__module__.startswith("msgspec.")):
             with suppress(TypeError, NameError):  # one that cannot be read is never read
                 Decoder(kind)
 

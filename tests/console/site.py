@@ -99,6 +99,7 @@ class Visitor:
 
     def close_tab(self) -> None:
         """Close the page and delete what it stored for the next one, and check as ``leave`` does."""
+        self.page.goto("about:blank")  # so that it stores nothing meanwhile
         devtools = self.context.new_cdp_session(self.page)
         devtools.send("Storage.clearDataForOrigin", {"origin": self.site.url, "storageTypes": _STORED})
         self.page.close()
