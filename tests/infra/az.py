@@ -181,22 +181,17 @@ def create(state: State, options: Options) -> object:
     return None
 
 
-def deployment_list(state: State, options: Options) -> object:
-    del options
-    others = [{"name": "portfolio-other.1.1", "state": "Succeeded", "timestamp": 10**9}]
-    others += [{"name": f"portfolio-{state['environment']}.9.9", "state": "Failed", "timestamp": 10**9}]
-    return [
-        {
-            "name": each["name"],
-            "properties": {"provisioningState": each["state"], "timestamp": f"{each['timestamp']:012}"},
-        }
-        for each in [*state["deployments"], *others]
+def modules_list(state: State, options: Options) -> object:
+    """Return the deployments of the modules in the group: of each name there is the newest one only."""
+    assert options["resource-group"] == [group_of(state)]
+    names = [
+        {"name": "names", "properties": {"provisioningState": each["state"]}} for each in state["deployments"][-1:]
     ]
+    return [{"name": "monitoring", "properties": {"provisioningState": "Succeeded"}}, *names]
 
 
-def deployment_show(state: State, options: Options) -> object:
-    if options["name"][0] not in {each["name"] for each in state["deployments"]}:
-        raise Refused("(DeploymentNotFound)")
+def module_show(state: State, options: Options) -> object:
+    assert (options["resource-group"], options["name"]) == ([group_of(state)], ["names"])
     # Resource Manager changes the case of the first letter.
     outputs = {name[:-1].lower() + name[-1]: {"value": value} for name, value in state["outputs"].items()}
     return {"properties": {"outputs": outputs}}
@@ -259,11 +254,12 @@ def nothing(state: State, options: Options) -> object:
 
 COMMANDS: dict[str, tuple[str | None, str, Callable[[State, Options], object]]] = {
     "account get-access-token": (DATABASE, "resource", lambda _state, _options: {"accessToken": "a token"}),
+    "account set": (None, "subscription", nothing),
     "account show": (None, "", lambda _state, _options: {"id": SUBSCRIPTION.rpartition("/")[2]}),
     "bicep install": (None, "version", nothing),
     "deployment sub create": (MANAGEMENT, "name location template-file parameters", create),
-    "deployment sub list": (MANAGEMENT, "", deployment_list),
-    "deployment sub show": (MANAGEMENT, "name", deployment_show),
+    "deployment group list": (MANAGEMENT, "resource-group", modules_list),
+    "deployment group show": (MANAGEMENT, "resource-group name", module_show),
     "deployment sub what-if": (MANAGEMENT, "name location template-file parameters validation-level", what_if),
     "extension add": (None, "name yes", nothing),
     "functionapp config appsettings list": (MANAGEMENT, "resource-group name", settings_list),
@@ -275,6 +271,7 @@ COMMANDS: dict[str, tuple[str | None, str, Callable[[State, Options], object]]] 
     "functionapp show": (MANAGEMENT, "resource-group name", show),
     "group create": (MANAGEMENT, "name location tags", group_create),
     "group exists": (MANAGEMENT, "name", group_exists),
+    "login": (None, "", nothing),
     "keyvault list-deleted": (MANAGEMENT, "resource-type", list_deleted),
     "keyvault recover": (MANAGEMENT, "name resource-group location", recover),
     "keyvault show": (MANAGEMENT, "resource-group name", vault_show),

@@ -108,19 +108,19 @@ def test_without_a_deleted_vault_of_the_environment_nothing_is_recovered(azure: 
     assert azure.asked("keyvault recover") == []
 
 
-def test_the_outputs_are_those_of_the_newest_deployment_that_succeeded_under_their_own_names(azure: Azure) -> None:
+def test_the_outputs_are_told_under_their_own_names_to_who_may_read_the_group_only(azure: Azure) -> None:
     if shutil.which("jq") is None:
         missing_server("jq is not installed")
     names = template(MAIN).outputs().keys()
-    newer = {"name": "portfolio-staging.2.1", "state": "Succeeded", "timestamp": 7}
-    azure.set(outputs=dict.fromkeys(names, "a value"), deployments=[newer, *azure["deployments"]])
+    azure.set(outputs=dict.fromkeys(names, "a value"))
     done = run(azure, "deployment-outputs", "staging")
     assert sorted(done.stdout.splitlines()) == sorted(f"{name}=a value" for name in names)
-    assert "--name portfolio-staging.2.1 " in azure.asked("deployment sub show")[0]
+    assert all(call.startswith("deployment group ") for call in azure["asked"])
 
 
-def test_before_the_first_deployment_there_are_no_outputs(azure: Azure) -> None:
-    azure.set(deployments=[])
+@pytest.mark.parametrize("deployments", [[], [{"name": "portfolio-staging.1.1", "state": "Running", "timestamp": 0}]])
+def test_before_a_deployment_has_succeeded_there_are_no_outputs(azure: Azure, deployments: list[object]) -> None:
+    azure.set(deployments=deployments)
     done = run(azure, "deployment-outputs", "staging")
     assert (done.returncode, done.stderr) == (1, "No deployment of staging has succeeded yet\n")
 
@@ -150,6 +150,17 @@ def test_the_identity_of_a_deployment_may_assign_only_the_roles_of_the_condition
     assert granted(azure) == ["Contributor", "Locks Contributor", "Role Based Access Control Administrator"]
     (constrained,) = [call for call in azure.asked("role assignment create") if "--condition " in call]
     assert (INFRA / "pipeline.condition").read_text().rstrip() in constrained
+
+
+def test_a_person_who_deploys_by_hand_gets_the_same_roles(azure: Azure) -> None:
+    call = [str(ROOT / "scripts" / "grant-pipeline"), "deploy", PRINCIPAL]
+    programs = os.environ | azure.programs
+    for kind in ("ServicePrincipal", "User"):
+        subprocess.run(call, env=programs | {"PRINCIPAL_TYPE": kind}, check=True)
+    asked = azure.asked("role assignment create")
+    of_identity, of_person = asked[:3], asked[3:]
+    assert all("--assignee-principal-type User " in given for given in of_person)
+    assert [given.replace("-type ServicePrincipal", "-type User") for given in of_identity] == of_person
 
 
 def test_the_identity_of_staging_may_read_one_secret_and_write_into_one_database(azure: Azure) -> None:
