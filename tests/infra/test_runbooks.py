@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -113,6 +114,29 @@ def test_the_commands_of_names_set_the_variables_of_an_environment(tmp_path: Pat
     settings = tmp_path / "settings.json"
     assert json.loads(settings.read_text()) == [{"name": "MONGODB_DATABASE", "value": "portfolio"}]
     assert settings.stat().st_mode & 0o077 == 0
+
+
+def usages(script: str) -> list[list[str]]:
+    """Return the words after the name in each line of a script's usage; those in small letters are meant literally."""
+    lines = re.findall(rf"(?m)^#   scripts/{script} (.+?)(?: {{3,}}.*)?$", (ROOT / "scripts" / script).read_text())
+    return [line.split() for line in lines]
+
+
+def fits(words: list[str], usage: list[str]) -> bool:
+    literal = (index for index, word in enumerate(usage) if word.islower())
+    return len(words) == len(usage) and all(words[index] == usage[index] for index in literal)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_command_calls_a_script_of_ours_with_its_arguments(page: str) -> None:
+    for block in blocks(PAGES[page]):
+        # What stands in $(...) is one word; its own calls are looked at by themselves.
+        flat = re.sub(r"\$\([^()]*\)", "x", block.replace("\\\n", " "))
+        for text in (flat, *re.findall(r"\$\(([^()]*)\)", block)):
+            for script, rest in re.findall(r"scripts/([\w-]+)([^\n;|&>)]*)", text):
+                words = shlex.split(rest, comments=True)
+                found = usages(script)
+                assert any(fits(words, usage) for usage in found) or (not words and not found), (script, words)
 
 
 def test_the_runbooks_are_these() -> None:
