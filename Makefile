@@ -46,8 +46,8 @@ check: $(READY) ## Check format, lint and types
 	@$(VENV)/bin/mypy
 	@if scripts/ensure-node && scripts/build-console; then cd console && npm run --silent check; else [ -z "$${CI:-}" ]; fi
 
-check-data: $(RUNS) ## Check the database and the prices that are configured; writes nothing (JSON=1)
-	@$(PYTHON) -m devhost check-data $(if $(JSON),--json)
+check-data: $(RUNS) ## Check the database and the prices that are configured; writes nothing (JSON=1, SETTINGS=)
+	@$(PYTHON) -m devhost check-data $(if $(JSON),--json) $(if $(SETTINGS),--settings $(SETTINGS))
 
 seed: $(RUNS) ## Write the sample users into an environment for tests, whose settings are in a file (SETTINGS=)
 	@$(PYTHON) -m devhost seed --settings $(SETTINGS)

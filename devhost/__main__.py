@@ -1,4 +1,4 @@
-"""The function app here: ``start``, ``demo``, ``func``; elsewhere ``preflight``, ``seed`` and ``forget``."""
+"""The app here: ``start``, ``demo``, ``func``; elsewhere ``preflight``, ``check-data``, ``seed``, ``forget``."""
 
 import argparse
 import sys
@@ -44,7 +44,7 @@ def main() -> int:
     erasure.add_argument("user", metavar="USER", help="id of the person")
     erasure.add_argument("--yes", action="store_true", help="erase it")
     erasure.set_defaults(run=_forget)
-    for elsewhere in (look, fill, erasure):
+    for elsewhere in (check, look, fill, erasure):
         elsewhere.add_argument("--settings", type=Path, help="file with the app's settings (default: the environment)")
     arguments = parser.parse_args()
     code: int = arguments.run(arguments)
@@ -69,7 +69,7 @@ def _func(_: argparse.Namespace) -> int:
 def _check_data(arguments: argparse.Namespace) -> int:
     from devhost.check_data import main as check_data
 
-    return check_data(_APP_DIR, as_json=arguments.json)
+    return check_data(_APP_DIR, arguments.settings, as_json=arguments.json)
 
 
 def _preflight(arguments: argparse.Namespace) -> int:

@@ -1,11 +1,13 @@
 """``python -m devhost check-data``: would a run over this database and these prices be sound? It writes nothing.
 
-The documents and files are judged by the code that reads them in a run.
+The documents and files are judged by the code that reads them in a run: those of a laptop, or with the settings of a
+deployed app those that this app reads.
 """
 
 import json
 import os
 import shutil
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,7 @@ from pathlib import Path
 from devhost.environment import app_environment, local_settings
 from devhost.errors import StartError
 from devhost.findings import Finding, missing
+from devhost.preflight import read_settings
 from settings import Settings, SettingsError
 
 _STATUS = {True: "accepted", False: "refused", None: "suspicious"}
@@ -21,10 +24,16 @@ _COLUMNS = 24
 _WIDEST = 120
 
 
-def main(app_dir: Path, *, as_json: bool) -> int:
-    """Print the findings and return the exit code: 0 if nothing is refused."""
+def main(app_dir: Path, settings_file: Path | None, *, as_json: bool) -> int:
+    """Print the findings and return the exit code: 0 if nothing is refused, 2 without settings in their file."""
+    try:
+        # The Azure SDKs read the environment themselves.
+        os.environ |= read_settings(settings_file) if settings_file else {}
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 2
     findings = []
-    for finding in check_data(app_dir, os.environ):
+    for finding in check_data(None if settings_file else app_dir, os.environ):
         findings.append(finding)
         if not as_json:
             print(_shown(finding), flush=True)
@@ -40,15 +49,18 @@ def main(app_dir: Path, *, as_json: bool) -> int:
     return 1 if refused else 0
 
 
-def check_data(app_dir: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the findings about the settings, the documents and the prices, in this order."""
+def check_data(app_dir: Path | None, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the findings about the settings, the documents and the prices, in this order.
+
+    The local settings of the app's folder complete the environment; without a folder it is complete by itself.
+    """
     # Imported late: slow to import, and not needed by the demo and the local host.
     from credentials.secrets import Secrets
     from devhost.check_documents import documents
     from devhost.check_prices import prices, source
 
     try:
-        values = app_environment(local_settings(app_dir), environment, {})
+        values = app_environment(local_settings(app_dir), environment, {}) if app_dir else environment
         settings = Settings.from_environment(values)
     except (SettingsError, StartError) as error:
         yield missing("settings", str(error), "correct the setting")

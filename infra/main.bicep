@@ -114,7 +114,7 @@ param requestBodyLimitBytes int = 131072
 @description('Whether storage, vault and MongoDB cluster are locked against deletion. Who deploys then needs the role Locks Contributor.')
 param deleteLocks bool = false
 
-@description('Object id of the operators\' group, which may set secrets, restart the app and query its telemetry; empty for none.')
+@description('Object id of the operators\' group, which may set secrets, restart the app, query its telemetry, try the alerts and bring back deleted reports; empty for none.')
 @maxLength(36)
 param operatorsGroupId string = ''
 
@@ -441,6 +441,7 @@ var componentName = 'appi-${token}'
 var storageName = 'st${token}'
 var packageStorageName = 'stpkg${token}'
 var packageContainerName = 'app-package'
+var reportsContainerName = 'reports'
 var vaultName = 'kv-${token}'
 var clusterName = empty(mongodbClusterName) ? 'mongo-${token}' : mongodbClusterName
 var cacheName = 'redis-${token}'
@@ -495,7 +496,7 @@ module storage 'modules/storage.bicep' = {
     location: location
     tags: tags
     name: storageName
-    containerName: 'reports'
+    containerName: reportsContainerName
     reportRetentionDays: lakeRetentionDays
     private: dependenciesPrivate
     zoneRedundant: highlyAvailable
@@ -791,8 +792,11 @@ module operators 'modules/operators.bicep' = if (!empty(operatorsGroupId)) {
     groupId: operatorsGroupId
     vaultName: vaultName
     appName: appName
+    storageName: storageName
+    reportsContainerName: reportsContainerName
+    alertsPrefix: 'portfolio-${checkedName}'
   }
-  dependsOn: [vault, app]
+  dependsOn: [vault, app, storage, alerts]
 }
 
 module locks 'modules/locks.bicep' = if (deleteLocks) {
@@ -884,12 +888,30 @@ module workbook 'modules/workbook.bicep' = {
   }
 }
 
+module names 'modules/names.bicep' = {
+  scope: group
+  name: 'names'
+  params: {
+    location: location
+    appName: appName
+    vaultName: vaultName
+    storageName: storageName
+    clusterId: (mongodb == 'cluster') ? clusterId : ''
+    appUserId: (mongodb == 'cluster') ? '${clusterId}/users/${identity.outputs.principalId}' : ''
+    componentId: monitoring.outputs.componentId
+    url: empty(publicUrl) ? app.outputs.url : publicUrl
+    outboundAddress: ownNetwork ? virtualNetwork!.outputs.address : ''
+  }
+}
+
 output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = appName
 output AZURE_KEY_VAULT_NAME string = vaultName
-output APP_URL string = empty(publicUrl) ? app.outputs.url : publicUrl
-output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId
+output STORAGE_ACCOUNT_NAME string = storageName
+output MONGODB_CLUSTER_ID string = (mongodb == 'cluster') ? clusterId : ''
 // The app's user in the cluster: what else may use the database gets the same right, see scripts/grant-staging.
 output MONGODB_APP_USER_ID string = (mongodb == 'cluster') ? '${clusterId}/users/${identity.outputs.principalId}' : ''
+output APPLICATION_INSIGHTS_ID string = monitoring.outputs.componentId
+output APP_URL string = empty(publicUrl) ? app.outputs.url : publicUrl
 output OUTBOUND_ADDRESS string = ownNetwork ? virtualNetwork!.outputs.address : ''

@@ -8,7 +8,7 @@ param vaultName string
 @description('Name of the MongoDB cluster; empty for none.')
 param clusterName string
 
-var notes = 'Holds what cannot be made again: see "Switching things off" in docs/deployment.md.'
+var notes = 'Holds what cannot be made again: see "What a change leaves behind" in docs/deployment.md.'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName

@@ -53,6 +53,10 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
       enabled: true
       days: 7
     }
+    containerDeleteRetentionPolicy: {
+      enabled: true
+      days: 7
+    }
   }
 }
 

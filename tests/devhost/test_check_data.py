@@ -1,11 +1,7 @@
 """``check-data``: what it accepts, refuses and suspects over a real database and a real folder, without writing."""
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bson import Code, ObjectId
-from bson.json_util import loads
 
 from devhost.check_data import check_data
 from devhost.check_documents import _allowed
@@ -25,7 +20,6 @@ from tests.conftest import free_port
 from tests.devhost.harness import ROOT
 from tests.market_data.made_up import write_csv
 
-EXAMPLE = ROOT / "examples" / "own-data"
 TODAY = datetime.now(UTC).date()
 DAYS = weekdays(300, start=str(TODAY - timedelta(days=425)))
 TEN_SHARES = {"quantity": 10, "avg_price": 100}
@@ -347,37 +341,3 @@ def test_an_ill_formed_setting_is_the_only_finding(check: Check) -> None:
 def test_a_right_counts_where_its_resource_covers_the_collection(resource: dict[str, Any], allowed: bool) -> None:
     privileges = [{"resource": resource, "actions": ["find"]}]
     assert _allowed(privileges, "shop", "users") == ({"find"} if allowed else set())
-
-
-@pytest.fixture
-def example(database: DocumentDatabase, mongodb_url: str) -> dict[str, str]:
-    """Return the environment of the example, whose documents are in the database."""
-    for file in EXAMPLE.glob("*.json"):
-        database[file.stem].insert_many(loads(file.read_text()))
-    lines = (EXAMPLE / "settings.txt").read_text().splitlines()
-    settings = dict(line.split("=", 1) for line in lines)
-    return {**os.environ, **settings, "MONGODB_URL": f"{mongodb_url}/{database.name}", "COLUMNS": "80", "TERM": "dumb"}
-
-
-def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "devhost", "check-data", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_the_command_prints_lines_of_eighty_columns_and_exits_with_0_if_nothing_is_refused(
-    example: dict[str, str],
-) -> None:
-    result = run(example)
-    assert (result.returncode, result.stderr) == (0, "")
-    *lines, last = result.stdout.splitlines()
-    assert last == "A run would be sound."
-    assert all(len(line) <= 80 for line in lines if "-> " not in line)
-
-
-def test_the_command_exits_with_1_and_gives_json_with_the_line_to_change(example: dict[str, str]) -> None:
-    result = run({**example, "FIELDS": "users.user_id=_id"}, "--json")
-    found = json.loads(result.stdout)
-    assert (result.returncode, found["sound"]) == (1, False)
-    assert {finding["status"] for finding in found["findings"]} == {"accepted", "refused", "suspicious"}
-    (proposal,) = [own["change"] for own in found["findings"] if own["subject"] == "FIELDS"]
-    assert proposal.startswith("FIELDS=users.user_id=_id,")

@@ -61,17 +61,18 @@ ASSIGNMENT = "assignee-object-id assignee-principal-type scope role condition co
 DEPLOYMENT = "name location template-file parameters"
 COMMANDS = {
     "account get-access-token": without_right("resource", services.database_token, DATABASE),
+    "account set": without_right("subscription", services.nothing),
     "account show": without_right("", lambda state, _: {"id": state["subscription"].rpartition("/")[2]}),
     "bicep install": without_right("version", services.nothing),
+    "deployment group list": Command("resource-group", f"{RESOURCES}/deployments/read", services.modules_list),
+    "deployment group show": Command("resource-group name", f"{RESOURCES}/deployments/read", services.module_show),
     "deployment sub create": without_right(DEPLOYMENT, services.create, MANAGEMENT),
-    "deployment sub list": Command("", f"{RESOURCES}/deployments/read", services.deployment_list, in_subscription),
-    "deployment sub show": Command("name", f"{RESOURCES}/deployments/read", services.deployment_show, in_subscription),
     "deployment sub what-if": Command(
         f"{DEPLOYMENT} validation-level", f"{RESOURCES}/deployments/whatIf/action", services.what_if, in_subscription
     ),
     "extension add": without_right("name yes", services.nothing),
     "functionapp config appsettings list": Command(
-        "resource-group name", f"{WEB}/config/list/action", services.settings_list
+        "resource-group name", f"{WEB}/config/list/action", services.settings_list, services.in_app
     ),
     "functionapp deployment source config-zip": Command(
         "resource-group name src build-remote timeout", f"{WEB}/publish/action", services.config_zip
@@ -87,6 +88,7 @@ COMMANDS = {
     "keyvault recover": Command("name resource-group location", "Microsoft.KeyVault/vaults/write", services.recover),
     "keyvault show": Command("resource-group name", "Microsoft.KeyVault/vaults/read", services.vault_show),
     "keyvault secret show": without_right("vault-name name", services.secret_show, VAULT),
+    "login": without_right("", services.nothing),
     "monitor app-insights query": Command(
         "apps analytics-query offset", "Microsoft.Insights/components/query/read", services.query, audience=TELEMETRY
     ),

@@ -20,14 +20,17 @@ class Role:
     data: Sequence[str] = ()
 
 
-# As far as the scripts give them.
+# As far as the scripts, and for operators the template, give them.
 ROLES = {
     "Contributor": Role(("*",), but=("Microsoft.Authorization/*/write", "Microsoft.Authorization/*/delete")),
     "Key Vault Secrets User": Role(data=("Microsoft.KeyVault/vaults/secrets/getSecret/action",)),
+    "Key Vault Secrets Officer": Role(data=("Microsoft.KeyVault/vaults/secrets/*",)),
     "Locks Contributor": Role(("Microsoft.Authorization/locks/*",)),
+    "Monitoring Reader": Role(("*/read",)),
     "Owner": Role(("*",)),
     "Reader": Role(("*/read",)),
     "Role Based Access Control Administrator": Role(("Microsoft.Authorization/roleAssignments/*", "*/read")),
+    "Website Contributor": Role(("Microsoft.Web/sites/*",)),
 }
 
 

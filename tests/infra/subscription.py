@@ -18,7 +18,10 @@ type Options = dict[str, list[str]]
 
 # What a deployment of the template writes, beside roles and locks; the rights are of one kind.
 WRITTEN = ("Microsoft.Resources/subscriptions/resourceGroups", "Microsoft.Resources/deployments", "Microsoft.Web/sites")
-BEGINNING = ("Microsoft.Resources/deployments/validate/action", "Microsoft.Resources/deployments/write")
+# What az asks of the subscription to begin a deployment, and to wait for its end.
+BEGINNING = [
+    f"Microsoft.Resources/deployments/{each}" for each in ("validate/action", "write", "operationstatuses/read", "read")
+]
 
 
 class Refused(Exception):
@@ -35,6 +38,10 @@ class Refused(Exception):
 def in_group(state: State, *parts: str) -> str:
     """Return the id of the environment's resource group, or of something in it."""
     return "/".join([state["subscription"], "resourceGroups", f"rg-portfolio-{state['environment']}", *parts])
+
+
+def in_app(state: State) -> str:
+    return in_group(state, "providers/Microsoft.Web/sites", state["outputs"].get("AZURE_FUNCTION_NAME", "func"))
 
 
 def may(state: State, action: str, scope: str) -> list[Assignment]:
@@ -267,22 +274,20 @@ def cluster(state: State, given: dict[str, Any]) -> None:
     found["users"]["id-app"] = {"properties": {"identityProvider": kind, "roles": [role], "user": "id-app"}}
 
 
-def deployment_list(state: State, options: Options) -> object:
-    del options
-    others = [{"name": "portfolio-other.1.1", "state": "Succeeded", "timestamp": 10**9}]
-    others += [{"name": f"portfolio-{state['environment']}.9.9", "state": "Failed", "timestamp": 10**9}]
-    return [
-        {
-            "name": each["name"],
-            "properties": {"provisioningState": each["state"], "timestamp": f"{each['timestamp']:012}"},
-        }
-        for each in [*state["deployments"], *others]
+def modules_list(state: State, options: Options) -> object:
+    """Return the deployments of the modules in the group: of each name there is the newest one only."""
+    assert in_group(state).endswith(f"/{options['resource-group'][0]}")
+    if not state["group"]:
+        raise Refused("(ResourceGroupNotFound) Resource group could not be found.")
+    names = [
+        {"name": "names", "properties": {"provisioningState": each["state"]}} for each in state["deployments"][-1:]
     ]
+    return [{"name": "monitoring", "properties": {"provisioningState": "Succeeded"}}, *names]
 
 
-def deployment_show(state: State, options: Options) -> object:
-    if options["name"][0] not in {each["name"] for each in state["deployments"]}:
-        raise Refused("(DeploymentNotFound)")
+def module_show(state: State, options: Options) -> object:
+    assert in_group(state).endswith(f"/{options['resource-group'][0]}")
+    assert options["name"] == ["names"]
     # Resource Manager changes the case of the first letter.
     outputs = {name[:-1].lower() + name[-1]: {"value": value} for name, value in state["outputs"].items()}
     return {"properties": {"outputs": outputs}}

@@ -235,7 +235,7 @@ INFRASTRUCTURE = "staging.deploy: Infrastructure"
         (" Microsoft.Resources/deployments/whatIf/action", "", "staging.what-if: What would change"),
         ("\nMicrosoft.KeyVault/deletedVaults/read", "", "staging.deploy: Vault"),
         (" Microsoft.Resources/deployments/write", "", INFRASTRUCTURE),
-        ('"Microsoft.Resources/deployments/read ', '"', "staging.deploy: Names"),
+        ('"Microsoft.Resources/deployments/read ', '"', INFRASTRUCTURE),
         ('/$group" Contributor', '/$group" Reader', INFRASTRUCTURE),
         ('"Role Based Access Control Administrator" --condition', "Reader --condition", INFRASTRUCTURE),
         ('"Key Vault Secrets User"', "Reader", "staging.deploy: Admin secret"),

@@ -117,17 +117,17 @@ def test_of_two_deleted_vaults_that_could_be_the_one_none_is_recovered(azure: Az
     assert azure.asked("keyvault recover") == []
 
 
-def test_the_outputs_are_those_of_the_newest_deployment_that_succeeded_under_their_own_names(azure: Azure) -> None:
+def test_the_outputs_are_told_under_their_own_names_to_who_may_read_the_group_only(azure: Azure) -> None:
     names = template(MAIN).outputs().keys()
-    newer = {"name": "portfolio-staging.2.1", "state": "Succeeded", "timestamp": 7}
-    azure.set(outputs=dict.fromkeys(names, "a value"), deployments=[newer, *azure["deployments"]])
+    azure.set(outputs=dict.fromkeys(names, "a value"))
     done = run(azure, "deployment-outputs", "staging")
     assert sorted(done.stdout.splitlines()) == sorted(f"{name}=a value" for name in names)
-    assert "--name portfolio-staging.2.1 " in azure.asked("deployment sub show")[0]
+    assert all(call.startswith("deployment group ") for call in azure["asked"])
 
 
-def test_before_the_first_deployment_there_are_no_outputs(azure: Azure) -> None:
-    azure.set(deployments=[])
+@pytest.mark.parametrize("deployments", [[], [{"name": "portfolio-staging.1.1", "state": "Running", "timestamp": 0}]])
+def test_before_a_deployment_has_succeeded_there_are_no_outputs(azure: Azure, deployments: list[object]) -> None:
+    azure.set(deployments=deployments)
     done = run(azure, "deployment-outputs", "staging")
     assert (done.returncode, done.stderr) == (1, "No deployment of staging has succeeded yet\n")
 
@@ -192,6 +192,16 @@ def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Az
     done = run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL)
     assert done.returncode == 1
     assert "in the whole subscription, and so in other environments: Contributor. Delete them." in done.stderr
+
+
+def test_a_person_who_deploys_by_hand_gets_the_same_roles(azure: Azure) -> None:
+    for kind in ("ServicePrincipal", "User"):
+        done = azure.run("grant-pipeline", "deploy", "staging", PRINCIPAL, PRINCIPAL_TYPE=kind)
+        assert done.returncode == 0, done.stderr
+    asked = azure.asked("role assignment create")
+    of_identity, of_person = asked[:4], asked[4:]
+    assert all("--assignee-principal-type User " in given for given in of_person)
+    assert [given.replace("-type ServicePrincipal", "-type User") for given in of_identity] == of_person
 
 
 @pytest.mark.parametrize("what", ["preview", "deploy"])

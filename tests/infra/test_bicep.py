@@ -40,6 +40,8 @@ ROLES = {
         "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
         "de139f84-1756-47ae-9be6-808fbbe84772": "Website Contributor",
         "43d0d8ad-25c7-4714-9337-8ba259a9fe05": "Monitoring Reader",
+        "749f88d5-cbae-40b8-bcfc-e573ddc772fa": "Monitoring Contributor",
+        "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
     },
     "event-grid": {"d5a91429-5739-47e2-a06b-3470a27159e7": "EventGrid Data Sender"},
 }
@@ -155,6 +157,16 @@ def test_the_password_of_the_deployment_that_creates_a_cluster_is_given_to_nothi
     assert re.findall(r"\badministrator\b", without_comments(found.text)).count("administrator") == 3
 
 
+def test_operators_are_told_the_same_names_as_who_deploys() -> None:
+    text = template(MAIN).text
+    outputs, told = (
+        dict(re.findall(r"(?m)^output (\w+) string = (.+)$", each)) for each in (text, module("names").text)
+    )
+    (given,) = re.findall(r"module names .*?params: \{(.*?)\n  \}", text, re.DOTALL)
+    values = dict(re.findall(r"(?m)^    (\w+): (.+)$", given)) | {"resourceGroup().name": "group.name"}
+    assert {name: values[value] for name, value in told.items()} == outputs
+
+
 def test_no_service_accepts_keys_or_passwords() -> None:
     storage = resource("Microsoft.Storage/storageAccounts").members["properties"]
     assert (storage["allowSharedKeyAccess"], storage["allowBlobPublicAccess"]) == (False, False)
@@ -193,16 +205,16 @@ def test_exactly_the_required_roles_are_defined() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ROLES))
-def test_each_role_is_given_once_and_for_the_one_resource(name: str) -> None:
+def test_each_role_is_given_once_for_each_resource_and_for_nothing_wider(name: str) -> None:
     found = module(name)
     here = {candidate.symbol: candidate for candidate in found.resources()}
     assignments = of(list(here.values()), "Microsoft.Authorization/roleAssignments")
-    roles = []
+    given = []
     for assignment in assignments:
         properties = assignment.members["properties"]
         role = properties["roleDefinitionId"]["function"]["parameters"]["resource_name_1"]
-        roles.append(found.variable(role))
         scope = assignment.members.get("scope", "resourceGroup()")
+        given.append((found.variable(role), scope))
         assert scope == "resourceGroup()" or here[scope].existing
         principal = properties["principalId"]
         # Not the object id of an identity, which no preview knows before the identity exists.
@@ -210,7 +222,8 @@ def test_each_role_is_given_once_and_for_the_one_resource(name: str) -> None:
             principal, principal
         )
         assert f"guid({scope}.id, {key}, {role})" in found.text
-    assert sorted(roles) == sorted(ROLES[name])
+    assert len(set(given)) == len(given)
+    assert {role for role, _ in given} == ROLES[name].keys()
 
 
 def test_the_app_may_write_in_its_own_database_only() -> None:
@@ -231,7 +244,8 @@ def test_who_deploys_may_make_no_identity_an_officer_of_secrets() -> None:
     officer = next(role for role, name in ROLES["operators"].items() if name == "Key Vault Secrets Officer")
     allowed = assignable((INFRA / "pipeline.condition").read_text())
     assert {kind for role, kind in allowed if role == officer} == {"Group"}
-    assert {kind for role, kind in allowed if role in ROLES["roles"]} == {"ServicePrincipal"}
+    only_of_the_app = ROLES["roles"].keys() - ROLES["operators"].keys()
+    assert {kind for role, kind in allowed if role in only_of_the_app} == {"ServicePrincipal"}
 
 
 TYPE_OF_HOLDER = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType] "

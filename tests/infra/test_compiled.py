@@ -196,6 +196,8 @@ OF_THE_APP = {
         "id-deploy-",
     ),
 }
+ALERTS = "rg-portfolio-production/Insights/actionGroups/portfolio-production"
+REPORTS = "rg-portfolio-production/Storage/storageAccounts/st*/blobServices/default/containers/reports"
 OF_OPTIONS = {
     (
         "rg-portfolio-production/DurableTask/schedulers/dts-*/taskHubs/PortfolioAnalysis",
@@ -207,6 +209,9 @@ OF_OPTIONS = {
     ("rg-portfolio-production/KeyVault/vaults/kv-*", "Key Vault Secrets Officer", "Group", GROUP),
     ("rg-portfolio-production/Web/sites/func-portfolio-*", "Website Contributor", "Group", GROUP),
     ("rg-portfolio-production", "Monitoring Reader", "Group", GROUP),
+    (f"{ALERTS}-operators", "Monitoring Contributor", "Group", GROUP),
+    (f"{ALERTS}-on-call", "Monitoring Contributor", "Group", GROUP),
+    (REPORTS, "Storage Blob Data Contributor", "Group", GROUP),
 }
 
 
