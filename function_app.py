@@ -7,11 +7,9 @@ from functions import activities, delivery, orchestration, timers
 from functions.http.console import pages
 from functions.http.routes import api
 from functions.services import worker
-from records import make_ready
 
 worker()  # a missing or ill-formed setting stops the start and is named
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for part in (api, pages, timers, orchestration, delivery, activities):
     app.register_functions(part.blueprint)
-make_ready()  # as long as one thread is alone

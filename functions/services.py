@@ -61,6 +61,7 @@ class Worker:
         self.redis: Callable[[], RedisServer | None] = _Once(self._connect_redis)
         """The connection to Redis, ``None`` without its URL; raises SecretsUnavailable."""
         self._counts = {window: self._counter(window) for window in (SIGN_IN_FAILURES, REQUESTS)}
+        make_ready()  # the worker is made when the app is indexed, as long as one thread is alone
 
     def counts(self, window: Window) -> Counts:
         """Return the counter of a window: shared through Redis if available, else this worker's own."""

@@ -19,7 +19,7 @@ _taken = answering(204)
 
 
 def slowly(exchange: Exchange) -> None:
-    time.sleep(0.02)
+    time.sleep(0.5)  # so that events are on their way when the workers are killed
     _taken(exchange)
 
 
