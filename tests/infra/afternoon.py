@@ -153,7 +153,7 @@ class Afternoon:
             copy.chmod(path.stat().st_mode)
 
     def grant_all(self) -> None:
-        """Give all identities what they have after the first deployment, and nothing else."""
+        """Grant all identities what they have after the first deployment, and nothing else."""
         both = (self.staging, self.production)
         if self.changed or not _GRANTED:
             for azure in both:
