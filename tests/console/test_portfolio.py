@@ -135,23 +135,6 @@ def test_a_section_stays_where_it_was_led_to_while_others_load(reader: Visitor, 
     marks(reader, "Income")
 
 
-def test_a_section_that_is_pushed_away_as_it_is_led_to_is_still_the_marked_one(reader: Visitor, run_id: str) -> None:
-    open_portfolio(reader, run_id)
-    # Between the jump to the section and the event that tells of it.
-    reader.page.evaluate(
-        """() => addEventListener("scroll", () => {
-            const pushing = document.createElement("div");
-            pushing.style.cssText = "height: 900px; overflow-anchor: none";
-            document.querySelector("nav.contents").after(pushing);
-        }, { capture: true, once: true })"""
-    )
-    entry(reader, "Data quality").press("Enter")
-    heading = reader.page.get_by_role("heading", name="Data quality", exact=True)
-    expect(heading).to_be_focused()
-    expect(heading).to_be_in_viewport()
-    marks(reader, "Data quality")
-
-
 def test_a_section_without_content_has_no_entry(reader: Visitor, run_id: str) -> None:
     open_portfolio(reader, run_id, "nell-nothing-held")
     for absent in ("Risk", "Holdings"):

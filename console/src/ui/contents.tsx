@@ -25,13 +25,13 @@ const topOf = (name: string): number =>
 export function Contents({ entries, asked }: ContentsProps) {
   const bar = useRef<HTMLElement>(null);
   const [inView, setInView] = useState(entries[0]?.name);
-  // The section that a link led to and its place in the window and on the page, as long as the reader stays there.
-  const jumped = useRef<{ name: string; top: number; scrolled: number } | null>(null);
+  // The section that a link led to, and its place in the window, as long as the reader stays there.
+  const jumped = useRef<{ name: string; top: number } | null>(null);
   const names = entries.map(({ name }) => name);
 
   const scrollTo = (name: string) => {
     document.getElementById(sectionId(name))?.scrollIntoView();
-    jumped.current = { name, top: topOf(name), scrolled: scrollY };
+    jumped.current = { name, top: topOf(name) };
   };
 
   const show = (name: string) => {
@@ -50,12 +50,9 @@ export function Contents({ entries, asked }: ContentsProps) {
 
   useEffect(() => {
     const hasMoved = () => jumped.current && Math.abs(topOf(jumped.current.name) - jumped.current.top) >= STILL_PX;
-    const hasScrolled = () => jumped.current && Math.abs(scrollY - jumped.current.scrolled) >= STILL_PX;
     const follow = () => {
-      // A short section at the end of the page cannot be at the top of the window; a section that moved while nobody
-      // scrolled was pushed away.
-      if (jumped.current && !(hasMoved() && hasScrolled())) {
-        return;
+      if (jumped.current && !hasMoved()) {
+        return; // a short section at the end of the page cannot be at the top of the window
       }
       jumped.current = null;
       const line = (bar.current?.getBoundingClientRect().bottom ?? 0) + REACH_PX;
