@@ -186,6 +186,23 @@ def test_the_identity_of_staging_cannot_change_production_in_the_same_subscripti
     assert (may(GROUP), may("rg-portfolio-production")) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("command", "asks"),
+    [
+        ('az role assignment list --assignee "$old_group" --all', "Microsoft.Authorization/roleAssignments/read"),
+        ('az resource delete --ids "$old_cluster"', "Microsoft.Resources/subscriptions/providers/read"),
+    ],
+)
+def test_who_deploys_may_ask_in_the_subscription_what_commands_of_the_page_ask_there(
+    azure: Azure, command: str, asks: str
+) -> None:
+    assert command in (ROOT / "docs" / "deployment.md").read_text()
+    assert run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL).returncode == 0
+    there = (SUBSCRIPTION, PRINCIPAL, azure["assignments"], azure["custom_roles"])
+    assert granting(asks, *there)
+    assert not granting(asks.replace("/read", "/write"), *there)
+
+
 def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure) -> None:
     wide = {"principal": PRINCIPAL, "role": "Contributor", "scope": SUBSCRIPTION, "condition": ""}
     azure.set(assignments=[*azure["assignments"], wide])
