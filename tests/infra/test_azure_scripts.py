@@ -190,7 +190,7 @@ def test_the_identity_of_staging_cannot_change_production_in_the_same_subscripti
     ("command", "asks"),
     [
         ('az role assignment list --assignee "$old_group" --all', "Microsoft.Authorization/roleAssignments/read"),
-        ('az resource delete --ids "$old_cluster"', "Microsoft.Resources/subscriptions/providers/read"),
+        ('az resource delete --ids "${old_cluster:?}"', "Microsoft.Resources/subscriptions/providers/read"),
     ],
 )
 def test_who_deploys_may_ask_in_the_subscription_what_commands_of_the_page_ask_there(
