@@ -204,10 +204,11 @@ def test_who_deploys_may_ask_in_the_subscription_what_commands_of_the_page_ask_t
     assert not granting(asks.replace("/read", "/write"), *there)
 
 
-def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure) -> None:
+@pytest.mark.parametrize("what", ["preview", "deploy"])
+def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure, what: str) -> None:
     wide = {"principal": PRINCIPAL, "role": "Contributor", "scope": SUBSCRIPTION, "condition": ""}
     azure.set(assignments=[*azure["assignments"], wide])
-    done = run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL)
+    done = run(azure, "grant-pipeline", what, "staging", PRINCIPAL)
     assert done.returncode == 1
     assert "in the whole subscription, and so in other environments: Contributor. Delete them." in done.stderr
 
