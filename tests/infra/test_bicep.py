@@ -91,7 +91,7 @@ def test_a_module_that_names_a_resource_waits_for_the_module_that_makes_it() -> 
     main = template(MAIN)
     modules, variables = main.modules(), main.tree["variables"].keys()
     declared = dict(re.findall(r"(?ms)^(?:var|module) (\w+)(.*?)(?=^\S)", without_comments(main.text)))
-    made = {}
+    made: dict[str, str] = {}
     for symbol, (path, given) in modules.items():
         names = [str(found.members["name"]) for found in template(path).resources() if not found.existing]
         made |= {str(given[name]): symbol for name in names if str(given.get(name)) in variables}
