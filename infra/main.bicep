@@ -845,6 +845,8 @@ module metricAlerts 'modules/metric-alerts.bicep' = {
     actionGroupId: alerts.outputs.actionGroupId
     enabled: alertsEnabled
   }
+  // The service refuses a rule about what is not there yet; the ids do not make it wait.
+  dependsOn: [storage, database, cache]
 }
 
 // The test comes from the internet, so it needs an address that is open to it.

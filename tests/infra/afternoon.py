@@ -18,7 +18,7 @@ from zipfile import ZipFile, ZipInfo
 from stores.mongo import connect
 from tests.infra.azure import CLUSTER, OWNER, SECRET, Azure
 from tests.infra.bicep import ROOT
-from tests.infra.workflow import Machine, Ran, Runner
+from tests.infra.workflow import Machine, Ran, Result, Runner
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 REPOSITORY = "owner/portfolio"
@@ -127,7 +127,10 @@ class _Machine:
 
 @dataclass
 class Afternoon:
-    """What happens between a tag and production; ``changed`` texts of workflows and scripts are a test's."""
+    """What happens between a tag and production; ``changed`` texts of workflows and scripts are a test's.
+
+    ``done`` are the jobs that are not run, with their results.
+    """
 
     folder: Path
     staging: Azure
@@ -136,7 +139,7 @@ class Afternoon:
     branch: str = ""
     """If it is begun by hand, on a branch."""
     changed: dict[str, str] = field(default_factory=dict)
-    checks_pass: bool = True
+    done: dict[str, Result] = field(default_factory=lambda: {"checks": "success"})
 
     @property
     def releases(self) -> Path:
@@ -189,10 +192,10 @@ class Afternoon:
 
     def deploy(self, **inputs: object) -> Ran:
         """Run the workflow for the tag, or one started by hand with inputs."""
-        return self._run("deploy", inputs, done={"checks": self.checks_pass})
+        return self._run("deploy", inputs)
 
     def roll_back(self, release: str, environment: str = "production", **inputs: object) -> Ran:
-        return self._run("rollback", {"release": release, "environment": environment, **inputs}, done={})
+        return self._run("rollback", {"release": release, "environment": environment, **inputs})
 
     def release(self, tag: str, content: bytes, *, signed_by: str = "deploy.yml") -> str:
         """Make a release of an earlier time, and return the checksum of its package."""
@@ -209,10 +212,10 @@ class Afternoon:
         (folder / f"{PACKAGE}.sigstore.json").write_text(f"{checksum} {by} refs/tags/{tag}")
         return checksum
 
-    def _run(self, workflow: str, inputs: dict[str, object], done: dict[str, bool]) -> Ran:
+    def _run(self, workflow: str, inputs: dict[str, object]) -> Ran:
         shutil.rmtree(self.folder / "artifact", ignore_errors=True)
         github = {"ref": f"refs/heads/{self.branch}" if self.branch else f"refs/tags/{self.tag}", "token": "a token"}
-        runner = Runner(self._machine, github, self._edited, done)
+        runner = Runner(self._machine, github, self._edited, self.done)
         runner.workflow(WORKFLOWS / f"{workflow}.yml", inputs)
         return runner.ran
 

@@ -20,6 +20,7 @@ type Run = Callable[[State, Options], object]
 
 MANAGEMENT = "https://management.core.windows.net"
 TELEMETRY = "https://api.applicationinsights.io"
+LOGS = "https://api.loganalytics.io"
 VAULT = "https://vault.azure.net"
 DATABASE = "https://ossrdbms-aad.database.windows.net"
 ASSERTION_SECONDS, TOKEN_SECONDS = 300, 3600
@@ -120,6 +121,7 @@ CALLS = {
     "get Microsoft.Consumption/budgets": services.budgets,
     "get Microsoft.Insights/scheduledQueryRules": services.alert_rules,
     "get Microsoft.Insights/workbooks": services.workbooks,
+    "get Microsoft.OperationalInsights/workspaces": services.workspace,
     "get Microsoft.DocumentDB/mongoClusters/users": services.database_user,
     "put Microsoft.DocumentDB/mongoClusters/users": services.database_user,
 }
@@ -127,7 +129,10 @@ VERBS = {"get": "read", "put": "write", "post": "action"}
 
 
 def rest(method: str, url: str) -> Command:
-    """Return the command for a call of Resource Manager."""
+    """Return the command for a call of Resource Manager, or of the API of the logs."""
+    if url == f"{LOGS}/v1/workspaces/{services.WORKSPACE}/query":
+        right = "Microsoft.OperationalInsights/workspaces/query/read"
+        return Command("method url resource body", right, services.query_of_logs, audience=LOGS)
     _, _, path = url.partition("?")[0].partition("/providers/")
     provider, *names = path.split("/")
     kind = "/".join([provider, *names[::2]])

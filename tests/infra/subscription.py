@@ -13,6 +13,9 @@ from zipfile import ZipFile
 
 from tests.infra.rights import ASSIGN, ROLES, Assignment, assignable, granting
 
+# The id of the workspace for its API.
+WORKSPACE = "6f1d4a52-0c7e-4a0b-9d6e-2f8c1b3a5e70"
+
 type State = dict[str, Any]
 type Options = dict[str, list[str]]
 
@@ -135,9 +138,26 @@ def budgets(state: State, options: Options) -> object:
 
 def alert_rules(state: State, options: Options) -> object:
     del options
-    scopes = [in_group(state, "providers/Microsoft.Insights/components/appi")]
-    criteria = {"allOf": [{"query": "requests | take 1"}]}
-    return {"value": [{"name": "run-failed", "properties": {"scopes": scopes, "criteria": criteria}}]}
+    queries = {
+        "run-failed": ("Microsoft.Insights/components/appi", "requests | take 1"),
+        "telemetry-capped": ("Microsoft.OperationalInsights/workspaces/log", "_LogOperation | take 1"),
+    }
+    return {
+        "value": [
+            {
+                "name": name,
+                "properties": {
+                    "scopes": [in_group(state, "providers", scope)], "criteria": {"allOf": [{"query": code}]},
+                },
+            }
+            for name, (scope, code) in queries.items()
+        ]
+    }  # fmt: skip
+
+
+def workspace(state: State, options: Options) -> object:
+    del state, options
+    return {"properties": {"customerId": WORKSPACE}}
 
 
 def workbooks(state: State, options: Options) -> object:
@@ -339,6 +359,15 @@ def query(state: State, options: Options) -> object:
         hours = {"1h": 1, "1d": 24}[options.get("offset", ["1h"])[0]]
         rows = [[run] for run, age in state["active_runs"].items() if age <= hours]
         return {"tables": [{"rows": rows}]}
+    return no_rows(state)
+
+
+def query_of_logs(state: State, options: Options) -> object:
+    assert json.loads(options["body"][0]).keys() == {"query"}
+    return no_rows(state)
+
+
+def no_rows(state: State) -> object:
     if state["queries_fail"]:
         raise Refused("(BadArgumentError) SyntaxError")
     return {"tables": [{"rows": []}]}

@@ -15,6 +15,7 @@ from tests.conftest import missing_server
 from tests.infra.afternoon import PACKAGE, Afternoon, an_afternoon
 from tests.infra.azure import CLUSTER, PROVEN, SECRET
 from tests.infra.bicep import ROOT
+from tests.infra.workflow import Result
 
 
 @pytest.fixture
@@ -87,11 +88,38 @@ def test_production_is_asked_for_no_secret_and_gets_no_sample_user(afternoon: Af
     assert SECRET not in ran.output.replace(f"::add-mask::{SECRET}\n", "")
 
 
-def test_without_its_checks_nothing_is_deployed(afternoon: Afternoon) -> None:
-    afternoon.checks_pass = False
+# A job that exceeds its time is canceled, which GitHub does not take for a failure.
+NOT_PASSED: list[Result] = ["failure", "cancelled"]
+
+
+@pytest.mark.parametrize("result", NOT_PASSED)
+def test_without_its_checks_nothing_is_deployed(afternoon: Afternoon, result: Result) -> None:
+    afternoon.done["checks"] = result
     ran = afternoon.deploy()
     assert {"staging", "release", "production"} <= set(ran.skipped)
     assert afternoon.staging["asked"] == afternoon.production["asked"] == []
+
+
+@pytest.mark.parametrize("result", NOT_PASSED)
+@pytest.mark.parametrize("branch", ["", "main"])
+@pytest.mark.parametrize("job", ["staging.what-if", "staging.deploy"])
+def test_a_package_that_was_not_tested_in_staging_does_not_reach_production(
+    afternoon: Afternoon, job: str, branch: str, result: Result
+) -> None:
+    afternoon.done[job] = result
+    afternoon.branch = branch
+    assert {"release", "production"} <= set(afternoon.deploy().skipped)
+    assert afternoon.staging["package"] is None
+    assert afternoon.production["asked"] == []
+
+
+@pytest.mark.parametrize("result", NOT_PASSED)
+def test_a_package_without_a_release_to_return_to_does_not_reach_production(
+    afternoon: Afternoon, result: Result
+) -> None:
+    afternoon.done["release"] = result
+    assert "production" in afternoon.deploy().skipped
+    assert afternoon.production["asked"] == []
 
 
 def stopped_at(afternoon: Afternoon, step: str, message: str, **inputs: object) -> None:

@@ -129,6 +129,14 @@ def test_refused_strangers_wake_nobody() -> None:
     assert statuses == {"403", "409"}, "these have valid credentials"
 
 
+def test_a_cronjob_that_waits_for_the_end_of_a_smaller_run_wakes_nobody() -> None:
+    manifest = (INFRA / "kubernetes" / "cronjob.yaml").read_text()
+    (pause,) = re.findall(r'name: WAIT_SECONDS\s+value: "(\d+)"', manifest)
+    (enough,) = re.findall(r"refused >= (\d+)", QUERIES["trigger-refused"])
+    window = 60 * LOG_WINDOWS[RULES["trigger-refused"]["window"]]
+    assert window // int(pause) + 1 < int(enough)
+
+
 def test_silent_timers_and_lost_telemetry_are_told_apart() -> None:
     assert "where arrived > 0 and fired == 0" in QUERIES["timers-silent"]
     assert "where arrived == 0" in QUERIES["telemetry-lost"]

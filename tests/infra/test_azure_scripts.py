@@ -186,10 +186,29 @@ def test_the_identity_of_staging_cannot_change_production_in_the_same_subscripti
     assert (may(GROUP), may("rg-portfolio-production")) == (True, False)
 
 
-def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure) -> None:
+@pytest.mark.parametrize(
+    ("command", "asks"),
+    [
+        ('az role assignment list --assignee "$old_group" --all', "Microsoft.Authorization/roleAssignments/read"),
+        ('az resource delete --ids "${old_cluster:?}"', "Microsoft.Resources/subscriptions/providers/read"),
+        ("az resource list --resource-group", "Microsoft.Resources/subscriptions/resources/read"),
+    ],
+)
+def test_who_deploys_may_ask_in_the_subscription_what_commands_of_the_page_ask_there(
+    azure: Azure, command: str, asks: str
+) -> None:
+    assert command in (ROOT / "docs" / "deployment.md").read_text()
+    assert run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL).returncode == 0
+    there = (SUBSCRIPTION, PRINCIPAL, azure["assignments"], azure["custom_roles"])
+    assert granting(asks, *there)
+    assert not granting(asks.replace("/read", "/write"), *there)
+
+
+@pytest.mark.parametrize("what", ["preview", "deploy"])
+def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Azure, what: str) -> None:
     wide = {"principal": PRINCIPAL, "role": "Contributor", "scope": SUBSCRIPTION, "condition": ""}
     azure.set(assignments=[*azure["assignments"], wide])
-    done = run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL)
+    done = run(azure, "grant-pipeline", what, "staging", PRINCIPAL)
     assert done.returncode == 1
     assert "in the whole subscription, and so in other environments: Contributor. Delete them." in done.stderr
 
@@ -320,13 +339,17 @@ esac
 """
 
 
-def on_github(azure: Azure, script: str, known: str = "") -> tuple[list[str], list[Any], list[str]]:
-    """Run a script and return the calls that change something, what they tell, and what the script says."""
+def run_on_github(azure: Azure, script: str, known: str) -> subprocess.CompletedProcess[str]:
     gh = azure.folder / "bin" / "gh"
     gh.write_text(f"#!/usr/bin/env bash\n{GH}")
-    done = azure.run(script, "owner/portfolio", "42", KNOWN=known)
+    return azure.run(script, "owner/portfolio", "42", KNOWN=known)
+
+
+def on_github(azure: Azure, script: str, known: str = "") -> tuple[list[str], list[Any], list[str]]:
+    """Run a script and return the calls that change something, what they tell, and what the script says."""
+    done = run_on_github(azure, script, known)
     assert done.returncode == 0, done.stderr
-    asked, told = (gh.with_name(f"gh.{name}") for name in ("asked", "told"))
+    asked, told = (azure.folder / "bin" / f"gh.{name}" for name in ("asked", "told"))
     calls = [call for call in asked.read_text().splitlines() if "--method" in call]
     bodies = [json.loads(part) for part in told.read_text().split("\n\n") if part.strip()]
     return calls, bodies, done.stdout.splitlines()
@@ -350,8 +373,15 @@ def test_every_environment_takes_main_and_tags_only_and_a_reviewer_where_somethi
 
 
 def test_rules_that_are_there_are_not_added_twice(azure: Azure) -> None:
-    calls, _, _ = on_github(azure, "create-environments", known="main\nv*")
+    calls, _, _ = on_github(azure, "create-environments", known="main:branch\nv*:tag")
     assert not any("--method POST" in call for call in calls)
+
+
+def test_a_rule_that_lets_others_use_an_environment_is_told(azure: Azure) -> None:
+    done = run_on_github(azure, "create-environments", known="main:branch\nv*:branch\n*:branch\nv*:tag")
+    assert done.returncode == 1
+    told = [f"{name} may also be used by v*:branch, *:branch: delete these rules" for name in ENVIRONMENTS]
+    assert done.stderr.splitlines() == told
 
 
 def test_the_rulesets_let_only_reviewed_and_checked_changes_into_main(azure: Azure) -> None:

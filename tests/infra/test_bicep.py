@@ -87,6 +87,37 @@ def test_only_existing_outputs_are_used(found: Template) -> None:
         assert output in template(modules[symbol][0]).outputs(), f"{symbol}.outputs.{output}"
 
 
+def test_a_module_that_names_a_resource_waits_for_the_module_that_makes_it() -> None:
+    main = template(MAIN)
+    modules, variables = main.modules(), main.tree["variables"].keys()
+    declared = dict(re.findall(r"(?ms)^(?:var|module) (\w+)(.*?)(?=^\S)", without_comments(main.text)))
+    made: dict[str, str] = {}
+    for symbol, (path, given) in modules.items():
+        names = [str(found.members["name"]) for found in template(path).resources() if not found.existing]
+        made |= {str(given[name]): symbol for name in names if str(given.get(name)) in variables}
+
+    def used(symbol: str) -> set[str]:
+        return set(re.findall(r"\w+\b(?!:)", declared[symbol]))
+
+    def with_its_variables(symbol: str) -> set[str]:
+        found = {symbol}
+        while added := set[str]().union(*(used(each) & variables for each in found)) - found:
+            found |= added
+        return found
+
+    waits = {}
+    for symbol in modules:
+        text = "".join(declared[each] for each in with_its_variables(symbol))
+        listed = re.findall(r"dependsOn: \[(.+?)\]", declared[symbol])
+        waits[symbol] = {*re.findall(r"(\w+)!?\.outputs\.", text), *re.findall(r"\w+", "".join(listed))}
+    for _ in modules:
+        waits = {symbol: found.union(*(waits[each] for each in found)) for symbol, found in waits.items()}
+    assert {"storageName", "clusterName", "cacheName", "componentName"} <= made.keys()
+    for symbol in modules:
+        named = {made[name] for each in with_its_variables(symbol) for name in used(each) & made.keys()}
+        assert named - {symbol} <= waits[symbol], symbol
+
+
 @pytest.mark.parametrize("found", templates(), ids=ids(templates()))
 def test_every_declaration_is_used(found: Template) -> None:
     declared = [*found.parameters(), *found.tree.get("variables", {})]

@@ -113,6 +113,14 @@ def test_a_file_that_a_command_reads_was_written_before_and_secrets_are_not_left
         assert there <= {"mongodb-url.txt"}, name
 
 
+def test_what_the_commands_write_into_a_checkout_is_neither_committed_nor_deployed() -> None:
+    commands = "".join(block for text in DOCS.values() for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    written = set(re.findall(r"(?:>|--file|tee) ([\w-]+(?:\.\w+)+)", commands)) - set(re.findall(r"mv (\S+)", commands))
+    assert {"settings.json", "admin-secret.txt", "restore.json"} <= written
+    for ignored in (".gitignore", ".funcignore"):
+        assert {f"/{name}" for name in written} <= set((ROOT / ignored).read_text().splitlines()), ignored
+
+
 @pytest.mark.parametrize("name", DOCS)
 def test_a_page_names_only_existing_parameters(name: str) -> None:
     documented = set(re.findall(r"`([a-z]+(?:[A-Z][a-z]+)+)`", DOCS[name]))

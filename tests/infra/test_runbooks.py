@@ -155,6 +155,16 @@ def test_each_step_of_a_runbook_has_its_number_a_command_and_what_to_expect(titl
         assert re.search(r"```bash\n.+?```\s+Expected: \S", step, re.DOTALL), (title, number)
 
 
+def test_the_cluster_that_is_deleted_is_not_the_one_of_the_newest_deployment() -> None:
+    found = [block for page in PAGES.values() for block in blocks(page) if "[?name!='${MONGODB_CLUSTER_ID" in block]
+    assert len(found) == 2
+    for block in found:
+        assert block.index("source <(scripts/deployment-outputs production)") < block.index("[?name!=")
+        # Without another cluster there is nothing to delete.
+        assert '"$old_cluster"' not in block
+        assert '"${old_cluster:?}"' in block
+
+
 def test_a_step_that_a_page_refers_to_exists() -> None:
     parts = {
         title: text

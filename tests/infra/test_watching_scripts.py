@@ -204,7 +204,7 @@ def queries(folder: Path, rules: list[dict[str, Any]], workbooks: list[dict[str,
     answers: Rules = [
         (["scheduledQueryRules?api-version="], [json.dumps({"value": rules})]),
         (["workbooks?api-version="], [json.dumps({"value": workbooks})]),
-        (["resource", "show", WORKSPACE], ["the-customer"]),
+        (["rest", f"https://management.azure.com{WORKSPACE}?api-version="], ["the-customer"]),
         (["app-insights", "query"], [""]),
         (["api.loganalytics.io/v1/workspaces/the-customer/query"], [""]),
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import yaml
 
@@ -19,6 +19,7 @@ from tests.infra.bicep import ROOT
 ON: Any = True
 
 type Context = Mapping[str, Any]
+type Result = Literal["success", "failure", "cancelled", "skipped"]
 
 
 class Machine(Protocol):
@@ -86,23 +87,24 @@ def filled(value: Any, context: Context) -> Any:  # noqa: ANN401 - any JSON
 
 
 def holds(condition: str, context: Context) -> bool:
-    """Return whether a job or step with this condition runs: after a failure only if the condition asks for it."""
+    """Return whether a job or step with this condition runs: if all before it succeeded, or if it asks whether."""
     bare = re.sub(r"^\$\{\{(.*)\}\}$", r"\1", condition)
-    return bool(evaluate(bare, context)) and ("failure()" in bare or not context["failed"])
+    asks = any(function in bare for function in ("failure()", "cancelled()"))
+    return bool(evaluate(bare, context)) and (asks or context["succeeded"])
 
 
 @dataclass
 class Runner:
-    """``edit`` changes the text of each workflow, ``done`` are jobs that count as run, with their success."""
+    """``edit`` changes the text of each workflow, ``done`` are jobs that count as run, with their result."""
 
     machine: Callable[[dict[str, Any], str], Machine]
     github: dict[str, str]
     edit: Callable[[str], str] = str
-    done: Mapping[str, bool] = field(default_factory=dict)
+    done: Mapping[str, Result] = field(default_factory=dict)
     ran: Ran = field(default_factory=Ran)
 
-    def workflow(self, path: Path, inputs: Mapping[str, Any], called_as: str = "") -> bool:
-        """Run a workflow and return whether it succeeded."""
+    def workflow(self, path: Path, inputs: Mapping[str, Any], called_as: str = "") -> Result:
+        """Run a workflow and return its result."""
         workflow = read(path, self.edit)
         declared = (workflow[ON].get("workflow_call") or workflow[ON].get("workflow_dispatch") or {}).get("inputs", {})
         context = {
@@ -111,39 +113,43 @@ class Runner:
             "vars": {"AZURE_LOCATION": "westeurope", "AZURE_CLIENT_ID": "an identity"},
         }
         needs = {name: self._needs(job) for name, job in workflow["jobs"].items()}
-        outcome: dict[str, bool | None] = {}
+        before: dict[str, set[str]] = {}
+        results: dict[str, Result] = {}
         for name in TopologicalSorter(needs).static_order():
-            outcome[name] = self._job(workflow["jobs"][name], f"{called_as}{name}", context, outcome)
-        return all(success is not False for success in outcome.values())
+            before[name] = set(needs[name]).union(*(before[need] for need in needs[name]))
+            needed = {need: results[need] for need in needs[name]}
+            status = {
+                # A failure counts from any job before it, a job that exceeded its time is canceled: that is none.
+                "failed": any(results[each] == "failure" for each in before[name]),
+                "succeeded": all(result == "success" for result in needed.values()),
+                "needs": {need: {"result": result} for need, result in needed.items()},
+            }
+            results[name] = self._job(workflow["jobs"][name], f"{called_as}{name}", context | status)
+        ended: tuple[Result, ...] = ("failure", "cancelled", "success")
+        return next((result for result in ended if result in results.values()), "skipped")
 
     @staticmethod
     def _needs(job: dict[str, Any]) -> list[str]:
         needs = job.get("needs", [])
         return [needs] if isinstance(needs, str) else needs
 
-    def _job(self, job: dict[str, Any], name: str, context: Context, outcome: dict[str, bool | None]) -> bool | None:
-        """Run a job and return whether it succeeded; None if it was skipped."""
-        before = [outcome[need] for need in self._needs(job)]
-        context = {**context, "failed": False in before}
-        condition = job.get("if", "success")
-        wanted = holds(condition, context) if condition != "success" else all(success is True for success in before)
+    def _job(self, job: dict[str, Any], name: str, context: Context) -> Result:
+        """Run a job and return its result."""
+        if not holds(job.get("if", "true"), context):
+            self.ran.skipped.append(name)
+            return "skipped"
         if name in self.done:
             return self.done[name]
-        if not wanted:
-            self.ran.skipped.append(name)
-            # What needs a skipped job is skipped, what needs a failed one fails.
-            return False if context["failed"] else None
         if "uses" in job:
             given = {key: filled(value, context) for key, value in job.get("with", {}).items()}
             return self.workflow(ROOT / job["uses"], given, f"{name}.")
         machine = self.machine(job, str(filled(job.get("environment", ""), context)))
         machine.environment |= {key: str(filled(value, context)) for key, value in job.get("env", {}).items()}
-        steps: dict[str, Any] = {}
+        here = {**context, "failed": False, "succeeded": True, "steps": {}}
         for step in job["steps"]:
-            context = {**context, "steps": steps}
-            if not self._step(step, f"{name}: {step.get('name') or step['uses'].partition('@')[0]}", machine, context):
-                context = {**context, "failed": True}
-        return not context["failed"]
+            if not self._step(step, f"{name}: {step.get('name') or step['uses'].partition('@')[0]}", machine, here):
+                here |= {"failed": True, "succeeded": False}
+        return "failure" if here["failed"] else "success"
 
     def _step(self, step: dict[str, Any], name: str, machine: Machine, context: dict[str, Any]) -> bool:
         if not holds(step.get("if", "true"), context):
