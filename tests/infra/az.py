@@ -1,15 +1,18 @@
-"""A stand-in for the Azure CLI, with one subscription in the file that AZ_STATE names: ``tests/infra/azure.py``.
+"""A stand-in for the Azure CLI, with one subscription in a file; ``tests/infra/azure.py`` has both, and the program.
 
 What it has of the real one: commands and options that do not exist are refused; queries are JMESPath; a token of GitHub
 is exchanged for tokens of services within five minutes only; each command needs a right of who signed in.
 """
 
 import json
-import os
-import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Lock, Thread
+from typing import override
 
 import jmespath
 
@@ -187,22 +190,48 @@ def answer(state: State, name: str, options: Options) -> object:
     return jmespath.search(options["query"][0], found) if "query" in options else found
 
 
-def main(arguments: list[str]) -> int:
-    """Run a command on the state."""
-    path = Path(os.environ["AZ_STATE"])
-    state: State = json.loads(path.read_text())
+def carried_out(path: Path, folder: str, arguments: list[str]) -> tuple[int, str, str]:
+    """Carry out a command on the state in a file, and return its exit code and what it prints, also as errors."""
+    state: State = json.loads(path.read_text()) | {"folder": folder}
     state["asked"].append(" ".join(arguments))
     try:
         name, options = parsed(arguments)
-        if text := shown(answer(state, name, options), options.get("output", ["json"])[0]):
-            print(text)
+        text = shown(answer(state, name, options), options.get("output", ["json"])[0])
     except Refused as refused:
-        print(f"ERROR: {refused}", file=sys.stderr)
-        return refused.code
+        return refused.code, "", f"ERROR: {refused}\n"
     finally:
         path.write_text(json.dumps(state))
-    return 0
+    return 0, f"{text}\n" if text else "", ""
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+class _Call(BaseRequestHandler):
+    """A call of the program: how many texts follow, then the file, the folder and the arguments, each ended by NUL."""
+
+    @override
+    def handle(self) -> None:
+        _, path, folder, *arguments = self._texts()
+        try:
+            with _one_at_a_time:
+                code, output, error = carried_out(Path(path), folder, arguments)
+        except Exception:  # noqa: BLE001 - the script and its test see it, as if the program had raised it
+            code, output, error = 1, "", traceback.format_exc()
+        self.request.sendall("".join(f"{text}\0" for text in (code, output, error)).encode())
+
+    def _texts(self) -> list[str]:
+        received = b""
+        while b"\0" not in received or received.count(b"\0") <= int(received.partition(b"\0")[0]):
+            part = self.request.recv(65_536)
+            assert part, "the program ended before it had told everything"
+            received += part
+        return received.decode().split("\0")[:-1]
+
+
+_one_at_a_time = Lock()
+
+
+@cache
+def port() -> int:
+    """Return the port at which commands are carried out: a Python of their own would take most of the tests' time."""
+    server = ThreadingTCPServer(("127.0.0.1", 0), _Call)
+    Thread(target=server.serve_forever, daemon=True).start()
+    return int(server.server_address[1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.infra import az
 from tests.infra.bicep import ROOT, assigned_roles
 
 SECRET = "the-admin-secret-of-staging"
@@ -33,6 +34,17 @@ fi
 az account get-access-token --resource https://ossrdbms-aad.database.windows.net --output none
 settings=$PWD/settings.json
 cd "$TREE" && exec "$PYTHON" -m devhost seed --settings "$settings"
+"""
+# Each call is carried out by ``tests/infra/az.py`` in the process of the test.
+AZ = """
+exec 3<>"/dev/tcp/127.0.0.1/$AZ_PORT"
+printf '%s\\0' $(($# + 2)) "$AZ_STATE" "$PWD" "$@" >&3
+for name in code output error; do
+    IFS= read -r -d '' "$name" <&3
+done
+printf '%s' "$output"
+printf '%s' "$error" >&2
+exit "$code"
 """
 # A release is a folder of assets, where a mark tells a draft; a published one cannot be changed. An attestation names
 # what was built, by which workflow and from which tag.
@@ -71,7 +83,7 @@ case "$1 $2" in
 esac
 """
 PROGRAMS = {
-    "az": 'PYTHONPATH=$TREE exec "$PYTHON" -P -m tests.infra.az "$@"',
+    "az": AZ,
     "date": 'exec /usr/bin/date --date "$TODAY" "$@"',
     "gh": GH,
     "make": MAKE,
@@ -143,6 +155,7 @@ class Azure:
         """Return the environment with the stand-ins."""
         return {
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "AZ_PORT": str(az.port()),
             "AZ_STATE": str(self._path),
             "PYTHON": sys.executable,
             "TODAY": self.today,

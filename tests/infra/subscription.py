@@ -238,7 +238,7 @@ def parameters_of(state: State, options: Options) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for each in options["parameters"]:
         if each.startswith("@"):
-            read = json.loads(Path(each[1:]).read_text())["parameters"]
+            read = json.loads(Path(state["folder"], each[1:]).read_text())["parameters"]
             given |= {name: value["value"] for name, value in read.items()}
         else:
             name, _, value = each.partition("=")
@@ -327,7 +327,7 @@ def config_zip(state: State, options: Options) -> object:
         state["package"] = "built again, from the requirements"
         state["now"] += 60
         raise Refused("Deployment endpoint responded with status code 504: remote build timed out")
-    package = Path(options["src"][0])
+    package = Path(state["folder"], options["src"][0])
     state["now"] += 400
     state["package"] = hashlib.sha256(package.read_bytes()).hexdigest()
     with ZipFile(package) as archive:
