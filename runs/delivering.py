@@ -120,6 +120,8 @@ def _reach(
 
 def _learn(services: Services, receiver: Receiver, answers: Sequence[Answer]) -> None:
     """Send an endpoint that is gone no more events, and leave one alone for a while that takes nothing."""
+    if not answers:  # a slot without events for the endpoint: nothing was attempted, so nothing is learnt
+        return
     endpoint_id = receiver.endpoint.endpoint_id
     if any(answer.outcome == "gone" for answer in answers):
         _log.warning("An endpoint is gone, and gets no more events (endpoint_id=%s)", endpoint_id)

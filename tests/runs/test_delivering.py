@@ -423,6 +423,17 @@ def test_one_event_that_fails_does_not_keep_others_from_an_endpoint(site: Site) 
     assert 0 < (work_for(site.services, "ops").wait_seconds or 0) <= 5
 
 
+def test_a_slot_without_events_neither_lengthens_nor_begins_a_rest(site: Site) -> None:
+    site.services.webhooks.rest("ops", 32, datetime.now(UTC) - timedelta(seconds=1))  # it rested after 32 failures
+    site.services.passes.begin("run_n", ["ops"])
+    assert len(work_for(site.services, "ops").slots) == 16
+    site.deliver()
+    assert (work_for(site.services, "ops").slots, work_for(site.services, "ops").wait_seconds) == ((), None)
+    found = site.services.webhooks.get("ops")
+    assert found is not None
+    assert found.failures == 32
+
+
 def test_an_endpoint_may_ask_for_a_day_for_an_event_and_for_half_an_hour_for_all(site: Site) -> None:
     site.receivers["ops"].behavior = answering(503, "Retry-After: 80000")
     told = Event(f"evt_{1:032}", "portfolio-analysis.test", "ops", None, datetime.now(UTC), {})
