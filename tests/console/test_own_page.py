@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.console.site import Site, Visitor, is_phone
 from tests.console.test_sign_in import a_token, kept, shows
@@ -66,6 +66,28 @@ def test_another_person_who_signs_in_after_the_first_sees_nothing_of_it(visitor:
         visitor.page.get_by_role("button", name="Sign in").click()
     assert answered.value.json()["user_id"] == OTHER
     visitor.headed("Your portfolio")
+
+
+@pytest.mark.usefixtures("runs")
+def test_an_answer_that_comes_after_the_sign_out_is_not_shown_to_the_next_person(visitor: Visitor) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route("**/api/me/report", hold)
+    with visitor.page.expect_request("**/api/me/report"):
+        arrive(visitor, a_token(PERSON))
+    visitor.page.get_by_role("button", name="Sign out").click()
+    visitor.headed("Sign in")
+    with visitor.page.expect_response("**/api/me/report") as late:
+        held[0].continue_()
+    assert late.value.json()["user_id"] == PERSON
+    visitor.page.unroute_all()
+    with visitor.page.expect_response("**/api/me/report") as answered:
+        visitor.page.get_by_label("Bearer token").fill(a_token(OTHER))
+        visitor.page.get_by_role("button", name="Sign in").click()
+    assert answered.value.json()["user_id"] == OTHER
 
 
 def test_a_persons_token_stays_in_memory_unless_staying_signed_in_is_chosen(visitor: Visitor) -> None:

@@ -19,24 +19,25 @@ const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 30_000;
 
 /** Responses that cannot change any more, so that going back is immediate. */
-const kept = new Map<string, unknown>();
+let kept = new Map<string, unknown>();
 const MOST_KEPT = 60;
 
 /** Return a response from the cache, or load and keep it. Only for data that never changes, such as the report of an ended run. */
 export async function once<Value>(key: string, load: () => Promise<Value>): Promise<Value> {
-  if (!kept.has(key)) {
-    kept.set(key, await load());
-    const [oldest] = kept.keys();
-    if (kept.size > MOST_KEPT && oldest !== undefined) {
-      kept.delete(oldest);
+  const own = kept; // a response to the user before does not get into the cache of the next one
+  if (!own.has(key)) {
+    own.set(key, await load());
+    const [oldest] = own.keys();
+    if (own.size > MOST_KEPT && oldest !== undefined) {
+      own.delete(oldest);
     }
   }
-  return kept.get(key) as Value;
+  return own.get(key) as Value;
 }
 
-/** Clear the cache, as when another user signs in. */
+/** Begin with an empty cache, as when another user signs in. */
 export function forgetAll(): void {
-  kept.clear();
+  kept = new Map();
 }
 
 /**
