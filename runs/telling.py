@@ -68,6 +68,18 @@ def tell_of_people(
             for event in _changes(services, run.night, report, standing, before[report.user_id])
         ]
         services.outbox.add(changes)
+        if changes:
+            _withdraw_if_broken_off(services, reports[0][0].run_id)
+
+
+def _withdraw_if_broken_off(services: Services, run_id: str) -> None:
+    """Withdraw what a page told after the end of its run, which withdrew only what was told before.
+
+    It would keep the next retry from telling the same: the events have the same ids.
+    """
+    run = services.runs.get(run_id)
+    if run is not None and not (run.is_active or run.is_completed):
+        services.outbox.withdraw(run_id)
 
 
 def _changes(

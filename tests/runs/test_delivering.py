@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 import runs.delivering
+import runs.reports
 from delivery.digest import digest_of
 from delivery.events import OF_PORTFOLIOS, Event, event_id
 from endpoints import EventType
 from market_data.sample_prices import SampleProvider
 from records import Attention, Book, DeliveryStep, Failure
 from runs.delivering import deliver, work_for
+from runs.ending import close_run
 from runs.services import Services
 from stores.mongo import DocumentDatabase
 from stores.passes import Pass, PassStore
@@ -179,6 +181,31 @@ def test_a_retry_tells_only_what_its_night_has_not_told(site: Site, database: Do
     (breached,) = site.told(BREACHED)
     assert breached["run_id"] == retry
     assert any(event["id"] == event_id("/portfolio-analysis", night, "worse", BREACHED) for event in site.received())
+
+
+def test_a_page_that_ends_after_its_retry_leaves_its_events_to_the_next_retry(
+    site: Site, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, "worse")
+    run_once(site.services)
+    hold(database, "worse", CONCENTRATED)
+    database.accounts.insert_one({"user_id": "worse", "cash": "plenty"})
+    night = run_once(site.services)
+    database.accounts.delete_many({})
+    tell = runs.reports.tell_of_people
+
+    def tell_late(services: Services, *page: Any) -> None:  # noqa: ANN401 - passed on
+        (run,) = services.runs.active_before(datetime.now(UTC) + timedelta(days=3_650))
+        close_run(services, run, Failure("run_stalled", "It made no progress."))
+        tell(services, *page)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.reports, "tell_of_people", tell_late)
+        run_once(site.services, retry_of=night)
+    assert site.told(BREACHED) == []
+    retry = run_once(site.services, retry_of=night)
+    site.deliver()
+    assert [event["data"]["run_id"] for event in site.received() if event["type"] == BREACHED] == [retry]
 
 
 def test_a_page_that_is_analyzed_again_tells_nothing_twice(site: Site, database: DocumentDatabase) -> None:
