@@ -195,6 +195,11 @@ class Run:
         return f"users={self.users}, dry_run={dry_run}, as_of={as_of}"
 
     @property
+    def place(self) -> tuple[datetime, str]:
+        """Return what orders runs by time."""
+        return self.requested_at, self.run_id
+
+    @property
     def is_active(self) -> bool:
         """Return whether the run has not reached a final state."""
         return self.status in ACTIVE_STATUSES

@@ -121,7 +121,7 @@ def _age(since: date | None) -> float:
 
 def _with_retry(services: Services, night: NightOfRun, run: Run, lines: Lines) -> Lines:
     """Return the lines of a night in which those of its retries replace the ones they repeat, ``lines`` last."""
-    replaced = {line.summary.user_id: line for retry in _earlier_retries(services, run) for line in retry}
+    replaced = {line.summary.user_id: line for retry in _earlier_retries(services, night, run) for line in retry}
     replaced |= {line.summary.user_id: line for line in lines}
     pages = services.rankings.blocks(night.first)
     return Lines.from_pages(
@@ -129,13 +129,12 @@ def _with_retry(services: Services, night: NightOfRun, run: Run, lines: Lines) -
     )
 
 
-def _earlier_retries(services: Services, run: Run) -> Iterator[Iterator[Line]]:
-    """Yield the lines of the retries that a retry repeats in turn, the first one first."""
-    chain: list[Run] = []
-    while run.retry_of is not None and (earlier := services.runs.get(run.retry_of)) is not None:
-        chain, run = [earlier, *chain], earlier
+def _earlier_retries(services: Services, night: NightOfRun, run: Run) -> Iterator[Iterator[Line]]:
+    """Yield the lines of the retries of a night that are older than one of them, the oldest first."""
+    first = services.runs.get(night.first)
+    known = [] if first is None else services.runs.with_retries(first)
     return (
         (line for page in services.rankings.blocks(retry.run_id) for line in page)
-        for retry in chain
-        if retry.retry_of is not None
+        for retry in reversed(known)
+        if retry.retry_of is not None and retry.place < run.place
     )

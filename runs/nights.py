@@ -48,12 +48,8 @@ def newest_night(services: Services) -> list[Run]:
 
     A report of a retry replaces the failed one of the run it retries.
     """
-    if (night := services.runs.newest_night()) is None:
-        return []
-    chain, last = [night], [night]
-    while last := services.runs.retries_of([run.run_id for run in last]):
-        chain = last + chain
-    return chain
+    night = services.runs.newest_night()
+    return [] if night is None else services.runs.with_retries(night)
 
 
 def night_of(services: Services, run: Run) -> NightOfRun | None:

@@ -156,18 +156,24 @@ class RunStore(Indexed):
 
     def last_nights(self, number: int) -> list[str]:
         """Return the runs of the last nights and those that retried them, the oldest first."""
-        newest = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, {"run_id": True}).sort(_NEWEST)
-        nights = [document["run_id"] for document in newest.limit(number)]
-        found = list(reversed(nights))
-        last = found
-        while last := [run.run_id for run in reversed(self.retries_of(last))]:
+        members = {"run_id": True, "requested_at": True}
+        newest = self._runs.find({"status": _COMPLETED, **_OF_EVERYBODY}, members).sort(_NEWEST)
+        last = [(own["requested_at"], own["run_id"]) for own in newest.limit(number)]
+        found = list(last)
+        while last := [run.place for run in self.retries_of([run_id for _, run_id in last])]:
+            found += last
+        return [run_id for _, run_id in sorted(found)]
+
+    def with_retries(self, run: Run) -> list[Run]:
+        """Return a run and its completed retries, over chains, the latest first."""
+        found = last = [run]
+        while last := self.retries_of([own.run_id for own in last]):
             found = found + last
-        return found
+        return sorted(found, key=lambda own: own.place, reverse=True)
 
     def retries_of(self, run_ids: Sequence[str]) -> list[Run]:
-        """Return the completed retries of some runs, the latest first."""
-        found = self._find({"retry_of": {"$in": list(run_ids)}, "status": _COMPLETED})
-        return sorted(found, key=lambda run: (run.requested_at, run.run_id), reverse=True)
+        """Return the completed retries of some runs, in no order."""
+        return self._find({"retry_of": {"$in": list(run_ids)}, "status": _COMPLETED})
 
     def queued_before(self, time: datetime) -> list[Run]:
         """Return the runs that were requested before ``time`` and never started."""

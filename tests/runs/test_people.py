@@ -206,6 +206,49 @@ def test_after_a_retry_its_people_are_shown_in_place_of_the_failed(
     assert book.total_value == pytest.approx(sum(own.total_value or 0.0 for own in people))
 
 
+def test_a_retry_of_a_night_counts_more_than_an_earlier_one_of_its_retry(
+    services: Services, database: DocumentDatabase
+) -> None:
+    for name in ("a", "b", "c"):
+        add(database, name)
+    database.accounts.insert_many([{"user_id": "b", "cash": "plenty"}, {"user_id": "c", "cash": "some"}])
+    night = run_once(services)
+    first = run_once(services, retry_of=night)
+    run_once(services, retry_of=first)
+    database.accounts.delete_many({})
+    last = run_once(services, retry_of=night)
+    expected = [("a", night, "analyzed"), ("b", last, "analyzed"), ("c", last, "analyzed")]
+    people = found(services)
+    assert [(own.user_id, own.run_id, own.status) for own in people] == expected
+    book = newest_book(services)
+    assert book is not None
+    assert (book.run_id, book.people, book.failed) == (last, 3, 0)
+    assert [own.values for own in people] == [((own.as_of, own.total_value),) for own in people]
+
+
+def test_a_retry_of_a_retry_keeps_what_a_later_one_of_the_night_has_mended(
+    services: Services, database: DocumentDatabase
+) -> None:
+    for name in ("a", "b"):
+        add(database, name)
+    broken = [{"user_id": "a", "cash": "plenty"}, {"user_id": "b", "cash": "some"}]
+    database.accounts.insert_many(broken)
+    night = run_once(services)
+    database.accounts.delete_many({"user_id": "a"})
+    first = run_once(services, retry_of=night)
+    hold(database, "a", CONCENTRATED)
+    second = run_once(services, retry_of=night)
+    database.accounts.delete_many({})
+    last = run_once(services, retry_of=first)
+    people = found(services)
+    assert [(own.user_id, own.run_id) for own in people] == [("a", second), ("b", last)]
+    book = newest_book(services)
+    assert book is not None
+    assert book.total_value == pytest.approx(sum(own.total_value or 0.0 for own in people))
+    reports = [services.reports.get(own.run_id, own.user_id) for own in people]
+    assert [own.market_value for own in people] == [own["valuation"]["market_value"] for own in reports if own]
+
+
 def test_the_book_counts_states_and_changes_and_names_who_needs_attention_first(
     services: Services, database: DocumentDatabase
 ) -> None:
