@@ -150,6 +150,16 @@ def test_a_night_tells_of_each_person_what_has_changed_since_the_night_before(
     assert "AAPL" not in json.dumps(list(told.values()))
 
 
+def test_the_link_of_an_event_leads_to_a_person_with_any_id(site: Site, database: DocumentDatabase) -> None:
+    add(database, "u@x.org #1?")
+    run_once(site.services)
+    hold(database, "u@x.org #1?", CONCENTRATED)
+    night = run_once(site.services)
+    (told,) = site.told(BREACHED)
+    assert told["user_id"] == "u@x.org #1?"
+    assert told["link"] == f"/api/admin/portfolio/analysis-runs/{night}/portfolios/u@x.org%20%231%3F"
+
+
 @pytest.mark.parametrize("other", ["dry", "as of a date", "of some"])
 def test_other_runs_tell_nothing_of_portfolios(site: Site, database: DocumentDatabase, other: str) -> None:
     add(database, "u")
