@@ -106,6 +106,14 @@ def test_events_are_filtered_by_status_and_type_in_the_address(reader: Visitor) 
     expect(rows).to_have_count(1)
 
 
+def test_a_page_without_matches_leads_to_the_next_one(reader: Visitor) -> None:
+    reader.answer("events", {"events": [], "next": "x"})
+    reader.go("/deliveries?status=dead")
+    expect(region(reader, "Events")).to_contain_text("No matches on this page")
+    reader.page.get_by_role("link", name="Next page").click()
+    reader.led_to("/deliveries?status=dead&before=x")
+
+
 def test_an_event_is_sent_again(visitor: Visitor, receiver: Receiver, run: dict[str, Any]) -> None:
     visitor.page.add_init_script(KEEP_TOASTS)
     visitor.open("/deliveries")

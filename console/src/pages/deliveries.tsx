@@ -55,9 +55,13 @@ export function Deliveries({ query }: { query: URLSearchParams }) {
         first={filters.before && link({ before: null })}
         next={(before) => link({ before })}
       >
-        {({ events }) => (
+        {({ events, next }) => (
           <Card title="Events">
-            {events.length ? <Events events={events} reload={page.reload} /> : <None isFiltered={isFiltered} />}
+            {events.length ? (
+              <Events events={events} reload={page.reload} />
+            ) : (
+              <None isFiltered={isFiltered} isLast={next === null} />
+            )}
           </Card>
         )}
       </List>
@@ -65,7 +69,10 @@ export function Deliveries({ query }: { query: URLSearchParams }) {
   );
 }
 
-function None({ isFiltered }: { isFiltered: boolean }) {
+function None({ isFiltered, isLast }: { isFiltered: boolean; isLast: boolean }) {
+  if (!isLast) {
+    return <Empty title="No matches on this page">There may be some among the earlier events of the next page.</Empty>;
+  }
   return isFiltered ? (
     <Empty title="No matches">Try another status or type.</Empty>
   ) : (
