@@ -28,7 +28,7 @@ export function Confirm(props: ConfirmProps) {
     setError(null);
     try {
       await props.onConfirm();
-      props.onClose();
+      dialog.current?.close();
     } catch (failure) {
       setError(failure);
       setBusy(false);
