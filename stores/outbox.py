@@ -17,7 +17,7 @@ from delivery.events import OF_PORTFOLIOS, Event
 from endpoints import EventType
 from records import DeliveryStatus
 from stores.indexes import Indexed, Indexes
-from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, find_each, insert_new
+from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, bulk_write, find_each, insert_new
 
 KEPT = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,8 +135,7 @@ class OutboxStore(Indexed):
             ReplaceOne({"event_id": own.event_id, "endpoint_id": own.endpoint_id}, _document(own), upsert=True)
             for own in deliveries
         ]
-        if writes:
-            self._deliveries.bulk_write(writes, ordered=False)
+        bulk_write(self._deliveries, writes)
 
     def drop(self, deliveries: Sequence[Delivery]) -> None:
         """Delete deliveries of events that are no longer there."""

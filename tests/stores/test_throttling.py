@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from pymongo import InsertOne, ReplaceOne
@@ -18,6 +19,7 @@ from stores.mongo import (
     own_database,
     patiently,
 )
+from stores.outbox import Delivery, OutboxStore
 from stores.reports import ReportStore
 from stores.symbols import ResearchStore
 from tests.builders import save
@@ -114,6 +116,17 @@ def test_a_page_of_reports_delivered_again_while_throttled_replaces_those_that_e
     assert sorted(document["user_id"] for document in database[NAME].find()) == users
     assert database[NAME].distinct("market_value") == [2.0]
     assert len(throttling.received) > 4
+
+
+def test_the_states_of_deliveries_are_stored_while_throttled(database: DocumentDatabase) -> None:
+    outbox, now = OutboxStore(database), datetime.now(UTC)
+    outbox.ensure_indexes()
+    ids = [f"evt_{number:032}" for number in range(30)]
+    throttling = Throttling(20, ["deliveries"])
+    with wired(database, throttling) as seen:
+        OutboxStore(seen).record([Delivery(own, "ops", "pending", now, due_at=now) for own in ids])
+    assert sorted(own.event_id for own in outbox.deliveries(ids)) == ids
+    assert len(throttling.received) > 1
 
 
 def test_other_errors_beside_throttled_documents_are_told_by_their_codes(
