@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Browser, expect
 
 from tests.console.site import Site, Visitor, is_phone, region
-from tests.console.test_portfolio import ADA, entry, open_portfolio
+from tests.console.test_portfolio import ADA, entry, marks, open_portfolio
 
 
 def test_holdings_are_sorted_and_filtered_in_the_address(reader: Visitor, site: Site, run_id: str) -> None:
@@ -49,6 +49,24 @@ def test_what_is_unknown_of_holdings_comes_last(reader: Visitor, run_id: str) ->
     expect(region(reader, "Holdings").locator("tbody th").last).to_contain_text("NOSUCH")
     region(reader, "Holdings").get_by_role("link", name="Gain").click()
     expect(region(reader, "Holdings").locator("tbody th").last).to_contain_text("NOSUCH")
+
+
+def test_the_bar_of_sections_is_reached_without_a_move_of_the_page(browser: Browser, site: Site, run_id: str) -> None:
+    visitor = Visitor.arrive(browser, site, **is_phone("dark"))
+    visitor.open(f"/runs/{run_id}/portfolios/{ADA}?section=holdings")
+    visitor.sign_in()
+    expect(region(visitor, "Correlation of holdings")).to_be_visible()  # all above it is there
+    visitor.settle()
+    marks(visitor, "Holdings")
+    before = visitor.page.evaluate("scrollY")
+    entry(visitor, "Data quality").focus()
+    assert visitor.page.evaluate("scrollY") == before
+    # A page that moved would mark another section, to which the bar would move from under the finger.
+    entry(visitor, "Data quality").click(trial=True)
+    assert visitor.page.evaluate("scrollY") == before
+    marks(visitor, "Holdings")
+    expect(entry(visitor, "Data quality")).to_be_in_viewport()
+    visitor.leave()
 
 
 def test_a_phone_sorts_holdings_by_a_field(browser: Browser, site: Site, run_id: str) -> None:
