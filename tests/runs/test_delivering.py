@@ -21,6 +21,7 @@ from records import Attention, Book, DeliveryStep, Failure
 from runs.delivering import deliver, work_for
 from runs.ending import close_run
 from runs.services import Services
+from runs.telling import tell_of_people
 from stores.mongo import DocumentDatabase
 from stores.passes import Pass, PassStore
 from tests.delivery.webhooks.receiver import Exchange, Receiver, a_receiver, answering
@@ -202,13 +203,12 @@ def test_a_page_that_ends_after_its_retry_leaves_its_events_to_the_next_retry(
     database.accounts.insert_one({"user_id": "worse", "cash": "plenty"})
     night = run_once(site.services)
     database.accounts.delete_many({})
-    tell = runs.reports.tell_of_people
     told_late: list[list[dict[str, Any]]] = []
 
     def tell_late(services: Services, *page: Any) -> None:  # noqa: ANN401 - passed on
         (run,) = services.runs.active_before(datetime.now(UTC) + timedelta(days=3_650))
         close_run(services, run, Failure("run_stalled", "It made no progress."))
-        tell(services, *page)
+        tell_of_people(services, *page)
         told_late.append(site.told(BREACHED))
 
     with monkeypatch.context() as patch:
