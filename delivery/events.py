@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,8 @@ from problems import Problem
 
 OF_PORTFOLIOS: tuple[EventType, ...] = tuple(name for name in EVENT_TYPES if ".portfolio." in name)
 CONTENT_TYPE = "application/cloudevents+json"
+_IN_PATHS = "!$&'()*+,:;=@"
+"""What a part of a path may have beside letters, digits and ``-._~`` (RFC 3986)."""
 
 
 class NotDeliverable(Problem):
@@ -54,6 +57,11 @@ def new_event(
     """Return an event of now; ``chain`` is the run that its id is made from, by default ``run_id``."""
     key = event_id(source, chain or run_id or "", subject, kind)
     return Event(key, kind, subject, run_id, datetime.now(UTC), data)
+
+
+def in_path(text: str) -> str:
+    """Return a text as a part of the path of a link."""
+    return quote(text, _IN_PATHS)
 
 
 def cloud_event(event: Event, source: str) -> bytes:

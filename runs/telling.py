@@ -6,21 +6,18 @@ its retries tell anything of portfolios, and it is delivered only once the run h
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import to_builtins
 
 from analysis.models import Report
 from delivery.digest import digest_of
-from delivery.events import OF_PORTFOLIOS, Event, new_event
+from delivery.events import OF_PORTFOLIOS, Event, in_path, new_event
 from endpoints import EventType
 from records import NightOfRun, PlannedRun, Run
 from runs.services import Services
 from stores.lines import Line, Standing
 
 _BASE = "/api/admin/portfolio"
-_IN_PATHS = "!$&'()*+,:;=@"
-"""What a part of a path may have beside letters, digits and ``-._~`` (RFC 3986)."""
 _ENDED: Mapping[str, EventType] = {
     "completed": "portfolio-analysis.run.completed",
     "completed_with_errors": "portfolio-analysis.run.completed",
@@ -90,7 +87,7 @@ def _changes(
 ) -> Iterator[Event]:
     def event(kind: EventType, data: dict[str, Any]) -> Event:
         known = {"run_id": report.run_id, "user_id": report.user_id, "as_of": report.as_of.isoformat()}
-        link = f"{_BASE}/analysis-runs/{report.run_id}/portfolios/{quote(report.user_id, _IN_PATHS)}"
+        link = f"{_BASE}/analysis-runs/{report.run_id}/portfolios/{in_path(report.user_id)}"
         source, subject = services.settings.event_source, report.user_id
         return new_event(
             source, kind, subject=subject, run_id=report.run_id, data=known | data | {"link": link}, chain=night.first
