@@ -34,7 +34,7 @@ class Woken:
 @pytest.fixture
 def site(database: DocumentDatabase, mongodb_url: str) -> Iterator[Site]:
     """Yield a site after two nights; in the second one everybody's portfolio has breached."""
-    with site_with(database, mongodb_url, "one", "two") as made:
+    with site_with(database, mongodb_url, "one", "two", ANALYSIS_PAGE_SIZE="20") as made:
         for number in range(USERS):
             add(database, f"u{number:02}")
         run_once(made.services)

@@ -1,6 +1,9 @@
+import random
+import tracemalloc
 from collections.abc import Iterator
 from copy import replace
-from itertools import pairwise
+from datetime import date
+from itertools import batched, pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from msgspec import structs
 import stores.rankings
 from analysis.models import Check, Report
 from records import FIGURES, CheckStatus, SortField, Status, Summary, Wanted
-from stores.lines import Line, Lines, line_of
+from stores.lines import Line, Lines, Standing, line_of
 from stores.mongo import DocumentDatabase
 from stores.rankings import Place, Rankings, RankingStore, page_of, rankings_of
 from tests.stores.test_reports import a_report
@@ -285,6 +288,30 @@ def test_a_page_of_a_long_list_reads_few_blocks(sort: SortField, wanted: Wanted,
     rankings = Counting(many())
     page_of(rankings, limit=100, wanted=wanted, sort=sort, descending=True, after=after)
     assert rankings.read <= 2
+
+
+def test_the_lines_of_a_run_take_few_bytes_each_and_come_back_as_they_were() -> None:
+    number = 20_000
+    chance, day = random.Random(1), date(2026, 1, 2)  # noqa: S311 - no secret
+    crossed = ("largest_position:warning", "risk_concentration:breach", "volatility:breach")
+    since = {"risk_concentration": day, "volatility": day}
+
+    def line(place: int) -> Line:
+        figures = {name: chance.random() for name in FIGURES if name not in ("warnings", "breaches")}
+        summary = replace(line_of(a_report(user_id=f"user-{place:07}")).summary, **figures)
+        value = chance.random()
+        return Line(summary, crossed, Standing("USD", value, value, None, day, (), since))
+
+    lines = [line(place) for place in range(number)]
+    pages = [Lines(some).to_bytes() for some in batched(lines, 200, strict=True)]
+    tracemalloc.start()
+    try:
+        kept = Lines.from_pages(pages)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size / number < 300
+    assert list(kept) == lines
 
 
 def test_a_run_without_a_last_index_has_no_lists_yet(database: DocumentDatabase) -> None:
