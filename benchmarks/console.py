@@ -1,4 +1,4 @@
-"""The admin console with a run over 10,000 portfolios: loading time of its tables, and smoothness of scrolling."""
+"""The admin console with a run over 100,000 portfolios: loading time of its tables, and smoothness of scrolling."""
 
 import shutil
 import statistics
@@ -21,7 +21,7 @@ from stores.symbols import ResearchStore
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-USERS, SYMBOLS = 10_000, 500
+USERS, SYMBOLS = 100_000, 500
 _PATH = "/api/admin/console"
 _PAGE = 200
 _ROUNDS = 10

@@ -297,9 +297,9 @@ def test_the_lines_of_a_run_take_few_bytes_each_and_come_back_as_they_were() -> 
     since = {"risk_concentration": day, "volatility": day}
 
     def line(place: int) -> Line:
-        figures = {name: chance.random() for name in FIGURES if name not in ("warnings", "breaches")}
-        summary = replace(line_of(a_report(user_id=f"user-{place:07}")).summary, **figures)
         value = chance.random()
+        summary = line_of(a_report(f"user-{place:07}", value=value, volatility=chance.random())).summary
+        summary = replace(summary, max_drawdown=chance.random(), value_at_risk_95=chance.random())
         return Line(summary, crossed, Standing("USD", value, value, None, day, (), since))
 
     lines = [line(place) for place in range(number)]
