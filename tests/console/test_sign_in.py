@@ -235,6 +235,7 @@ def test_a_wrong_secret_is_refused_and_the_right_one_then_accepted(visitor: Visi
     for wrong in ("wrong", "пароль"):
         visitor.sign_in(wrong)
         shows(visitor, "Invalid secret or token")
+        expect(visitor.page.get_by_role("button", name="Sign in")).to_be_focused()
         visitor.page.reload()
     visitor.sign_in()
     visitor.headed("Overview")

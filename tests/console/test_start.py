@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from tests.console.site import Site, Visitor, is_phone
 
 FIND = "Find by ID, name or e-mail"
+LOOK_UP = re.compile(r"/portfolio/portfolios\?user_ids=")
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_every_one_of_many_ids_is_looked_up(form: Visitor) -> None:
         ]
         route.fulfill(json={"portfolios": [], "next": None, "users": users})
 
-    form.page.route(re.compile(r"/portfolio/portfolios\?user_ids="), answer)
+    form.page.route(LOOK_UP, answer)
     select(form, " ".join(ids))
     refused(form, f"1 ID not found: {ids[-1]}. Check the spelling.")
     assert [user_id for lot in asked for user_id in lot] == ids
@@ -123,6 +124,23 @@ def test_a_look_up_that_fails_starts_nothing_and_can_be_tried_again(form: Visito
     form.page.unroute_all()
     form.page.get_by_role("button", name="Try again").click()
     accepted(form)
+
+
+def test_a_button_keeps_the_focus_while_it_is_busy_and_asks_once(form: Visitor) -> None:
+    held: list[Route] = []
+    page = form.page
+    page.route(LOOK_UP, lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets an attribute of it
+    with page.expect_request(LOOK_UP):
+        select(form, "ada-allrounder")
+    go_on = page.get_by_role("button", name="Continue")
+    expect(go_on).to_have_attribute("aria-busy", "true")
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # a disabled element loses the focus with the next frame
+    expect(go_on).to_be_focused()
+    page.keyboard.press("Enter")
+    held[0].continue_()
+    accepted(form).get_by_role("button", name="Cancel").click()
+    expect(go_on).to_be_focused()
+    assert len(held) == 1
 
 
 def test_days_without_prices_are_refused_by_the_page(form: Visitor) -> None:

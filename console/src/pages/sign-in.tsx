@@ -6,6 +6,7 @@ import { enter, SESSION_OVER } from "../api/client";
 import { type PlatformUser, platformSignInUrl, platformSignsIn, platformUser } from "../api/platform";
 import { Problem } from "../api/problem";
 import { type Credential, hasEnded, looksLikeToken, session } from "../api/session";
+import { BusyButton } from "../ui/busy-button";
 import { Notice } from "../ui/parts";
 import { forgetAll } from "../ui/resource";
 import { Brand } from "../ui/shell";
@@ -171,9 +172,9 @@ function SecretForm({ attempt, busy }: FormProps) {
           </span>
         </label>
       )}
-      <button type="submit" class="button primary wide" disabled={busy} aria-busy={busy}>
+      <BusyButton type="submit" class="button primary wide" busy={busy}>
         Sign in
-      </button>
+      </BusyButton>
     </form>
   );
 }
@@ -186,14 +187,13 @@ function PlatformSignIn({ attempt, busy }: FormProps) {
   return (
     <>
       {user ? (
-        <button
-          type="button"
+        <BusyButton
           class="button primary wide"
-          disabled={busy}
+          busy={busy}
           onClick={() => attempt({ kind: "token", value: user.token, byPlatform: true }, false)}
         >
           Continue as {user.name}
-        </button>
+        </BusyButton>
       ) : (
         <a class="button primary wide" href={platformSignInUrl}>
           Sign in with your organization

@@ -6,6 +6,7 @@ import { Problem } from "../api/problem";
 import type { PriceDays } from "../api/runs-types";
 import { counted, date } from "../format";
 import { go, links } from "../router";
+import { BusyButton } from "../ui/busy-button";
 import { Confirm } from "../ui/dialog";
 import { Failure, Notice, PageHead } from "../ui/parts";
 import { useResource } from "../ui/resource";
@@ -140,9 +141,9 @@ function StartForm({ onSubmit }: { onSubmit: (request: RunRequest) => void }) {
         <p class="plan" role="status">
           {sentenceOf(request)}
         </p>
-        <button type="submit" class="button primary" disabled={checking} aria-busy={checking}>
+        <BusyButton type="submit" class="button primary" busy={checking}>
           Continue
-        </button>
+        </BusyButton>
       </div>
     </form>
   );

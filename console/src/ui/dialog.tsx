@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { BusyButton } from "./busy-button";
 import { Failure } from "./parts";
 
 interface ConfirmProps {
@@ -11,7 +12,7 @@ interface ConfirmProps {
   /** The label of the button that closes the dialog without action. */
   dismiss?: string;
   danger?: boolean;
-  /** Performs the action. The buttons are disabled until it ends; on failure, the dialog stays open and shows the error. */
+  /** Performs the action. The buttons do nothing until it ends; on failure, the dialog stays open and shows the error. */
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }
@@ -41,18 +42,12 @@ export function Confirm(props: ConfirmProps) {
       <div class="dialog-text">{props.children}</div>
       {error !== null && <Failure error={error} />}
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={() => dialog.current?.close()} disabled={busy}>
+        <BusyButton class="button" busy={busy} onClick={() => dialog.current?.close()}>
           {props.dismiss ?? "Cancel"}
-        </button>
-        <button
-          type="button"
-          class={`button ${props.danger ? "danger" : "primary"}`}
-          onClick={confirm}
-          disabled={busy}
-          aria-busy={busy}
-        >
+        </BusyButton>
+        <BusyButton class={`button ${props.danger ? "danger" : "primary"}`} busy={busy} onClick={confirm}>
           {props.confirm}
-        </button>
+        </BusyButton>
       </div>
     </dialog>
   );

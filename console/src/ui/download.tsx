@@ -1,6 +1,7 @@
 /** A button that downloads a file. The file is fetched, since a link could not carry the credential. */
 
 import { useState } from "preact/hooks";
+import { BusyButton } from "./busy-button";
 import { Icon } from "./icons";
 import { Failure } from "./parts";
 
@@ -13,9 +14,6 @@ export function Download({ label, load }: DownloadProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const download = async () => {
-    if (busy) {
-      return;
-    }
     setBusy(true);
     setError(null);
     try {
@@ -27,10 +25,9 @@ export function Download({ label, load }: DownloadProps) {
   };
   return (
     <>
-      {/* Not disabled while it is busy: it would lose the focus. */}
-      <button type="button" class="button" onClick={download} aria-disabled={busy} aria-busy={busy}>
+      <BusyButton class="button" busy={busy} onClick={download}>
         <Icon name="down" size={16} /> {label}
-      </button>
+      </BusyButton>
       {error !== null && <Failure error={error} retry={download} />}
     </>
   );
