@@ -8,15 +8,23 @@ type Work = Callable[[], object]
 
 
 def interleaved(
-    contestants: Mapping[str, Work], rounds: int, clock: Callable[[], float] = time.perf_counter
+    contestants: Mapping[str, Work],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+    *,
+    each_after_itself: bool = False,
 ) -> dict[str, float]:
     """Run all ``contestants`` in turn, once to warm up and then ``rounds`` times; return the median seconds of each.
 
-    Other load on the machine then affects all of them alike.
+    Other load on the machine then affects all of them alike. ``each_after_itself`` runs each twice in a row and takes
+    the time of the second: without it, the time depends on what the one before left in the caches, and on the memory
+    that it gave back.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for run in range(rounds + 1):
         for name, work in contestants.items():
+            if each_after_itself:
+                work()
             start = clock()
             work()
             if run:
