@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import batched, takewhile
 
 from delivery.deliverer import is_no_answer_to_the_event
 from delivery.events import OF_PORTFOLIOS, Event
@@ -67,45 +67,52 @@ def resume(services: Services, engine: Engine) -> None:
 def deliver(services: Services, step: DeliveryStep) -> None:
     """Deliver a part of the work, for about half a minute at most."""
     until = time.monotonic() + _STEP_SECONDS
-    while time.monotonic() < until:
-        receiver = services.webhooks.get(step.endpoint_id)
-        if receiver is None or not receiver.active or _rests(receiver):
+    deliver_some = _deliver_due if step.run_id is None else _deliver_slot
+    deliver_some(services, step, until)
+
+
+def _taking(services: Services, endpoint_id: str) -> Receiver | None:
+    """Return the endpoint, ``None`` if it is to be sent nothing now."""
+    receiver = services.webhooks.get(endpoint_id)
+    return None if receiver is None or not receiver.active or _rests(receiver) else receiver
+
+
+def _deliver_due(services: Services, step: DeliveryStep, until: float) -> None:
+    """Deliver what is due, lot by lot."""
+    while (receiver := _taking(services, step.endpoint_id)) is not None:
+        due = services.outbox.due(step.endpoint_id, datetime.now(UTC), LOT)
+        events = {event.event_id: event for event in services.outbox.events([own.event_id for own in due])}
+        services.outbox.drop([own for own in due if own.event_id not in events])  # forgotten, or expired
+        known = [own for own in due if own.event_id in events]
+        answers = services.send(receiver.endpoint, [events[own.event_id] for own in known], until)
+        services.outbox.record([_after(own, answer) for own, answer in zip(known, answers, strict=False)])
+        _learn(services, receiver, answers)
+        if len(due) < LOT or len(answers) < len(known) or time.monotonic() >= until:
             return
-        deliver_some = _deliver_due if step.run_id is None else _deliver_slot
-        if not deliver_some(services, receiver, step, until):
-            return
 
 
-def _deliver_due(services: Services, receiver: Receiver, _: DeliveryStep, until: float) -> bool:
-    """Deliver one lot of what is due; return whether there may be more."""
-    due = services.outbox.due(receiver.endpoint.endpoint_id, datetime.now(UTC), LOT)
-    events = {event.event_id: event for event in services.outbox.events([own.event_id for own in due])}
-    services.outbox.drop([own for own in due if own.event_id not in events])  # forgotten, or expired
-    known = [own for own in due if own.event_id in events]
-    answers = services.send(receiver.endpoint, [events[own.event_id] for own in known], until)
-    services.outbox.record([_after(own, answer) for own, answer in zip(known, answers, strict=False)])
-    _learn(services, receiver, answers)
-    return len(due) == LOT and len(answers) == len(known)
-
-
-def _deliver_slot(services: Services, receiver: Receiver, step: DeliveryStep, until: float) -> bool:
-    """Deliver the next lot of a slot; return whether there may be more."""
+def _deliver_slot(services: Services, step: DeliveryStep, until: float) -> None:
+    """Deliver what is left of a slot, lot by lot."""
     own = None if step.run_id is None else services.passes.get(step.run_id, step.endpoint_id)
     if own is None or step.slot not in own.left:
-        return False
+        return
     low, high = bounds(step.slot, own.reached.get(step.slot, ""))
-    events = services.outbox.of_run(own.run_id, low, high, LOT)
-    wanted = [event for event in events if event.type in OF_PORTFOLIOS and event.type in receiver.endpoint.types]
-    answers = services.send(receiver.endpoint, wanted, until)
-    failed = [
-        _after(Delivery(event.event_id, step.endpoint_id, "pending", event.at), answer)
-        for event, answer in zip(wanted, answers, strict=False)
-        if answer.outcome != "delivered"
-    ]
-    services.outbox.record(failed)
-    _reach(services, own, step.slot, events, wanted, len(answers))
-    _learn(services, receiver, answers)
-    return len(events) == LOT and len(answers) == len(wanted)
+    # One query for all lots: compatible servers may read and sort all that is left for each.
+    lots = batched(services.outbox.of_run(own.run_id, low, high, LOT), LOT, strict=False)
+    while (receiver := _taking(services, step.endpoint_id)) is not None:
+        events = next(lots, ())
+        wanted = [event for event in events if event.type in OF_PORTFOLIOS and event.type in receiver.endpoint.types]
+        answers = services.send(receiver.endpoint, wanted, until)
+        failed = [
+            _after(Delivery(event.event_id, step.endpoint_id, "pending", event.at), answer)
+            for event, answer in zip(wanted, answers, strict=False)
+            if answer.outcome != "delivered"
+        ]
+        services.outbox.record(failed)
+        _reach(services, own, step.slot, events, wanted, len(answers))
+        _learn(services, receiver, answers)
+        if len(events) < LOT or len(answers) < len(wanted) or time.monotonic() >= until:
+            return
 
 
 def _reach(

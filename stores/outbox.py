@@ -4,7 +4,7 @@ An event does not change. The first attempts at the events of a night's portfoli
 (:mod:`stores.passes`); only what is delivered otherwise, or failed at the first attempt, has a delivery of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import override
@@ -124,10 +124,10 @@ class OutboxStore(Indexed):
         found = self._deliveries.find(query, {"due_at": True}).sort("due_at", ASCENDING).limit(1)
         return next((document["due_at"] for document in found), None)
 
-    def of_run(self, run_id: str, after: str, before: str, limit: int) -> list[Event]:
-        """Return up to ``limit`` events that a run tells, by id, those with ids between two."""
+    def of_run(self, run_id: str, after: str, before: str, at_once: int) -> Iterator[Event]:
+        """Yield the events that a run tells, by id, those with ids between two; so many are read at once."""
         query = {"run_id": run_id, "event_id": {"$gt": after, "$lt": before}}
-        return [_event(document) for document in self._events.find(query, _OF_EVENT).sort("event_id", 1).limit(limit)]
+        yield from map(_event, self._events.find(query, _OF_EVENT).sort("event_id", ASCENDING).batch_size(at_once))
 
     def record(self, deliveries: Sequence[Delivery]) -> None:
         """Store the state of deliveries, replacing earlier ones."""

@@ -29,6 +29,10 @@ from endpoints import Endpoint
 TIME_LIMIT_SECONDS = 15.0
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 
+RESOLVED_SECONDS = 1.0
+"""As long as the addresses of a name count: a million events must not be a million look-ups. Azure answers a machine a
+thousand of them a second."""
+
 _LOOKUPS_AT_ONCE = 64
 """More than senders: a look-up goes on in the system after its attempt has ended, for up to a minute."""
 _HEADERS = {"Content-Type": "application/cloudevents+json", "User-Agent": "portfolio-analysis-webhooks/1"}
@@ -73,6 +77,7 @@ class Sender:
         self._now = now
         self._tls = httpx.create_ssl_context()  # with the authorities that the app's other clients trust
         self._kept = KeptConnections()
+        self._resolved: dict[tuple[str, str, int], tuple[list[Place], float]] = {}
         self._lookups = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, "webhook-lookup")
 
     def send(self, endpoint: Endpoint, secret_text: str, event_id: str, body: bytes) -> Answer:
@@ -120,16 +125,24 @@ class Sender:
         return answer
 
     def _places(self, url: SplitResult, deadline: float) -> list[Place]:
-        """Return the places to connect to. Look-ups have no time limit, so another thread waits for them."""
+        """Return the places to connect to, checked a moment ago at most.
+
+        Look-ups have no time limit, so another thread waits for them.
+        """
         tls = self._tls if url.scheme == "https" else None
         host, port = url.hostname or "", url.port or (443 if tls else 80)
+        places, until = self._resolved.get((url.scheme, host, port), ([], 0.0))
+        if time.monotonic() < until:
+            return places
         lookup = self._lookups.submit(addresses_of, host, port, allow_private=self._allow_private)
         try:
             addresses = lookup.result(seconds_left(deadline))
         except TimeoutError:
             lookup.cancel()
             raise NameNotResolved from None
-        return [Place(address, port, host.removesuffix("."), tls) for address in addresses]
+        places = [Place(address, port, host.removesuffix("."), tls) for address in addresses]
+        self._resolved[url.scheme, host, port] = places, time.monotonic() + RESOLVED_SECONDS
+        return places
 
 
 def _host_header(url: SplitResult) -> str:

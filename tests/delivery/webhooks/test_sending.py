@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from delivery.webhooks.sending import Answer, Sender
+from delivery.webhooks.sending import RESOLVED_SECONDS, Answer, Sender
 from endpoints import Endpoint
 from tests.conftest import free_port
 from tests.delivery.webhooks.receiver import Behavior, Exchange, a_receiver, answering
@@ -472,7 +473,10 @@ class TestNames:
         with a_receiver() as checked, a_receiver(address="127.0.0.2", port=checked.port) as inside:
             assert send(sender, checked.url("crm.example")).outcome == "delivered"
             assert (checked.connections, inside.connections) == (1, 0)
-            # It is looked up again for the next attempt, also if there is a connection to its earlier address.
+            # It is looked up again after a moment, also if there is a connection to its earlier address.
+            assert send(sender, checked.url("crm.example")).outcome == "delivered"
+            assert (checked.connections, inside.connections) == (1, 0)
+            time.sleep(RESOLVED_SECONDS)
             assert send(sender, checked.url("crm.example")).outcome == "delivered"
             assert (checked.connections, inside.connections) == (1, 1)
 
@@ -483,6 +487,7 @@ class TestNames:
         monkeypatch.setattr("delivery.webhooks.addresses.is_public", lambda address: str(address) == "127.0.0.1")
         with a_receiver() as receiver, a_sender(allow_private=False) as sender:
             assert send(sender, receiver.url("crm.example")).outcome == "delivered"
+            time.sleep(RESOLVED_SECONDS)
             assert send(sender, receiver.url("crm.example")).problem == "address_refused"
         assert len(receiver.requests) == 1
 
