@@ -97,7 +97,6 @@ def _deliver_slot(services: Services, step: DeliveryStep, until: float) -> None:
     if own is None or step.slot not in own.left:
         return
     low, high = bounds(step.slot, own.reached.get(step.slot, ""))
-    # One query for all lots: compatible servers may read and sort all that is left for each.
     lots = batched(services.outbox.of_run(own.run_id, low, high, LOT), LOT, strict=False)
     while (receiver := _taking(services, step.endpoint_id)) is not None:
         events = next(lots, ())
