@@ -4,10 +4,12 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 
 from analysis.checks import RULES
 from records import Attention, Book, NightOfRun, Reason, RuleOfBook, Run
 from runs.services import Services
+from runs.standing import lines_that_count
 from stores.lines import Line, Lines
 
 MOST_ATTENTION = 10
@@ -121,8 +123,7 @@ def _age(since: date | None) -> float:
 
 def _with_retry(services: Services, night: NightOfRun, run: Run, lines: Lines) -> Lines:
     """Return the lines of a night in which those of its retries replace the ones they repeat, ``lines`` last."""
-    replaced = {line.summary.user_id: line for retry in _earlier_retries(services, night, run) for line in retry}
-    replaced |= {line.summary.user_id: line for line in lines}
+    replaced = lines_that_count(chain(*_earlier_retries(services, night, run), lines))
     pages = services.rankings.blocks(night.first)
     return Lines.from_pages(
         Lines([replaced.get(line.summary.user_id, line) for line in page]).to_bytes() for page in pages

@@ -46,7 +46,7 @@ def run_of_night(services: Services, night: datetime) -> Run | None:
 def newest_night(services: Services) -> list[Run]:
     """Return the runs of the newest night that is complete, latest first: its retries, over chains, and its own run.
 
-    A report of a retry replaces the failed one of the run it retries.
+    A report of a retry replaces the failed one of the run it retries, and a failed one no other.
     """
     night = services.runs.newest_night()
     return [] if night is None else services.runs.with_retries(night)

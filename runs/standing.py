@@ -5,7 +5,7 @@ unknown. Nothing counts as a change without an earlier report.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import chain
 
@@ -22,8 +22,19 @@ _YEAR = "1y"
 def lines_before(services: Services, night: NightOfRun | None, user_ids: Sequence[str]) -> Mapping[str, Line]:
     """Return the lines of the night before by user; those of its retries replace the ones they repeat."""
     oldest_first = () if night is None else reversed(night.before)
-    lines = chain.from_iterable(services.rankings.of_users(run_id, user_ids) for run_id in oldest_first)
-    return {line.summary.user_id: line for line in lines}
+    return lines_that_count(
+        chain.from_iterable(services.rankings.of_users(run_id, user_ids) for run_id in oldest_first)
+    )
+
+
+def lines_that_count(oldest_first: Iterable[Line]) -> dict[str, Line]:
+    """Return the line of each user that counts in a night: the last one that has not failed, or the last one."""
+    failed: dict[str, Line] = {}
+    others: dict[str, Line] = {}
+    for line in oldest_first:
+        of_status = failed if line.summary.status == "failed" else others
+        of_status[line.summary.user_id] = line
+    return failed | others
 
 
 def standing_of(report: Report, before: Line | None, book_rate: float) -> Standing:

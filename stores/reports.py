@@ -177,12 +177,15 @@ class ReportStore(Indexed):
         return read_report(self._lake, path, document["run_id"], document["user_id"])
 
     def run_of_each(self, run_ids: Sequence[str], user_ids: Sequence[str]) -> dict[str, str]:
-        """Return by user which of the runs has the first report on that user."""
-        found: dict[str, str] = {}
-        for run_id in reversed(run_ids):
-            reported = find_each(self._reports, "user_id", user_ids, {"user_id": True}, condition={"run_id": run_id})
-            found |= {document["user_id"]: run_id for document in reported}
-        return found
+        """Return by user which of the runs has the first report on that user that has not failed, or the first."""
+        failed: dict[str, str] = {}
+        others: dict[str, str] = {}
+        members = {"user_id": True, "status": True}
+        for run_id in run_ids:
+            for document in find_each(self._reports, "user_id", user_ids, members, condition={"run_id": run_id}):
+                of_status = failed if document["status"] == "failed" else others
+                of_status.setdefault(document["user_id"], run_id)
+        return failed | others
 
     def total_values(self, run_id: str, currencies: Mapping[str, str]) -> Iterator[tuple[str, date, float]]:
         """Yield user, date and total value of the reports of a run on users, of those with one in their currency.

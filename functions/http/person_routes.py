@@ -131,10 +131,10 @@ def _report(services: Services, person: Person, run_id: str | None) -> bytes:
     Raises:
         NotFound: there is no such run, or no report of the person in it: which of both is nobody else's to know.
     """
-    from runs.nights import newest_night
+    from runs.people import runs_of
 
-    run_ids = [run.run_id for run in newest_night(services)] if run_id is None else [run_id]
-    report = services.reports.first(run_ids, person.user_id)
+    told_by = run_id or runs_of(services, [person.user_id]).get(person.user_id)
+    report = None if told_by is None else services.reports.json(told_by, person.user_id)
     if report is None:
         raise NotFound("There is no report.")
     return report

@@ -249,6 +249,28 @@ def test_a_retry_of_a_retry_keeps_what_a_later_one_of_the_night_has_mended(
     assert [own.market_value for own in people] == [own["valuation"]["market_value"] for own in reports if own]
 
 
+def test_a_retry_that_fails_for_a_person_leaves_what_an_earlier_one_has_mended(
+    services: Services, database: DocumentDatabase
+) -> None:
+    for name in ("a", "b"):
+        add(database, name)
+    broken = [{"user_id": "a", "cash": "plenty"}, {"user_id": "b", "cash": "some"}]
+    database.accounts.insert_many(broken)
+    night = run_once(services)
+    database.accounts.delete_many({"user_id": "a"})
+    mended = run_once(services, retry_of=night)
+    database.accounts.insert_one(broken[0])
+    again = run_once(services, retry_of=night)
+    people = found(services)
+    expected = [("a", mended, "analyzed"), ("b", again, "failed")]
+    assert [(own.user_id, own.run_id, own.status) for own in people] == expected
+    book = newest_book(services)
+    assert book is not None
+    assert (book.run_id, book.people, book.failed) == (again, 1, 1)
+    assert book.total_value == people[0].total_value
+    assert [one.user_id for one in book.attention] == ["b"]
+
+
 def test_the_book_counts_states_and_changes_and_names_who_needs_attention_first(
     services: Services, database: DocumentDatabase
 ) -> None:

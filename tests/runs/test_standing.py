@@ -112,6 +112,22 @@ def test_a_retry_is_compared_with_the_night_before_the_one_it_repeats(
     assert (again.breached, "largest_position" in again.since) == ((), True)
 
 
+def test_what_a_retry_has_mended_is_what_the_next_night_is_compared_with_though_a_later_retry_failed(
+    services: Services, database: DocumentDatabase
+) -> None:
+    hold(database, "u", SPREAD)
+    broken = {"user_id": "u", "cash": "plenty"}
+    database.accounts.insert_one(dict(broken))
+    night = run_once(services)
+    database.accounts.delete_many({})
+    run_once(services, retry_of=night)
+    database.accounts.insert_one(dict(broken))
+    run_once(services, retry_of=night)
+    database.accounts.delete_many({})
+    hold(database, "u", CONCENTRATED)
+    assert "largest_position" in line(services, run_once(services), "u").standing.breached
+
+
 def test_the_documents_of_reports_have_the_same_standings_as_the_lists(
     services: Services, database: DocumentDatabase
 ) -> None:

@@ -192,7 +192,7 @@ def test_an_inactive_person_is_refused(app: App, night: dict[str, Any], person: 
             users.update_one({"user_id": person}, {"$unset": {"is_active": True}})
 
 
-def test_a_retry_replaces_the_failed_report_of_the_night(app: App) -> None:
+def test_a_retry_replaces_the_failed_report_of_the_night_and_one_that_fails_no_other(app: App) -> None:
     with MongoClient[dict[str, Any]](app.printed("MongoDB at ")) as client:
         accounts = client["portfolio"]["accounts"]
         before = accounts.find_one({"user_id": BEN})
@@ -202,11 +202,23 @@ def test_a_retry_replaces_the_failed_report_of_the_night(app: App) -> None:
         accounts.delete_one({"user_id": BEN})
         if before is not None:
             accounts.insert_one(before)
-    answer = app.client.post(f"{BASE}/analysis-runs/{night['run_id']}/retry")
-    retry = app.wait(answer.json()["run_id"])
-    replaced = get(app, "report", token(BEN)).json()
-    assert (replaced["status"], replaced["run_id"]) == ("analyzed", retry["run_id"])
-    assert get(app, "report", token(ADA)).json()["run_id"] == night["run_id"]
+        retry = retried(app, night)
+        replaced = get(app, "report", token(BEN)).json()
+        assert (replaced["status"], replaced["run_id"]) == ("analyzed", retry["run_id"])
+        assert get(app, "report", token(ADA)).json()["run_id"] == night["run_id"]
+        accounts.update_one({"user_id": BEN}, {"$set": {"cash": "plenty"}}, upsert=True)
+        again = retried(app, night)
+        accounts.delete_one({"user_id": BEN})
+        if before is not None:
+            accounts.insert_one(before)
+    assert get(app, "report", token(BEN), run_id=again["run_id"]).json()["status"] == "failed"
+    assert get(app, "report", token(BEN)).json() == replaced
+
+
+def retried(app: App, run: dict[str, Any]) -> dict[str, Any]:
+    """Retry the failed users of a run, and wait for the end."""
+    answer = app.client.post(f"{BASE}/analysis-runs/{run['run_id']}/retry")
+    return app.wait(answer.json()["run_id"])
 
 
 def test_a_person_may_send_so_many_requests_a_minute_and_others_are_not_affected(app: App, person: str) -> None:
