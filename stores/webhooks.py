@@ -62,8 +62,9 @@ class WebhookStore(Indexed):
         return [own.endpoint.endpoint_id for own in self.all() if own.active and {*kinds} & {*own.endpoint.types}]
 
     def deactivate(self, endpoint: Endpoint) -> None:
-        """Send a receiver no more events, unless it gets another URL."""
-        self._learn(endpoint.endpoint_id, {"active": False, "gone": _digest(endpoint)})
+        """Send a receiver no more events, unless it gets another URL or an operator says later that it is active."""
+        self._webhooks.update_one({"endpoint_id": endpoint.endpoint_id, "active": True}, {"$unset": {"active": ""}})
+        self._learn(endpoint.endpoint_id, {"gone": _digest(endpoint)})
 
     def rest(self, endpoint_id: str, failures: int, until: datetime | None) -> None:
         """Leave a receiver alone until a time, after so many failures in a row; ``None`` ends that."""
@@ -84,9 +85,12 @@ class WebhookStore(Indexed):
 
 
 class _Learnt(Struct, frozen=True):
-    """What is learnt of a receiver, or said by operators; ``gone`` is the digest of a URL that takes no more events."""
+    """What is learnt of a receiver; ``gone`` is the digest of a URL that takes no more events.
 
-    active: bool = True
+    ``active`` is what an operator says, which counts, or ``None``: that it is so, only if said since it was gone.
+    """
+
+    active: bool | None = None
     failures: int = 0
     resumes_at: datetime | None = None
     gone: str | None = None
@@ -99,8 +103,8 @@ def _receiver(endpoint: Endpoint, document: Document) -> Receiver:
         ill_formed = "A document of webhooks is ill-formed, so its endpoint gets no events (endpoint_id=%s): %s"
         _log.error(ill_formed, endpoint.endpoint_id, error)
         learnt = _Learnt(active=False)
-    moved = learnt.gone is not None and learnt.gone != _digest(endpoint)
-    return Receiver(endpoint, learnt.active or moved, learnt.failures, learnt.resumes_at)
+    active = learnt.gone != _digest(endpoint) if learnt.active is None else learnt.active
+    return Receiver(endpoint, active, learnt.failures, learnt.resumes_at)
 
 
 def _has_id(document: Document) -> bool:

@@ -95,5 +95,19 @@ def test_a_receiver_that_was_gone_gets_events_again_at_another_url_unless_it_is_
     moved = msgspec.structs.replace(OPS, url="https://ops.example.org/new")
     assert WebhookStore(database, [OPS]).takers(*EVENT_TYPES) == []
     assert WebhookStore(database, [moved]).takers(*EVENT_TYPES) == ["ops"]
-    database.webhooks.update_one({"endpoint_id": "ops"}, {"$unset": {"gone": ""}})
+    database.webhooks.update_one({"endpoint_id": "ops"}, {"$set": {"active": False}})
     assert WebhookStore(database, [moved]).takers(*EVENT_TYPES) == []
+    WebhookStore(database, [OPS]).deactivate(OPS)  # the answer to an event that was on its way
+    assert WebhookStore(database, [moved]).takers(*EVENT_TYPES) == []
+
+
+def test_a_receiver_that_was_gone_gets_events_again_where_an_operator_says_that_it_is_active(
+    webhooks: WebhookStore, database: DocumentDatabase
+) -> None:
+    database.webhooks.insert_one({"endpoint_id": "ops", "active": True})
+    webhooks.deactivate(OPS)
+    assert webhooks.takers(*EVENT_TYPES) == []
+    database.webhooks.update_one({"endpoint_id": "ops"}, {"$set": {"active": True}})
+    assert webhooks.takers(*EVENT_TYPES) == ["ops"]
+    webhooks.deactivate(OPS)
+    assert webhooks.takers(*EVENT_TYPES) == []
