@@ -34,7 +34,7 @@ class Deliverer:
         At the time ``until`` of the monotonic clock, those that are under way are the last.
         """
         if endpoint.endpoint_id == EVENT_GRID and self._event_grid is not None:
-            return self._event_grid.send([cloud_event(event, self._source) for event in events])
+            return self._event_grid.send([cloud_event(event, self._source) for event in events], until)
         try:
             secret = self._secret(endpoint.secret_name)
         except SecretMissing:

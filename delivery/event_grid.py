@@ -1,7 +1,9 @@
 """Events to a topic of Azure Event Grid: in batches, by the app's identity."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import httpx
 
@@ -13,6 +15,8 @@ _VERSION = "2018-01-01"
 _CONTENT_TYPE = "application/cloudevents-batch+json"
 _LARGEST_BATCH_BYTES = 1_000_000
 _SECONDS = 15.0
+_BECAUSE_OF_AN_EVENT = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONTENT_TOO_LARGE)
+"""The answers to a batch with an event that the topic does not take, or to one that is too large as a whole."""
 
 
 class EventGrid:
@@ -23,13 +27,24 @@ class EventGrid:
         self._client = httpx.Client(timeout=_SECONDS, trust_env=False)
         self._url = f"{endpoint.rstrip('/')}/api/events" if httpx.URL(endpoint).path in ("", "/") else endpoint
 
-    def send(self, events: Sequence[bytes]) -> list[Answer]:
-        """Return what became of events, each the JSON of one: of the first batches if the topic takes no more."""
+    def send(self, events: Sequence[bytes], until: float) -> list[Answer]:
+        """Return what became of events, each the JSON of one: of the first ones if the topic takes no more.
+
+        A batch that is refused because of one of its events is halved until that event is alone. After the time
+        ``until`` of the monotonic clock no other is sent.
+        """
         answers: list[Answer] = []
-        for batch in _batches(events):
+        batches = [*_batches(events)][::-1]
+        while batches:
+            batch = batches.pop()
             answer = self._post(batch)
+            if answer.status in _BECAUSE_OF_AN_EVENT and len(batch) > 1:
+                half = len(batch) // 2
+                batches += [batch[half:], batch[:half]]
+                continue
             answers += [answer] * len(batch)
-            if answer.outcome != "delivered":
+            takes_others = answer.outcome == "delivered" or answer.status in _BECAUSE_OF_AN_EVENT
+            if not takes_others or time.monotonic() >= until:
                 break
         return answers
 
