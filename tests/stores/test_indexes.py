@@ -130,6 +130,23 @@ def test_an_index_that_is_not_unique_is_no_key(database: DocumentDatabase) -> No
     assert missing(database.symbol_prices, [key]) == [key]
 
 
+def test_no_query_for_passes_looks_at_all_of_them(database: DocumentDatabase) -> None:
+    PassStore(database).ensure_indexes()
+    PassStore(database).begin("run", ["ops"])
+    commands = Commands()
+    with wired(database, commands=commands) as seen:
+        passes = PassStore(seen)
+        found = [
+            passes.left("ops"), passes.unfinished(dropped=False), passes.of_runs(["run"]), [passes.get("run", "ops")],
+        ]  # fmt: skip
+        assert found == [PassStore(database).left("ops")] * 4
+        assert passes.unfinished(dropped=True) == []
+    queries = [{"find": sent["find"], "filter": sent["filter"]} for sent in commands.sent if "find" in sent]
+    plans = [database.command("explain", query)["queryPlanner"]["winningPlan"] for query in queries]
+    assert len(plans) == 5
+    assert [plan for plan in plans if "IXSCAN" not in str(plan)] == []
+
+
 def test_the_stores_write_exactly_the_collections_whose_rights_the_health_check_tries(
     database: DocumentDatabase,
 ) -> None:
