@@ -125,10 +125,6 @@ class ReportStore(Indexed):
         report = decompressed(document["report"])
         return joined(report, self._research.json(run_id, held_symbols(report)))
 
-    def first(self, run_ids: Iterable[str], user_id: str) -> bytes | None:
-        """Return the user's report from the first of these runs that has one: nearly always the very first."""
-        return next((report for run_id in run_ids if (report := self.json(run_id, user_id))), None)
-
     def outcome(self, run_id: str) -> Outcome:
         """Return the numbers of reports of a run by status."""
         # An index covers this: a server-side count per status takes eight times as long where it is not covered.
@@ -181,10 +177,12 @@ class ReportStore(Indexed):
         failed: dict[str, str] = {}
         others: dict[str, str] = {}
         members = {"user_id": True, "status": True}
+        left = user_ids
         for run_id in run_ids:
-            for document in find_each(self._reports, "user_id", user_ids, members, condition={"run_id": run_id}):
+            for document in find_each(self._reports, "user_id", left, members, condition={"run_id": run_id}):
                 of_status = failed if document["status"] == "failed" else others
                 of_status.setdefault(document["user_id"], run_id)
+            left = [user_id for user_id in left if user_id not in others]
         return failed | others
 
     def total_values(self, run_id: str, currencies: Mapping[str, str]) -> Iterator[tuple[str, date, float]]:

@@ -111,7 +111,7 @@ class AuditPage(Struct, frozen=True):
 
 
 class EarlierReport(Struct, frozen=True):
-    """The user's latest report of an earlier run, null if there is none."""
+    """The user's latest report of an earlier run, or the one of a night; null if there is none."""
 
     report: Report | None
 

@@ -186,6 +186,12 @@ class EventsQuery(NewestQuery, frozen=True, forbid_unknown_fields=True):
     status: DeliveryStatus | None = None
 
 
+class EarlierQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The run of the night that the earlier report is of, by default any of the runs before."""
+
+    night: RunId | None = None
+
+
 class WeeksQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):
     """The days of a series, both included."""
 

@@ -38,6 +38,7 @@ from functions.http.exports import LISTS, REPORTS, portfolios_file, report_file
 from functions.http.problems import NotFound
 from functions.http.report_documents import gains_document, returns_document, section_of, series_document
 from functions.http.requests import (
+    EarlierQuery,
     GainsQuery,
     NewestQuery,
     PortfoliosQuery,
@@ -239,12 +240,19 @@ def get_portfolio_series(run_id: RunId, user_id: UserId, services: Services) -> 
     action="read_earlier",
 )
 def get_earlier_report(
-    request: func.HttpRequest, run_id: RunId, user_id: UserId, services: Services
+    request: func.HttpRequest, run_id: RunId, user_id: UserId, query: EarlierQuery, services: Services
 ) -> func.HttpResponse:
-    """Return the user's latest report of the twenty runs before this one."""
+    """Return the user's latest report of the twenty runs before this one, or that of a night, its own or a retry's.
+
+    One that failed is returned only if there is no other.
+    """
     run = _run(services, run_id)
-    earlier = services.runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
-    report = services.reports.first((other.run_id for other in earlier), user_id)
+    if query.night is None:
+        earlier = services.runs.newest(_EARLIER_RUNS, (run.requested_at, run.run_id))
+    else:
+        earlier = services.runs.with_retries(_run(services, query.night))
+    told_by = services.reports.run_of_each([other.run_id for other in earlier], [user_id]).get(user_id)
+    report = None if told_by is None else services.reports.json(told_by, user_id)
     return encoded_response(request, b'{"report":%s}' % (report or b"null"))
 
 

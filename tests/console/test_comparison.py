@@ -1,12 +1,14 @@
 """A report beside that of an earlier night: only nights are offered."""
 
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.console.site import Site, Visitor, region
 from tests.console.test_portfolio import ADA, open_portfolio
+from tests.end_to_end.app import BASE
 
 COMPARED = re.compile("^Compare with")
 
@@ -50,9 +52,43 @@ def test_the_changes_are_those_since_the_chosen_report(reader: Visitor, site: Si
     expect(chosen.get_by_role("row").filter(has_text="Unrealized gain")).to_have_count(1)
 
 
+def test_a_person_whom_a_retry_has_mended_has_the_report_of_the_retry_that_night(
+    reader: Visitor, site: Site, nights: str
+) -> None:
+    last = site.app.run(user_ids=[ADA])["run_id"]
+    accounts = site.database.accounts
+    before = accounts.find_one({"user_id": ADA})
+    assert before is not None
+    accounts.update_one({"user_id": ADA}, {"$set": {"cash": "plenty"}})
+    night = site.app.run()["run_id"]
+    accounts.replace_one({"user_id": ADA}, before)
+    retry = site.app.wait(site.app.client.post(f"{BASE}/analysis-runs/{night}/retry").json()["run_id"])["run_id"]
+    later = site.app.run()["run_id"]
+    statuses = [site.app.report(run_id, ADA)["status"] for run_id in (night, retry, later)]
+    assert statuses == ["failed", "analyzed", "analyzed"]
+    field = reader.page.get_by_label(COMPARED)
+
+    open_portfolio(reader, retry)
+    compared_with(reader, "last", last)
+    expect(field.locator(f"option[value='{nights}']")).to_be_attached()
+    expect(field.locator(f"option[value='{night}']")).to_have_count(0)
+
+    open_portfolio(reader, later)
+    compared_with(reader, "last", retry)
+    field.select_option(night)
+    reader.led_to(f"/runs/{later}/portfolios/{ADA}?compare={night}")
+    compared_with(reader, "chosen", retry)
+    expect(region(reader, "Changes since chosen report")).to_contain_text("No changes")
+
+
+def compared_with(reader: Visitor, which: Literal["last", "chosen"], run_id: str) -> None:
+    """Wait until a report is compared with that of a run."""
+    link = region(reader, f"Changes since {which} report").get_by_role("link", name=re.compile("^the report as of"))
+    expect(link).to_have_attribute("href", f"#/runs/{run_id}/portfolios/{ADA}")
+
+
 @pytest.mark.usefixtures("nights")
 def test_a_night_without_a_report_of_the_person_says_so(reader: Visitor, site: Site) -> None:
-    reader.expected.add("status of 404")
     other, last = (site.app.run(user_ids=[user_id])["run_id"] for user_id in ("ben-bluechip", ADA))
     open_portfolio(reader, last, query=f"?compare={other}")
     expect(region(reader, "Changes since chosen report")).to_contain_text("No report that night")

@@ -66,6 +66,17 @@ def test_the_earlier_report_is_that_of_the_run_before(app: App, runs: list[str])
     assert earlier(runs[2]) == app.report(runs[1], "ada-allrounder")
 
 
+def test_the_report_of_another_night_is_asked_for_by_its_run(app: App, runs: list[str]) -> None:
+    def of_night(night: str, user_id: str = "ada-allrounder") -> httpx.Response:
+        path = f"{BASE}/analysis-runs/{runs[2]}/portfolios/{user_id}/earlier"
+        return app.client.get(path, params={"night": night})
+
+    assert of_night(runs[0]).json()["report"] == app.report(runs[0], "ada-allrounder")
+    assert of_night(runs[0], "nobody").json() == {"report": None}
+    assert of_night("run_20200101_000000_0000").status_code == 404
+    assert (of_night("last").status_code, of_night("last").json()["member"]) == (422, "night")
+
+
 @pytest.mark.parametrize("check", ["drawdown", "volatility:warning", "largest_position:breach", "volatility:unknown"])
 @pytest.mark.parametrize("sort", ["user_id", "market_value"])
 def test_a_check_lists_exactly_the_users_whose_report_has_it(app: App, runs: list[str], check: str, sort: str) -> None:

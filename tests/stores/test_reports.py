@@ -202,15 +202,14 @@ def test_an_error_for_a_report_that_is_delivered_again_contains_only_codes_too(
     assert caught.value.__suppress_context__
 
 
-def test_the_first_report_is_that_of_the_first_run_that_has_one(reports: ReportStore) -> None:
+def test_the_run_of_each_is_the_first_that_has_a_report_and_did_not_fail(reports: ReportStore) -> None:
     run_ids = ["run_20260103_000000_aaaa", "run_20260102_000000_0000", "run_20260101_000000_ffff"]
-    save(reports, [replace(a_report("u1", value=1.0), run_id=run_ids[2])])
-    save(reports, [replace(a_report("u1", value=2.0), run_id=run_ids[1])])
-    save(reports, [replace(a_report("u2", value=3.0), run_id=run_ids[0])])
-    first = reports.first(run_ids, "u1")
-    assert first is not None
-    assert msgspec.json.decode(first)["valuation"]["market_value"] == 2.0
-    assert reports.first(run_ids[:1], "u1") is None
+    latest, before, first = run_ids
+    save(reports, [replace(a_report(user_id), run_id=first) for user_id in ("u1", "u2", "u3", "u4")])
+    save(reports, [replace(a_report("u1"), run_id=before), replace(a_report("u2", status="failed"), run_id=before)])
+    save(reports, [replace(a_report(user_id, status="failed"), run_id=latest) for user_id in ("u1", "u5")])
+    expected = {"u1": before, "u2": first, "u3": first, "u4": first, "u5": latest}
+    assert reports.run_of_each(run_ids, ["u1", "u2", "u3", "u4", "u5", "u6"]) == expected
 
 
 def test_a_purge_leaves_no_report_below_its_bound(reports: ReportStore, database: DocumentDatabase) -> None:

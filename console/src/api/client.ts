@@ -264,7 +264,9 @@ export const api = {
   ownReport: () => ask<Report>(`${OWN}/report`),
   report: (runId: string, userId: string) => ask<Report>(documentOf(runId, userId, "report")),
   series: (runId: string, userId: string) => ask<Series>(documentOf(runId, userId, "series")),
-  earlier: (runId: string, userId: string) => ask<Earlier>(documentOf(runId, userId, "earlier")),
+  /** The report of a user before that of a run: the last one, or that of a night and its retries. */
+  earlier: (runId: string, userId: string, night: string | null) =>
+    ask<Earlier>(documentOf(runId, userId, "earlier", { night })),
   returns: (runId: string, userId: string) => ask<ReturnsSeries>(documentOf(runId, userId, "returns")),
   gains: (runId: string, userId: string, query: GainsQuery) =>
     ask<Gains>(documentOf(runId, userId, "gains", { ...query })),

@@ -1,9 +1,9 @@
 /** The differences from the user's previous report, or from that of a chosen night. */
 
 import { useRef, useState } from "preact/hooks";
-import { api, isMissing } from "../api/client";
+import { api } from "../api/client";
 import type { Run } from "../api/runs-types";
-import type { Earlier, Report } from "../api/types";
+import type { Report } from "../api/types";
 import { date, time } from "../format";
 import { links, replace } from "../router";
 import { Icon } from "../ui/icons";
@@ -19,8 +19,9 @@ const OLDER = "older";
 export function Changes({ report, view }: { report: Report; view: View }) {
   const { compare } = view;
   const key = `earlier ${report.run_id} ${report.user_id} ${compare}`;
-  const { value, error, reload } = useResource(key, () => once(key, () => earlierOf(report, compare)));
-  const isNone = compare !== null && isMissing(error);
+  const { value, error, reload } = useResource(key, () =>
+    once(key, () => api.earlier(report.run_id, report.user_id, compare)),
+  );
   return (
     <Card
       title={compare === null ? "Changes since last report" : "Changes since chosen report"}
@@ -28,19 +29,19 @@ export function Changes({ report, view }: { report: Report; view: View }) {
       action={<Nights runId={report.run_id} view={view} />}
     >
       {!value && error === null && <Skeleton height={180} />}
-      {isNone && <Empty title="No report that night">The run has no report for this user.</Empty>}
-      {error !== null && !isNone && <Failure error={error} retry={reload} />}
-      {value && !value.report && (
-        <Empty title="No earlier report">None of the previous 20 runs has a report for this user.</Empty>
-      )}
+      {error !== null && <Failure error={error} retry={reload} />}
+      {value && !value.report && <NoReport isChosen={compare !== null} />}
       {value?.report && <ChangesTable changes={changesBetween(value.report, report)} />}
     </Card>
   );
 }
 
-/** Return the report of a run, by default the newest earlier one. */
-async function earlierOf({ run_id, user_id }: Report, compare: string | null): Promise<Earlier> {
-  return compare === null ? api.earlier(run_id, user_id) : { report: await api.report(compare, user_id) };
+function NoReport({ isChosen }: { isChosen: boolean }) {
+  return isChosen ? (
+    <Empty title="No report that night">Neither the run nor a retry of it has a report for this user.</Empty>
+  ) : (
+    <Empty title="No earlier report">None of the previous 20 runs has a report for this user.</Empty>
+  );
 }
 
 /** The choice of an earlier night, of those among a hundred runs of everybody first. */
@@ -77,8 +78,15 @@ function Nights({ runId, view }: { runId: string; view: View }) {
   );
 }
 
-/** Return the nights before a run, from the newest pages of the runs of everybody. */
+/** Return the run whose failed users a run retries, over chains of retries; another run itself. */
+async function firstOf(runId: string): Promise<string> {
+  const retried = await once(`retried by ${runId}`, async () => (await api.run(runId)).retry_of);
+  return retried === null ? runId : firstOf(retried);
+}
+
+/** Return the nights before that of a run, from the newest pages of the runs of everybody. */
 async function nightsBefore(runId: string, pages: number): Promise<{ runs: Run[]; hasOlder: boolean }> {
+  const first = await firstOf(runId);
   const all: Run[] = [];
   let next: string | null = null;
   let left = pages;
@@ -89,7 +97,7 @@ async function nightsBefore(runId: string, pages: number): Promise<{ runs: Run[]
     left -= 1;
   } while (next !== null && left > 0);
   // The IDs of runs begin with their times.
-  return { runs: all.filter((run) => isNight(run) && isCompleted(run) && run.run_id < runId), hasOlder: next !== null };
+  return { runs: all.filter((run) => isNight(run) && isCompleted(run) && run.run_id < first), hasOlder: next !== null };
 }
 
 function Compared({ earlier, from }: { earlier: Report; from: string | null }) {
