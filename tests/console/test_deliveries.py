@@ -163,6 +163,50 @@ def test_what_cannot_be_sent_is_told_in_the_dialog(reader: Visitor, site: Site) 
         site.database.webhooks.update_many({}, {"$set": {"active": True}})
 
 
+def test_what_one_administrator_sends_and_switches_off_is_seen_by_another_who_looks(
+    reader: Visitor, visitor: Visitor, site: Site
+) -> None:
+    visitor.expected.add("status of 409")
+    visitor.page.clock.install()
+    visitor.open("/deliveries")
+    visitor.sign_in()
+    receivers = region(visitor, "Receivers")
+    of_ops = receivers.get_by_role("row").filter(has_text="ops")
+    expect(of_ops).to_contain_text("Active")
+    expect(event(visitor, "Run completed")).to_contain_text("away pending")
+    tests = event(visitor, "Test").count()
+    region(reader, "Receivers").get_by_role("button", name="Send a test to ops").click()
+    reader.page.get_by_role("dialog").get_by_role("button", name="Send a test").click()
+    expect(event(reader, "Test")).to_have_count(tests + 1)
+    site.database.webhooks.update_one({"endpoint_id": "ops"}, {"$set": {"active": False}}, upsert=True)
+    try:
+        visitor.page.clock.fast_forward("11:00")  # longer than a page waits that has a delivery to make
+        expect(event(visitor, "Test")).to_have_count(tests + 1)
+        expect(of_ops).to_contain_text("Not active")
+        receivers.get_by_role("button", name="Send a test to ops").click()
+        dialog = visitor.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Send a test").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("Endpoint ops is not active")
+    finally:
+        site.database.webhooks.update_many({}, {"$set": {"active": True}})
+
+
+def test_an_event_that_two_administrators_send_again_at_once_is_the_same_to_its_receiver(
+    reader: Visitor, visitor: Visitor, receiver: Receiver, run: dict[str, Any]
+) -> None:
+    visitor.open("/deliveries")
+    visitor.sign_in()
+    before = received(receiver, run["run_id"])
+    for each in (reader, visitor):
+        event(each, "Run started").get_by_role("button", name="Send again").click()
+    for each in (reader, visitor):
+        dialog = each.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Send again").click()
+        expect(dialog).to_have_count(0)
+    eventually(lambda: len(received(receiver, run["run_id"])) > len(before))
+    assert {own["id"] for own in received(receiver, run["run_id"])} == {own["id"] for own in before}
+
+
 def test_a_resting_receiver_and_a_delivery_given_up_look_like_it(reader: Visitor, site: Site) -> None:
     (completed,) = site.app.client.get(EVENTS, params={"type": COMPLETED}).json()["events"]
     delivery = {

@@ -1,11 +1,11 @@
 """Starting, watching, canceling and retrying runs, and the explanation of failed ones."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.console.site import Site, Visitor
 from tests.devhost.harness import eventually
@@ -52,6 +52,27 @@ def start(visitor: Visitor) -> None:
     visitor.headed("Start a run")
     visitor.page.get_by_role("button", name="Continue").click()
     confirm(visitor.page, "Start")
+
+
+def cancel(visitor: Visitor) -> None:
+    """Cancel the run that is shown."""
+    visitor.page.get_by_role("button", name="Cancel run").click()
+    confirm(visitor.page, "Cancel run")
+
+
+def at_once(visitors: Iterable[Visitor], url: str, act: Callable[[Visitor], None]) -> None:
+    """Let visitors act, and hold back the request that each of them sends until all have."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    for visitor in visitors:
+        visitor.page.route(url, hold)
+        with visitor.page.expect_request(url):
+            act(visitor)
+    for route in held:
+        route.continue_()
 
 
 def shown_run(visitor: Visitor) -> str:
@@ -177,6 +198,48 @@ def test_while_a_run_is_active_another_is_refused_with_a_link_to_it(visitor: Vis
         visitor.led_to(f"/runs/{active}")
         visitor.go("/start")
         expect(visitor.page.get_by_role("main").get_by_text("A run is active")).to_be_visible()
+
+
+def test_of_two_administrators_who_start_a_run_at_once_one_does_and_the_other_is_led_to_it(
+    browser: Browser, visitor: Visitor, site: Site
+) -> None:
+    other = Visitor.arrive(browser, site)
+    both, runs = (visitor, other), site.database.portfolio_analysis_runs
+    before = runs.distinct("run_id")
+    with site.wire.holding(PAGE) as hold:
+        at_once(both, "**/trigger-analysis", start)
+        for each in both:
+            each.expected.add("status of 409")
+            expect(each.page.locator("dialog [role=alert], .phases").first).to_be_visible()
+        (refused,) = [each for each in both if each.page.get_by_role("dialog").count()]
+        (run_id,) = set(runs.distinct("run_id")) - {*before}
+        expect(refused.page.get_by_role("dialog").get_by_role("alert")).to_contain_text("A run is active")
+        refused.page.get_by_role("dialog").get_by_role("link", name="Watch the active run").click()
+        for each in both:
+            assert shown_run(each) == run_id
+            expect(each.page.get_by_role("main")).to_contain_text("Running")
+        hold.wait()
+    for each in both:
+        expect(each.page.locator(".about")).to_contain_text("Completed with errors")
+    other.leave()
+
+
+def test_two_administrators_who_cancel_a_run_at_once_are_both_shown_its_end(
+    browser: Browser, visitor: Visitor, site: Site
+) -> None:
+    other = Visitor.arrive(browser, site)
+    with site.wire.holding(PAGE) as hold:
+        start(visitor)
+        other.open(f"/runs/{shown_run(visitor)}")
+        other.sign_in()
+        hold.wait()
+        at_once((visitor, other), "**/cancel", cancel)
+        for each in (visitor, other):
+            expect(each.page.get_by_role("dialog")).to_have_count(0)
+            expect(each.page.get_by_role("main")).to_contain_text("Canceling")
+    for each in (visitor, other):
+        expect(each.page.locator(".about")).to_contain_text("Canceled")
+    other.leave()
 
 
 def test_a_run_canceled_in_one_tab_is_shown_as_canceled_in_another(
