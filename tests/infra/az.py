@@ -27,7 +27,7 @@ LOGS = "https://api.loganalytics.io"
 VAULT = "https://vault.azure.net"
 DATABASE = "https://ossrdbms-aad.database.windows.net"
 ASSERTION_SECONDS, TOKEN_SECONDS = 300, 3600
-GLOBAL = {"output", "query"}
+GLOBAL = {"output", "query", "only-show-errors"}
 
 
 def token_for(state: State, audience: str) -> None:
@@ -104,13 +104,16 @@ COMMANDS = {
         in_subscription,
     ),
     "role definition create": Command(
-        "role-definition", "Microsoft.Authorization/roleDefinitions/write", services.role_definition, in_subscription
+        "role-definition", "Microsoft.Authorization/roleDefinitions/write", services.role_created, in_subscription
     ),
     "role definition list": Command(
         "custom-role-only name",
         "Microsoft.Authorization/roleDefinitions/read",
         services.role_definitions,
         in_subscription,
+    ),
+    "role definition update": Command(
+        "role-definition", "Microsoft.Authorization/roleDefinitions/write", services.role_updated, in_subscription
     ),
     "resource list": Command(
         "resource-group resource-type",

@@ -86,10 +86,21 @@ def role_assignments(state: State, options: Options) -> object:
     ]
 
 
-def role_definition(state: State, options: Options) -> object:
+def role_created(state: State, options: Options) -> object:
     role = json.loads(options["role-definition"][0])
     if role["Name"] in [*state["custom_roles"], *state["roles_of_other_subscriptions"]]:
         raise Refused("(RoleDefinitionWithSameNameExists) A custom role with the same name exists in this directory.")
+    return _defined(state, role)
+
+
+def role_updated(state: State, options: Options) -> object:
+    role = json.loads(options["role-definition"][0])
+    if role["Name"] not in state["custom_roles"]:
+        raise Refused(f'No definition was found with the name of "{role["Name"]}"')
+    return _defined(state, role)
+
+
+def _defined(state: State, role: dict[str, Any]) -> object:
     assert role["AssignableScopes"] == [state["subscription"]]
     state["custom_roles"][role["Name"]] = role["Actions"]
     return None

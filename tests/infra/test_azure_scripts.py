@@ -172,6 +172,16 @@ def test_the_identity_of_a_deployment_may_change_its_own_resource_group_and_assi
     }
 
 
+@pytest.mark.parametrize("what", ["preview", "deploy"])
+def test_a_role_of_an_earlier_version_gets_the_actions_of_this_one(azure: Azure, what: str) -> None:
+    assert run(azure, "grant-pipeline", what, "staging", PRINCIPAL).returncode == 0
+    ((name, actions),) = azure["custom_roles"].items()
+    azure.set(custom_roles={name: ["Microsoft.Resources/deployments/read"]})
+    done = run(azure, "grant-pipeline", what, "staging", PRINCIPAL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert azure["custom_roles"] == {name: actions}
+
+
 @pytest.mark.parametrize(
     "action",
     ["Microsoft.Web/sites/write", "Microsoft.Web/sites/delete", "Microsoft.Authorization/locks/delete", ASSIGN],
