@@ -1,6 +1,7 @@
 """The scripts that ask and change a subscription, run against the stand-in for the Azure CLI, and those for GitHub."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -121,8 +122,32 @@ def test_the_outputs_are_told_under_their_own_names_to_who_may_read_the_group_on
     names = template(MAIN).outputs().keys()
     azure.set(outputs=dict.fromkeys(names, "a value"))
     done = run(azure, "deployment-outputs", "staging")
-    assert sorted(done.stdout.splitlines()) == sorted(f"{name}=a value" for name in names)
+    assert sorted(done.stdout.splitlines()) == sorted(f"{name}='a value'" for name in names)
     assert all(call.startswith("deployment group ") for call in azure["asked"])
+
+
+TROUBLESOME = 'it\'s in West Europe; $(touch made) `touch made` $HOME \\ "*"'
+
+
+def test_a_shell_gets_the_outputs_as_they_are_whatever_is_in_them(azure: Azure) -> None:
+    azure.set(outputs={"AZURE_LOCATION": TROUBLESOME, "APP_URL": "https://app.portfolio.dev", "OUTBOUND_ADDRESS": ""})
+    (azure.folder / "scripts").symlink_to(ROOT / "scripts")
+    source = "set -a; source <(scripts/deployment-outputs production); set +a"
+    assert source in (ROOT / "docs" / "operations.md").read_text()
+    shown = "jq --null-input '[env.AZURE_LOCATION, env.APP_URL, env.OUTBOUND_ADDRESS]'"
+    done = subprocess.run(
+        ["bash", "-eu", "-c", f"{source.replace('production', 'staging')}\n{shown}"],  # noqa: S607
+        cwd=azure.folder, env=os.environ | azure.programs, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == [TROUBLESOME, "https://app.portfolio.dev", ""]
+    assert not (azure.folder / "made").exists()
+
+
+def test_a_pipeline_gets_the_outputs_without_quotes_which_would_be_part_of_the_values(azure: Azure) -> None:
+    azure.set(outputs={"AZURE_LOCATION": "West Europe", "OUTBOUND_ADDRESS": ""})
+    done = run(azure, "deployment-outputs", "staging", "github")
+    assert (done.returncode, done.stdout) == (0, "AZURE_LOCATION=West Europe\nOUTBOUND_ADDRESS=\n")
 
 
 @pytest.mark.parametrize("deployments", [[], [{"name": "portfolio-staging.1.1", "state": "Running", "timestamp": 0}]])
