@@ -51,7 +51,9 @@ exit "$code"
 GH = """
 release=$RELEASES/$3
 case "$1 $2" in
+    "repo view") echo "$GITHUB_REPOSITORY" ;;
     "release view")
+        if [ "$3" = --json ]; then ls "$RELEASES" | tail -1; exit; fi
         [ -d "$release" ] || { echo "release not found" >&2; exit 1; }
         if [ -e "$release/.draft" ]; then echo true; else echo false; fi
         ;;
@@ -71,6 +73,7 @@ case "$1 $2" in
         case "$*" in
             *" --output -") cat "$release/$7" ;;
             *" --dir build") cp "$release"/* build/ ;;
+            *" --clobber") cp "$release"/* . ;;
             *) exit 2 ;;
         esac
         ;;

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing_server
-from tests.infra.azure import OWNER, SECRET, Azure
+from tests.infra.afternoon import PACKAGE, REPOSITORY, Afternoon
+from tests.infra.azure import OWNER, SECRET, SUBSCRIPTION, Azure
 from tests.infra.bicep import MAIN, ROOT, template
 from tests.infra.test_bicep import ROLES
 
 PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+# What somebody who deploys by hand needs for a package and its check.
+MAY_DO_THIS = ("Contributor", "Key Vault Secrets Officer")
 RUNBOOKS = ["MongoDB", "A secret", "The vault", "The lake", "Losing a region", "A drill"]
 
 
@@ -163,6 +166,32 @@ def test_the_cluster_that_is_deleted_is_not_the_one_of_the_newest_deployment() -
         # Without another cluster there is nothing to delete.
         assert '"$old_cluster"' not in block
         assert '"${old_cluster:?}"' in block
+
+
+@pytest.mark.parametrize("signed_by", ["deploy.yml", "ci.yml"])
+def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tmp_path: Path, signed_by: str) -> None:
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
+    step = re.split(r"(?m)^\d+\. ", part(RESTORING, "### Losing a region"))[5]
+    azure = Azure(tmp_path, "production-2")
+    release = Afternoon(tmp_path, azure, azure)
+    for tag, signer in (("v1.3.0", "deploy.yml"), ("v1.4.0", signed_by)):
+        checksum = release.release(tag, tag.encode(), signed_by=signer)
+    azure.deployed()
+    roles = [{"principal": "an engineer", "role": role, "scope": SUBSCRIPTION, "condition": ""} for role in MAY_DO_THIS]
+    azure.set(assignments=roles, package=None)
+    azure.sign_in("an engineer")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    names = dict.fromkeys(template(MAIN).outputs(), "x") | {"AZURE_RESOURCE_GROUP": "rg-portfolio-production-2"}
+    places = {"RELEASES": str(release.releases), "GITHUB_REPOSITORY": REPOSITORY, "PATIENCE": "0"}
+    # As in a shell that somebody types into, where the next command follows one that failed.
+    done = subprocess.run(
+        ["bash", "-c", blocks(step)[0]], cwd=tmp_path, env=os.environ | azure.programs | names | places,  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"{PACKAGE}: OK" in done.stdout, done.stderr
+    assert ("verification failed" in done.stderr) == (signed_by != "deploy.yml")
+    assert azure["package"] == (checksum if signed_by == "deploy.yml" else None)
 
 
 def test_a_step_that_a_page_refers_to_exists() -> None:
