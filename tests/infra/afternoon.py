@@ -18,9 +18,11 @@ from zipfile import ZipFile, ZipInfo
 from stores.mongo import connect
 from tests.infra.azure import CLUSTER, OWNER, SECRET, Azure
 from tests.infra.bicep import ROOT
-from tests.infra.workflow import Machine, Ran, Result, Runner
+from tests.infra.workflow import Machine, Ran, Result, Runner, read
 
 WORKFLOWS = ROOT / ".github" / "workflows"
+# Its name, which changes with its region.
+PRODUCTION: str = read(WORKFLOWS / "deploy.yml")["jobs"]["production"]["with"]["environment"]
 REPOSITORY = "owner/portfolio"
 PACKAGE = "portfolio-analysis.zip"
 COMPONENT = "providers/Microsoft.Insights/components/appi"
@@ -194,7 +196,7 @@ class Afternoon:
         """Run the workflow for the tag, or one started by hand with inputs."""
         return self._run("deploy", inputs)
 
-    def roll_back(self, release: str, environment: str = "production", **inputs: object) -> Ran:
+    def roll_back(self, release: str, environment: str = PRODUCTION, **inputs: object) -> Ran:
         return self._run("rollback", {"release": release, "environment": environment, **inputs})
 
     def release(self, tag: str, content: bytes, *, signed_by: str = "deploy.yml") -> str:
@@ -227,7 +229,7 @@ class Afternoon:
     def _machine(self, job: dict[str, Any], environment: str) -> Machine:
         del job
         name = environment.removesuffix("-preview")
-        azure = {"staging": self.staging, "production": self.production}.get(name)
+        azure = {"staging": self.staging, PRODUCTION: self.production}.get(name)
         folder = self.folder / f"machine-{len(list(self.folder.glob('machine-*')))}"
         folder.mkdir()
         variables = (azure or self.staging).programs | {
@@ -270,4 +272,4 @@ def an_afternoon(folder: Path, mongodb_url: str, databases: dict[str, str]) -> I
             }
             azure.set(outputs=outputs, settings=settings)
         (folder / "releases").mkdir()
-        yield Afternoon(folder, azures["staging"], azures["production"])
+        yield Afternoon(folder, azures["staging"], azures[PRODUCTION])

@@ -12,7 +12,7 @@ import pytest
 from devhost.sample_data import SAMPLE_USERS
 from stores.mongo import DocumentDatabase
 from tests.conftest import missing_server
-from tests.infra.afternoon import PACKAGE, Afternoon, an_afternoon
+from tests.infra.afternoon import PACKAGE, PRODUCTION, Afternoon, an_afternoon
 from tests.infra.azure import CLUSTER, PROVEN, SECRET
 from tests.infra.bicep import ROOT
 from tests.infra.workflow import Result
@@ -23,7 +23,7 @@ def first_afternoon(tmp_path: Path, mongodb_url: str, database: DocumentDatabase
     """Yield one before the first deployment, with nobody granted anything."""
     if shutil.which("jq") is None:
         missing_server("jq is not installed")
-    databases = {"staging": database.name, "production": f"{database.name}_production"}
+    databases = {"staging": database.name, PRODUCTION: f"{database.name}_production"}
     with an_afternoon(tmp_path, mongodb_url, databases) as ours:
         yield ours
 

@@ -374,10 +374,19 @@ esac
 """
 
 
-def run_on_github(azure: Azure, script: str, known: str) -> subprocess.CompletedProcess[str]:
+def run_on_github(
+    azure: Azure, script: str, known: str, environments: tuple[str, ...] = ("production", "staging")
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a checkout that has parameters of these environments."""
     gh = azure.folder / "bin" / "gh"
     gh.write_text(f"#!/usr/bin/env bash\n{GH}")
-    return azure.run(script, "owner/portfolio", "42", KNOWN=known)
+    folder = azure.folder / "infra" / "environments"
+    folder.mkdir(parents=True)
+    for name in environments:
+        (folder / f"{name}.json").write_text("{}")
+    (azure.folder / ".github").symlink_to(ROOT / ".github")
+    scripts = shutil.copytree(ROOT / "scripts", azure.folder / "scripts")
+    return azure.run(script, "owner/portfolio", "42", scripts=scripts, KNOWN=known)
 
 
 def on_github(azure: Azure, script: str, known: str = "") -> tuple[list[str], list[Any], list[str]]:
@@ -390,7 +399,7 @@ def on_github(azure: Azure, script: str, known: str = "") -> tuple[list[str], li
     return calls, bodies, done.stdout.splitlines()
 
 
-ENVIRONMENTS = ["staging-preview", "staging", "production-preview", "production"]
+ENVIRONMENTS = ["production-preview", "production", "staging-preview", "staging"]
 
 
 def test_every_environment_takes_main_and_tags_only_and_a_reviewer_where_something_may_be_changed(azure: Azure) -> None:
@@ -405,6 +414,12 @@ def test_every_environment_takes_main_and_tags_only_and_a_reviewer_where_somethi
         for name in ENVIRONMENTS
         for rule, kind in (("main", "branch"), ("v*", "tag"))
     ]
+
+
+def test_an_environment_in_another_region_gets_its_two_of_github_as_well(azure: Azure) -> None:
+    done = run_on_github(azure, "create-environments", "", environments=("production", "production-2", "staging"))
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == sorted([*ENVIRONMENTS, "production-2-preview", "production-2"])
 
 
 def test_rules_that_are_there_are_not_added_twice(azure: Azure) -> None:

@@ -131,7 +131,8 @@ def test_the_package_that_was_tested_in_staging_is_deployed_to_production() -> N
     )
     assert deploy["staging"]["uses"] == deploy["production"]["uses"]
     assert [step["with"]["name"] for _, step in steps() if "artifact" in step.get("uses", "")] == ["package"] * 3
-    assert {deploy[job]["with"]["environment"] for job in ("staging", "production")} == {
+    # There may be more, such as one in another region, which the pipeline does not know yet.
+    assert {deploy[job]["with"]["environment"] for job in ("staging", "production")} <= {
         path.stem for path in ENVIRONMENTS
     }
 
