@@ -197,6 +197,22 @@ def test_the_identity_of_a_deployment_may_change_its_own_resource_group_and_assi
     }
 
 
+def test_the_group_of_an_environment_that_only_azd_knows_is_created_by_hand_before_its_roles(azure: Azure) -> None:
+    trial = Azure(azure.folder / "trial", "trial")
+    trial.sign_in()
+    done = run(trial, "grant-pipeline", "deploy", "trial", PRINCIPAL)
+    assert done.returncode == 1
+    told, command = done.stderr.splitlines()
+    assert told.startswith("rg-portfolio-trial is not there, and there is no infra/environments/trial.json")
+    assert command.startswith("az group create --name rg-portfolio-trial --location REGION --tags azd-env-name=trial ")
+    assert (trial["custom_roles"], granted(trial)) == ({}, [])
+    create = ["bash", "-c", command.replace("REGION", "westeurope")]
+    subprocess.run(create, cwd=trial.folder, env=os.environ | trial.programs, check=True)
+    done = run(trial, "grant-pipeline", "deploy", "trial", PRINCIPAL)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("Contributor", "/resourceGroups/rg-portfolio-trial") in granted(trial)
+
+
 @pytest.mark.parametrize("what", ["preview", "deploy"])
 def test_a_role_of_an_earlier_version_gets_the_actions_of_this_one(azure: Azure, what: str) -> None:
     assert run(azure, "grant-pipeline", what, "staging", PRINCIPAL).returncode == 0
