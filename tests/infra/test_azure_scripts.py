@@ -264,6 +264,25 @@ def test_an_identity_that_has_rights_in_the_whole_subscription_is_told(azure: Az
     assert "in the whole subscription, and so in other environments: Contributor. Delete them." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("kind", "role", "may"),
+    [
+        ("User", "Reader", True),
+        ("Group", "Reader", True),
+        ("User", "Contributor", False),
+        ("ServicePrincipal", "Reader", False),
+    ],
+)
+def test_a_person_who_deploys_by_hand_may_read_the_whole_subscription(
+    azure: Azure, kind: str, role: str, may: bool
+) -> None:
+    wide = {"principal": PRINCIPAL, "role": role, "scope": SUBSCRIPTION, "condition": ""}
+    azure.set(assignments=[*azure["assignments"], wide])
+    done = azure.run("grant-pipeline", "deploy", "staging", PRINCIPAL, PRINCIPAL_TYPE=kind)
+    assert (done.returncode == 0) == may
+    assert (f"other environments: {role}. Delete them." in done.stderr) == (not may)
+
+
 def test_a_person_who_deploys_by_hand_gets_the_same_roles(azure: Azure) -> None:
     for kind in ("ServicePrincipal", "User"):
         done = azure.run("grant-pipeline", "deploy", "staging", PRINCIPAL, PRINCIPAL_TYPE=kind)
