@@ -26,6 +26,9 @@ BEGINNING = [
     f"Microsoft.Resources/deployments/{each}" for each in ("validate/action", "write", "operationstatuses/read", "read")
 ]
 
+# How many deployments the history of the subscription keeps, when Azure begins to delete the oldest, and how many stay.
+HISTORY, CROWDED, KEPT = 800, 700, 600
+
 
 class Refused(Exception):
     """The message of az, and its exit code."""
@@ -276,6 +279,7 @@ def create(state: State, options: Options) -> object:
     given = parameters_of(state, options)
     for action in BEGINNING:
         may(state, action, state["subscription"])
+    remember(state)
     for kind in (*WRITTEN, "Microsoft.Authorization/locks") if given.get("deleteLocks") else WRITTEN:
         may(state, f"{kind}/write", in_group(state))
     for role, kind in state["roles_of_templates"]:
@@ -289,6 +293,21 @@ def create(state: State, options: Options) -> object:
     state["group"], state["budget"] = True, given["budgetStartDate"]
     state["deployments"].append({"name": options["name"][0], "state": "Succeeded", "timestamp": state["now"]})
     return None
+
+
+def remember(state: State) -> None:
+    """Make room in the history: Azure deletes in the name of who deploys, if they may."""
+    may_delete = granting(
+        "Microsoft.Resources/deployments/delete",
+        state["subscription"],
+        state["identity"],
+        state["assignments"],
+        state["custom_roles"],
+    )
+    if len(state["deployments"]) > CROWDED and may_delete:
+        state["deployments"] = state["deployments"][-KEPT:]
+    if len(state["deployments"]) >= HISTORY:
+        raise Refused(f"(DeploymentQuotaExceeded) The history has reached its quota of {HISTORY} deployments.")
 
 
 def cluster(state: State, given: dict[str, Any]) -> None:

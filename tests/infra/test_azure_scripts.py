@@ -356,8 +356,7 @@ def parameters(azure: Azure, environment: str, **changed: object) -> None:
     shutil.copytree(ROOT / "scripts", azure.folder / "scripts")
 
 
-def deploy_staging(azure: Azure) -> subprocess.CompletedProcess[str]:
-    name = "portfolio-staging.7.1"
+def deploy_staging(azure: Azure, name: str = "portfolio-staging.7.1") -> subprocess.CompletedProcess[str]:
     return azure.run("deploy-infrastructure", "staging", "westeurope", name, scripts=azure.folder / "scripts")
 
 
@@ -383,6 +382,18 @@ def test_only_a_deployment_that_creates_the_cluster_lets_a_password_sign_in_and_
     asked = azure.asked("deployment sub create")
     assert [call.rpartition("mongodbPasswordSignIn=")[2].split()[0] for call in asked] == signs_in
     assert " --name portfolio-staging.7.1 " in asked[-1]
+
+
+def test_a_pipeline_can_deploy_when_the_history_of_the_subscription_is_full(azure: Azure) -> None:
+    assert run(azure, "grant-pipeline", "deploy", "staging", PRINCIPAL).returncode == 0
+    azure.sign_in(PRINCIPAL)
+    parameters(azure, "staging", mongodb="given")
+    earlier = [{"name": f"portfolio-staging.{run}.1", "state": "Succeeded", "timestamp": 0} for run in range(799)]
+    azure.set(deployments=earlier)
+    for number in (800, 801):
+        done = deploy_staging(azure, f"portfolio-staging.{number}.1")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert azure["deployments"][-1]["name"] == "portfolio-staging.801.1"
 
 
 @pytest.mark.parametrize("failing", ["group exists", "resource list"])
