@@ -209,7 +209,7 @@ def deleted_vaults(state: State, options: Options) -> object:
     assert options["resource-type"] == ["vault"]
     ours, theirs = in_group(state), in_group(state).replace("rg-portfolio", "rg-of-another-team")
     tags = {"application": "portfolio-analysis", "azd-env-name": state["environment"]}
-    found = [("kv-1", theirs, "westeurope", tags), ("kv-2", ours, "northeurope", tags)]
+    found = [("kv-1", theirs, "westeurope", tags), ("kv-2", ours, "brazilsouth", tags)]
     found.append(("kv-3", ours, "westeurope", tags if state["other_vault_is_ours"] else {}))
     if state["vault_deleted"]:
         found.append(("kv-0", ours, "westeurope", tags))
