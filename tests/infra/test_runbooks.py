@@ -194,6 +194,41 @@ def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tm
     assert azure["package"] == (checksum if signed_by == "deploy.yml" else None)
 
 
+# GitHub, and programs that write down how they were called.
+FIRST_DEPLOYMENT = """
+gh() {
+    [ "$1 $2 $3" = "api repos/OWNER/REPOSITORY/actions/oidc/customization/sub --jq" ] || return 1
+    jq --raw-output "$4" <<<"$ANSWER"
+}
+az() { echo "az $*" >> asked; echo "the-id-of-${!#}"; }
+"""
+
+
+@pytest.mark.parametrize("prefix", ["repo:owner/portfolio", "repo:owner@123456/portfolio@456789"])
+def test_the_credential_of_a_pipeline_has_the_subject_that_github_gives_its_repository(
+    tmp_path: Path, prefix: str
+) -> None:
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
+    (block,) = [each for each in blocks(PAGES["deployment"]) if "federated-credential create" in each]
+    (tmp_path / "scripts").mkdir()
+    grant = tmp_path / "scripts" / "grant-pipeline"
+    grant.write_text('#!/bin/sh\necho "grant-pipeline $1 $2" >> asked\n')
+    grant.chmod(0o755)
+    answer = json.dumps({"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": prefix})
+    done = subprocess.run(
+        ["bash", "-eu", "-c", FIRST_DEPLOYMENT + block], cwd=tmp_path, env=os.environ | {"ANSWER": answer},  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = (tmp_path / "asked").read_text()
+    named = re.findall(r"--identity-name (\S+) .*--subject (\S+)", asked)
+    names = ["staging-preview", "staging", "production-preview", "production"]
+    assert named == [(f"id-{name}", f"{prefix}:environment:{name}") for name in names]
+    granted = re.findall(r"grant-pipeline (.*)", asked)
+    assert granted == ["preview staging", "deploy staging", "preview production", "deploy production"]
+
+
 def test_a_step_that_a_page_refers_to_exists() -> None:
     parts = {
         title: text
