@@ -54,6 +54,14 @@ def test_one_version_of_bicep_is_used() -> None:
     assert {version for versions in installed for version in versions} == {" --version v0.49.2"}
 
 
+def test_azd_and_az_use_the_same_compiler_by_hand_as_the_pipeline() -> None:
+    by_hand = (ROOT / "docs" / "deployment.md").read_text().split("## By hand\n")[1]
+    assert {version for _, command in commands() for version in re.findall(r"az bicep install (.*)", command)} == set(
+        re.findall(r"az bicep install (.*)", by_hand)
+    )
+    assert by_hand.index("export AZD_BICEP_TOOL_PATH=~/.azure/bin/bicep") < by_hand.index("azd provision")
+
+
 OWN_PERMISSIONS = {
     "package": {"contents": "read", "id-token": "write", "attestations": "write"},
     "release": {"contents": "write"},
