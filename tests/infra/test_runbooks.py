@@ -194,6 +194,12 @@ def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tm
     assert azure["package"] == (checksum if signed_by == "deploy.yml" else None)
 
 
+def test_in_another_region_the_public_address_leads_to_the_new_app_before_it_is_asked() -> None:
+    _, *rest = re.split(r"(?m)^\d+\. ", part(RESTORING, "### Losing a region"))
+    (first, *_) = [number for number, step in enumerate(rest) if "$APP_URL" in "".join(blocks(step))]
+    assert any("`publicUrl`" in step and "defaultHostName" in step for step in rest[:first])
+
+
 # GitHub, and programs that write down how they were called.
 FIRST_DEPLOYMENT = """
 gh() {
