@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import missing_server
 from tests.infra.afternoon import PACKAGE, REPOSITORY, Afternoon
 from tests.infra.azure import OWNER, SECRET, SUBSCRIPTION, Azure
-from tests.infra.bicep import MAIN, ROOT, template
+from tests.infra.bicep import INFRA, MAIN, ROOT, template
 from tests.infra.test_bicep import ROLES
 
 PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -233,6 +233,40 @@ def test_the_credential_of_a_pipeline_has_the_subject_that_github_gives_its_repo
     assert named == [(f"id-{name}", f"{prefix}:environment:{name}") for name in names]
     granted = re.findall(r"grant-pipeline (.*)", asked)
     assert granted == ["preview staging", "deploy staging", "preview production", "deploy production"]
+
+
+TELLING = """
+gh() { echo "$*" >> told; }
+az() {
+    case "$*" in
+        "identity show "*clientId*) echo "client-$6" ;;
+        "account show "*) echo "$4-here" ;;
+        *) return 1 ;;
+    esac
+}
+"""
+
+
+def test_each_environment_of_github_is_told_every_variable_that_the_workflows_use(tmp_path: Path) -> None:
+    if shutil.which("jq") is None:
+        missing_server("jq is not installed")
+    (block,) = [each for each in blocks(PAGES["deployment"]) if "gh variable set" in each]
+    (tmp_path / "infra").symlink_to(ROOT / "infra")
+    subprocess.run(["bash", "-eu", "-c", TELLING + block], cwd=tmp_path, check=True)  # noqa: S607
+    told = re.findall(
+        r"variable set (\w+) --repo OWNER/REPOSITORY --env (\S+) --body (\S+)\n", (tmp_path / "told").read_text()
+    )
+    used = {
+        name
+        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+        for name in re.findall(r"vars\.(\w+)", path.read_text())
+    }
+    environments = ["staging-preview", "staging", "production-preview", "production"]
+    assert {(name, where) for name, where, _ in told} == {(name, where) for name in used for where in environments}
+    assert ("AZURE_CLIENT_ID", "production-preview", "client-id-production-preview") in told
+    assert ("AZURE_SUBSCRIPTION_ID", "staging", "id-here") in told
+    staging = json.loads((INFRA / "environments" / "staging.json").read_text())["parameters"]
+    assert ("AZURE_LOCATION", "staging-preview", staging["location"]["value"]) in told
 
 
 def test_a_step_that_a_page_refers_to_exists() -> None:
