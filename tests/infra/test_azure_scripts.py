@@ -241,6 +241,8 @@ def test_the_identity_of_staging_cannot_change_production_in_the_same_subscripti
     ("command", "asks"),
     [
         ('az role assignment list --assignee "$old_group" --all', "Microsoft.Authorization/roleAssignments/read"),
+        # It also names each role.
+        ('az role assignment list --assignee "$old_group" --all', "Microsoft.Authorization/roleDefinitions/read"),
         ('az resource delete --ids "${old_cluster:?}"', "Microsoft.Resources/subscriptions/providers/read"),
         ("az resource list --resource-group", "Microsoft.Resources/subscriptions/resources/read"),
     ],
