@@ -375,7 +375,12 @@ def version(text: str) -> list[int]:
 
 
 def function_app(state: State, options: Options) -> object:
-    return {"id": in_group(state, "providers/Microsoft.Web/sites", options["name"][0])}
+    """Return an app of Flex Consumption, which az shows as Resource Manager does: with its properties by themselves."""
+    (name,) = options["name"]
+    return {
+        "id": in_group(state, "providers/Microsoft.Web/sites", name),
+        "properties": {"state": "Running", "defaultHostName": f"{name}.azurewebsites.net"},
+    }
 
 
 def query(state: State, options: Options) -> object:

@@ -142,6 +142,20 @@ def test_a_command_calls_a_script_of_ours_with_its_arguments(page: str) -> None:
                 assert any(fits(words, usage) for usage in found) or (not words and not found), (script, words)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_command_asks_of_the_app_is_there(tmp_path: Path, page: str) -> None:
+    azure = Azure(tmp_path)
+    azure.deployed()
+    azure.sign_in()
+    for block in blocks(PAGES[page]):
+        for query in re.findall(r"az functionapp show [^|;&)]*?--query (\S+)", block.replace("\\\n", " ")):
+            asked = ["az", "functionapp", "show", "--resource-group", "x", "--name", "func-x", "--query", query]
+            done = subprocess.run(
+                [*asked, "--output", "tsv"], env=os.environ | azure.programs, capture_output=True, text=True, check=True
+            )
+            assert done.stdout.strip() not in {"", "None"}, query
+
+
 def test_the_runbooks_are_these() -> None:
     assert re.findall(r"(?m)^### (.+)$", RESTORING) == RUNBOOKS
 
@@ -197,7 +211,7 @@ def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tm
 def test_in_another_region_the_public_address_leads_to_the_new_app_before_it_is_asked() -> None:
     _, *rest = re.split(r"(?m)^\d+\. ", part(RESTORING, "### Losing a region"))
     (first, *_) = [number for number, step in enumerate(rest) if "$APP_URL" in "".join(blocks(step))]
-    assert any("`publicUrl`" in step and "defaultHostName" in step for step in rest[:first])
+    assert any("`publicUrl`" in step and "properties.defaultHostName" in step for step in rest[:first])
 
 
 # GitHub, and programs that write down how they were called.
