@@ -102,6 +102,12 @@ def test_a_deleted_vault_is_recovered_into_its_group_which_is_created_if_it_is_g
     assert all("azd-env-name=staging application=portfolio-analysis" in call for call in created)
 
 
+def test_a_vault_is_found_by_either_name_of_its_region(azure: Azure) -> None:
+    azure.set(vault_deleted=True)
+    done = run(azure, "recover-vault", "staging", "West Europe")
+    assert (done.returncode, done.stdout) == (0, "Recovered kv-0 with its secrets\n")
+
+
 def test_without_a_deleted_vault_of_the_environment_nothing_is_recovered(azure: Azure) -> None:
     done = run(azure, "recover-vault", "staging", "westeurope")
     assert (done.returncode, done.stdout) == (0, "No deleted vault of staging in westeurope\n")
