@@ -46,6 +46,7 @@ class Site:
         self.database: DocumentDatabase = self._client[_DATABASE]
         self.user_ids: list[str] = []
         self._app: App | None = None
+        self._script_root = ROOT
         self._deaths = 0
         self._log_begins = 0
 
@@ -54,20 +55,21 @@ class Site:
         assert self._app is not None, "the app is not running"
         return self._app
 
-    def heal(self, **settings: str) -> None:
-        """Restore the initial state for a test; the app has these settings."""
+    def heal(self, script_root: Path = ROOT, /, **settings: str) -> None:
+        """Restore the initial state for a test; the app has these settings, and may be a copy in another folder."""
         self.mend()
         self.forget_runs()
         self.wire.garbled.clear()
         self.populate(self._standard_people)
-        self.ensure_app(**settings)
+        self.ensure_app(script_root, **settings)
         self.forget_log()
 
-    def ensure_app(self, **settings: str) -> None:
-        """Start the app unless it runs with these settings, and wait for its workers."""
+    def ensure_app(self, script_root: Path = ROOT, /, **settings: str) -> None:
+        """Start the app unless it runs from this folder with these settings, and wait for its workers."""
+        wanted = (script_root, self._environment(**settings))
         # The host exits after three deaths per worker process.
-        if self._app is None or self._deaths >= self._worker_count or self._started != self._environment(**settings):
-            self.start_app(**settings)
+        if self._app is None or self._deaths >= self._worker_count or (self._script_root, self._started) != wanted:
+            self.start_app(script_root, **settings)
         self.wait_for_workers()
 
     @property
@@ -103,13 +105,13 @@ class Site:
         if self._app is not None:
             self._app.stop(signal.SIGINT)
             self._app = None
-        self._started = self._environment(**settings)
+        self._script_root, self._started = script_root, self._environment(**settings)
         self._app = start_app(self._folder, script_root, **self._started)
         self._deaths = 0
 
     def restart_app(self) -> None:
-        """Start the app again with the settings it had."""
-        self.start_app(**self._started)
+        """Start the app again with the settings it had, from its folder."""
+        self.start_app(self._script_root, **self._started)
 
     def kill_app(self) -> None:
         """Kill the host with SIGKILL; its workers and the in-memory engine end with it."""

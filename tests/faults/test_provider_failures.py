@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.builders import random_walk, weekdays
+from tests.deployed import hasty_app
 from tests.faults.people import BENCHMARK, SYMBOLS
 from tests.faults.site import Site
 from tests.faults.truth import Figures, check, figures
@@ -28,10 +30,16 @@ def server() -> Iterator[ProviderServer]:
         yield running
 
 
-def new_at(site: Site, server: ProviderServer) -> Site:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hasty_app(tmp_path_factory.mktemp("hasty") / "app")
+
+
+def new_at(site: Site, server: ProviderServer, app: Path) -> Site:
     """Return the site with everything working and no stored prices; they come from the server."""
     server.forget()
     site.heal(
+        app,
         MARKET_DATA_PROVIDER="alpaca",
         ALPACA_URL=server.url,
         ALPACA_KEY_ID=KEYS["alpaca-key-id"],
@@ -43,9 +51,9 @@ def new_at(site: Site, server: ProviderServer) -> Site:
 
 
 @pytest.fixture(scope="module")
-def expected(standing_site: Site, server: ProviderServer) -> Figures:
+def expected(standing_site: Site, server: ProviderServer, app: Path) -> Figures:
     """Return the figures of every user without failures of the server."""
-    site = new_at(standing_site, server)
+    site = new_at(standing_site, server, app)
     run_id = site.trigger()
     check(site, run_id, states=("completed",))
     assert len(server.asked) == QUESTIONS
@@ -53,8 +61,8 @@ def expected(standing_site: Site, server: ProviderServer) -> Figures:
 
 
 @pytest.fixture
-def site(standing_site: Site, server: ProviderServer, expected: Figures) -> Site:  # noqa: ARG001 - it must be computed first
-    return new_at(standing_site, server)
+def site(standing_site: Site, server: ProviderServer, app: Path, expected: Figures) -> Site:  # noqa: ARG001 - it must be computed first
+    return new_at(standing_site, server, app)
 
 
 @pytest.mark.parametrize(

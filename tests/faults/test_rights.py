@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
+from tests.deployed import hasty_app
 from tests.devhost.harness import eventually
-from tests.end_to_end.app import BASE
+from tests.end_to_end.app import BASE, ROOT
 from tests.faults.meddling import Meddling, Refusing
 from tests.faults.messages import Message
 from tests.faults.site import Site
@@ -47,8 +49,8 @@ def site(small_site: Site) -> Iterator[Site]:
     small_site.wire.meddling.clear()
 
 
-def restart(site: Site, *meddling: Meddling) -> None:
-    site.start_app()
+def restart(site: Site, *meddling: Meddling, script_root: Path = ROOT) -> None:
+    site.start_app(script_root)
     site.wait_for_workers()
     site.wire.meddling += meddling
     site.forget_log()
@@ -109,8 +111,10 @@ def test_a_right_that_a_trigger_lacks_is_named_and_nobody_is_told_to_try_again(s
     assert site.app.client.get(f"{BASE}/analysis-runs").status_code == 200
 
 
-def test_a_right_that_a_step_lacks_is_in_the_runs_failure_without_the_command_itself(site: Site) -> None:
-    restart(site, Refusing(["find"], ["holdings"]))
+def test_a_right_that_a_step_lacks_is_in_the_runs_failure_without_the_command_itself(
+    site: Site, tmp_path: Path
+) -> None:
+    restart(site, Refusing(["find"], ["holdings"]), script_root=hasty_app(tmp_path / "app"))
     run = site.wait(site.trigger())
     (error,) = run["errors"]
     assert (run["status"], error["error_type"]) == ("failed", "CommandRefused")
