@@ -10,9 +10,9 @@ from tests.market_data.made_up import traded
 from tests.market_data.provider_apis import KEYS, alpaca
 from tests.market_data.provider_server import a_provider_server
 
-PER_MINUTE = 29
-"""The most at which only one batch is loaded at a time: whole histories take 60 requests."""
-SYMBOLS = [f"S{number:03}" for number in range(120)]
+PER_MINUTE = 32
+"""So few that only one batch is loaded at a time: one may take 66 requests, and two of those more than four minutes."""
+SYMBOLS = [f"S{number:03}" for number in range(101)]
 BATCHES = [SYMBOLS[:100], SYMBOLS[100:]]
 
 
