@@ -81,7 +81,7 @@ def app_of(azure: Azure, mongodb: tuple[str, str]) -> Iterator[str]:
     """Serve an environment's app and yield its address."""
     handler = type("App", (_App,), {"azure": azure, "mongodb": mongodb})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -101,7 +101,7 @@ def recorder() -> Iterator[str]:
     _Recorder.triggers.clear()
     _Recorder.asked.clear()
     with HTTPServer(("127.0.0.1", 0), _Recorder) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -102,7 +102,7 @@ def app_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     soon = datetime.now(UTC) + timedelta(minutes=1)
     monkeypatch.setattr(_Schedule, "watchdog", f"{soon:%Y-%m-%dT%H:%M:%S.%fZ}")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Schedule) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
