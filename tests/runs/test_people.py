@@ -226,16 +226,20 @@ def test_a_retry_of_a_night_counts_more_than_an_earlier_one_of_its_retry(
     assert [own.values for own in people] == [((own.as_of, own.total_value),) for own in people]
 
 
+def half_mended(services: Services, database: DocumentDatabase) -> tuple[str, str]:
+    """Return a night that failed for a and b, and the retry of it that mended a."""
+    for name in ("a", "b"):
+        add(database, name)
+    database.accounts.insert_many([{"user_id": "a", "cash": "plenty"}, {"user_id": "b", "cash": "some"}])
+    night = run_once(services)
+    database.accounts.delete_many({"user_id": "a"})
+    return night, run_once(services, retry_of=night)
+
+
 def test_a_retry_of_a_retry_keeps_what_a_later_one_of_the_night_has_mended(
     services: Services, database: DocumentDatabase
 ) -> None:
-    for name in ("a", "b"):
-        add(database, name)
-    broken = [{"user_id": "a", "cash": "plenty"}, {"user_id": "b", "cash": "some"}]
-    database.accounts.insert_many(broken)
-    night = run_once(services)
-    database.accounts.delete_many({"user_id": "a"})
-    first = run_once(services, retry_of=night)
+    night, first = half_mended(services, database)
     hold(database, "a", CONCENTRATED)
     second = run_once(services, retry_of=night)
     database.accounts.delete_many({})
@@ -252,14 +256,8 @@ def test_a_retry_of_a_retry_keeps_what_a_later_one_of_the_night_has_mended(
 def test_a_retry_that_fails_for_a_person_leaves_what_an_earlier_one_has_mended(
     services: Services, database: DocumentDatabase
 ) -> None:
-    for name in ("a", "b"):
-        add(database, name)
-    broken = [{"user_id": "a", "cash": "plenty"}, {"user_id": "b", "cash": "some"}]
-    database.accounts.insert_many(broken)
-    night = run_once(services)
-    database.accounts.delete_many({"user_id": "a"})
-    mended = run_once(services, retry_of=night)
-    database.accounts.insert_one(broken[0])
+    night, mended = half_mended(services, database)
+    database.accounts.insert_one({"user_id": "a", "cash": "plenty"})
     again = run_once(services, retry_of=night)
     people = found(services)
     expected = [("a", mended, "analyzed"), ("b", again, "failed")]
