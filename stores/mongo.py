@@ -301,7 +301,8 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for _name in (
-    "insert_one", "update_one", "update_many", "delete_one", "delete_many", "count_documents", "find_one_and_update",
+    "insert_one", "update_one", "update_many", "replace_one", "delete_one", "delete_many", "count_documents",
+    "find_one_and_update",
 ):  # fmt: skip
     setattr(_PatientCollection, _name, _patient(getattr(Collection, _name)))
 

@@ -77,7 +77,8 @@ class Throttling:
         self.received.append(given)
         self._tokens -= accepted
         if not accepted:
-            return message.answer({"ok": 1.0, "n": 0, "writeErrors": self._errors(given)})
+            modified = {"nModified": 0} if command == "update" else {}  # as every answer to an update has
+            return message.answer({"ok": 1.0, "n": 0, **modified, "writeErrors": self._errors(given)})
         self._refused[message.number] = given - accepted
         return message.with_documents(message.documents[given - accepted :])
 

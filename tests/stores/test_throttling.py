@@ -1,14 +1,18 @@
 """A throttled write repeats what was refused, and nothing else."""
 
 import itertools
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pymongo import InsertOne, ReplaceOne
+from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+import stores.mongo
 from stores.mongo import (
     DocumentDatabase,
     Pauses,
@@ -28,6 +32,26 @@ from tests.stores.test_reports import a_report
 from tests.stores.wired import wired
 
 NAME = "portfolio_analyses"
+STORES = Path(stores.mongo.__file__).parent
+COMMANDS = frozenset(
+    [
+        "aggregate",
+        "count_documents",
+        "delete_many",
+        "delete_one",
+        "distinct",
+        "estimated_document_count",
+        "find",
+        "find_one_and_delete",
+        "find_one_and_replace",
+        "find_one_and_update",
+        "insert_many",
+        "insert_one",
+        "replace_one",
+        "update_many",
+        "update_one",
+    ]
+)
 
 
 class Time:
@@ -179,12 +203,20 @@ def test_every_single_command_on_an_own_collection_is_repeated(database: Documen
         for number in range(12):
             collection.insert_one({"number": number})
             assert collection.update_one({"number": number}, {"$set": {"seen": True}}).matched_count == 1
+            assert collection.replace_one({"number": number}, {"number": number}).matched_count == 1
             assert collection.find_one({"number": number}) is not None
         assert len(collection.find().sort("number", 1).to_list()) == collection.count_documents({}) == 12
         assert [found["number"] for found in collection.find({}, limit=3).sort("number", 1)] == [0, 1, 2]
         assert collection.find_one_and_update({"number": 1}, {"$set": {"seen": False}}) is not None
         assert collection.delete_many({}).deleted_count == 12
-    assert throttling.commands.total() + len(throttling.received) > 3 * 12 + 5
+    assert throttling.commands.total() + len(throttling.received) > 4 * 12 + 5
+
+
+@pytest.mark.parametrize("store", sorted({*STORES.glob("*.py")} - {STORES / "mongo.py"}), ids=lambda store: store.stem)
+def test_a_store_uses_no_command_that_is_not_repeated(store: Path, database: DocumentDatabase) -> None:
+    patient = type(own_database(database.client, database.name, patient=True)[NAME])
+    used = COMMANDS & set(re.findall(r"\.([a-z_]+)\(", store.read_text()))
+    assert [name for name in used if getattr(patient, name) is getattr(Collection, name)] == []
 
 
 def test_a_request_waits_for_a_throttled_database_for_seconds_only_and_all_waits_of_a_step_have_one_end(
