@@ -15,7 +15,7 @@ _TITLE_LINES = 3
 _MARGIN, _WIDTH, _BOTTOM = 12.0, 273.0, 196.0
 _LINE, _GAP, _PADDING = 4.2, 1.4, 1.5
 _SIZE, _TITLE_SIZE, _HEAD_SIZE = 8.0, 16.0, 11.0
-_RULE, _INK, _GREY = (221, 225, 233), (26, 31, 43), (88, 97, 116)
+_RULE, _INK, _GRAY = (221, 225, 233), (26, 31, 43), (88, 97, 116)
 _SHARES = {"wide": 4.0, "numeric": 1.0, "text": 1.4}
 _CUT = "…"
 
@@ -62,7 +62,7 @@ class _Pages:
         self._y += 9
         self._draw(_MARGIN, self._y, section.title, "B", _HEAD_SIZE)
         self._y += 2
-        self._pdf.set_text_color(*_GREY)
+        self._pdf.set_text_color(*_GRAY)
         for line in self._wrapped(section.note, _WIDTH, "", _SIZE) if section.note else ():
             self._y += _LINE
             self._draw(_MARGIN, self._y, line, "", _SIZE)
