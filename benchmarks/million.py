@@ -7,9 +7,11 @@ Durable extension, the whole app is killed (SIGKILL). At the end everything stor
 import argparse
 import json
 import random
+import re
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +35,7 @@ _POLL_SECONDS = 1.0
 _CHECKED_AGAIN = 100
 _IDS_AT_ONCE = 10_000
 _HIGHEST_SEED = 2**32
+_TOOK = re.compile(r"(\w+): took (\d+) ms$", re.MULTILINE)
 
 
 def main() -> None:
@@ -61,7 +64,7 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
     write_prices(prices, universe)
     generated = GeneratedUsers(users, universe)
     site = Site(
-        folder / "site", users=1, PRICES_DIR=str(prices), LAKE_DIR=str(lake), ANALYSIS_PAGE_SIZE="200",
+        folder / "site", users=1, verbose=True, PRICES_DIR=str(prices), LAKE_DIR=str(lake), ANALYSIS_PAGE_SIZE="200",
         ANALYSIS_LOOKBACK_DAYS="1260", ANALYSIS_STALL_SECONDS="1800",
     )  # fmt: skip
     try:
@@ -88,6 +91,7 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
             "seconds": run["metrics"],
             "kills": killer.kills,
             "peak_megabytes": peaks,
+            "longest_steps": _longest_steps(site.log()),
         }
         sys.stderr.write(f"The run is over, and is compared now: {json.dumps(found)}\n")
         return found | {"wrong": list(_faults(site, run, generated, lake, users))}
@@ -119,6 +123,14 @@ class _Killer:
         elif workers := self._site.workers():
             self._site.kill_worker(self._chance.choice(workers))
             self.kills["workers"] += 1
+
+
+def _longest_steps(log: str) -> dict[str, float]:
+    """Return the longest call of each function, in seconds, also of those that ended with their worker."""
+    longest: dict[str, float] = defaultdict(float)
+    for name, milliseconds in _TOOK.findall(log):
+        longest[name] = max(longest[name], int(milliseconds) / 1e3)
+    return dict(sorted(longest.items()))
 
 
 def _status(site: Site, run_id: str) -> str:

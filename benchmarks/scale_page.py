@@ -86,6 +86,8 @@ def _million(found: dict[str, Any]) -> Iterator[str]:
     yield f"| whole run, minutes | {seconds['total_duration_seconds'] / 60:.1f} |"
     for phase in _PHASES:
         yield f"| {phase}, s | {seconds[f'{phase}_duration_seconds']:.0f} |"
+    longest = max(found["longest_steps"], key=found["longest_steps"].__getitem__)
+    yield f"| longest call of a function, s | {found['longest_steps'][longest]:.1f} (`{longest}`) |"
     for kind, megabytes in sorted(found["peak_megabytes"].items()):
         yield f"| peak of a process, MB: {kind} | {megabytes:.0f} |"
     yield f"| lost, doubled or wrong | {'; '.join(found['wrong']) or 'nothing'} |"

@@ -21,7 +21,7 @@ def main() -> int:
         "FUNCTIONS_MASTER_KEY is the key of the host's admin API (default: a random one).",
     )
     command.add_argument("--script-root", type=Path, default=_APP_DIR, help="folder of the app")
-    command.add_argument("--verbose", action="store_true", help="show tracebacks")
+    command.add_argument("--verbose", action="store_true", help="show tracebacks and the time of every function call")
     command.set_defaults(run=lambda own: start(own.script_root, verbose=own.verbose))
     demo = commands.add_parser("demo", help="run the analysis once on sample data and print a report")
     demo.set_defaults(run=_demo)

@@ -81,10 +81,10 @@ def _one_line(text: str) -> str:
 
 
 def configure(*, verbose: bool) -> None:
-    """Send the log to stderr, without the verbose lines of the libraries."""
+    """Send the log to stderr, without the verbose lines of the libraries; verbose shows all of the workers and host."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(verbose=verbose))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    _WORKERS.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("devhost").setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,6 +7,7 @@ RpcFunctionInvocationDispatcher.cs (three deaths per process end the host).
 import asyncio
 import logging
 import socket
+import time
 import uuid
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -210,12 +211,15 @@ class WorkerPool:
             InvocationError: the function raised, its worker ended (WorkerExitedError), or it took longer than host.json
                 allows (FunctionTimeoutError): then its worker is killed with all its invocations.
         """
-        try:
-            return await self._run(self._by_name[function], trigger, traceparent)
-        except InvocationError as error:
-            with logs.of_function(function):
+        begin = time.monotonic()
+        with logs.of_function(function):
+            try:
+                return await self._run(self._by_name[function], trigger, traceparent)
+            except InvocationError as error:
                 _log.error("failed: %s", logs.located(str(error), error.stack))
-            raise
+                raise
+            finally:
+                _log.debug("took %d ms", round(1e3 * (time.monotonic() - begin)))
 
     async def _run(
         self, function: FunctionInfo, trigger: HttpRequest | str, traceparent: str

@@ -112,7 +112,7 @@ class App:
         return line.removeprefix(start).strip()
 
 
-def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> App:
+def start_app(folder: Path, script_root: Path = ROOT, /, *, verbose: bool = False, **environment: str) -> App:
     """Start the app as ``make start`` does, on a free port; its log is appended to one in ``folder``."""
     log = folder / "app.log"
     engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
@@ -120,7 +120,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> 
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "devhost", "start", "--script-root", script_root],
+            [sys.executable, "-m", "devhost", "start", "--script-root", script_root, *["--verbose"][:verbose]],
             cwd=ROOT,
             env=ours | defaults | engine | environment,
             stdout=subprocess.PIPE,
