@@ -1,11 +1,13 @@
 """The memory of pages above that of an idle worker: over 5,000 symbols, and over 50,000 in two processes at once.
 
-Separate processes (``python -m benchmarks.memory <run> <threads> <pages>``) analyze them as the app does, from
-documents to documents, and print their peaks and their processor time as JSON.
+Separate processes (``python -m benchmarks.memory <run> <threads> <pages> <whether to end the run>``) analyze them as
+the app does, from documents to documents, and print their peaks and their processor time as JSON. One of them then ends
+the run, which has a million users.
 """
 
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -25,7 +27,8 @@ from analysis.research import research_symbols
 from benchmarks.mongodb import database, fill
 from benchmarks.tables import Group, Row
 from benchmarks.workload import DAYS, portfolios, symbols, walks
-from records import Batch, Parameters, Plan, Run, Trigger
+from records import Batch, Outcome, Parameters, Plan, Run, Summary, Trigger
+from stores.lines import Line, Lines, Standing
 
 if TYPE_CHECKING:
     from runs.services import Services
@@ -36,6 +39,7 @@ SYMBOLS, MANY_SYMBOLS = 5_000, 50_000
 _PLAN = "plan"
 _SYMBOLS_PER_BATCH = 100
 _PROCESSES, _THREADS, _PAGES = 2, 2, 8
+_USERS, _PAGE_SIZE = 1_000_000, 200
 _START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -46,8 +50,10 @@ def group() -> Group:
         (few,) = measured(mongodb, "few", [range(1)])
     with database() as mongodb:
         pages = _PROCESSES * _PAGES
-        prepare(mongodb, "many", MANY_SYMBOLS, pages=pages, page_size=200)
+        prepare(mongodb, "many", MANY_SYMBOLS, pages=pages, page_size=_PAGE_SIZE)
         many = measured(mongodb, "many", list(map(range, *zip(*_shares(pages), strict=True))), _THREADS)
+        _record_other_pages(mongodb, "many", pages)
+        (end,) = measured(mongodb, "many", [range(_PAGES)], _THREADS, ends=True)
     return Group(
         title=f"Memory of pages, with a universe of {SYMBOLS:,} and of {MANY_SYMBOLS:,} symbols",
         unit="MB",
@@ -64,6 +70,12 @@ def group() -> Group:
                     f"{own['milliseconds']:.0f} ms of processor time a page",
                 )
                 for number, own in enumerate(many, start=1)
+            ),
+            Row(
+                f"{_PAGES} such pages, then the end of a run of {_USERS:,} users: peak",
+                end["peak"],
+                goal="< 600",
+                note=f"{end['after']:.0f} after the pages",
             ),
         ],
         notes=[
@@ -110,10 +122,32 @@ def prepare(mongodb: "DocumentDatabase", run_id: str, count: int, pages: int, pa
     runs.record_plan(run_id, made, parameters, as_of=as_of, figures={})
 
 
+def _record_other_pages(mongodb: "DocumentDatabase", run_id: str, first: int) -> None:
+    """Record the results of all the other pages of a run of a million users."""
+    from stores.batches import BatchStore, PageErrors
+    from stores.pages import PageStore
+
+    batches, pages, chance = BatchStore(mongodb), PageStore(mongodb), random.Random(0)  # noqa: S311 - no secret
+    for number in range(first, _USERS // _PAGE_SIZE):
+        pages.write(run_id, _PLAN, number, [[]])
+        of_page = [_line(f"user-{number}-{place:012}", chance) for place in range(_PAGE_SIZE)]
+        batches.record_page(_PLAN, number, Outcome(analyzed=_PAGE_SIZE), PageErrors(), Lines(of_page))
+
+
+def _line(user_id: str, chance: random.Random) -> Line:
+    value, volatility, drawdown, loss = (chance.random() for _ in range(4))
+    summary = Summary(user_id, "analyzed", None, value, volatility, drawdown, loss, 2, 1, 0, complete=True)
+    crossed = ("largest_position:warning", "volatility:warning", "beta:breach")
+    return Line(summary, crossed, Standing("USD", value, value, price_date=_START.date()))
+
+
 def measured(
-    mongodb: "DocumentDatabase", run_id: str, pages: Sequence[range], threads: int = 1
+    mongodb: "DocumentDatabase", run_id: str, pages: Sequence[range], threads: int = 1, *, ends: bool = False
 ) -> list[dict[str, float]]:
-    """Analyze pages, each of the ranges in a process of its own, all at once; return what each says of itself."""
+    """Analyze pages, each of the ranges in a process of its own, all at once; return what each says of itself.
+
+    With ``ends``, each then ends the run.
+    """
     host, port = mongodb.client.address or ("", 0)
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {
@@ -124,7 +158,7 @@ def measured(
             "TMPDIR": folder,
         }
         commands = [
-            [sys.executable, "-m", "benchmarks.memory", run_id, str(threads), str(own.start), str(own.stop)]
+            [sys.executable, "-m", "benchmarks.memory", run_id, str(threads), str(own.start), str(own.stop), str(ends)]
             for own in pages
         ]
         started = [
@@ -137,9 +171,10 @@ def measured(
     return [json.loads(answer) for answer in answers]
 
 
-def work(run_id: str, threads: int, pages: range) -> dict[str, float]:
+def work(run_id: str, threads: int, pages: range, *, ends: bool) -> dict[str, float]:
     """Analyze pages as a worker does; return its memory in MB and its processor time per page in milliseconds."""
     from functions.services import worker
+    from runs.ending import finish
     from runs.reports import analyze
 
     services: Services = worker().services_of_steps()
@@ -149,8 +184,10 @@ def work(run_id: str, threads: int, pages: range) -> dict[str, float]:
         for result in pool.map(lambda number: analyze(services, Batch(run_id, _PLAN, number)), pages):
             if result.failed or result.failure:
                 raise RuntimeError(f"a page failed: {result}")
-    taken = time.process_time() - before
-    return {"idle": idle, "peak": _peak(), "after": _memory("VmRSS"), "milliseconds": 1e3 * taken / len(pages)}
+    taken, after = time.process_time() - before, _memory("VmRSS")
+    if ends and (status := finish(services, run_id, None, {})) != "completed":
+        raise RuntimeError(f"the run ended {status}")
+    return {"idle": idle, "peak": _peak(), "after": after, "milliseconds": 1e3 * taken / len(pages)}
 
 
 def _peak() -> float:
@@ -167,5 +204,5 @@ def _memory(name: str) -> float:
 
 
 if __name__ == "__main__":
-    own_run, own_threads, first, end = sys.argv[1:]
-    json.dump(work(own_run, int(own_threads), range(int(first), int(end))), sys.stdout)
+    own_run, own_threads, first, stop, last = sys.argv[1:]
+    json.dump(work(own_run, int(own_threads), range(int(first), int(stop)), ends=last == "True"), sys.stdout)

@@ -64,7 +64,7 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
     write_prices(prices, universe)
     generated = GeneratedUsers(users, universe)
     site = Site(
-        folder / "site", users=1, verbose=True, PRICES_DIR=str(prices), LAKE_DIR=str(lake), ANALYSIS_PAGE_SIZE="200",
+        folder / "site", ["--verbose"], users=1, PRICES_DIR=str(prices), LAKE_DIR=str(lake), ANALYSIS_PAGE_SIZE="200",
         ANALYSIS_LOOKBACK_DAYS="1260", ANALYSIS_STALL_SECONDS="1800",
     )  # fmt: skip
     try:

@@ -11,7 +11,7 @@ from typing import override
 _function: ContextVar[str] = ContextVar("function", default="host")
 
 _QUIET = ("asyncio", "durabletask", "grpc", "pymongo", "uvicorn")
-_WORKERS = logging.getLogger("devhost.workers")
+_WORKERS, _CALLS = logging.getLogger("devhost.workers"), logging.getLogger("devhost.worker_pool")
 # By RpcLog.Level of FunctionRpc.
 _LEVELS = (
     logging.DEBUG,
@@ -81,10 +81,11 @@ def _one_line(text: str) -> str:
 
 
 def configure(*, verbose: bool) -> None:
-    """Send the log to stderr, without the verbose lines of the libraries; verbose shows all of the workers and host."""
+    """Send the log to stderr, without the verbose lines of the libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(verbose=verbose))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("devhost").setLevel(logging.DEBUG if verbose else logging.INFO)
+    for own in (_WORKERS, _CALLS):
+        own.setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -32,12 +32,12 @@ def finish(services: Services, run_id: str, failure: Failure | None, durations: 
     if run is None:
         services.lease.release(run_id)
         return "failed"
-    status, plan = close_run(services, run, failure, durations), services.runs.plan(run_id)
+    plan = services.runs.plan(run_id)
     if plan is not None:
         from runs.universe import forget  # slow to import, and steps have it already
 
-        forget(plan.plan_id)
-    return status
+        forget(plan.plan_id)  # no page will need it, and the lists of a million users need the room
+    return close_run(services, run, failure, durations)
 
 
 def close_run(

@@ -31,6 +31,7 @@ type BatchKind = Literal["symbols", "users"]
 _DAYS = np.dtype("<i4")
 _NUMBERS = np.dtype("<f8")
 _NUMBER_ARRAYS = ("benchmark_returns", "returns", "close", "day_return", "volatility", "episode_returns")
+_PAGES_AT_ONCE = 100
 PRICES_FORM = 3
 """The form of prepared prices, raised with every change of it."""
 _FIGURES = msgspec.msgpack.Decoder(tuple[SymbolFigures, ...])
@@ -199,7 +200,8 @@ class BatchStore(Indexed):
     def lines(self, plan_id: str) -> Lines:
         """Return the recorded lines of all pages."""
         done = {"plan_id": plan_id, "kind": "users", "lines": {"$exists": True}}
-        return Lines.from_pages(page["lines"] for page in self._batches.find(done, {"lines": True}))
+        pages = self._batches.find(done, {"lines": True}, batch_size=_PAGES_AT_ONCE)
+        return Lines.from_pages(page["lines"] for page in pages)
 
     def user_errors(self, plan_id: str, limit: int) -> list[RunError]:
         """Return the first ``limit`` recorded failures of users, in order."""

@@ -6,6 +6,7 @@ A million of them take some 200 MB of a process: only what they are sorted and c
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import overload, override
 
 import msgspec
@@ -14,7 +15,7 @@ import zstandard
 from msgspec import Raw, Struct, structs
 from numpy.typing import NDArray
 
-from analysis.models import Floats, Report
+from analysis.models import Floats, Integers, Report
 from records import FIGURES, Summary
 
 COMPLETE, INCOMPLETE = "complete", "incomplete"
@@ -184,7 +185,8 @@ class Lines:
     def from_pages(cls, values: Iterable[bytes]) -> "Lines":
         """Return the lines of all pages together."""
         made, kept, decompressor = cls(), _Kept(), zstandard.ZstdDecompressor()
-        figures, masks = [made.figures], [made.masks]
+        # These grow in place: a list of arrays would be there twice in the end.
+        figures, masks = bytearray(), bytearray()
         for value in values:
             page = _page.decode(decompressor.decompress(value))
             facets, of_page = page.facets, np.frombuffer(page.masks, _MASKS)
@@ -193,10 +195,16 @@ class Lines:
                 facets, of_page = again.facets, again.masks
             made.user_ids += page.user_ids
             kept.extend(page.lines)
-            figures.append(np.frombuffer(page.figures, _NUMBERS).reshape(-1, len(FIGURES)))
-            masks.append(made._renumbered(facets, of_page))
-        made.figures, made.masks, made.lines = np.concatenate(figures), np.concatenate(masks), kept
+            figures += page.figures
+            masks += made._renumbered(facets, of_page).astype(_MASKS).tobytes()
+        made.figures = np.frombuffer(figures, _NUMBERS).reshape(-1, len(FIGURES))
+        made.masks, made.lines = np.frombuffer(masks, _MASKS), kept
         return made
+
+    @cached_property
+    def by_id(self) -> Integers:
+        """Return the numbers of the lines, ``(lines,)``, in the order of the user ids as Python compares text."""
+        return np.array(sorted(range(len(self.user_ids)), key=self.user_ids.__getitem__), dtype=np.int64)
 
     def _renumbered(self, facets: Sequence[str], masks: Masks) -> Masks:
         """Return the masks of a page by the facets of all pages, to which new ones are added."""

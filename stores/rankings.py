@@ -198,7 +198,7 @@ class _Order:
     def __init__(self, lines: Lines, sort: SortField) -> None:
         self._lines, self._sort = lines, sort
         # Equal figures are in the order of the user ids, which is that of Python's text, whatever the database has.
-        by_id = np.array(sorted(range(len(lines.user_ids)), key=lines.user_ids.__getitem__), dtype=np.int64)
+        by_id = lines.by_id
         valued, others = by_id, by_id[:0]
         if sort != "user_id":
             figures = lines.figures[by_id, FIGURES.index(sort)]

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +107,13 @@ def environment(folder: Path, overrides: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_host(folder: Path, app: Path = HOST_APP, /, **overrides: str) -> Iterator[Host]:
+def running_host(
+    folder: Path, app: Path = HOST_APP, options: Sequence[str] = (), /, **overrides: str
+) -> Iterator[Host]:
     """Run the host on a free port, by default without embedded services; kill all remaining processes at the end."""
     with (folder / "stderr").open("w") as stderr:
         process = subprocess.Popen(
-            command(app),
+            [*command(app), *options],
             cwd=ROOT,
             env=environment(folder, no_services() | overrides),
             stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -39,6 +40,16 @@ def test_functions_run_in_two_worker_processes_apart_from_the_host(host: Host) -
     pids = {worker.pid for worker in both_workers(host)}
     assert len(pids) == 2
     assert int(host.client.get("/pid").text) in pids
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_the_time_of_every_call_is_logged_if_verbose(tmp_path: Path, *, verbose: bool) -> None:
+    with running_host(tmp_path, HOST_APP, ["--verbose"] if verbose else []) as host:
+        host.client.get("/sleep", params={"seconds": 0.2})
+        assert host.client.get("/raise").status_code == 500
+    times = dict(re.findall(r"DEBUG +(\w+): took (\d+) ms", host.log()))
+    assert set(times) == ({"sleeps", "raises"} if verbose else set())
+    assert not verbose or int(times["sleeps"]) >= 200
 
 
 def test_idle_workers_that_are_killed_are_replaced(host: Host) -> None:

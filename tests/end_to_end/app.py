@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -112,7 +112,7 @@ class App:
         return line.removeprefix(start).strip()
 
 
-def start_app(folder: Path, script_root: Path = ROOT, /, *, verbose: bool = False, **environment: str) -> App:
+def start_app(folder: Path, script_root: Path = ROOT, options: Sequence[str] = (), /, **environment: str) -> App:
     """Start the app as ``make start`` does, on a free port; its log is appended to one in ``folder``."""
     log = folder / "app.log"
     engine = real_engine.environment(folder) if real_engine.is_chosen() else {}
@@ -120,7 +120,7 @@ def start_app(folder: Path, script_root: Path = ROOT, /, *, verbose: bool = Fals
     ours = {key: value for key, value in os.environ.items() if key not in {"MONGODB_URL", "REDIS_URL", "DATA_DIR"}}
     with log.open("a") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "devhost", "start", "--script-root", script_root, *["--verbose"][:verbose]],
+            [sys.executable, "-m", "devhost", "start", "--script-root", script_root, *options],
             cwd=ROOT,
             env=ours | defaults | engine | environment,
             stdout=subprocess.PIPE,

@@ -31,10 +31,10 @@ _END_OF_RUN = r"Portfolio analysis (?:completed successfully|completed with erro
 class Site:
     """Everything that a run depends on. Its methods break and repair the parts in their names."""
 
-    def __init__(self, folder: Path, *, users: int = _USERS, verbose: bool = False, **settings: str) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = (), /, *, users: int = _USERS, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
-        self._verbose = verbose
+        self._options = options
         self._standard_people = people(users)
         self.settings = settings
         self._started: dict[str, str] = {}
@@ -107,7 +107,7 @@ class Site:
             self._app.stop(signal.SIGINT)
             self._app = None
         self._script_root, self._started = script_root, self._environment(**settings)
-        self._app = start_app(self._folder, script_root, verbose=self._verbose, **self._started)
+        self._app = start_app(self._folder, script_root, self._options, **self._started)
         self._deaths = 0
 
     def restart_app(self) -> None:

@@ -209,6 +209,12 @@ def test_the_documented_log_levels_are_those_of_host_json() -> None:
     assert documented == {name for name in levels if name.startswith("DurableTask.")}
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.stem)
+def test_a_page_has_no_gap_that_a_figure_was_to_fill(page: Path) -> None:
+    outside_of_code = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    assert re.findall(r"\{\w*\}", outside_of_code) == []
+
+
 def test_the_tables_of_the_scale_are_made_from_the_stored_results() -> None:
     text = scale_page.PAGE.read_text()
     assert scale_page.with_tables(text, json.loads(scale_page.RESULTS.read_text())) == text

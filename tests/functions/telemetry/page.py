@@ -35,4 +35,4 @@ def span_fields() -> set[str]:
 
 def metrics() -> dict[str, tuple[str, set[str]]]:
     """Return the unit and the fields of each metric."""
-    return {row[0].strip("`"): (row[1], _names(row[3])) for row in _rows("Metrics")}
+    return {row[0].strip("`"): (row[1].strip("`"), _names(row[3])) for row in _rows("Metrics")}
