@@ -148,6 +148,10 @@ def _rank(services: Services, run: Run, plan: Plan | None) -> None:
         lines = services.reports.lines(run.run_id)
     else:
         lines = services.batches.lines(plan.plan_id)
+        # Another delivery of this step deletes the batches, but not before it has stored the lists: then some of these
+        # lines may be missing.
+        if services.rankings.of(run.run_id) is not None:
+            return
     _settle_book(services, run, lines)
     services.rankings.write(run.run_id, lines)
 
