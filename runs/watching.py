@@ -103,7 +103,8 @@ def _purges_of_reports(services: Services, run_id: str) -> Iterator[None]:
 
 
 def _purges_of_lists(services: Services, run_id: str) -> Iterator[None]:
-    services.research.purge(run_id)
+    while services.research.purge(run_id):
+        yield
     services.books.purge(run_id)
     for kept in (people_after_retry(run_id), run_id):
         while services.rankings.purge(kept):
