@@ -204,8 +204,9 @@ class ReportStore(Indexed):
     def purge(self, run_id: str, before: str | None) -> None:
         """Delete the reports of a run on users up to one, who is left; ``None`` for all."""
         some = {"run_id": run_id} | ({} if before is None else {"user_id": {"$lt": before}})
-        self._reports.delete_many(some)
+        # The reports last: as long as there is one, the purge of the run goes on.
         self._earlier_summaries.delete_many(some)
+        self._reports.delete_many(some)
 
     def paths(self, user_id: str, run_ids: Sequence[str]) -> dict[str, str]:
         """Return by run the path of the file of the lake that has its report on a user."""
