@@ -3,6 +3,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pymongo.errors import AutoReconnect
 
 from lake.places import LakeUnavailable
 from market_data.sample_prices import SampleProvider
@@ -71,15 +72,25 @@ def comparable(value: object) -> object:
     return value if isinstance(value, str | bool | int | float | None) else str(value)
 
 
-def test_a_page_delivered_again_leaves_the_same_file(
-    services: Services, database: DocumentDatabase, folder: Path
+def test_a_page_that_breaks_off_after_its_file_was_written_leaves_the_same_file_when_it_is_delivered_again(
+    services: Services, database: DocumentDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def break_off(*_: object) -> None:
+        raise AutoReconnect("the server stopped")
+
     start(services, database, users=USERS)
     made = prepare(services)
-    analyze_all(services, made)
-    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    with monkeypatch.context() as patch:
+        patch.setattr(services.reports, "save", break_off)
+        with pytest.raises(AutoReconnect):
+            analyze(services, Batch(RUN_ID, made.plan_id, 1))
+    (name,) = files(folder)
+    before = (folder / name).read_bytes()
+    assert database.portfolio_analyses.count_documents({}) == 0
     analyze(services, Batch(RUN_ID, made.plan_id, 1))
-    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+    assert files(folder) == [name]
+    assert (folder / name).read_bytes() == before
+    assert sorted(database.portfolio_analyses.distinct("user_id")) == ["u2", "u3"]
 
 
 def test_a_dry_run_writes_no_file(services: Services, database: DocumentDatabase, folder: Path) -> None:
@@ -105,18 +116,38 @@ def test_a_page_whose_file_cannot_be_written_stores_nothing_and_is_tried_again(
     assert finish_run(services) == "completed"
 
 
-def left_behind(services: Services, database: DocumentDatabase) -> dict[str, bytes]:
-    """Return the reports of a run, after a later night let it be left to the lake."""
-    a_run(services, database)
-    reports = {f"u{number}": services.reports.json(RUN_ID, f"u{number}") or b"" for number in range(USERS)}
+def let_a_later_night_complete(database: DocumentDatabase) -> None:
     night = {"status": "completed", "user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
     completed = database.portfolio_analysis_runs.find_one({"run_id": RUN_ID})
     assert completed is not None
     database.portfolio_analysis_runs.insert_one(
         {"run_id": "run_20990101_000000_0000", "requested_at": completed["completed_at"].replace(year=2099), **night}
     )
+
+
+def left_behind(services: Services, database: DocumentDatabase) -> dict[str, bytes]:
+    """Return the reports of a run, after a later night let it be left to the lake."""
+    a_run(services, database)
+    reports = {f"u{number}": services.reports.json(RUN_ID, f"u{number}") or b"" for number in range(USERS)}
+    let_a_later_night_complete(database)
     leave_reports_to_lake(services)
     return reports
+
+
+def test_each_call_leaves_some_reports_to_the_lake_until_its_time_is_over_and_gets_further(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.rankings._LINES_PER_BLOCK", 2)
+    monkeypatch.setattr("runs.watching._BLOCKS_PER_DELETE", 1)
+    monkeypatch.setattr("runs.watching._PURGE_SECONDS", 0)
+    a_run(services, database)
+    let_a_later_night_complete(database)
+    kept: list[int] = []
+    for _ in range(5):
+        leave_reports_to_lake(services)
+        kept.append(database.portfolio_analyses.count_documents({"report": {"$exists": True}}))
+    assert kept == [3, 1, 0, 0, 0]
+    assert database.portfolio_analysis_runs.distinct("run_id", {"left_to_lake": True}) == [RUN_ID]
 
 
 def test_reports_of_earlier_nights_are_read_from_the_lake_as_they_were(
