@@ -1,11 +1,15 @@
+import json
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 from pymongo.errors import AutoReconnect
 
-from lake.places import LakeUnavailable
+from lake.pages import path_of, write_page
+from lake.places import FolderLake, LakeUnavailable
 from market_data.sample_prices import SampleProvider
 from records import Batch
 from runs.reports import analyze
@@ -61,6 +65,27 @@ def test_duckdb_finds_the_figures_of_the_api_digit_for_digit(
         assert report["risk"]["sharpe_ratio"] is not None
         assert report["holdings"][0]["research"]["score"] is not None
         assert comparable(row) == comparable(report)
+
+
+def test_the_query_on_the_page_finds_what_only_the_last_of_many_files_has(folder: Path) -> None:
+    """DuckDB takes the names of members from the first 32 files, unless they are given."""
+    pages = 40
+    for number in range(pages):
+        report = {
+            "run_id": RUN_ID,
+            "user_id": f"u{number}",
+            "as_of": "2026-11-26",
+            "status": "analyzed",
+            "valuation": {"market_value": 1.5, "cash": 2.5},
+            "risk": {"max_drawdown": -number / pages, "beta": None},
+            "returns": None if number < pages - 1 else {"basis": "account", "since": "2024-01-31"},
+        }
+        write_page(FolderLake(folder), path_of(date(2026, 11, 26), RUN_ID, number), [json.dumps(report).encode()])
+    page = (Path(__file__).parent.parent.parent / "docs" / "lake.md").read_text()
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    first, *others = duckdb.sql(query.replace("'lake/", f"'{folder}/")).fetchall()
+    assert first == (f"u{pages - 1}", 1.5, -(pages - 1) / pages, date(2024, 1, 31))
+    assert [since for *_, since in others] == [None] * 9
 
 
 def comparable(value: object) -> object:
