@@ -3,7 +3,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from azure.core.pipeline.transport import RequestsTransport
+from azure.core.pipeline.transport import HttpTransport
 
 from lake.blobs import BlobLake
 from lake.places import FolderLake, Lake, LakeUnavailable
@@ -89,7 +89,7 @@ def test_a_container_that_is_busy_keeps_nobody_waiting_for_long(
     container: Container, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(RequestsTransport, "sleep", lambda _transport, seconds: waited.append(seconds))
+    monkeypatch.setattr(HttpTransport, "sleep", lambda _transport, seconds: waited.append(seconds))
     lake = BlobLake(container.url, Credential())
     lake.write(PATH, b"content")
     container.failing_with = status
@@ -102,10 +102,10 @@ def test_a_container_that_is_busy_keeps_nobody_waiting_for_long(
 def test_a_container_that_was_busy_for_a_moment_is_asked_again(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def recover(_transport: RequestsTransport, _seconds: float) -> None:
+    def recover(_transport: HttpTransport, _seconds: float) -> None:
         container.failing_with = None
 
-    monkeypatch.setattr(RequestsTransport, "sleep", recover)
+    monkeypatch.setattr(HttpTransport, "sleep", recover)
     container.failing_with = 503
     BlobLake(container.url, Credential()).write(PATH, b"content")
     assert container.blobs == {PATH: b"content"}
