@@ -83,7 +83,7 @@ def test_the_query_on_the_page_finds_what_only_the_last_of_many_files_has(folder
         write_page(FolderLake(folder), path_of(date(2026, 11, 26), RUN_ID, number), [json.dumps(report).encode()])
     page = (Path(__file__).parent.parent.parent / "docs" / "lake.md").read_text()
     (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
-    first, *others = duckdb.sql(query.replace("'lake/", f"'{folder}/")).fetchall()
+    first, *others = duckdb.execute(query.replace("'lake/", f"'{folder}/")).fetchall()
     assert first == (f"u{pages - 1}", 1.5, -(pages - 1) / pages, date(2024, 1, 31))
     assert [since for *_, since in others] == [None] * 9
 

@@ -102,7 +102,7 @@ def test_a_container_that_is_busy_keeps_nobody_waiting_for_long(
 def test_a_container_that_was_busy_for_a_moment_is_asked_again(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def recover(_transport: HttpTransport, _seconds: float) -> None:
+    def recover(_transport: object, _seconds: float) -> None:
         container.failing_with = None
 
     monkeypatch.setattr(HttpTransport, "sleep", recover)
