@@ -1,6 +1,7 @@
 """The lake in Azure Blob Storage. Imported where it is used: the SDK takes a while to import."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ResourceNotFoundError
@@ -8,16 +9,22 @@ from azure.storage.blob import ContainerClient
 
 from lake.places import LakeUnavailable
 
-_SECONDS = 60
+# The SDK waits 84 s between its four attempts, with each step and request that waits for it; steps are tried again.
+_PATIENCE: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 20,
+    "retry_total": 2,
+    "initial_backoff": 1,
+    "increment_base": 2,
+    "random_jitter_range": 1,
+}
 
 
 class BlobLake:
     """The lake in a container, by its URL, as the app's identity."""
 
     def __init__(self, url: str, credential: TokenCredential) -> None:
-        self._container = ContainerClient.from_container_url(
-            url, credential=credential, connection_timeout=_SECONDS, read_timeout=_SECONDS
-        )
+        self._container = ContainerClient.from_container_url(url, credential=credential, **_PATIENCE)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a blob by one request, which replaces all of an earlier one."""

@@ -55,10 +55,11 @@ def close_run(
 def _close(services: Services, run: Run, failure: Failure | None, durations: dict[str, float]) -> RunStatus:
     plan = services.runs.plan(run.run_id)
     while run.is_active:
-        status, changes = _end_of(services, run, failure, durations)
+        status, changes = _end_of(services, run, failure)
         if status not in _BROKEN_OFF:  # a completed run has its lists
             _rank(services, replace(run, status=status), plan)
-        services.runs.finish(run.run_id, status, changes)
+        ended = {"completed_at": datetime.now(UTC), "metrics": asdict(_metrics(run, durations))}
+        services.runs.finish(run.run_id, status, changes | ended)
         # If it did not apply, another process was faster or the run was canceled meanwhile: read the run again.
         run = services.runs.get(run.run_id) or replace(run, status=status)
     unpriced = [] if plan is None else services.batches.failed_symbols(plan.plan_id)
@@ -148,6 +149,10 @@ def _rank(services: Services, run: Run, plan: Plan | None) -> None:
         lines = services.reports.lines(run.run_id)
     else:
         lines = services.batches.lines(plan.plan_id)
+        # Another delivery of this step deletes the batches, but not before it has stored the lists: then some of these
+        # lines may be missing.
+        if services.rankings.of(run.run_id) is not None:
+            return
     _settle_book(services, run, lines)
     services.rankings.write(run.run_id, lines)
 
@@ -164,9 +169,7 @@ def _settle_book(services: Services, run: Run, lines: "Lines") -> None:
     settle_book(services, run, lines)
 
 
-def _end_of(
-    services: Services, run: Run, failure: Failure | None, durations: dict[str, float]
-) -> tuple[RunStatus, dict[str, object]]:
+def _end_of(services: Services, run: Run, failure: Failure | None) -> tuple[RunStatus, dict[str, object]]:
     """Return the final state of a run, and the changes to its record."""
     plan = services.runs.plan(run.run_id)
     plan_id = "" if plan is None else plan.plan_id
@@ -186,7 +189,6 @@ def _end_of(
     errors_count = len(failures) + run.errors_count + outcome.failed + invalid + symbols_failed
     status: RunStatus = "failed" if failure else "completed_with_errors" if errors_count else "completed"
     changes = {
-        "completed_at": datetime.now(UTC),
         "progress.phase": "done",
         "progress.pages_done": services.batches.count_pages_done(run.run_id),
         **user_counts(outcome),
@@ -195,7 +197,6 @@ def _end_of(
         "errors_count": errors_count,
         "price_issues": msgspec.to_builtins(price_issues),
         "price_issues_count": price_issues_count,
-        "metrics": asdict(_metrics(run, durations)),
     }
     if run.users_to_analyze_estimated:  # it ended before anybody was counted
         users = outcome.analyzed + outcome.skipped + outcome.failed

@@ -74,8 +74,9 @@ def leave_reports_to_lake(services: Services) -> None:
     for run in services.runs.to_leave_to_lake(before, _RUNS_PURGED):
         boundaries = services.rankings.boundaries(run.run_id)[_BLOCKS_PER_DELETE::_BLOCKS_PER_DELETE]
         for since, until in pairwise((None, *boundaries, None)):
-            services.reports.leave_to_lake(run.run_id, since, until)
-            if time.monotonic() > end:
+            left = services.reports.leave_to_lake(run.run_id, since, until)
+            # What an earlier call left is passed over in any case, so that each call gets further.
+            if left and time.monotonic() > end:
                 return
         services.runs.left_to_lake(run.run_id)
         with of_run(run.run_id):
@@ -103,7 +104,8 @@ def _purges_of_reports(services: Services, run_id: str) -> Iterator[None]:
 
 
 def _purges_of_lists(services: Services, run_id: str) -> Iterator[None]:
-    services.research.purge(run_id)
+    while services.research.purge(run_id):
+        yield
     services.books.purge(run_id)
     for kept in (people_after_retry(run_id), run_id):
         while services.rankings.purge(kept):

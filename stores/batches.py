@@ -8,7 +8,7 @@ run record names the one that counts, so a late attempt changes nothing.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Literal, override
 
 import msgspec
@@ -210,9 +210,12 @@ class BatchStore(Indexed):
     def invalid_holdings(self, plan_id: str, limit: int) -> tuple[int, list[RunError]]:
         """Return the number of holdings that could not be read, and up to ``limit`` of them, in order."""
         members = {"invalid_holdings": True, "invalid_holdings_count": True}
-        pages = list(self._batches.find({"plan_id": plan_id, "kind": "users"}, members).sort("number", ASCENDING))
-        errors = (RunError(**error) for page in pages for error in page.get("invalid_holdings", ()))
-        return sum(page.get("invalid_holdings_count", 0) for page in pages), list(islice(errors, limit))
+        count = 0
+        first: list[RunError] = []
+        for page in self._batches.find({"plan_id": plan_id, "kind": "users"}, members).sort("number", ASCENDING):
+            count += page.get("invalid_holdings_count", 0)
+            first += [RunError(**error) for error in page.get("invalid_holdings", ())[: limit - len(first)]]
+        return count, first
 
     def count_pages_done(self, run_id: str) -> int:
         """Return the number of pages with a recorded outcome."""

@@ -195,17 +195,22 @@ class ReportStore(Indexed):
             if "total_value" in document and document.get("currency") == currencies[document["user_id"]]:
                 yield document["user_id"], date.fromisoformat(document["as_of"]), document["total_value"]
 
-    def leave_to_lake(self, run_id: str, since: str | None, before: str | None) -> None:
-        """Keep only the summaries of the reports in the lake, of a run and on users from one id up to another."""
+    def leave_to_lake(self, run_id: str, since: str | None, before: str | None) -> int:
+        """Keep only the summaries of the reports in the lake, of a run and on users from one id up to another.
+
+        Return how many reports that were.
+        """
         bounds = {operator: user_id for operator, user_id in (("$gte", since), ("$lt", before)) if user_id is not None}
         some: Document = {"run_id": run_id, "page": {"$gte": 0}, "report": {"$exists": True}}
-        self._reports.update_many(some | ({"user_id": bounds} if bounds else {}), {"$unset": {"report": ""}})
+        left = self._reports.update_many(some | ({"user_id": bounds} if bounds else {}), {"$unset": {"report": ""}})
+        return left.modified_count
 
     def purge(self, run_id: str, before: str | None) -> None:
         """Delete the reports of a run on users up to one, who is left; ``None`` for all."""
         some = {"run_id": run_id} | ({} if before is None else {"user_id": {"$lt": before}})
-        self._reports.delete_many(some)
+        # The reports last: as long as there is one, the purge of the run goes on.
         self._earlier_summaries.delete_many(some)
+        self._reports.delete_many(some)
 
     def paths(self, user_id: str, run_ids: Sequence[str]) -> dict[str, str]:
         """Return by run the path of the file of the lake that has its report on a user."""

@@ -27,6 +27,7 @@ _NUMBERS = np.dtype("<f8")
 _OPTIONAL = ("high", "low", "split")
 _EMPTY = {"dates": b""}
 _EARLIER_KEY = "as_of_symbol"
+_RESEARCH_PER_DELETE = 2_000
 _OF_RESEARCH = {"_id": False, **dict.fromkeys(Research.__struct_fields__, True)}
 
 _log = logging.getLogger(__name__)
@@ -115,9 +116,13 @@ class ResearchStore(Indexed):
         found = find_each(self._research, "symbol", symbols, _OF_RESEARCH, condition={"run_id": run_id})
         return {document["symbol"]: msgspec.json.encode(document) for document in found}
 
-    def purge(self, run_id: str) -> None:
-        """Delete the research of a run."""
-        self._research.delete_many({"run_id": run_id})
+    def purge(self, run_id: str) -> int:
+        """Delete some of the research of a run; return of how many symbols."""
+        some: Document = {"run_id": run_id}
+        symbols = self._research.find(some, {"_id": False, "symbol": True}).sort("symbol", ASCENDING)
+        if rest := symbols.skip(_RESEARCH_PER_DELETE).limit(1).to_list():
+            some |= {"symbol": {"$lt": rest[0]["symbol"]}}
+        return self._research.delete_many(some).deleted_count
 
 
 def _document(history: History) -> Document:

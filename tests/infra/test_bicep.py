@@ -2,10 +2,12 @@
 
 import json
 import re
+from datetime import date
 
 import pytest
 import yaml
 
+from lake.pages import path_of
 from tests.infra.bicep import (
     INFRA,
     MAIN,
@@ -196,6 +198,24 @@ def test_operators_are_told_the_same_names_as_who_deploys() -> None:
     (given,) = re.findall(r"module names .*?params: \{(.*?)\n  \}", text, re.DOTALL)
     values = dict(re.findall(r"(?m)^    (\w+): (.+)$", given)) | {"resourceGroup().name": "group.name"}
     assert {name: values[value] for name, value in told.items()} == outputs
+
+
+def test_the_files_of_the_lake_are_kept_for_years_and_moved_only_to_tiers_that_are_read_at_once() -> None:
+    (rule,) = resource("Microsoft.Storage/storageAccounts/managementPolicies").members["properties"]["policy"]["rules"]
+    assert rule["enabled"] is True
+    (prefix,) = rule["definition"]["filters"]["prefixMatch"]
+    container, _, beginning = prefix.partition("/")
+    assert container == "${containerName}"
+    assert path_of(date(2026, 1, 2), "run_20260102_030405_abcd", 0).startswith(beginning)
+    actions = rule["definition"]["actions"]
+    assert actions.keys() == {"baseBlob"}
+    assert actions["baseBlob"].keys() == {"tierToCool", "tierToCold", "delete"}
+    assert actions["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": "reportRetentionDays"}
+    _, given = template(MAIN).modules()["storage"]
+    assert given["reportRetentionDays"] == "lakeRetentionDays"
+    retention = template(MAIN).parameters()["lakeRetentionDays"]
+    assert retention["default"] >= 7 * 365
+    assert decorator(retention, "min_value") > 365
 
 
 def test_no_service_accepts_keys_or_passwords() -> None:

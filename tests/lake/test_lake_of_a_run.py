@@ -1,10 +1,15 @@
+import json
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
+from pymongo.errors import AutoReconnect
 
-from lake.places import LakeUnavailable
+from lake.pages import path_of, write_page
+from lake.places import FolderLake, LakeUnavailable
 from market_data.sample_prices import SampleProvider
 from records import Batch
 from runs.reports import analyze
@@ -62,6 +67,27 @@ def test_duckdb_finds_the_figures_of_the_api_digit_for_digit(
         assert comparable(row) == comparable(report)
 
 
+def test_the_query_on_the_page_finds_what_only_the_last_of_many_files_has(folder: Path) -> None:
+    """DuckDB takes the names of members from the first 32 files, unless they are given."""
+    pages = 40
+    for number in range(pages):
+        report = {
+            "run_id": RUN_ID,
+            "user_id": f"u{number}",
+            "as_of": "2026-11-26",
+            "status": "analyzed",
+            "valuation": {"market_value": 1.5, "cash": 2.5},
+            "risk": {"max_drawdown": -number / pages, "beta": None},
+            "returns": None if number < pages - 1 else {"basis": "account", "since": "2024-01-31"},
+        }
+        write_page(FolderLake(folder), path_of(date(2026, 11, 26), RUN_ID, number), [json.dumps(report).encode()])
+    page = (Path(__file__).parent.parent.parent / "docs" / "lake.md").read_text()
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    first, *others = duckdb.execute(query.replace("'lake/", f"'{folder}/")).fetchall()
+    assert first == (f"u{pages - 1}", 1.5, -(pages - 1) / pages, date(2024, 1, 31))
+    assert [since for *_, since in others] == [None] * 9
+
+
 def comparable(value: object) -> object:
     """Return a report with days as text, and mappings of DuckDB as objects."""
     if isinstance(value, dict):
@@ -71,15 +97,25 @@ def comparable(value: object) -> object:
     return value if isinstance(value, str | bool | int | float | None) else str(value)
 
 
-def test_a_page_delivered_again_leaves_the_same_file(
-    services: Services, database: DocumentDatabase, folder: Path
+def test_a_page_that_breaks_off_after_its_file_was_written_leaves_the_same_file_when_it_is_delivered_again(
+    services: Services, database: DocumentDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def break_off(*_: object) -> None:
+        raise AutoReconnect("the server stopped")
+
     start(services, database, users=USERS)
     made = prepare(services)
-    analyze_all(services, made)
-    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    with monkeypatch.context() as patch:
+        patch.setattr(services.reports, "save", break_off)
+        with pytest.raises(AutoReconnect):
+            analyze(services, Batch(RUN_ID, made.plan_id, 1))
+    (name,) = files(folder)
+    before = (folder / name).read_bytes()
+    assert database.portfolio_analyses.count_documents({}) == 0
     analyze(services, Batch(RUN_ID, made.plan_id, 1))
-    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+    assert files(folder) == [name]
+    assert (folder / name).read_bytes() == before
+    assert sorted(database.portfolio_analyses.distinct("user_id")) == ["u2", "u3"]
 
 
 def test_a_dry_run_writes_no_file(services: Services, database: DocumentDatabase, folder: Path) -> None:
@@ -105,18 +141,38 @@ def test_a_page_whose_file_cannot_be_written_stores_nothing_and_is_tried_again(
     assert finish_run(services) == "completed"
 
 
-def left_behind(services: Services, database: DocumentDatabase) -> dict[str, bytes]:
-    """Return the reports of a run, after a later night let it be left to the lake."""
-    a_run(services, database)
-    reports = {f"u{number}": services.reports.json(RUN_ID, f"u{number}") or b"" for number in range(USERS)}
+def let_a_later_night_complete(database: DocumentDatabase) -> None:
     night = {"status": "completed", "user_ids": None, "retry_of": None, "dry_run": False, "as_of_requested": None}
     completed = database.portfolio_analysis_runs.find_one({"run_id": RUN_ID})
     assert completed is not None
     database.portfolio_analysis_runs.insert_one(
         {"run_id": "run_20990101_000000_0000", "requested_at": completed["completed_at"].replace(year=2099), **night}
     )
+
+
+def left_behind(services: Services, database: DocumentDatabase) -> dict[str, bytes]:
+    """Return the reports of a run, after a later night let it be left to the lake."""
+    a_run(services, database)
+    reports = {f"u{number}": services.reports.json(RUN_ID, f"u{number}") or b"" for number in range(USERS)}
+    let_a_later_night_complete(database)
     leave_reports_to_lake(services)
     return reports
+
+
+def test_each_call_leaves_some_reports_to_the_lake_until_its_time_is_over_and_gets_further(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.rankings._LINES_PER_BLOCK", 2)
+    monkeypatch.setattr("runs.watching._BLOCKS_PER_DELETE", 1)
+    monkeypatch.setattr("runs.watching._PURGE_SECONDS", 0)
+    a_run(services, database)
+    let_a_later_night_complete(database)
+    kept: list[int] = []
+    for _ in range(5):
+        leave_reports_to_lake(services)
+        kept.append(database.portfolio_analyses.count_documents({"report": {"$exists": True}}))
+    assert kept == [3, 1, 0, 0, 0]
+    assert database.portfolio_analysis_runs.distinct("run_id", {"left_to_lake": True}) == [RUN_ID]
 
 
 def test_reports_of_earlier_nights_are_read_from_the_lake_as_they_were(

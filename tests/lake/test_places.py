@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from azure.core.pipeline.transport import HttpTransport
 
 from lake.blobs import BlobLake
 from lake.places import FolderLake, Lake, LakeUnavailable
@@ -79,6 +80,33 @@ def test_a_file_that_cannot_take_its_name_leaves_no_part(tmp_path: Path) -> None
 
 
 def test_blobs_have_the_paths_of_files(container: Container) -> None:
+    BlobLake(container.url, Credential()).write(PATH, b"content")
+    assert container.blobs == {PATH: b"content"}
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_container_that_is_busy_keeps_nobody_waiting_for_long(
+    container: Container, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(HttpTransport, "sleep", lambda _transport, seconds: waited.append(seconds))
+    lake = BlobLake(container.url, Credential())
+    lake.write(PATH, b"content")
+    container.failing_with = status
+    with pytest.raises(LakeUnavailable):
+        lake.read(PATH)
+    assert len(waited) == 2
+    assert sum(waited) <= 10
+
+
+def test_a_container_that_was_busy_for_a_moment_is_asked_again(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recover(_transport: object, _seconds: float) -> None:
+        container.failing_with = None
+
+    monkeypatch.setattr(HttpTransport, "sleep", recover)
+    container.failing_with = 503
     BlobLake(container.url, Credential()).write(PATH, b"content")
     assert container.blobs == {PATH: b"content"}
 

@@ -206,6 +206,23 @@ def test_after_a_retry_its_people_are_shown_in_place_of_the_failed(
     assert book.total_value == pytest.approx(sum(own.total_value or 0.0 for own in people))
 
 
+def test_a_cursor_from_before_a_retry_goes_on_in_the_list_after_it(
+    services: Services, database: DocumentDatabase
+) -> None:
+    names = [f"u{number}" for number in range(8)]
+    for number, name in enumerate(names):
+        add(database, name, {"AAPL": 10.0 + number})
+    database.accounts.insert_one({"user_id": "u5", "cash": "plenty"})
+    night = run_once(services)
+    asked = Asked(Wanted(), "", "market_value", descending=False)
+    assert ids(people_of(services, asked, limit=100, after=None)) == [*names[:5], *names[6:], "u5"]
+    first = people_of(services, asked, limit=4, after=None)
+    database.accounts.delete_many({})
+    run_once(services, retry_of=night)
+    rest = people_of(services, asked, limit=100, after=(first[-1].market_value, first[-1].user_id))
+    assert ids([*first, *rest]) == names
+
+
 def test_a_retry_of_a_night_counts_more_than_an_earlier_one_of_its_retry(
     services: Services, database: DocumentDatabase
 ) -> None:

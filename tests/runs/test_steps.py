@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from runs.prices import fetch_histories, load_batch
 from runs.reports import analyze
 from runs.research import research_batch
 from runs.services import Services
+from stores.lines import Lines
 from stores.mongo import DocumentDatabase
 from stores.reports import StoredReport
 from tests.builders import save
@@ -88,6 +89,54 @@ def test_every_step_delivered_twice_leaves_the_same_result(services: Services, d
     assert database.portfolio_analyses.count_documents({}) == 3
     assert database.run_batches.count_documents({}) == 0
     assert database.run_leases.count_documents({}) == 0
+
+
+def test_a_run_lasts_until_its_lists_are_stored(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[datetime] = []
+    write = services.rankings.write
+
+    def write_and_note(run_id: str, lines: Lines) -> None:
+        write(run_id, lines)
+        stored.append(datetime.now(UTC))
+
+    start(services, database)
+    analyze_all(services, prepare(services))
+    monkeypatch.setattr(services.rankings, "write", write_and_note)
+    finish_run(services)
+    run = services.runs.get(RUN_ID)
+    assert run is not None
+    assert run.completed_at is not None
+    assert run.started_at is not None
+    # The database keeps milliseconds.
+    assert run.completed_at >= stored[0].replace(microsecond=stored[0].microsecond // 1000 * 1000)
+    assert run.metrics.total_duration_seconds is not None
+    assert run.metrics.total_duration_seconds >= (stored[0] - run.started_at).total_seconds() - 0.001
+
+
+def test_a_last_step_overtaken_by_its_other_delivery_while_it_reads_the_lines_leaves_lists_and_book_whole(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, database)
+    analyze_all(services, prepare(services))
+    read = services.batches.lines
+
+    def be_overtaken(plan_id: str) -> Lines:
+        """Return the lines of the first page: the other delivery deletes the second one meanwhile."""
+        first, *_ = read(plan_id)
+        monkeypatch.setattr(services.batches, "lines", read)
+        assert finish_run(services) == "completed"
+        return Lines([first])
+
+    monkeypatch.setattr(services.batches, "lines", be_overtaken)
+    assert finish_run(services) == "completed"
+    assert database.run_batches.count_documents({}) == 0
+    listed = [line.summary.user_id for block in services.rankings.blocks(RUN_ID) for line in block]
+    assert listed == ["u0", "u1", "u2"]
+    book = services.books.get(RUN_ID)
+    assert book is not None
+    assert book.people == 3
 
 
 def test_users_with_unusable_ids_are_counted_and_no_other_user_loses_a_report(

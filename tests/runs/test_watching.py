@@ -22,7 +22,7 @@ from runs.services import Services
 from runs.starting import RunActive, start_run
 from runs.watching import _purge_history, close_stuck_runs, purge_old_runs
 from stores.mongo import DocumentDatabase
-from tests.builders import save
+from tests.builders import a_research, save
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
 from tests.stores.version_1 import RUN
@@ -241,6 +241,22 @@ def test_one_call_deletes_until_its_time_is_over_and_the_next_continues(
         left.append([services.reports.outcome(run_id).analyzed for run_id in runs])
     assert [counts for counts, _ in groupby(left)] == [[30, 50], [10, 50], [0, 50], [0, 30], [0, 10], [0, 0]]
     assert services.rankings.boundaries(runs[0]) == []
+
+
+def test_research_is_deleted_some_symbols_at_a_time(
+    services: Services, engine: DurableEngine, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.symbols._RESEARCH_PER_DELETE", 2)
+    monkeypatch.setattr("runs.watching._PURGE_SECONDS", 0)  # one step a call
+    for run_id, days_ago in ((RUN_ID, 40), ("run_20200102_000000_0001", 29)):
+        ended(services, run_id, days_ago=days_ago, reports=0)
+        services.research.save(run_id, [a_research(symbol, None) for symbol in "ABCDE"])
+    left = []
+    while services.runs.to_purge(NOW - timedelta(days=30), 10):
+        purge_old_runs(services, engine)
+        left.append(database.symbol_research.count_documents({"run_id": RUN_ID}))
+    assert left == [3, 1, 0, 0]
+    assert database.symbol_research.count_documents({}) == 5
 
 
 def _set(services: Services, run_id: str, values: dict[str, object]) -> None:

@@ -1,6 +1,8 @@
 """Indexes are looked for first, and created only where they lack."""
 
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +147,15 @@ def test_no_query_for_passes_looks_at_all_of_them(database: DocumentDatabase) ->
     plans = [database.command("explain", query)["queryPlanner"]["winningPlan"] for query in queries]
     assert len(plans) == 5
     assert [plan for plan in plans if "IXSCAN" not in str(plan)] == []
+
+
+def test_the_documented_role_has_the_rights_to_exactly_what_is_read_and_written() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "data.md").read_text()
+    (role,) = re.findall(r"createRole\((.*?)\n```", page, re.DOTALL)
+    read, written = (re.findall(r'"(\w+)"', names) for names in re.findall(r"\.\.\.\[(.*?)\]\.map", role, re.DOTALL))
+    assert sorted(read) == sorted(COLLECTIONS)
+    # The lists of runs of earlier versions are read and purged, but written no more.
+    assert sorted(written) == sorted([*OWN_COLLECTIONS, "health", "portfolio_summaries"])
 
 
 def test_the_stores_write_exactly_the_collections_whose_rights_the_health_check_tries(

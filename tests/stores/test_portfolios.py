@@ -7,6 +7,7 @@ from analysis.models import Account, Holding, InvalidHolding, Portfolio
 from stores.mongo import DocumentDatabase
 from stores.portfolio_documents import InvalidPortfolio
 from stores.portfolios import OwnSymbols, PortfolioStore
+from tests.stores.wired import Commands, wired
 
 
 @pytest.fixture
@@ -266,6 +267,28 @@ def test_portfolios_come_in_the_order_asked_for_and_without_those_between(
         i + 1 for i in range(0, 240, 2)
     ]
     assert store.load([], contiguous=contiguous) == []
+
+
+def test_a_page_is_read_by_one_query_a_collection_and_without_the_fields_that_are_not_used(
+    database: DocumentDatabase,
+) -> None:
+    ids = [f"u{number:03}" for number in range(200)]
+    for user_id in ids:
+        add_user(database, user_id)
+        add_holding(database, user_id=user_id)
+    commands = Commands()
+    with wired(database, commands=commands) as seen:
+        assert len(PortfolioStore(seen).load(ids, contiguous=True)) == len(ids)
+    read = {sent["find"]: sent["projection"] for sent in commands.sent if "find" in sent}
+    assert commands.names().count("find") == len(read)
+    assert read.keys() == {"users", "holdings", "watchlist", "accounts"}
+    assert {name for name, wanted in read["holdings"].items() if wanted} == {
+        "user_id",
+        "symbol",
+        "quantity",
+        "avg_price",
+    }
+    assert "username" not in read["users"]
 
 
 @pytest.mark.parametrize(

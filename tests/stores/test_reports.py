@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 import zstandard
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from analysis.decisions import Adviser
 from analysis.models import Check, Holding, HoldingReport, InvalidHolding, Portfolio, Report, Risk, Valuation
@@ -223,6 +223,20 @@ def test_a_purge_leaves_no_report_below_its_bound(reports: ReportStore, database
 
     for name in ("portfolio_analyses", "portfolio_summaries"):
         assert [kept["run_id"] for kept in database[name].find()] == ["other"]
+
+
+def test_a_purge_that_breaks_off_leaves_no_earlier_summary_without_its_report(
+    reports: ReportStore, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object) -> None:
+        raise AutoReconnect("the server stopped")
+
+    save(reports, [a_report("u1")])
+    database.portfolio_summaries.insert_one({"run_id": "run", "user_id": "u1"})
+    monkeypatch.setattr(reports._earlier_summaries, "delete_many", break_off)  # noqa: SLF001 - as no server here does
+    with pytest.raises(AutoReconnect):
+        reports.purge("run", None)
+    assert reports.nth_user_id("run", 0) == "u1"
 
 
 def test_the_place_of_a_user_among_those_of_a_run_is_counted_from_0(reports: ReportStore) -> None:
