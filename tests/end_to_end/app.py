@@ -144,7 +144,7 @@ def start_app(folder: Path, script_root: Path = ROOT, options: Sequence[str] = (
 @contextmanager
 def running_app(folder: Path, script_root: Path = ROOT, /, **environment: str) -> Iterator[App]:
     """Run the app and yield it; stop it at the end as Ctrl-C does."""
-    app = start_app(folder, script_root, verbose=False, **environment)
+    app = start_app(folder, script_root, **environment)
     try:
         yield app
     finally:

@@ -9,7 +9,7 @@ from tests.faults.site import Site
 @pytest.fixture(scope="session")
 def standing_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    site = Site(folder, users=40, verbose=False, **real_engine.environment(folder))
+    site = Site(folder, users=40, **real_engine.environment(folder))
     yield site
     site.close()
 

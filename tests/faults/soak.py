@@ -198,7 +198,7 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"ANALYSIS_PAGE_SIZE": str(_PAGE_SIZE), "ANALYSIS_STALL_SECONDS": str(STALL_SECONDS)}
-        site = Site(Path(folder) / "site", users=_USERS, verbose=False, **settings)
+        site = Site(Path(folder) / "site", users=_USERS, **settings)
         try:
             with a_provider_server(alphavantage, market()) as provider:
                 soak = Soak(site, provider, arguments.seed)
