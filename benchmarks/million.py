@@ -35,6 +35,8 @@ _POLL_SECONDS = 1.0
 _CHECKED_AGAIN = 100
 _IDS_AT_ONCE = 10_000
 _HIGHEST_SEED = 2**32
+_LONG_AGO_SECONDS = 1_000 * 24 * 3600
+_PURGED = ("portfolio_analyses", "portfolio_rankings", "symbol_research")
 _TOOK = re.compile(r"(\w+): took (\d+) ms$", re.MULTILINE)
 
 
@@ -94,7 +96,8 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
             "longest_steps": _longest_steps(site.log()),
         }
         sys.stderr.write(f"The run is over, and is compared now: {json.dumps(found)}\n")
-        return found | {"wrong": list(_faults(site, run, generated, lake, users))}
+        wrong = list(_faults(site, run, generated, lake, users))
+        return found | {"purge_seconds": _purge(site, run_id), "wrong": wrong}
     finally:
         site.close()
 
@@ -131,6 +134,25 @@ def _longest_steps(log: str) -> dict[str, float]:
     for name, milliseconds in _TOOK.findall(log):
         longest[name] = max(longest[name], int(milliseconds) / 1e3)
     return dict(sorted(longest.items()))
+
+
+def _purge(site: Site, run_id: str) -> list[float]:
+    """Let the watchdog purge a run that is older than its retention; return how long each of its calls took."""
+    site.age(run_id, _LONG_AGO_SECONDS)
+    known, seconds = len(_calls_of_watchdog(site.log())), list[float]()
+    while site.record(run_id).get("purged") is None:
+        site.fire_watchdog()
+        while len(calls := _calls_of_watchdog(site.log())) == known + len(seconds):
+            time.sleep(_POLL_SECONDS)
+        seconds = calls[known:]
+    left = {name: site.database[name].count_documents({"run_id": run_id}) for name in _PURGED}
+    if any(left.values()):
+        raise RuntimeError(f"the run counts as purged, but there is something left of it: {left}")
+    return seconds
+
+
+def _calls_of_watchdog(log: str) -> list[float]:
+    return [int(milliseconds) / 1e3 for name, milliseconds in _TOOK.findall(log) if name == "watchdog"]
 
 
 def _status(site: Site, run_id: str) -> str:
