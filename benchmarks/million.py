@@ -140,7 +140,7 @@ def _purge(site: Site, run_id: str) -> list[float]:
     """Let the watchdog purge a run that is older than its retention; return how long each of its calls took."""
     site.age(run_id, _LONG_AGO_SECONDS)
     known, seconds = len(_calls_of_watchdog(site.log())), list[float]()
-    while site.record(run_id).get("purged") is None:
+    while not site.record(run_id).get("purged"):
         site.fire_watchdog()
         while len(calls := _calls_of_watchdog(site.log())) == known + len(seconds):
             time.sleep(_POLL_SECONDS)
