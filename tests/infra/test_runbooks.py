@@ -156,6 +156,17 @@ def test_what_a_command_asks_of_the_app_is_there(tmp_path: Path, page: str) -> N
             assert done.stdout.strip() not in {"", "None"}, query
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_deployment_that_makes_something_again_is_not_skipped_by_azd_which_compares_its_parameters_only(
+    page: str,
+) -> None:
+    for block in blocks(PAGES[page]):
+        before, *deployments = re.split(r"(?m)^ *azd provision\b(?! --preview)", block)
+        for options in deployments:
+            assert "azd env set " in before or options.startswith(" --no-state\n"), block
+            before = options
+
+
 def test_the_runbooks_are_these() -> None:
     assert re.findall(r"(?m)^### (.+)$", RESTORING) == RUNBOOKS
 
