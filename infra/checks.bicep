@@ -39,6 +39,10 @@ func isName(text string, others string, most int) bool => (!empty(text) && lengt
 func isPrintable(text string) bool => onlyOf(text, printable)
 
 @export()
+@description('Whether a text may name a MongoDB cluster: 3 to 40 small letters and digits, with single hyphens between them.')
+func isClusterName(text string) bool => isName(text, '-', 40) && length(text) > 2 && toLower(text) == text && !contains(split(text, '-'), '')
+
+@export()
 @description('Whether a text is an id of 32 hexadecimal digits in five groups.')
 func isGuid(text string) bool => (lengths(text, '-') == '8 4 4 4 12') ? onlyOf(replace(toLower(text), '-', ''), hexadecimals) : false
 
@@ -66,7 +70,7 @@ func isDecimal(text string) bool => parts(text, '.') < 3 && length(text) < 9 && 
 @description('Whether a text is a decimal number from least to most, both in millionths.')
 func isDecimalWithin(text string, least int, most int) bool => isDecimal(text) ? (signed(text) >= least && signed(text) <= most) : false
 
-func isOctet(text string) bool => isNumberUpTo(text, 255)
+func isOctet(text string) bool => isNumberUpTo(text, 255) ? (string(int(text)) == text) : false
 
 func areOctets(text string, number int) bool => parts(text, '.') == number && empty(filter(split(text, '.'), one => !isOctet(one)))
 
@@ -80,7 +84,15 @@ func isForm4(text string) bool => areOctets(part(text, '/', 0), 4) && isNumberUp
 
 func isNetwork4(text string) bool => isForm4(text) ? (parseCidr(text).network == part(text, '/', 0)) : false
 
-func isNetwork6(text string) bool => contains(text, ':') && onlyOf(toLower(part(text, '/', 0)), '${hexadecimals}:') && isNumberUpTo(part(text, '/', 1), 128)
+func areGroups6(text string) bool => empty(text) || empty(filter(split(text, ':'), group => empty(group) || length(group) > 4 || !onlyOf(toLower(group), hexadecimals)))
+
+// Eight groups, or fewer with :: once in place of the others.
+func isAddress6(text string) bool => parts(text, ':') < 9 && (parts(text, '::') == 2 ? (areGroups6(part(text, '::', 0)) && areGroups6(part(text, '::', 1))) : (parts(text, ':') == 8 && areGroups6(text)))
+
+func isForm6(text string) bool => isAddress6(part(text, '/', 0)) && isNumberUpTo(part(text, '/', 1), 128)
+
+// There are several ways to write an address, of which parseCidr gives one.
+func isNetwork6(text string) bool => isForm6(text) ? (parseCidr(text).network == parseCidr('${part(text, '/', 0)}/128').network) : false
 
 @export()
 @description('Whether a text is a network such as 203.0.113.0/24 or 2001:db8::/32.')
@@ -96,7 +108,11 @@ func isEmail(text string) bool => parts(text, '@') == 2 && isPrintable(text) && 
 @description('Whether a text is a telephone number: country code and number, such as 1 5551234567.')
 func isPhone(text string) bool => parts(text, ' ') == 2 && !empty(part(text, ' ', 0)) && !empty(part(text, ' ', 1)) && onlyOf(replace(text, ' ', ''), digits)
 
-func isHost(text string) bool => isName(text, '.-:[]', 255)
+func isHostName(text string) bool => isName(text, '.-', 255) && !startsWith(text, '-') && !startsWith(text, '.') && !endsWith(text, '-')
+
+func isPort(text string) bool => isNumberUpTo(text, 65535) && !startsWith(text, '0')
+
+func isHost(text string) bool => isHostName(part(text, ':', 0)) && (parts(text, ':') == 1 || (parts(text, ':') == 2 && isPort(part(text, ':', 1))))
 
 func hasNone(text string, unwanted string[]) bool => empty(filter(unwanted, one => contains(text, one)))
 
@@ -107,6 +123,10 @@ func isHttps(text string) bool => startsWith(text, 'https://') && isHost(part(te
 @export()
 @description('Whether a text is an https:// address of a host, without a path.')
 func isHttpsHost(text string) bool => isHttps(text) && parts(text, '/') == 3
+
+@export()
+@description('Whether a text is an https:// address that something may be sent to: without user and fragment, special characters encoded.')
+func isReceiver(text string) bool => startsWith(text, 'https://') && isHost(split(part(text, '/', 2), '?')[0]) && length(text) < 2049 && isPrintable(text) && hasNone(text, characters('#"<>\\^`{|}'))
 
 @export()
 @description('Whether a text is an origin as browsers send it: scheme and host in small letters, no path.')

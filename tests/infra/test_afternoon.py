@@ -356,11 +356,22 @@ def test_a_rollback_deploys_the_package_of_a_release_and_nothing_else(afternoon:
     assert afternoon.production.asked("deployment sub create") == afternoon.staging["asked"] == []
 
 
-@pytest.mark.parametrize("signed_by", ["ci.yml", "of-a-branch.yml"])
-def test_a_rollback_refuses_a_package_that_the_deployment_did_not_build(afternoon: Afternoon, signed_by: str) -> None:
+@pytest.mark.parametrize(
+    ("tag", "signed_by"),
+    [
+        ("v1.3.0", "ci.yml"),
+        ("v1.3.0", "of-a-branch.yml"),
+        # Anybody with push rights can make such a tag, with a workflow of that name that builds anything.
+        ("1.3.0", "deploy.yml"),
+        ("of-somebody", "deploy.yml"),
+    ],
+)
+def test_a_rollback_refuses_a_package_that_the_deployment_did_not_build_from_a_tag_of_the_team(
+    afternoon: Afternoon, tag: str, signed_by: str
+) -> None:
     afternoon.production.deployed()
-    afternoon.release("v1.3.0", b"uploaded by hand", signed_by=signed_by)
-    ran = afternoon.roll_back("v1.3.0")
+    afternoon.release(tag, b"not of the team", signed_by=signed_by)
+    ran = afternoon.roll_back(tag)
     assert ran.failed == ["rollback.deploy: Package of a release"]
     assert "verification failed" in ran.output
     assert afternoon.production["package"] == "that of an earlier release"

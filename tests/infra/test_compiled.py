@@ -77,6 +77,14 @@ def test_the_commands_for_files_predict_the_same_as_the_process_that_these_tests
     assert read(path.with_suffix(".snapshot.json").read_text()) == plain
 
 
+def test_no_expression_is_longer_than_the_service_takes_which_the_compiler_does_not_tell(compiler: Compiler) -> None:
+    compiled = compiler.run("build", MAIN, "--stdout").stdout
+    expressions = [json.loads(found) for found in re.findall(r'"\[(?:[^"\\]|\\.)+"', compiled)]
+    assert len(expressions) > 500
+    # https://learn.microsoft.com/azure/azure-resource-manager/templates/best-practices
+    assert max(map(len, expressions)) <= 24_576
+
+
 # Every environment and every option
 
 

@@ -1,16 +1,20 @@
 """Parameters with which nothing could work are refused, each with a sentence of its own."""
 
+import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from settings import Settings
 from tests.infra.bicep import INFRA, MAIN, template
 from tests.infra.compiler import Compiler, Refused
 from tests.infra.parameter_sets import EVERYTHING, GROUP, HUB, PLAIN, RECEIVER, SUBNETS, TOPIC
+from tests.infra.test_app_settings import IN_AZURE
 
 # As many faults at once as go together, because a snapshot takes seconds; the sentences in the template's order.
 FAULTS: list[tuple[dict[str, Any], list[str]]] = [
@@ -45,7 +49,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "budgetStartDate must be the first day of a month, such as 2026-12-01.",
             "mongodbTier must be M30 or larger with highlyAvailable: smaller clusters have no second server.",
             "mongodbStorageGb must be one of 32, 64, 128, 256, 512, 1024, 2048, 4095, 8192, 16384.",
-            "mongodbClusterName must consist of 3 to 40 small letters, digits and hyphens.",
+            "mongodbClusterName must consist of 3 to 40 small letters and digits, with single hyphens between them.",
             "mongodbCommandLogs needs a mongodbTier above M30: smaller clusters have no logs.",
             "mongodbAdministratorIds must be object ids of persons.",
             "mongodbAdministratorIds must name each person once.",
@@ -71,6 +75,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "mongodbAdministratorIds": [GROUP],
             "mongodbStorageGb": 4096,
             "signInClientId": "app",
+            "signInAdminRole": "Portfolio Admin",
             "operatorsGroupId": "operators",
             "personsSubjectClaim": "a b",
             "appSubnetId": f"{SUBNETS.removesuffix('/subnets')}",
@@ -78,8 +83,8 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "dnsZonesGroupId": "hub",
             "alertEmails": ["operators@example.com", "operators"],
             "alertWebhooks": ["https://hook.portfolio.dev/a?b=1", "http://hook.portfolio.dev", ""],
-            "alertTextMessages": ["5551234567", ""],
-            "alertCalls": ["1 5551234567", "1 555-1234"],
+            "alertTextMessages": ["5551234567", "5551234567", "", ""],
+            "alertCalls": ["1 5551234567", "1 555-1234", "1 5551234567"],
             "alertsEnabled": True,
             "schedule": "0 0 */2 * * *",
             "frontDoorId": "front-door",
@@ -93,6 +98,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "webhooks": [
                 {"endpoint_id": "CRM", "url": "http://crm.portfolio.dev"},
                 RECEIVER | {"endpoint_id": "CRM", "types": ["run"], "more": 1},
+                RECEIVER | {"endpoint_id": "event-grid"},
             ],
         },
         [
@@ -101,6 +107,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "mongodbPasswordSignIn needs mongodb cluster: there is no other cluster to create.",
             "mongodbAdministratorIds needs mongodb cluster: they administer no other.",
             "signInClientId must be the client id of an app registration.",
+            "signInAdminRole must be the value of an app role, which has no blanks.",
             "operatorsGroupId must be the object id of a group.",
             "personsSubjectClaim must be the name of a claim, such as sub.",
             "appSubnetId must be the id of a subnet.",
@@ -112,7 +119,9 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "alertEmails must be addresses that somebody reads, not those of the example.",
             "alertWebhooks must be https:// addresses.",
             "alertTextMessages must be a country code and a number each, such as 1 5551234567.",
+            "alertTextMessages must name each number once.",
             "alertCalls must be a country code and a number each, such as 1 5551234567.",
+            "alertCalls must name each number once.",
             "alertsEnabled needs a schedule that alerts can follow: plain minutes and hours, every month, no steps.",
             "frontDoorId must be the id that the Front Door sends in X-Azure-FDID.",
             "proxyNetworks must be networks such as 203.0.113.0/24, comma separated.",
@@ -123,6 +132,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
             "eventSource must consist of printable characters of ASCII without blanks.",
             "eventGridTopicId must be the id of an Event Grid topic.",
             "webhooks must have each endpoint_id once.",
+            "webhooks must not have the endpoint_id event-grid: it is that of eventGridTopicId.",
             "webhooks must have an endpoint_id of small letters, digits and - each.",
             "webhooks must have an https:// url without user and fragment each.",
             "webhooks must have the secret_name of a secret in the vault each.",
@@ -138,8 +148,11 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     (
-        EVERYTHING | {"appSubnetId": f"{SUBNETS}/app", "endpointsSubnetId": f"{SUBNETS}/App", "natGateway": False},
-        ["endpointsSubnetId must be another subnet than appSubnetId, which only the app may use."],
+        EVERYTHING | {"appSubnetId": f"{SUBNETS}/app_1", "endpointsSubnetId": f"{SUBNETS}/App_1", "natGateway": False},
+        [
+            "appSubnetId must name a subnet without _ in its name: Flex Consumption joins no other.",
+            "endpointsSubnetId must be another subnet than appSubnetId, which only the app may use.",
+        ],
     ),
     (
         PLAIN | {"webhooks": [RECEIVER | {"url": "https://me@crm.portfolio.dev"}]},
@@ -179,11 +192,25 @@ CHECKS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "isPrivatePrefix(x)": (
         ["10.0", "10.255", "172.16", "172.31", "192.168"],
-        ["999.1", "10.256", "172.15", "172.32", "192.169", "8.8", "10", "10.1.1", "10.x", ""],
+        ["999.1", "10.256", "10.040", "172.15", "172.32", "192.169", "8.8", "10", "10.1.1", "10.x", ""],
     ),
     "isNetwork(x)": (
-        ["203.0.113.0/24", "203.0.113.5/32", "2001:db8::/32"],
-        ["203.0.113.5/24", "203.0.113.0", "203.0.113.0/33", "1.2.3/24", "1.2.3.4.5/24", "2001:db8::/129", "x/24", ""],
+        ["203.0.113.0/24", "203.0.113.5/32", "2001:db8::/32", "2001:0DB8:0:1::/64", "1:2:3:4:5:6:7:8/128", "::/0"],
+        [
+            "203.0.113.5/24", "203.0.113.0", "203.0.113.0/33", "203.000.113.0/24", "1.2.3/24", "1.2.3.4.5/24", "x/24",
+            "2001:db8::/129", "2001:db8::1/32", "2001:db8:/32", ":::/32", "1::2::/64", "1:2/64", "12345::/32", "",
+        ],
+    ),
+    "isReceiver(x)": (
+        ["https://a.dev", "https://a.dev:8443/x?code=1", "https://a.dev?code=a@b"],
+        [
+            "http://a.dev", "https://", "https:///x", "https://u@a.dev", "https://a.dev/#x", "https://a.dev/{id}", "https://-a.dev",
+            "https://a.dev:0", "https://a.dev:65536", "https://a.dev:", f"https://a.dev/{'x' * 2048}", "",
+        ],
+    ),
+    "isClusterName(x)": (
+        ["mongo-restored-20261128", "abc"],
+        ["ab", "a" * 41, "Mongo", "-abc", "abc-", "a--c", "a_c", ""],
     ),
     "isEmail(x)": (["me@portfolio.dev"], ["me", "me@portfolio", "@portfolio.dev", "a b@c.dev", "a@b@c.dev", ""]),
     "isPhone(x)": (["1 5551234567", "44 2012345678"], ["5551234567", "1 555-1234", "1  555", "1 ", " 1", "1 2 3", ""]),
@@ -194,7 +221,7 @@ CHECKS: dict[str, tuple[list[str], list[str]]] = {
     "isHttpsHost(x)": (["https://a.dev", "https://a.dev:8443"], ["https://a.dev/", "https://a.dev/x", "a.dev"]),
     "isOrigin(x)": (
         ["https://a.dev", "http://localhost:3000"],
-        ["https://A.dev", "https://a.dev/", "*", "ftp://a.dev", "https:a.dev", "null"],
+        ["https://A.dev", "https://a.dev/", "*", "ftp://a.dev", "https:a.dev", "null", "https://a:b", "https://:443", "https://["],
     ),
     "isSchedule(x)": (
         ["0 0 1 * * *", "0 */5 1-3 1,15 * Mon-Fri"],
@@ -226,6 +253,24 @@ def test_each_check_tells_right_from_wrong(compiler: Compiler, tmp_path: Path) -
     for n, (check, (right, wrong)) in enumerate(CHECKS.items()):
         told = dict(zip(right + wrong, found[f"found{n}"], strict=True))
         assert told == dict.fromkeys(right, True) | dict.fromkeys(wrong, False), check
+
+
+# The settings that become of a parameter which one of the checks decides on.
+SETTINGS: dict[str, Callable[[str], dict[str, str]]] = {
+    "isCurrency(x)": lambda text: {"BASE_CURRENCY": text},
+    "isDecimalWithin(x, -500000, 1000000)": lambda text: {"RISK_FREE_RATE": text},
+    "isGuid(x)": lambda text: {"FRONT_DOOR_ID": text, "TRUSTED_PROXIES": "2"},
+    "isNetwork(x)": lambda text: {"PROXY_NETWORKS": text, "TRUSTED_PROXIES": "2"},
+    "isOrigin(x)": lambda text: {"CORS_ORIGINS": text},
+    "isReceiver(x)": lambda text: {"WEBHOOKS": json.dumps([RECEIVER | {"url": text}])},
+}
+
+
+@pytest.mark.parametrize("check", SETTINGS)
+def test_the_app_starts_with_what_a_check_lets_through(check: str) -> None:
+    right, _ = CHECKS[check]
+    for text in right:
+        Settings.from_environment(IN_AZURE | SETTINGS[check](text))
 
 
 def test_every_check_is_tried() -> None:

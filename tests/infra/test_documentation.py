@@ -21,6 +21,7 @@ from records import RunStatus
 from stores.mongo import WriteRefused
 from tests.end_to_end.app import SECRET, App
 from tests.infra.bicep import INFRA, MAIN, ROOT, module, template
+from tests.test_versions import BUNDLE, EXTENSION
 
 DOCS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("deployment", "migration", "operations")}
 BLOCKS = [
@@ -32,8 +33,8 @@ BLOCKS = [
 WRITTEN = {path for text in DOCS.values() for path in re.findall(r"> (infra/[\w./-]+)$", text, re.MULTILINE)}
 # Names of other systems that look like our parameters.
 NOT_OURS = {
-    "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy", "controlQueueVisibilityTimeout",
-    "workItemQueueVisibilityTimeout", "readWrite",
+    "extensionBundle", "functionTimeout", "defaultVersion", "versionFailureStrategy", "concurrencyPolicy",
+    "controlQueueVisibilityTimeout", "workItemQueueVisibilityTimeout", "readWrite",
 }  # fmt: skip
 
 
@@ -143,7 +144,9 @@ def test_the_calls_on_the_pages_succeed(app: App, tmp_path: Path) -> None:
         "RUN_ID": run_id,
         "no_proxy": "*",
     }
-    calls = [block for (block,) in (parameter.values for parameter in BLOCKS) if "curl " in str(block)]
+    calls = [
+        block for (block,) in (parameter.values for parameter in BLOCKS) if re.search(r'curl .*"\$APP_URL', str(block))
+    ]
     assert len(calls) >= 5
     for call in calls:
         command = ["bash", "-eu", "-c", str(call)]
@@ -186,6 +189,10 @@ def documented_values_of_host_json() -> list[tuple[str, str, object]]:
         ("settings", rf"`{POLLING_SETTING}` \| `([\d:]+)`", local[POLLING_SETTING]),
         ("deployment", rf"`{POLLING_SETTING}` \| `([\d:]+)`", local[POLLING_SETTING]),
         ("deployment", r"`version` must be `(\w+)`", tracing["version"]),
+        ("deployment", r"(?m)^bundle=(\S+)$", BUNDLE["id"]),
+        ("deployment", r"(?m)^version=([\d.]+) ", BUNDLE["version"].strip("[)").split(", ")[0]),
+        ("deployment", r"the (\S+) of the tests", EXTENSION),
+        ("deployment", r"with (\S+) or newer", EXTENSION),
         ("operations", r"`functionTimeout` \((\d+) minutes\)", minutes),
         ("operations", r"`controlQueueVisibilityTimeout` `([\d:]+)`", storage["controlQueueVisibilityTimeout"]),
         ("operations", r"`workItemQueueVisibilityTimeout` `([\d:]+)`", storage["workItemQueueVisibilityTimeout"]),

@@ -156,6 +156,17 @@ def test_what_a_command_asks_of_the_app_is_there(tmp_path: Path, page: str) -> N
             assert done.stdout.strip() not in {"", "None"}, query
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_deployment_that_makes_something_again_is_not_skipped_by_azd_which_compares_its_parameters_only(
+    page: str,
+) -> None:
+    for block in blocks(PAGES[page]):
+        before, *deployments = re.split(r"(?m)^ *azd provision\b(?! --preview)", block)
+        for options in deployments:
+            assert "azd env set " in before or options.startswith(" --no-state\n"), block
+            before = options
+
+
 def test_the_runbooks_are_these() -> None:
     assert re.findall(r"(?m)^### (.+)$", RESTORING) == RUNBOOKS
 
@@ -182,14 +193,19 @@ def test_the_cluster_that_is_deleted_is_not_the_one_of_the_newest_deployment() -
         assert '"${old_cluster:?}"' in block
 
 
-@pytest.mark.parametrize("signed_by", ["deploy.yml", "ci.yml"])
-def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tmp_path: Path, signed_by: str) -> None:
+@pytest.mark.parametrize(
+    ("newest", "signed_by", "right"),
+    [("v1.4.0", "deploy.yml", True), ("v1.4.0", "ci.yml", False), ("with-the-tag-of-anybody", "deploy.yml", False)],
+)
+def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built_from_a_tag_of_the_team(
+    tmp_path: Path, newest: str, signed_by: str, right: bool
+) -> None:
     if shutil.which("jq") is None:
         missing_server("jq is not installed")
     step = re.split(r"(?m)^\d+\. ", part(RESTORING, "### Losing a region"))[5]
     azure = Azure(tmp_path, "production-2")
     release = Afternoon(tmp_path, azure, azure)
-    for tag, signer in (("v1.3.0", "deploy.yml"), ("v1.4.0", signed_by)):
+    for tag, signer in (("v1.3.0", "deploy.yml"), (newest, signed_by)):
         checksum = release.release(tag, tag.encode(), signed_by=signer)
     azure.deployed()
     roles = [{"principal": "an engineer", "role": role, "scope": SUBSCRIPTION, "condition": ""} for role in MAY_DO_THIS]
@@ -204,8 +220,8 @@ def test_in_another_region_only_a_package_is_deployed_that_the_workflow_built(tm
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert f"{PACKAGE}: OK" in done.stdout, done.stderr
-    assert ("verification failed" in done.stderr) == (signed_by != "deploy.yml")
-    assert azure["package"] == (checksum if signed_by == "deploy.yml" else None)
+    assert ("verification failed" in done.stderr) == (not right)
+    assert azure["package"] == (checksum if right else None)
 
 
 def test_in_another_region_the_public_address_leads_to_the_new_app_before_it_is_asked() -> None:

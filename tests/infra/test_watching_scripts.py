@@ -233,6 +233,17 @@ def test_a_query_that_fails_is_named_and_fails_the_deployment_after_the_others_r
     assert f"The query {name} fails" in done.stderr
 
 
+def test_a_query_without_a_title_is_run_and_one_that_cannot_be_read_fails_the_check(tmp_path: Path) -> None:
+    items: list[dict[str, Any]] = [{"content": {"query": "dependencies | count"}}, {"content": {"title": "?"}}, {}]
+    done = []
+    for kept in (2, 3):
+        workbook = {"properties": {"serializedData": json.dumps({"items": items[:kept]})}}
+        done.append(queries(tmp_path, RULES, [workbook]).run("check-queries", COMPONENT))
+    assert [each.returncode for each in done] == [0, 1], done[0].stderr
+    assert done[0].stdout == "3 of 3 queries run\n"
+    assert "KeyError" in done[1].stderr
+
+
 def test_a_group_without_any_query_fails_the_check(tmp_path: Path) -> None:
     done = queries(tmp_path, [], []).run("check-queries", COMPONENT)
     assert (done.returncode, done.stdout) == (1, "")
