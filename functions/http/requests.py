@@ -127,6 +127,23 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
         state, prefix = cast("CheckStatus | None", status or None), self.user_id_prefix or ""
         return Wanted(self.status, rule or None, state, prefix, complete=self.complete)
 
+    def cursor(self, place: tuple[float | None, str]) -> tuple[str, str, float | None, str]:
+        """Return what the cursor of a place in this list stands for, the order with it."""
+        return self.sort, self.order, *place
+
+    def place(self) -> tuple[float | None, str] | None:
+        """Return the place that the page begins after, ``None`` at the beginning.
+
+        Raises:
+            InvalidMember: ``after`` is no cursor, or one of another order.
+        """
+        if self.after is None:
+            return None
+        sort, order, figure, user_id = decode_cursor("after", self.after, tuple[str, str, float | None, str])
+        if (sort, order) != (self.sort, self.order):
+            raise InvalidMember("after", f"{_NO_CURSOR}, in the same order")
+        return figure, user_id
+
 
 # An id never has a slash, but it may have any other mark that separates words.
 type _Ids = Annotated[tuple[UserId, ...], Meta(max_length=100)]

@@ -47,7 +47,6 @@ from functions.http.requests import (
     TriggerRequest,
     UserId,
     WeeksQuery,
-    decode_cursor,
     decode_time_cursor,
     encode_cursor,
 )
@@ -193,9 +192,9 @@ def list_portfolios(
         wanted=query.wanted,
         sort=query.sort,
         descending=descending,
-        after=decode_cursor("after", query.after, tuple[float | None, str]) if query.after else None,
+        after=query.place(),
     )
-    page = PortfoliosPage(*_page(summaries, query.limit, lambda summary: _place(summary, query.sort)))
+    page = PortfoliosPage(*_page(summaries, query.limit, lambda summary: query.cursor(_place(summary, query.sort))))
     attempt.tell(user_ids=[summary.user_id for summary in page.portfolios])
     return page
 

@@ -70,6 +70,16 @@ def test_every_planned_user_has_exactly_one_outcome(app: App, run: dict[str, Any
     }
 
 
+@pytest.mark.parametrize("changed", [{"sort": "warnings"}, {"order": "desc"}])
+def test_a_cursor_of_another_order_is_refused(app: App, run: dict[str, Any], changed: dict[str, str]) -> None:
+    url = f"{BASE}/analysis-runs/{run['run_id']}/portfolios"
+    cursor = app.client.get(url, params={"limit": "1", "sort": "market_value"}).json()["next"]
+    asked = {"limit": "1", "sort": "market_value", "after": cursor}
+    assert app.client.get(url, params=asked).status_code == 200
+    answer = app.client.get(url, params=asked | changed)
+    assert (answer.status_code, answer.json()["member"]) == (422, "after")
+
+
 def test_a_finished_run_has_its_dates_progress_and_durations(run: dict[str, Any]) -> None:
     assert run["as_of"] == "2022-12-28"
     assert run["progress"]["phase"] == "done"
