@@ -229,9 +229,7 @@ def test_a_page_that_is_analyzed_again_tells_nothing_twice(site: Site, database:
     assert site.types()[BREACHED] == 1
 
 
-def test_what_fails_is_sent_again_later_with_the_same_id_and_a_new_signature(
-    site: Site, database: DocumentDatabase
-) -> None:
+def test_what_fails_is_sent_again_later_as_the_same_event(site: Site, database: DocumentDatabase) -> None:
     add(database, "u")
     run_once(site.services)
     site.deliver()
