@@ -137,14 +137,14 @@ def test_nothing_in_a_request_leads_to_anybody_else(
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_an_id_in_the_path_or_in_a_body_leads_to_nobody(app: App, night: dict[str, Any], document: str) -> None:
     assert night["users_analyzed"] > 0
-    path, body = f"/api/me/{document}", {"user_id": BEN}
+    path, body = f"/api/me/{document}", {"user_id": ADA}
     with app.stranger() as client:
-        for beside in (f"{path}/{BEN}", f"/api/me/{BEN}/{document}", f"/api/me/portfolios/{BEN}/{document}"):
-            assert client.get(beside, headers=token()).status_code == 404
-        own = client.get(path, headers=token())
-        with_body = client.request("GET", path, headers=token(), json=body)
+        for beside in (f"{path}/{ADA}", f"/api/me/{ADA}/{document}", f"/api/me/portfolios/{ADA}/{document}"):
+            assert client.get(beside, headers=token(BEN)).status_code == 404
+        own = client.get(path, headers=token(BEN))
+        with_body = client.request("GET", path, headers=token(BEN), json=body)
         assert (with_body.status_code, with_body.content) == (own.status_code, own.content)
-        assert client.post(path, headers=token(), json=body).status_code == 405
+        assert client.post(path, headers=token(BEN), json=body).status_code == 405
 
 
 def test_the_admin_secret_beside_a_token_changes_nothing(app: App, night: dict[str, Any], person: str) -> None:
@@ -256,7 +256,7 @@ def test_a_person_is_the_subject_of_the_configured_claim(tmp_path_factory: pytes
     with running_app(tmp_path_factory.mktemp("claim"), JWT_SECRET=KEY, ME_API="1", ME_SUBJECT_CLAIM=claim) as app:
         with MongoClient[dict[str, Any]](app.printed("MongoDB at ")) as client:
             client["portfolio"]["users"].insert_one({"user_id": "left-us", "is_active": False})
-        tokens = {
+        tokens: dict[tuple[str, Any], int] = {
             (ADA, "left-us"): 403,  # the subject of both is known by the answer: who is not active is refused
             ("left-us", ADA): 404,
             (ADA, None): 401,
