@@ -17,7 +17,7 @@ from delivery.events import OF_PORTFOLIOS, Event
 from endpoints import EventType
 from records import DeliveryStatus
 from stores.indexes import Indexed, Indexes
-from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, bulk_write, find_each, insert_new
+from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, bulk_write, insert_new
 
 KEPT = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +44,7 @@ class Delivery(Struct, frozen=True):
 
 
 _PREFIX, _DIGITS = "evt_", 12
+_DIGEST: EventType = "portfolio-analysis.digest"
 _FIRST_WIDTH = 16**8
 """The first range of a slot is its 4,096th part: fifteen of a million events."""
 _WIDER = 16
@@ -167,12 +168,13 @@ class OutboxStore(Indexed):
         """Delete what a run that is no night tells of portfolios."""
         self._events.delete_many({"run_id": run_id, "type": {"$in": list(OF_PORTFOLIOS)}})
 
-    def forget(self, user_id: str, digests: Sequence[str], *, erase: bool) -> int:
-        """Count the events about a person, and those of the ``digests`` that name them; or delete them."""
+    def forget(self, user_id: str, *, erase: bool) -> int:
+        """Count the events about a person and the digests that name the person; or delete them."""
         about = {"subject": user_id, "type": {"$in": list(OF_PORTFOLIOS)}}
         ids = [document["event_id"] for document in self._events.find(about, {"event_id": True})]
-        naming = {"data.attention.user_id": user_id}
-        ids += [document["event_id"] for document in find_each(self._events, "event_id", digests, condition=naming)]
+        # All of these few are read: compatible servers may not use the index for a condition that is not in it.
+        digests = self._events.find({"type": _DIGEST}, {"event_id": True, "data.attention": True})
+        ids += [own["event_id"] for own in digests if user_id in {one["user_id"] for one in own["data"]["attention"]}]
         if erase:
             for lot in batched(ids, IDS_PER_LOOKUP, strict=False):
                 of_lot = {"event_id": {"$in": list(lot)}}

@@ -1,4 +1,7 @@
-"""A report as a PDF: tables on pages of A4, the heads of which are repeated; text is wrapped or cut to its column."""
+"""A report as a PDF: tables on pages of A4, the heads of which are repeated.
+
+Text is wrapped or cut to its column. A number is never cut, since it would look like another one: it is set smaller.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +10,7 @@ from datetime import UTC, datetime
 from fpdf import FPDF
 
 from delivery.exports.pdf_fonts import Fonts, fonts_of
-from delivery.exports.sections import Column, Document, Section, clean, shortened
+from delivery.exports.sections import Cell, Column, Document, Section, clean, shortened
 
 _LONGEST_TEXT = 2_000
 _MOST_LINES = 30
@@ -56,7 +59,10 @@ class _Pages:
         places = [place for place, column in enumerate(section.columns) if column.printed]
         columns = [section.columns[place] for place in places]
         widths = _widths(columns)
-        head = [self._cell(column, column.label, width, "B") for column, width in zip(columns, widths, strict=True)]
+        head = [
+            self._cell(column, Cell(None, column.label), width, "B")
+            for column, width in zip(columns, widths, strict=True)
+        ]
         if self._y + 8 * _LINE > _BOTTOM:
             self._new_page()
         self._y += 9
@@ -70,7 +76,7 @@ class _Pages:
         self._row(columns, widths, head, "B")
         for row in section.rows:
             cells = [
-                self._cell(column, row[place].shown, width, "")
+                self._cell(column, row[place], width, "")
                 for place, column, width in zip(places, columns, widths, strict=True)
             ]
             if self._y + _height(cells) > _BOTTOM:
@@ -82,17 +88,25 @@ class _Pages:
         x, bottom = _MARGIN, self._y + _height(cells)
         for column, width, lines in zip(columns, widths, cells, strict=True):
             for number, line in enumerate(lines, 1):
-                room = width - 2 * _PADDING - self._fonts.width(line, style, _SIZE) if column.numeric else 0
-                self._draw(x + _PADDING + room, self._y + number * _LINE, line, style, _SIZE)
+                size, left = self._numeric(line, width - 2 * _PADDING, style) if column.numeric else (_SIZE, 0.0)
+                self._draw(x + _PADDING + left, self._y + number * _LINE, line, style, size)
             x += width
         self._pdf.line(_MARGIN, bottom, x, bottom)
         self._y = bottom
 
-    def _cell(self, column: Column, text: str, width: float, style: str) -> list[str]:
+    def _numeric(self, line: str, room: float, style: str) -> tuple[float, float]:
+        """Return the size that a line fits in, and what is left of the room before it."""
+        used = self._fonts.width(line, style, _SIZE)
+        return (_SIZE, room - used) if used <= room else (_SIZE * room / used, 0.0)
+
+    def _cell(self, column: Column, cell: Cell, width: float, style: str) -> list[str]:
+        """Return the lines of a cell; those of text fit."""
         room = width - 2 * _PADDING
-        if column.wide:
-            return self._wrapped(text, room, style, _SIZE)
-        return [self._fitting(shortened(clean(text), _LONGEST_TEXT), room, style, _SIZE)]
+        if isinstance(cell.value, int | float):
+            return [cell.shown]
+        if column.wide or column.numeric:
+            return self._wrapped(cell.shown, room, style, _SIZE)
+        return [self._fitting(shortened(clean(cell.shown), _LONGEST_TEXT), room, style, _SIZE)]
 
     def _fitting(self, text: str, room: float, style: str, size: float) -> str:
         """Return text, or as much of it as there is room for."""

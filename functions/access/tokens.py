@@ -216,7 +216,8 @@ def _signed_claims(
             key,
             algorithms=[algorithm],
             options={
-                "require": ["exp", "sub", *(name for name, expected in checked.items() if expected is not None)],
+                # Not `sub`: a person may be named by another claim. Each caller requires the one that it reads.
+                "require": ["exp", *(name for name, expected in checked.items() if expected is not None)],
                 "verify_aud": audience is not None,
                 "strict_aud": True,
                 # The length of secrets is checked where they are read.

@@ -154,6 +154,25 @@ def test_a_failed_night_is_told_beside_the_figures_of_the_one_before(
     admin.led_to(f"/runs/{failed_night}")
 
 
+def test_a_canceled_night_is_told_also_while_another_run_is_active(
+    failed_night: str, admin: Visitor, site: Site
+) -> None:
+    runs = site.database.portfolio_analysis_runs
+    runs.update_one({"run_id": failed_night}, {"$set": {"status": "canceled"}})
+    record = runs.find_one({"run_id": failed_night}, {"_id": False}) or {}
+    active = f"{failed_night[:-4]}ffff"
+    later = {"requested_at": record["requested_at"] + timedelta(seconds=1), "request": {"key": active}}
+    runs.insert_one(record | later | {"run_id": active, "status": "running"})
+    try:
+        admin.go("/runs")
+        admin.go("/")
+        night = region(admin, "Newest night")
+        expect(night.locator(".notice")).to_contain_text(re.compile("The run by admin-secret of .* was canceled"))
+        expect(region(admin, "Status").get_by_role("heading")).to_have_text("Run in progress")
+    finally:
+        runs.delete_one({"run_id": active})
+
+
 @pytest.fixture
 def later_runs(site: Site, nights: str) -> Iterator[list[str]]:
     """Yield more runs than the overview shows after the newest night, all of one person and failed, the first dry."""

@@ -19,7 +19,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[App]:
-    environment = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_ADMIN_ROLE": ROLE}
+    environment = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_ADMIN_ROLE": ROLE, "ME_API": "1"}
     with running_app(tmp_path_factory.mktemp("app"), WEBSITE_AUTH_ENABLED="True", **environment) as running:
         yield running
 
@@ -103,3 +103,13 @@ def test_a_signed_in_user_without_the_role_is_refused(visitor: Visitor, issuer: 
     visitor.open()
     visitor.page.get_by_role("button", name="Continue as").click()
     expect(visitor.page.get_by_role("alert")).to_contain_text("Administrator role required")
+
+
+def test_a_person_signed_in_by_the_platform_needs_no_token_and_no_role(visitor: Visitor, issuer: Issuer) -> None:
+    visitor.expected.add("status of 404")  # there was no night
+    signed_in_as(visitor, issuer.token(issuer.claims(sub="ada-allrounder", oid=None, roles=[])))
+    visitor.page.goto(f"{visitor.site.url}/api/me/page")
+    visitor.page.get_by_role("button", name="Continue as ann@example.org").click()
+    visitor.headed("Your portfolio")
+    expect(visitor.page.get_by_text("No report yet")).to_be_visible()
+    assert not any("/admin/portfolio" in url for url in visitor.asked)

@@ -92,6 +92,12 @@ class App:
         listed: list[dict[str, Any]] = answer.json()["portfolios"]
         return listed
 
+    def newest_entry(self) -> dict[str, Any]:
+        """Return the newest entry of the audit log."""
+        entry: dict[str, Any]
+        (entry,) = self.client.get(f"{BASE}/audit", params={"limit": 1}).json()["entries"]
+        return entry
+
     def fire(self, function: str) -> None:
         """Start a function through the host's admin API."""
         headers = {"x-functions-key": MASTER_KEY}

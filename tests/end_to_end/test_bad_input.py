@@ -100,7 +100,7 @@ def test_a_body_without_its_length_is_refused_and_on_record_and_starts_nothing(
 ) -> None:
     path = f"{BASE}/trigger-analysis" if action == "trigger" else f"{BASE}/analysis-runs/{RUN}/{action}"
     problem(app.client.post(path, content=iter(chunks)), 411)
-    (entry,) = app.client.get(f"{BASE}/audit", params={"limit": 1}).json()["entries"]
+    entry = app.newest_entry()
     assert (entry["action"], entry["outcome"], entry["problem"]) == (action, "refused", "length-required")
     assert app.client.get(f"{BASE}/analysis-runs").json() == {"runs": [], "next": None}
 

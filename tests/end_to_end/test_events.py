@@ -72,11 +72,19 @@ def test_the_outbox_shows_each_delivery_and_its_last_problem(app: App, run: dict
     assert {first["event_id"], second["event_id"]} == {event["event_id"] for event in newest(app, status="pending")}
 
 
-def test_a_replay_sends_the_same_event_again(app: App, run: dict[str, Any], receiver: Receiver) -> None:
+def test_a_replay_sends_the_same_event_again_and_is_on_record(
+    app: App, run: dict[str, Any], receiver: Receiver
+) -> None:
     (completed,) = newest(app, type="portfolio-analysis.run.completed")
     before = [event for event in received(receiver, run["run_id"]) if event["id"] == completed["event_id"]]
     answer = app.client.post(f"{EVENTS}/{completed['event_id']}/replay")
     assert (answer.status_code, answer.json()["endpoint_ids"]) == (202, ["away", "ops"])
+    entry = app.newest_entry()
+    assert [entry[name] for name in ("action", "event_id", "outcome")] == [
+        "replay_event",
+        completed["event_id"],
+        "accepted",
+    ]
     eventually(
         lambda: (
             [own for own in received(receiver, run["run_id"]) if own["id"] == completed["event_id"]]
@@ -89,7 +97,7 @@ def test_a_test_goes_to_one_endpoint_and_is_on_record(app: App, receiver: Receiv
     answer = app.client.post(f"{WEBHOOKS}/ops/test")
     assert answer.status_code == 202
     eventually(lambda: bool(received(receiver, "ops")))
-    (entry,) = app.client.get(f"{BASE}/audit?limit=1").json()["entries"]
+    entry = app.newest_entry()
     assert (entry["action"], entry["endpoint_id"]) == ("test_webhook", "ops")
 
 

@@ -42,12 +42,6 @@ def asked(app: App, run: dict[str, Any], accept: str, user_id: str = "", **query
     return app.client.get(url, headers={"Accept": accept})
 
 
-def newest_entry(app: App) -> dict[str, Any]:
-    (entry,) = app.client.get(f"{BASE}/audit?limit=1").json()["entries"]
-    assert isinstance(entry, dict)
-    return entry
-
-
 def every_summary(app: App, run: dict[str, Any], **query: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: dict[str, str] = {}
@@ -85,7 +79,7 @@ def test_a_list_has_all_that_the_filter_lists_as_csv_and_xlsx(
     head, *rows = openpyxl.load_workbook(io.BytesIO(in_xlsx.content))["Portfolios"].values
     assert head == Summary.__struct_fields__
     assert [row[0] for row in rows] == [summary["user_id"] for summary in expected]
-    entry = newest_entry(app)
+    entry = app.newest_entry()
     assert (entry["action"], entry["outcome"], entry["run_id"]) == ("export_portfolios", "accepted", run["run_id"])
     assert (entry["user_ids_count"], len(entry["user_ids"])) == (len(expected), min(len(expected), 100))
 
@@ -106,7 +100,7 @@ def test_a_report_is_a_file_of_each_kind(app: App, run: dict[str, Any], kind: Co
     )
     assert answer.headers["Vary"] == "Accept"
     assert "script" not in answer.headers["Content-Security-Policy"]
-    entry = newest_entry(app)
+    entry = app.newest_entry()
     assert [entry[name] for name in ("action", "outcome", "user_id")] == ["export_report", "accepted", STRANGE]
 
 
@@ -137,7 +131,7 @@ def test_another_kind_is_refused_with_those_there_are(app: App, run: dict[str, A
     assert answer.json()["type"] == "urn:portfolio-analysis:problem:not-acceptable"
     assert f"Accept one of application/json, {CSV}, {XLSX}" in answer.json()["detail"]
     assert answer.headers["Vary"] == "Accept"
-    entry = newest_entry(app)
+    entry = app.newest_entry()
     assert (entry["outcome"], entry["problem"]) == ("refused", "not-acceptable")
 
 

@@ -45,12 +45,6 @@ def people(app: App, **query: str) -> list[dict[str, Any]]:
         after = {"after": page["next"]}
 
 
-def newest_entry(app: App) -> dict[str, Any]:
-    (entry,) = app.client.get(f"{BASE}/audit?limit=1").json()["entries"]
-    assert isinstance(entry, dict)
-    return entry
-
-
 @pytest.mark.usefixtures("night")
 def test_pages_show_everybody_once_in_any_order(app: App) -> None:
     by_id = people(app)
@@ -68,7 +62,7 @@ def test_the_book_is_the_sum_of_its_people(app: App, night: dict[str, Any]) -> N
     assert len(book["attention"]) <= 10
     breaches = sum(check["breach"] for check in book["checks"])
     assert breaches == sum(own["breaches"] for own in everybody)
-    assert newest_entry(app)["action"] == "list_people"
+    assert app.newest_entry()["action"] == "list_people"
 
 
 @pytest.mark.usefixtures("night")
@@ -111,7 +105,7 @@ def test_people_asked_for_by_id_come_with_the_users_that_the_backend_has(app: Ap
     states = {user["user_id"]: user["active"] for user in page["users"]}
     assert states == {"ada-allrounder": True, "strange": True, "vic-vanished": False}
     assert {user["name"] for user in page["users"]} >= {"Ada Allrounder", FORMULA}
-    assert set(newest_entry(app)["user_ids"]) == set(states)
+    assert set(app.newest_entry()["user_ids"]) == set(states)
     assert app.client.get(PEOPLE).json()["users"] is None
     other = app.client.get(PEOPLE, params={"user_ids": "strange", "after": page["next"]})
     assert other.status_code == 400
@@ -146,7 +140,7 @@ def test_a_file_has_everybody_and_no_formula_and_is_on_record(app: App) -> None:
     assert [line["user_id"] for line in lines] == [own["user_id"] for own in everybody]
     (strange,) = [line for line in lines if line["user_id"] == "strange"]
     assert strange["name"] == f"'{FORMULA}"
-    entry = newest_entry(app)
+    entry = app.newest_entry()
     assert (entry["action"], entry["user_ids_count"]) == ("export_portfolios", len(everybody))
     assert app.client.get(PEOPLE, headers={"Accept": XLSX}).content.startswith(b"PK")
     assert "values" not in lines[0]

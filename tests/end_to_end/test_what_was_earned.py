@@ -187,6 +187,9 @@ class TestGains:
         assert tuple(rows[0]) == RealizedGain.__struct_fields__
         assert [float(row["gain"]) for row in rows] == [row["gain"] for row in expected]
         assert [row["closed"] for row in rows] == [row["closed"] for row in expected]
+        entry = app.newest_entry()
+        told = (entry["action"], entry["outcome"], entry["user_id"])
+        assert told == ("export_gains", "accepted", "ada-allrounder")
 
     @pytest.mark.parametrize(("query", "member"), [({"year": "last"}, "year"), ({"method": "best"}, "method")])
     def test_what_cannot_be_asked_for_is_refused_by_name(

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -213,6 +214,16 @@ def test_files_of_runs_that_the_database_no_longer_knows_are_erased_too(
     for name in OWN_COLLECTIONS:
         database[name].delete_many({})
     assert traces(site.services, erase=True)["files of the lake"] == len(files)
+    assert kept_about_ann(database, lake) == []
+
+
+def test_a_digest_that_names_a_person_is_erased_whatever_the_source_of_events_was_then(
+    site: Site, database: DocumentDatabase, lake: Path
+) -> None:
+    live(site, database)
+    assert any(ANN in event["text"] for event in site.told("portfolio-analysis.digest"))
+    renamed = replace(site.services, settings=replace(site.services.settings, event_source="/renamed"))
+    traces(renamed, erase=True)
     assert kept_about_ann(database, lake) == []
 
 

@@ -1,19 +1,20 @@
 """A person's own reports over HTTP: what is answered, and that nothing leads to anybody else's."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pymongo import MongoClient
 
 from functions.access.throttling import REQUESTS
 from functions.http.accepting import XLSX
 from tests.end_to_end.app import BASE, BEHIND_TWO_PROXIES, SECRET, App, running_app
 from tests.security.issuer import AUDIENCE, ROLE, Issuer, an_issuer
-from tests.security.tokens import segment
+from tests.security.tokens import handmade, segment
 
 KEY = "the key that the backend shares with this app"
 FILES = {"report.csv": "text/csv", "report.xlsx": XLSX, "report.pdf": "application/pdf", "report.html": "text/html"}
@@ -133,30 +134,51 @@ def test_nothing_in_a_request_leads_to_anybody_else(
     assert BEN not in answer.text.replace(str(query), "")
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_an_id_in_the_path_or_in_a_body_leads_to_nobody(app: App, night: dict[str, Any], document: str) -> None:
+    assert night["users_analyzed"] > 0
+    path, body = f"/api/me/{document}", {"user_id": ADA}
+    with app.stranger() as client:
+        for beside in (f"{path}/{ADA}", f"/api/me/{ADA}/{document}", f"/api/me/portfolios/{ADA}/{document}"):
+            assert client.get(beside, headers=token(BEN)).status_code == 404
+        own = client.get(path, headers=token(BEN))
+        with_body = client.request("GET", path, headers=token(BEN), json=body)
+        assert (with_body.status_code, with_body.content) == (own.status_code, own.content)
+        assert client.post(path, headers=token(BEN), json=body).status_code == 405
+
+
 def test_the_admin_secret_beside_a_token_changes_nothing(app: App, night: dict[str, Any], person: str) -> None:
     answer = get(app, "report", token(person) | {"X-Admin-Secret": SECRET})
     assert (answer.status_code, answer.json()["user_id"], answer.json()["run_id"]) == (200, person, night["run_id"])
 
 
-FORGED: dict[str, dict[str, str]] = {
-    "of another key": token(key="another key of enough bytes for HS256"),
-    "expired": token(exp=int(time.time()) - 3600, iat=int(time.time()) - 7200),
-    "without an end": token(exp=None),
-    "for years": token(exp=int(time.time()) + 10**8),
-    "unsigned": {
+FORGED: dict[str, Callable[[], dict[str, str]]] = {
+    "of another key": lambda: token(key="another key of enough bytes for HS256"),
+    "expired": lambda: token(exp=int(time.time()) - 3600, iat=int(time.time()) - 7200),
+    "without an end": lambda: token(exp=None),
+    "for years": lambda: token(exp=int(time.time()) + 10**8),
+    "unsigned": lambda: {
         "Authorization": f"Bearer {segment(b'{"alg":"none"}')}.{segment(b'{"sub":"ben-bluechip","exp":9999999999}')}."
     },
-    "of a number": token(42),
-    "of a list": token([BEN]),
-    "of nobody": token(""),
-    "without a subject": token(None),
+    "of a number": lambda: token(42),
+    "of a list": lambda: token([BEN]),
+    "of nobody": lambda: token(""),
+    "without a subject": lambda: token(None),
 }
+"""Each is made when it is sent: one that has expired meanwhile is refused for that alone."""
 
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_token_that_is_not_valid_opens_nothing(app: App, name: str) -> None:
-    answer = get(app, "report", FORGED[name])
+    answer = get(app, "report", FORGED[name]())
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("kid", ["rsa-1", "ec-1"])
+def test_a_token_signed_with_the_issuers_public_key_opens_nothing(app: App, issuer: Issuer, kid: str) -> None:
+    key = issuer.keys[kid].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    forged = handmade({"alg": "HS256", "kid": kid}, issuer.claims(sub=BEN), key)
+    assert get(app, "report", {"Authorization": f"Bearer {forged}"}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -227,6 +249,24 @@ def test_a_person_may_send_so_many_requests_a_minute_and_others_are_not_affected
     refused = get(app, "income", token("busy-one"))
     assert 0 < int(refused.headers["Retry-After"]) <= REQUESTS.seconds
     assert get(app, "income", token(person)).status_code != 429
+
+
+def test_a_person_is_the_subject_of_the_configured_claim(tmp_path_factory: pytest.TempPathFactory) -> None:
+    claim = "https://backend.example/user"
+    with running_app(tmp_path_factory.mktemp("claim"), JWT_SECRET=KEY, ME_API="1", ME_SUBJECT_CLAIM=claim) as app:
+        with MongoClient[dict[str, Any]](app.printed("MongoDB at ")) as client:
+            client["portfolio"]["users"].insert_one({"user_id": "left-us", "is_active": False})
+        tokens: dict[tuple[str, Any], int] = {
+            (ADA, "left-us"): 403,  # the subject of both is known by the answer: who is not active is refused
+            ("left-us", ADA): 404,
+            (ADA, None): 401,
+            (ADA, ""): 401,
+            (ADA, 42): 401,
+        }
+        for (subject, person), status in tokens.items():
+            assert get(app, "report", token(subject, **{claim: person})).status_code == status
+        without_subject = jwt.encode({claim: "left-us", "exp": int(time.time()) + 600}, KEY, "HS256")
+        assert get(app, "report", {"Authorization": f"Bearer {without_subject}"}).status_code == 403
 
 
 def test_the_routes_do_not_exist_unless_they_are_switched_on(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -16,6 +16,7 @@ from delivery.exports.html_file import report_as_html
 from delivery.exports.pdf_file import report_as_pdf
 from delivery.exports.reports import document_of
 from delivery.exports.sections import Document, Section
+from delivery.exports.words import REASONS
 from delivery.exports.xlsx_file import report_as_xlsx
 from tests.delivery.exports.examples import FORMULA, NAME, a_report
 
@@ -133,10 +134,21 @@ def test_html_and_pdf_show_the_same_digits_and_labels(document: Document) -> Non
     text = pdf_text(report_as_pdf(document))
     for section in shown:
         assert section.title.replace(" ", "") in text
+        columns = [column for column in section.columns if column.printed]
         for row in printed(section):
-            for cell in row:
-                # A cell that is too narrow for its text has the beginning of it.
-                assert re.sub(r"\s", "", cell)[:9] in text, (section.title, cell)
+            for column, cell in zip(columns, row, strict=True):
+                # A narrow cell of text has the beginning of it.
+                length = len(cell) if column.numeric or column.wide else 9
+                assert re.sub(r"\s", "", cell)[:length] in text, (section.title, cell)
+
+
+def test_a_pdf_has_every_digit_of_the_largest_numbers_and_the_whole_reason(report: dict[str, Any]) -> None:
+    first, *others = report["holdings"]
+    large = first | {"quantity": 1_234_567.123456, "price": 9_876_543.0, "market_value": 12_345_678_901.5}
+    reason = {"status": "skipped", "reason": "low_coverage"}
+    text = pdf_text(report_as_pdf(document_of(report | {"currency": "IDR", "holdings": [large, *others]} | reason)))
+    for shown in ("1,234,567.123456", "9,876,543USD", "IDR12,345,678,902", REASONS["low_coverage"].replace(" ", "")):
+        assert shown in text
 
 
 def test_digits_are_those_of_the_console(document: Document) -> None:

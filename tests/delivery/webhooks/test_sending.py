@@ -110,6 +110,18 @@ def test_an_event_arrives_signed_and_complete() -> None:
     assert Webhook(SIGNED_BY).verify(request.body, request.headers) == json.loads(BODY)
 
 
+def test_each_attempt_has_its_own_time_and_signature() -> None:
+    now = NOW
+    with closing(Sender(allow_private=True, now=lambda: now)) as sender, a_receiver() as receiver:
+        for seconds in (0, 5, 35):
+            now = NOW + timedelta(seconds=seconds)
+            send(sender, receiver.url())
+    sent = [request.headers for request in receiver.requests]
+    assert [int(own["webhook-timestamp"]) - int(NOW.timestamp()) for own in sent] == [0, 5, 35]
+    assert len({own["webhook-signature"] for own in sent}) == 3
+    assert {own["webhook-id"] for own in sent} == {EVENT_ID}
+
+
 def test_a_url_without_path_means_the_root(sender: Sender) -> None:
     with a_receiver() as receiver:
         assert send(sender, receiver.url(path="")).outcome == "delivered"
