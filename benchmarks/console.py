@@ -1,4 +1,4 @@
-"""The admin console with a run over 100,000 portfolios: loading time of its tables, and smoothness of scrolling."""
+"""The admin console with a night over 100,000 portfolios: loading time of its pages, and smoothness of scrolling."""
 
 import shutil
 import statistics
@@ -12,6 +12,8 @@ from benchmarks.site import SECRET, running_site
 from benchmarks.tables import Group, Row
 from benchmarks.workload import portfolios, price_table
 from records import Run, Trigger, user_counts
+from runs.book import book_of
+from stores.books import BookStore
 from stores.mongo import connect
 from stores.rankings import RankingStore
 from stores.reports import ReportStore, stored_forms
@@ -49,7 +51,7 @@ requestAnimationFrame(next);
 
 def group() -> Group:
     """Measure, and return the table; an empty one without Chromium or a built console."""
-    title = f"The admin console with a run over {USERS:,} portfolios"
+    title = f"The admin console with a night over {USERS:,} portfolios"
     chromium = shutil.which("chromium")
     if chromium is None:
         return Group(title, "ms", "", [], ["Not measured: Chromium is not installed."])
@@ -59,22 +61,29 @@ def group() -> Group:
 
 
 def _run_over_all_users(mongodb_url: str) -> str:
-    """Store the reports of all users as a run does, page by page, and the record of their run; return its id."""
+    """Store users, and their reports, book and run as a night does; return the id of the run."""
     table, now = price_table(SYMBOLS), datetime.now(UTC)
     run_id = f"run_{now:%Y%m%d_%H%M%S}_0000"
     with connect(mongodb_url) as client:
         database = client["portfolio"]
+        database.users.insert_many(
+            {"user_id": f"user-{number:06}", "name": f"Person {number:06}", "email": f"{number}@example.org"}
+            for number in range(USERS)
+        )
         runs, reports, rankings = (
             RunStore(database),
             ReportStore(database, ResearchStore(database)),
             RankingStore(database),
         )
-        for store in (reports, rankings):
+        for store in (runs, reports, rankings):
             store.ensure_indexes()
-        runs.create(Run(run_id, "queued", Trigger("timer", "nightly_analysis"), now), None)
+        run = Run(run_id, "queued", Trigger("timer", "nightly_analysis"), now, as_of=table.as_of)
+        runs.create(run, None)
         for page in batched(portfolios(USERS, SYMBOLS), _PAGE, strict=False):
             reports.save(stored_forms(analyze_portfolios(page, table, Adviser({}), {}, run_id, 0.0))[0])
-        rankings.write(run_id, reports.lines(run_id))
+        lines = reports.lines(run_id)
+        rankings.write(run_id, lines)
+        BookStore(database).write(book_of(run, "USD", lines))
         counts = user_counts(reports.outcome(run_id))
         runs.finish(run_id, "completed", {"completed_at": now, "progress.phase": "done", **counts})
     return run_id
@@ -98,6 +107,18 @@ def _measured(chromium: str, url: str, run_id: str) -> list[Row]:
             _row("next page", [_after_click(page, "Next page") for _ in range(_ROUNDS)]),
             *_scrolling(page),
         ]
+        page.goto(f"{url}{_PATH}#/portfolios")
+        _loaded(page)
+        people = [_loaded(page) for _ in range(_ROUNDS)]
+        found = [_found(page, f"person {number:06}") for number in range(0, USERS, USERS // _ROUNDS)]
+        page.goto(f"{url}{_PATH}#/")
+        _overview(page)
+        overview = [_overview(page) for _ in range(_ROUNDS)]
+        rows += [
+            _row("people of the night, from loading the page", people, goal="< 1000"),
+            _row("a person found by name, from typing", found),
+            _row("overview with the book, from loading the page", overview, goal="< 1000"),
+        ]
         browser.close()
     return rows
 
@@ -110,6 +131,22 @@ def _row(name: str, milliseconds: list[float], goal: str = "") -> Row:
 def _loaded(page: "Page") -> float:
     page.reload()
     return _drawn(page)
+
+
+def _found(page: "Page", part: str) -> float:
+    """Return the time until a search is shown, which begins after a pause in typing."""
+    page.evaluate("window.drawn = null")
+    begun: float = page.evaluate("performance.now()")
+    page.get_by_label("ID, name or e-mail contains").fill(part)
+    return _drawn(page) - begun
+
+
+def _overview(page: "Page") -> float:
+    """Return the time until the people that need attention are shown, and a little for the look at it."""
+    page.reload()
+    page.get_by_role("region", name="Needs attention").locator("tbody tr").first.wait_for()
+    shown: float = page.evaluate("performance.now()")
+    return shown
 
 
 def _after_click(page: "Page", name: str) -> float:
