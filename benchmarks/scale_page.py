@@ -90,6 +90,6 @@ def _million(found: dict[str, Any]) -> Iterator[str]:
     yield f"| longest call of a function, s | {found['longest_steps'][longest]:.1f} (`{longest}`) |"
     for kind, megabytes in sorted(found["peak_megabytes"].items()):
         yield f"| peak of a process, MB: {kind} | {megabytes:.0f} |"
-    purges = found["purge_seconds"]
-    yield f"| purge, s of the watchdog, which comes every five minutes | {' + '.join(f'{own:.0f}' for own in purges)} |"
+    purge = " + ".join(f"{own:.0f}" for own in found.get("purge_seconds", ())) or "not measured yet"
+    yield f"| purge, s of the watchdog, which comes every five minutes | {purge} |"
     yield f"| lost, doubled or wrong | {'; '.join(found['wrong']) or 'nothing'} |"
