@@ -8,7 +8,6 @@ person again. Why entries of the audit log stay, without the person: docs/operat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from delivery.events import event_id
 from lake.pages import run_of_path, without_report
 from lake.places import Lake
 from runs.book import people_after_retry
@@ -44,9 +43,7 @@ def forget(services: Services, user_id: str, *, erase: bool) -> Iterator[Trace]:
     )
     yield Trace("lists of portfolios", sum(lists))
     yield Trace("nights, among the first to look at", services.books.forget(user_id, erase=erase))
-    source = services.settings.event_source
-    digests = [event_id(source, run, run, "portfolio-analysis.digest") for run in runs]
-    yield Trace("events", services.outbox.forget(user_id, digests, erase=erase))
+    yield Trace("events", services.outbox.forget(user_id, erase=erase))
     yield Trace("records of runs", services.runs.forget(user_id, erase=erase))
     yield Trace("entries of the audit log", services.audit.forget(user_id, erase=erase))
     yield Trace("reports", services.reports.forget(user_id, list(runs), erase=erase))

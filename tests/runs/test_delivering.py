@@ -354,7 +354,7 @@ def test_events_of_a_person_that_is_forgotten_are_gone(site: Site, database: Doc
     for name in ("u", "v"):
         hold(database, name, CONCENTRATED)
     run_once(site.services)
-    assert site.services.outbox.forget("u", [], erase=True) == 1
+    assert site.services.outbox.forget("u", erase=True) == 1
     site.deliver()
     assert [event["subject"] for event in site.received() if event["type"] == BREACHED] == ["v"]
 
