@@ -33,7 +33,7 @@ def main(user_id: str, settings_file: Path | None, *, erase: bool) -> int:
         worker = Worker(Settings.from_environment(os.environ))
         services = worker.services()
         with services.mongodb:
-            _forget(services, user_id, erase=erase)
+            reached = _forget(services, user_id, erase=erase)
     except (StartError, SettingsError, SecretMissing, SecretsUnavailable, RunActive) as error:
         print(error, file=sys.stderr)
     except LakeUnavailable as error:
@@ -44,11 +44,12 @@ def main(user_id: str, settings_file: Path | None, *, erase: bool) -> int:
             f"The database does not answer, or refuses ({type(error).__name__}): repeat the command.", file=sys.stderr
         )
     else:
-        return 0
+        return 0 if reached else 1
     return 1
 
 
-def _forget(services: Services, user_id: str, *, erase: bool) -> None:
+def _forget(services: Services, user_id: str, *, erase: bool) -> bool:
+    """Return whether all was reached: a run that begins meanwhile may write about the person."""
     with ExitStack() as recorded:
         if erase:
             services.ensure_keys()  # without them, what is written again would be there twice
@@ -61,12 +62,14 @@ def _forget(services: Services, user_id: str, *, erase: bool) -> None:
         for trace in forget(services, user_id, erase=erase):
             count += trace.count
             print(f"{trace.count:>8}  {trace.place}", flush=True)
-    if erase and services.lease.holder() is not None:
+    overtaken = erase and services.lease.holder() is not None
+    if overtaken:
         print("A run has begun meanwhile, and may have written about the person: repeat the command after it.")
-    if not count:
+    elif not count:
         print("Nothing is kept about this person.")
     elif erase:
         print("Erased.")
     else:
         print("Nothing is erased yet: repeat the command with --yes.")
     print(_NOT_ERASED)
+    return not overtaken

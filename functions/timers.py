@@ -85,13 +85,16 @@ def watchdog(
     client: df.SyncDurableFunctionsClient,
     context: func.Context,
 ) -> None:
-    """Close lost and stalled runs, start a night that was missed, purge data past its retention; look after indexes."""
+    """Close lost and stalled runs, start a missed night, purge old data, look after indexes, ask vault and engine."""
     from runs.delivering import resume
     from runs.watching import close_stuck_runs, leave_reports_to_lake, purge_old_runs
 
     with sendable_errors(), invocation("watchdog", "timer", context), ExitStack() as steps:
         services, engine = worker().services(), DurableEngine(client)
-        # In the reverse order, each of them also after an error of the others.
+        # In the reverse order, each of them also after an error of the others. A night needs vault and engine, most
+        # calls of the watchdog do not: without these two, nobody would be told by day that they are away.
+        steps.callback(engine.state, "none")
+        steps.callback(worker().secrets.ping)
         steps.callback(worker().settle_indexes)
         steps.callback(leave_reports_to_lake, services)
         steps.callback(purge_old_runs, services, engine)

@@ -149,7 +149,7 @@ param alertCalls string[] = []
 @description('Whether Azure asks the app for its health from three places every fifteen minutes while alerts are enabled. Not possible where the app is private or its own host name is closed and publicUrl is empty.')
 param availabilityTest bool = true
 
-@description('Minutes after its scheduled start by which the nightly run must have completed.')
+@description('Minutes after its scheduled start by which the nightly run must have completed: more for more users, see docs/scale.md.')
 @minValue(1)
 @maxValue(1380)
 param deadlineMinutes int = 30

@@ -45,11 +45,14 @@ class AuditLog(Indexed):
     def forget(self, user_id: str, *, erase: bool) -> int:
         """Count the entries about what was asked of a user, or leave that user out of them; all are looked through.
 
-        Entries of what an administrator did keep the name of the administrator.
+        So are sign-ins that were refused because the user is no administrator. Entries of what an administrator did
+        keep the name of the administrator.
         """
         read, listed = {"user_id": user_id}, {"user_ids": user_id}
-        count = self._entries.count_documents({"$or": [read, listed]})
+        tried: Document = {"problem": "forbidden", "$or": [{"actor": user_id}, {"credential_id": user_id}]}
+        count = self._entries.count_documents({"$or": [read, listed, tried]})
         if erase:
+            self._entries.update_many(tried, {"$set": dict.fromkeys(("actor", "credential_id", "client"))})
             self._entries.update_many(read, {"$set": {"user_id": None}})
             self._entries.update_many(listed, {"$pull": {"user_ids": user_id}})
         return count

@@ -21,6 +21,7 @@ from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, bulk_write,
 
 KEPT = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGEST: EventType = "portfolio-analysis.digest"
 _OF_EVENT = {"_id": False, **dict.fromkeys(Event.__struct_fields__, True)}
 
 
@@ -44,7 +45,6 @@ class Delivery(Struct, frozen=True):
 
 
 _PREFIX, _DIGITS = "evt_", 12
-_DIGEST: EventType = "portfolio-analysis.digest"
 _FIRST_WIDTH = 16**8
 """The first range of a slot is its 4,096th part: fifteen of a million events."""
 _WIDER = 16
@@ -169,18 +169,22 @@ class OutboxStore(Indexed):
         self._events.delete_many({"run_id": run_id, "type": {"$in": list(OF_PORTFOLIOS)}})
 
     def forget(self, user_id: str, *, erase: bool) -> int:
-        """Count the events about a person and the digests that name the person; or delete them."""
+        """Count the events about a person, and the digests that name them; or delete them."""
         about = {"subject": user_id, "type": {"$in": list(OF_PORTFOLIOS)}}
         ids = [document["event_id"] for document in self._events.find(about, {"event_id": True})]
-        # All of these few are read: compatible servers may not use the index for a condition that is not in it.
-        digests = self._events.find({"type": _DIGEST}, {"event_id": True, "data.attention": True})
-        ids += [own["event_id"] for own in digests if user_id in {one["user_id"] for one in own["data"]["attention"]}]
+        # One a night, so few; not found by the names in them, which are in no index.
+        digests = self._events.find({"type": _DIGEST}, {"event_id": True, "data.attention.user_id": True})
+        ids += [own["event_id"] for own in digests if user_id in _named_in(own)]
         if erase:
             for lot in batched(ids, IDS_PER_LOOKUP, strict=False):
                 of_lot = {"event_id": {"$in": list(lot)}}
                 self._deliveries.delete_many(of_lot)
                 self._events.delete_many(of_lot)
         return len(ids)
+
+
+def _named_in(digest: Document) -> set[str]:
+    return {one["user_id"] for one in digest["data"]["attention"]}
 
 
 def _before(place: tuple[datetime, str] | None) -> Document:

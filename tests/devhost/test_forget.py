@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import devhost.forget
+import runs.forgetting
 from market_data.sample_prices import SampleProvider
+from runs.forgetting import Trace
+from runs.services import Services
 from stores.mongo import DocumentDatabase
 from tests.conftest import free_port
 from tests.devhost.harness import ROOT
@@ -17,13 +22,13 @@ from tests.runs.steps import NOW, all_services
 from tests.runs.test_people import add
 
 PASSWORD = "hunter2"
+OWN = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "MARKET_DATA_PROVIDER": "sample", "REDIS_URL": ""}
 
 
 def forget(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "devhost", "forget", *arguments]
-    own = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "MARKET_DATA_PROVIDER": "sample", "REDIS_URL": ""}
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | own | environment, capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=os.environ | OWN | environment, capture_output=True, text=True, check=False
     )
 
 
@@ -66,6 +71,24 @@ def test_while_a_run_is_active_the_command_refuses_which_is_on_record(
     assert "Run run_20260102_030405_abcd is active." in refused.stderr
     (entry,) = database.audit_log.find()
     assert (entry["outcome"], entry["problem"]) == ("refused", "run-active")
+
+
+def test_a_run_that_begins_meanwhile_makes_the_erasure_incomplete(
+    database: DocumentDatabase, where: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def overtaken(services: Services, user_id: str, *, erase: bool) -> Iterator[Trace]:
+        yield from runs.forgetting.forget(services, user_id, erase=erase)
+        hold_lease(services, "run_20260102_030405_abcd", requested_at=NOW)
+
+    monkeypatch.setattr(devhost.forget, "forget", overtaken)
+    for name, value in (OWN | where).items():
+        monkeypatch.setenv(name, value)
+    database.audit_log.insert_one({"entry_id": "e", "user_id": "ann"})
+    assert devhost.forget.main("ann", None, erase=True) == 1
+    said = capsys.readouterr().out
+    assert "A run has begun meanwhile" in said
+    assert "Erased." not in said
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_url() -> None:

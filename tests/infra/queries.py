@@ -16,7 +16,10 @@ IN_DOCS = {
     for page in sorted((ROOT / "docs").rglob("*.md"))
     for number, block in enumerate(re.findall(r"```(?:kusto|kql)\n(.*?)```", page.read_text(), re.DOTALL))
 }
-SAMPLES = {"starts": "60, 780", "weekdays": "0, 1", "deadline": "30", "percent": "5", "minimum": "20"}
+SAMPLES = {
+    "starts": "60, 780", "weekdays": "0, 1", "deadline": "30", "percent": "5", "minimum": "20",
+    "since": "2026-01-02T03:04:05Z",
+}  # fmt: skip
 
 # Columns of the tables of Application Insights, and of the workspace's own log:
 # https://learn.microsoft.com/azure/azure-monitor/app/data-model-complete
@@ -36,6 +39,7 @@ TABLES = {
     "customMetrics": _OF_ALL
     | {"name": "string", "valueCount": "int"}
     | dict.fromkeys(("value", "valueSum", "valueMin", "valueMax"), "real"),
+    "StorageBlobLogs": {"TimeGenerated": "datetime", "OperationName": "string", "_BilledSize": "real"},
     "_LogOperation": dict.fromkeys(("Category", "Operation", "Level", "Detail", "_ResourceId"), "string")
     | {"TimeGenerated": "datetime"},
 }  # fmt: skip

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from http import HTTPStatus
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -121,15 +122,25 @@ def used_by(name: str) -> set[str]:
     return set(re.findall(r"loadTextContent\('\.\./queries/([\w-]+)\.kql'\)", module(name).text))
 
 
+def text_of_the_scripts() -> str:
+    return "".join(path.read_text() for path in (ROOT / "scripts").iterdir())
+
+
 def test_every_query_is_used_by_an_alert_the_workbook_or_a_script() -> None:
-    scripts = "".join(path.read_text() for path in (ROOT / "scripts").iterdir())
-    by_scripts = set(re.findall(r"infra/queries/([\w-]+)\.kql", scripts))
+    by_scripts = set(re.findall(r"infra/queries/([\w-]+)\.kql", text_of_the_scripts()))
     assert used_by("alerts") | used_by("workbook") | by_scripts == set(QUERIES)
 
 
-def test_no_template_has_a_query_of_its_own_that_the_parser_does_not_see() -> None:
-    for path in INFRA.rglob("*.bicep"):
-        assert not re.search(r"\bquery: '|\| where ", path.read_text()), path.name
+# What begins a query: a step of it, at the begin of a line or after the name of a table.
+STEP = re.compile(r"(?m)(?:^\s*|\w )\| (?:where|summarize|extend|project) \w")
+PLACES = [*INFRA.rglob("*.bicep"), *(ROOT / "scripts").iterdir(), *(ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("path", PLACES, ids=[path.name for path in PLACES])
+def test_no_template_script_or_page_has_a_query_that_the_parser_does_not_see(path: Path) -> None:
+    text = re.sub(r"```(?:kusto|kql)\n.*?```", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(r"\bquery: '", text)
+    assert STEP.findall(text) == []
 
 
 def test_a_query_that_is_used_unchanged_has_no_placeholders_and_those_of_others_are_filled() -> None:
@@ -140,6 +151,8 @@ def test_a_query_that_is_used_unchanged_has_no_placeholders_and_those_of_others_
         for line in text.splitlines()
         for name in re.findall(r"^var \w+ = .*queries/([\w-]+)\.kql", line)
     }
+    for gap, name in re.findall(r"s/\{(\w+)\}/.* infra/queries/([\w-]+)\.kql", text_of_the_scripts()):
+        filled_in[name] = {gap}
     assert filled_in == {name: found for name, found in gaps.items() if found}
     assert used_by("workbook") & filled_in.keys() == set()
     assert set().union(*gaps.values()) == set(SAMPLES)

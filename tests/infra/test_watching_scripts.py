@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,7 +115,10 @@ def test_after_a_sync_of_the_triggers_the_script_waits_for_the_timers(tmp_path: 
     done = check_timers(az)
     assert (done.returncode, done.stdout) == (0, "The timers of app fire\n")
     assert az.asked("rest", f"{SITE}/syncfunctiontriggers?api-version=")
-    assert len(az.asked("query", "name == 'watchdog'", COMPONENT)) == 4
+    asked = az.asked("query", 'name == "watchdog"', COMPONENT)
+    assert len(asked) == 4
+    (since,) = {query for call in asked for query in re.findall(r"datetime\((.*?)\)", "".join(call))}
+    assert datetime.now(UTC) - datetime.fromisoformat(since) < timedelta(minutes=5)
 
 
 def test_timers_that_stay_silent_beside_other_telemetry_fail_the_deployment(tmp_path: Path) -> None:

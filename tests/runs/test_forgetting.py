@@ -28,7 +28,7 @@ from tests.runs.nightly import run_once
 from tests.runs.test_delivering import BREACHED, Site, site_with
 from tests.runs.test_people import CONCENTRATED, add, hold
 
-ANN = "ann-4711"
+ANN, ADDRESS = "ann-4711", "192.0.2.4"
 OTHERS = ("abe", "bob", "cat", "dan")
 _ORDERS: tuple[SortField, ...] = (*FIGURES, "user_id")
 
@@ -63,6 +63,9 @@ def live(site: Site, database: DocumentDatabase) -> None:
     site.deliver()
     for known in ({"user_id": ANN}, {"user_ids": (ANN, "bob"), "user_ids_count": 2}):
         site.services.audit.add(new_entry("read_report", "bearer", run_id=night, **known))
+    for actor in (ANN, "oid-of-ann"):
+        tried = new_entry("sign_in", "bearer", actor=actor, credential_id=ANN, client=ADDRESS, problem="forbidden")
+        site.services.audit.add(replace(tried, outcome="refused"))
 
 
 def traces(services: Services, *, erase: bool) -> dict[str, int]:
@@ -147,7 +150,20 @@ def test_everything_about_a_person_is_shown_then_erased_and_nothing_about_others
     files = [gzip.decompress(path.read_bytes()) for path in lake.rglob("*.gz")]
     assert all(files)
     assert sum(file.count(b'"user_id":"bob"') for file in files) >= 3
-    assert [entry.user_ids for entry in site.services.audit.newest(9, None)] == [("bob",), None]
+    entries = site.services.audit.newest(9, None)
+    assert sorted((own.outcome, own.user_ids or ()) for own in entries) == [
+        ("attempted", ()), ("attempted", ("bob",)), ("refused", ()), ("refused", ()),
+    ]  # fmt: skip
+    assert {own.client for own in entries} == {None}
+
+
+def test_what_an_administrator_did_keeps_the_name(site: Site, database: DocumentDatabase) -> None:
+    add(database, "bob")
+    run_once(site.services)
+    site.services.audit.add(new_entry("trigger", "bearer", actor=ANN, credential_id=ANN))
+    assert sum(traces(site.services, erase=True).values()) == 0
+    (entry,) = site.services.audit.newest(9, None)
+    assert (entry.actor, entry.credential_id) == (ANN, ANN)
 
 
 def test_filters_of_lists_skip_no_one_who_is_left(site: Site, database: DocumentDatabase) -> None:
@@ -217,16 +233,6 @@ def test_files_of_runs_that_the_database_no_longer_knows_are_erased_too(
     assert kept_about_ann(database, lake) == []
 
 
-def test_a_digest_that_names_a_person_is_erased_whatever_the_source_of_events_was_then(
-    site: Site, database: DocumentDatabase, lake: Path
-) -> None:
-    live(site, database)
-    assert any(ANN in event["text"] for event in site.told("portfolio-analysis.digest"))
-    renamed = replace(site.services, settings=replace(site.services.settings, event_source="/renamed"))
-    traces(renamed, erase=True)
-    assert kept_about_ann(database, lake) == []
-
-
 def test_files_that_are_no_pages_are_left_alone(site: Site, database: DocumentDatabase, lake: Path) -> None:
     live(site, database)
     note = lake / "as_of=2026-01-02" / f"{ANN}.txt"
@@ -234,6 +240,17 @@ def test_files_that_are_no_pages_are_left_alone(site: Site, database: DocumentDa
     note.write_text(ANN)
     traces(site.services, erase=True)
     assert note.read_text() == ANN
+
+
+def test_a_digest_that_was_told_under_an_earlier_source_is_erased_too(
+    site: Site, database: DocumentDatabase, mongodb_url: str, lake: Path
+) -> None:
+    add(database, ANN, CONCENTRATED)
+    run_once(site.services)
+    assert [own for own in kept_about_ann(database, lake) if own.startswith("outbox: ")]
+    with site_with(database, mongodb_url, "ops", LAKE_DIR=str(lake), EVENT_SOURCE="/renamed") as renamed:
+        traces(renamed.services, erase=True)
+    assert kept_about_ann(database, lake) == []
 
 
 def test_while_a_run_is_active_nothing_is_erased(site: Site, database: DocumentDatabase, lake: Path) -> None:

@@ -4,7 +4,9 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable
+from copy import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ from azure.functions.timer import TimerRequest
 from azure_functions_runtime.bindings.context import Context
 from azure_functions_runtime.bindings.tracecontext import TraceContext
 
+from credentials.secrets import Secrets, SecretsUnavailable
 from functions import timers
 from functions.engine import DurableEngine
 from records import Failure, RequestKey, Run, RunStatus, Trigger
@@ -24,7 +27,9 @@ from runs.starting import RunActive, start_run
 from runs.watching import close_stuck_runs
 from schedules import Schedule
 from stores.mongo import DocumentDatabase
+from tests.clock import Clock
 from tests.engine import run_of
+from tests.vault import a_vault
 
 BY_HTTP = Trigger("http", "admin-secret")
 AT_ONE = Schedule.read("0 0 1 * * *")
@@ -35,11 +40,17 @@ type Fire = Callable[..., None]
 
 
 @pytest.fixture
-def fire(services: Services, client: SyncDurableFunctionsClient, monkeypatch: pytest.MonkeyPatch) -> Fire:
+def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return the worker of the timers."""
+    secrets = Secrets(services.settings)
+    made = SimpleNamespace(services=lambda: services, secrets=secrets, settle_indexes=lambda: None)
+    monkeypatch.setattr(timers, "worker", lambda: made)
+    return made
+
+
+@pytest.fixture
+def fire(worker: SimpleNamespace, client: SyncDurableFunctionsClient) -> Fire:  # noqa: ARG001 - it is the timers'
     """Return a function that fires a timer as the host does, with any status of the timer."""
-    monkeypatch.setattr(
-        timers, "worker", lambda: SimpleNamespace(services=lambda: services, settle_indexes=lambda: None)
-    )
 
     def call(timer: str = "nightly_analysis", following: str | None = None, *, past_due: bool = False) -> None:
         function = inspect.unwrap(getattr(timers, timer)._function.get_user_function())  # noqa: SLF001
@@ -103,6 +114,24 @@ def test_the_time_at_which_the_watchdog_fired_is_recorded_even_if_its_work_fails
     fired_at = services.nights.watched_at()
     assert fired_at is not None
     assert before <= fired_at <= datetime.now(UTC)
+
+
+def test_a_vault_that_is_away_fails_the_watchdog_of_a_quiet_day_after_its_other_work(
+    services: Services, fire: Fire, worker: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("runs.watching.purge_old_runs", lambda *_: done.append("purged"))
+    clock = Clock()
+    with a_vault(tmp_path) as vault:
+        vault.put("admin-secret", "s")
+        settings = replace(services.settings, key_vault_url=vault.url)
+        worker.secrets = Secrets(settings, vault.client, clock, clock.utc)
+        fire("watchdog")
+        vault.failing_with = 503
+        clock.advance(301)
+        with pytest.raises(SecretsUnavailable):
+            fire("watchdog")  # although the secret is remembered for an hour
+    assert done == ["purged", "purged"]
 
 
 def test_each_night_has_its_run(services: Services, engine: DurableEngine) -> None:
