@@ -178,6 +178,26 @@ def test_without_knowing_the_days_of_prices_no_day_is_sent(visitor: Visitor) -> 
     assert visitor.count("trigger-analysis") == 0
 
 
+@pytest.mark.usefixtures("nights")
+def test_what_is_typed_at_once_after_a_choice_is_searched(admin: Visitor) -> None:
+    admin.open("/start")
+    page = admin.page
+    page.get_by_role("radio", name="Selected people").check()
+    field = page.get_by_label("Find by ID, name or e-mail")
+    field.fill("div")
+    expect(page.get_by_role("list", name="Found people")).to_be_visible()
+    # In the same moment, before the next frame is drawn.
+    page.evaluate("""async () => {
+        document.querySelector(".found button").click();
+        await new Promise((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
+        const field = document.querySelector(".picker input");
+        field.value = "e";
+        field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }""")
+    expect(page.get_by_role("list", name="Found people")).to_be_visible()
+    expect(field).to_have_value("e")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 @pytest.mark.usefixtures("nights")

@@ -1,6 +1,6 @@
 /** A field that searches during typing, after a short pause. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons";
 
 const TYPING_MS = 250;
@@ -18,12 +18,23 @@ export function Search({ label, kept, onSearch, longest }: SearchProps) {
   // A filter chosen during typing must stay chosen.
   const latest = useRef(onSearch);
   latest.current = onSearch;
-  useEffect(() => setText(kept), [kept]);
+  const asked = useRef(kept);
+  const search = () => {
+    asked.current = text.trim();
+    latest.current(asked.current || null);
+  };
+  // Another text than was asked for here replaces what is entered; before the next key is handled, which would be lost.
+  useLayoutEffect(() => {
+    if (kept !== asked.current) {
+      asked.current = kept;
+      setText(kept);
+    }
+  }, [kept]);
   useEffect(() => {
     if (text.trim() === kept) {
       return;
     }
-    const timer = setTimeout(() => latest.current(text.trim() || null), TYPING_MS);
+    const timer = setTimeout(search, TYPING_MS);
     return () => clearTimeout(timer);
   }, [text, kept]);
   return (
@@ -42,7 +53,7 @@ export function Search({ label, kept, onSearch, longest }: SearchProps) {
           onKeyDown={(event) => {
             if (event.key === "Enter") {
               event.preventDefault(); // the form around it is not sent
-              latest.current(text.trim() || null);
+              search();
             }
           }}
         />
