@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from delivery.events import NotDeliverable
 from functions.http.answers import EventsPage, Queued, Webhooks
+from functions.http.cursors import decode_time_cursor, encode_cursor
 from functions.http.people_routes import BASE, api
 from functions.http.problems import NotFound
-from functions.http.requests import EndpointId, EventId, EventsQuery, decode_time_cursor, encode_cursor
+from functions.http.requests import EndpointId, EventId, EventsQuery
 from records import ReceiverShown
 from runs.engine import Engine, EngineUnavailable
 from runs.services import Services

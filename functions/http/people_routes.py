@@ -8,10 +8,11 @@ from msgspec import structs
 from functions.access.audit import Attempt
 from functions.http.accepting import JSON, ContentKind
 from functions.http.answers import BookOfNight, NamedAttention, PeoplePage
+from functions.http.cursors import CursorOfAnotherList, decode_place, encode_cursor
 from functions.http.exports import LISTS, people_file
 from functions.http.person_routes import api
 from functions.http.problems import NotFound
-from functions.http.requests import CursorOfAnotherList, PeopleQuery, decode_place, encode_cursor
+from functions.http.requests import PeopleQuery
 from records import BackendUser
 from runs.services import Services
 

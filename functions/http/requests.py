@@ -1,13 +1,11 @@
 """The one place that validates HTTP input: bodies, query parameters and path members."""
 
-import base64
-import binascii
 import codecs
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Literal, cast
 
 import azure.functions as func
@@ -18,6 +16,7 @@ from analysis.checks import RULES
 from analysis.models import LotMethod
 from endpoints import EventType
 from functions.access.administrators import Admin
+from functions.http.cursors import NO_CURSOR, decode_cursor
 from problems import InvalidMember, Problem
 from records import USER_ID_PATTERN, CheckStatus, DeliveryStatus, RequestKey, Scope, SortField, Status, Wanted
 
@@ -58,13 +57,6 @@ class LengthRequired(Problem):
 
     status, slug, title = 411, "length-required", "Length required"
     detail = "Send the body in one piece with its Content-Length, without Transfer-Encoding."
-
-
-class CursorOfAnotherList(Problem):
-    """The cursor is not one of this list with this filter and order."""
-
-    status, slug, title = 400, "cursor-of-another-list", "Cursor of another list"
-    detail = "The cursor in `after` is of another list: use it with the filter and order it was given for."
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,7 +133,7 @@ class PortfoliosQuery(Struct, frozen=True, forbid_unknown_fields=True):
             return None
         sort, order, figure, user_id = decode_cursor("after", self.after, tuple[str, str, float | None, str])
         if (sort, order) != (self.sort, self.order):
-            raise InvalidMember("after", f"{_NO_CURSOR}, in the same order")
+            raise InvalidMember("after", f"{NO_CURSOR}, in the same order")
         return figure, user_id
 
 
@@ -309,51 +301,6 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def encode_cursor(value: object) -> str:
-    """Return an opaque cursor for the item that the next page begins after."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
-
-
-def decode_cursor[T](member: str, cursor: str, kind: type[T]) -> T:
-    """Return the value that :func:`encode_cursor` was given.
-
-    Raises:
-        InvalidMember: the cursor is not one of ours.
-    """
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
-    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
-        raise InvalidMember(member, _NO_CURSOR) from None
-
-
-def decode_place(digest: str, cursor: str) -> tuple[float | None, str]:
-    """Return the place in a list that its cursor stands for; the cursor was encoded with the list's digest.
-
-    Raises:
-        CursorOfAnotherList: the cursor is not one of this list.
-    """
-    try:
-        own, place = decode_cursor("after", cursor, tuple[str, tuple[float | None, str]])
-    except InvalidMember:
-        raise CursorOfAnotherList from None
-    if own != digest:
-        raise CursorOfAnotherList
-    return place
-
-
-def decode_time_cursor(member: str, cursor: str) -> tuple[datetime, str]:
-    """Return the time and id that :func:`encode_cursor` was given.
-
-    Raises:
-        InvalidMember: the cursor is not one of ours.
-    """
-    time, key = decode_cursor(member, cursor, tuple[Annotated[datetime, Meta(tz=True)], str])
-    try:
-        return time.astimezone(UTC), key
-    except OverflowError:  # a time zone can push the first or the last day out of the calendar
-        raise InvalidMember(member, _NO_CURSOR) from None
-
-
 def _unreadable(content: bytes) -> InvalidMember:
     """Return the error of a body that cannot be read, naming the member if only its text is invalid."""
     try:
@@ -386,7 +333,6 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
 
 _NO_TEXT = "must be text in UTF-8"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_NO_CURSOR = "must be the cursor of an earlier page"
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _LONGEST_NAME = 64

@@ -31,6 +31,7 @@ from functions.http.answers import (
     StartedSession,
     Timetable,
 )
+from functions.http.cursors import decode_time_cursor, encode_cursor
 from functions.http.encoded_answers import encoded_response
 from functions.http.endpoint import json_response
 from functions.http.event_routes import BASE, api
@@ -47,8 +48,6 @@ from functions.http.requests import (
     TriggerRequest,
     UserId,
     WeeksQuery,
-    decode_time_cursor,
-    encode_cursor,
 )
 from functions.services import Worker
 from lake.places import LakeUnavailable

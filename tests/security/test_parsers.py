@@ -19,13 +19,12 @@ from devhost.messages import FunctionInfo
 from devhost.timers import Timer
 from functions.access.administrators import Admin
 from functions.access.throttling import normalized_address
+from functions.http.cursors import decode_cursor, decode_time_cursor
 from functions.http.requests import (
     MalformedId,
     NewestQuery,
     PortfoliosQuery,
     TriggerRequest,
-    decode_cursor,
-    decode_time_cursor,
     read_body,
     read_id,
     read_query,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.http.cursors import decode_cursor, encode_cursor
 from functions.http.requests import (
     BodyTooLarge,
     LengthRequired,
@@ -16,8 +17,6 @@ from functions.http.requests import (
     Nothing,
     PortfoliosQuery,
     TriggerRequest,
-    decode_cursor,
-    encode_cursor,
     read_body,
     read_id,
     read_query,
