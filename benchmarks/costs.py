@@ -21,7 +21,6 @@ BLOB_GB_MONTHS = (0.018, *[0.01] * 2, *[0.0045] * 9)
 CLUSTER_MONTH, REDIS_MONTH, LOGS_GB = 200.0, 13.0, 2.76
 _INSTANCE_GB, _BUSY = 2, 0.5
 _LOGS_GB_A_MONTH = 10
-_OPERATIONS_A_STEP = 20
 _WATCHDOG_GB_SECONDS_A_MONTH = 8_640 * _INSTANCE_GB
 _SUMMARY_SHARE_OF_INDEXES = 1.25
 _LAKE_BYTES, _SUMMARY_BYTES = 13_000, 650
@@ -29,15 +28,17 @@ _LAKE_BYTES, _SUMMARY_BYTES = 13_000, 650
 
 def costs(results: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the table."""
-    runs, counted = results.get("runs", {}), results.get("commands", {})
-    if len(runs) < 2 or not counted:  # noqa: PLR2004 - a slope has two ends
+    runs, counted, million = (results.get(name, {}) for name in ("runs", "commands", "million"))
+    if len(runs) < 2 or not counted or not million.get("storage_requests"):  # noqa: PLR2004 - a slope has two ends
         return
     small, large = (runs[size] for size in sorted(runs, key=int)[:2])
     few, many = sorted(map(int, runs))[:2]
     of_user = (large["processor_seconds"]["workers"] - small["processor_seconds"]["workers"]) / (many - few)
     of_symbol = (small["processor_seconds"]["workers"] - few * of_user) / counted["symbols"]
     seconds = (USERS * of_user + SYMBOLS * of_symbol) / _BUSY
-    pages = 2 * USERS / 200 + 3 * SYMBOLS / 100
+    share = USERS / million["users"]
+    executions = share * million["executions"]
+    of_queues, of_blobs = (share * million["storage_requests"][name] for name in ("queues and tables", "blobs"))
     written = {name: own["bytes"] / counted["users"] for name, own in counted["by_command"].items()}
     report, ranking = written["insert portfolio_analyses"], written["insert portfolio_rankings"]
     disk = (
@@ -48,9 +49,9 @@ def costs(results: dict[str, Any]) -> Iterator[str]:
     parts = {
         f"app: {1e3 * of_user:.2f} ms of processor a user and {1e3 * of_symbol:.0f} ms a symbol (measured), twice that "
         f"as one-core instances of {_INSTANCE_GB} GB wait as long; and the watchdog": app,
-        f"{2 * pages:,.0f} executions": 2 * pages * EXECUTION,
-        f"{pages * _OPERATIONS_A_STEP:,.0f} operations of the engine's storage, {_OPERATIONS_A_STEP} a step (assumed)":
-            pages * _OPERATIONS_A_STEP * QUEUE_OR_TABLE_OPERATION,
+        f"{executions:,.0f} executions": executions * EXECUTION,
+        f"{of_queues:,.0f} operations of the engine's queues and tables, and {of_blobs:,.0f} of its blobs":
+            of_queues * QUEUE_OR_TABLE_OPERATION + of_blobs * BLOB_WRITES[0],
         f"lake: {lake:.0f} GB in {USERS // 200:,} files, moved to colder tiers, kept for a year":
             lake * sum(BLOB_GB_MONTHS) + USERS / 200 * sum(BLOB_WRITES),
         f"MongoDB: a cluster of two cores (M30), {CLUSTER_MONTH:.0f} a month": CLUSTER_MONTH / NIGHTS_A_MONTH,

@@ -37,6 +37,8 @@ _IDS_AT_ONCE = 10_000
 _HIGHEST_SEED = 2**32
 _LONG_AGO_SECONDS = 1_000 * 24 * 3600
 _PURGED = ("portfolio_analyses", "portfolio_rankings", "symbol_research")
+_CONTAINER = re.compile("-(?:applease|leases|largemessages)\\b")
+"""In the path of a request for a blob of the Durable extension; its other requests are for queues and tables."""
 _TOOK = re.compile(r"(\w+): took (\d+) ms$", re.MULTILINE)
 
 
@@ -94,6 +96,8 @@ def measured(folder: Path, users: int, universe: int, between: float, seed: int)
             "kills": killer.kills,
             "peak_megabytes": peaks,
             "longest_steps": _longest_steps(site.log()),
+            "executions": len(_TOOK.findall(site.log())),
+            "storage_requests": _storage_requests(),
         }
         sys.stderr.write(f"The run is over, and is compared now: {json.dumps(found)}\n")
         wrong = list(_faults(site, run, generated, lake, users))
@@ -126,6 +130,14 @@ class _Killer:
         elif workers := self._site.workers():
             self._site.kill_worker(self._chance.choice(workers))
             self.kills["workers"] += 1
+
+
+def _storage_requests() -> dict[str, int]:
+    """Return how often the engine has asked its storage so far; nothing if it is in memory."""
+    if not real_engine.is_chosen():
+        return {}
+    of_blobs = [_CONTAINER.search(path) is not None for path in real_engine.shared_storage().requests()]
+    return {"queues and tables": of_blobs.count(False), "blobs": of_blobs.count(True)}
 
 
 def _longest_steps(log: str) -> dict[str, float]:

@@ -34,7 +34,7 @@ _SYMBOLS, _PORTFOLIOS, _AT_ONCE = 300, 1_500, 100
 _LEVEL = 3
 
 
-def samples() -> list[bytes | bytearray | memoryview[int]]:
+def samples() -> "list[bytes | bytearray | memoryview[int]]":
     """Return the JSON of reports as of different days."""
     random = np.random.default_rng(20)
     benchmark, *bars = walks(_SYMBOLS + 1)

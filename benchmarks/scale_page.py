@@ -88,8 +88,11 @@ def _million(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {phase}, s | {seconds[f'{phase}_duration_seconds']:.0f} |"
     longest = max(found["longest_steps"], key=found["longest_steps"].__getitem__)
     yield f"| longest call of a function, s | {found['longest_steps'][longest]:.1f} (`{longest}`) |"
+    yield f"| calls of functions that ended | {found['executions']:,} |"
+    for service, requests in found["storage_requests"].items():
+        yield f"| requests to the {service} of the engine's storage | {requests:,} |"
     for kind, megabytes in sorted(found["peak_megabytes"].items()):
         yield f"| peak of a process, MB: {kind} | {megabytes:.0f} |"
-    purge = " + ".join(f"{own:.0f}" for own in found.get("purge_seconds", ())) or "not measured yet"
+    purge = " + ".join(f"{own:.0f}" for own in found["purge_seconds"])
     yield f"| purge, s of the watchdog, which comes every five minutes | {purge} |"
     yield f"| lost, doubled or wrong | {'; '.join(found['wrong']) or 'nothing'} |"

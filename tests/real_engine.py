@@ -7,6 +7,7 @@ the in-memory engine.
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -25,6 +26,7 @@ _INSTALLED = Path(__file__).parent.parent / "build" / "azurite" / "node_modules"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _ACCOUNT = "devstoreaccount1"
 _SERVICES = ("blob", "queue", "table")
+_REQUEST = re.compile(r'\] "[A-Z]+ ([^ ]+) HTTP/')
 
 
 def is_chosen() -> bool:
@@ -57,7 +59,9 @@ def shared_storage() -> "Azurite":
     """Return the storage that all apps of a test run share; it is started once and stops with the test run."""
     if reason := missing():
         pytest.skip(reason)
-    server = Azurite(Path(tempfile.mkdtemp(prefix="azurite-")) / "server")
+    folder = Path(tempfile.mkdtemp(prefix="azurite-"))
+    atexit.register(shutil.rmtree, folder)
+    server = Azurite(folder / "server")
     server.start()
     atexit.register(server.kill)
     return server
@@ -80,7 +84,11 @@ class Azurite(Server):
         assert program is not None
         ports = [text for service, port in self._ports.items() for text in (f"--{service}Port", str(port))]
         # Newer extensions use versions of the API that Azurite does not know.
-        return [program, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", *ports]
+        return [program, "--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry", *ports]
+
+    def requests(self) -> list[str]:
+        """Return the path of each request so far, from its log in the common format of web servers."""
+        return _REQUEST.findall((self.folder / "server.log").read_text())
 
     @property
     def connection_string(self) -> str:
