@@ -1,7 +1,6 @@
 """The table of the kernel against peer libraries, measured in a separate virtual environment."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +22,9 @@ _GOALS = {
 def group() -> Group:
     """Measure, and return the table; without the peers' environment it has only our own row."""
     python = PEERS_PYTHON if PEERS_PYTHON.exists() else sys.executable
-    # All use one thread per page: more would compete with the rest of the machine for the cores.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     result = subprocess.run(  # noqa: S603 - an interpreter of our own
         [str(python), "-m", "benchmarks.kernel"],
         cwd=ROOT,
-        env=environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

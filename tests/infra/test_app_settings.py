@@ -2,7 +2,10 @@
 
 import ast
 import json
+import platform
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -46,10 +49,12 @@ READ_BY_OTHERS = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "the host",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the worker",
     "OPENBLAS_NUM_THREADS": "numpy's linear algebra",
+    "NPY_DISABLE_CPU_FEATURES": "numpy",
     "PYTHON_ENABLE_OPENTELEMETRY": "the worker",
     "AZURE_CLIENT_ID": "azure-identity",
     "AZURE_TOKEN_CREDENTIALS": "azure-identity",
 }
+_OF_NUMPY = ("OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES")
 # Flex Consumption has its own properties for these, or sets them itself, or refuses them.
 NOT_ON_FLEX_CONSUMPTION = {
     "FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_EXTENSION_VERSION",
@@ -163,7 +168,25 @@ def test_the_host_refuses_large_bodies_long_before_they_fill_the_memory() -> Non
 def test_a_laptop_has_the_same_host_settings_as_azure() -> None:
     local = json.loads((ROOT / "local.settings.json").read_text())["Values"]
     assert local[BODY_LIMIT_SETTING] == str(template(MAIN).parameters()["requestBodyLimitBytes"]["default"])
-    assert local[HOMEPAGE_SETTING] == module("app").variable("platformSettings")[HOMEPAGE_SETTING]
+    azure = module("app").variable("platformSettings")
+    for name in (HOMEPAGE_SETTING, *_OF_NUMPY):
+        assert local[name] == azure[name]
+
+
+_ASK_NUMPY = """
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+print(*(name in __cpu_dispatch__ and not __cpu_features__[name] for name in {names!r}))
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="only there is AVX-512")
+def test_numpy_knows_the_code_that_it_is_to_leave_aside() -> None:
+    settings = {name: module("app").variable("platformSettings")[name] for name in _OF_NUMPY}
+    names = settings["NPY_DISABLE_CPU_FEATURES"].split()
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK_NUMPY.format(names=names)], env=settings, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True"]
 
 
 def test_the_host_uses_the_same_collector_protocol_as_the_workers() -> None:
