@@ -202,8 +202,7 @@ def check_portfolio(judged: Judged, limits: Mapping[str, Limits]) -> tuple[Check
     A rule without a value in ``judged``, not even ``None``, does not apply.
     """
     values = judged.values if judged.complete else _known(judged)
-    rules = [rule for rule in RULES if rule.name in judged.values]
-    return tuple([_scale(rule, limits[rule.name]).check(values[rule.name], judged) for rule in rules])
+    return tuple([scale.check(values[name], judged) for name, scale in _scales(limits) if name in judged.values])
 
 
 def _known(judged: Judged) -> Mapping[str, float | None]:
@@ -216,7 +215,7 @@ class _Scale:
     """A rule with its limits, and their texts in messages."""
 
     def __init__(self, rule: Rule, limits: Limits) -> None:
-        self._rule, self._limits = rule, limits
+        self.rule, self.limits = rule, limits
         shape = rule.number_format
         side = "at or below" if rule.low_is_bad else "at or above"
         label = f"in the backtest of today's holdings, {rule.label}" if rule.in_backtest else rule.label
@@ -228,11 +227,11 @@ class _Scale:
 
     def check(self, value: float | None, judged: Judged) -> Check:
         """Return the check of one value of the portfolio."""
-        rule, limits = self._rule, self._limits
+        rule, limits = self.rule, self.limits
         if value is None:
             return self._unknown(judged)
         own = rule is _DRAWDOWN and judged.own_drawdown
-        shown = f"{self._own_is if own else self._is}{value:{rule.number_format}}"
+        shown = (self._own_is if own else self._is) + format(value, rule.number_format)
         if judged.diversified_funds:
             shown += rule.of_funds
         if not judged.complete and rule.with_estimates:
@@ -244,7 +243,7 @@ class _Scale:
         return Check(rule.name, "warning", value, limits.warning, shown + self._at_warning)
 
     def _unknown(self, judged: Judged) -> Check:
-        rule, limits = self._rule, self._limits
+        rule, limits = self.rule, self.limits
         message = f"{self._is}unknown: {_cause(rule, judged)}"
         if rule is _PRICE_COVERAGE:
             return Check(rule.name, "breach", None, limits.breach, f"{message}, which counts as a breach.")
@@ -260,8 +259,14 @@ def _cause(rule: Rule, judged: Judged) -> str:
     return _REASONS.get(judged.reason or "") or rule.undefined.format(observations=judged.observations)
 
 
-_DEFAULT_SCALES = {rule.name: _Scale(rule, _DEFAULT_LIMITS[rule.name]) for rule in RULES}
+_DEFAULT_SCALES = [(rule.name, _Scale(rule, _DEFAULT_LIMITS[rule.name])) for rule in RULES]
 
 
-def _scale(rule: Rule, limits: Limits) -> _Scale:
-    return _DEFAULT_SCALES[rule.name] if limits is _DEFAULT_LIMITS[rule.name] else _Scale(rule, limits)
+def _scales(limits: Mapping[str, Limits]) -> list[tuple[str, _Scale]]:
+    """Return a scale by the name of each rule; most persons have the default ones, others most of these."""
+    if limits is _DEFAULT_LIMITS:
+        return _DEFAULT_SCALES
+    return [
+        (name, scale if limits[name] is scale.limits else _Scale(scale.rule, limits[name]))
+        for name, scale in _DEFAULT_SCALES
+    ]

@@ -9,6 +9,7 @@ good outlook is against it, closing it is a purchase, and more of it is never so
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import cache
 
 from analysis.checks import LARGEST_POSITION, Limits
 from analysis.models import Action, Decision, HoldingReport, Portfolio, Research
@@ -43,7 +44,7 @@ class Adviser:
 
     def __init__(self, research: Mapping[str, Research]) -> None:
         self.research = research
-        self._opinions = {symbol: _opinion(symbol, own) for symbol, own in research.items()}
+        self._about = cache(lambda symbol: _opinion(symbol, research.get(symbol)))
 
     def decide(
         self, portfolio: Portfolio, holdings: Sequence[HoldingReport], situation: Situation
@@ -61,10 +62,6 @@ class Adviser:
                 if symbol not in symbols
             ]
         return tuple(decisions)
-
-    def _about(self, symbol: str) -> "_Opinion":
-        return self._opinions.get(symbol) or _opinion(symbol, None)
-
 
 class _Opinion(Record, frozen=True):
     """The conclusions from a symbol's research that are the same for all users.

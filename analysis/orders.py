@@ -7,6 +7,7 @@ anywhere in this app, sends an order to a broker.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import replace
+from functools import cache
 from itertools import accumulate
 from typing import Literal
 
@@ -43,43 +44,77 @@ _REASONS = {
 }
 _UNKNOWN_INSTRUMENT = Instrument()
 
+type _Closing = tuple[Decision, _Terms, float]
+"""A decision to sell or to cover, its terms, and the shares that are held, long or short."""
 
-def plan_orders(
-    portfolio: Portfolio,
-    decisions: Sequence[Decision],
-    quotes: Mapping[str, SymbolFigures],
-    research: Mapping[str, Research],
-    instruments: Mapping[str, Instrument],
-    reason: str | None,
-) -> OrderPlan:
-    """Return the orders that follow from the ``decisions``, or none if there is a ``reason`` against any.
 
-    Sells come in descending order of proceeds, then short positions are covered in ascending order of cost, then buys
-    in descending order of score and momentum; ties by symbol. Covers are paid from cash and proceeds, and buys from
-    buying power and proceeds less the covers. Prices are the last closes in ``quotes``.
+class OrderPlanner:
+    """Plans the orders of all portfolios of a page; the terms of a symbol are determined once.
+
+    Prices are the last closes in ``quotes``.
     """
-    if reason is not None:
-        return _no_orders(portfolio, reason)
-    sells, covers, buys = _by_kind(portfolio, decisions, quotes, instruments)
-    sold = sorted([_closed("SELL", *sell) for sell in sells], key=lambda draft: (-draft.cost, draft.decision.symbol))
-    proceeds = _total(sold)
-    covered, cut = _covered([_closed("BUY", *cover) for cover in covers], max(portfolio.cash + proceeds, 0.0))
-    available = max(portfolio.buying_power + proceeds - _total(covered), 0.0)
-    bought = [_bought(decision, terms, portfolio.buying_power, available) for decision, terms in buys]
-    bought.sort(key=lambda draft: _rank(draft, research))
-    bought, factor = _afforded(bought, available)
-    placed = [*sold, *covered, *bought]
-    return OrderPlan(
-        orders=tuple([_order(draft, priority) for priority, draft in enumerate(placed, start=1)]),
-        total_sell_proceeds=proceeds,
-        total_buy_cost=_total(covered + bought),
-        available_buying_power=available,
-        scaling_applied=factor < 1,
-        scaling_factor=factor,
-        orders_skipped=sum([draft.skip_reason is not None for draft in placed]),
-        reason=None,
-        notes=tuple(_notes(covered, bought, available, factor, cut=cut)) if placed else ("There is nothing to order.",),
-    )
+
+    def __init__(
+        self,
+        quotes: Mapping[str, SymbolFigures],
+        research: Mapping[str, Research],
+        instruments: Mapping[str, Instrument],
+    ) -> None:
+        self._terms = cache(
+            lambda symbol: _terms(
+                symbol, quotes.get(symbol), instruments.get(symbol, _UNKNOWN_INSTRUMENT), research.get(symbol)
+            )
+        )
+
+    def plan(self, portfolio: Portfolio, decisions: Sequence[Decision], reason: str | None) -> OrderPlan:
+        """Return the orders that follow from the ``decisions``, or none if there is a ``reason`` against any.
+
+        Sells come in descending order of proceeds, then short positions are covered in ascending order of cost, then
+        buys in descending order of score and momentum; ties by symbol. Covers are paid from cash and proceeds, and buys
+        from buying power and proceeds less the covers.
+        """
+        if reason is not None:
+            return _no_orders(portfolio, reason)
+        sells, covers, buys = self._by_kind(portfolio, decisions)
+        sold = sorted(
+            [_closed("SELL", *sell) for sell in sells], key=lambda draft: (-draft.cost, draft.decision.symbol)
+        )
+        proceeds = _total(sold)
+        covered, cut = _covered([_closed("BUY", *cover) for cover in covers], max(portfolio.cash + proceeds, 0.0))
+        available = max(portfolio.buying_power + proceeds - _total(covered), 0.0)
+        bought = [_bought(decision, terms, portfolio.buying_power, available) for decision, terms in buys]
+        bought.sort(key=lambda draft: draft.terms.rank)
+        bought, factor = _afforded(bought, available)
+        placed = [*sold, *covered, *bought]
+        notes = _notes(covered, bought, available, factor, cut=cut) if placed else ("There is nothing to order.",)
+        return OrderPlan(
+            orders=tuple([_order(draft, priority) for priority, draft in enumerate(placed, start=1)]),
+            total_sell_proceeds=proceeds,
+            total_buy_cost=_total(covered + bought),
+            available_buying_power=available,
+            scaling_applied=factor < 1,
+            scaling_factor=factor,
+            orders_skipped=sum([draft.skip_reason is not None for draft in placed]),
+            reason=None,
+            notes=tuple(notes),
+        )
+
+    def _by_kind(
+        self, portfolio: Portfolio, decisions: Sequence[Decision]
+    ) -> tuple[list[_Closing], list[_Closing], list[tuple[Decision, "_Terms"]]]:
+        """Return the decisions to sell and to cover, each with its terms and the shares held, and those to buy."""
+        sells, covers, buys = [], [], []
+        actions = [decision for decision in decisions if decision.decision != "HOLD"]
+        held = {holding.symbol: holding.quantity for holding in portfolio.holdings} if actions else {}
+        for decision in actions:
+            terms, quantity = self._terms(decision.symbol), held.get(decision.symbol, 0.0)
+            if decision.decision == "SELL":
+                sells.append((decision, terms, quantity))
+            elif quantity < 0:
+                covers.append((decision, terms, -quantity))
+            else:
+                buys.append((decision, terms))
+        return sells, covers, buys
 
 
 def _no_orders(portfolio: Portfolio, reason: str) -> OrderPlan:
@@ -99,13 +134,14 @@ def _no_orders(portfolio: Portfolio, reason: str) -> OrderPlan:
 class _Terms(Record, frozen=True):
     """The terms of an order: the last close, what a share costs, the lot, and what prevents an order of any size.
 
-    The close is as quoted, what a share costs in the person's currency.
+    The close is as quoted, what a share costs in the person's currency. Buys are in ascending order of the ``rank``.
     """
 
     price: float | None
     price_of_share: float
     lot: float
     obstacle: SkipReason | None
+    rank: tuple[float, float, str]
 
     def lots(self, shares: float) -> int:
         """Return the lots rounded down, but without loss of a lot to the rounding error of a whole number."""
@@ -118,12 +154,18 @@ class _Terms(Record, frozen=True):
         return float(lots) if self.lot == 1 else float(f"{lots * self.lot:.15g}")
 
 
-def _terms(quote: SymbolFigures | None, instrument: Instrument) -> _Terms:
+def _terms(symbol: str, quote: SymbolFigures | None, instrument: Instrument, research: Research | None) -> _Terms:
+    rank = _rank(symbol, research)
     if quote is None:
-        return _Terms(None, 0.0, 1.0, "no_price")
+        return _Terms(None, 0.0, 1.0, "no_price", rank)
     price_of_share = quote.price * instrument.multiplier * quote.fx_rate
     obstacle: SkipReason | None = "stale_price" if quote.history == "stale" else None
-    return _Terms(quote.price, price_of_share, _lot(instrument), obstacle if price_of_share > 0 else "no_price")
+    return _Terms(quote.price, price_of_share, _lot(instrument), obstacle if price_of_share > 0 else "no_price", rank)
+
+
+def _rank(symbol: str, research: Research | None) -> tuple[float, float, str]:
+    score, momentum = (research.score, research.momentum_12_1) if research else (None, None)
+    return -(-math.inf if score is None else score), -(-math.inf if momentum is None else momentum), symbol
 
 
 def _lot(instrument: Instrument) -> float:
@@ -133,29 +175,6 @@ def _lot(instrument: Instrument) -> float:
     if fractional is None:
         fractional = instrument.kind in _FRACTIONAL_KINDS
     return _FRACTION if fractional else 1.0
-
-
-def _by_kind(
-    portfolio: Portfolio,
-    decisions: Sequence[Decision],
-    quotes: Mapping[str, SymbolFigures],
-    instruments: Mapping[str, Instrument],
-) -> tuple[list[tuple[Decision, _Terms, float]], list[tuple[Decision, _Terms, float]], list[tuple[Decision, _Terms]]]:
-    """Return the decisions to sell, to cover and to buy with their terms, and with the shares to sell or cover from."""
-    sells, covers, buys = [], [], []
-    actions = [decision for decision in decisions if decision.decision != "HOLD"]
-    held = {holding.symbol: holding.quantity for holding in portfolio.holdings} if actions else {}
-    for decision in actions:
-        symbol = decision.symbol
-        terms = _terms(quotes.get(symbol), instruments.get(symbol, _UNKNOWN_INSTRUMENT))
-        quantity = held.get(symbol, 0.0)
-        if decision.decision == "SELL":
-            sells.append((decision, terms, quantity))
-        elif quantity < 0:
-            covers.append((decision, terms, -quantity))
-        else:
-            buys.append((decision, terms))
-    return sells, covers, buys
 
 
 class _Draft(Record, frozen=True):
@@ -239,14 +258,6 @@ def _covered(covers: list[_Draft], budget: float) -> tuple[list[_Draft], bool]:
         left -= paid
         afforded.append(draft if paid == draft.cost else draft.scaled(paid, paid / draft.cost))
     return [draft.or_skipped("no_cash") for draft in _within(afforded, budget)], True
-
-
-def _rank(draft: _Draft, research: Mapping[str, Research]) -> tuple[float, float, str]:
-    symbol = draft.decision.symbol
-    own = research.get(symbol)
-    score = -math.inf if own is None or own.score is None else own.score
-    momentum = -math.inf if own is None or own.momentum_12_1 is None else own.momentum_12_1
-    return -score, -momentum, symbol
 
 
 def _afforded(buys: list[_Draft], available: float) -> tuple[list[_Draft], float]:

@@ -29,7 +29,7 @@ from analysis.models import (
     UnpricedReason,
     Valuation,
 )
-from analysis.orders import plan_orders
+from analysis.orders import OrderPlanner
 from analysis.price_table import PriceTable
 from analysis.quality import Explainer, data_qualities
 from analysis.stress import SCENARIOS
@@ -134,8 +134,8 @@ class _Writer:
         funds: frozenset[str],
         run_id: str,
     ) -> None:
-        self._table, self._adviser, self._instruments, self._funds = table, adviser, instruments, funds
-        self._run_id = run_id
+        self._table, self._adviser, self._funds, self._run_id = table, adviser, funds, run_id
+        self._planner = OrderPlanner(table.figures, adviser.research, instruments)
 
     def skipped(self, portfolio: Portfolio, verdict: Verdict, quality: DataQuality) -> Report:
         """Return the report of a portfolio that is not analyzed."""
@@ -161,9 +161,7 @@ class _Writer:
         # Without those that cannot be read, which come last.
         readable = figures.holdings[: len(portfolio.holdings)]
         decisions = self._adviser.decide(portfolio, readable, situation)
-        plan = plan_orders(
-            portfolio, decisions, self._table.figures, self._adviser.research, self._instruments, verdict.no_orders
-        )
+        plan = self._planner.plan(portfolio, decisions, verdict.no_orders)
         measured = (figures.performance, figures.risk, figures.diversification, figures.stress)
         return Report(
             self._run_id,

@@ -21,7 +21,7 @@ from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
 from benchmarks import ledger
 from benchmarks.workload import DAYS, portfolios, symbols, walks
-from stores.report_values import encoded
+from stores.report_values import encoder
 
 if TYPE_CHECKING:
     from analysis.models import Report
@@ -66,7 +66,7 @@ def samples() -> "list[bytes | bytearray | memoryview[int]]":
             replace(report, returns=earned[position] if position % 3 == 0 else None)
             for position, report in enumerate(reports)
         ]
-    return [encoded(report) for report in made]
+    return list(map(encoder(), made))
 
 
 if __name__ == "__main__":

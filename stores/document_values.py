@@ -1,5 +1,6 @@
 """The values in the backend's documents: numbers, symbols and currencies, whatever they may contain."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 type Spelling = Callable[[str], str]
 """Returns the symbol under which the source of prices knows a share."""
+
+type SymbolOf = Callable[[object], str | None]
+"""Returns the symbol in a field, as the source of prices spells it; ``None`` if none can be read."""
 
 type Absent = Callable[[str, str], str]
 """Returns the sentence about a field that a document of a collection lacks, from the names of both."""
@@ -40,6 +44,12 @@ def absent_field(collection: str, field: str) -> str:  # noqa: ARG001 - the name
 def is_symbol(value: object) -> TypeIs[str]:
     """Return whether the value can be the symbol of a share."""
     return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
+
+
+def symbol_reader(spelling: Spelling) -> SymbolOf:
+    """Return a function that reads the symbols of many documents, each spelled symbol once."""
+    known = functools.cache(lambda text: spelling(text) if is_symbol(text) else None)
+    return lambda value: known(value) if isinstance(value, str) else None
 
 
 def number_of(value: object) -> float | None:

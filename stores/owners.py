@@ -13,7 +13,7 @@ from itertools import chain
 from analysis.models import Portfolio
 from records import USER_ID_PATTERN
 from stores.backend import ID_TYPES, IdType, typed
-from stores.document_values import currencies_of
+from stores.document_values import currencies_of, symbol_reader
 from stores.mongo import Document
 from stores.portfolio_documents import InvalidPortfolio, held_symbols, is_active, watched_symbols
 from stores.portfolios import MOST_OF_USER, OF_PORTFOLIOS, Groups, OwnSymbols, PortfolioStore, own_symbols, symbols_in
@@ -125,6 +125,5 @@ def _symbols(
         held = frozenset(holding.symbol for holding in portfolio.holdings)
         return OwnSymbols(held, frozenset(portfolio.watchlist) - held)
     holdings, watchlist = (groups[name].get(portfolio.user_id, ()) for name in ("holdings", "watchlist"))
-    return own_symbols(
-        symbols_in(held_symbols, holdings, store.spelling), symbols_in(watched_symbols, watchlist, store.spelling)
-    )
+    symbol_of = symbol_reader(store.spelling)
+    return own_symbols(symbols_in(held_symbols, holdings, symbol_of), symbols_in(watched_symbols, watchlist, symbol_of))

@@ -17,7 +17,7 @@ from stores.account_documents import has_no_amount, read_accounts
 from stores.document_values import (
     NOT_A_NUMBER,
     Absent,
-    Spelling,
+    SymbolOf,
     Unreadable,
     absent_field,
     currency_of,
@@ -25,6 +25,7 @@ from stores.document_values import (
     is_minor,
     is_symbol,
     number_of,
+    symbol_reader,
 )
 from stores.mongo import Document
 from stores.places import Obstacle
@@ -77,7 +78,7 @@ class UserDocuments:
 def read_portfolio(
     user_id: str,
     documents: UserDocuments,
-    spelling: Spelling,
+    symbol_of: SymbolOf,
     absent: Absent = absent_field,
     *,
     default_currency: str = "USD",
@@ -86,8 +87,8 @@ def read_portfolio(
     user = documents.users[0] if documents.users else {}
     base_currency, lot_method, own = _base_currency(user), _lot_method(user), user.get("analysis_thresholds")
     try:
-        watched = watched_symbols(documents.watchlist, spelling)
-        valid, invalid = _holdings(documents.holdings, spelling, absent)
+        watched = watched_symbols(documents.watchlist, symbol_of)
+        valid, invalid = _holdings(documents.holdings, symbol_of, absent)
         accounts = read_accounts(documents.accounts, base_currency or default_currency)
     except Unreadable as error:
         return InvalidPortfolio(user_id, error.error_type, str(error))
@@ -132,7 +133,7 @@ def lacking(documents: UserDocuments) -> set[str]:
 def refusal(collection: str, document: Document, absent: Absent = absent_field) -> str | None:
     """Return why a document is left out, or its user, in the words that runs have for it; ``None`` if it is read."""
     if collection == "holdings":
-        _, invalid = _holdings([document], str, absent)
+        _, invalid = _holdings([document], symbol_reader(str), absent)
         return invalid[0].reason if invalid else None
     if collection == "watchlist":
         readable = is_symbol(document.get("symbol"))
@@ -155,17 +156,17 @@ def read_instruments(documents: Iterable[Document], symbols: Sequence[str]) -> d
     return {share_of[document["symbol"]]: _instrument(document) for document in in_order}
 
 
-def held_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
+def held_symbols(documents: Sequence[Document], symbol_of: SymbolOf) -> frozenset[str]:
     """Return the symbols of the holdings that can be read and are not closed; raises if there are too many."""
-    valid, _ = _holdings(documents, spelling)
+    valid, _ = _holdings(documents, symbol_of)
     return frozenset(holding.symbol for holding in valid)
 
 
-def watched_symbols(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
+def watched_symbols(documents: Sequence[Document], symbol_of: SymbolOf) -> frozenset[str]:
     """Return the valid ones of the watched symbols; raises if there are too many."""
     if len(documents) > MOST_ITEMS:
         raise Unreadable("too_many_watched", f"There are more than {MOST_ITEMS} watchlist items.")
-    watched = frozenset(spelling(item["symbol"]) for item in documents if is_symbol(item.get("symbol")))
+    watched = frozenset(filter(None, [symbol_of(item.get("symbol")) for item in documents]))
     if len(watched) > MOST_WATCHED:
         raise Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     return watched
@@ -215,7 +216,7 @@ type _Lot = tuple[float, float | None]
 
 
 def _holdings(
-    documents: Sequence[Document], spelling: Spelling, absent: Absent = absent_field
+    documents: Sequence[Document], symbol_of: SymbolOf, absent: Absent = absent_field
 ) -> tuple[list[Holding], list[InvalidHolding]]:
     """Return the holdings, by symbol, one for each share however it is spelled, and the invalid ones.
 
@@ -226,20 +227,24 @@ def _holdings(
     lots: dict[str, list[_Lot]] = defaultdict(list)
     invalid = []
     for document in documents:
-        symbol = document.get("symbol")
+        text, symbol = document.get("symbol"), symbol_of(document.get("symbol"))
         quantity, price = number_of(document.get("quantity")), number_of(document.get("avg_price"))
-        if not is_symbol(symbol):
-            shown = symbol[:32] if isinstance(symbol, str) else "?"
+        if symbol is None:
+            shown = text[:32] if isinstance(text, str) else "?"
             rule = _fault("holdings", document, "symbol", "symbol is not a text that can be one", absent)
             invalid.append(InvalidHolding(shown, rule, quantity, price))
         elif quantity is None:
             rule = f"quantity is {NOT_A_NUMBER}"
             rule = _fault("holdings", document, "quantity", rule, absent)
-            invalid.append(InvalidHolding(spelling(symbol), rule, None, price))
+            invalid.append(InvalidHolding(symbol, rule, None, price))
         else:
-            lots[spelling(symbol)].append((quantity, price))
-    netted = ((symbol, *(_net(own) if len(own) > 1 else own[0])) for symbol, own in sorted(lots.items()))
-    valid = [Holding(symbol, quantity, price) for symbol, quantity, price in netted if quantity]
+            lots[symbol].append((quantity, price))
+    valid = []
+    for symbol in sorted(lots):
+        own = lots[symbol]
+        quantity, price = own[0] if len(own) == 1 else _net(own)
+        if quantity:
+            valid.append(Holding(symbol, quantity, price))
     return valid, [holding for holding in invalid if holding.quantity != 0]
 
 

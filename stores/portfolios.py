@@ -17,7 +17,7 @@ from analysis.spellings import spellings
 from fields import FIELDS_OF, Fields
 from stores.account_documents import MOST_ACCOUNTS
 from stores.backend import TEXT, BackendCollection, IdType, Names, typed
-from stores.document_values import Absent, Spelling
+from stores.document_values import Absent, Spelling, SymbolOf, symbol_reader
 from stores.indexes import Indexed, Indexes
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase
 from stores.places import documents_in, missing, needed_names, rows_in, unused_entries
@@ -146,10 +146,10 @@ class PortfolioStore(Indexed):
         """
         reads = {"holdings": held_symbols, "watchlist": watched_symbols}
         found: dict[str, dict[str, frozenset[str] | None]] = {name: {} for name in reads}
-        wanted = {name: OF_PORTFOLIOS[name] for name in reads}
+        wanted, symbol_of = {name: OF_PORTFOLIOS[name] for name in reads}, symbol_reader(self.spelling)
         for name, lot in self.lots(wanted, user_ids, contiguous=contiguous):
             for user_id, documents in self.by_user(name, lot).items():
-                own, others = symbols_in(reads[name], documents, self.spelling), found[name].get(user_id, frozenset())
+                own, others = symbols_in(reads[name], documents, symbol_of), found[name].get(user_id, frozenset())
                 found[name][user_id] = None if own is None or others is None else own | others
         held, watched = found["holdings"], found["watchlist"]
         owners = (held | watched).keys() & set(user_ids)
@@ -176,10 +176,10 @@ class PortfolioStore(Indexed):
     ) -> list[Portfolio | InvalidPortfolio]:
         """Return the portfolios of ``user_ids``, in that order, in their documents by collection."""
         of_users = [(id_, UserDocuments(*[found[name].get(id_, ()) for name in OF_PORTFOLIOS])) for id_ in user_ids]
-        unexplained = self.absent({})
-        portfolios = [self._read(*of_user, unexplained, base_currency) for of_user in of_users]
+        unexplained, symbol_of = self.absent({}), symbol_reader(self.spelling)
+        portfolios = [self._read(*of_user, symbol_of, unexplained, base_currency) for of_user in of_users]
         for position, absent in self._explained(of_users, portfolios):
-            portfolios[position] = self._read(*of_users[position], absent, base_currency)
+            portfolios[position] = self._read(*of_users[position], symbol_of, absent, base_currency)
         return portfolios
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -294,10 +294,10 @@ class PortfolioStore(Indexed):
         yield from ((position, self.absent(rows[of_users[position][0]])) for position in some)
 
     def _read(
-        self, user_id: str, documents: UserDocuments, absent: Absent, base_currency: str
+        self, user_id: str, documents: UserDocuments, symbol_of: SymbolOf, absent: Absent, base_currency: str
     ) -> Portfolio | InvalidPortfolio:
         try:
-            return read_portfolio(user_id, documents, self.spelling, absent, default_currency=base_currency)
+            return read_portfolio(user_id, documents, symbol_of, absent, default_currency=base_currency)
         except Exception as error:  # noqa: BLE001 - an unforeseen error costs only this user's report
             where = traceback.extract_tb(error.__traceback__)[-1]
             name = type(error).__name__
@@ -307,11 +307,11 @@ class PortfolioStore(Indexed):
 
 
 def symbols_in(
-    read: Callable[[Sequence[Document], Spelling], frozenset[str]], documents: Sequence[Document], spelling: Spelling
+    read: Callable[[Sequence[Document], SymbolOf], frozenset[str]], documents: Sequence[Document], symbol_of: SymbolOf
 ) -> frozenset[str] | None:
     """Return the symbols in a user's documents, ``None`` if there are too many or they cannot be read."""
     try:
-        return read(documents, spelling)
+        return read(documents, symbol_of)
     except Exception:  # noqa: BLE001 - it fails again when the user is analyzed, and is logged there
         return None
 

@@ -23,7 +23,7 @@ from records import Outcome, RunError, Summary
 from stores.indexes import Indexed, Indexes
 from stores.lines import Line, Lines, Standing, line_of
 from stores.mongo import IDS_PER_LOOKUP, Document, DocumentDatabase, find_each, write_each
-from stores.report_values import compressor, decompressed, encoded, held_symbols, joined
+from stores.report_values import compressor, decompressed, encoder, held_symbols, joined
 from stores.symbols import ResearchStore
 from stores.upgrades import report_of_today, summary_of_today
 
@@ -60,12 +60,12 @@ def stored_forms(
 
     The number of the ``page`` leads to them in the lake, if they are there; ``standings`` are by user id.
     """
-    compress = compressor()
+    encode, compress = encoder(), compressor()
     made: list[StoredReport] = []
     refused: dict[str, str] = {}
     for report in reports:
         try:
-            json, line = encoded(report), line_of(report, standings.get(report.user_id, Standing()))
+            json, line = encode(report), line_of(report, standings.get(report.user_id, Standing()))
             document = bson.encode(_document(report, line, page, compress(json)))
         except Exception as error:  # noqa: BLE001 - any error that one user's data may cause
             refused[report.user_id] = f"The report cannot be written as a document: {type(error).__name__}"

@@ -14,7 +14,7 @@ from analysis.models import Booleans, Integers, Objects, ReturnsIssueKind
 from analysis.returns.ledger import TYPES, Transactions, TransactionType
 from fields import FIELDS_OF
 from stores.document_columns import dates, ids, numbers, texts, values_of
-from stores.document_values import NOT_A_NUMBER, Absent, Spelling, currency_of, is_symbol
+from stores.document_values import NOT_A_NUMBER, Absent, Spelling, currency_of, symbol_reader
 from stores.mongo import Document
 from stores.places import Obstacle
 
@@ -147,7 +147,7 @@ def _columns_of_fields(
 
 
 def _symbols(spelling: Spelling, values: list[Any]) -> tuple[Objects, list[int]]:
-    return texts(values, lambda value: spelling(value) if is_symbol(value) else None)
+    return texts(values, symbol_reader(spelling))
 
 
 def _lacking(columns: Mapping[str, Any]) -> Iterator[tuple[int, str, _Rule]]:
@@ -224,5 +224,5 @@ def faults_of(documents: Sequence[Document]) -> Mapping[int, Fault]:
 
 def symbols_of(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
     """Return the symbols in documents, as far as they can be read."""
-    found = {value for name in _SYMBOLS for document in documents if is_symbol(value := document.get(name))}
-    return frozenset(map(spelling, found))
+    symbol_of = symbol_reader(spelling)
+    return frozenset(filter(None, [symbol_of(document.get(name)) for name in _SYMBOLS for document in documents]))

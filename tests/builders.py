@@ -16,7 +16,7 @@ from analysis.price_table import PriceTable, join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
-from stores.report_values import encoded, joined
+from stores.report_values import encoder, joined
 from stores.reports import ReportStore, stored_forms
 
 
@@ -30,7 +30,7 @@ def save(store: ReportStore, reports: Iterable[Report]) -> None:
 def document_of(report: Report, research: Iterable[Research] = ()) -> dict[str, Any]:
     """Return a report as the API shows it."""
     document: dict[str, Any] = msgspec.json.decode(
-        joined(encoded(report), {own.symbol: msgspec.json.encode(own) for own in research})
+        joined(encoder()(report), {own.symbol: msgspec.json.encode(own) for own in research})
     )
     return document
 

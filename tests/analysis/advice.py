@@ -6,7 +6,7 @@ from datetime import date
 from analysis.checks import Limits
 from analysis.decisions import Adviser, Situation
 from analysis.models import Action, Decision, HoldingReport, Instrument, OrderPlan, Research
-from analysis.orders import plan_orders
+from analysis.orders import OrderPlanner
 from analysis.price_table import History, SymbolFigures
 from tests.builders import PortfolioBuilder, a_portfolio, a_research
 
@@ -85,4 +85,4 @@ def plan(
         price = (prices or {}).get(decided.symbol, 100.0)
         quotes[decided.symbol] = price if isinstance(price, SymbolFigures) else quote(price)
     research = {d.symbol: a_research(d.symbol, (scores or {}).get(d.symbol, 0.5)) for d in decisions}
-    return plan_orders(portfolio.build(), decisions, quotes, research, instruments or {}, reason)
+    return OrderPlanner(quotes, research, instruments or {}).plan(portfolio.build(), decisions, reason)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analysis.decisions import Adviser
 from analysis.models import Action, Decision, Holding, Instrument, OrderPlan, Portfolio
-from analysis.orders import plan_orders
+from analysis.orders import OrderPlanner
 from tests.analysis.advice import decision, quote, situation, valued
 from tests.builders import a_research
 
@@ -29,7 +29,7 @@ class Case:
     def plan(self) -> OrderPlan:
         quotes = {symbol: quote(price) for symbol, price in self.prices.items()}
         research = {symbol: a_research(symbol, score) for symbol, score in self.scores.items()}
-        return plan_orders(self.portfolio, self.decisions, quotes, research, self.instruments, None)
+        return OrderPlanner(quotes, research, self.instruments).plan(self.portfolio, self.decisions, None)
 
     def lot(self, symbol: str) -> float:
         instrument = self.instruments[symbol]

@@ -4,7 +4,7 @@ from copy import replace
 import pytest
 
 from analysis.models import Instrument, Order, OrderPlan
-from analysis.orders import plan_orders
+from analysis.orders import OrderPlanner
 from tests.analysis.advice import buy, decision, plan, quote, sell, situation, valued
 from tests.analysis.advice import decide as decide_on
 from tests.builders import a_portfolio, a_research
@@ -115,7 +115,7 @@ class TestBuys:
         }
         owner = a_portfolio().buying_power(10_000).build()
 
-        found = plan_orders(owner, decisions, {symbol: quote(10) for symbol in "ABCDE"}, research, {}, None)
+        found = OrderPlanner({symbol: quote(10) for symbol in "ABCDE"}, research, {}).plan(owner, decisions, None)
 
         assert [order.symbol for order in found.orders] == ["B", "D", "E", "C", "A"]
 
@@ -361,7 +361,7 @@ class TestSkippedOrders:
     def test_without_a_price_an_order_is_skipped(self) -> None:
         owner = a_portfolio().buying_power(1_000).build()
 
-        found = plan_orders(owner, [buy("A")], {}, {"A": a_research("A", 0.9)}, {}, None)
+        found = OrderPlanner({}, {"A": a_research("A", 0.9)}, {}).plan(owner, [buy("A")], None)
 
         assert only(found) == Order("A", "BUY", 0, None, 0.0, 10.0, 0.0, 1, "no_price")
 

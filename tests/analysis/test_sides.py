@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.models import Holding, Instrument, Portfolio
+from stores.document_values import symbol_reader
 from stores.portfolio_documents import UserDocuments, read_portfolio
 from tests.analysis.judged import check, performance, quality, risk
 from tests.analysis.market import AS_OF, BENCHMARK, DAYS, ending_at_100, only, returns_of
@@ -251,7 +252,7 @@ def test_the_scale_of_everything_owned_changes_no_ratio(
 def test_one_share_in_two_spellings_is_one_holding_of_28_6_percent() -> None:
     # Row 19: the spellings are merged where the documents are read.
     holdings = [{"symbol": symbol, "quantity": 10, "avg_price": 90} for symbol in ("BRK.B", "BRK-B", *NAMES[:5])]
-    owner = read_portfolio("u1", UserDocuments(holdings=holdings), lambda symbol: symbol.replace("-", "."))
+    owner = read_portfolio("u1", UserDocuments(holdings=holdings), symbol_reader(lambda text: text.replace("-", ".")))
     assert isinstance(owner, Portfolio)
     table = a_table({**WALKS, "BRK.B": ending_at_100(random_walk(DAYS, 59))}, BENCHMARK)
 
@@ -266,7 +267,9 @@ def test_one_share_in_two_spellings_is_one_holding_of_28_6_percent() -> None:
 def test_one_share_in_three_spellings_is_one_effective_holding() -> None:
     # Row 19.
     holdings = [{"symbol": f"BRK{separator}B", "quantity": 10, "avg_price": 90} for separator in ".-/"]
-    owner = read_portfolio("u1", UserDocuments(holdings=holdings), lambda symbol: symbol[:3] + "." + symbol[4:])
+    owner = read_portfolio(
+        "u1", UserDocuments(holdings=holdings), symbol_reader(lambda text: text[:3] + "." + text[4:])
+    )
     assert isinstance(owner, Portfolio)
     table = a_table({"BRK.B": ending_at_100(random_walk(DAYS, 59))}, BENCHMARK)
 

@@ -17,6 +17,7 @@ from analysis.price_table import join_prices, prepare_prices
 from analysis.prices import Bars
 from analysis.report import analyze_portfolios
 from analysis.research import research_symbols
+from stores.document_values import symbol_reader
 from stores.portfolio_documents import UserDocuments, read_portfolio
 from tests.builders import document_of
 from tests.oracle import cases, inputs
@@ -41,7 +42,9 @@ def bars_of(rows: Sequence[inputs.Row]) -> Bars:
 
 def portfolio_of(user_id: str, person: inputs.Person) -> Portfolio:
     cash = person.cash or 0.0
-    read = read_portfolio(user_id, UserDocuments(users=[{"analysis_thresholds": dict(person.thresholds)}]), str)
+    read = read_portfolio(
+        user_id, UserDocuments(users=[{"analysis_thresholds": dict(person.thresholds)}]), symbol_reader(str)
+    )
     assert isinstance(read, Portfolio)
     return Portfolio(
         user_id,

@@ -15,7 +15,7 @@ from analysis.research import research_symbols
 from benchmarks.workload import portfolios, price_table, symbols, walks
 from runs.standing import standing_of
 from stores.mongo import DocumentDatabase
-from stores.report_values import encoded
+from stores.report_values import encoder
 from stores.reports import ReportStore, stored_forms
 from stores.symbols import ResearchStore
 
@@ -49,4 +49,4 @@ def test_another_program_reads_a_report_as_the_page_on_stored_data_says(
     monkeypatch.chdir(ROOT)
     names: dict[str, Any] = {"stored": database.portfolio_analyses.find_one({"user_id": report.user_id})}
     exec(program, names)  # noqa: S102 - the page's own
-    assert names["report"] == json.loads(encoded(report))
+    assert names["report"] == json.loads(encoder()(report))

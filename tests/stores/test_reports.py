@@ -17,7 +17,7 @@ from records import CheckStatus, Outcome, RunError, Status
 from stores.lines import line_of
 from stores.mongo import DocumentDatabase, WriteRefused
 from stores.portfolio_documents import MOST_HOLDINGS, MOST_WATCHED
-from stores.report_values import compressor, decompressed, encoded
+from stores.report_values import compressor, decompressed, encoder
 from stores.reports import ReportStore, stored_forms
 from stores.symbols import ResearchStore
 from tests.builders import a_research, a_table, random_walk, research_on, save, weekdays, with_range
@@ -248,10 +248,10 @@ def test_a_report_is_read_as_it_was_encoded(reports: ReportStore, database: Docu
     # Figures of every length, and text that looks like the place of the research.
     report = replace(a_report("u1", value=1 / 3, volatility=1e-300), error='{"research":null} "research":null')
     save(reports, [report])
-    assert reports.json("run", "u1") == encoded(report)
+    assert reports.json("run", "u1") == encoder()(report)
     stored = database.portfolio_analyses.find_one({"user_id": "u1"})
     assert stored is not None
-    assert decompressed(stored["report"]) == encoded(report)
+    assert decompressed(stored["report"]) == encoder()(report)
 
 
 def test_a_report_that_was_damaged_is_refused_with_its_reason(reports: ReportStore, database: DocumentDatabase) -> None:
@@ -265,7 +265,7 @@ def test_a_report_of_a_dictionary_that_is_not_here_is_refused(reports: ReportSto
     save(reports, [a_report("u1")])
     samples: list[bytes | bytearray | memoryview[int]] = [b"%d" % number * 20 for number in range(1_000)]
     other = zstandard.train_dictionary(1024, samples, dict_id=123_456)
-    value = zstandard.ZstdCompressor(dict_data=other).compress(encoded(a_report("u1")))
+    value = zstandard.ZstdCompressor(dict_data=other).compress(encoder()(a_report("u1")))
     database.portfolio_analyses.update_one({"user_id": "u1"}, {"$set": {"report": value}})
     with pytest.raises(ValueError, match="a stored report cannot be read"):
         reports.get("run", "u1")
