@@ -63,6 +63,7 @@ class Adviser:
             ]
         return tuple(decisions)
 
+
 class _Opinion(Record, frozen=True):
     """The conclusions from a symbol's research that are the same for all users.
 

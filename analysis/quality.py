@@ -190,9 +190,9 @@ class Explainer:
     """Explains all portfolios of a page; the unknown figures of a symbol are determined once."""
 
     def __init__(self, table: PriceTable, research: Mapping[str, Research]) -> None:
-        self._table = table
-        self._research = research
-        self._of_symbol, self._hypothetical = cache(self._unknown_of_symbol), cache(_hypothetical)
+        # No method of its own, which would keep the page's prices until the garbage collector finds the cycle.
+        self._of_symbol = cache(lambda symbol: _unknown_of_symbol(table.figures.get(symbol), research.get(symbol)))
+        self._hypothetical = cache(_hypothetical)
         self._known_sentences: dict[frozenset[str], tuple[str, ...]] = {}
         self._splits = {
             symbol: f"{symbol} is valued at its price divided by {ratio:g}, the ratio of its later splits."
@@ -254,11 +254,11 @@ class Explainer:
                 "unrealized_pl are of the others."
             )
 
-    def _unknown_of_symbol(self, symbol: str) -> tuple[str, ...]:
-        """Return the unknown figures of a symbol, the same for all users."""
-        figures, research = self._table.figures.get(symbol), self._research.get(symbol)
-        measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
-        return (*measured, *(_unknown("holdings.research", research) if research else ()))
+
+def _unknown_of_symbol(figures: SymbolFigures | None, research: Research | None) -> tuple[str, ...]:
+    """Return the unknown figures of a symbol, the same for all users."""
+    measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
+    return (*measured, *(_unknown("holdings.research", research) if research else ()))
 
 
 def _hypothetical(start: date) -> str:

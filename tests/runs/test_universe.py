@@ -1,9 +1,11 @@
 """Pages of a run of many symbols read theirs from a file of the instance, and their reports are the same."""
 
+import gc
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,34 @@ def test_reports_of_a_run_of_many_symbols_are_the_same_as_with_all_in_memory(
     analyze_all(services, made)
     assert files() == [f"{made.plan_id}.symbols"]
     assert reports(database) == expected
+
+
+@contextmanager
+def without_garbage_collector() -> Iterator[list[object]]:
+    """Collect no garbage during the body; what the collector would have freed in it is in the list at the end."""
+    found: list[object] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found += gc.garbage
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def test_the_prices_of_a_page_are_freed_with_the_page_and_do_not_wait_for_the_garbage_collector(
+    services: Services, database: DocumentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(monkeypatch)
+    made = prepared_run(services, database)
+    with without_garbage_collector() as found:
+        analyze_all(services, made)
+    assert len(reports(database)) == len(HELD)
+    assert {type(own).__name__ for own in found} & {"Part", "PriceTable", "Adviser", "Report", "Portfolio"} == set()
 
 
 def test_pages_have_the_columns_of_their_symbols_only(
