@@ -13,6 +13,7 @@ from functools import cache
 
 from analysis.checks import LARGEST_POSITION, Limits
 from analysis.models import Action, Decision, HoldingReport, Portfolio, Research
+from analysis.quality import unknown_research
 from records import Record
 
 BUY_SCORE, SELL_SCORE = 0.5, -0.5
@@ -40,10 +41,13 @@ class Situation(Record, frozen=True):
 
 
 class Adviser:
-    """Decides for all portfolios of a run; opinions that depend only on a symbol are computed once, here."""
+    """Decides for all portfolios of a run; what depends only on the research of a symbol is determined once, here.
+
+    ``unknown`` are the names of unknown figures, by symbol.
+    """
 
     def __init__(self, research: Mapping[str, Research]) -> None:
-        self.research = research
+        self.research, self.unknown = research, unknown_research(research)
         self._about = cache(lambda symbol: _opinion(symbol, research.get(symbol)))
 
     def decide(

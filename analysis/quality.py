@@ -133,20 +133,20 @@ def data_qualities(
 
 
 def _issues(portfolio: Portfolio, table: PriceTable, suspected: Sequence[SymbolIssue]) -> tuple[SymbolIssue, ...]:
+    if table.base is AS_QUOTED and not table.issues:
+        return (*table.run_issues, *suspected)
     held = [holding.symbol for holding in portfolio.holdings]
     found = list(table.run_issues)
     if table.base is not AS_QUOTED and (assumed := table.base.currencies.assumed(held)):
         found.append(assumed_currency(table.base.currencies.default, assumed))
-    if table.issues:
-        symbols = dict.fromkeys([*held, *portfolio.watchlist])
-        found += [issue for symbol in symbols for issue in table.issues.get(symbol, ())]
+    symbols = dict.fromkeys([*held, *portfolio.watchlist])
+    found += [issue for symbol in symbols for issue in table.issues.get(symbol, ())]
     return (*found, *suspected)
 
 
 def _suspected_minor_units(positions: Positions, table: PriceTable) -> dict[int, list[SymbolIssue]]:
     """Return the issues of holdings whose purchase price seems to be in another unit than the price, by portfolio."""
-    avg_price = np.array([holding.avg_price for holding in positions.holdings], dtype=np.float64)
-    ratio = avg_price / of_symbol(table.quoted_close, positions.column)
+    ratio = positions.avg_price / of_symbol(table.quoted_close, positions.column)
     off = np.minimum(np.abs(ratio / _MINOR_UNITS - 1), np.abs(ratio * _MINOR_UNITS - 1)) <= _SAME_UNIT
     issues: dict[int, list[SymbolIssue]] = {}
     for row in np.flatnonzero(off).tolist():
@@ -187,11 +187,18 @@ def _flagged(positions: Positions, exposure: Exposure, table: PriceTable) -> dic
 
 
 class Explainer:
-    """Explains all portfolios of a page; the unknown figures of a symbol are determined once."""
+    """Explains all portfolios of a page, which hold these ``symbols``.
 
-    def __init__(self, table: PriceTable, research: Mapping[str, Research]) -> None:
-        # No method of its own, which would keep the page's prices until the garbage collector finds the cycle.
-        self._of_symbol = cache(lambda symbol: _unknown_of_symbol(table.figures.get(symbol), research.get(symbol)))
+    The unknown figures of a symbol are determined once: those of its prices here, those of its research by
+    :func:`unknown_research`.
+    """
+
+    def __init__(self, table: PriceTable, of_research: Mapping[str, tuple[str, ...]], symbols: Collection[str]) -> None:
+        found = {
+            symbol: (*_unknown_prices(table.figures.get(symbol)), *of_research.get(symbol, ())) for symbol in symbols
+        }
+        self._of_symbols = {symbol: figures for symbol, figures in found.items() if figures}
+        # Not of a method of its own: the cycle would keep the page's prices until the garbage collector finds it.
         self._hypothetical = cache(_hypothetical)
         self._known_sentences: dict[frozenset[str], tuple[str, ...]] = {}
         self._splits = {
@@ -219,7 +226,8 @@ class Explainer:
             )
             if diversification.diversification_ratio is None:
                 unknown.add("holdings.risk_contribution")
-        unknown.update(*map(self._of_symbol, [holding.symbol for holding in holdings]))
+        of_symbols = self._of_symbols
+        unknown.update(*[of_symbols[holding.symbol] for holding in holdings if holding.symbol in of_symbols])
         without_profit = [holding for holding in holdings if holding.unrealized_pl_pct is None]
         if any(holding.unrealized_pl is not None for holding in without_profit):
             unknown.add("holdings.unrealized_pl_pct")
@@ -255,10 +263,14 @@ class Explainer:
             )
 
 
-def _unknown_of_symbol(figures: SymbolFigures | None, research: Research | None) -> tuple[str, ...]:
-    """Return the unknown figures of a symbol, the same for all users."""
-    measured = _unknown("holdings", figures) if figures and figures.history == "enough" else ()
-    return (*measured, *(_unknown("holdings.research", research) if research else ()))
+def unknown_research(research: Mapping[str, Research]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the unknown figures in the ``research`` of each symbol that has some."""
+    found = {symbol: tuple(_unknown("holdings.research", own)) for symbol, own in research.items()}
+    return {symbol: figures for symbol, figures in found.items() if figures}
+
+
+def _unknown_prices(figures: SymbolFigures | None) -> Sequence[str]:
+    return _unknown("holdings", figures) if figures and figures.history == "enough" else ()
 
 
 def _hypothetical(start: date) -> str:

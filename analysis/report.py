@@ -78,7 +78,7 @@ def analyze_portfolios(
     )
     measured = [_Figures(*row) for row in columns]
     limits = [limits_of(portfolio.thresholds) for portfolio in portfolios]
-    explainer = Explainer(table, adviser.research)
+    explainer = Explainer(table, adviser.unknown, {holding.symbol for holding in positions.holdings})
     notes = [
         (*portfolio.notes, *own.earned.notes, *doubts, *(() if verdict.skipped else own.notes(explainer)))
         for portfolio, (_, doubts), verdict, own in zip(portfolios, limits, judgment.verdicts, measured, strict=True)

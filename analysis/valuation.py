@@ -30,6 +30,7 @@ class Positions:
         currency: in which the symbol is quoted.
         fx_rate: what one unit of that is worth, NaN without a rate.
         quantity: of shares, negative when short.
+        avg_price: what was paid for a share, in the currency of the quote.
         market_value: at the last close, NaN without a price.
         quoted_value: the same in the currency of the quote.
         size: signed market value; without a price the estimate by a positive purchase price, NaN without that.
@@ -45,6 +46,7 @@ class Positions:
     currency: Sequence[str]
     fx_rate: Floats
     quantity: Floats
+    avg_price: Floats
     market_value: Floats
     quoted_value: Floats
     size: Floats
@@ -149,6 +151,7 @@ def value_positions(
         currency=currency,
         fx_rate=fx_rate,
         quantity=quantity,
+        avg_price=avg_price,
         market_value=value,
         quoted_value=quoted_value,
         size=np.where(column >= 0, value, np.where(paid, cost, np.nan)),
