@@ -127,7 +127,7 @@ def judged_values(
     )
     return [
         Judged(
-            values=dict(zip(_VALUES, values, strict=True)) | _values_of_returns(risk, drawdown) | foreign,
+            values={**dict(zip(_VALUES, values, strict=True)), **_values_of_returns(risk, drawdown), **foreign},
             reason=verdict.reason,
             complete=of_everything,
             sized=of_known_size,

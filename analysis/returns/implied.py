@@ -29,9 +29,11 @@ def implied_incomes(
     symbols = len(payments.without)
     trailing = np.bincount(payments.column, payments.amount, symbols)
     amount = shares * trailing[column]
+    paid = np.bincount(payments.column, minlength=symbols)[column] > 0
+    owner_paid, shares_paid, column_paid = owner[paid], shares[paid], column[paid]
     by_month = [
-        sum_by(owner, shares * np.bincount(payments.column, payments.amount * (months == month), symbols)[column], size)
-        for month in range(_MONTHS - 1, -1, -1)
+        sum_by(owner_paid, shares_paid * np.bincount(payments.column, of_month, symbols)[column_paid], size)
+        for of_month in (payments.amount * (months == month) for month in range(_MONTHS - 1, -1, -1))
     ]
     quantity = positions.quantity[rows]
     yields = [_yields(owner, amount, quantity, sizes[rows], size) for sizes in (positions.market_value, positions.cost)]
