@@ -80,6 +80,11 @@ def annualized(deviation: Floats) -> Floats:
     return deviation * math.sqrt(TRADING_DAYS)
 
 
+def daily(volatility: Floats) -> Floats:
+    """Return the daily standard deviation of an :func:`annualized` one."""
+    return volatility / math.sqrt(TRADING_DAYS)
+
+
 def centered(returns: Floats) -> Floats:
     """Return r - mean(r), same shape: the first step of several measures."""
     return returns - returns.mean(axis=0)

@@ -185,8 +185,11 @@ class _Window:
     def __init__(self, table: PriceTable, start: int, columns: Integers, risk_free_rate: float) -> None:
         # One symbol per row, as in memory: the days of a symbol, and then of a portfolio, are contiguous.
         self._returns = table.returns.T[:, start:]
-        self.deviations = np.full(len(self._returns), np.nan)
-        for some in np.array_split(columns, len(columns) // BLOCK + 1):
+        # The table has those of symbols whose own history is the window: most, in the window of the whole table.
+        whole = table.first_day == start
+        self.deviations = np.where(whole, measures.daily(table.volatility), np.nan)
+        others = columns[~whole[columns]]
+        for some in np.array_split(others, len(others) // BLOCK + 1):
             self.deviations[some] = measures.standard_deviation(measures.centered(self._returns[some].T))
         self.episode_returns = table.episode_returns
         # One date more than there are observations.

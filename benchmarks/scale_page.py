@@ -94,5 +94,5 @@ def _million(found: dict[str, Any]) -> Iterator[str]:
     for kind, megabytes in sorted(found["peak_megabytes"].items()):
         yield f"| peak of a process, MB: {kind} | {megabytes:.0f} |"
     purge = " + ".join(f"{own:.0f}" for own in found["purge_seconds"])
-    yield f"| purge, s of the watchdog, which comes every five minutes | {purge} |"
+    yield f"| purge beside the next run, s of the watchdog, which comes every five minutes | {purge} |"
     yield f"| lost, doubled or wrong | {'; '.join(found['wrong']) or 'nothing'} |"

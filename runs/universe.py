@@ -34,7 +34,7 @@ Those of more symbols are in a file of the instance, of which each page reads it
 _MOST_AT_ONCE = 80 * 2**20
 """The size of returns that pages of a process have at once, if each reads its own; a page alone may have more.
 
-Two pages of 200 users with 20 random holdings each: with room for four, a process grew to 760 MB.
+That of two pages of 200 users with 20 random holdings each.
 """
 
 _MOST_IN_CURRENCIES = 2 * _MOST_KEPT
