@@ -25,6 +25,7 @@ def with_tables(text: str, results: dict[str, Any]) -> str:
         "lists": _lists(results.get("runs", {})),
         "commands": _commands(results.get("commands", {})),
         "million": _million(results.get("million", {})),
+        "purge": _purge(results.get("purge", {})),
         "costs": costs(results),
     }
     for name, lines in tables.items():
@@ -93,6 +94,14 @@ def _million(found: dict[str, Any]) -> Iterator[str]:
         yield f"| requests to the {service} of the engine's storage | {requests:,} |"
     for kind, megabytes in sorted(found["peak_megabytes"].items()):
         yield f"| peak of a process, MB: {kind} | {megabytes:.0f} |"
-    purge = " + ".join(f"{own:.0f}" for own in found["purge_seconds"])
-    yield f"| purge beside the next run, s of the watchdog, which comes every five minutes | {purge} |"
     yield f"| lost, doubled or wrong | {'; '.join(found['wrong']) or 'nothing'} |"
+
+
+def _purge(found: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        return
+    seconds = found["purge_seconds"]
+    yield f"| purge of a run of {found['users']:,} users, while the next one is under way | |"
+    yield "| --- | --- |"
+    yield f"| calls of the watchdog, which comes every five minutes | {len(seconds)} |"
+    yield f"| together, s | {sum(seconds):.0f} |"
