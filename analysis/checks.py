@@ -263,7 +263,7 @@ _DEFAULT_SCALES = [(rule.name, _Scale(rule, _DEFAULT_LIMITS[rule.name])) for rul
 
 
 def _scales(limits: Mapping[str, Limits]) -> list[tuple[str, _Scale]]:
-    """Return a scale by the name of each rule; most persons have the default ones, others most of these."""
+    """Return each rule's name and its scale; most persons have the default ones, others most of these."""
     if limits is _DEFAULT_LIMITS:
         return _DEFAULT_SCALES
     return [

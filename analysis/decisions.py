@@ -43,7 +43,7 @@ class Situation(Record, frozen=True):
 class Adviser:
     """Decides for all portfolios of a run; what depends only on the research of a symbol is determined once, here.
 
-    ``unknown`` are the names of unknown figures, by symbol.
+    ``unknown`` are the names of unknown figures of the research, by symbol.
     """
 
     def __init__(self, research: Mapping[str, Research]) -> None:

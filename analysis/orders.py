@@ -165,7 +165,7 @@ def _terms(symbol: str, quote: SymbolFigures | None, instrument: Instrument, res
 
 def _rank(symbol: str, research: Research | None) -> tuple[float, float, str]:
     score, momentum = (research.score, research.momentum_12_1) if research else (None, None)
-    return -(-math.inf if score is None else score), -(-math.inf if momentum is None else momentum), symbol
+    return math.inf if score is None else -score, math.inf if momentum is None else -momentum, symbol
 
 
 def _lot(instrument: Instrument) -> float:

@@ -8,4 +8,5 @@ from devhost.environment import local_settings
 _OF_NUMPY = ("OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES")
 
 _settings = local_settings(Path(__file__).parent.parent)
-os.environ |= {name: _settings[name] for name in _OF_NUMPY}
+for _name in _OF_NUMPY:
+    os.environ.setdefault(_name, _settings[_name])

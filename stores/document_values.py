@@ -47,9 +47,10 @@ def is_symbol(value: object) -> TypeIs[str]:
 
 
 def symbol_reader(spelling: Spelling) -> SymbolOf:
-    """Return a function that reads the symbols of many documents, each spelled symbol once."""
+    """Return a function that reads the symbols of many documents, each text once."""
     known = functools.cache(lambda text: spelling(text) if is_symbol(text) else None)
-    return lambda value: known(value) if isinstance(value, str) else None
+    # As plain text: JavaScript in a document is a text that has no hash.
+    return lambda value: known(str(value)) if isinstance(value, str) else None
 
 
 def number_of(value: object) -> float | None:

@@ -166,7 +166,7 @@ def watched_symbols(documents: Sequence[Document], symbol_of: SymbolOf) -> froze
     """Return the valid ones of the watched symbols; raises if there are too many."""
     if len(documents) > MOST_ITEMS:
         raise Unreadable("too_many_watched", f"There are more than {MOST_ITEMS} watchlist items.")
-    watched = frozenset(filter(None, [symbol_of(item.get("symbol")) for item in documents]))
+    watched = frozenset(own for item in documents if (own := symbol_of(item.get("symbol"))) is not None)
     if len(watched) > MOST_WATCHED:
         raise Unreadable("too_many_watched", f"There are more than {MOST_WATCHED} symbols watched.")
     return watched

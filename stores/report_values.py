@@ -42,8 +42,11 @@ _holdings = msgspec.json.Decoder(_Holdings)
 
 
 def encoder() -> Callable[[Report], bytes]:
-    """Return a function for one thread that gives the JSON of a report, with null for the research of its holdings."""
-    buffer = bytearray()  # grows once, not with each report
+    """Return a function that gives the JSON of a report, with null for the research of its holdings.
+
+    It is for one thread, since its reports share a buffer: that grows once, not with each of them.
+    """
+    buffer = bytearray()
 
     def encode(report: Report) -> bytes:
         _encoder.encode_into(report, buffer)

@@ -225,4 +225,5 @@ def faults_of(documents: Sequence[Document]) -> Mapping[int, Fault]:
 def symbols_of(documents: Sequence[Document], spelling: Spelling) -> frozenset[str]:
     """Return the symbols in documents, as far as they can be read."""
     symbol_of = symbol_reader(spelling)
-    return frozenset(filter(None, [symbol_of(document.get(name)) for name in _SYMBOLS for document in documents]))
+    found = (symbol_of(document.get(name)) for name in _SYMBOLS for document in documents)
+    return frozenset(symbol for symbol in found if symbol is not None)

@@ -60,7 +60,7 @@ def shared_storage() -> "Azurite":
     if reason := missing():
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="azurite-"))
-    atexit.register(shutil.rmtree, folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     server = Azurite(folder / "server")
     server.start()
     atexit.register(server.kill)

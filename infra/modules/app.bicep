@@ -194,7 +194,7 @@ var platformSettings = {
   PYTHON_THREADPOOL_THREAD_COUNT: string(threads)
   // Pages already use every core; further threads of the linear algebra only wait for each other.
   OPENBLAS_NUM_THREADS: '1'
-  // Without AVX-512, with which numpy selects the worst returns five times as slowly on AMD's processors.
+  // Without AVX-512, with which numpy selects the worst returns five times as slowly on AMD's Zen 4.
   NPY_DISABLE_CPU_FEATURES: 'X86_V4'
   // The API accepts 64 KB and answers 413 above that. Before that, host and worker would buffer up to 100 MB of any request;
   // above this limit the host rejects it at once.

@@ -98,13 +98,17 @@ def poisons() -> Iterator[Poison]:
             told="invalid_holdings",
             holdings=({"symbol": _SYMBOL, "quantity": value, "avg_price": 1},),
         )
+        if name != "text":  # which can be a symbol
+            unnamed = {"symbol": value, "quantity": 1, "avg_price": 1}
+            yield Poison(
+                f"zz-symbol-{name}", told="invalid_holdings", holdings=(unnamed,), watchlist=({"symbol": value},)
+            )
         if value is not None:  # without a value the field is absent, which is allowed
             yield Poison(f"zz-cash-{name}", "invalid_account", account=({"cash": value},))
             thresholds = {"analysis_thresholds": {"largest_position": {"breach": value}}}
             yield Poison(f"zz-threshold-{name}", told="notes", user=thresholds)
             cost = {"symbol": _SYMBOL, "quantity": 1, "avg_price": value}
             yield Poison(f"zz-cost-{name}", told="unknown_cost_symbols", holdings=(cost,))
-    yield Poison("zz-symbol", told="invalid_holdings", holdings=({"symbol": _NO_UTF8, "quantity": 1, "avg_price": 1},))
     yield Poison("zz-no-cost", told="unknown_cost_symbols", holdings=({"symbol": _SYMBOL, "quantity": 1},))
     yield Poison("zz-two-accounts", account=({"cash": 1}, {"cash": 2}))
     yield Poison("zz-thresholds", told="notes", user={"analysis_thresholds": [1.0] * _MANY})

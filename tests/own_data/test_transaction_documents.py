@@ -12,7 +12,7 @@ from bson.tz_util import utc
 from analysis.returns.ledger import TYPES
 from stores import document_columns
 from stores.ledger_reader import FAR_FUTURE, MOST_ISSUES, LedgerReader
-from stores.transaction_documents import MOST_TRANSACTIONS
+from stores.transaction_documents import MOST_TRANSACTIONS, symbols_of
 from tests.own_data.ledgers import BUY, READ, SAMPLES, TODAY, bought, last_unsound, only, read
 
 FOR_EVER = FAR_FUTURE.item()
@@ -159,6 +159,17 @@ def test_without_a_date_that_can_be_read_nothing_is_sound(value: object) -> None
     )
     assert last_unsound(ledgers) == FOR_EVER
     assert list(ledgers.transactions.of(0)) == [READ]
+
+
+@pytest.mark.parametrize("value", [Code("AAPL"), Code("f(x);"), ["AAPL"], {"$gt": ""}, 7])
+def test_a_symbol_of_whatever_type_is_read_or_told(value: object) -> None:
+    ledgers = read([{**BUY, "symbol": value}])
+    if str(value) == "AAPL":
+        assert [own.symbol for own in ledgers.transactions.of(0)] == ["AAPL"]
+        assert symbols_of([{"symbol": value}], str) == {"AAPL"}
+    else:
+        assert only(ledgers).text.endswith("symbol is not a text that can be one.")
+        assert symbols_of([{"symbol": value}], str) == frozenset()
 
 
 def test_a_transaction_later_than_today_is_left_out_whatever_it_says() -> None:

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from bson import Decimal128, Int64
+from bson import Code, Decimal128, Int64
 
 from analysis.models import Account, Holding, InvalidHolding, Portfolio
 from stores.mongo import DocumentDatabase
@@ -355,7 +355,22 @@ def test_a_quantity_of_zero_is_a_closed_position(database: DocumentDatabase, sto
     assert load_one(store) == Portfolio("u1")
 
 
-@pytest.mark.parametrize("symbol", [None, 7, "", "../etc/passwd", " AB", "AB ", "A\x00", "X" * 33, {"$gt": ""}])
+def test_a_symbol_that_is_stored_as_javascript_is_read_as_its_text(
+    database: DocumentDatabase, store: PortfolioStore
+) -> None:
+    add_holding(database, Code("AAPL"))
+    add_holding(database, "AAPL")
+    database.watchlist.insert_many({"user_id": "u1", "symbol": Code(text)} for text in ("MSFT", "f(x);"))
+    loaded = load_one(store)
+    assert isinstance(loaded, Portfolio)
+    assert [(holding.symbol, holding.quantity) for holding in loaded.holdings] == [("AAPL", 20.0)]
+    assert loaded.watchlist == ("MSFT",)
+    assert store.symbols(["u1"], contiguous=True) == {"u1": OwnSymbols(frozenset({"AAPL"}), frozenset({"MSFT"}))}
+
+
+@pytest.mark.parametrize(
+    "symbol", [None, 7, "", "../etc/passwd", " AB", "AB ", "A\x00", "X" * 33, {"$gt": ""}, [], Code("f(x);")]
+)
 def test_a_holding_with_an_invalid_symbol_is_left_out(
     database: DocumentDatabase, store: PortfolioStore, symbol: object
 ) -> None:
