@@ -1,9 +1,12 @@
 """Helpers for tests of runs and their engine."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from azure.durable_functions import SyncDurableFunctionsClient
+from durabletask.testing import create_test_backend
 from durabletask.worker import TaskHubGrpcWorker
 
 from functions.engine import DurableEngine
@@ -33,6 +36,21 @@ def engine_port() -> int:
 
 
 _ports: set[int] = set()
+
+
+@contextmanager
+def client_without_worker() -> Iterator[SyncDurableFunctionsClient]:
+    """Run the SDK's engine and yield a client of it; without a worker, nothing started in it makes progress.
+
+    The backend comes started. ``start`` would add a second server on the port, and drop the first, which cancels the
+    calls it has a second later.
+    """
+    port = engine_port()
+    backend = create_test_backend(port)
+    try:
+        yield client_of(f"localhost:{port}")
+    finally:
+        backend.stop()
 
 
 def engine_away() -> DurableEngine:

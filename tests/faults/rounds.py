@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
-
-from durabletask.testing import create_test_backend
 
 from functions.engine import DurableEngine
 from functions.telemetry.spans import record_end
@@ -23,8 +20,7 @@ from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import ResearchStore
 from stores.webhooks import WebhookStore
-from tests.conftest import free_port
-from tests.engine import client_of
+from tests.engine import client_without_worker
 
 if TYPE_CHECKING:
     from runs.services import Services
@@ -58,21 +54,11 @@ class _Stores:
             store.ensure_indexes()
 
 
-@contextmanager
-def engine_without_worker() -> Iterator[DurableEngine]:
-    """Run the SDK's engine and yield it; without a worker, nothing started in it makes progress."""
-    backend = create_test_backend(port=free_port())
-    address = backend.start()
-    try:
-        yield DurableEngine(client_of(address))
-    finally:
-        backend.stop()
-
-
 def started_in_rounds(database: DocumentDatabase, rounds: int) -> Iterator[list[str]]:
     """Trigger 50 times at once in each round, and close the started runs; yield the run ids of each round."""
     services = cast("Services", _Stores(database))
-    with engine_without_worker() as engine, ThreadPoolExecutor(TRIGGERS) as threads:
+    with client_without_worker() as client, ThreadPoolExecutor(TRIGGERS) as threads:
+        engine = DurableEngine(client)
 
         def trigger(_: int) -> str | None:
             try:

@@ -5,7 +5,6 @@ from typing import cast
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
-from durabletask.testing import create_test_backend
 
 from functions.engine import DurableEngine
 from functions.telemetry.spans import record_end
@@ -24,16 +23,14 @@ from stores.reports import ReportStore
 from stores.runs import RunLease, RunStore
 from stores.symbols import PriceStore, ResearchStore
 from stores.webhooks import WebhookStore
-from tests.conftest import free_port
-from tests.engine import client_of
+from tests.engine import client_without_worker
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[SyncDurableFunctionsClient]:
     """Yield the client that functions are bound to, for checks behind the engine's adapter."""
-    backend = create_test_backend(port=free_port())
-    yield client_of(backend.start())
-    backend.stop()
+    with client_without_worker() as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
