@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Generator, Iterator
 from typing import Never
 
@@ -26,10 +27,19 @@ _PORTS = range(20_000, 32_000)
 REDIS_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mongodb_url() -> Iterator[str]:
-    with SecantusDBServer(storage_path=":memory:") as server:
-        yield f"mongodb://127.0.0.1:{server.port}"
+    """Yield the address of a server of the module's own: the more writes one has had, the longer each takes."""
+    server = SecantusDBServer(storage_path=":memory:")
+    server.start()
+    yield f"mongodb://127.0.0.1:{server.port}"
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    while stopping.is_alive():
+        # It waits two seconds for its thread that accepts connections, which only a connection wakes.
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+        stopping.join(0.01)
 
 
 @pytest.fixture
