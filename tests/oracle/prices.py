@@ -177,5 +177,7 @@ class History:
         for before, after in itertools.pairwise(ordered):
             if self.calendar.place(after) - self.calendar.place(before) - 1 > CARRIED_DAYS:
                 theirs -= {day for day in theirs if before < day < after}
-        own = {day for day in own if day >= min(theirs, default=day)}
-        return len(own ^ theirs) / len(theirs) if theirs else 0.0
+        if not theirs:
+            return 0.0
+        first = min(theirs)
+        return len({day for day in own if day >= first} ^ theirs) / len(theirs)
