@@ -13,9 +13,9 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-# Two test files at a time, since most tests wait most of the time; in the order of their names, so that no slow file
-# comes last. With more at a time, the processes under test would compete for the processor.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three test files at a time on two processors, since most tests wait most of the time; in the order of their names, so
+# that no slow file comes last. Four took as long: the processes under test compete for the processor then.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo start func check-data seed test check bench scale million console screenshots fuzz soak package format lock setup
 
