@@ -93,13 +93,20 @@ def _purge_reports(services: Services, run_id: str, end: float) -> bool:
 
 
 def _purges_of_reports(services: Services, run_id: str) -> Iterator[None]:
+    first = services.reports.nth_user_id(run_id, 0)
+    if first is None:
+        return
     boundaries = services.rankings.boundaries(run_id)[_BLOCKS_PER_DELETE::_BLOCKS_PER_DELETE]
-    while (first := services.reports.nth_user_id(run_id, 0)) is not None:
-        if boundaries:
-            before = next((boundary for boundary in boundaries if boundary > first), None)
-        else:  # as in runs of earlier versions of the app: a second scan finds them
-            before = services.reports.nth_user_id(run_id, _REPORTS_PER_DELETE)
-        services.reports.purge(run_id, before)
+    ahead = [boundary for boundary in boundaries if boundary > first]
+    if ahead:
+        # From where the last one ended: a scan from the start would pass over what has just been deleted.
+        for since, until in pairwise((None, *ahead, None)):
+            services.reports.purge(run_id, since, until)
+            yield
+        return
+    while first is not None:  # as in runs of earlier versions of the app: a second scan finds where to divide
+        first = services.reports.nth_user_id(run_id, _REPORTS_PER_DELETE)
+        services.reports.purge(run_id, None, first)
         yield
 
 

@@ -200,14 +200,12 @@ class ReportStore(Indexed):
 
         Return how many reports that were.
         """
-        bounds = {operator: user_id for operator, user_id in (("$gte", since), ("$lt", before)) if user_id is not None}
-        some: Document = {"run_id": run_id, "page": {"$gte": 0}, "report": {"$exists": True}}
-        left = self._reports.update_many(some | ({"user_id": bounds} if bounds else {}), {"$unset": {"report": ""}})
-        return left.modified_count
+        some = _between(run_id, since, before) | {"page": {"$gte": 0}, "report": {"$exists": True}}
+        return self._reports.update_many(some, {"$unset": {"report": ""}}).modified_count
 
-    def purge(self, run_id: str, before: str | None) -> None:
-        """Delete the reports of a run on users up to one, who is left; ``None`` for all."""
-        some = {"run_id": run_id} | ({} if before is None else {"user_id": {"$lt": before}})
+    def purge(self, run_id: str, since: str | None, before: str | None) -> None:
+        """Delete the reports of a run, on users from one id up to another."""
+        some = _between(run_id, since, before)
         # The reports last: as long as there is one, the purge of the run goes on.
         self._earlier_summaries.delete_many(some)
         self._reports.delete_many(some)
@@ -234,6 +232,12 @@ class ReportStore(Indexed):
         """Return the id of a user by its place among those of a run, counted from 0; ``None`` if there are fewer."""
         found = self._reports.find({"run_id": run_id}, {"_id": False, "user_id": True}).sort("user_id", ASCENDING)
         return next((document["user_id"] for document in found.skip(number).limit(1)), None)
+
+
+def _between(run_id: str, since: str | None, before: str | None) -> Document:
+    """Return the condition on the reports of a run on users from one id up to another, who is left."""
+    bounds = {operator: user_id for operator, user_id in (("$gte", since), ("$lt", before)) if user_id is not None}
+    return {"run_id": run_id} | ({"user_id": bounds} if bounds else {})
 
 
 def _document(report: Report, line: Line, page: int | None, value: bytes) -> Document:

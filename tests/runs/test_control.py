@@ -96,7 +96,7 @@ def test_a_retry_of_a_run_whose_reports_are_no_longer_all_kept_starts_nothing(
     run_id = start_run(services, engine, BY_HTTP)
     report_failures(services, run_id, "a", "b")
     close_run(services, run_of(services, run_id), None)
-    services.reports.purge(run_id, "b")
+    services.reports.purge(run_id, None, "b")
     with pytest.raises(NothingFailed):
         retry_run(services, engine, run_of(services, run_id), RETRY)
 

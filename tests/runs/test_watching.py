@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from typing import cast
 
 import pytest
 from azure.durable_functions import SyncDurableFunctionsClient
@@ -25,7 +26,9 @@ from stores.mongo import DocumentDatabase
 from tests.builders import a_research, save
 from tests.engine import carry_out, engine_away, hold_lease, run_of
 from tests.faulty_engines import StubbornEngine, served
+from tests.runs.conftest import Stores
 from tests.stores.version_1 import RUN
+from tests.stores.wired import Commands, wired
 
 BY_HTTP = Trigger("http", "admin-secret")
 RUN_ID = "run_20200102_000000_0000"
@@ -241,6 +244,25 @@ def test_one_call_deletes_until_its_time_is_over_and_the_next_continues(
         left.append([services.reports.outcome(run_id).analyzed for run_id in runs])
     assert [counts for counts, _ in groupby(left)] == [[30, 50], [10, 50], [0, 50], [0, 30], [0, 10], [0, 0]]
     assert services.rankings.boundaries(runs[0]) == []
+
+
+def test_a_call_asks_once_where_the_reports_of_a_run_begin_and_each_delete_goes_on_from_the_last(
+    database: DocumentDatabase, engine: DurableEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.rankings._LINES_PER_BLOCK", 10)
+    commands = Commands()
+    with wired(database, commands=commands) as own:
+        services = cast("Services", Stores(own))
+        ended(services, RUN_ID, days_ago=40, reports=50)
+        services.rankings.write(RUN_ID, services.reports.lines(RUN_ID))
+        commands.sent.clear()
+        purge_old_runs(services, engine)
+    assert [sent.get("find") for sent in commands.sent].count("portfolio_analyses") == 1
+    deletes = [sent["deletes"][0] for sent in commands.sent if sent.get("delete") == "portfolio_analyses"]
+    deleted = [delete["q"]["user_id"] for delete in deletes]
+    assert len(deleted) > 1
+    assert [bounds.get("$gte") for bounds in deleted] == [None, *(bounds["$lt"] for bounds in deleted[:-1])]
+    assert database.portfolio_analyses.count_documents({}) == 0
 
 
 def test_research_is_deleted_some_symbols_at_a_time(

@@ -217,9 +217,9 @@ def test_a_purge_leaves_no_report_below_its_bound(reports: ReportStore, database
     save(reports, [replace(a_report("u1"), run_id="other")])
     database.portfolio_summaries.insert_many([{"run_id": "run", "user_id": "u1"}, {"run_id": "other", "user_id": "u1"}])
 
-    reports.purge("run", "u3")
+    reports.purge("run", None, "u3")
     assert [kept["user_id"] for kept in database.portfolio_analyses.find({"run_id": "run"})] == ["u3", "u4"]
-    reports.purge("run", None)
+    reports.purge("run", None, None)
 
     for name in ("portfolio_analyses", "portfolio_summaries"):
         assert [kept["run_id"] for kept in database[name].find()] == ["other"]
@@ -235,7 +235,7 @@ def test_a_purge_that_breaks_off_leaves_no_earlier_summary_without_its_report(
     database.portfolio_summaries.insert_one({"run_id": "run", "user_id": "u1"})
     monkeypatch.setattr(reports._earlier_summaries, "delete_many", break_off)  # noqa: SLF001 - as no server here does
     with pytest.raises(AutoReconnect):
-        reports.purge("run", None)
+        reports.purge("run", None, None)
     assert reports.nth_user_id("run", 0) == "u1"
 
 
